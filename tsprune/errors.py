@@ -1,0 +1,21 @@
+"""Errors a user can act on: one clear line that says what was wrong, where, and what is allowed."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Bad input. Its text is complete: the command line prints it without a traceback and exits with status 2."""
+
+
+def unknown(what: str, name: object, allowed: Iterable[object]) -> str:
+    """One line for a name that does not exist: the closest match first, then what is allowed.
+
+    >>> unknown("model", "Autofomer", ["Autoformer", "DLinear"])
+    "unknown model 'Autofomer'; did you mean 'Autoformer'? Allowed: Autoformer, DLinear"
+    """
+    options = [str(a) for a in allowed]
+    lowered = {o.lower(): o for o in options}
+    close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.5)
+    hint = f"; did you mean '{lowered[close[0]]}'?" if close else "."
+    return f"unknown {what} '{name}'{hint} Allowed: {', '.join(options)}"

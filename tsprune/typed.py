@@ -1,0 +1,56 @@
+"""Config is the signature: one strict, frozen, hashable model per thing, and clear lines when it does not fit."""
+
+import hashlib
+import json
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tsprune.errors import UserError, unknown
+
+
+class Config(BaseModel):
+    """Base of every config: unknown keys refused, types not coerced, values frozen.
+
+    Build one from untrusted values (a YAML file, a notebook, a command line) with :meth:`parse`, which turns
+    pydantic's report into one readable line per problem.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], where: str = "") -> Self:
+        """Validate ``values``; raise :class:`UserError` with one line per problem, each starting with ``where``."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            prefix = f"{where}: " if where else ""
+            raise UserError("\n".join(prefix + line for line in cls._explain(error))) from None
+
+    @classmethod
+    def _explain(cls, error: ValidationError) -> list[str]:
+        lines = []
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"]) or cls.__name__
+            if problem["type"] == "extra_forbidden":
+                lines.append(unknown("parameter", name, cls.model_fields))
+            elif problem["type"] == "missing":
+                lines.append(f"parameter '{name}' is missing")
+            else:
+                message = problem["msg"].removeprefix("Value error, ")
+                lines.append(f"{name} = {problem['input']!r}: {message[:1].lower()}{message[1:]}")
+        return lines
+
+    def canonical(self) -> str:
+        """The config as JSON with sorted keys and no white space: equal configs give equal text."""
+        return canonical_json(self.model_dump(mode="json"))
+
+
+def canonical_json(value: Any) -> str:
+    """JSON text that is the same for equal values: sorted keys, no white space, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any, length: int = 20) -> str:
+    """First ``length`` hexadecimal digits of the sha256 of the canonical JSON of ``value``."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
