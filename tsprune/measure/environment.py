@@ -1,0 +1,56 @@
+"""The provenance stamp: on what machine, with what code, were these numbers made."""
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+import tsprune
+
+_PACKAGES = ("torch", "torch-pruning", "numpy", "pandas", "papermill", "fvcore")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, tsprune and the packages that results depend on."""
+    return {"python": platform.python_version(), "tsprune": tsprune.__version__} | {p: version(p) for p in _PACKAGES}
+
+
+def environment() -> dict[str, str]:
+    """Versions, commit, machine and time as readable text, one entry a line of the report."""
+    facts = {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "tsprune commit": _commit(),
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
+    return facts | {name: v for name, v in versions().items() if name not in facts}
+
+
+def _commit() -> str:
+    """Commit of the checkout the package is used from, or a word that says there is none."""
+    folder = Path(tsprune.__file__).parent
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"unknown ({type(error).__name__})"
+    return done.stdout.strip() if done.returncode == 0 else "unknown (not a git checkout)"
+
+
+def _processor() -> str:
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

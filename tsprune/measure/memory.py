@@ -1,0 +1,41 @@
+"""Peak memory of a piece of work."""
+
+import resource
+import sys
+from pathlib import Path
+
+import torch
+
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+class PeakMemory:
+    """Context manager; afterwards ``.mib`` is the highest memory in MiB and ``.what`` says of what.
+
+    On CUDA: memory allocated by torch on that device. On Linux: resident memory of this process, the kernel's
+    high-water mark reset at the start. Elsewhere the mark cannot be reset: highest since the process began.
+    """
+
+    mib: float = float("nan")
+    what: str = ""
+
+    def __init__(self, device: torch.device | str = "cpu"):
+        self.device = torch.device(device)
+
+    def __enter__(self) -> "PeakMemory":
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        elif _CLEAR.exists():
+            _CLEAR.write_text("5")
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.device.type == "cuda":
+            self.mib, self.what = torch.cuda.max_memory_allocated(self.device) / 2**20, "allocated on the device"
+        elif _CLEAR.exists():
+            mark = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
+            self.mib, self.what = int(mark.split()[1]) / 2**10, "resident, process"
+        else:
+            unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+            self.mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+            self.what = "resident, process, since its start"

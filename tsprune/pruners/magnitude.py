@@ -1,0 +1,72 @@
+"""One-shot unstructured pruning: a score per weight, a scope to rank in, an exact number kept.
+
+The masks are nested (a lower density keeps a subset of what a higher one keeps), because the ranking does not depend
+on the density: by score, ties by index.
+"""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from tsprune.errors import UserError, unknown
+from tsprune.pruners.masks import Masks, prunable_weights
+
+Scope = Literal["layer", "global"]
+
+DENSITIES = tuple(round(0.8**i, 10) for i in range(11))
+"""The first paper's grid: 0.8^i for i = 0..10, from dense to 10.7 % (arXiv 2412.12883, section 4)."""
+
+
+def magnitude_masks(model: nn.Module, density: float, scope: Scope) -> Masks:
+    """Keep the weights of largest absolute value: the share ``density`` of each layer, or of the whole model."""
+    return select(magnitude_scores(model), density, scope)
+
+
+def magnitude_scores(model: nn.Module) -> dict[str, Tensor]:
+    """Absolute value of every prunable weight."""
+    return {name: w.detach().abs() for name, w in prunable_weights(model).items()}
+
+
+def select(scores: dict[str, Tensor], density: float, scope: Scope) -> Masks:
+    """Masks that keep exactly ``round(density * n)`` weights of highest score, and at least one in every tensor.
+
+    ``scope="layer"`` counts and ranks within each tensor. ``scope="global"`` counts and ranks over all of them, in
+    the order of ``scores``; each tensor's best weight is kept first, so no layer is cut off entirely.
+
+    Raises :class:`UserError` for a density outside (0, 1], an unknown scope, or scores that are not finite.
+    """
+    if not 0 < density <= 1:
+        raise UserError(f"density = {density}: allowed is a number above 0 and at most 1")
+    if scope not in get_args(Scope):
+        raise UserError(unknown("scope", scope, get_args(Scope)))
+    for name, score in scores.items():
+        if not torch.isfinite(score).all():
+            raise UserError(f"scores of '{name}' hold NaN or infinite values; nothing to rank")
+    if not scores:
+        return {}
+    if scope == "layer":
+        return {name: _top(s.flatten(), round(density * s.numel())).view_as(s) for name, s in scores.items()}
+    return _select_global(scores, density)
+
+
+def _select_global(scores: dict[str, Tensor], density: float) -> Masks:
+    sizes = [s.numel() for s in scores.values()]
+    best = [int(s.flatten().argmax()) for s in scores.values()]
+    # Offsets of the tensors in the long vector, to mark each one's best weight as kept before the ranking starts.
+    starts = torch.tensor([0, *sizes[:-1]]).cumsum(0)
+    flat = torch.cat([s.flatten() for s in scores.values()])
+    flat[(starts + torch.tensor(best)).to(flat.device)] = torch.inf
+    keep = _top(flat, max(round(density * len(flat)), len(sizes)))
+    parts = keep.split(sizes)
+    return {name: part.view_as(s).clone() for (name, s), part in zip(scores.items(), parts, strict=True)}
+
+
+def _top(flat: Tensor, k: int) -> Tensor:
+    """True at the ``k`` largest entries (at least one); among equal ones the lower index wins. No full sort."""
+    k = max(k, 1)
+    threshold = flat.kthvalue(len(flat) - k + 1).values
+    keep = flat > threshold
+    ties = (flat == threshold).nonzero().squeeze(1)
+    keep[ties[: k - int(keep.sum())]] = True
+    return keep

@@ -1,0 +1,220 @@
+"""Training and evaluation of a forecaster: knows a model and batches, no notebook and no file name."""
+
+import copy
+import math
+import os
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, Protocol
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from tsprune.errors import UserError
+from tsprune.layers import seed_dropout
+from tsprune.typed import Config
+
+# How often the training loop looks at the loss: a look makes a GPU wait, so not at every step.
+_LOOK_EVERY = 50
+
+
+class TrainConfig(Config):
+    """The recipe. The defaults are the first paper's protocol (arXiv 2412.12883): Adam, 5e-4, batch 32, 10 epochs,
+    early stopping; neither schedule nor gradient clipping is named there, so both are off."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    epochs: Annotated[int, Field(ge=1)] = 10
+    patience: Annotated[int, Field(ge=1)] = 3
+    """Epochs without a better validation MSE before training stops."""
+    schedule: Literal["constant", "type1", "cosine"] = "constant"
+    """``type1``: halved after every epoch from the second on (Informer and its successors); ``cosine``: to zero."""
+    gradient_clip: Annotated[float, Field(gt=0)] | None = None
+    """Largest gradient norm; None: not clipped."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """``bfloat16``: autocast in the forward pass; weights and optimiser stay float32."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    eval_batch_size: Annotated[int, Field(ge=1)] = 32
+    """Windows per batch in validation and test; it changes no score, except under ``as_published``."""
+    protocol: Literal["full", "as_published"] = "full"
+    """``full``: every validation and test window counts. ``as_published``: the last incomplete batch is dropped, as
+    in the code of Informer, FEDformer and PALS."""
+
+
+class Windows(Protocol):
+    """What training needs of a split (``tsprune.data.Windows``)."""
+
+    def __len__(self) -> int: ...
+    def batches(self, batch_size: int, *, generator: torch.Generator | None = None, drop_last: bool = False): ...
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Mean squared and mean absolute error on scaled data, over windows, steps and variates, each counted once."""
+
+    mse: float
+    mae: float
+    windows: int
+
+
+@dataclass
+class TrainResult:
+    """What a training came to. ``status`` is ``ok`` or ``diverged``; then ``reason`` names the step."""
+
+    status: str = "ok"
+    reason: str | None = None
+    best_epoch: int = 0
+    best_val_mse: float = math.inf
+    history: list[dict] = field(default_factory=list)
+    """A record per epoch: ``epoch``, ``learning_rate``, ``train_mse``, ``val_mse``, ``val_mae``."""
+    windows_seen: int = 0
+    seconds_per_epoch: float = float("nan")
+    """Mean over epochs, validation included."""
+
+    @property
+    def epochs_run(self) -> int:
+        return len(self.history)
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto`` is CUDA where there is a device, else the CPU. Asking for CUDA without one is a :class:`UserError`."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device = 'cuda': torch finds no CUDA device here; allowed: auto, cpu")
+    return torch.device(name)
+
+
+def train(
+    model: nn.Module,
+    train_windows: Windows,
+    val_windows: Windows,
+    config: TrainConfig,
+    *,
+    seed: int,
+    on_epoch: Callable[[dict], None] | None = None,
+) -> TrainResult:
+    """Train ``model`` in place and leave it with the weights of its best epoch (by validation MSE).
+
+    Shuffling and dropout draw from generators of their own, seeded here, so the weights depend on the seed and not
+    on what else runs in the process. A loss that is not finite ends the training with status ``diverged``.
+    """
+    device = next(model.parameters()).device
+    seed_dropout(model, seed, device)
+    shuffle = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
+    result, best, started = TrainResult(), None, time.perf_counter()
+    with _deterministic(device):
+        for epoch in range(1, config.epochs + 1):
+            rate = learning_rate(config, epoch)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            train_mse, bad_step = _one_epoch(model, train_windows, config, optimizer, shuffle)
+            if bad_step is not None:
+                result.status = "diverged"
+                result.reason = f"loss not finite at epoch {epoch}, step {bad_step}"
+                break
+            result.windows_seen += len(train_windows)
+            scores = evaluate(model, val_windows, config)
+            record = {"epoch": epoch, "learning_rate": rate, "train_mse": train_mse}
+            record |= {"val_mse": scores.mse, "val_mae": scores.mae}
+            result.history.append(record)
+            if on_epoch:
+                on_epoch(record)
+            if not math.isfinite(scores.mse):
+                result.status, result.reason = "diverged", f"validation MSE not finite after epoch {epoch}"
+                break
+            if scores.mse < result.best_val_mse:
+                result.best_val_mse, result.best_epoch = scores.mse, epoch
+                best = copy.deepcopy(model.state_dict())
+            elif epoch - result.best_epoch >= config.patience:
+                break
+    if result.history:
+        result.seconds_per_epoch = (time.perf_counter() - started) / len(result.history)
+    if best is not None:
+        model.load_state_dict(best)
+    return result
+
+
+def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
+    """Stream the windows through ``model`` in eval mode; sums in float64, so the batch size does not matter."""
+    drop_last = config.protocol == "as_published"
+    if not len(windows) or (drop_last and len(windows) < config.eval_batch_size):
+        raise UserError(f"nothing to evaluate: {len(windows)} windows, batches of {config.eval_batch_size}")
+    device = next(iter(model.parameters()), torch.empty(0)).device
+    squared = torch.zeros((), dtype=torch.float64, device=device)
+    absolute, count, seen = torch.zeros_like(squared), 0, 0
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), _autocast(device, config):
+            for batch in windows.batches(config.eval_batch_size, drop_last=drop_last):
+                error = _forecast(model, batch).double() - batch.y
+                squared += error.square().sum()
+                absolute += error.abs().sum()
+                count += error.numel()
+                seen += len(error)
+    finally:
+        model.train(was_training)
+    return Scores(float(squared) / count, float(absolute) / count, seen)
+
+
+def learning_rate(config: TrainConfig, epoch: int) -> float:
+    """Rate of ``epoch`` (counted from 1). ``type1`` keeps the first rate for two epochs, then halves it each time."""
+    if config.schedule == "type1":
+        return config.learning_rate * 0.5 ** max(epoch - 2, 0)
+    if config.schedule == "cosine":
+        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / config.epochs))
+    return config.learning_rate
+
+
+def _one_epoch(model, windows, config, optimizer, shuffle) -> tuple[float, int | None]:
+    """Mean training MSE by window, and the first step whose loss was not finite (None if all were)."""
+    device = next(model.parameters()).device
+    total = torch.zeros((), dtype=torch.float64, device=device)
+    # The first bad step is kept on the device; it is looked at now and then, not at every step.
+    never = torch.tensor(2**31, device=device)
+    first_bad, seen = never.clone(), 0
+    model.train()
+    for step, batch in enumerate(windows.batches(config.batch_size, generator=shuffle), start=1):
+        with _autocast(device, config):
+            loss = nn.functional.mse_loss(_forecast(model, batch), batch.y)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if config.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
+        optimizer.step()
+        total += loss.detach() * len(batch.y)
+        seen += len(batch.y)
+        first_bad = torch.minimum(first_bad, torch.where(loss.detach().isfinite(), never, step))
+        if step % _LOOK_EVERY == 0 and first_bad < never:
+            break
+    if first_bad < never:
+        return math.nan, int(first_bad)
+    return float(total) / seen, None
+
+
+def _forecast(model: nn.Module, batch) -> Tensor:
+    return model(batch.x_enc, batch.x_mark_enc, batch.x_dec, batch.x_mark_dec).float()
+
+
+def _autocast(device: torch.device, config: TrainConfig):
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16")
+
+
+@contextmanager
+def _deterministic(device: torch.device):
+    """On CUDA, ask for deterministic kernels; the CPU's are deterministic for a given number of threads."""
+    if device.type != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
