@@ -1,0 +1,197 @@
+"""Splits, scaler and windows: the whole dataset is one float32 tensor, a batch is a lookup by row number."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from tsprune.data.calendar import time_features
+from tsprune.data.tables import Table
+from tsprune.errors import UserError
+
+
+class Batch(NamedTuple):
+    """What one forward pass needs and what it is compared with. B windows, C columns, M calendar features; float32.
+
+    The decoder's input is the last ``label_len`` known values followed by zeros; its marks cover the same rows, so the
+    calendar of the horizon is known (as in Informer, AAAI 2021, section 3).
+    """
+
+    x_enc: torch.Tensor  # (B, seq_len, C)
+    x_mark_enc: torch.Tensor  # (B, seq_len, M)
+    x_dec: torch.Tensor  # (B, label_len + pred_len, C)
+    x_mark_dec: torch.Tensor  # (B, label_len + pred_len, M)
+    y: torch.Tensor  # (B, pred_len, C)
+
+
+class Windows:
+    """The windows of one split: ``starts`` (long) holds the first row of each, in time order.
+
+    ``values`` (rows, C) and ``marks`` (rows, M) are those of the whole dataset and are shared by all splits.
+    """
+
+    def __init__(
+        self,
+        values: torch.Tensor,
+        marks: torch.Tensor,
+        starts: torch.Tensor,
+        *,
+        seq_len: int,
+        label_len: int,
+        pred_len: int,
+    ):
+        self.values, self.marks, self.starts = values, marks, starts
+        self.seq_len, self.label_len, self.pred_len = seq_len, label_len, pred_len
+        self._offsets = torch.arange(seq_len + pred_len, device=values.device)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def batch(self, index: torch.Tensor) -> Batch:
+        """The windows with these numbers (long, shape (B,), each in 0 .. len - 1), in this order."""
+        first = self.starts[index.to(self.starts.device)]
+        rows = first[:, None] + self._offsets
+        values, marks = self.values[rows], self.marks[rows]
+        known = self.seq_len - self.label_len
+        x_dec = values[:, known:].clone()
+        x_dec[:, self.label_len :] = 0
+        return Batch(
+            x_enc=values[:, : self.seq_len],
+            x_mark_enc=marks[:, : self.seq_len],
+            x_dec=x_dec,
+            x_mark_dec=marks[:, known:],
+            y=values[:, self.seq_len :],
+        )
+
+    def batches(
+        self, batch_size: int, *, generator: torch.Generator | None = None, drop_last: bool = False
+    ) -> Iterator[Batch]:
+        """One pass over the windows: in time order, or shuffled once per pass if a ``generator`` is given.
+
+        The order is drawn with one ``torch.randperm`` on the generator's device, so it depends on the generator's
+        state and the number of windows alone. ``drop_last`` leaves out a last batch that is not full.
+        """
+        if batch_size < 1:
+            raise UserError(f"batch_size = {batch_size}: at least 1 window per batch")
+        count = len(self)
+        if generator is None:
+            order = torch.arange(count)
+        else:
+            order = torch.randperm(count, generator=generator, device=generator.device)
+        order = order.to(self.starts.device)
+        for index in order[: count - count % batch_size if drop_last else count].split(batch_size):
+            if len(index):
+                yield self.batch(index)
+
+    def subset(self, index: torch.Tensor) -> "Windows":
+        """Only the windows with these numbers, in this order; values and marks stay shared."""
+        return Windows(
+            self.values,
+            self.marks,
+            self.starts[index.to(self.starts.device)],
+            seq_len=self.seq_len,
+            label_len=self.label_len,
+            pred_len=self.pred_len,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """Train, validation and test windows of a table, scaled with mean and standard deviation of the train rows."""
+
+    train: Windows
+    val: Windows
+    test: Windows
+    mean: np.ndarray  # (C,) float64, in the data's units
+    std: np.ndarray  # (C,) float64, population standard deviation; 1 where a column is constant
+    left_out: dict[str, int]  # per split: windows that would touch a blocked row
+
+    def inverse(self, values: np.ndarray | torch.Tensor) -> np.ndarray | torch.Tensor:
+        """Scaled values (..., C) in the data's own units, as what they came in (array or tensor, same dtype)."""
+        if isinstance(values, torch.Tensor):
+            like = {"dtype": values.dtype, "device": values.device}
+            return values * torch.as_tensor(self.std, **like) + torch.as_tensor(self.mean, **like)
+        return (values * self.std + self.mean).astype(values.dtype, copy=False)
+
+
+def make_splits(
+    table: Table, *, seq_len: int, label_len: int, pred_len: int, freq: str = "h", device: str | torch.device = "cpu"
+) -> Splits:
+    """Windows of ``seq_len`` known and ``pred_len`` asked rows, per split of the table's rule.
+
+    Protocol (tests/golden/data_protocol.json): borders from ``table.split``; validation and test begin ``seq_len``
+    rows early, so that their first forecast starts at the border; every column is scaled with mean and population
+    standard deviation of the train rows in float64 (a zero deviation counts as 1), then cast to float32. A split of
+    n rows (look-back included) has n - seq_len - pred_len + 1 windows. Windows that touch a row that
+    ``table.blocked`` names are left out and counted in ``Splits.left_out``.
+
+    Raises UserError if lengths are out of range, if a split is too short for one window, or if values are missing.
+    """
+    for name, length, least in (("seq_len", seq_len, 1), ("label_len", label_len, 0), ("pred_len", pred_len, 1)):
+        if length < least:
+            raise UserError(f"{name} = {length}: at least {least}")
+    if label_len > seq_len:
+        raise UserError(f"label_len = {label_len}: at most seq_len = {seq_len}, it repeats the end of the look-back")
+    _refuse_missing(table)
+
+    borders = table.split.borders(len(table.values))
+    _refuse_short(table, borders, seq_len, pred_len)
+    fitted = table.values[slice(*borders[0])]
+    mean, std = fitted.mean(0), fitted.std(0)
+    constant = fitted.max(0) == fitted.min(0)
+    mean[constant], std[constant] = fitted[0, constant], 1.0
+
+    values = torch.as_tensor(((table.values - mean) / std).astype(np.float32), device=device)
+    marks = torch.as_tensor(time_features(table.dates, freq).astype(np.float32), device=device)
+    blocked = np.concatenate([[0], np.cumsum(table.blocked)])
+    length = seq_len + pred_len
+
+    windows, left_out = [], {}
+    for split, (name, (begin, end)) in enumerate(zip(("train", "val", "test"), borders, strict=True)):
+        first = begin - seq_len if split else begin
+        starts = np.arange(first, end - length + 1)
+        free = blocked[starts + length] == blocked[starts]
+        left_out[name] = int((~free).sum())
+        if not free.any():
+            raise UserError(
+                f"{table.name}: each of the {len(starts)} windows of the {name} split touches a filled gap; "
+                "choose a shorter seq_len or pred_len, or fewer columns"
+            )
+        windows.append(
+            Windows(
+                values,
+                marks,
+                torch.as_tensor(starts[free], device=device),
+                seq_len=seq_len,
+                label_len=label_len,
+                pred_len=pred_len,
+            )
+        )
+    return Splits(*windows, mean=mean, std=std, left_out=left_out)
+
+
+def _refuse_missing(table: Table) -> None:
+    missing = np.isnan(table.values)
+    if missing.any():
+        row, column = np.argwhere(missing)[0]
+        raise UserError(
+            f"{table.name}: {int(missing.sum())} values are missing, the first at {table.dates[row]} in column "
+            f"'{table.columns[column]}'; windows need every value, so load the table without raw=True"
+        )
+
+
+def _refuse_short(table: Table, borders: tuple, seq_len: int, pred_len: int) -> None:
+    """Raise UserError naming each split that is too short for a single window, and what would fit."""
+    lines = []
+    for split, (name, (begin, end)) in enumerate(zip(("train", "val", "test"), borders, strict=True)):
+        need = pred_len if split else seq_len + pred_len
+        if end - begin < need:
+            what = f"pred_len = {pred_len}" if split else f"seq_len + pred_len = {seq_len} + {pred_len}"
+            lines.append(
+                f"{table.name}: too few rows: the {name} split has {end - begin} of the {len(table.values)} rows, "
+                f"{what} needs {need}; choose a shorter one or bring more rows"
+            )
+    if lines:
+        raise UserError("\n".join(lines))
