@@ -1,0 +1,70 @@
+"""The front door: ``tsprune study`` and ``tsprune data``. Heavy imports wait until a command needs them."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tsprune.errors import UserError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+data = typer.Typer(no_args_is_help=True, help="Datasets: what is known, what is here, what is wrong with a file.")
+app.add_typer(data, name="data")
+
+
+@app.command()
+def study(
+    profile: Annotated[
+        str, typer.Argument(help="A name under params/ (smoke, quick, paper), or a folder of YAML files.")
+    ],
+    only: Annotated[str | None, typer.Option(help="Run this notebook only, e.g. 01_pruning_sweep.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=0, help="Steps side by side; 0: as many as cores.")] = None,
+    output: Annotated[str, typer.Option(help="Folder for reports and for the store of results.")] = "outputs",
+) -> None:
+    """Check the profile's parameters, run its notebooks, render the reports and their index.
+
+    Exit status: 0 all well, 1 a notebook failed or a cell has no result (the report names it), 2 bad input.
+    """
+    from tsprune.study.notebooks import plan_profile, run_profile
+
+    runs = plan_profile(profile, only=only, jobs=jobs, output=output)
+    if run_profile(runs):
+        raise typer.Exit(1)
+
+
+@data.command("list")
+def list_() -> None:
+    """A line per dataset of the catalogue: size, frequency, licence, where it was found, known defects."""
+    from tsprune.data import list_datasets
+
+    print(list_datasets().to_string(index=False))
+
+
+@data.command()
+def check(
+    name: Annotated[str, typer.Argument(help="A name of the catalogue, or the path of a CSV file.")],
+) -> None:
+    """Say what is wrong with a dataset, a line per problem with row and column; exit status 1 if anything is."""
+    from tsprune.data import check_dataset
+
+    report = check_dataset(name)
+    print("\n".join(report.lines))
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@data.command()
+def fetch(name: Annotated[str, typer.Argument(help="A name of the catalogue.")]) -> None:
+    """Find a dataset or download it to the user's cache, and check its sha256."""
+    from tsprune.data import fetch_dataset
+
+    print(fetch_dataset(name))
+
+
+def main() -> None:
+    """Run the command line; bad input ends with a line on stderr and status 2, never with a traceback."""
+    try:
+        app()
+    except UserError as error:
+        print(f"tsprune: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,40 @@
+"""Where steps run. The grid takes any ``concurrent.futures.Executor``; this is the default: processes of this machine.
+
+A worker process computes with one thread, so that as many steps as there are cores run side by side and a step's
+numbers do not depend on how many. It ends by itself when its parent is gone, however the parent died.
+"""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+
+import torch
+
+
+def local_processes(jobs: int) -> Callable[[], Executor]:
+    """A maker of process pools with ``jobs`` workers. Fresh interpreters (spawn): torch does not survive a fork."""
+
+    def make() -> Executor:
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker)
+
+    return make
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _start_worker() -> None:
+    torch.set_num_threads(1)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
