@@ -1,1 +1,22 @@
-"""."""
+"""The forecasters: one file each, one registry, one contract. Every module of this folder is found by itself."""
+
+import importlib
+import pkgutil
+
+from tsprune.models.base import ForecastConfig, Forecaster, create_model, list_models, register
+from tsprune.models.checkpoint import load_checkpoint, save_checkpoint
+from tsprune.models.reference import load_reference_state
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+__all__ = [
+    "ForecastConfig",
+    "Forecaster",
+    "create_model",
+    "list_models",
+    "load_checkpoint",
+    "load_reference_state",
+    "register",
+    "save_checkpoint",
+]

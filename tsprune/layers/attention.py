@@ -1,0 +1,90 @@
+"""Multi-head attention with explicit geometry, and the switch between its fused and its plain form."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tsprune.layers.dropout import Dropout
+
+
+class Attention(nn.Module):
+    """Base of every attention-like layer: projections around :meth:`mix`, which a subclass defines.
+
+    ``n_heads`` and ``head_dim`` are the geometry: query, key and value give ``n_heads * head_dim`` features, and no
+    width is ever read off an activation. A pruner that narrows the projections writes the new numbers back.
+
+    ``fused`` (see :func:`plain_attention`) chooses between a fused kernel and plain matrix products where both exist.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, dropout: float = 0.0):
+        super().__init__()
+        self.n_heads = n_heads
+        self.head_dim = d_model // n_heads
+        self.fused = True
+        inner = self.n_heads * self.head_dim
+        self.query = nn.Linear(d_model, inner)
+        self.key = nn.Linear(d_model, inner)
+        self.value = nn.Linear(d_model, inner)
+        self.out = nn.Linear(inner, d_model)
+        self.dropout = Dropout(dropout)
+
+    def split_heads(self, x: torch.Tensor) -> torch.Tensor:
+        """``(batch, length, n_heads * head_dim)`` to ``(batch, n_heads, length, head_dim)``, else an error."""
+        return x.view(x.shape[0], x.shape[1], self.n_heads, self.head_dim).transpose(1, 2)
+
+    def merge_heads(self, x: torch.Tensor) -> torch.Tensor:
+        """``(batch, n_heads, length, head_dim)`` to ``(batch, length, n_heads * head_dim)``."""
+        return x.transpose(1, 2).reshape(x.shape[0], x.shape[2], self.n_heads * self.head_dim)
+
+    def forward(self, x: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+        """Queries from ``x`` ``(batch, length, d_model)``, keys and values from ``source``; shape of ``x``."""
+        return self.out(self.mix(self.query(x), self.key(source), self.value(source)))
+
+    def mix(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Projected ``(batch, length, n_heads * head_dim)`` queries, keys, values to the same shape as the queries."""
+        raise NotImplementedError
+
+
+class FullAttention(Attention):
+    """softmax(Q K^T / sqrt(head_dim)) V with dropout on the attention matrix (Vaswani et al. 2017, eq. 1).
+
+    ``causal_length``: position t sees positions up to t; the mask is built once for that length.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, dropout: float = 0.0, causal_length: int | None = None):
+        super().__init__(d_model, n_heads, dropout)
+        mask = None if causal_length is None else causal_mask(causal_length)
+        self.register_buffer("mask", mask, persistent=False)
+
+    def mix(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        q, k, v = self.split_heads(q), self.split_heads(k), self.split_heads(v)
+        if self.fused and not self.dropout.active:
+            return self.merge_heads(F.scaled_dot_product_attention(q, k, v, is_causal=self.mask is not None))
+        scores = (q * self.head_dim**-0.5) @ k.transpose(-2, -1)
+        if self.mask is not None:
+            scores.add_(self.mask.to(scores.dtype))
+        return self.merge_heads(self.dropout(scores.softmax(-1)) @ v)
+
+
+def causal_mask(length: int) -> torch.Tensor:
+    """``(length, length)`` to be added to scores: 0 up to the diagonal, minus infinity above it."""
+    return torch.full((length, length), float("-inf"), device="cpu").triu(1)
+
+
+@contextmanager
+def plain_attention(model: nn.Module) -> Iterator[None]:
+    """Inside the block every attention of ``model`` runs as plain matrix products, which counters and tracers can read.
+
+    Results agree with the fused form to rounding.
+    """
+    fused = [m for m in model.modules() if isinstance(m, Attention) and m.fused]
+    for module in fused:
+        module.fused = False
+    try:
+        yield
+    finally:
+        for module in fused:
+            module.fused = True

@@ -1,0 +1,99 @@
+"""Layers and stacks of the post-norm Transformer family."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from tsprune.layers.attention import Attention
+from tsprune.layers.dropout import Dropout
+
+ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU}
+
+
+class FeedForward(nn.Module):
+    """dropout(down(dropout(activation(up(x))))): ``(..., d_model)`` to the same shape through ``d_ff``.
+
+    The reference writes the two as convolutions of width 1; they are the same as Linear layers.
+    """
+
+    def __init__(self, d_model: int, d_ff: int, dropout: float, activation: str, bias: bool = True):
+        super().__init__()
+        self.up = nn.Linear(d_model, d_ff, bias=bias)
+        self.activation = ACTIVATIONS[activation]()
+        self.down = nn.Linear(d_ff, d_model, bias=bias)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dropout(self.down(self.dropout(self.activation(self.up(x)))))
+
+
+class EncoderLayer(nn.Module):
+    """Post-norm: x = LN(x + drop(attention)), then LN(x + feed_forward)."""
+
+    def __init__(self, attention: Attention, d_model: int, d_ff: int, dropout: float, activation: str):
+        super().__init__()
+        self.attention = attention
+        self.feed_forward = FeedForward(d_model, d_ff, dropout, activation)
+        self.norm1 = nn.LayerNorm(d_model)
+        self.norm2 = nn.LayerNorm(d_model)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.norm1(x + self.dropout(self.attention(x, x)))
+        return self.norm2(x + self.feed_forward(x))
+
+
+class DecoderLayer(nn.Module):
+    """Post-norm: self-attention, attention to the encoder's output, feed-forward, each with residual and LayerNorm."""
+
+    def __init__(
+        self,
+        self_attention: Attention,
+        cross_attention: Attention,
+        d_model: int,
+        d_ff: int,
+        dropout: float,
+        activation: str,
+    ):
+        super().__init__()
+        self.self_attention = self_attention
+        self.cross_attention = cross_attention
+        self.feed_forward = FeedForward(d_model, d_ff, dropout, activation)
+        self.norm1 = nn.LayerNorm(d_model)
+        self.norm2 = nn.LayerNorm(d_model)
+        self.norm3 = nn.LayerNorm(d_model)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+        x = self.norm1(x + self.dropout(self.self_attention(x, x)))
+        x = self.norm2(x + self.dropout(self.cross_attention(x, memory)))
+        return self.norm3(x + self.feed_forward(x))
+
+
+class Encoder(nn.Module):
+    """Layers one after the other, then a norm: ``(batch, length, d_model)`` to the same shape."""
+
+    def __init__(self, layers: Iterable[nn.Module], norm: nn.Module):
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.norm = norm
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return self.norm(x)
+
+
+class Decoder(nn.Module):
+    """Layers that also see the encoder's output ``memory``, then a norm."""
+
+    def __init__(self, layers: Iterable[nn.Module], norm: nn.Module):
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.norm = norm
+
+    def forward(self, x: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = layer(x, memory)
+        return self.norm(x)

@@ -1,0 +1,196 @@
+"""What every forecaster has in common: its config, its call, its place in the registry."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+
+import torch
+from pydantic import Field, model_validator
+from torch import nn
+
+from tsprune.errors import UserError, unknown
+from tsprune.typed import Config
+
+Size = Annotated[int, Field(ge=1)]
+
+MARKS = {"h": 4, "t": 5, "s": 6, "d": 3, "b": 3, "w": 2, "m": 1, "a": 1}
+"""Number of calendar features per frequency (hourly: hour, weekday, day of month, day of year)."""
+
+INPUTS = ("x_enc", "x_mark_enc", "x_dec", "x_mark_dec")
+
+
+class ForecastConfig(Config):
+    """The shared settings; every model accepts them all, and names the ones it has no use for in ``unused_config``."""
+
+    task_name: Literal["long_term_forecast"] = "long_term_forecast"
+    enc_in: Size = 7  # variables of the encoder's input
+    dec_in: Size = 7  # variables of the decoder's input
+    c_out: Size = 7  # variables forecast
+    seq_len: Size = 96  # look-back, time steps
+    label_len: Annotated[int, Field(ge=0)] = 48  # known steps at the start of the decoder's input
+    pred_len: Size = 96  # horizon, time steps
+    d_model: Size = 512  # width of the stream
+    n_heads: Size = 8
+    e_layers: Size = 2  # encoder layers
+    d_layers: Size = 1  # decoder layers
+    d_ff: Size = 2048  # width inside a feed-forward block
+    factor: Size = 3  # sampling or delay factor; routers in Crossformer
+    moving_avg: Size = 25  # kernel of the trend, odd, time steps
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    embed: Literal["timeF"] = "timeF"  # calendar features as numbers in [-0.5, 0.5]
+    freq: Literal["h", "t", "s", "d", "b", "w", "m", "a"] = "h"  # decides the number of calendar features
+    activation: Literal["gelu", "relu"] = "gelu"  # of the feed-forward blocks; gelu is the exact one
+    distil: bool = True  # Informer: halve the length between encoder layers
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if problems := list(self.problems()):
+            name = type(self).__name__.removesuffix("Config")
+            raise UserError("\n".join(f"{name}: {problem}" for problem in problems))
+        return self
+
+    def problems(self) -> Iterator[str]:
+        """One line per combination of values that no model of this config can be built with."""
+        if self.label_len > self.seq_len:
+            yield f"label_len ({self.label_len}) must not exceed seq_len ({self.seq_len})"
+
+    @property
+    def marks(self) -> int:
+        """Number of calendar features."""
+        return MARKS[self.freq]
+
+    @property
+    def dec_len(self) -> int:
+        """Length of the decoder's input."""
+        return self.label_len + self.pred_len
+
+
+def all_but(*names: str) -> frozenset[str]:
+    """The shared settings except ``names``: the ``unused_config`` of a model that uses few."""
+    return frozenset(ForecastConfig.model_fields) - {"task_name", "embed", *names}
+
+
+def head_problems(config: ForecastConfig) -> Iterator[str]:
+    """For models with attention heads."""
+    if config.d_model % config.n_heads:
+        yield f"d_model ({config.d_model}) must be a multiple of n_heads ({config.n_heads})"
+
+
+def same_channel_problems(config: ForecastConfig, *names: str) -> Iterator[str]:
+    """For models that forecast the variables they see: ``names`` must equal enc_in."""
+    for name in names:
+        if getattr(config, name) != config.enc_in:
+            yield f"{name} ({getattr(config, name)}) must equal enc_in ({config.enc_in}), the variables forecast"
+
+
+def kernel_problems(config: ForecastConfig) -> Iterator[str]:
+    """For models with a moving average."""
+    if config.moving_avg % 2 == 0:
+        yield f"moving_avg ({config.moving_avg}) must be odd: the window has a middle"
+
+
+class Forecaster(nn.Module):
+    """Base class. ``model(x_enc, x_mark_enc, x_dec, x_mark_dec)`` gives ``(batch, pred_len, c_out)``.
+
+    ========== ====================================== ===============================================
+    x_enc      (batch, seq_len, enc_in)               the look-back
+    x_mark_enc (batch, seq_len, marks)                its calendar features
+    x_dec      (batch, label_len + pred_len, dec_in)  last label_len known values, then zeros
+    x_mark_dec (batch, label_len + pred_len, marks)   calendar features of that span
+    ========== ====================================== ===============================================
+
+    Inputs that are not in :attr:`uses` may be None; a used one of another shape raises :class:`UserError`. A subclass
+    has a :class:`ForecastConfig` subclass as ``Config`` and defines :meth:`forecast`.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[ForecastConfig]] = ForecastConfig
+    trainable: ClassVar[bool] = True
+    unused_config: ClassVar[frozenset[str]] = frozenset()  # shared settings without effect on this model
+    uses: ClassVar[tuple[str, ...]] = INPUTS
+    reference_rules: ClassVar[tuple["Rule", ...]] = ()  # Time-Series-Library's names to ours: see models.reference
+
+    def __init__(self, config: ForecastConfig):
+        super().__init__()
+        self.config = config
+
+    def input_shapes(self) -> dict[str, tuple[int, int]]:
+        """(length, width) of the four inputs."""
+        c = self.config
+        return {
+            "x_enc": (c.seq_len, c.enc_in),
+            "x_mark_enc": (c.seq_len, c.marks),
+            "x_dec": (c.dec_len, c.dec_in),
+            "x_mark_dec": (c.dec_len, c.marks),
+        }
+
+    def forward(
+        self,
+        x_enc: torch.Tensor,
+        x_mark_enc: torch.Tensor | None = None,
+        x_dec: torch.Tensor | None = None,
+        x_mark_dec: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        shapes = self.input_shapes()
+        for name, given in zip(INPUTS, (x_enc, x_mark_enc, x_dec, x_mark_dec), strict=True):
+            if name in self.uses and (given is None or tuple(given.shape[1:]) != shapes[name]):
+                seen = None if given is None else tuple(given.shape)
+                length, width = shapes[name]
+                raise UserError(f"{self.name}: {name} has shape {seen}, expected (batch, {length}, {width})")
+        return self.forecast(x_enc, x_mark_enc, x_dec, x_mark_dec)
+
+    def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec) -> torch.Tensor:
+        """The model itself; inputs are checked."""
+        raise NotImplementedError
+
+    @classmethod
+    def regroup_reference(cls, state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+        """Before the rules: join tensors of a reference ``state_dict`` where ours is one and theirs are many."""
+        return state
+
+    def output_layers(self) -> list[nn.Module]:
+        """Layers whose outputs are the forecast's variables or horizon: a pruner keeps their output width."""
+        return []
+
+    def extra_repr(self) -> str:
+        return f"name={self.name!r}"
+
+
+Rule = tuple[str, str, Callable[[torch.Tensor], torch.Tensor] | None]
+Model = TypeVar("Model", bound=type[Forecaster])
+
+_registry: dict[str, type[Forecaster]] = {}
+
+
+def register(name: str) -> Callable[[Model], Model]:
+    """Class decorator: enter a forecaster in the registry under ``name``."""
+
+    def enter(cls: Model) -> Model:
+        if name in _registry:
+            raise ValueError(f"two forecasters are called {name!r}")
+        cls.name = name
+        _registry[name] = cls
+        return cls
+
+    return enter
+
+
+def model_class(name: str) -> type[Forecaster]:
+    """The class registered under ``name``; an unknown name raises :class:`UserError` with the closest one."""
+    if name not in _registry:
+        raise UserError(unknown("model", name, _registry))
+    return _registry[name]
+
+
+def list_models(trainable: bool | None = None) -> list[str]:
+    """Names in the registry, sorted; only those with (True) or without (False) parameters to train."""
+    return sorted(n for n, cls in _registry.items() if trainable is None or cls.trainable == trainable)
+
+
+def create_model(name: str, **config: Any) -> Forecaster:
+    """Build a forecaster: ``create_model("Autoformer", d_model=64, n_heads=4)``. Names not given have their defaults.
+
+    Initial weights come from torch's global generator. An unknown name or key (with the closest match), a wrong type
+    or range raise :class:`UserError`, one line per problem.
+    """
+    cls = model_class(name)
+    return cls(cls.Config.parse(config, where=name))
