@@ -1,0 +1,45 @@
+# Set-up happens by itself: every target below first makes .venv from requirements.lock when that is newer.
+PYTHON ?= python3
+PROFILE ?= quick
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup study test test-slow lint lab lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+setup: $(VENV)/.ready  ## make the virtual environment with the locked versions
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo "Python 3.11 is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+study: $(VENV)/.ready  ## run the quick study and render its reports (PROFILE=paper for another profile)
+	$(BIN)/tsprune study $(PROFILE)
+
+test: $(VENV)/.ready  ## style, import contract and tests: minutes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest
+
+test-slow: $(VENV)/.ready  ## the tests that take longer
+	$(BIN)/pytest -m slow
+
+lab: $(VENV)/.ready  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=. notebooks/01_pruning_sweep.ipynb
+
+lock:  ## write requirements.lock anew from pyproject.toml
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet '.[dev]'
+	{ echo "# Written by 'make lock' from pyproject.toml. torch brings its own CUDA packages where it needs them."; \
+	  build/lock/bin/python -m pip freeze --exclude tsprune | sed 's/+cpu$$//' | grep -viE '^(nvidia-|cuda-|triton)'; } > requirements.lock
+
+clean:  ## remove the virtual environment (outputs and data stay)
+	rm -rf $(VENV) build

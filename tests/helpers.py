@@ -1,0 +1,63 @@
+"""Steps that do as they are told, for tests of the grid; importable by worker processes."""
+
+import os
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from tsprune.errors import UserError
+from tsprune.study.progress import Progress
+from tsprune.study.steps import Outcome, Step
+from tsprune.study.store import Store
+
+
+class FakeStep(Step):
+    """``act`` says what happens: ok, error, user-error, diverge, die (the process), or disk (it cannot be stored)."""
+
+    kind: ClassVar[str] = "fake"
+    name: str
+    log: str
+    act: str = "ok"
+    after: tuple["FakeStep", ...] = ()
+    seconds: float = 0.0
+
+    def identity(self) -> dict:
+        return {"step": self.kind, "name": self.name, "after": [s.key for s in self.after]}
+
+    @property
+    def needs(self) -> tuple[Step, ...]:
+        return self.after
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+    def protocol(self) -> dict:
+        return {"name": self.name}
+
+    def run(self, store: Store) -> Outcome:
+        with Path(self.log).open("a") as file:
+            file.write(f"{self.name}\n")
+        time.sleep(self.seconds)
+        for need in self.after:
+            assert store.row(need.key)["status"] == "ok"
+        if self.act == "die":
+            os._exit(9)
+        if self.act == "error":
+            raise ZeroDivisionError("as told")
+        if self.act == "user-error":
+            raise UserError("a clear line")
+        status = "diverged" if self.act == "diverge" else "ok"
+        reason = "at step 3" if self.act == "diverge" else None
+        return Outcome({"mse": len(self.name) / 7}, {}, {"bad": float("nan")}, status=status, reason=reason)
+
+
+class Recorder(Progress):
+    """Progress that remembers what it would have shown."""
+
+    def __init__(self, jobs: int = 1):
+        super().__init__(jobs)
+        self.news: list[str] = []
+
+    def show(self, news: str) -> None:
+        self.news.append(f"[{self.state()}] {news}")
