@@ -1,6 +1,7 @@
 """Cleaning rules as data: what counts as a bad value, how gaps are filled, and how much of each was done."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -8,24 +9,61 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Sentinel:
-    """Every value equal to ``value`` means "missing"."""
+    """Every value equal to ``value`` stands for "no reading"."""
 
     value: float
 
-    def bad(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Boolean frame: where the rule finds a bad value."""
-        return frame == self.value
+    def bad(self, frame: pd.DataFrame) -> np.ndarray:
+        """Where the rule finds a bad value: bool, shape (rows, columns)."""
+        return frame.to_numpy() == self.value
 
-    def words(self) -> str:
-        return f"sentinels {self.value:g}"
-
-
-Rule = Sentinel
+    @property
+    def what(self) -> str:
+        """What the rule finds, in words."""
+        return f"readings of {self.value:g}"
 
 
 @dataclass(frozen=True)
-class Cleaned:
-    """A table after cleaning: no value is missing; ``blocked`` (rows,) says which rows no window may touch."""
+class SuddenLevels:
+    """Hours on a wrong level, entered and left by a sudden step: drop-outs, doubled hours, days on another scale.
+
+    For hourly rows. Let r be the value divided by the median of the values at the same hour ``days`` before and after
+    (2 x len(days) neighbours, missing ones left out). A run of hours with r < ``low`` or r > ``high`` is bad if r
+    changes by a factor of at least ``step`` both where the run begins and where it ends (at one side only, where the
+    row beside it is missing). Holidays and cold spells also leave the band, but they come and go over several hours.
+    """
+
+    low: float
+    high: float
+    step: float
+    days: tuple[int, ...]
+
+    def bad(self, frame: pd.DataFrame) -> np.ndarray:
+        """Where the rule finds a bad value: bool, shape (rows, columns)."""
+        found = np.zeros(frame.shape, dtype=bool)
+        for column, name in enumerate(frame):
+            series = frame[name]
+            beside = [series.shift(sign * 24 * day) for day in self.days for sign in (-1, 1)]
+            ratio = (series / pd.concat(beside, axis=1).median(axis=1)).to_numpy()
+            edge = np.full(len(ratio) + 1, np.nan)  # edge[i]: by what factor r changes from row i - 1 to row i
+            edge[1:-1] = np.abs(np.log(ratio[1:]) - np.log(ratio[:-1]))
+            for begin, end in runs((ratio < self.low) | (ratio > self.high)):
+                steps = edge[[begin, end]]
+                if not np.isnan(steps).all() and np.nanmin(steps) >= np.log(self.step):
+                    found[begin:end, column] = True
+        return found
+
+    @property
+    def what(self) -> str:
+        """What the rule finds, in words."""
+        return "hours on a wrong level"
+
+
+Rule = Sentinel | SuddenLevels
+
+
+class Cleaned(NamedTuple):
+    """A frame without missing values, the rows (bool, shape (rows,)) that no window may touch, and what was done."""
 
     frame: pd.DataFrame
     blocked: np.ndarray
@@ -33,50 +71,57 @@ class Cleaned:
     counts: dict[str, int]
 
 
-def clean(frame: pd.DataFrame, rules: tuple[Rule, ...], longest: int) -> Cleaned:
-    """Apply ``rules`` in order, then fill every gap along time; count and say what was done.
+def longest_interpolated(step: pd.Timedelta) -> int:
+    """The longest gap that is only interpolated, in rows: six hours where a step is an hour or less, else six steps."""
+    return int(pd.Timedelta("6h") / min(step, pd.Timedelta("1h")))
 
-    A bad value becomes a missing one. Gaps of at most ``longest`` rows are interpolated linearly between their
-    neighbours (a gap at an end repeats the nearest value). Longer ones are filled in the same way, so that no value is
-    missing, and their rows are blocked: no window may touch them.
+
+def clean(frame: pd.DataFrame, rules: tuple[Rule, ...], step: pd.Timedelta) -> Cleaned:
+    """Apply ``rules`` in order, then fill every gap; count it all and say it in words.
+
+    A bad value becomes a missing one. Gaps are filled linearly along time, row by row; at the beginning and the end of
+    the table the nearest value is repeated. Where a gap is longer than ``longest_interpolated(step)`` its rows are
+    blocked: they hold numbers, but no window may touch them. A column without any value cannot be filled.
     """
-    counts, notes = {}, []
-    values = frame.copy()
-    absent = values.isna()
-    if absent.to_numpy().any():
-        _record("missing values", absent, counts, notes)
+    notes: list[str] = []
+    counts: dict[str, int] = {}
+    values = frame.astype(np.float64)
+    _record("missing values", values.isna().to_numpy(), values.columns, notes, counts)
     for rule in rules:
         bad = rule.bad(values)
-        if bad.to_numpy().any():
-            _record(rule.words(), bad, counts, notes)
+        _record(rule.what, bad, values.columns, notes, counts)
         values = values.mask(bad)
+
     missing = values.isna().to_numpy()
-    long = _long_gaps(missing, longest)
-    blocked = long.any(axis=1)
-    filled = values.interpolate(method="linear", limit_direction="both")
-    if missing.any():
-        counts["interpolated"], counts["blocked rows"] = int(missing.sum()), int(blocked.sum())
-        notes.append(f"{int(missing.sum())} values filled by linear interpolation along time")
-    if blocked.any():
-        notes.append(f"{int(blocked.sum())} rows lie in gaps of more than {longest} steps: no window touches them")
-    return Cleaned(filled, blocked, tuple(notes), counts)
-
-
-def _record(what: str, where: pd.DataFrame, counts: dict[str, int], notes: list[str]) -> None:
-    per_column = where.sum()
-    per_column = per_column[per_column > 0]
-    counts[what] = int(per_column.sum())
-    named = ", ".join(f"{count} in '{column}'" for column, count in per_column.items())
-    notes.append(f"{counts[what]} {what}: {named}")
-
-
-def _long_gaps(missing: np.ndarray, longest: int) -> np.ndarray:
-    """Boolean (rows, columns): the cells of runs of more than ``longest`` missing values."""
-    columns = missing.shape[1]
+    if not missing.any():
+        return Cleaned(values, np.zeros(len(values), dtype=bool), tuple(notes), counts)
+    longest = longest_interpolated(step)
     long = np.zeros_like(missing)
-    for column in range(columns):
-        edges = np.diff(np.concatenate([[0], missing[:, column].astype(np.int8), [0]]))
-        for begin, end in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
-            if end - begin > longest:
-                long[begin:end, column] = True
-    return long
+    for column in range(missing.shape[1]):
+        for begin, end in runs(missing[:, column]):
+            long[begin:end, column] = end - begin > longest
+    blocked = long.any(axis=1)
+    counts["filled"], counts["blocked rows"] = int(missing.sum()), int(blocked.sum())
+    notes.append(f"{counts['filled']} of {missing.size} values are filled in by linear interpolation along time")
+    if blocked.any():
+        limit = "six hours" if step <= pd.Timedelta("1h") else "six steps"
+        rows = _named(long, values.columns)
+        notes.append(f"{blocked.sum()} rows lie in gaps of more than {limit}, no window touches them: {rows}")
+    return Cleaned(values.interpolate(method="linear", limit_direction="both"), blocked, tuple(notes), counts)
+
+
+def runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """(begin, end) of each run of True in a one-dimensional bool array, ``end`` exclusive."""
+    edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
+    return list(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))
+
+
+def _record(what: str, where: np.ndarray, columns: pd.Index, notes: list[str], counts: dict[str, int]) -> None:
+    if where.any():
+        counts[what] = int(where.sum())
+        notes.append(f"{counts[what]} {what}: {_named(where, columns)}")
+
+
+def _named(where: np.ndarray, columns: pd.Index) -> str:
+    per_column = zip(where.sum(axis=0), columns, strict=True)
+    return ", ".join(f"{count} in '{column}'" for count, column in per_column if count)

@@ -3,20 +3,29 @@
 import gzip
 import hashlib
 import os
-from dataclasses import dataclass
+import sys
+import tempfile
+import time
+import zipfile
+import zlib
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from tsprune.data.catalog import Entry
+from tsprune.data.catalog import CATALOG, Address, Entry, Source
+from tsprune.data.entsoe import build_hourly
 from tsprune.errors import UserError
+
+ATTEMPTS = 3  # transfers per address: a broken one is begun again
+CONNECT_SECONDS, READ_SECONDS = 3, 30  # after these a host counts as out of reach, a transfer as broken
 
 
 class DataUnavailable(UserError):
     """A dataset of the catalogue is neither on this machine nor can it be fetched; says where it was looked for."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """A file on this machine and where it lies, in words that hold no absolute path."""
+class Found(NamedTuple):
+    """A file on this machine, and the name of the place it lies in (which holds no absolute path)."""
 
     path: Path
     place: str
@@ -25,62 +34,180 @@ class Found:
         return f"{self.path.name} ({self.place})"
 
 
-def cache_folder() -> Path:
-    """The user's cache of downloaded files, e.g. ~/.cache/tsprune (pooch's choice for the operating system)."""
-    import pooch  # imported late: finding a file needs no download machinery
-
-    return Path(pooch.os_cache("tsprune"))
-
-
 def places() -> list[tuple[str, Path]]:
     """Folders to look in, best first: (what it is called in messages, folder).
 
-    The project is the working directory, and the nearest folder above it that has a pyproject.toml or a params folder
-    (a notebook runs in a folder of its own inside the project).
+    TSPRUNE_DATA (must be a folder if it is set); then data/ and ../shared/data, seen from the working directory and
+    from the project, the nearest folder upwards that has a pyproject.toml or a params folder (a notebook runs in a
+    folder of its own inside the project); then the user's cache.
     """
-    here = Path.cwd()
-    project = next(
-        (p for p in (here, *here.parents) if (p / "pyproject.toml").is_file() or (p / "params").is_dir()), here
-    )
     folders = []
     if chosen := os.environ.get("TSPRUNE_DATA"):
         if not Path(chosen).is_dir():
             raise UserError(f"TSPRUNE_DATA = '{chosen}' is not a folder")
         folders.append(("TSPRUNE_DATA", Path(chosen)))
-    for root in dict.fromkeys((here, project)):
-        folders.append(("data/", root / "data"))
-    for root in dict.fromkeys((here, project)):
-        folders.append(("../shared/data", root.parent / "shared" / "data"))
-    folders.append(("cache", cache_folder()))
-    return folders
+    here = Path.cwd()
+    above = (here, *here.parents)
+    project = next((p for p in above if (p / "pyproject.toml").is_file() or (p / "params").is_dir()), here)
+    roots = dict.fromkeys((here, project))
+    folders += [("data/", root / "data") for root in roots]
+    folders += [("../shared/data", root.parent / "shared" / "data") for root in roots]
+    return [*folders, ("cache", cache_folder())]
 
 
-def find_local(entry: Entry) -> Found | None:
-    """The entry's file, packed or not, in the first place that has it; None if there is none."""
+def cache_folder() -> Path:
+    """The user's cache of downloaded files, where the operating system keeps such things (~/.cache/tsprune)."""
+    import pooch  # here and below: imported when needed, most runs find their file without it
+
+    return Path(pooch.os_cache("tsprune"))
+
+
+def find_local(source: Source) -> Found | None:
+    """The file, packed (.gz) or not, in the first place that has it; None if there is none. Nothing is verified."""
     for place, folder in places():
-        for name in (entry.file, *entry.also):
+        for name in (source.file, *source.also):
             for path in (folder / name, folder / f"{name}.gz"):
                 if path.is_file():
                     return Found(path, place)
     return None
 
 
-def read_text(path: Path) -> bytes:
-    """The bytes of a CSV, unpacked if it is a .gz, with LF line ends."""
+def read_csv_bytes(path: Path) -> bytes:
+    """The bytes of a CSV, unpacked if its name ends in .gz, with LF line ends; UserError if it cannot be read."""
     try:
         content = path.read_bytes()
         if path.suffix == ".gz":
             content = gzip.decompress(content)
-    except (OSError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
     return content.replace(b"\r\n", b"\n")
 
 
-def verify(content: bytes, entry: Entry, path: Path) -> None:
-    """Raise UserError if ``content`` is not the file the catalogue knows (entries without a checksum pass)."""
-    found = hashlib.sha256(content).hexdigest()
-    if entry.sha256 and found != entry.sha256:
+def obtain(entry: Entry) -> tuple[Found, bytes]:
+    """The verified bytes of a dataset's CSV and where they are from; downloaded, or built from its parts, if need be.
+
+    Raises DataUnavailable if the file is nowhere to be had, UserError if a file is there but is not the known one.
+    """
+    found = find_local(entry.source)
+    if found:
+        return found, _verified(read_csv_bytes(found.path), entry.source, found.path, entry.name)
+    if not entry.parts:
+        found = _fetched(entry.source, entry.name)
+        return found, read_csv_bytes(found.path)
+    files = {}
+    for part in entry.parts:
+        found = find_local(part) or _fetched(part, entry.name)
+        content = _verified(read_csv_bytes(found.path), part, found.path, entry.name)
+        files[Path(part.file).stem] = content
+    content = build_hourly(files)
+    path = cache_folder() / entry.source.file
+    _verified(content, entry.source, path, entry.name)
+    _write(path, content)
+    return Found(path, "cache, built from the files per country"), content
+
+
+def fetch_dataset(name: str) -> Path:
+    """The path of a catalogue dataset's verified CSV on this machine, downloaded first if it is not there yet."""
+    from tsprune.data.catalog import find_entry
+
+    entry = find_entry(name)
+    if entry.source is None:
         raise UserError(
-            f"{path} is not the {entry.name} of the catalogue: its sha256 (unpacked) is {found}, expected "
-            f"{entry.sha256}. Replace or remove it; to use a CSV of your own, give its path instead of '{entry.name}'"
+            f"'{name}' is made up by tsprune, there is nothing to fetch; datasets with files: {_with_files()}"
         )
+    return obtain(entry)[0].path
+
+
+def _with_files() -> str:
+    return ", ".join(entry.name for entry in CATALOG.values() if entry.source)
+
+
+def _verified(content: bytes, source: Source, path: Path, name: str) -> bytes:
+    """``content`` itself; UserError if it is not the file that the catalogue knows (passes where no sum is known)."""
+    found = hashlib.sha256(content).hexdigest()
+    if source.sha256 and found != source.sha256:
+        raise UserError(
+            f"{path} is not the {source.file} of {name}: its sha256 (unpacked) is {found}, expected {source.sha256}. "
+            f"Replace it or take it away; to use a CSV of your own, give its path instead of '{name}'"
+        )
+    return content
+
+
+def _fetched(source: Source, name: str) -> Found:
+    """The file, downloaded into the cache and verified; DataUnavailable names every place and address tried."""
+    looked = "; ".join(f"{place}: {folder}" for place, folder in places())
+    where = f"{name}: {source.file} (or .csv.gz) is not on this machine. Looked in {looked}."
+    if not source.sha256:
+        page = next(entry.page for entry in CATALOG.values() if entry.name == name)
+        raise DataUnavailable(
+            f"{where} It is not downloaded, as no checksum is known: put it into one of these; see {page}"
+        )
+    if os.environ.get("TSPRUNE_OFFLINE") == "1":
+        raise DataUnavailable(f"{where} TSPRUNE_OFFLINE=1, so nothing was downloaded")
+    path = cache_folder() / source.file
+    failures, out_of_reach = [], set()
+    for address in source.addresses:
+        host = urlsplit(address.url).hostname
+        if host in out_of_reach:
+            continue
+        try:
+            _download(address, source, path, name)
+            return Found(path, "cache")
+        except _Unreachable as error:
+            out_of_reach.add(host)
+            failures.append(str(error))
+        except _NotThere as error:
+            failures.append(str(error))
+    raise DataUnavailable(f"{where} The download failed: {'; '.join(failures)}")
+
+
+class _NotThere(Exception):
+    """An address did not give the file."""
+
+
+class _Unreachable(Exception):
+    """No connection to a host: other addresses there need not be tried."""
+
+
+def _download(address: Address, source: Source, path: Path, name: str) -> None:
+    """Fetch one address into ``path``; a transfer that breaks or gives the wrong bytes is begun again."""
+    import pooch
+    import requests
+    import urllib3
+
+    pooch.get_logger().setLevel("WARNING")
+    print(f"{name}: downloading {source.file} from {address.url}", file=sys.stderr)
+    get = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=(CONNECT_SECONDS, READ_SECONDS))
+    reason: Exception | None = None
+    for attempt in range(ATTEMPTS):
+        time.sleep(attempt)
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                # A zip has no known sum; what it unpacks to has, as has a plain CSV, and pooch checks that.
+                known = None if address.member else source.sha256
+                got = pooch.retrieve(address.url, known_hash=known, fname="download", path=folder, downloader=get)
+                content = _member(Path(got), address.member) if address.member else read_csv_bytes(Path(got))
+            _write(path, _verified(content, source, path, name))
+            return
+        except requests.HTTPError as error:
+            raise _NotThere(f"{address.url}: {error}") from error
+        except requests.ConnectionError as error:
+            if error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError):
+                raise _Unreachable(f"no connection to {urlsplit(address.url).hostname}") from error
+            reason = error
+        except (requests.RequestException, ValueError, UserError, zipfile.BadZipFile, KeyError) as error:
+            reason = error
+    raise _NotThere(f"{address.url}: broken or wrong {ATTEMPTS} times, at last: {reason}")
+
+
+def _member(archive: Path, name: str) -> bytes:
+    with zipfile.ZipFile(archive) as opened:
+        return opened.read(name).replace(b"\r\n", b"\n")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write under a temporary name and rename: another process never reads half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(content)
+    os.replace(file.name, path)

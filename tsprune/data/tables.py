@@ -2,41 +2,63 @@
 
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from tsprune.data.catalog import CATALOG, SplitRule, find_entry
+from tsprune.data.catalog import CATALOG, SHARES, Entry, SplitRule, find_entry
+from tsprune.data.checks import Checked, check_csv
 from tsprune.data.cleaning import clean
-from tsprune.data.sources import DataUnavailable, find_local, read_text, verify
+from tsprune.data.sources import DataUnavailable, find_local, obtain, read_csv_bytes
 from tsprune.data.synthetic import synthetic_frame
+from tsprune.errors import UserError, unknown
 from tsprune.typed import digest
+
+MISSING = ("error", "interpolate")
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """One dataset, ready for windows: no row is out of order, no value is missing (unless it was loaded raw)."""
+    """One dataset, ready for windows: rows in order of time and, unless it was loaded raw, no value missing."""
 
     name: str
-    values: np.ndarray  # (rows, columns) float64, in the data's units
+    values: np.ndarray  # (rows, columns) float64, in the data's own units
     columns: tuple[str, ...]
     dates: pd.DatetimeIndex  # (rows,)
-    time_step: str
+    time_step: str  # as pandas writes it: '1h', '15min', '7D'
     split: SplitRule
     blocked: np.ndarray  # (rows,) bool: inside a filled gap that no window may touch
     source: str  # for people, without an absolute path
     notes: tuple[str, ...] = ()  # what was changed and what is known to be wrong, one line each
-    counts: dict[str, int] = field(default_factory=dict)
-    stands_in_for: str | None = None  # the dataset that could not be had, if these are made-up numbers instead
-    fingerprint: str = field(init=False)  # sha256 of values, dates, columns, blocked rows and split after cleaning
+    counts: dict[str, int] = field(default_factory=dict)  # how many values each cleaning step touched
+    stands_in_for: str | None = None  # the dataset that could not be had, if these are made-up numbers in its place
+    fingerprint: str = field(init=False)  # sha256 of what a result depends on: all of the above but words
 
     def __post_init__(self):
         content = hashlib.sha256(digest([list(self.columns), self.time_step, self.split.ends]).encode())
-        for array in (self.values, self.dates.to_numpy("datetime64[ns]").view(np.int64), self.blocked):
+        for array in (self.values, self.dates.to_numpy("datetime64[ns]"), self.blocked):
             content.update(repr(array.shape).encode())
             content.update(np.ascontiguousarray(array).view(np.uint8).data)
         object.__setattr__(self, "fingerprint", content.hexdigest())
+
+
+@dataclass(frozen=True)
+class Check:
+    """What ``check_dataset`` found: ``problems`` first, then facts. Iterating gives the lines to print."""
+
+    problems: tuple[str, ...]
+    facts: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the dataset can be used."""
+        return not self.problems
+
+    def __iter__(self):
+        return iter((*self.problems, *self.facts))
 
 
 def load_table(
@@ -46,48 +68,210 @@ def load_table(
     missing: str = "error",
     date_column: str | None = None,
     time_step: str | None = None,
+    columns: Sequence[str] | None = None,
     fallback_to_synthetic: bool = False,
 ) -> Table:
-    """The dataset of this name."""
+    """A dataset of the catalogue, or any CSV with a column of dates: a path (with a '/', ending in .csv or .csv.gz, or
+    naming an existing file).
+
+    ``raw`` leaves the values of a catalogue dataset as they were published (Weather's -9999; ENTSO-E's faults and
+    missing values, which ``make_splits`` then refuses). ``columns`` keeps only these, in this order, before anything is
+    cleaned: a gap in a column that is not used blocks no window. Otherwise a column 'OT' is moved last, where the
+    reference has its target (``Dataset_Custom``).
+
+    For a CSV of one's own: ``missing='interpolate'`` fills absent time stamps and empty cells (gaps of up to six hours,
+    of six steps where a step is longer than an hour; no window touches longer ones), 'error' refuses them;
+    ``date_column`` and ``time_step`` are detected unless given. The splits are 0.7 / 0.1 / 0.2 of the rows.
+
+    ``fallback_to_synthetic`` gives the synthetic series, with ``stands_in_for`` set, where a catalogue dataset is not
+    to be had; a file that is there but wrong is still an error.
+
+    Raises UserError, with a line for every problem of a CSV; DataUnavailable if a catalogue dataset is not to be had.
+    """
+    if missing not in MISSING:
+        raise UserError(unknown("way to treat missing values", missing, MISSING))
+    if _is_path(name):
+        if raw:
+            raise UserError(f"raw = True is for datasets of the catalogue; '{name}' is cleaned of nothing unless asked")
+        return _own(name, missing, date_column, time_step, columns)
+    for option, value in (("date_column", date_column), ("time_step", time_step)):
+        if value is not None:
+            raise UserError(f"{option} = '{value}': the catalogue knows that of {name}; it is for a CSV of your own")
+    if missing != "error":
+        raise UserError(f"missing = '{missing}': {name} has rules of its own; it is for a CSV of your own")
     entry = find_entry(name)
-    if entry.name == "synthetic":
-        return _synthetic()
-    found = find_local(entry)
-    if found is None:
+    if entry.source is None:
+        return _synthetic(columns)
+    try:
+        found, content = obtain(entry)
+    except DataUnavailable:
         if fallback_to_synthetic:
-            return _synthetic(stands_in_for=entry.name)
-        raise DataUnavailable(f"{entry.name} was not found")
-    content = read_text(found.path)
-    verify(content, entry, found.path)
-    frame = pd.read_csv(io.BytesIO(content), float_precision="round_trip")
-    dates = pd.DatetimeIndex(pd.to_datetime(frame.pop("date")))
-    cleaned = clean(frame, () if raw else entry.rules, 6)
+            # Columns asked by the names of the real dataset mean nothing here.
+            return _synthetic(None, stands_in_for=entry.name)
+        raise
+    return _known(entry, str(found), content, raw, columns)
+
+
+def check_dataset(
+    name: str, *, missing: str = "error", date_column: str | None = None, time_step: str | None = None
+) -> Check:
+    """Load a dataset (options as in ``load_table``) and say what is wrong with it, or else what it is."""
+    try:
+        table = load_table(name, missing=missing, date_column=date_column, time_step=time_step)
+    except UserError as error:
+        return Check(tuple(str(error).splitlines()), ())
+    rows, columns = len(table.dates), len(table.columns)
+    splits = zip(("train", "val", "test"), table.split.borders(rows), strict=True)
+    facts = [
+        f"{table.name}: {rows} rows x {columns} columns, {table.dates[0]} to {table.dates[-1]}, step {table.time_step}",
+        f"source: {table.source}" + (", sha256 as in the catalogue" if _has_sum(name) else ""),
+        f"columns: {', '.join(table.columns)}",
+        "rows: " + ", ".join(f"{split} {begin} to {end - 1}" for split, (begin, end) in splits),
+    ]
+    return Check((), (*facts, *(f"note: {note}" for note in table.notes), "ok"))
+
+
+def list_datasets() -> pd.DataFrame:
+    """A row per dataset of the catalogue: name, rows, columns, frequency, split, licence, found, defects.
+
+    ``found`` says in which place a file of that name lies ('-': none; 'parts': the files it is built from are there;
+    'built in'); nothing is read or verified.
+    """
+    return pd.DataFrame(
+        {
+            "name": entry.name,
+            "rows": entry.rows,
+            "columns": entry.columns,
+            "frequency": entry.time_step,
+            "split": entry.split.text,
+            "licence": entry.licence,
+            "found": _whereabouts(entry),
+            "defects": "; ".join(entry.defects),
+        }
+        for entry in CATALOG.values()
+    )
+
+
+def _whereabouts(entry: Entry) -> str:
+    if entry.source is None:
+        return "built in"
+    found = find_local(entry.source)
+    if found:
+        return found.place
+    return "parts" if entry.parts and all(find_local(part) for part in entry.parts) else "-"
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or name.endswith((".csv", ".csv.gz")) or Path(name).is_file()
+
+
+def _has_sum(name: str) -> bool:
+    return name in CATALOG and CATALOG[name].source is not None and bool(CATALOG[name].source.sha256)
+
+
+def _known(entry: Entry, source: str, content: bytes, raw: bool, columns: Sequence[str] | None) -> Table:
+    """A table of the catalogue; where no checksum vouches for the file its shape and its cells are checked instead."""
+    if entry.source.sha256:
+        frame = pd.read_csv(io.BytesIO(content), float_precision="round_trip")
+        dates = pd.DatetimeIndex(pd.to_datetime(frame.pop("date")))
+    else:
+        checked = _without_problems(check_csv(content, date_column="date", time_step=entry.time_step), source)
+        frame, dates = checked.frame, checked.dates
+    if frame.shape != (entry.rows, entry.columns):
+        raise UserError(
+            f"{source} is not the {entry.name} of the catalogue: it has {frame.shape[0]} rows x {frame.shape[1]} "
+            f"columns, expected {entry.rows} x {entry.columns}; to use a CSV of your own, give its path instead"
+        )
+    frame, notes = _chosen(frame, columns, entry.name, entry.split)
+    values, blocked, counts = frame.to_numpy(np.float64), np.zeros(len(frame), dtype=bool), {}
+    if not raw:
+        frame, blocked, cleaning, counts = clean(frame, entry.rules, pd.Timedelta(entry.time_step))
+        values, notes = frame.to_numpy(np.float64), [*notes, *cleaning]
     return Table(
         name=entry.name,
-        values=cleaned.frame.to_numpy(np.float64),
+        values=values,
         columns=tuple(frame.columns),
         dates=dates,
         time_step=entry.time_step,
         split=entry.split,
-        blocked=cleaned.blocked,
-        source=str(found),
-        notes=cleaned.notes,
-        counts=cleaned.counts,
+        blocked=blocked,
+        source=source,
+        notes=(*notes, *(["raw: as published, nothing is cleaned"] if raw else []), *entry.defects),
+        counts=counts,
     )
 
 
-def _synthetic(stands_in_for: str | None = None) -> Table:
+def _own(
+    name: str, missing: str, date_column: str | None, time_step: str | None, columns: Sequence[str] | None
+) -> Table:
+    """The table of a user's CSV; UserError with a line per problem."""
+    path = Path(name)
+    if not path.is_file():
+        raise UserError(f"{name}: there is no such file")
+    fill = missing == "interpolate"
+    try:
+        checked = check_csv(read_csv_bytes(path), date_column=date_column, time_step=time_step, gaps_are_filled=fill)
+    except UserError as error:
+        raise UserError(f"{path.name}: {error}") from None
+    _without_problems(checked, path.name)
+    frame, notes = _chosen(checked.frame, columns, path.name, SHARES)
+    frame.index = checked.dates
+    notes = [*checked.notes, *notes]
+    absent = len(checked.grid) - len(frame)
+    if absent:
+        notes.append(f"{absent} time stamps were absent and are added")
+    frame = frame.reindex(checked.grid)
+    step = pd.Series(checked.grid).diff().median()
+    frame, blocked, cleaning, counts = clean(frame, (), step)
+    return Table(
+        name=path.name.removesuffix(".gz").removesuffix(".csv"),
+        values=frame.to_numpy(np.float64),
+        columns=tuple(frame.columns),
+        dates=checked.grid,
+        time_step=checked.time_step,
+        split=SHARES,
+        blocked=blocked,
+        source=f"{path.name} (own file)",
+        notes=(*notes, *cleaning),
+        counts=counts,
+    )
+
+
+def _without_problems(checked: Checked, source: str) -> Checked:
+    if checked.problems:
+        raise UserError("\n".join(f"{source}: {problem}" for problem in checked.problems))
+    return checked
+
+
+def _chosen(
+    frame: pd.DataFrame, columns: Sequence[str] | None, name: str, split: SplitRule
+) -> tuple[pd.DataFrame, list[str]]:
+    """The columns asked for; without a choice all of them, the target 'OT' last where the split is by shares."""
+    if columns is not None:
+        for column in columns:
+            if column not in frame:
+                raise UserError(unknown(f"column of {name}", column, frame.columns))
+        if not columns or len(set(columns)) < len(columns):
+            raise UserError(f"columns = {list(columns)}: name at least one column, and each once")
+        return frame[list(columns)].copy(), [f"{len(columns)} of {frame.shape[1]} columns are used"]
+    if split == SHARES and "OT" in frame and frame.columns[-1] != "OT":
+        return frame[[column for column in frame if column != "OT"] + ["OT"]], ["column 'OT' is moved last"]
+    return frame.copy(), []
+
+
+def _synthetic(columns: Sequence[str] | None, stands_in_for: str | None = None) -> Table:
     entry = CATALOG["synthetic"]
-    values, dates, columns = synthetic_frame()
+    values, dates, names = synthetic_frame()
+    frame, notes = _chosen(pd.DataFrame(values, columns=list(names)), columns, entry.name, entry.split)
     return Table(
         name=entry.name,
-        values=values,
-        columns=columns,
+        values=frame.to_numpy(np.float64),
+        columns=tuple(frame.columns),
         dates=dates,
         time_step=entry.time_step,
         split=entry.split,
         blocked=np.zeros(len(values), dtype=bool),
         source="made up by tsprune",
-        notes=entry.defects,
+        notes=(*notes, *entry.defects),
         stands_in_for=stands_in_for,
     )

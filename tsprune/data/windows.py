@@ -44,7 +44,7 @@ class Windows:
     ):
         self.values, self.marks, self.starts = values, marks, starts
         self.seq_len, self.label_len, self.pred_len = seq_len, label_len, pred_len
-        self._offsets = torch.arange(seq_len + pred_len, device=values.device)
+        self._values, self._marks = _sliding(values, seq_len + pred_len), _sliding(marks, seq_len + pred_len)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -52,8 +52,7 @@ class Windows:
     def batch(self, index: torch.Tensor) -> Batch:
         """The windows with these numbers (long, shape (B,), each in 0 .. len - 1), in this order."""
         first = self.starts[index.to(self.starts.device)]
-        rows = first[:, None] + self._offsets
-        values, marks = self.values[rows], self.marks[rows]
+        values, marks = self._values.index_select(0, first), self._marks.index_select(0, first)
         known = self.seq_len - self.label_len
         x_dec = values[:, known:].clone()
         x_dec[:, self.label_len :] = 0
@@ -95,6 +94,13 @@ class Windows:
             label_len=self.label_len,
             pred_len=self.pred_len,
         )
+
+
+def _sliding(rows: torch.Tensor, length: int) -> torch.Tensor:
+    """Every run of ``length`` rows as a view (runs, length, columns): one lookup copies a window as one block."""
+    rows = rows.contiguous()
+    count, columns = rows.shape
+    return rows.as_strided((count - length + 1, length, columns), (columns, columns, 1))
 
 
 @dataclass(frozen=True, eq=False)
