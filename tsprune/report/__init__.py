@@ -1,1 +1,34 @@
-"""."""
+"""From tidy tables to figures, tables, words and HTML. Nothing here computes a result."""
+
+from tsprune.report.figures import layer_figure, style, sweep_figure
+from tsprune.report.html import ReportInfo, read_info, render_notebook
+from tsprune.report.index import write_index
+from tsprune.report.tables import (
+    failures_table,
+    limits_table,
+    naive_table,
+    protocol_table,
+    published_table,
+    sweep_table,
+)
+from tsprune.report.words import banner, describe_parameters, headline, verdict
+
+__all__ = [
+    "ReportInfo",
+    "banner",
+    "describe_parameters",
+    "failures_table",
+    "headline",
+    "layer_figure",
+    "limits_table",
+    "naive_table",
+    "protocol_table",
+    "published_table",
+    "read_info",
+    "render_notebook",
+    "style",
+    "sweep_figure",
+    "sweep_table",
+    "verdict",
+    "write_index",
+]

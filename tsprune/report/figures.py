@@ -1,0 +1,355 @@
+"""Figures from tidy tables. Drawn without pyplot, so that a notebook shows each exactly once."""
+
+import math
+from itertools import product
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from IPython import get_ipython
+from IPython.core.pylabtools import retina_figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from tsprune.errors import UserError
+from tsprune.report.frames import SCOPES, density_labels, finished, level, need, need_scopes, repeat_last
+
+WIDTH = 9.6
+"""Width of every figure in inches: 960 pixels on a screen."""
+TOLERATED = 0.05
+"""Height of the shaded band above dense."""
+HIGHEST = 8.0
+"""Nothing above this multiple of the dense MSE is drawn to scale: such a forecast is of no use."""
+MARKERS = "osD^vPX<>p"
+INK = "#333333"
+# The colour-blind palette of seaborn, the two weakest tones (yellow, light pink) last.
+COLOURS = [sns.color_palette("colorblind")[i] for i in (0, 1, 2, 3, 4, 9, 5, 7, 6, 8)]
+
+
+def style() -> None:
+    """One look for every figure of a notebook; call it once, before the first figure.
+
+    Sets seaborn's theme with the colour-blind palette. Inside a notebook figures become crisp on dense screens
+    (twice the pixels) and carry their label as alternative text.
+    """
+    sns.set_theme(context="notebook", style="ticks", palette=COLOURS, font="DejaVu Sans", rc=_RC)
+    shell = get_ipython()
+    if shell is not None and hasattr(shell, "kernel"):
+        # First the inline backend, then our formatter: the other way round the backend would replace it.
+        shell.run_line_magic("matplotlib", "inline")
+        shell.display_formatter.formatters["image/png"].for_type(Figure, _png)
+
+
+_RC = {
+    "axes.edgecolor": "#9a9a9a",
+    "axes.labelcolor": INK,
+    "axes.labelsize": 10.5,
+    "axes.titlesize": 11.5,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 9,
+    "figure.constrained_layout.wspace": 0.05,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.facecolor": "white",
+    "font.size": 10.5,
+    "grid.color": "#e6e6e6",
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+}
+
+
+def _png(figure: Figure) -> tuple[str, dict[str, object]]:
+    data, metadata = retina_figure(figure, base64=True)
+    if figure.get_label():
+        metadata["alt"] = figure.get_label()
+    return data, metadata
+
+
+def sweep_figure(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
+    """MSE relative to dense against density: a panel per horizon and scope, a line per model.
+
+    Line: mean over the seeds at the mean achieved density; band: lowest to highest seed. The line at 1 is the dense
+    model, the band above it the models within 5 %. A dotted line and an arrow at the margin, in the model's colour,
+    are the MSE of repeating the last value over the mean dense MSE of that model and horizon. Both axes are
+    logarithmic; a value above the axis sits on its upper edge as an open triangle, and a note gives the largest.
+    A cross at the lower edge marks a density at which a cell of that model did not finish.
+
+    ``cells`` has a row per cell, ``naive`` a row per naive forecast and horizon. Raises UserError for an empty
+    table, a missing column, more than one dataset, no finished cell, an unknown scope, no repeat-last row.
+    """
+    columns = ["dataset", "model", "pred_len", "seed", "scope", "density_asked", "density", "mse", "mse_relative"]
+    need(cells, "cells", [*columns, "status"])
+    if cells["dataset"].nunique() > 1:
+        raise UserError(f"sweep_figure draws one dataset, got {', '.join(map(str, cells['dataset'].unique()))}")
+    done = finished(cells)
+    if done.empty:
+        raise UserError(f"table 'cells': none of the {len(cells)} cells finished, there is nothing to draw")
+    levels = repeat_last(naive)
+    looks = {
+        model: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, model in enumerate(cells["model"].unique())
+    }
+    relative = _relative_levels(done, levels)
+    top = _top(done, relative)
+    bottom = min(0.93, 0.97 * done["mse_relative"].min())
+    scopes, horizons = need_scopes(cells), sorted(cells["pred_len"].unique())
+    with mpl.rc_context(_RC):
+        figure, panels = _panels([f"{h}" for h in horizons], scopes)
+        figure.set_label(_sweep_alt(cells, looks))
+        for (pred_len, scope), axes in zip(product(horizons, scopes), panels, strict=True):
+            panel = cells[(cells["pred_len"] == pred_len) & (cells["scope"] == scope)]
+            _reference(axes, relative, pred_len, looks, top)
+            for model, (colour, marker) in looks.items():
+                _model_line(axes, panel[panel["model"] == model], colour, marker, top)
+            title = f"{scope.capitalize()}: {SCOPES[scope]}"
+            axes.set_title(title if len(horizons) == 1 else f"Horizon {pred_len} · {scope}")
+            _density_axis(axes, cells["density_asked"].unique())
+            _relative_axis(axes, bottom, top)
+        _legend(figure, looks, cells, done, top, relative)
+    return figure
+
+
+def _panels(horizons: list[str], scopes: list[str]) -> tuple[Figure, list[Axes]]:
+    """A figure with a panel per horizon and scope, in that order, two side by side, labels at the outer edge."""
+    count = len(horizons) * len(scopes)
+    columns = min(2, count)
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(WIDTH, 1.15 + (3.35 if rows == 1 else 2.75) * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    panels = list(grid.flat)
+    for axes in panels[count:]:
+        axes.remove()
+    for i, axes in enumerate(panels[:count]):
+        axes.label_outer(remove_inner_ticks=True)
+        if i % columns == 0:
+            axes.set_ylabel("MSE relative to dense\n(ratio, log scale)")
+        if i + columns >= count:
+            axes.set_xlabel("Density: share of prunable weights kept (log scale)")
+            axes.tick_params(labelbottom=True)
+    return figure, panels[:count]
+
+
+def _relative_levels(done: pd.DataFrame, levels: dict[int, float]) -> dict[tuple[str, int], float]:
+    """Repeat-last MSE over the mean dense MSE, by model and horizon.
+
+    The dense MSE is read back from any cell of the seed: its MSE over its MSE relative to dense.
+    """
+    dense = done.assign(dense=done["mse"] / done["mse_relative"])
+    seeds = dense.groupby(["model", "pred_len", "seed"], sort=False)["dense"].first()
+    means = seeds.groupby(level=["model", "pred_len"], sort=False).mean()
+    return {(model, h): level(levels, h) / value for (model, h), value in means.items()}
+
+
+def _top(done: pd.DataFrame, relative: dict[tuple[str, int], float]) -> float:
+    """Upper end of the y axis: all data, but not far above the repeat-last levels, and at most HIGHEST."""
+    data = 1.08 * done["mse_relative"].max()
+    naive = 1.12 * max(relative.values())
+    return max(min(max(data, naive), max(naive, 1.5), HIGHEST), 1.15)
+
+
+def _model_line(axes: Axes, rows: pd.DataFrame, colour: tuple, marker: str, top: float) -> None:
+    done = finished(rows)
+    grouped = done.groupby("density_asked")
+    points = grouped.agg(
+        density=("density", "mean"),
+        mean=("mse_relative", "mean"),
+        low=("mse_relative", "min"),
+        high=("mse_relative", "max"),
+    ).sort_index(ascending=False)
+    x = points["density"].to_numpy()
+    mean = points["mean"].to_numpy()
+    label = rows["model"].iloc[0] if len(rows) else None
+    if len(points) and (grouped["seed"].nunique() > 1).any():
+        axes.fill_between(x, points["low"], points["high"], color=colour, alpha=0.2, linewidth=0, zorder=2)
+    shape = {"marker": marker, "markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.7}
+    axes.plot(x, mean, color=colour, linewidth=2, label=label, zorder=3, **shape)
+    above = mean > top
+    axes.plot(
+        x[above],
+        np.full(above.sum(), top),
+        linestyle="none",
+        marker="^",
+        markersize=8,
+        markerfacecolor="white",
+        markeredgecolor=colour,
+        markeredgewidth=1.6,
+        clip_on=False,
+        in_layout=False,
+        zorder=5,
+    )
+    lost = rows.loc[rows["status"] != "ok", "density_asked"].unique()
+    base = axes.get_xaxis_transform()
+    cross = {
+        "marker": "x",
+        "markersize": 6,
+        "markeredgewidth": 1.8,
+        "color": colour,
+        "linestyle": "none",
+        "in_layout": False,
+    }
+    axes.plot(lost, np.full(len(lost), 0.03), transform=base, zorder=5, **cross)
+
+
+def _reference(axes: Axes, relative: dict, pred_len: int, looks: dict, top: float) -> None:
+    """Dense, the band within the tolerance, and each model's repeat-last level."""
+    axes.axhspan(1, 1 + TOLERATED, color="#000000", alpha=0.07, linewidth=0, zorder=0)
+    axes.axhline(1, color=INK, linewidth=1.2, zorder=1, gid="dense")
+    margin = axes.get_yaxis_transform()
+    for model, (colour, _) in looks.items():
+        if (model, pred_len) not in relative:
+            continue
+        value = relative[model, pred_len]
+        gid = f"repeat-last {model}"
+        arrow = {"markersize": 7, "color": colour, "clip_on": False, "in_layout": False, "zorder": 4}
+        if value <= top:
+            axes.axhline(value, color=colour, linewidth=1.3, linestyle=(0, (1, 1.6)), zorder=1, gid=gid)
+            axes.plot([1.012], [value], marker="<", transform=margin, **arrow)
+        else:
+            axes.plot([1.012], [top], marker="^", transform=margin, gid=gid, **arrow)
+
+
+def _density_axis(axes: Axes, densities: np.ndarray) -> None:
+    """Log axis from dense on the left to sparse on the right, ticks at the densities asked."""
+    texts = density_labels(densities)
+    ticks = np.array(list(texts))
+    axes.set_xscale("log", base=2)
+    room = 0.04 * max(math.log2(ticks[0] / ticks[-1]), 1)
+    axes.set_xlim(ticks[0] * 2**room, ticks[-1] * 2**-room)
+    span = math.log2(ticks[0] / ticks[-1]) or 1
+    axes.xaxis.set_major_locator(FixedLocator(_spaced(ticks, span)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: texts[value]))
+    axes.xaxis.set_minor_locator(FixedLocator(ticks))
+
+
+def _spaced(ticks: np.ndarray, span: float) -> list[float]:
+    """The ticks whose labels do not touch; a label needs about a thirteenth of the panel."""
+    shown = [ticks[0]]
+    for tick in ticks[1:]:
+        if math.log2(shown[-1] / tick) / span > 1 / 13:
+            shown.append(tick)
+    return shown
+
+
+def _relative_axis(axes: Axes, bottom: float, top: float) -> None:
+    axes.set_yscale("log")
+    axes.set_ylim(bottom, top)
+    steps = [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 8]
+    span = math.log(top / bottom)
+    shown = [1.0]
+    for step in steps:
+        if bottom <= step <= top and min(abs(math.log(step / s)) for s in shown) > span / 11:
+            shown.append(step)
+    axes.yaxis.set_major_locator(FixedLocator(shown))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.grid(axis="y", zorder=0)
+
+
+def _legend(figure: Figure, looks: dict, cells: pd.DataFrame, done: pd.DataFrame, top: float, relative: dict) -> None:
+    """Models and signs above the panels; below them a line that says what band, triangle and cross mean."""
+    handles = []
+    for model, (colour, marker) in looks.items():
+        label = model if model in set(done["model"]) else f"{model} (no cell finished)"
+        handles.append(Line2D([], [], color=colour, marker=marker, linewidth=2, markeredgecolor="white", label=label))
+    handles.append(Line2D([], [], color=INK, linewidth=1.2, label="dense = 1"))
+    handles.append(Patch(color="#000000", alpha=0.12, linewidth=0, label="within 5 %"))
+    dotted = {"linestyle": (0, (1, 1.6)), "linewidth": 1.3, "marker": "<", "markersize": 6}
+    handles.append(Line2D([], [], color="#777777", label="repeat last value (model's colour)", **dotted))
+    columns = len(handles) if len(handles) <= 6 else 5
+    figure.legend(handles=handles, loc="outside upper left", ncols=columns, columnspacing=1.3, handletextpad=0.5)
+    seeds = done.groupby(["model", "pred_len"])["seed"].nunique()
+    notes = [
+        f"Line: mean of {seeds.max()} seeds; band: lowest to highest seed."
+        if seeds.max() > 1
+        else "One seed: no spread."
+    ]
+    highest = done["mse_relative"].max()
+    if highest > top:
+        notes.append(f"△ above the axis: up to {_times(highest)} times dense.")
+    off = [f"{model} {value:.1f}" for (model, _), value in relative.items() if value > top]
+    if off:
+        notes.append(f"▲ at the margin: repeat last lies above the axis ({', '.join(off)}).")
+    if (cells["status"] != "ok").any():
+        notes.append("×: a cell did not finish.")
+    figure.supxlabel(" ".join(notes), fontsize=9, color="#555555", x=0.01, ha="left")
+
+
+def _times(value: float) -> str:
+    return f"{value:.2g}" if value < 10 else f"{value:,.0f}" if value < 1e6 else f"{value:.0e}"
+
+
+def _sweep_alt(cells: pd.DataFrame, looks: dict) -> str:
+    horizons = ", ".join(str(h) for h in sorted(cells["pred_len"].unique()))
+    return (
+        f"Line chart of MSE relative to the dense model against density on {cells['dataset'].iloc[0]}, "
+        f"horizon {horizons}, for {', '.join(looks)}; the table below has the numbers."
+    )
+
+
+def layer_figure(layers: pd.DataFrame) -> Figure:
+    """Heat map of the density per layer (rows, in the model's order) and asked density (columns).
+
+    A row of panels per model, a panel per scope; densities are means over seeds and horizons. The number behind a
+    layer's name counts its weights. Raises UserError for an empty table, a missing column, an unknown scope.
+    """
+    need(layers, "layers", ["model", "scope", "density_asked", "layer", "layer_density", "weights"])
+    scopes, models = need_scopes(layers), list(layers["model"].unique())
+    counts = [layers.loc[layers["model"] == model, "layer"].nunique() for model in models]
+    with mpl.rc_context(_RC):
+        heights = [0.2 * max(n, 2) + 0.55 for n in counts]
+        figure = Figure(figsize=(WIDTH, sum(heights) + 0.9), layout="constrained")
+        figure.set_label(f"Heat map of the density kept in every layer of {', '.join(models)} at each density asked.")
+        grid = figure.subplots(len(models), len(scopes), squeeze=False, gridspec_kw={"height_ratios": heights})
+        for (row, model), (column, scope) in product(enumerate(models), enumerate(scopes)):
+            axes = grid[row, column]
+            panel = layers[(layers["model"] == model) & (layers["scope"] == scope)]
+            image = _heat_map(axes, panel, names=column == 0)
+            axes.set_title(f"{model} · {scope}")
+            if row == len(models) - 1:
+                axes.set_xlabel("Density asked")
+        bar = figure.colorbar(image, ax=grid, location="top", shrink=0.4, aspect=40, pad=0.01, anchor=(0.0, 0.5))
+        bar.set_label("Density of the layer: share of its weights kept")
+        bar.outline.set_visible(False)
+    return figure
+
+
+def _heat_map(axes: Axes, panel: pd.DataFrame, names: bool) -> mpl.image.AxesImage:
+    table = panel.pivot_table(index="layer", columns="density_asked", values="layer_density", sort=False)
+    table = table[sorted(table.columns, reverse=True)]
+    weights = panel.groupby("layer", sort=False)["weights"].first()
+    image = axes.imshow(table.to_numpy(), aspect="auto", cmap="cividis", vmin=0, vmax=1)
+    axes.set_xticks(range(table.shape[1]), density_labels(table.columns).values())
+    labels = [f"{readable_layer(name)}  ({_short(weights[name])})" for name in table.index] if names else []
+    axes.set_yticks(range(len(labels)), labels, fontsize=8.5)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    if table.shape[1] <= 12:
+        for (y, x), value in np.ndenumerate(table.to_numpy()):
+            ink = "#111111" if value > 0.5 else "#f5f5f5"
+            axes.text(x, y, _cell_text(value), ha="center", va="center", fontsize=7.5, color=ink)
+    return image
+
+
+def readable_layer(name: str) -> str:
+    """A parameter's name for people: ``encoder.layers.0.attention.query.weight`` -> ``encoder 0 attention query``."""
+    parts = [p for p in name.split(".") if p not in ("weight", "layers", "attn_layers", "conv_layers", "model")]
+    return " ".join(p.replace("_projection", "").replace("_", " ") for p in parts)
+
+
+def _short(count: int) -> str:
+    return f"{count / 1e6:.1f}M" if count >= 1e6 else f"{count / 1e3:.0f}k" if count >= 1e3 else str(count)
+
+
+def _cell_text(density: float) -> str:
+    if density >= 0.995:
+        return "1"
+    return f"{density:.2f}"[1:] if density >= 0.005 else f"{density:.0e}".replace("e-0", "e-")

@@ -1,0 +1,223 @@
+"""The answer in words: a verdict with the run's own numbers, its first sentence, a banner, parameters in a line."""
+
+import html
+import re
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML
+
+from tsprune.errors import UserError
+from tsprune.report.frames import SCOPES, density_text, finished, level, listed, need, need_scopes, percent, repeat_last
+
+TOLERANCE = 0.05
+"""The verdict speaks of an MSE at most this share above dense."""
+
+
+def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> str:
+    """How far the models can be pruned, as Markdown of two to four sentences.
+
+    ``cells`` has a row per cell, ``naive`` a row per naive forecast, ``limits`` a row per model, horizon, scope and
+    tolerance with the lowest ``density`` that keeps the tolerance (mean over ``seeds``; NaN: none below dense) and
+    its lowest and highest value over the seeds (``limit_low``, ``limit_high``).
+
+    What is claimed and when: one scope goes further than the other only if the two ranges over the seeds do not
+    meet at any horizon, and never from a single seed; a model has fallen to the level of repeating the last value
+    only if every seed has. Cells without a result are named.
+
+    Raises UserError for an empty table, a missing column, a missing tolerance or repeat-last row, an unknown scope.
+    """
+    need(cells, "cells", ["dataset", "model", "pred_len", "seed", "scope", "density_asked", "mse"])
+    need(cells, "cells", ["mse_relative", "status"])
+    if finished(cells).empty:
+        return f"**No cell finished**: {_unfinished(cells)}. There is no answer to read from this run."
+    need(limits, "limits", ["model", "pred_len", "scope", "tolerance", "density", "limit_low", "limit_high", "seeds"])
+    limits = limits[(limits["tolerance"] - TOLERANCE).abs() < 1e-9]
+    if limits.empty:
+        raise UserError(f"table 'limits' has no row of tolerance {TOLERANCE}")
+    scopes = need_scopes(limits)
+    sentences = [_reach(cells, limits[limits["scope"] == scopes[0]], scopes[0])]
+    if len(scopes) == 2:
+        sentences.append(_other_scope(*(limits[limits["scope"] == scope] for scope in scopes)))
+    sentences.append(_survival(finished(cells), repeat_last(naive)))
+    caveats = _caveats(cells)
+    return " ".join([*sentences, *([caveats] if caveats else [])])
+
+
+def headline(markdown: str) -> str:
+    """The first sentence of ``markdown`` as plain text, for an index or a subject line."""
+    paragraphs = [p for p in re.split(r"\n\s*\n", markdown) if p.strip() and not p.lstrip().startswith("#")]
+    if not paragraphs:
+        return ""
+    text = re.sub(r"!\[[^]]*\]\([^)]*\)", "", paragraphs[0])
+    text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"^\s*(>|[-*+]\s)\s*", "", text, flags=re.MULTILINE)
+    text = re.sub(r"[*`$]|(?<!\w)_|_(?!\w)", "", text)
+    text = re.sub(r"[ \t\r\n]+", " ", text).strip()
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", text, maxsplit=1)[0]
+
+
+def banner(text: str) -> HTML:
+    """A callout that cannot be missed: icon, the word Note, and ``text``, on a ground of its own."""
+    return HTML(
+        '<div role="note" class="banner" style="background:#fff4d6;color:#4a3500;border:1px solid #c98a00;'
+        'border-left-width:6px;border-radius:6px;padding:.6em .9em;margin:.6em 0">'
+        f'<strong><span aria-hidden="true">⚠</span> Note.</strong> {html.escape(text)}</div>'
+    )
+
+
+def describe_parameters(parameters: dict[str, Any]) -> str:
+    """Parameters of a run in one line, long lists by their ends: ``dataset ETTh1 · densities 1, 0.8 … 0.107 (11)``."""
+    return " · ".join(f"{name} {value_text(value)}" for name, value in parameters.items() if value is not None)
+
+
+def value_text(value: Any) -> str:
+    """One parameter or protocol value for people: short numbers, lists joined, long lists by their ends."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {value_text(v)}" for name, v in value.items())
+    if isinstance(value, (list, tuple)):
+        items = [value_text(v) for v in value]
+        return ", ".join(items) if len(items) <= 6 else f"{items[0]}, {items[1]} … {items[-1]} ({len(items)})"
+    return str(value)
+
+
+def _reach(cells: pd.DataFrame, limits: pd.DataFrame, scope: str) -> str:
+    """First sentence: how far each model goes within the tolerance, the one that goes furthest first."""
+    datasets = listed([str(name) for name in cells["dataset"].unique()])
+    first_cut = cells.loc[cells["density_asked"] < 1, "density_asked"].max()
+    lowest = cells["density_asked"].min()
+    means = limits.groupby("model", sort=False)["density"].agg(lambda d: d.fillna(1.0).mean())
+    order = list(means.sort_values(kind="stable").index)
+    lost = [model for model in order if limits.loc[limits["model"] == model, "density"].isna().all()]
+    alike: dict[str, list[str]] = {}
+    for model in order:
+        if model not in lost:
+            alike.setdefault(_limit_words(limits[limits["model"] == model], lowest), []).append(f"**{model}**")
+    accuracy = f"accuracy (MSE within {percent(TOLERANCE)} of dense)"
+    parts = [f"{listed(names)} {words}" for words, names in alike.items()]
+    if alike:
+        words, names = next(iter(alike.items()))
+        keep = "keeps its" if len(names) == 1 else "keep their"
+        words = words.replace("down to ", "down to density ", 1).replace(" removed", " of the weights removed", 1)
+        parts[0] = f"{listed(names)} {keep} {accuracy} {words}"
+    if lost:
+        does, their = ("does", "its") if len(lost) == 1 else ("do", "their")
+        what = "it" if alike else f"{their} {accuracy}"
+        names = listed([f"**{model}**" for model in lost])
+        parts.append(f"{names} {does} not keep {what} even at the first cut (density {density_text(first_cut)})")
+    where = f"On {datasets} ({_horizons(cells)}{_seeds(cells)}), without retraining and with {SCOPES[scope]}, "
+    return where + "; ".join(parts) + "."
+
+
+def _limit_words(rows: pd.DataFrame, lowest: float) -> str:
+    """How far one model goes in one scope; ``rows`` holds a row per horizon, ``lowest`` the lowest density tried."""
+    densities = rows["density"].fillna(1.0)
+    low, high = rows["limit_low"].fillna(1.0), rows["limit_high"].fillna(1.0)
+    if len(rows) > 1 and densities.max() > densities.min():
+        ends = f"{density_text(densities.min())} to {density_text(densities.max())}"
+        removed = f"{percent(1 - densities.max())} to {percent(1 - densities.min())}"
+        return f"down to {ends} depending on the horizon ({removed} removed)"
+    mean, spread = densities.iloc[0], ""
+    if density_text(low.min()) != density_text(high.max()):
+        spread = f"; seeds {density_text(low.min())} to {density_text(high.max())}"
+    tried = ", the lowest tried" if mean <= lowest * (1 + 1e-9) else ""
+    return f"down to {density_text(mean)}{tried} ({percent(1 - mean)} removed{spread})"
+
+
+def _other_scope(first: pd.DataFrame, second: pd.DataFrame) -> str:
+    """Second sentence: the other scope, against the first. A difference inside the seeds' spread is not one."""
+    intro = f"With {SCOPES[second['scope'].iloc[0]]} instead"
+    keys = ["model", "pred_len"]
+    both = first.merge(second, on=keys, suffixes=("", "_second"), sort=False)
+    filled = both.fillna({c: 1.0 for c in both.columns if c.startswith(("density", "limit_"))})
+    if second["seeds"].min() < 2:
+        means = filled.groupby("model", sort=False)["density_second"].mean()
+        return f"{intro}: " + listed([f"**{model}** down to {density_text(d)}" for model, d in means.items()]) + "."
+    further, less, same = [], [], []
+    for model, rows in filled.groupby("model", sort=False):
+        mean = density_text(rows["density_second"].mean())
+        if (rows["limit_high_second"] < rows["limit_low"]).all():
+            further.append(f"**{model}** (to {mean})")
+        elif (rows["limit_low_second"] > rows["limit_high"]).all():
+            less.append(f"**{model}** ({'to ' + mean if mean != '1' else 'not at all'})")
+        else:
+            same.append(f"**{model}**")
+    parts = []
+    if further:
+        parts.append(f"{listed(further)} can be cut further")
+    if less:
+        parts.append(f"{listed(less)} less far")
+    if same:
+        parts.append(f"for {listed(same)} the limits differ by no more than the seeds do")
+    return f"{intro}, {'; '.join(parts)}."
+
+
+def _survival(cells: pd.DataFrame, levels: dict[int, float]) -> str:
+    """Third sentence: which models come down to the level of repeating the last value."""
+    by = ["model", "scope", "pred_len", "density_asked"]
+    spread = cells.groupby(by, sort=False)["mse"].agg(["min", "mean"]).reset_index()
+    spread["level"] = [level(levels, pred_len) for pred_len in spread["pred_len"]]
+    fallen = spread[spread["min"] >= spread["level"]]
+    unclear = spread[(spread["mean"] >= spread["level"]) & ~spread["model"].isin(fallen["model"])]
+    dense = list(fallen.loc[fallen["density_asked"] == 1, "model"].unique())
+    pruned = fallen[~fallen["model"].isin(dense)]
+    parts = []
+    if dense:
+        no_better = "is" if len(dense) == 1 else "are"
+        names = listed([f"**{model}**" for model in dense])
+        parts.append(f"{names} {no_better} no better than repeating the last value even when dense")
+    if not pruned.empty:
+        first = listed(_first_falls(pruned, cells))
+        parts.append(f"no better than repeating the last value, so not survived: {first}")
+    if not unclear.empty:
+        names = listed([f"**{model}**" for model in unclear["model"].unique()])
+        parts.append(f"for {names} the seeds disagree whether the level of repeating the last value is reached")
+    if not parts:
+        return "No model falls to the level of repeating the last value."
+    text = "; ".join(parts)
+    return text[0].upper() + text[1:] + "."
+
+
+def _first_falls(pruned: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
+    """Per model the highest density at which it has fallen, with the scope (and horizon, where several)."""
+    parts = []
+    for model, rows in pruned.groupby("model", sort=False):
+        row = rows.loc[rows["density_asked"].idxmax()]
+        where = row["scope"] if cells["pred_len"].nunique() == 1 else f"{row['scope']}, horizon {row['pred_len']}"
+        parts.append(f"**{model}** at density {density_text(row['density_asked'])} ({where})")
+    return parts
+
+
+def _caveats(cells: pd.DataFrame) -> str:
+    """Last sentence: what did not finish, and what a single seed cannot say. Empty when there is nothing to say."""
+    parts = []
+    if (cells["status"] != "ok").any():
+        parts.append(f"{_unfinished(cells)} and are left out here")
+    if finished(cells)["seed"].nunique() == 1:
+        parts.append("one seed only: the spread over seeds is unknown, so no model is called better than another")
+    if not parts:
+        return ""
+    text = "; ".join(parts)
+    return text[0].upper() + text[1:] + "."
+
+
+def _unfinished(cells: pd.DataFrame) -> str:
+    """``3 of 66 cells did not finish (**Transformer** 2 diverged, **DLinear** 1 failed)``."""
+    bad = cells[cells["status"] != "ok"]
+    counts = bad.groupby(["model", "status"], sort=False).size()
+    named = ", ".join(f"**{model}** {count} {status}" for (model, status), count in counts.items())
+    return f"{len(bad)} of {len(cells)} cells did not finish ({named})"
+
+
+def _horizons(cells: pd.DataFrame) -> str:
+    values = [str(value) for value in sorted(cells["pred_len"].unique())]
+    return f"horizon {values[0]}" if len(values) == 1 else f"horizons {listed(values)}"
+
+
+def _seeds(cells: pd.DataFrame) -> str:
+    count = finished(cells)["seed"].nunique()
+    return f", mean of {count} seeds" if count > 1 else ", one seed"
