@@ -77,7 +77,7 @@ def _parse(content: bytes) -> tuple[pd.DataFrame, np.ndarray]:
             f"line {filled[0]}: column '{twice[0]}' occurs {header.count(twice[0])} times; names must differ"
         )
     try:
-        table = pd.read_csv(io.StringIO(text), float_precision="round_trip", low_memory=False, index_col=False)
+        table = pd.read_csv(io.StringIO(text), low_memory=False, index_col=False)
     except pd.errors.ParserError as error:
         raise UserError(re.sub(r"^.*C error: ", "", str(error)).strip()) from None
     lines = np.array(filled[1:]) if len(filled) == len(table) + 1 else np.arange(2, len(table) + 2)

@@ -27,10 +27,11 @@ class Sentinel:
 class SuddenLevels:
     """Hours on a wrong level, entered and left by a sudden step: drop-outs, doubled hours, days on another scale.
 
-    For hourly rows. Let r be the value divided by the median of the values at the same hour ``days`` before and after
-    (2 x len(days) neighbours, missing ones left out). A run of hours with r < ``low`` or r > ``high`` is bad if r
-    changes by a factor of at least ``step`` both where the run begins and where it ends (at one side only, where the
-    row beside it is missing). Holidays and cold spells also leave the band, but they come and go over several hours.
+    For hourly rows of positive values. Let r be the value divided by the median of the values at the same hour
+    ``days`` before and after (2 x len(days) neighbours, missing ones left out). A run of hours with r < ``low`` or
+    r > ``high`` is bad if r changes by a factor of at least ``step`` both where the run begins and where it ends (at
+    one side only, where the row beside it is missing). Holidays and cold spells also leave the band, but they come
+    and go over several hours.
     """
 
     low: float
@@ -45,7 +46,7 @@ class SuddenLevels:
             series = frame[name]
             beside = [series.shift(sign * 24 * day) for day in self.days for sign in (-1, 1)]
             ratio = (series / pd.concat(beside, axis=1).median(axis=1)).to_numpy()
-            edge = np.full(len(ratio) + 1, np.nan)  # edge[i]: by what factor r changes from row i - 1 to row i
+            edge = np.full(len(ratio) + 1, np.nan)  # edge[i]: log of the factor by which r changes from row i - 1 to i
             edge[1:-1] = np.abs(np.log(ratio[1:]) - np.log(ratio[:-1]))
             for begin, end in runs((ratio < self.low) | (ratio > self.high)):
                 steps = edge[[begin, end]]

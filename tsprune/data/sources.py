@@ -1,10 +1,13 @@
 """Where files are found: TSPRUNE_DATA, data/ in the project, ../shared/data, the user's cache; else downloaded."""
 
+import contextlib
 import gzip
 import hashlib
 import os
+import socket
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 import zlib
@@ -12,11 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tsprune.data.catalog import CATALOG, Address, Entry, Source
+from tsprune.data.catalog import CATALOG, Address, Entry, Source, find_entry
 from tsprune.data.entsoe import build_hourly
 from tsprune.errors import UserError
 
-ATTEMPTS = 3  # transfers per address: a broken one is begun again
+ATTEMPTS, WAIT_SECONDS = 3, 1  # transfers per address; a broken one is begun again after 1, then 2 seconds
 CONNECT_SECONDS, READ_SECONDS = 3, 30  # after these a host counts as out of reach, a transfer as broken
 
 
@@ -92,11 +95,10 @@ def obtain(entry: Entry) -> tuple[Found, bytes]:
     if found:
         return found, _verified(read_csv_bytes(found.path), entry.source, found.path, entry.name)
     if not entry.parts:
-        found = _fetched(entry.source, entry.name)
-        return found, read_csv_bytes(found.path)
+        return (found := _fetched(entry.source, entry)), read_csv_bytes(found.path)
     files = {}
     for part in entry.parts:
-        found = find_local(part) or _fetched(part, entry.name)
+        found = find_local(part) or _fetched(part, entry)
         content = _verified(read_csv_bytes(found.path), part, found.path, entry.name)
         files[Path(part.file).stem] = content
     content = build_hourly(files)
@@ -108,18 +110,11 @@ def obtain(entry: Entry) -> tuple[Found, bytes]:
 
 def fetch_dataset(name: str) -> Path:
     """The path of a catalogue dataset's verified CSV on this machine, downloaded first if it is not there yet."""
-    from tsprune.data.catalog import find_entry
-
     entry = find_entry(name)
     if entry.source is None:
-        raise UserError(
-            f"'{name}' is made up by tsprune, there is nothing to fetch; datasets with files: {_with_files()}"
-        )
+        allowed = ", ".join(other.name for other in CATALOG.values() if other.source)
+        raise UserError(f"'{name}' is made up by tsprune, there is nothing to fetch. Allowed: {allowed}")
     return obtain(entry)[0].path
-
-
-def _with_files() -> str:
-    return ", ".join(entry.name for entry in CATALOG.values() if entry.source)
 
 
 def _verified(content: bytes, source: Source, path: Path, name: str) -> bytes:
@@ -133,25 +128,25 @@ def _verified(content: bytes, source: Source, path: Path, name: str) -> bytes:
     return content
 
 
-def _fetched(source: Source, name: str) -> Found:
+def _fetched(source: Source, entry: Entry) -> Found:
     """The file, downloaded into the cache and verified; DataUnavailable names every place and address tried."""
-    looked = "; ".join(f"{place}: {folder}" for place, folder in places())
-    where = f"{name}: {source.file} (or .csv.gz) is not on this machine. Looked in {looked}."
+    looked = ", ".join(f"{folder} ({place})" for place, folder in places())
+    where = f"{entry.name} is not on this machine: no {source.file} or {source.file}.gz in {looked}."
     if not source.sha256:
-        page = next(entry.page for entry in CATALOG.values() if entry.name == name)
+        shape = f"{entry.rows} rows x {entry.columns} columns and a column 'date'"
         raise DataUnavailable(
-            f"{where} It is not downloaded, as no checksum is known: put it into one of these; see {page}"
+            f"{where} It is not downloaded, as no checksum is known: put a file with {shape} there; see {entry.page}"
         )
     if os.environ.get("TSPRUNE_OFFLINE") == "1":
         raise DataUnavailable(f"{where} TSPRUNE_OFFLINE=1, so nothing was downloaded")
     path = cache_folder() / source.file
     failures, out_of_reach = [], set()
     for address in source.addresses:
-        host = urlsplit(address.url).hostname
+        host = urlsplit(address.url).netloc
         if host in out_of_reach:
             continue
         try:
-            _download(address, source, path, name)
+            _download(address, source, path, entry.name)
             return Found(path, "cache")
         except _Unreachable as error:
             out_of_reach.add(host)
@@ -175,12 +170,15 @@ def _download(address: Address, source: Source, path: Path, name: str) -> None:
     import requests
     import urllib3
 
+    host = urlsplit(address.url)
+    if not _resolves(host.hostname) and not requests.utils.get_environ_proxies(address.url):
+        raise _Unreachable(f"no connection to {host.netloc}")
     pooch.get_logger().setLevel("WARNING")
     print(f"{name}: downloading {source.file} from {address.url}", file=sys.stderr)
     get = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=(CONNECT_SECONDS, READ_SECONDS))
     reason: Exception | None = None
     for attempt in range(ATTEMPTS):
-        time.sleep(attempt)
+        time.sleep(attempt * WAIT_SECONDS)
         try:
             with tempfile.TemporaryDirectory() as folder:
                 # A zip has no known sum; what it unpacks to has, as has a plain CSV, and pooch checks that.
@@ -193,11 +191,26 @@ def _download(address: Address, source: Source, path: Path, name: str) -> None:
             raise _NotThere(f"{address.url}: {error}") from error
         except requests.ConnectionError as error:
             if error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError):
-                raise _Unreachable(f"no connection to {urlsplit(address.url).hostname}") from error
+                raise _Unreachable(f"no connection to {host.netloc}") from error
             reason = error
         except (requests.RequestException, ValueError, UserError, zipfile.BadZipFile, KeyError) as error:
             reason = error
     raise _NotThere(f"{address.url}: broken or wrong {ATTEMPTS} times, at last: {reason}")
+
+
+def _resolves(host: str) -> bool:
+    """Whether the host's name is known, within the time for a connection: a resolver of its own may take far longer."""
+    answers = []
+
+    def ask() -> None:
+        # No answer is the answer "no"; whatever else is wrong shows when the connection is made.
+        with contextlib.suppress(OSError):
+            answers.append(socket.getaddrinfo(host, None))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(CONNECT_SECONDS)
+    return bool(answers)
 
 
 def _member(archive: Path, name: str) -> bytes:
@@ -207,7 +220,11 @@ def _member(archive: Path, name: str) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     """Write under a temporary name and rename: another process never reads half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    os.replace(file.name, path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(f"{path} cannot be written: {error}") from error

@@ -172,7 +172,7 @@ def _has_sum(name: str) -> bool:
 def _known(entry: Entry, source: str, content: bytes, raw: bool, columns: Sequence[str] | None) -> Table:
     """A table of the catalogue; where no checksum vouches for the file its shape and its cells are checked instead."""
     if entry.source.sha256:
-        frame = pd.read_csv(io.BytesIO(content), float_precision="round_trip")
+        frame = pd.read_csv(io.BytesIO(content))
         dates = pd.DatetimeIndex(pd.to_datetime(frame.pop("date")))
     else:
         checked = _without_problems(check_csv(content, date_column="date", time_step=entry.time_step), source)

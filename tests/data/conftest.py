@@ -1,0 +1,30 @@
+"""Places for data tests: a machine with no data at all, and the real files where they can be found."""
+
+import pytest
+
+from tsprune.data import CATALOG, load_table
+from tsprune.data.sources import find_local
+
+
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch):
+    """A project without data, without a cache and without network; gives the project's folder."""
+    project = tmp_path / "work" / "project"
+    (project / "params").mkdir(parents=True)
+    monkeypatch.chdir(project)
+    monkeypatch.delenv("TSPRUNE_DATA", raising=False)
+    monkeypatch.setenv("TSPRUNE_OFFLINE", "1")
+    monkeypatch.setattr("tsprune.data.sources.cache_folder", lambda: tmp_path / "cache")
+    return project
+
+
+@pytest.fixture
+def real_table():
+    """load_table for datasets that are on this machine; the test is skipped, and says so, where they are not."""
+
+    def load(name, **options):
+        if find_local(CATALOG[name].source) is None:
+            pytest.skip(f"{CATALOG[name].source.file} is not on this machine: set TSPRUNE_DATA to its folder")
+        return load_table(name, **options)
+
+    return load
