@@ -7,6 +7,7 @@ import pandas as pd
 from tsprune.errors import UserError, unknown
 
 SCOPES = {"layer": "each layer cut alike", "global": "one threshold for the whole model"}
+NBSP = "\u00a0"
 NAIVE = {"RepeatLast": "repeat last value", "SeasonalNaive": "seasonal naive"}
 
 
@@ -68,16 +69,15 @@ def density_labels(densities: Iterable[float]) -> dict[float, str]:
 def percent(share: float) -> str:
     """A share as percent, with a decimal only where whole percents would hide the difference to 100."""
     value = 100 * share
-    return f"{value:.1f}\u00a0%" if 99 <= value < 100 else f"{value:.0f}\u00a0%"
+    return f"{value:.1f}{NBSP}%" if 99 <= value < 100 else f"{value:.0f}{NBSP}%"
 
 
-def error_text(value: float) -> str:
-    """An MSE or MAE with the three to four digits that carry meaning."""
-    if value >= 1e4:
+def error_text(value: float, like: float | None = None) -> str:
+    """An MSE or MAE with the three to four digits that carry meaning; a spread with as many decimals as its mean."""
+    size = value if like is None else like
+    if max(value, size) >= 1e4:
         return f"{value:.1e}"
-    if value >= 10:
-        return f"{value:.4g}"
-    return f"{value:.3f}" if value >= 0.1 else f"{value:.4f}"
+    return f"{value:.{0 if size >= 1e3 else 1 if size >= 100 else 2 if size >= 10 else 3 if size >= 0.1 else 4}f}"
 
 
 def listed(parts: Sequence[str]) -> str:

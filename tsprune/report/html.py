@@ -26,7 +26,7 @@ from tsprune.report.words import describe_parameters, headline
 
 TEMPLATES = Path(__file__).parent / "templates"
 THUMBNAIL = 480
-"""Width of a thumbnail in pixels."""
+"""Width of a thumbnail in pixels; it is at most three quarters as high."""
 LONG = 12
 """Printed text of more lines than this is folded."""
 
@@ -72,6 +72,8 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
         config=Config({"CoalesceStreamsPreprocessor": {"enabled": True}}),
         filters={"tsprune_markdown": markdown, "printed": printed, "long": is_long},
     )
+    # Not a resource: the exporter copies those before it renders, and this list grows while it does.
+    exporter.environment.globals["headings"] = markdown.headings
     failing = _failing(notebook)
     notebook.cells = [cell for cell in notebook.cells if not _is_papermills_note(cell)]
     number = 0
@@ -82,7 +84,6 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
         "info": info,
         "summary": describe_parameters(info.parameters),
         "failing": failing,
-        "headings": markdown.headings,
         "metadata": {"path": str(ipynb_path.parent)},
     }
     body, _ = exporter.from_notebook_node(notebook, resources)
@@ -187,12 +188,13 @@ def _failing(notebook: NotebookNode) -> dict[str, Any] | None:
 
 
 def _thumbnail(png: str) -> str:
-    """A PNG in base64 as data URI, THUMBNAIL pixels wide, in 64 colours: figures need no more."""
+    """A PNG in base64 as data URI, THUMBNAIL pixels wide, of a tall one the top; 64 colours do for a figure."""
     with Image.open(BytesIO(base64.b64decode(png))) as picture:
         flat = Image.new("RGB", picture.size, "white")
         flat.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
     height = max(1, round(flat.height * THUMBNAIL / flat.width))
-    small = flat.resize((THUMBNAIL, height), Image.Resampling.LANCZOS).quantize(64)
+    small = flat.resize((THUMBNAIL, height), Image.Resampling.LANCZOS)
+    small = small.crop((0, 0, THUMBNAIL, min(height, THUMBNAIL * 3 // 4))).quantize(64)
     buffer = BytesIO()
     small.save(buffer, "PNG", optimize=True)
     return _data_uri("image/png", buffer.getvalue())
@@ -253,14 +255,15 @@ class _Renderer(IPythonRenderer):
         return formula(body)
 
     def block_math(self, body: str) -> str:
-        return f'<span class="display">{formula(body)}</span>'
+        shown = formula(body.replace(r"\frac", r"\dfrac"), alt=body)
+        return f'<span class="display">{shown}</span>'
 
     def latex_environment(self, name: str, body: str) -> str:
         return f'<code class="math">{escape(body.strip())}</code>'
 
 
-def formula(tex: str) -> str:
-    """``tex`` drawn as an embedded picture on the text's baseline, its source as alternative text.
+def formula(tex: str, alt: str | None = None) -> str:
+    """``tex`` drawn as an embedded picture on the text's baseline, ``alt`` or the source as alternative text.
 
     What mathtext does not know (environments, macros) stands as source.
     """
@@ -276,4 +279,4 @@ def formula(tex: str) -> str:
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     look = f"width:{width / size:.2f}em;height:{height / size:.2f}em;vertical-align:{-depth / size:.2f}em"
     source = _data_uri("image/svg+xml", buffer.getvalue())
-    return f'<img class="math" style="{look}" alt="{escape(tex.strip())}" src="{source}">'
+    return f'<img class="math" style="{look}" alt="{escape((alt or tex).strip())}" src="{source}">'

@@ -8,6 +8,7 @@ from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import (
     NAIVE,
+    NBSP,
     SCOPES,
     density_labels,
     error_text,
@@ -44,7 +45,7 @@ def sweep_table(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
         for scope in scopes:
             block = at_horizon[at_horizon["scope"] == scope]
             for density in sorted(block["density_asked"].unique(), reverse=True):
-                label = (f"{pred_len}", scope, texts[density] + (" dense" if density == 1 else ""))
+                label = (f"{pred_len}", scope, texts[density] + (" (dense)" if density == 1 else ""))
                 group = block[block["density_asked"] == density]
                 rows[label], marks[label] = {}, {}
                 for model in models:
@@ -65,7 +66,7 @@ def sweep_table(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
     if len(horizons) == 1:
         table, classes = table.droplevel("horizon"), classes.droplevel("horizon")
     spread = "mean ± standard deviation over seeds" if finished(cells)["seed"].nunique() > 1 else "one seed"
-    dagger = " † no better than repeating the last value." if (classes == "fallen").any(axis=None) else ""
+    dagger = " † on average no better than repeating the last value." if (classes == "fallen").any(axis=None) else ""
     caption = f"MSE and MAE on the test split, scaled data ({spread}), by asked density.{dagger}"
     return _styled(table, caption).set_td_classes(classes)
 
@@ -111,7 +112,7 @@ def published_table(published: pd.DataFrame) -> Styler:
             "source": published["source"].astype(str),
             "protocol here and there": published["protocol"].astype(str),
         }
-    ).set_axis(pd.Index(published["model"], name=None))
+    ).set_axis(pd.Index(list(published["model"])))
     return _styled(table, "Dense models of this run beside published numbers (difference: here minus published).")
 
 
@@ -166,6 +167,9 @@ def _styled(table: pd.DataFrame, caption: str) -> Styler:
     rules = [
         {"selector": "caption", "props": "caption-side:top;text-align:left;padding:0 0 .5em;opacity:.75"},
         {"selector": "td", "props": "text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap"},
+        {"selector": "thead th.col_heading", "props": "text-align:right"},
+        {"selector": "thead th[colspan]", "props": "text-align:center"},
+        {"selector": "tbody tr:has(th.level0[rowspan]) > *", "props": "border-top:2px solid rgb(128 128 128 / .5)"},
         {"selector": "td.fallen", "props": "font-style:italic;opacity:.7"},
         {"selector": "td.naive", "props": "opacity:.7"},
     ]
@@ -173,7 +177,8 @@ def _styled(table: pd.DataFrame, caption: str) -> Styler:
     styler = Styler(table, uuid=uuid, cell_ids=False, table_attributes='class="tsprune"', escape="html")
     for i, column in enumerate(table.columns):
         if column in PROSE:
-            rules.append({"selector": f"td.col{i}", "props": "text-align:left;white-space:normal;min-width:9em"})
+            rules.append({"selector": f"td.col{i}", "props": "text-align:left;white-space:normal;min-width:12em"})
+            rules.append({"selector": f"thead th.col{i}", "props": "text-align:left"})
     styler = styler.set_table_styles(rules)
     return styler.set_caption(caption) if caption else styler
 
@@ -186,15 +191,15 @@ def _mean_and_spread(rows: pd.DataFrame, metric: str) -> str:
         return " / ".join(rows["status"].unique())
     text = error_text(done.mean())
     if len(done) > 1:
-        text += f" ± {error_text(done.std()) if done.std() >= 0.0005 or done.std() == 0 else '<0.001'}"
+        text += f" ± {error_text(done.std(), like=done.mean())}"
     return text if len(done) == len(rows) else f"{text} ({len(done)} of {len(rows)})"
 
 
 def _removed(row: dict[str, Any]) -> str:
     if pd.isna(row["density"]):
         return "none"
-    ends = sorted(percent(1 - row[name]) for name in ("limit_high", "limit_low"))
-    spread = f" ({percent(1 - row['limit_high'])} to {percent(1 - row['limit_low'])})" if ends[0] != ends[1] else ""
+    least, most = percent(1 - row["limit_high"]), percent(1 - row["limit_low"])
+    spread = f" ({least.split(NBSP)[0]}–{most})" if least != most else ""
     return percent(1 - row["density"]) + spread
 
 
