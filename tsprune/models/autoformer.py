@@ -40,11 +40,12 @@ class Autoformer(Forecaster):
     """Wu et al. 2021. Gives the numbers of Time-Series-Library, also at odd lengths (``exact_odd_lags``: the paper's).
 
     The decoder starts from the decomposed look-back, not from ``x_dec``. A training output depends on its batch, an
-    evaluation output does not (see :class:`AutoCorrelation`). Has no use for ``distil``.
+    evaluation output does not (see :class:`AutoCorrelation`). Has no use for ``distil``;
+    ``n_heads`` must divide ``d_model`` but changes no number, since correlations are averaged over heads.
     """
 
     Config = AutoformerConfig
-    unused_config = frozenset({"distil"})
+    unused_config = frozenset({"distil", "n_heads"})
     uses = ("x_enc", "x_mark_enc", "x_mark_dec")
     reference_rules = DECOMPOSITION_RULES + EMBEDDING_RULES + ENCODER_RULES + DECODER_RULES
 

@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from tsprune.layers import FullAttention, plain_attention, seed_dropout
+
+
+@pytest.mark.parametrize("causal", [None, 9])
+def test_fused_and_plain_agree(causal):
+    layer = FullAttention(12, 3, causal_length=causal).double()
+    x, source = torch.randn(2, 4, 9, 12, dtype=torch.float64)
+    source = x if causal else source
+    fused = layer(x, source)
+    with plain_attention(layer):
+        assert not layer.fused
+        torch.testing.assert_close(layer(x, source), fused, atol=1e-12, rtol=0)
+    assert layer.fused
+
+
+def test_causal_attention_sees_no_future():
+    layer = FullAttention(8, 2, dropout=0.1, causal_length=6).eval()
+    x = torch.randn(2, 6, 8)
+    changed = x.clone()
+    changed[:, 4:] += 1
+    torch.testing.assert_close(layer(changed, changed)[:, :4], layer(x, x)[:, :4])
+
+
+def test_dropout_acts_on_the_attention_matrix_in_training_only():
+    layer = FullAttention(8, 2, dropout=0.5)
+    seed_dropout(layer, 0)
+    x = torch.randn(64, 6, 8)
+    clean = layer.eval()(x, x)
+    noisy = torch.stack([layer.train()(x, x) for _ in range(400)])
+    assert not torch.equal(noisy[0], clean)
+    torch.testing.assert_close(noisy.mean(0), clean, atol=0.15, rtol=0)
+
+
+def test_plain_attention_restores_after_an_error():
+    layer = FullAttention(8, 2)
+    with pytest.raises(ZeroDivisionError), plain_attention(layer):
+        1 / 0  # noqa: B018
+    assert layer.fused
+
+
+def test_geometry_is_explicit_and_wrong_widths_are_loud():
+    layer = FullAttention(8, 2)
+    assert (layer.n_heads, layer.head_dim) == (2, 4)
+    layer.query = torch.nn.Linear(8, 6)
+    with pytest.raises(RuntimeError):
+        layer(torch.randn(1, 5, 8), torch.randn(1, 5, 8))
