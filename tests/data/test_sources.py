@@ -1,0 +1,257 @@
+import dataclasses
+import gzip
+import hashlib
+import http.server
+import io
+import threading
+import time
+import zipfile
+
+import pytest
+
+from tsprune.data import CATALOG, DataUnavailable, fetch_dataset, list_datasets, load_table
+from tsprune.data.catalog import Address, Source
+from tsprune.data.sources import find_local, places
+from tsprune.errors import UserError
+
+
+def csv_text(rows: int = 40, value: float = 1.0) -> bytes:
+    lines = [f"2020-01-{1 + i // 24:02d} {i % 24:02d}:00:00,{i * value},{100 - i}" for i in range(rows)]
+    return ("date,a,OT\n" + "\n".join(lines) + "\n").encode()
+
+
+TEXT = csv_text()
+SUM = hashlib.sha256(TEXT).hexdigest()
+
+
+@pytest.fixture
+def tiny(nowhere, monkeypatch):
+    """A catalogue entry of its own, 'Tiny', whose addresses a test may set; gives a function that does so."""
+
+    def declare(addresses=(), sha256=SUM):
+        source = Source("tiny.csv", sha256, addresses=tuple(addresses), also=("small/tiny.csv",))
+        entry = dataclasses.replace(CATALOG["Exchange"], name="Tiny", source=source, rows=40, columns=2, time_step="1h")
+        monkeypatch.setitem(CATALOG, "Tiny", entry)
+        return entry
+
+    declare()
+    return declare
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A local web server; ``answers[path]``: a list of (status, body, bytes really sent), the last one for ever."""
+    answers, asked = {}, []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            left = answers[self.path]
+            status, body, sent = left.pop(0) if len(left) > 1 else left[0]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[:sent])
+
+        def log_message(self, *_):
+            pass
+
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+    monkeypatch.delenv("TSPRUNE_OFFLINE", raising=False)
+    monkeypatch.setattr("tsprune.data.sources.WAIT_SECONDS", 0)
+    yield f"http://127.0.0.1:{running.server_port}", answers, asked
+    running.shutdown()
+    running.server_close()
+
+
+# Looking
+
+
+def test_places_are_searched_in_the_stated_order(tiny, nowhere, tmp_path, monkeypatch):
+    chosen = tmp_path / "chosen"
+    monkeypatch.setenv("TSPRUNE_DATA", str(chosen))
+    folders = [chosen, nowhere / "data", nowhere.parent / "shared" / "data", tmp_path / "cache"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "tiny.csv").write_bytes(TEXT)
+    for folder, place in zip(folders, ("TSPRUNE_DATA", "data/", "../shared/data", "cache"), strict=True):
+        found = find_local(CATALOG["Tiny"].source)
+        assert (found.path, found.place) == (folder / "tiny.csv", place)
+        assert load_table("Tiny").source == f"tiny.csv ({place})"
+        found.path.unlink()
+    assert find_local(CATALOG["Tiny"].source) is None
+
+
+def test_the_project_is_found_from_a_folder_inside_it(tiny, nowhere, monkeypatch):
+    (nowhere / "data").mkdir()
+    (nowhere / "data" / "tiny.csv").write_bytes(TEXT)
+    inside = nowhere / "notebooks" / "deep"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(inside)
+    assert find_local(CATALOG["Tiny"].source).path == nowhere / "data" / "tiny.csv"
+    assert ("../shared/data", nowhere.parent / "shared" / "data") in places()
+
+
+@pytest.mark.parametrize("name", ["tiny.csv", "tiny.csv.gz", "small/tiny.csv", "small/tiny.csv.gz"])
+def test_packed_files_and_customary_folders_are_found(tiny, nowhere, name):
+    path = nowhere / "data" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.compress(TEXT) if name.endswith(".gz") else TEXT.replace(b"\n", b"\r\n"))
+    assert load_table("Tiny").source == f"{path.name} (data/)"
+
+
+def test_tsprune_data_must_be_a_folder(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("TSPRUNE_DATA", str(tmp_path / "nothing"))
+    with pytest.raises(UserError, match=r"TSPRUNE_DATA = '.*nothing' is not a folder"):
+        load_table("Tiny")
+
+
+def test_a_wrong_file_is_named_with_both_sums_and_never_replaced_by_made_up_numbers(tiny, nowhere):
+    (nowhere / "data").mkdir()
+    wrong = csv_text(value=2.0)
+    (nowhere / "data" / "tiny.csv").write_bytes(wrong)
+    with pytest.raises(UserError) as error:
+        load_table("Tiny", fallback_to_synthetic=True)
+    text = str(error.value)
+    assert not isinstance(error.value, DataUnavailable)
+    for part in ("tiny.csv", hashlib.sha256(wrong).hexdigest(), SUM, "give its path"):
+        assert part in text
+
+
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(TEXT)[:50]])
+def test_a_broken_packed_file_is_named(tiny, nowhere, content):
+    (nowhere / "data").mkdir()
+    (nowhere / "data" / "tiny.csv.gz").write_bytes(content)
+    with pytest.raises(UserError, match=r"tiny\.csv\.gz cannot be read"):
+        load_table("Tiny")
+
+
+def test_offline_says_where_it_looked(tiny, nowhere, tmp_path):
+    with pytest.raises(DataUnavailable) as error:
+        load_table("Tiny")
+    text = str(error.value)
+    assert "\n" not in text and "TSPRUNE_OFFLINE=1" in text
+    for folder in (nowhere / "data", nowhere.parent / "shared" / "data", tmp_path / "cache"):
+        assert str(folder) in text
+
+
+@pytest.mark.parametrize("name", ["ECL", "Traffic"])
+def test_what_has_no_checksum_is_never_downloaded(nowhere, monkeypatch, name):
+    monkeypatch.delenv("TSPRUNE_OFFLINE")
+    entry = CATALOG[name]
+    with pytest.raises(DataUnavailable, match=r"not downloaded, as no checksum is known") as error:
+        load_table(name)
+    assert entry.source.file in str(error.value) and entry.page in str(error.value)
+    assert f"{entry.rows} rows x {entry.columns} columns" in str(error.value)
+
+
+def test_what_has_no_checksum_is_checked_by_its_shape(tiny, nowhere):
+    tiny(sha256="")
+    (nowhere / "data").mkdir()
+    (nowhere / "data" / "tiny.csv").write_bytes(csv_text(value=3.0))
+    assert load_table("Tiny").source == "tiny.csv (data/)"
+    (nowhere / "data" / "tiny.csv").write_bytes(csv_text(rows=39))
+    with pytest.raises(UserError, match=r"it has 39 rows x 2 columns, expected 40 x 2"):
+        load_table("Tiny")
+
+
+def test_the_synthetic_series_stands_in_and_says_so(tiny):
+    table = load_table("Tiny", fallback_to_synthetic=True)
+    assert table.name == "synthetic" and table.stands_in_for == "Tiny"
+    assert table.fingerprint == load_table("synthetic").fingerprint
+    assert load_table("synthetic").stands_in_for is None
+
+
+# Downloading
+
+
+def test_a_download_is_verified_kept_and_not_repeated(tiny, server, tmp_path):
+    base, answers, asked = server
+    tiny([Address(f"{base}/tiny.csv")])
+    answers["/tiny.csv"] = [(200, TEXT, None)]
+    assert fetch_dataset("Tiny") == tmp_path / "cache" / "tiny.csv"
+    assert load_table("Tiny").source == "tiny.csv (cache)"
+    assert asked == ["/tiny.csv"]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["tiny.csv"]
+
+
+def test_a_transfer_that_breaks_is_begun_again(tiny, server):
+    base, answers, asked = server
+    tiny([Address(f"{base}/tiny.csv")])
+    answers["/tiny.csv"] = [(200, TEXT, 100), (200, TEXT, None)]
+    assert load_table("Tiny").source == "tiny.csv (cache)"
+    assert len(asked) == 2
+
+
+def test_wrong_bytes_are_never_used_and_the_next_address_is(tiny, server, tmp_path):
+    base, answers, asked = server
+    tiny([Address(f"{base}/wrong.csv"), Address(f"{base}/gone.csv"), Address(f"{base}/tiny.csv")])
+    answers["/wrong.csv"] = [(200, csv_text(value=2.0), None)]
+    answers["/gone.csv"] = [(404, b"", None)]
+    answers["/tiny.csv"] = [(200, TEXT, None)]
+    load_table("Tiny")
+    assert asked == ["/wrong.csv"] * 3 + ["/gone.csv", "/tiny.csv"]
+    assert hashlib.sha256((tmp_path / "cache" / "tiny.csv").read_bytes()).hexdigest() == SUM
+
+
+def test_nothing_is_left_when_every_address_fails(tiny, server, tmp_path):
+    base, answers, _ = server
+    tiny([Address(f"{base}/wrong.csv"), Address(f"{base}/gone.csv")])
+    answers["/wrong.csv"] = [(200, TEXT, 10)]
+    answers["/gone.csv"] = [(404, b"", None)]
+    with pytest.raises(DataUnavailable, match=r"The download failed: .*wrong\.csv: broken or wrong 3 times.*404"):
+        load_table("Tiny")
+    assert not list(tmp_path.glob("cache/*"))
+
+
+def test_a_member_of_an_archive_is_unpacked_with_lf_line_ends(tiny, server):
+    base, answers, _ = server
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("folder/tiny.csv", TEXT.replace(b"\n", b"\r\n"))
+    tiny([Address(f"{base}/all.zip", member="folder/tiny.csv")])
+    answers["/all.zip"] = [(200, packed.getvalue(), 30), (200, packed.getvalue(), None)]
+    assert fetch_dataset("Tiny").read_bytes() == TEXT
+
+
+def test_a_host_out_of_reach_fails_fast_and_is_asked_once(tiny, server, monkeypatch):
+    tried = []
+    monkeypatch.setattr("tsprune.data.sources._resolves", lambda host: tried.append(host) is not None)
+    tiny([Address("http://no-such-host.invalid/tiny.csv"), Address("http://no-such-host.invalid/other.csv")])
+    begin = time.monotonic()
+    with pytest.raises(DataUnavailable, match=r"The download failed: no connection to no-such-host\.invalid$"):
+        load_table("Tiny")
+    assert time.monotonic() - begin < 2 and tried == ["no-such-host.invalid"]
+
+
+def test_a_refused_connection_fails_fast(tiny, server):
+    tiny([Address("http://127.0.0.1:9/tiny.csv"), Address("http://127.0.0.1:9/other.csv")])
+    begin = time.monotonic()
+    with pytest.raises(DataUnavailable, match=r"failed: no connection to 127\.0\.0\.1:9$"):
+        load_table("Tiny")
+    assert time.monotonic() - begin < 2
+
+
+def test_a_resolver_that_does_not_answer_counts_as_out_of_reach(tiny, server, monkeypatch):
+    monkeypatch.setattr("tsprune.data.sources.CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_: time.sleep(1))
+    tiny([Address("http://slow.invalid/tiny.csv")])
+    begin = time.monotonic()
+    with pytest.raises(DataUnavailable, match=r"no connection to slow\.invalid"):
+        load_table("Tiny")
+    assert time.monotonic() - begin < 0.9
+
+
+def test_fetching_what_is_made_up_is_an_error():
+    with pytest.raises(UserError, match=r"made up by tsprune.* Allowed: ETTh1, ETTh2"):
+        fetch_dataset("synthetic")
+
+
+def test_the_list_says_what_lies_where(tiny, nowhere):
+    (nowhere / "data").mkdir()
+    (nowhere / "data" / "tiny.csv").write_bytes(b"not read")
+    listed = list_datasets().set_index("name")
+    assert list(listed.columns) == ["rows", "columns", "frequency", "split", "licence", "found", "defects"]
+    assert listed.loc["Tiny", "found"] == "data/"
+    assert listed.loc["ETTh1", "found"] == "-" and listed.loc["synthetic", "found"] == "built in"
