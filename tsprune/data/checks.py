@@ -133,7 +133,7 @@ def _date_problems(column: pd.Series, dates: pd.DatetimeIndex, lines: np.ndarray
         return []
     first = bad[0]
     return [
-        f"line {lines[first]}, column '{column.name}': {column.iloc[first]!r} is not a date{_more(len(bad) - 1)}; "
+        f"line {lines[first]}, column '{column.name}': {str(column.iloc[first])!r} is not a date{_more(len(bad) - 1)}; "
         "write dates like 2020-12-31 23:00"
     ]
 
@@ -230,7 +230,11 @@ def _detect_step(ordered: pd.DatetimeIndex) -> str:
         for freq in _YEARS:
             if ordered.isin(pd.date_range(ordered[0], ordered[-1], freq=freq)).all():
                 return freq
-    return pd.tseries.frequencies.to_offset(step).freqstr
+    for unit in ("D", "h", "min", "s", "ms"):
+        count, rest = divmod(step, pd.Timedelta(1, unit))
+        if not rest:
+            return f"{count}{unit}"
+    return f"{step.value}ns"
 
 
 def _more(count: int) -> str:

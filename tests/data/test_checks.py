@@ -1,0 +1,290 @@
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsprune.data import check_dataset, load_table
+from tsprune.data.checks import check_csv
+from tsprune.errors import UserError
+
+
+def rows_of(periods: int = 30, freq: str = "1h", start: str = "2020-01-01", sep: str = " ") -> list[list[str]]:
+    dates = pd.date_range(start, periods=periods, freq=freq)
+    return [[str(date).replace(" ", sep), f"{i * 0.5}", f"{10 + i % 7}"] for i, date in enumerate(dates)]
+
+
+def csv_of(rows: list[list[str]], header: str = "date,a,b") -> bytes:
+    return (header + "\n" + "\n".join(",".join(row) for row in rows) + "\n").encode()
+
+
+def problems_of(content: bytes, **options) -> list[str]:
+    return list(check_csv(content, **options).problems)
+
+
+def write(path, content: bytes) -> str:
+    path.write_bytes(content)
+    return str(path)
+
+
+def test_a_good_file_has_no_problem():
+    checked = check_csv(csv_of(rows_of()))
+    assert checked.problems == () and checked.notes == ()
+    assert checked.time_step == "1h"
+    assert checked.frame.shape == (30, 2) and checked.frame["a"].tolist() == [i * 0.5 for i in range(30)]
+
+
+def test_a_missing_hour_a_text_column_and_a_duplicate_stamp_give_three_lines(tmp_path):
+    rows = rows_of()
+    for row in rows:
+        row.append("Berlin")
+    rows[20][0] = rows[19][0]  # the time of line 21 again on line 22, so that of line 22 is absent
+    path = write(tmp_path / "mine.csv", csv_of(rows, "date,a,b,city"))
+    with pytest.raises(UserError) as error:
+        load_table(path)
+    assert str(error.value).splitlines() == [
+        "mine.csv: line 2, column 'city': 'Berlin' is not a number, nor is any other value of this column; "
+        "take the column away or encode it",
+        "mine.csv: line 22: the time 2020-01-01 19:00:00 is already on line 21; keep one row per time",
+        "mine.csv: after line 22: the time 2020-01-01 20:00:00 is missing at a time step of 1h; "
+        "add the rows, or choose missing='interpolate'",
+    ]
+    checked = check_dataset(path)
+    assert not checked.ok and list(checked) == str(error.value).splitlines()
+
+
+def test_every_kind_of_problem_is_found_in_one_go():
+    rows = rows_of(40)
+    rows[3][1] = "abc"
+    rows[5][2] = ""
+    rows[6][2] = ""
+    rows[8][1] = "inf"
+    rows[10][0] = "soon"
+    rows[12], rows[13] = rows[13], rows[12]
+    rows[30][0] = rows[29][0]
+    problems = problems_of(csv_of(rows))
+    starts = [
+        "line 12, column 'date': 'soon' is not a date; write",
+        "line 5, column 'a': 'abc' is not a number",
+        "line 10, column 'a': infinite",
+        "line 7, column 'b': no value (and 1 more); fill it in",
+        "line 32: the time 2020-01-02 05:00:00 is already on line 31",
+        "line 15: the time 2020-01-01 12:00:00 comes before that of the line above",
+    ]
+    assert len(problems) == len(starts)
+    for problem, start in zip(problems, starts, strict=True):
+        assert problem.startswith(start)
+
+
+@given(st.data())
+def test_a_row_that_is_taken_away_is_named(data):
+    rows = rows_of(40, freq=data.draw(st.sampled_from(["10min", "15min", "1h", "1D", "7D"])))
+    gone = data.draw(st.integers(1, 38))
+    when = rows.pop(gone)[0]
+    (problem,) = problems_of(csv_of(rows))
+    assert problem.startswith(f"after line {gone + 1}: the time {pd.Timestamp(when)} is missing")
+
+
+@given(st.integers(0, 29), st.sampled_from(["a", "b"]), st.sampled_from(["", "x", "inf"]))
+def test_a_bad_cell_is_named_by_line_and_column(row, column, cell):
+    rows = rows_of()
+    rows[row][["date", "a", "b"].index(column)] = cell
+    (problem,) = problems_of(csv_of(rows))
+    assert problem.startswith(f"line {row + 2}, column '{column}': ")
+
+
+@pytest.mark.parametrize("freq, step", [("MS", "MS"), ("ME", "ME"), ("YS", "YS"), ("15min", "15min"), ("7D", "7D")])
+def test_the_time_step_is_detected(freq, step):
+    checked = check_csv(csv_of(rows_of(36, freq, "2001-01-01")))
+    assert checked.problems == () and checked.time_step == step
+
+
+def test_a_missing_month_is_named():
+    rows = rows_of(36, "MS")
+    del rows[7]
+    assert problems_of(csv_of(rows))[0].startswith("after line 8: the time 2020-08-01 00:00:00 is missing")
+
+
+def test_a_time_step_can_be_given():
+    daily = csv_of(rows_of(20, "1D", "2020-01-06"))
+    assert problems_of(daily, time_step="12h")[0].startswith("after line 2: the time 2020-01-06 12:00:00 is missing")
+    working_days = csv_of(rows_of(20, "B", "2020-01-06"))
+    assert problems_of(working_days, time_step="B") == []
+    assert "is missing at a time step of 1D (and 5 more)" in problems_of(working_days)[0]
+    with pytest.raises(UserError, match="time_step = 'often': not a time step"):
+        check_csv(daily, time_step="often")
+
+
+def test_a_time_off_the_grid_is_named():
+    rows = rows_of()
+    rows[9][0] = "2020-01-01 09:20:00"
+    (problem,) = problems_of(csv_of(rows))
+    assert problem.startswith("line 11: the time 2020-01-01 09:20:00 is not a whole number of steps of 1h after")
+
+
+@pytest.mark.parametrize("header", ["date,a,b", "Timestamp,a,b", "when,a,b", ",a,b"])
+def test_the_date_column_is_found_by_name_or_by_its_values(header):
+    assert problems_of(csv_of(rows_of(), header)) == []
+
+
+def test_the_date_column_can_be_given_and_need_not_be_the_first():
+    rows = [[b, a, date] for date, a, b in rows_of()]
+    assert check_csv(csv_of(rows, "b,a,when")).frame.columns.tolist() == ["b", "a"]
+    assert check_csv(csv_of(rows, "b,a,when"), date_column="when").problems == ()
+    with pytest.raises(UserError, match="unknown date column 'wen'; did you mean 'when'"):
+        check_csv(csv_of(rows, "b,a,when"), date_column="wen")
+
+
+@pytest.mark.parametrize(
+    "pattern, note", [("%Y-%m-%dT%H:%M:%S", None), ("%Y/%m/%d %H:%M", None), ("%d.%m.%Y %H:%M", "day")]
+)
+def test_ways_to_write_dates(pattern, note):
+    dates = pd.date_range("2020-01-01", periods=800, freq="1h")
+    checked = check_csv(csv_of([[date.strftime(pattern), str(i), "1"] for i, date in enumerate(dates)]))
+    assert checked.problems == () and checked.dates.equals(dates)
+    assert any("day before the month" in text for text in checked.notes) == (note is not None)
+
+
+def test_times_with_an_offset_become_utc():
+    rows = [[f"2020-03-29 {hour:02d}:00:00+02:00", "1", str(hour)] for hour in range(3, 12)]
+    checked = check_csv(csv_of(rows))
+    assert checked.dates[0] == pd.Timestamp("2020-03-29 01:00") and "times are turned into UTC" in checked.notes
+
+
+def test_a_constant_column_is_a_note_only(tmp_path):
+    rows = rows_of(200)
+    for row in rows:
+        row[2] = "4.5"
+    table = load_table(write(tmp_path / "flat.csv", csv_of(rows)))
+    assert "column 'b' is constant (4.5): it is scaled to 0" in table.notes
+
+
+@pytest.mark.parametrize(
+    "content, text",
+    [
+        (b"", "the file has no rows"),
+        (b"date,a\n", "the file has no rows"),
+        (b"date\n2020-01-01\n", "line 1: only one column"),
+        (b"date;a\n2020-01-01;3\n", "columns seem to be separated by ';', allowed is ','"),
+        (b"date,a,a\n2020-01-01,1,2\n", "column 'a' occurs 2 times"),
+        (b"a,b\n1,2\n3,4\n", "no column of dates found; columns: a, b"),
+        (b"date,a\n2020-01-01,1\n2020-01-02,2,3\n", "Expected 2 fields in line 3, saw 3"),
+        ("date,gr\u00f6\u00dfe\n2020-01-01,1\n".encode("latin-1"), "line 1: not UTF-8"),
+    ],
+)
+def test_what_is_no_table_is_said_in_one_line(content, text):
+    with pytest.raises(UserError) as error:
+        check_csv(content)
+    assert text in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content, text",
+    [
+        (b"date,a\n2020-01-01,1\n2020-01-02,2\n", "only 2 different times; a series needs at least 3"),
+        (b"date,a\n2001,1\n2002,2\n2003,2\n", "line 2, column 'date': '2001' is not a date (and 2 more)"),
+        (b"date,a,\n2020-01-01,1,1\n2020-01-02,2,1\n2020-01-03,2,1\n", "line 1: column 3 has no name"),
+        (b"date,a,b\n2020-01-01,1,\n2020-01-02,2,\n2020-01-03,2,\n", "column 'b' has no values"),
+    ],
+)
+def test_other_problems(content, text):
+    assert any(text in problem for problem in problems_of(content))
+
+
+def test_empty_lines_and_a_byte_order_mark_do_not_shift_the_line_numbers():
+    content = b"\xef\xbb\xbfdate,a\n\n2020-01-01,1\n2020-01-02,2\n\n2020-01-03,x\n2020-01-04,4\n"
+    assert problems_of(content) == ["line 6, column 'a': 'x' is not a number"]
+
+
+# Whole tables
+
+
+def test_a_users_csv_is_a_table(tmp_path):
+    path = tmp_path / "mine.csv.gz"
+    path.write_bytes(gzip.compress(csv_of([[d, b, a] for d, a, b in rows_of(100)], "date,OT,load")))
+    table = load_table(str(path))
+    assert table.name == "mine" and table.source == "mine.csv.gz (own file)"
+    assert table.columns == ("load", "OT") and "column 'OT' is moved last" in table.notes
+    assert table.split.borders(100) == ((0, 70), (70, 80), (80, 100))
+    assert load_table(str(path), columns=["OT", "load"]).columns == ("OT", "load")
+    plain = write(tmp_path / "mine.csv", csv_of([[d, b, a] for d, a, b in rows_of(100)], "date,OT,load"))
+    assert load_table(plain).fingerprint == table.fingerprint
+
+
+def test_a_file_in_the_working_directory_needs_no_slash(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "series.txt").write_bytes(csv_of(rows_of()))
+    assert load_table("series.txt").name == "series.txt"
+    with pytest.raises(UserError, match=r"nothing\.csv: there is no such file"):
+        load_table("nothing.csv")
+
+
+def test_interpolate_fills_gaps_and_blocks_long_ones(tmp_path):
+    rows = rows_of(100)
+    rows[30][1] = ""
+    rows = rows[:10] + rows[14:50] + rows[57:]
+    table = load_table(write(tmp_path / "gaps.csv", csv_of(rows)), missing="interpolate")
+    assert table.values.shape == (100, 2)  # noqa: PD011
+    np.testing.assert_allclose(table.values[:, 0], np.arange(100) * 0.5)  # noqa: PD011
+    assert np.flatnonzero(table.blocked).tolist() == list(range(50, 57))
+    assert "11 time stamps were absent and are added" in table.notes
+    assert any("7 rows lie in gaps of more than six hours" in note for note in table.notes)
+
+
+def test_interpolate_does_not_hide_other_problems(tmp_path):
+    rows = rows_of()
+    rows[4][0] = rows[3][0]
+    with pytest.raises(UserError, match="line 6: the time 2020-01-01 03:00:00 is already on line 5"):
+        load_table(write(tmp_path / "twice.csv", csv_of(rows)), missing="interpolate")
+
+
+def test_the_fingerprint_is_that_of_the_cleaned_values(tmp_path):
+    first = load_table(write(tmp_path / "a.csv", csv_of(rows_of(100))))
+    again = load_table(write(tmp_path / "b.csv", csv_of(rows_of(100))))
+    later = load_table(write(tmp_path / "c.csv", csv_of(rows_of(100, start="2020-01-02"))))
+    changed = rows_of(100)
+    changed[50][1] = "25.000001"
+    other = load_table(write(tmp_path / "d.csv", csv_of(changed)))
+    named = load_table(write(tmp_path / "e.csv", csv_of(rows_of(100), "date,a,c")))
+    assert first.fingerprint == again.fingerprint and len(first.fingerprint) == 64
+    assert len({table.fingerprint for table in (first, later, other, named)}) == 4
+
+
+@pytest.mark.parametrize(
+    "name, options, text",
+    [
+        ("etth1", {}, "unknown dataset 'etth1'; did you mean 'ETTh1'"),
+        ("Wether", {}, "did you mean 'Weather'"),
+        ("ETTh1", {"missing": "ignore"}, "unknown way to treat missing values 'ignore'"),
+        ("ETTh1", {"missing": "interpolate"}, "for a CSV of your own"),
+        ("ETTh1", {"date_column": "date"}, "for a CSV of your own"),
+        ("ETTh1", {"time_step": "1h"}, "for a CSV of your own"),
+        ("mine.csv", {"raw": True}, "raw = True is for datasets of the catalogue"),
+        ("synthetic", {"columns": ["load_1", "load_9"]}, "unknown column of synthetic 'load_9'; did you mean 'load_"),
+        ("synthetic", {"columns": ["OT", "OT"]}, "name at least one column, and each once"),
+        ("synthetic", {"columns": []}, "name at least one column, and each once"),
+    ],
+)
+def test_options_that_do_not_fit_are_named(name, options, text):
+    with pytest.raises(UserError, match=text):
+        load_table(name, **options)
+
+
+def test_check_says_what_a_good_dataset_is(tmp_path):
+    checked = check_dataset(write(tmp_path / "mine.csv", csv_of(rows_of(100))))
+    assert checked.ok
+    assert list(checked) == [
+        "mine: 100 rows x 2 columns, 2020-01-01 00:00:00 to 2020-01-05 03:00:00, step 1h",
+        "source: mine.csv (own file)",
+        "columns: a, b",
+        "rows: train 0 to 69, val 70 to 79, test 80 to 99",
+        "ok",
+    ]
+
+
+def test_check_of_the_catalogue_carries_the_defects():
+    lines = list(check_dataset("synthetic"))
+    assert "note: made up: numbers from it say nothing about real data" in lines and lines[-1] == "ok"
+    assert not check_dataset("ETTh11").ok
