@@ -33,6 +33,23 @@ def need_scopes(frame: pd.DataFrame) -> list[str]:
     return [scope for scope in SCOPES if scope in set(frame["scope"])]
 
 
+def need_limits(limits: pd.DataFrame) -> pd.DataFrame:
+    """``limits`` itself: ``density`` lies between ``limit_low`` and ``limit_high``, all three being densities.
+
+    Raises UserError naming the model of a row where it does not, as when one of them is a sparsity.
+    """
+    need(limits, "limits", ["model", "pred_len", "scope", "tolerance", "density", "limit_low", "limit_high", "seeds"])
+    slack = 1e-6
+    wrong = (limits["density"] < limits["limit_low"] - slack) | (limits["density"] > limits["limit_high"] + slack)
+    if wrong.any():
+        row = limits[wrong].iloc[0]
+        raise UserError(
+            f"table 'limits': model {row['model']}, scope {row['scope']}: density {row['density']:g} does not lie "
+            f"between limit_low {row['limit_low']:g} and limit_high {row['limit_high']:g} (all are densities)"
+        )
+    return limits
+
+
 def finished(cells: pd.DataFrame) -> pd.DataFrame:
     """The cells that ended well and have a number relative to dense."""
     return cells[(cells["status"] == "ok") & cells["mse_relative"].notna()]

@@ -5,6 +5,7 @@ import base64
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import unescape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -160,11 +161,19 @@ def _parameters(notebook: NotebookNode) -> dict[str, Any]:
 
 
 def _literals(source: str) -> dict[str, Any]:
+    """Names and literals assigned in ``source``; what is no literal stands as its source text."""
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # such a cell fails when it runs, and that failure heads the report
+        return {}
     values = {}
-    for node in ast.parse(source).body:
+    for node in body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value and isinstance(targets[0], ast.Name):
-            values[targets[0].id] = ast.literal_eval(node.value)
+            try:
+                values[targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                values[targets[0].id] = ast.unparse(node.value)
     return values
 
 
@@ -237,7 +246,7 @@ class _Renderer(IPythonRenderer):
 
     def heading(self, text: str, level: int, **attrs: Any) -> str:
         plain = re.sub(r"<[^>]*>", "", text)
-        slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "section"
+        slug = re.sub(r"[^a-z0-9]+", "-", unescape(plain).lower()).strip("-") or "section"
         taken = {heading["id"] for heading in self.headings}
         anchor = next(name for name in (slug, *(f"{slug}-{n}" for n in range(2, 999))) if name not in taken)
         self.headings.append({"text": Markup(plain), "level": level, "id": anchor})

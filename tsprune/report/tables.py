@@ -15,6 +15,7 @@ from tsprune.report.frames import (
     finished,
     level,
     need,
+    need_limits,
     need_scopes,
     percent,
     repeat_last,
@@ -78,7 +79,7 @@ def limits_table(limits: pd.DataFrame) -> Styler:
     lowest and highest value over the seeds in ``limit_low`` and ``limit_high``; the table shows what is removed.
     Raises UserError for an empty table, a missing column, an unknown scope.
     """
-    need(limits, "limits", ["model", "pred_len", "scope", "tolerance", "density", "limit_low", "limit_high", "seeds"])
+    need_limits(limits)
     scopes, tolerances = need_scopes(limits), sorted(limits["tolerance"].unique())
     by = ["model"] if limits["pred_len"].nunique() == 1 else ["model", "pred_len"]
     rows: dict[Hashable, dict[tuple[str, str], str]] = {}

@@ -8,7 +8,18 @@ import pandas as pd
 from IPython.display import HTML
 
 from tsprune.errors import UserError
-from tsprune.report.frames import SCOPES, density_text, finished, level, listed, need, need_scopes, percent, repeat_last
+from tsprune.report.frames import (
+    SCOPES,
+    density_text,
+    finished,
+    level,
+    listed,
+    need,
+    need_limits,
+    need_scopes,
+    percent,
+    repeat_last,
+)
 
 TOLERANCE = 0.05
 """The verdict speaks of an MSE at most this share above dense."""
@@ -31,7 +42,7 @@ def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> s
     need(cells, "cells", ["mse_relative", "status"])
     if finished(cells).empty:
         return f"**No cell finished**: {_unfinished(cells)}. There is no answer to read from this run."
-    need(limits, "limits", ["model", "pred_len", "scope", "tolerance", "density", "limit_low", "limit_high", "seeds"])
+    need_limits(limits)
     limits = limits[(limits["tolerance"] - TOLERANCE).abs() < 1e-9]
     if limits.empty:
         raise UserError(f"table 'limits' has no row of tolerance {TOLERANCE}")

@@ -1,0 +1,119 @@
+"""Tidy tables as the study hands them over, small enough to check by eye."""
+
+from collections.abc import Callable, Iterable
+
+import pandas as pd
+import pytest
+
+DENSITIES = [1.0, 0.8, 0.64, 0.512, 0.4096]
+
+
+@pytest.fixture
+def make_cells() -> Callable[..., pd.DataFrame]:
+    """Cells whose dense MSE is 0.5 + 0.01 * seed and whose relative MSE is ``rise(model, scope, density, seed)``."""
+
+    def make(
+        rise: Callable[[str, str, float, int], float] = lambda model, scope, density, seed: 1 + (1 - density) / 4,
+        models: Iterable[str] = ("Transformer", "DLinear"),
+        scopes: Iterable[str] = ("layer", "global"),
+        horizons: Iterable[int] = (96,),
+        seeds: Iterable[int] = (1, 2),
+        densities: Iterable[float] = tuple(DENSITIES),
+    ) -> pd.DataFrame:
+        rows = []
+        for model in models:
+            for pred_len in horizons:
+                for seed in seeds:
+                    for scope in scopes:
+                        for density in densities:
+                            dense = 0.5 + 0.01 * seed
+                            relative = 1.0 if density == 1 else rise(model, scope, density, seed)
+                            rows.append(
+                                {
+                                    "dataset": "ETTh1",
+                                    "model": model,
+                                    "pred_len": pred_len,
+                                    "seed": seed,
+                                    "method": "magnitude",
+                                    "structure": "unstructured",
+                                    "scope": scope,
+                                    "density_asked": density,
+                                    "density": density,
+                                    "density_all": density,
+                                    "mse": dense * relative,
+                                    "mae": 0.9 * dense * relative,
+                                    "mse_relative": relative,
+                                    "status": "ok",
+                                    "reason": "",
+                                }
+                            )
+        return pd.DataFrame(rows)
+
+    return make
+
+
+@pytest.fixture
+def make_naive() -> Callable[..., pd.DataFrame]:
+    def make(mse: float = 1.3, horizons: Iterable[int] = (96,)) -> pd.DataFrame:
+        return pd.DataFrame(
+            [
+                {"dataset": "ETTh1", "pred_len": h, "model": model, "mse": value, "mae": value / 2}
+                for h in horizons
+                for model, value in (("RepeatLast", mse), ("SeasonalNaive", 0.62))
+            ]
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_limits() -> Callable[..., pd.DataFrame]:
+    """Limits from ``{(model, scope): density or (lowest, highest) over two seeds}``; NaN: none below dense."""
+
+    def make(limits: dict, tolerances=(0.0, 0.05, 0.1), seeds: int = 2, pred_len: int = 96) -> pd.DataFrame:
+        rows = []
+        for (model, scope), value in limits.items():
+            low, high = value if isinstance(value, tuple) else (value, value)
+            density = (low + high) / 2
+            for tolerance in tolerances:
+                rows.append(
+                    {
+                        "model": model,
+                        "pred_len": pred_len,
+                        "scope": scope,
+                        "tolerance": tolerance,
+                        "density": density,
+                        "sparsity": 1 - density,
+                        "limit_low": low,
+                        "limit_high": high,
+                        "seeds": seeds,
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    return make
+
+
+@pytest.fixture
+def layers() -> pd.DataFrame:
+    names = {"Transformer": ["encoder.layers.0.attention.query_projection.weight", "decoder.projection.weight"]}
+    names["DLinear"] = ["seasonal.weight"]
+    return pd.DataFrame(
+        [
+            {
+                "model": model,
+                "pred_len": 96,
+                "seed": seed,
+                "scope": scope,
+                "density_asked": density,
+                "layer": layer,
+                "layer_density": density if scope == "layer" else density ** (1 + 0.1 * seed),
+                "weights": 36_864,
+            }
+            for model, own in names.items()
+            for seed in (1, 3)
+            for scope in ("layer", "global")
+            for density in DENSITIES
+            for layer in own
+        ]
+    )

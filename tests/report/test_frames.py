@@ -1,0 +1,59 @@
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsprune.errors import UserError
+from tsprune.report.frames import density_labels, error_text, listed, need, need_limits, need_scopes, percent
+
+
+@given(st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=12))
+def test_density_labels_tell_every_density_apart(densities):
+    labels = density_labels(densities)
+    assert set(labels) == set(densities)
+    assert len(set(labels.values())) == len(set(densities))
+    assert list(labels) == sorted(set(densities), reverse=True)
+
+
+def test_density_labels_are_short_where_they_can_be():
+    assert list(density_labels([1.0, 0.8, 0.4096, 0.10737]).values()) == ["1", "0.8", "0.41", "0.11"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.44912, "0.449"), (0.0123, "0.0123"), (12.3456, "12.35"), (1234.5, "1234"), (3e7, "3.0e+07")]
+)
+def test_error_text_keeps_three_to_four_digits(value, text):
+    assert error_text(value) == text
+
+
+def test_a_spread_has_the_decimals_of_its_mean():
+    assert error_text(0.0123, like=0.449) == "0.012"
+
+
+def test_percent_does_not_round_up_to_everything():
+    assert percent(0.996).startswith("99.6")
+    assert percent(1.0).startswith("100")
+    assert percent(0.59).startswith("59")
+
+
+def test_listed():
+    assert [listed(list("abc"[:n])) for n in range(4)] == ["", "a", "a and b", "a, b, and c"]
+
+
+def test_a_missing_column_and_an_empty_table_are_named():
+    with pytest.raises(UserError, match=r"table 'cells': column 'mse' is missing\. Present: mae"):
+        need(pd.DataFrame({"mae": [1.0]}), "cells", ["mae", "mse"])
+    with pytest.raises(UserError, match="table 'cells' has no rows"):
+        need(pd.DataFrame({"mse": []}), "cells", ["mse"])
+
+
+def test_an_unknown_scope_is_refused_with_the_closest():
+    with pytest.raises(UserError, match="unknown scope 'globl'; did you mean 'global'"):
+        need_scopes(pd.DataFrame({"scope": ["globl"]}))
+
+
+def test_limits_that_are_not_densities_are_refused(make_limits):
+    limits = make_limits({("A", "layer"): (0.2, 0.4)})
+    assert need_limits(limits) is limits
+    with pytest.raises(UserError, match=r"model A, scope layer: density 0\.7 does not lie between limit_low 0\.2"):
+        need_limits(limits.assign(density=0.7))

@@ -1,0 +1,73 @@
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from tsprune.errors import UserError
+from tsprune.report import ReportInfo, write_index
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.sources = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.links += [v for k, v in attrs if k == "href"]
+        self.sources += [v for k, v in attrs if k == "src"]
+
+
+@pytest.fixture
+def infos(tmp_path):
+    good = ReportInfo(
+        html=tmp_path / "quick" / "01_sweep.html",
+        title="How far <can> it go?",
+        headline="A holds to density 0.41.",
+        thumbnail="data:image/png;base64,AAAA",
+        status="ok",
+        parameters={"dataset": "ETTh1", "seeds": [1, 2]},
+        date=datetime(2024, 5, 6, 7, 8, tzinfo=UTC),
+        seconds=83.4,
+    )
+    bad = ReportInfo(
+        html=tmp_path / "elsewhere" / "02_tune.html",
+        title="Fine-tuning",
+        headline="",
+        thumbnail=None,
+        status="failed",
+        failed_cell=4,
+        error="UserError: unknown model 'X'",
+    )
+    return [good, bad]
+
+
+def test_every_report_is_listed_with_its_answer(tmp_path, infos):
+    path = write_index(tmp_path / "quick", infos)
+    assert path == tmp_path / "quick" / "index.html"
+    text = path.read_text(encoding="utf-8")
+    for part in (
+        "How far &lt;can&gt; it go?",
+        "A holds to density 0.41.",
+        "dataset ETTh1 · seeds 1, 2",
+        "06 May 2024, 07:08 UTC",
+        "ran 1 min 23 s",
+        "✓ ok",
+        "2 reports of the run “quick”",
+        "1 failed",
+        "in code cell 4: UserError: unknown model",
+    ):
+        assert part in text
+    assert text.index("How far") < text.index("Fine-tuning")
+
+
+def test_links_are_relative_and_nothing_is_fetched(tmp_path, infos):
+    page = Page(write_index(tmp_path / "quick", infos).read_text(encoding="utf-8"))
+    assert set(page.links) == {"01_sweep.html", "../elsewhere/02_tune.html"}
+    assert page.sources == ["data:image/png;base64,AAAA"]
+
+
+def test_an_index_of_nothing_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no report to list"):
+        write_index(tmp_path, [])
+    assert not (tmp_path / "index.html").exists()
