@@ -59,13 +59,18 @@ class FullAttention(Attention):
         mask = None if causal_length is None else causal_mask(causal_length)
         self.register_buffer("mask", mask, persistent=False)
 
-    def mix(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    def mix(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, score_bias: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """``score_bias``: added to the scaled scores, broadcast to ``(batch, n_heads, length, source length)``."""
         q, k, v = self.split_heads(q), self.split_heads(k), self.split_heads(v)
         if self.fused and not self.dropout.active:
-            return self.merge_heads(F.scaled_dot_product_attention(q, k, v, is_causal=self.mask is not None))
+            causal = self.mask is not None
+            return self.merge_heads(F.scaled_dot_product_attention(q, k, v, score_bias, is_causal=causal))
         scores = (q * self.head_dim**-0.5) @ k.transpose(-2, -1)
-        if self.mask is not None:
-            scores.add_(self.mask.to(scores.dtype))
+        for bias in (self.mask, score_bias):
+            if bias is not None:
+                scores.add_(bias.to(scores.dtype))
         return self.merge_heads(self.dropout(scores.softmax(-1)) @ v)
 
 
@@ -88,3 +93,18 @@ def plain_attention(model: nn.Module) -> Iterator[None]:
     finally:
         for module in fused:
             module.fused = True
+
+
+class DeStationaryAttention(FullAttention):
+    """softmax((Q K^T tau + delta) / sqrt(head_dim)) V (Liu et al. 2022, eq. 6).
+
+    ``tau`` ``(batch, 1)`` scales the scores, ``delta`` ``(batch, source length)`` shifts those of a key, the same for
+    all heads and queries. Since tau belongs to a sample, it scales the queries instead, which is cheaper.
+    """
+
+    def forward(
+        self, x: torch.Tensor, source: torch.Tensor, tau: torch.Tensor, delta: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        queries = self.query(x) * tau.unsqueeze(1)
+        bias = None if delta is None else (delta * self.head_dim**-0.5)[:, None, None, :]
+        return self.out(self.mix(queries, self.key(source), self.value(source), bias))

@@ -68,7 +68,10 @@ class TrendProjection(nn.Linear):
 
 
 class DecompositionEncoderLayer(nn.Module):
-    """x = seasonal(x + drop(attention)), then seasonal(x + feed_forward); the feed-forward has no bias (eq. 3)."""
+    """x = seasonal(x + drop(attention)), then seasonal(x + feed_forward); the feed-forward has no bias (eq. 3).
+
+    ``extra`` is handed to the attention as it is (a Fourier block that layers share).
+    """
 
     def __init__(
         self, attention: Attention, trend: MovingAverage, d_model: int, d_ff: int, dropout: float, activation: str
@@ -79,8 +82,8 @@ class DecompositionEncoderLayer(nn.Module):
         self.feed_forward = FeedForward(d_model, d_ff, dropout, activation, bias=False)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = x + self.dropout(self.attention(x, x))
+    def forward(self, x: torch.Tensor, *extra) -> torch.Tensor:
+        x = x + self.dropout(self.attention(x, x, *extra))
         x = x - self.trend(x)
         x = x + self.feed_forward(x)
         return x - self.trend(x)
@@ -108,12 +111,14 @@ class DecompositionDecoderLayer(nn.Module):
         self.trend_projection = TrendProjection(d_model, c_out)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: torch.Tensor, memory: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, x: torch.Tensor, memory: torch.Tensor, self_extra=(), cross_extra=()
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns the seasonal part ``(batch, length, d_model)`` and the trend ``(batch, length, c_out)``."""
-        x = x + self.dropout(self.self_attention(x, x))
+        x = x + self.dropout(self.self_attention(x, x, *self_extra))
         trend1 = self.trend(x)
         x = x - trend1
-        x = x + self.dropout(self.cross_attention(x, memory))
+        x = x + self.dropout(self.cross_attention(x, memory, *cross_extra))
         trend2 = self.trend(x)
         x = x - trend2
         x = x + self.feed_forward(x)
@@ -129,9 +134,11 @@ class DecompositionDecoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm = norm
 
-    def forward(self, x: torch.Tensor, memory: torch.Tensor, trend: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, x: torch.Tensor, memory: torch.Tensor, trend: torch.Tensor, self_extra=(), cross_extra=()
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         for layer in self.layers:
-            x, step = layer(x, memory)
+            x, step = layer(x, memory, self_extra, cross_extra)
             trend = trend + step
         return self.norm(x), trend
 

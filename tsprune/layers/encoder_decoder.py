@@ -29,7 +29,10 @@ class FeedForward(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Post-norm: x = LN(x + drop(attention)), then LN(x + feed_forward)."""
+    """Post-norm: x = LN(x + drop(attention)), then LN(x + feed_forward).
+
+    ``extra`` is handed to the attention as it is (scales of a de-stationary attention).
+    """
 
     def __init__(self, attention: Attention, d_model: int, d_ff: int, dropout: float, activation: str):
         super().__init__()
@@ -39,13 +42,16 @@ class EncoderLayer(nn.Module):
         self.norm2 = nn.LayerNorm(d_model)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.norm1(x + self.dropout(self.attention(x, x)))
+    def forward(self, x: torch.Tensor, *extra) -> torch.Tensor:
+        x = self.norm1(x + self.dropout(self.attention(x, x, *extra)))
         return self.norm2(x + self.feed_forward(x))
 
 
 class DecoderLayer(nn.Module):
-    """Post-norm: self-attention, attention to the encoder's output, feed-forward, each with residual and LayerNorm."""
+    """Post-norm: self-attention, attention to the encoder's output, feed-forward, each with residual and LayerNorm.
+
+    ``self_extra`` and ``cross_extra`` are handed to the two attentions as they are.
+    """
 
     def __init__(
         self,
@@ -65,9 +71,9 @@ class DecoderLayer(nn.Module):
         self.norm3 = nn.LayerNorm(d_model)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
-        x = self.norm1(x + self.dropout(self.self_attention(x, x)))
-        x = self.norm2(x + self.dropout(self.cross_attention(x, memory)))
+    def forward(self, x: torch.Tensor, memory: torch.Tensor, self_extra=(), cross_extra=()) -> torch.Tensor:
+        x = self.norm1(x + self.dropout(self.self_attention(x, x, *self_extra)))
+        x = self.norm2(x + self.dropout(self.cross_attention(x, memory, *cross_extra)))
         return self.norm3(x + self.feed_forward(x))
 
 
@@ -79,9 +85,9 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm = norm
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, *extra) -> torch.Tensor:
         for layer in self.layers:
-            x = layer(x)
+            x = layer(x, *extra)
         return self.norm(x)
 
 
@@ -93,7 +99,7 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm = norm
 
-    def forward(self, x: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, memory: torch.Tensor, self_extra=(), cross_extra=()) -> torch.Tensor:
         for layer in self.layers:
-            x = layer(x, memory)
+            x = layer(x, memory, self_extra, cross_extra)
         return self.norm(x)
