@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsprune.data import make_splits
 from tsprune.data.catalog import CATALOG
 from tsprune.data.cleaning import Sentinel, SuddenLevels, clean, longest_interpolated, runs
 from tsprune.data.entsoe import RULES
+from tsprune.errors import UserError
 
 HOUR = pd.Timedelta("1h")
 LEVELS = RULES[1]
@@ -151,3 +153,20 @@ def test_the_catalogue_says_which_rules_clean_what():
     assert CATALOG["Weather"].rules == (Sentinel(-9999.0),)
     assert isinstance(CATALOG["entsoe_hourly"].rules[1], SuddenLevels)
     assert all(entry.rules == () for name, entry in CATALOG.items() if name not in ("Weather", "entsoe_hourly"))
+
+
+def test_windows_lost_to_gaps_are_those_told_on_the_page_on_data(real_table):
+    lengths = {"seq_len": 96, "label_len": 48, "pred_len": 96}
+    table = real_table("entsoe_hourly")
+    whole = make_splits(table, **lengths)
+    assert whole.left_out == {"train": 5_325, "val": 2_251, "test": 84}
+    assert (len(whole.train), len(whole.val), len(whole.test)) == (34_064 - 5_325, 4_799 - 2_251, 9_692 - 84)
+    others = [country for country in table.columns if country != "lu"]
+    assert make_splits(real_table("entsoe_hourly", columns=others), **lengths).left_out["val"] == 646
+
+
+def test_raw_load_keeps_its_missing_values_and_windows_refuse_them(real_table):
+    raw = real_table("entsoe_hourly", raw=True)
+    assert np.isnan(raw.values).sum() == 669 and not raw.blocked.any()  # noqa: PD011
+    with pytest.raises(UserError, match=r"669 values are missing, the first at .* load the table without raw=True"):
+        make_splits(raw, seq_len=96, label_len=48, pred_len=96)

@@ -49,9 +49,9 @@ def check_csv(
     frame, found = _numbers(table.drop(columns=name), lines, gaps_are_filled)
     order, step, grid = _order_problems(dates, lines, time_step, gaps_are_filled)
     for column in frame:
-        values = frame[column].dropna().unique()
-        if len(values) == 1:
-            notes.append(f"column '{column}' is constant ({values[0]:g}): it is scaled to 0")
+        lowest, highest = frame[column].min(), frame[column].max()
+        if lowest == highest:
+            notes.append(f"column '{column}' is constant ({lowest:g}): it is scaled to 0")
     return Checked(frame, dates, step, grid, tuple(problems + found + order), tuple(notes))
 
 
@@ -59,14 +59,14 @@ def _parse(content: bytes) -> tuple[pd.DataFrame, np.ndarray]:
     """The table as pandas reads it, and the line of the file that each row stands on."""
     content = content.removeprefix(b"\xef\xbb\xbf")
     try:
-        text = content.decode()
+        content.decode()
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise UserError(f"line {line}: not UTF-8 text; save the file as UTF-8") from None
-    filled = [number for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    filled = [number for number, line in enumerate(content.split(b"\n"), start=1) if line and not line.isspace()]
     if len(filled) < 2:
         raise UserError("the file has no rows; needed: a line of column names and a line per time step")
-    header = next(csv.reader([text.split("\n")[filled[0] - 1]]))
+    header = next(csv.reader([content.split(b"\n", filled[0])[filled[0] - 1].decode()]))
     if len(header) == 1:
         other = next((mark for mark in ";\t|" if mark in header[0]), None)
         hint = f"; columns seem to be separated by {other!r}, allowed is ','" if other else ""
@@ -77,7 +77,7 @@ def _parse(content: bytes) -> tuple[pd.DataFrame, np.ndarray]:
             f"line {filled[0]}: column '{twice[0]}' occurs {header.count(twice[0])} times; names must differ"
         )
     try:
-        table = pd.read_csv(io.StringIO(text), low_memory=False, index_col=False)
+        table = pd.read_csv(io.BytesIO(content), low_memory=False, index_col=False)
     except pd.errors.ParserError as error:
         raise UserError(re.sub(r"^.*C error: ", "", str(error)).strip()) from None
     lines = np.array(filled[1:]) if len(filled) == len(table) + 1 else np.arange(2, len(table) + 2)

@@ -83,8 +83,8 @@ def load_table(
     of six steps where a step is longer than an hour; no window touches longer ones), 'error' refuses them;
     ``date_column`` and ``time_step`` are detected unless given. The splits are 0.7 / 0.1 / 0.2 of the rows.
 
-    ``fallback_to_synthetic`` gives the synthetic series, with ``stands_in_for`` set, where a catalogue dataset is not
-    to be had; a file that is there but wrong is still an error.
+    ``fallback_to_synthetic`` gives the whole synthetic series, with ``stands_in_for`` set, where a catalogue dataset is
+    not to be had (``columns`` name those of the real one); a file that is there but wrong is still an error.
 
     Raises UserError, with a line for every problem of a CSV; DataUnavailable if a catalogue dataset is not to be had.
     """
@@ -106,7 +106,6 @@ def load_table(
         found, content = obtain(entry)
     except DataUnavailable:
         if fallback_to_synthetic:
-            # Columns asked by the names of the real dataset mean nothing here.
             return _synthetic(None, stands_in_for=entry.name)
         raise
     return _known(entry, str(found), content, raw, columns)
@@ -162,7 +161,7 @@ def _whereabouts(entry: Entry) -> str:
 
 
 def _is_path(name: str) -> bool:
-    return "/" in name or name.endswith((".csv", ".csv.gz")) or Path(name).is_file()
+    return name not in CATALOG and ("/" in name or name.endswith((".csv", ".csv.gz")) or Path(name).is_file())
 
 
 def _has_sum(name: str) -> bool:
@@ -183,20 +182,19 @@ def _known(entry: Entry, source: str, content: bytes, raw: bool, columns: Sequen
             f"columns, expected {entry.rows} x {entry.columns}; to use a CSV of your own, give its path instead"
         )
     frame, notes = _chosen(frame, columns, entry.name, entry.split)
-    values, blocked, counts = frame.to_numpy(np.float64), np.zeros(len(frame), dtype=bool), {}
+    blocked, cleaning, counts = np.zeros(len(frame), dtype=bool), ("raw: as published, nothing is cleaned",), {}
     if not raw:
         frame, blocked, cleaning, counts = clean(frame, entry.rules, pd.Timedelta(entry.time_step))
-        values, notes = frame.to_numpy(np.float64), [*notes, *cleaning]
     return Table(
         name=entry.name,
-        values=values,
+        values=_array(frame),
         columns=tuple(frame.columns),
         dates=dates,
         time_step=entry.time_step,
         split=entry.split,
         blocked=blocked,
         source=source,
-        notes=(*notes, *(["raw: as published, nothing is cleaned"] if raw else []), *entry.defects),
+        notes=(*notes, *cleaning, *entry.defects),
         counts=counts,
     )
 
@@ -225,7 +223,7 @@ def _own(
     frame, blocked, cleaning, counts = clean(frame, (), step)
     return Table(
         name=path.name.removesuffix(".gz").removesuffix(".csv"),
-        values=frame.to_numpy(np.float64),
+        values=_array(frame),
         columns=tuple(frame.columns),
         dates=checked.grid,
         time_step=checked.time_step,
@@ -235,6 +233,11 @@ def _own(
         notes=(*notes, *cleaning),
         counts=counts,
     )
+
+
+def _array(frame: pd.DataFrame) -> np.ndarray:
+    """The values row by row in memory, as windows read them: float64, shape (rows, columns)."""
+    return np.ascontiguousarray(frame.to_numpy(np.float64))
 
 
 def _without_problems(checked: Checked, source: str) -> Checked:
@@ -265,7 +268,7 @@ def _synthetic(columns: Sequence[str] | None, stands_in_for: str | None = None) 
     frame, notes = _chosen(pd.DataFrame(values, columns=list(names)), columns, entry.name, entry.split)
     return Table(
         name=entry.name,
-        values=frame.to_numpy(np.float64),
+        values=_array(frame),
         columns=tuple(frame.columns),
         dates=dates,
         time_step=entry.time_step,
