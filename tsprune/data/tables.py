@@ -94,12 +94,14 @@ def load_table(
         if raw:
             raise UserError(f"raw = True is for datasets of the catalogue; '{name}' is cleaned of nothing unless asked")
         return _own(name, missing, date_column, time_step, columns)
-    for option, value in (("date_column", date_column), ("time_step", time_step)):
-        if value is not None:
-            raise UserError(f"{option} = '{value}': the catalogue knows that of {name}; it is for a CSV of your own")
-    if missing != "error":
-        raise UserError(f"missing = '{missing}': {name} has rules of its own; it is for a CSV of your own")
     entry = find_entry(name)
+    for option, value, unset in (
+        ("missing", missing, "error"),
+        ("date_column", date_column, None),
+        ("time_step", time_step, None),
+    ):
+        if value != unset:
+            raise UserError(f"{option} = '{value}' is for a CSV of your own; the catalogue says how {name} is treated")
     if entry.source is None:
         return _synthetic(columns)
     try:
