@@ -7,7 +7,7 @@ from tsprune.report import banner, describe_parameters, headline, verdict
 
 
 def plain(text):
-    return text.replace("\u00a0", " ")
+    return text.replace("\u00a0", " ").replace("\n\n", " ")
 
 
 @pytest.fixture
@@ -159,6 +159,13 @@ def test_headline_is_the_first_sentence_without_signs(markdown, text):
 def test_headline_of_a_verdict(say):
     text = say({("A", "layer"): 0.64, ("A", "global"): 0.512})
     assert headline(text).endswith("(36 % of the weights removed).")
+
+
+def test_the_answer_is_a_paragraph_of_its_own(make_cells, make_naive, make_limits):
+    cells, limits = make_cells(models=["A"]), make_limits({("A", "layer"): 0.64})
+    answer, details = verdict(cells, make_naive(), limits).split("\n\n")
+    assert answer.startswith("On ETTh1") and answer.endswith("removed).")
+    assert details == "No model falls to the level of repeating the last value."
 
 
 def test_banner_has_an_icon_a_word_and_no_markup_from_its_text():

@@ -89,7 +89,7 @@ def sweep_figure(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
     Line: mean over the seeds at the mean achieved density; band: lowest to highest seed. The line at 1 is the dense
     model, the band above it the models within 5 %. A dotted line and an arrow at the margin, in the model's colour,
     are the MSE of repeating the last value over the mean dense MSE of that model and horizon. Both axes are
-    logarithmic; a value above the axis sits on its upper edge as an open triangle, and a note gives the largest.
+    logarithmic; a value above the axis sits at its upper edge as an open triangle, and a note gives the largest.
     A cross at the lower edge marks a density at which a cell of that model did not finish.
 
     ``cells`` has a row per cell, ``naive`` a row per naive forecast and horizon. Raises UserError for an empty
@@ -185,7 +185,7 @@ def _model_line(axes: Axes, rows: pd.DataFrame, colour: tuple, marker: str, top:
     above = x[mean > top]
     if len(above):
         triangle = {"marker": "^", "markersize": 8, "markerfacecolor": "white", "markeredgewidth": 1.6}
-        axes.plot(above, np.ones(len(above)), transform=base, **triangle, **signs)
+        axes.plot(above, np.full(len(above), 0.97), transform=base, **triangle, **signs)
     lost = rows.loc[rows["status"] != "ok", "density_asked"].unique()
     if len(lost):
         axes.plot(lost, np.full(len(lost), 0.03), marker="x", markeredgewidth=1.8, transform=base, **signs)

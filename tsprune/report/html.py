@@ -253,7 +253,7 @@ class _Renderer(IPythonRenderer):
         return f'<h{level} id="{anchor}">{text}</h{level}>\n'
 
     def table(self, text: str) -> str:
-        return f'<div class="scroll" tabindex="0"><table>{text}</table></div>\n'
+        return f'<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>{text}</table></div>\n'
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
         if re.match(r"(https?:)?//", url):

@@ -26,7 +26,7 @@ TOLERANCE = 0.05
 
 
 def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> str:
-    """How far the models can be pruned, as Markdown of two to four sentences.
+    """How far the models can be pruned, as Markdown: the answer in one sentence, then one to three of detail.
 
     ``cells`` has a row per cell, ``naive`` a row per naive forecast, ``limits`` a row per model, horizon, scope and
     tolerance with the lowest ``density`` that keeps the tolerance (mean over ``seeds``; NaN: none below dense) and
@@ -47,12 +47,11 @@ def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> s
     if limits.empty:
         raise UserError(f"table 'limits' has no row of tolerance {TOLERANCE}")
     scopes = need_scopes(limits)
-    sentences = [_reach(cells, limits[limits["scope"] == scopes[0]], scopes[0])]
+    answer = _reach(cells, limits[limits["scope"] == scopes[0]], scopes[0])
+    details = [_survival(finished(cells), repeat_last(naive)), _caveats(cells)]
     if len(scopes) == 2:
-        sentences.append(_other_scope(*(limits[limits["scope"] == scope] for scope in scopes)))
-    sentences.append(_survival(finished(cells), repeat_last(naive)))
-    caveats = _caveats(cells)
-    return " ".join([*sentences, *([caveats] if caveats else [])])
+        details.insert(0, _other_scope(*(limits[limits["scope"] == scope] for scope in scopes)))
+    return answer + "\n\n" + " ".join(sentence for sentence in details if sentence)
 
 
 def headline(markdown: str) -> str:
