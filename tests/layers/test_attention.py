@@ -1,7 +1,9 @@
 import pytest
 import torch
 
+from tests.models import golden
 from tsprune.layers import FullAttention, plain_attention, seed_dropout
+from tsprune.layers.attention import DeStationaryAttention
 
 
 @pytest.mark.parametrize("causal", [None, 9])
@@ -47,3 +49,24 @@ def test_geometry_is_explicit_and_wrong_widths_are_loud():
     layer.query = torch.nn.Linear(8, 6)
     with pytest.raises(RuntimeError):
         layer(torch.randn(1, 5, 8), torch.randn(1, 5, 8))
+
+
+DS_TENSORS, DS_META = golden.load("block_ds_attention.safetensors")
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("number", DS_META["cases"])
+def test_reference_de_stationary_attention(number, plain):
+    case, arguments = golden.part(DS_TENSORS, number), DS_META["cases"][number]
+    q, k = case["input/queries"], case["input/keys"]
+    heads, width = q.shape[2], q.shape[2] * q.shape[3]
+    layer = DeStationaryAttention(width, heads, causal_length=q.shape[1] if arguments["mask_flag"] else None)
+    layer.fused = not plain
+    for projection in (layer.query, layer.key, layer.value, layer.out):
+        torch.nn.init.eye_(projection.weight)
+        torch.nn.init.zeros_(projection.bias)
+    layer.key, layer.value = torch.nn.Identity(), torch.nn.Identity()
+    layer.mix, mix = (lambda q, k, v, bias: mix(q, k.flatten(2), case["input/values"].flatten(2), bias)), layer.mix
+    tau = case.get("input/tau", torch.ones(q.shape[0], 1))
+    y = layer(q.flatten(2), k, tau, case.get("input/delta"))
+    torch.testing.assert_close(y, case["output/V"].flatten(2), atol=1e-5, rtol=0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.models import golden
-from tsprune.models import create_model, list_models, load_reference_state
+from tsprune.models import create_model, list_models, load_reference_state, pin_randomness
 from tsprune.models.base import INPUTS
 from tsprune.models.reference import from_reference
 
@@ -20,6 +20,11 @@ def build(case):
     tensors, meta = golden.load(case["file"])
     model = create_model(case["model"], **case["config"], **case["constructor_kwargs"])
     load_reference_state(model, golden.part(tensors, "weight"))
+    samples, modes = golden.part(tensors, "random/index_sample"), golden.part(tensors, "random/modes")
+    if samples:
+        pin_randomness(model, index_samples=[samples[str(i)] for i in range(len(samples))])
+    if modes:
+        pin_randomness(model, modes={name: chosen.tolist() for name, chosen in modes.items()})
     return model, tensors, meta
 
 

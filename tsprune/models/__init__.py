@@ -5,6 +5,7 @@ import pkgutil
 
 from tsprune.models.base import ForecastConfig, Forecaster, create_model, list_models, register
 from tsprune.models.checkpoint import load_checkpoint, save_checkpoint
+from tsprune.models.randomness import pin_randomness
 from tsprune.models.reference import load_reference_state
 
 for _module in pkgutil.iter_modules(__path__):
@@ -17,6 +18,7 @@ __all__ = [
     "list_models",
     "load_checkpoint",
     "load_reference_state",
+    "pin_randomness",
     "register",
     "save_checkpoint",
 ]

@@ -107,6 +107,7 @@ class Forecaster(nn.Module):
     trainable: ClassVar[bool] = True
     unused_config: ClassVar[frozenset[str]] = frozenset()  # shared settings without effect on this model
     uses: ClassVar[tuple[str, ...]] = INPUTS
+    own_state: ClassVar[tuple[str, ...]] = ()  # patterns of names in the state_dict that the reference does not save
     reference_rules: ClassVar[tuple["Rule", ...]] = ()  # Time-Series-Library's names to ours: see models.reference
 
     def __init__(self, config: ForecastConfig):
