@@ -96,7 +96,7 @@ def make_limits() -> Callable[..., pd.DataFrame]:
 
 @pytest.fixture
 def layers() -> pd.DataFrame:
-    names = {"Transformer": ["encoder.layers.0.attention.query_projection.weight", "decoder.projection.weight"]}
+    names = {"Transformer": ["encoder.layers.0.attention.query.weight", "decoder.projection.weight"]}
     names["DLinear"] = ["seasonal.weight"]
     return pd.DataFrame(
         [

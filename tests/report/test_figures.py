@@ -177,9 +177,9 @@ def test_layer_figure_grows_with_the_layers(layers):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("encoder.layers.0.attention.query_projection.weight", "encoder 0 attention query"),
-        ("enc_embedding.value_embedding.weight", "enc embedding value embedding"),
-        ("encoder.attn_layers.1.feed_forward.up.weight", "encoder 1 feed forward up"),
+        ("encoder.layers.0.attention.query.weight", "encoder 0 attention query"),
+        ("enc_embedding.value.weight", "enc embedding value"),
+        ("decoder.layers.0.trend_projection.weight", "decoder 0 trend projection"),
     ],
 )
 def test_readable_layer(name, text):

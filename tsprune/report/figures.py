@@ -333,8 +333,8 @@ def _heat_map(axes: Axes, panel: pd.DataFrame, names: bool) -> mpl.image.AxesIma
 
 def readable_layer(name: str) -> str:
     """A parameter's name for people: ``encoder.layers.0.attention.query.weight`` -> ``encoder 0 attention query``."""
-    parts = [p for p in name.split(".") if p not in ("weight", "layers", "attn_layers", "conv_layers", "model")]
-    return " ".join(p.replace("_projection", "").replace("_", " ") for p in parts)
+    parts = [part for part in name.split(".") if part not in ("weight", "layers")]
+    return " ".join(parts).replace("_", " ")
 
 
 def _short(count: int) -> str:
