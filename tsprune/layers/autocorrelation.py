@@ -38,7 +38,7 @@ def odd_length_lags(length: int) -> torch.Tensor:
     angle_in = -2 * math.pi * frequency.outer(lag_in) / length
     angle_out = 2 * math.pi * lag_out.outer(frequency) / shorter
     # The imaginary part of the two unpaired bins is dropped: sin(angle_out) is zero there.
-    weight = torch.where(once, 1.0, 2.0) / shorter
+    weight = (2.0 - once.double()) / shorter
     return (angle_out.cos() * weight) @ angle_in.cos() - (angle_out.sin() * weight) @ angle_in.sin()
 
 
@@ -59,7 +59,7 @@ class AutoCorrelation(Attention):
         super().__init__(d_model, n_heads)
         self.length = length
         stretched = length % 2 == 1 and length > 1 and not exact_odd_lags
-        lags = odd_length_lags(length).float() if stretched else None
+        lags = odd_length_lags(length) if stretched else None
         self.register_buffer("lags", lags, persistent=False)
         self.top_k = max(1, min(int(factor * math.log(length)), length - 1 if stretched else length))
 
@@ -73,7 +73,7 @@ class AutoCorrelation(Attention):
         products = F.pad(products, (0, 0, 0, self.length - k.shape[1]))
         correlation = circular_diagonal_sums(products) / (self.n_heads * self.head_dim)
         if self.lags is not None:
-            correlation = F.linear(correlation, self.lags)
+            correlation = F.linear(correlation, self.lags.to(correlation.dtype))
         if self.training:
             delays = correlation.mean(0).topk(self.top_k).indices.expand(correlation.shape[0], -1)
         else:

@@ -70,7 +70,7 @@ class ProbSparseAttention(Attention):
 
     @torch.no_grad()
     def selective_queries(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
-        """Positions ``(batch, n_heads, n_top)`` of the queries with the largest sparsity measure (eq. 4 of the paper)."""
+        """Positions ``(batch, n_heads, n_top)`` of the queries with the largest measure (eq. 4 of the paper)."""
         fresh = self.training and not self.pinned
         sample = self.draw().to(q.device) if fresh else self.sample
         scores = q @ k.transpose(-2, -1)

@@ -156,7 +156,8 @@ class Forecaster(nn.Module):
         return f"name={self.name!r}"
 
 
-Rule = tuple[str, str, Callable[[torch.Tensor], torch.Tensor] | None]
+Rule = tuple[str, str | None, Callable[[torch.Tensor], torch.Tensor] | None]
+"""Pattern of reference names, our name (None: never used, dropped), change of layout (None: none)."""
 Model = TypeVar("Model", bound=type[Forecaster])
 
 _registry: dict[str, type[Forecaster]] = {}

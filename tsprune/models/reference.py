@@ -1,7 +1,9 @@
 """Loading weights that Time-Series-Library saved, under its names and in its layouts."""
 
 import re
+import warnings
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 
@@ -64,29 +66,47 @@ DECOMPOSITION_RULES: tuple[Rule, ...] = (
 )
 
 
-def from_reference(model: Forecaster, state: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], list[str]]:
-    """Our names and layouts for the reference's, and the names no rule knows. Position tables are left out."""
-    ours, unknown = {}, []
+class Translated(NamedTuple):
+    """What :func:`from_reference` made of a reference ``state_dict``."""
+
+    ours: dict[str, torch.Tensor]  # under our names and in our layouts
+    unknown: list[str]  # names that no rule knows
+    dropped: list[str]  # names of weights that the published model has, but never uses
+
+
+def from_reference(model: Forecaster, state: Mapping[str, torch.Tensor]) -> Translated:
+    """Apply the rules of ``model``, the first that matches a name. Position tables are left out.
+
+    Tensors that share a place (tied weights, saved under several names) must be equal: else :class:`UserError`.
+    """
+    ours, unknown, dropped = {}, [], []
     for name, tensor in model.regroup_reference(state).items():
         if POSITION_TABLE.fullmatch(name):
             continue
         for pattern, replacement, layout in model.reference_rules:
             if match := re.fullmatch(pattern, name):
-                ours[match.expand(replacement)] = tensor if layout is None else layout(tensor)
+                if replacement is None:
+                    dropped.append(name)
+                    break
+                place, tensor = match.expand(replacement), tensor if layout is None else layout(tensor)
+                if place in ours and not torch.equal(ours[place], tensor):
+                    raise UserError(f"{model.name}: {name} differs from the weights it is tied to")
+                ours[place] = tensor
                 break
         else:
             unknown.append(name)
-    return ours, unknown
+    return Translated(ours, unknown, dropped)
 
 
 def load_reference_state(model: Forecaster, state_dict: Mapping[str, torch.Tensor]) -> None:
     """Load a ``state_dict`` written by Time-Series-Library (commit 4e938a1 or one with the same names) into ``model``.
 
-    Position tables (``...position_embedding.pe``) are accepted and ignored: they follow from the config. Names that
-    the model does not have, names it misses, and shapes that do not fit raise :class:`UserError`, which lists them;
-    the model is then unchanged.
+    Position tables (``...position_embedding.pe``) are accepted and ignored: they follow from the config. Weights that
+    the published model never uses are dropped with a warning where ``model`` does not have them. Names that the model
+    does not have, names it misses, and shapes that do not fit raise :class:`UserError`, which lists them; the model is
+    then unchanged.
     """
-    ours, unknown = from_reference(model, state_dict)
+    ours, unknown, dropped = from_reference(model, state_dict)
     own = model.state_dict()
     unknown += sorted(ours.keys() - own.keys())
     missing = sorted(n for n in own.keys() - ours.keys() if not any(re.fullmatch(p, n) for p in model.own_state))
@@ -104,4 +124,6 @@ def load_reference_state(model: Forecaster, state_dict: Mapping[str, torch.Tenso
         lines.append(f"{model.name}, with its present config, does not fit: {'; '.join(shapes)}")
     if lines:
         raise UserError("\n".join(lines))
+    if dropped:
+        warnings.warn(f"{model.name}: {len(dropped)} weights left out, never used: {', '.join(dropped)}", stacklevel=2)
     model.load_state_dict(ours, strict=False)  # complete but for own_state, as checked above

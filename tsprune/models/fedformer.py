@@ -1,0 +1,181 @@
+"""FEDformer: the Autoformer skeleton with learned maps between Fourier modes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+import torch
+from pydantic import BeforeValidator, Field
+from torch import nn
+
+from tsprune.layers.decomposition import (
+    DecompositionDecoder,
+    DecompositionDecoderLayer,
+    DecompositionEncoderLayer,
+    MovingAverage,
+    SeasonalNorm,
+    decoder_start,
+)
+from tsprune.layers.embedding import DataEmbedding
+from tsprune.layers.encoder_decoder import Encoder
+from tsprune.layers.fourier import FourierBlock, FourierCrossBlock, FourierLayer, select_modes
+from tsprune.models.base import (
+    ForecastConfig,
+    Forecaster,
+    head_problems,
+    kernel_problems,
+    register,
+    same_channel_problems,
+)
+from tsprune.models.reference import DECODER_RULES, DECOMPOSITION_RULES, EMBEDDING_RULES, ENCODER_RULES, WEIGHT
+
+Frequencies = Annotated[tuple[int, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+
+
+class FEDformerConfig(ForecastConfig):
+    version: Literal["fourier"] = "fourier"  # the paper's other version, wavelets, is not built
+    mode_select: Literal["random", "low"] = "random"  # which Fourier modes: drawn, or the lowest
+    modes: Annotated[int, Field(ge=1)] = 32  # how many, at most (FEDformer's own repository: 64)
+    mode_seed: int = 0  # of the generator that draws them
+    chosen_modes: dict[str, Frequencies] | None = None  # explicit: encoder_self, decoder_self, cross_q, cross_kv
+    cross_activation: Literal["tanh", "softmax"] = "tanh"
+    exact_bins: bool = False  # False: results at the lowest frequencies, as published; True: where they were taken
+    transpose_heads: bool = False  # False: the published code, which mixes time and heads; True: the paper
+    unused_projections: bool = False  # True: create the projections that the published model never uses
+
+    def problems(self):
+        yield from super().problems()
+        yield from head_problems(self)
+        yield from kernel_problems(self)
+        yield from same_channel_problems(self, "dec_in", "c_out")
+        if min(self.block_lengths().values()) < 2:
+            yield f"seq_len ({self.seq_len}) and pred_len ({self.pred_len}) leave a spectrum without modes"
+        elif self.chosen_modes is not None:
+            yield from self.mode_problems()
+
+    def block_lengths(self) -> dict[str, int]:
+        """The length each block takes its modes from; the decoder's assumes label_len = seq_len // 2, as published."""
+        decoder = self.seq_len // 2 + self.pred_len
+        return {"encoder_self": self.seq_len, "decoder_self": decoder, "cross_q": decoder, "cross_kv": self.seq_len}
+
+    def mode_problems(self):
+        lengths = self.block_lengths()
+        if self.chosen_modes.keys() != lengths.keys():
+            yield f"chosen_modes has {', '.join(self.chosen_modes)}, needs {', '.join(lengths)}"
+            return
+        for name, chosen in self.chosen_modes.items():
+            available = lengths[name] // 2
+            count = min(self.modes, available)
+            if (
+                sorted(set(chosen)) != list(chosen)
+                or len(chosen) != count
+                or not 0 <= chosen[0] <= chosen[-1] < available
+            ):
+                yield f"chosen_modes[{name!r}] must be {count} ascending numbers from 0 to {available - 1}"
+
+    def select(self) -> dict[str, Sequence[int]]:
+        """The modes of each block."""
+        if self.chosen_modes is not None:
+            return dict(self.chosen_modes)
+        generator = torch.Generator().manual_seed(self.mode_seed)
+        return {
+            name: select_modes(length, self.modes, self.mode_select, generator)
+            for name, length in self.block_lengths().items()
+        }
+
+
+@register("FEDformer")
+class FEDformer(Forecaster):
+    """Zhou et al. 2022, Fourier version. Gives the numbers of Time-Series-Library for the same modes.
+
+    One Fourier block is shared by all encoder layers, one by all decoder layers, one by all cross-attentions. The
+    published code mixes time and heads after each block and moves the results to the lowest frequencies: the default
+    here too; ``transpose_heads`` and ``exact_bins`` are the paper's. Of its own repository differ: a position table is
+    added, tanh acts on real and imaginary parts apart, 32 modes instead of 64. The decoder starts from the decomposed
+    look-back, not from ``x_dec``. Has no use for ``factor`` and ``distil``.
+    """
+
+    Config = FEDformerConfig
+    unused_config = frozenset({"factor", "distil"})
+    uses = ("x_enc", "x_mark_enc", "x_mark_dec")
+
+    def __init__(self, config: FEDformerConfig):
+        super().__init__(config)
+        c = config
+        sizes = (c.d_ff, c.dropout, c.activation)
+        heads = (c.n_heads, c.d_model // c.n_heads)
+        modes = c.select()
+        enc_trend = MovingAverage(c.seq_len, c.moving_avg)
+        dec_trend = MovingAverage(c.dec_len, c.moving_avg)
+
+        def layer(uses_keys: bool = False) -> FourierLayer:
+            return FourierLayer(c.d_model, c.n_heads, uses_keys, c.transpose_heads, c.unused_projections)
+
+        self.input_trend = enc_trend
+        self.encoder_block = FourierBlock(*heads, c.seq_len, modes["encoder_self"], c.exact_bins)
+        self.decoder_block = FourierBlock(*heads, c.dec_len, modes["decoder_self"], c.exact_bins)
+        self.cross_block = FourierCrossBlock(
+            *heads, c.dec_len, c.seq_len, modes["cross_q"], modes["cross_kv"], c.cross_activation
+        )
+        self.enc_embedding = DataEmbedding(c.enc_in, c.marks, c.d_model, c.dropout, max_length=c.seq_len)
+        self.dec_embedding = DataEmbedding(c.dec_in, c.marks, c.d_model, c.dropout, max_length=c.dec_len)
+        self.encoder = Encoder(
+            (DecompositionEncoderLayer(layer(), enc_trend, c.d_model, *sizes) for _ in range(c.e_layers)),
+            SeasonalNorm(c.d_model),
+        )
+        self.decoder = DecompositionDecoder(
+            (
+                DecompositionDecoderLayer(layer(), layer(uses_keys=True), dec_trend, c.d_model, c.c_out, *sizes)
+                for _ in range(c.d_layers)
+            ),
+            SeasonalNorm(c.d_model),
+        )
+        self.projection = nn.Linear(c.d_model, c.c_out)
+
+    def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec) -> torch.Tensor:
+        pred_len = self.config.pred_len
+        seasonal, trend = decoder_start(x_enc, self.input_trend(x_enc), self.config.label_len, pred_len)
+        memory = self.encoder(self.enc_embedding(x_enc, x_mark_enc), self.encoder_block)
+        start = self.dec_embedding(seasonal, x_mark_dec)
+        seasonal, trend = self.decoder(start, memory, trend, (self.decoder_block,), (self.cross_block,))
+        return trend[:, -pred_len:] + self.projection(seasonal[:, -pred_len:])
+
+    def pin_modes(self, modes: Mapping[str, Sequence[int]]) -> None:
+        """Choose the modes of all blocks; they become part of the config and so of every checkpoint.
+
+        ``modes``: ascending frequencies under ``encoder_self``, ``decoder_self``, ``cross_q`` and ``cross_kv``, as many
+        as there are weights; else :class:`UserError`.
+        """
+        chosen = {name: tuple(frequencies) for name, frequencies in modes.items()}
+        self.config = self.Config.parse(self.config.model_dump() | {"chosen_modes": chosen}, where=self.name)
+        self.encoder_block.set_modes(chosen["encoder_self"])
+        self.decoder_block.set_modes(chosen["decoder_self"])
+        self.cross_block.set_modes(chosen["cross_q"], chosen["cross_kv"])
+
+    def output_layers(self):
+        return [self.projection, *(layer.trend_projection for layer in self.decoder.layers)]
+
+    @property
+    def reference_rules(self):
+        blocks = tuple(
+            (rf"{place}\.inner_correlation\.weights{number}", f"{block}.weights.{part}", modes_first)
+            for place, block in (
+                (r"encoder\.attn_layers\.\d+\.attention", "encoder_block"),
+                (r"decoder\.layers\.\d+\.self_attention", "decoder_block"),
+                (r"decoder\.layers\.\d+\.cross_attention", "cross_block"),
+            )
+            for number, part in ((1, "real"), (2, "imag"))
+        )
+        unused = () if self.config.unused_projections else UNUSED_RULES
+        return unused + blocks + DECOMPOSITION_RULES + EMBEDDING_RULES + ENCODER_RULES + DECODER_RULES
+
+
+UNUSED_RULES = (
+    (rf"encoder\.attn_layers\.\d+\.attention\.(key|value)_projection\.{WEIGHT}", None, None),
+    (rf"decoder\.layers\.\d+\.self_attention\.(key|value)_projection\.{WEIGHT}", None, None),
+    (rf"decoder\.layers\.\d+\.cross_attention\.value_projection\.{WEIGHT}", None, None),
+)
+
+
+def modes_first(weight: torch.Tensor) -> torch.Tensor:
+    """The reference's ``(head, in, out, mode)`` as ``(mode, head, in, out)``."""
+    return weight.permute(3, 0, 1, 2)
