@@ -1,0 +1,204 @@
+"""Crossformer: segments of every variable as tokens, attention across time and across variables."""
+
+import math
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from tsprune.layers.attention import FullAttention
+from tsprune.layers.dropout import Dropout
+from tsprune.layers.embedding import PositionTable
+from tsprune.models.base import ForecastConfig, Forecaster, Rule, head_problems, register, same_channel_problems
+from tsprune.models.reference import WEIGHT
+
+
+class CrossformerConfig(ForecastConfig):
+    seg_len: Annotated[int, Field(ge=1)] = 12  # time steps in a segment
+    win_size: Annotated[int, Field(ge=2)] = 2  # segments merged into one between scales
+
+    def problems(self):
+        yield from super().problems()
+        yield from head_problems(self)
+        yield from same_channel_problems(self, "c_out")
+
+    def segments(self, scale: int) -> int:
+        """Number of segments of the look-back at an encoder scale."""
+        return math.ceil(math.ceil(self.seq_len / self.seg_len) / self.win_size**scale)
+
+    @property
+    def horizon_segments(self) -> int:
+        """Number of segments of the horizon."""
+        return math.ceil(self.pred_len / self.seg_len)
+
+
+class MLP(nn.Sequential):
+    """Linear, GELU, Linear, without dropout."""
+
+    def __init__(self, d_model: int, d_ff: int):
+        super().__init__(nn.Linear(d_model, d_ff), nn.GELU(), nn.Linear(d_ff, d_model))
+
+
+class TwoStageAttention(nn.Module):
+    """``(batch, channels, segments, d_model)`` to the same: attention over time, then over variables (section 3.2).
+
+    Across variables each segment has ``routers`` learned vectors: they collect from all variables, and the variables
+    read from them, so the cost is linear in the number of variables. All norms come after.
+    """
+
+    def __init__(self, segments: int, routers: int, d_model: int, n_heads: int, d_ff: int, dropout: float):
+        super().__init__()
+        self.routers = nn.Parameter(torch.randn(segments, routers, d_model))
+        self.time = FullAttention(d_model, n_heads, dropout)
+        self.sender = FullAttention(d_model, n_heads, dropout)
+        self.receiver = FullAttention(d_model, n_heads, dropout)
+        self.mlp1 = MLP(d_model, d_ff)
+        self.mlp2 = MLP(d_model, d_ff)
+        self.norm1, self.norm2, self.norm3, self.norm4 = (nn.LayerNorm(d_model) for _ in range(4))
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        batch, channels, segments, _ = x.shape
+        x = x.flatten(0, 1)
+        x = self.norm1(x + self.dropout(self.time(x, x)))
+        x = self.norm2(x + self.dropout(self.mlp1(x)))
+        x = x.unflatten(0, (batch, channels)).transpose(1, 2).flatten(0, 1)  # (batch * segments, channels, d_model)
+        queries = self.sender.query(self.routers).repeat(batch, 1, 1)  # the same for every sample
+        collected = self.sender.out(self.sender.mix(queries, self.sender.key(x), self.sender.value(x)))
+        x = self.norm3(x + self.dropout(self.receiver(x, collected)))
+        x = self.norm4(x + self.dropout(self.mlp2(x)))
+        return x.unflatten(0, (batch, segments)).transpose(1, 2)
+
+
+class SegmentMerging(nn.Module):
+    """``win_size`` neighbouring segments to one; missing ones at the end repeat the last segments (section 3.3)."""
+
+    def __init__(self, d_model: int, win_size: int, segments: int):
+        super().__init__()
+        self.win_size = win_size
+        missing = -segments % win_size
+        order = [*range(segments), *(max(0, segments - missing + i) for i in range(missing))]
+        self.register_buffer("order", torch.tensor(order, device="cpu"), persistent=False)
+        self.norm = nn.LayerNorm(win_size * d_model)
+        self.linear = nn.Linear(win_size * d_model, d_model)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.index_select(2, self.order).unflatten(2, (-1, self.win_size)).flatten(3)
+        return self.linear(self.norm(x))
+
+
+class EncoderScale(nn.Module):
+    """Merging of segments, if there is one, and two-stage attention."""
+
+    def __init__(self, merging: SegmentMerging | None, attention: TwoStageAttention):
+        super().__init__()
+        self.merging = merging
+        self.attention = attention
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.attention(x if self.merging is None else self.merging(x))
+
+
+class DecoderScale(nn.Module):
+    """Two-stage attention of the horizon, attention over time to one encoder scale, and that scale's forecast."""
+
+    def __init__(self, attention: TwoStageAttention, d_model: int, n_heads: int, seg_len: int, dropout: float):
+        super().__init__()
+        self.self_attention = attention
+        self.cross_attention = FullAttention(d_model, n_heads, dropout)
+        self.mlp = MLP(d_model, d_model)
+        self.norm1 = nn.LayerNorm(d_model)
+        self.norm2 = nn.LayerNorm(d_model)
+        self.projection = nn.Linear(d_model, seg_len)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: torch.Tensor, memory: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The stream, and the forecast ``(batch, channels, horizon segments, seg_len)``."""
+        shape = x.shape[:2]
+        x = self.self_attention(x).flatten(0, 1)
+        x = self.norm1(x + self.dropout(self.cross_attention(x, memory.flatten(0, 1))))
+        x = self.norm2(x + self.mlp(x)).unflatten(0, shape)
+        return x, self.projection(x)
+
+
+BLOCK = r"encoder\.encode_blocks\.(\d+)"
+LAYER = r"decoder\.decode_layers\.(\d+)"
+
+
+def two_stage_rules(theirs: str, ours: str) -> tuple[Rule, ...]:
+    """Reference names of a two-stage attention under the pattern ``theirs``."""
+    return (
+        (rf"{theirs}\.time_attention\.(\w+)_projection\.{WEIGHT}", rf"{ours}.time.\2.\3", None),
+        (rf"{theirs}\.dim_(sender|receiver)\.(\w+)_projection\.{WEIGHT}", rf"{ours}.\2.\3.\4", None),
+        (rf"{theirs}\.MLP(\d)\.(\d)\.{WEIGHT}", rf"{ours}.mlp\2.\3.\4", None),
+        (rf"{theirs}\.(norm\d)\.{WEIGHT}", rf"{ours}.\2.\3", None),
+        (rf"{theirs}\.router", rf"{ours}.routers", None),
+    )
+
+
+@register("Crossformer")
+class Crossformer(Forecaster):
+    """Zhang & Yan 2023. Gives the numbers of Time-Series-Library.
+
+    Of the authors' repository differ, as there: a sinusoid table besides the learned positions, no bias in the segment
+    embedding, padding at the end, the last ``pred_len`` steps of the padded horizon, segments of 12. The decoder has
+    ``e_layers + 1`` layers. Uses the look-back values only: has no use for ``dec_in``, ``label_len``, ``d_layers``,
+    ``moving_avg``, ``freq``, ``activation`` (always gelu) and ``distil``.
+    """
+
+    Config = CrossformerConfig
+    unused_config = frozenset({"dec_in", "label_len", "d_layers", "moving_avg", "freq", "activation", "distil"})
+    uses = ("x_enc",)
+    reference_rules = (
+        (r"enc_value_embedding\.value_embedding\.weight", "embedding.weight", None),
+        (r"(enc|dec)_pos_embedding", r"\1_positions", None),
+        (rf"pre_norm\.{WEIGHT}", r"norm.\1", None),
+        (rf"{BLOCK}\.merge_layer\.linear_trans\.{WEIGHT}", r"encoder.\1.merging.linear.\2", None),
+        (rf"{BLOCK}\.merge_layer\.norm\.{WEIGHT}", r"encoder.\1.merging.norm.\2", None),
+        *two_stage_rules(rf"{BLOCK}\.encode_layers\.0", r"encoder.\1.attention"),
+        *two_stage_rules(rf"{LAYER}\.self_attention", r"decoder.\1.self_attention"),
+        (rf"{LAYER}\.cross_attention\.(\w+)_projection\.{WEIGHT}", r"decoder.\1.cross_attention.\2.\3", None),
+        (rf"{LAYER}\.MLP1\.(\d)\.{WEIGHT}", r"decoder.\1.mlp.\2.\3", None),
+        (rf"{LAYER}\.(norm\d)\.{WEIGHT}", r"decoder.\1.\2.\3", None),
+        (rf"{LAYER}\.linear_pred\.{WEIGHT}", r"decoder.\1.projection.\2", None),
+    )
+
+    def __init__(self, config: CrossformerConfig):
+        super().__init__(config)
+        c = config
+        heads = (c.d_model, c.n_heads)
+
+        def two_stage(segments: int) -> TwoStageAttention:
+            return TwoStageAttention(segments, c.factor, *heads, c.d_ff, c.dropout)
+
+        counts = [c.segments(scale) for scale in range(c.e_layers)]
+        steps = torch.arange(counts[0] * c.seg_len, device="cpu").clamp(max=c.seq_len - 1)
+        self.register_buffer("steps", steps, persistent=False)
+        self.embedding = nn.Linear(c.seg_len, c.d_model, bias=False)
+        self.position = PositionTable(counts[0], c.d_model)
+        self.enc_positions = nn.Parameter(torch.randn(1, c.enc_in, counts[0], c.d_model))
+        self.dec_positions = nn.Parameter(torch.randn(1, c.enc_in, c.horizon_segments, c.d_model))
+        self.norm = nn.LayerNorm(c.d_model)
+        merging = [None, *(SegmentMerging(c.d_model, c.win_size, count) for count in counts[:-1])]
+        self.encoder = nn.ModuleList(
+            EncoderScale(merge, two_stage(n)) for merge, n in zip(merging, counts, strict=True)
+        )
+        self.decoder = nn.ModuleList(
+            DecoderScale(two_stage(c.horizon_segments), *heads, c.seg_len, c.dropout) for _ in range(c.e_layers + 1)
+        )
+
+    def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec) -> torch.Tensor:
+        c = self.config
+        segments = x_enc.transpose(1, 2).index_select(2, self.steps).unflatten(2, (-1, c.seg_len))
+        scales = [self.norm(self.position(self.embedding(segments)) + self.enc_positions)]
+        for layer in self.encoder:
+            scales.append(layer(scales[-1]))
+        x, total = self.dec_positions.expand(x_enc.shape[0], -1, -1, -1), 0.0
+        for layer, memory in zip(self.decoder, scales, strict=True):
+            x, forecast = layer(x, memory)
+            total = total + forecast
+        return total.flatten(2)[:, :, -c.pred_len :].transpose(1, 2)
+
+    def output_layers(self):
+        return [layer.projection for layer in self.decoder]
