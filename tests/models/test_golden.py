@@ -90,3 +90,25 @@ def test_parameter_counts(name):
 def test_parameter_counts_with_five_time_features(name):
     expected = COUNTS["extra"]["freq_t_five_time_features"][name]["7"]["96"]["parameters"]
     assert count(name, **reference_config(name) | {"freq": "t", "pred_len": 96}) == expected
+
+
+EXTRA = {
+    "Crossformer_factor_1": ("Crossformer", {"factor": 1}),
+    "Crossformer_factor_10": ("Crossformer", {"factor": 10}),
+    "FEDformer_modes_64": ("FEDformer", {"modes": 64}),
+    "Informer_distil_false": ("Informer", {"distil": False}),
+}
+
+
+@pytest.mark.parametrize("case", EXTRA)
+def test_parameter_counts_of_variants(case):
+    name, options = EXTRA[case]
+    for variables, horizons in COUNTS["extra"][case].items():
+        for pred_len, expected in horizons.items():
+            channels = dict.fromkeys(("enc_in", "dec_in", "c_out"), int(variables))
+            config = reference_config(name) | channels | {"pred_len": int(pred_len)} | options
+            assert count(name, **config) == expected["parameters"], (variables, pred_len)
+
+
+def test_every_model_of_the_reference_is_here():
+    assert {case["model"] for case in golden.model_cases()} == set(COUNTS["models"]) <= set(list_models())

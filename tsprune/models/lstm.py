@@ -1,0 +1,52 @@
+"""LSTM: a recurrent forecaster, to see what carries over to models without attention."""
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from tsprune.layers.dropout import Dropout
+from tsprune.layers.normalisation import standardise
+from tsprune.models.base import ForecastConfig, Forecaster, register, same_channel_problems
+
+
+class LSTMConfig(ForecastConfig):
+    def problems(self):
+        yield from super().problems()
+        yield from same_channel_problems(self, "c_out")
+
+
+@register("LSTM")
+class LSTM(Forecaster):
+    """``e_layers`` LSTMs of width ``d_model`` over the look-back (Hochreiter & Schmidhuber 1997); the last state gives
+    all ``pred_len`` steps at once.
+
+    No published forecaster: windows are standardised and the level put back, as in iTransformer, and time marks are
+    further inputs. Dropout acts between the layers and before the output. Has no use for ``dec_in``, ``label_len``,
+    ``n_heads``, ``d_layers``, ``d_ff``, ``factor``, ``moving_avg``, ``activation`` and ``distil``.
+    """
+
+    Config = LSTMConfig
+    unused_config = frozenset(
+        ("dec_in", "label_len", "n_heads", "d_layers", "d_ff", "factor", "moving_avg", "activation", "distil")
+    )
+    uses = ("x_enc", "x_mark_enc")
+
+    def __init__(self, config: LSTMConfig):
+        super().__init__(config)
+        c = config
+        widths = (c.enc_in + c.marks, *[c.d_model] * c.e_layers)
+        self.layers = nn.ModuleList(nn.LSTM(a, b, batch_first=True) for a, b in pairwise(widths))
+        self.dropout = Dropout(c.dropout)
+        self.projection = nn.Linear(c.d_model, c.pred_len * c.c_out)
+
+    def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec) -> torch.Tensor:
+        values, mean, std = standardise(x_enc)
+        x = torch.cat([values, x_mark_enc], dim=-1)
+        for layer in self.layers:
+            x = self.dropout(layer(x)[0])
+        forecast = self.projection(x[:, -1]).unflatten(-1, (self.config.pred_len, self.config.c_out))
+        return forecast * std + mean
+
+    def output_layers(self):
+        return [self.projection]
