@@ -8,7 +8,6 @@ from tests.models.small import example, small_model
 from tsprune.layers import Attention, plain_attention
 from tsprune.models import list_models
 
-
 ROOTS = [torch.nn.Linear, torch.nn.Conv1d, torch.nn.LSTM]
 
 
