@@ -48,7 +48,7 @@ def check(
     from tsprune.data import check_dataset
 
     report = check_dataset(name)
-    print("\n".join(report.lines))
+    print("\n".join(report))
     if not report.ok:
         raise typer.Exit(1)
 
@@ -68,3 +68,7 @@ def main() -> None:
     except UserError as error:
         print(f"tsprune: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

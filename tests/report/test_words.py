@@ -121,7 +121,7 @@ def test_several_horizons_are_a_range(make_cells, make_naive, make_limits):
     assert "**A** at density 0.41 (layer, horizon 96)" in text
 
 
-def test_it_is_two_to_four_sentences(say, make_cells):
+def test_it_is_two_to_five_sentences(say, make_cells):
     cells = make_cells(models=["A"])
     cells.loc[0, "status"] = "failed"
     for text in (
@@ -129,7 +129,7 @@ def test_it_is_two_to_four_sentences(say, make_cells):
         say({("A", "layer"): 0.64, ("A", "global"): 0.512}),
         say({("A", "layer"): 0.64, ("A", "global"): 0.512}, cells),
     ):
-        assert 2 <= len([part for part in text.split(". ") if part]) <= 4
+        assert 2 <= len([part for part in text.split(". ") if part]) <= 5
 
 
 def test_missing_input_is_named(say, make_cells, make_naive):
@@ -165,7 +165,16 @@ def test_the_answer_is_a_paragraph_of_its_own(make_cells, make_naive, make_limit
     cells, limits = make_cells(models=["A"]), make_limits({("A", "layer"): 0.64})
     answer, details = verdict(cells, make_naive(), limits).split("\n\n")
     assert answer.startswith("On ETTh1") and answer.endswith("removed).")
-    assert details == "No model falls to the level of repeating the last value."
+    assert details.endswith("No model falls to the level of repeating the last value.")
+
+
+def test_the_dense_error_stands_beside_the_best_naive_forecast(say, make_cells, make_naive):
+    cells = make_cells(models=["A"])
+    dense = cells.loc[cells["density_asked"] == 1, "mse"].mean()
+    text = say({("A", "layer"): 0.64}, cells)
+    assert f"Test MSE when dense: **A** {dense:.3f}; the best naive forecast (seasonal) has 0.620." in text
+    poor = cells.assign(mse=cells["mse"] + 0.2)
+    assert "has 0.620, which **A** does not reach even dense." in say({("A", "layer"): 0.64}, poor)
 
 
 def test_banner_has_an_icon_a_word_and_no_markup_from_its_text():

@@ -107,7 +107,7 @@ def test_progress_says_what_is_done_running_and_left(make, store):
     progress = Recorder(1)
     run(steps, store, progress, jobs=1)
     assert "0/4 done" in progress.news[0]
-    assert "1/4 done, 0 running, 3 waiting" in progress.news[1]
+    assert "1/4 done, 1 running, 2 waiting" in progress.news[1]
     assert "about" in progress.news[1]
     assert "4/4 done" in progress.news[-1]
     again = Recorder(1)

@@ -9,9 +9,11 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -60,9 +62,15 @@ def places() -> list[tuple[str, Path]]:
 
 def cache_folder() -> Path:
     """The user's cache of downloaded files, where the operating system keeps such things (~/.cache/tsprune)."""
-    import pooch  # here and below: imported when needed, most runs find their file without it
+    return Path(_pooch().os_cache("tsprune"))
 
-    return Path(pooch.os_cache("tsprune"))
+
+def _pooch() -> ModuleType:
+    """pooch, imported when needed, without tqdm's remark that a notebook could have prettier progress bars."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import pooch
+    return pooch
 
 
 def find_local(source: Source) -> Found | None:
@@ -166,7 +174,7 @@ class _Unreachable(Exception):
 
 def _download(address: Address, source: Source, path: Path, name: str) -> None:
     """Fetch one address into ``path``; a transfer that breaks or gives the wrong bytes is begun again."""
-    import pooch
+    pooch = _pooch()
     import requests
     import urllib3
 

@@ -21,12 +21,14 @@ from tsprune.report.frames import (
     repeat_last,
 )
 
+NAIVE_WORDS = {"RepeatLast": "repeat last", "SeasonalNaive": "seasonal"}
+
 TOLERANCE = 0.05
 """The verdict speaks of an MSE at most this share above dense."""
 
 
 def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> str:
-    """How far the models can be pruned, as Markdown: the answer in one sentence, then one to three of detail.
+    """How far the models can be pruned, as Markdown: the answer in one sentence, then up to four of detail.
 
     ``cells`` has a row per cell, ``naive`` a row per naive forecast, ``limits`` a row per model, horizon, scope and
     tolerance with the lowest ``density`` that keeps the tolerance (mean over ``seeds``; NaN: none below dense) and
@@ -48,9 +50,9 @@ def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> s
         raise UserError(f"table 'limits' has no row of tolerance {TOLERANCE}")
     scopes = need_scopes(limits)
     answer = _reach(cells, limits[limits["scope"] == scopes[0]], scopes[0])
-    details = [_survival(finished(cells), repeat_last(naive)), _caveats(cells)]
+    details = [_standing(finished(cells), naive), _survival(finished(cells), repeat_last(naive)), _caveats(cells)]
     if len(scopes) == 2:
-        details.insert(0, _other_scope(*(limits[limits["scope"] == scope] for scope in scopes)))
+        details.insert(1, _other_scope(*(limits[limits["scope"] == scope] for scope in scopes)))
     return answer + "\n\n" + " ".join(sentence for sentence in details if sentence)
 
 
@@ -102,7 +104,7 @@ def _reach(cells: pd.DataFrame, limits: pd.DataFrame, scope: str) -> str:
     lowest = cells["density_asked"].min()
     means = limits.groupby("model", sort=False)["density"].agg(lambda d: d.fillna(1.0).mean())
     order = list(means.sort_values(kind="stable").index)
-    lost = [model for model in order if limits.loc[limits["model"] == model, "density"].isna().all()]
+    lost = [model for model in order if (limits.loc[limits["model"] == model, "density"].fillna(1.0) >= 1).all()]
     alike: dict[str, list[str]] = {}
     for model in order:
         if model not in lost:
@@ -164,6 +166,20 @@ def _other_scope(first: pd.DataFrame, second: pd.DataFrame) -> str:
     if same:
         parts.append(f"for {listed(same)} the limits differ by no more than the seeds do")
     return f"{intro}, {'; '.join(parts)}."
+
+
+def _standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
+    """What the dense models are worth to begin with: a small loss on top of a bad forecast is no success."""
+    dense = cells[cells["density_asked"] == 1].groupby("model", sort=False)["mse"].mean().sort_values()
+    if dense.empty:
+        return ""
+    by_name = naive.groupby("model")["mse"].mean()
+    best, mse = NAIVE_WORDS.get(by_name.idxmin(), by_name.idxmin()), by_name.min()
+    values = listed([f"**{model}** {value:.3f}" for model, value in dense.items()])
+    mean = ", mean over the horizons" if cells["pred_len"].nunique() > 1 else ""
+    worse = listed([f"**{model}**" for model, value in dense.items() if value >= mse])
+    verdict = f", which {worse} does not reach even dense" if worse else ""
+    return f"Test MSE when dense{mean}: {values}; the best naive forecast ({best}) has {mse:.3f}{verdict}."
 
 
 def _survival(cells: pd.DataFrame, levels: dict[int, float]) -> str:

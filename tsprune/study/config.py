@@ -5,6 +5,7 @@ the same names and the same checks.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import torch
@@ -14,6 +15,7 @@ from tsprune.data import Table, load_table
 from tsprune.errors import UserError, unknown
 from tsprune.models import create_model, list_models
 from tsprune.pruners.magnitude import Scope
+from tsprune.study.places import resolve
 from tsprune.study.steps import DataSpec
 from tsprune.training import TrainConfig
 from tsprune.typed import Config
@@ -97,14 +99,17 @@ class StudyConfig(Config):
         for name in self.models:
             try:
                 with torch.device("meta"):
-                    create_model(name, seq_len=self.seq_len, pred_len=self.pred_lens[0], **self.hyper())
+                    for pred_len in self.pred_lens:
+                        create_model(
+                            name, **self.model_dump(include={"seq_len", "label_len"}), pred_len=pred_len, **self.hyper()
+                        )
             except UserError as error:
                 raise ValueError(f"{name}: {error}") from None
         return self
 
     def hyper(self) -> dict[str, Any]:
         """The part of a model's config that the study chooses; the rest follows from the data."""
-        names = ["label_len", "d_model", "n_heads", "e_layers", "d_layers", "d_ff", "dropout", "factor", "moving_avg"]
+        names = ["d_model", "n_heads", "e_layers", "d_layers", "d_ff", "dropout", "factor", "moving_avg"]
         return {name: getattr(self, name) for name in names}
 
     def recipe(self) -> TrainConfig:
@@ -113,12 +118,17 @@ class StudyConfig(Config):
 
     def load_data(self) -> Table:
         """The dataset; the built-in synthetic one when it cannot be had (``stands_in_for`` then says so)."""
-        return load_table(self.dataset, raw=self.raw, missing=self.missing, fallback_to_synthetic=True)
+        return load_table(self._source(), raw=self.raw, missing=self.missing, fallback_to_synthetic=True)
+
+    def _source(self) -> str:
+        """The dataset's name, or the path of a CSV file: from the working directory, else from the project's root."""
+        is_path = "/" in self.dataset or ".csv" in self.dataset
+        return str(resolve(self.dataset)) if is_path and not Path(self.dataset).exists() else self.dataset
 
     def data_spec(self, table: Table, pred_len: int) -> DataSpec:
         synthetic = table.stands_in_for is not None
         return DataSpec(
-            name="synthetic" if synthetic else self.dataset,
+            name="synthetic" if synthetic else self._source(),
             label=table.name,
             fingerprint=table.fingerprint,
             columns=len(table.columns),

@@ -135,6 +135,8 @@ class _Run:
         self.flying: dict[Future, Step] = {}
         # Steps that were in flight when a worker died: run one at a time, so that the guilty one is known.
         self.suspects: list[Step] = []
+        # Lines about finished steps, shown when the freed places are taken again.
+        self.news: list[str] = []
 
     def all(self, todo: dict[str, Step], rows: dict[str, dict]) -> dict[str, dict]:
         waiting, done = dict(todo), dict(rows)
@@ -142,8 +144,10 @@ class _Run:
             while waiting or self.flying or self.suspects:
                 self._refuse_orphans(waiting, done)
                 self._submit(waiting, done)
+                self._tell()
                 for future in wait(self.flying, return_when=FIRST_COMPLETED).done if self.flying else ():
                     self._collect(future, done)
+            self._tell()
         finally:
             self.executor.shutdown(wait=True, cancel_futures=True)
         return done
@@ -182,7 +186,12 @@ class _Run:
         except Exception as error:  # the step ran but its row could not be stored or sent back (a full disk, say)
             row = failure(step, f"{type(error).__name__}: {error}")
         done[step.key] = row
-        self.progress.end(step, row)
+        self.news.append(self.progress.end(step, row))
+
+    def _tell(self) -> None:
+        for line in self.news:
+            self.progress.show(line)
+        self.news.clear()
 
     def _renew(self) -> None:
         self.executor.shutdown(wait=False, cancel_futures=True)
@@ -196,5 +205,5 @@ class _Run:
                     bad = done[need.key]
                     done[step.key] = failure(step, f"needs {need.label}, which {bad['status']}: {bad['reason']}")
                     del waiting[step.key]
-                    self.progress.end(step, done[step.key])
+                    self.news.append(self.progress.end(step, done[step.key]))
                     break

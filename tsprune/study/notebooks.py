@@ -12,9 +12,10 @@ from typing import Any
 import nbformat
 import papermill
 import yaml
+from traitlets.config import Config as Traits
 
 from tsprune.errors import UserError, unknown
-from tsprune.report import ReportInfo, render_notebook, write_index
+from tsprune.report import ReportInfo, read_info, render_notebook, write_index
 from tsprune.study.config import STUDIES
 from tsprune.study.places import project_root
 from tsprune.study.progress import LINES_VARIABLE
@@ -136,6 +137,8 @@ def _execute(run: NotebookRun, output: Path) -> int:
             cwd=project_root(),
             progress_bar=False,
             stdout_file=sys.stdout,
+            # Keys for the kernel's sockets where it can use them; without, it warns at every start.
+            config=Traits({"KernelManager": {"transport_encryption": "auto"}}),
         )
     except papermill.PapermillExecutionError as error:
         print(f"{run.name} failed: {error.ename}: {error.evalue}", file=sys.stderr, flush=True)
@@ -157,10 +160,10 @@ def _cell_failures(output: Path) -> int:
 
 def _all_reports(folder: Path, fresh: list[ReportInfo]) -> list[ReportInfo]:
     """The reports just made and, after ``--only``, the older ones beside them, by name."""
-    infos = {Path(info.path).stem: info for info in fresh}
+    infos = {info.html.stem: info for info in fresh}
     for path in folder.glob("*.ipynb"):
         if path.stem not in infos and path.stem in STUDIES:
-            infos[path.stem] = render_notebook(path, path.with_suffix(".html"))
+            infos[path.stem] = read_info(path, path.with_suffix(".html"))
     return [infos[name] for name in sorted(infos)]
 
 

@@ -34,7 +34,8 @@ class Progress:
         self.running[step.key] = step
         self._began[step.key] = time.monotonic()
 
-    def end(self, step: Step, row: dict) -> None:
+    def end(self, step: Step, row: dict) -> str:
+        """Count a finished step; returns the line about it, to be shown once the next steps are on their way."""
         self.running.pop(step.key, None)
         self.done += 1
         self.failed += row["status"] != "ok"
@@ -43,10 +44,8 @@ class Progress:
         if row["status"] == "ok":
             self._seconds[step.kind].append(took)
             mse = row["result"].get("mse")
-            news = f"{step.label}: MSE {mse:.4f} ({took:.1f} s)" if mse is not None else f"{step.label} ({took:.1f} s)"
-        else:
-            news = f"{step.label}: {row['status'].upper()}, {row['reason']}"
-        self.show(news)
+            return f"{step.label}: MSE {mse:.4f} ({took:.1f} s)" if mse is not None else f"{step.label} ({took:.1f} s)"
+        return f"{step.label}: {row['status'].upper()}, {row['reason']}"
 
     def finish(self) -> None:
         self.show("all steps done" if not self.failed else f"all steps done, {self.failed} without a result")

@@ -120,7 +120,8 @@ def run_sweep(
 def _cells(plan: SweepPlan, rows: dict[str, dict], config: PruningSweep) -> pd.DataFrame:
     """A row per model, horizon, seed, scope and density; dense stands once per scope, at density 1."""
     dense = cell_columns([rows[step.key] for step in plan.dense])
-    dense = dense.assign(structure="unstructured").merge(pd.DataFrame({"scope": config.scopes}), how="cross")
+    dense = dense.assign(structure="unstructured").drop(columns="scope")
+    dense = dense.merge(pd.DataFrame({"scope": config.scopes}), how="cross")
     frames = [dense]
     if plan.pruned:
         frames.append(cell_columns([rows[step.key] for step in plan.pruned]))
@@ -148,18 +149,17 @@ def _layers(plan: SweepPlan, rows: dict[str, dict], config: PruningSweep) -> pd.
 def pruning_limits(cells: pd.DataFrame) -> pd.DataFrame:
     """Per model, horizon, scope and tolerance: the lowest density up to which the MSE stays within it.
 
-    A density counts when it and every higher density of the grid keep ``MSE <= (1 + tolerance) * dense MSE``, the
-    mean over seeds; ``limit_low`` and ``limit_high`` are the lowest and highest sparsity reached by a single seed.
-    A failed cell ends the range: nothing is claimed beyond it.
+    For one seed a density counts when it and every higher density of the grid keep ``MSE <= (1 + tolerance) * dense
+    MSE``; a failed cell ends the range, nothing is claimed beyond it. ``density`` is the mean over the seeds,
+    ``limit_low`` and ``limit_high`` the lowest and highest of them; NaN where the dense training itself failed.
     """
     records = []
     for (model, pred_len, scope), group in cells.groupby(["model", "pred_len", "scope"], sort=False):
         relative = group.pivot(index="density_asked", columns="seed", values="mse_relative")
         relative = relative.sort_index(ascending=False)
-        mean = relative.mean(axis=1, skipna=False)
         for tolerance in TOLERANCES:
-            density = _lowest_within(mean, tolerance)
-            sparsity = [1 - _lowest_within(relative[seed], tolerance) for seed in relative]
+            reached = pd.Series([_lowest_within(relative[seed], tolerance) for seed in relative])
+            density = reached.mean(skipna=False)
             records.append(
                 {
                     "model": model,
@@ -168,9 +168,9 @@ def pruning_limits(cells: pd.DataFrame) -> pd.DataFrame:
                     "tolerance": tolerance,
                     "density": density,
                     "sparsity": 1 - density,
-                    "limit_low": min(sparsity),
-                    "limit_high": max(sparsity),
-                    "seeds": relative.shape[1],
+                    "limit_low": reached.min(skipna=False),
+                    "limit_high": reached.max(skipna=False),
+                    "seeds": len(reached),
                 }
             )
     return pd.DataFrame(records)
@@ -178,8 +178,7 @@ def pruning_limits(cells: pd.DataFrame) -> pd.DataFrame:
 
 def _lowest_within(relative: pd.Series, tolerance: float) -> float:
     """``relative`` is indexed by density, falling; NaN (a failed cell) is outside every tolerance."""
-    # The dense model is at exactly 1; rounding of a mean over seeds must not push it out.
-    inside = (relative <= 1 + tolerance + 1e-12).cummin()
+    inside = (relative <= 1 + tolerance).cummin()
     return float(relative.index[inside].min()) if inside.any() else float("nan")
 
 

@@ -1,0 +1,26 @@
+"""A sweep small enough to run in seconds, and a way to run it without new processes."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import yaml
+from helpers import Recorder
+
+from tsprune.study import PruningSweep, run_sweep
+from tsprune.study.places import project_root
+
+
+@pytest.fixture
+def smoke() -> dict:
+    """The smoke profile's parameters, one model and one seed; short series so that a run takes about a second."""
+    path = project_root() / "params" / "smoke" / "01_pruning_sweep.yaml"
+    return yaml.safe_load(path.read_text()) | {"models": ["DLinear", "Autoformer"], "seeds": [1], "jobs": 2}
+
+
+@pytest.fixture
+def run(tmp_path, smoke):
+    def run(progress=None, store="store", **changes):
+        config = PruningSweep.parse(smoke | {"store": str(tmp_path / store)} | changes)
+        return run_sweep(config, make_executor=lambda: ThreadPoolExecutor(2), progress=progress or Recorder(2))
+
+    return run

@@ -1,0 +1,97 @@
+"""The front door: clear lines, exit status, and nothing runs before everything is checked."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tsprune import cli
+from tsprune.study.places import project_root
+
+
+@pytest.fixture
+def tsprune(monkeypatch, capsys):
+    """Call the command line in this process; returns (exit status, stdout, stderr)."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tsprune", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        return end.value.code or 0, out, err
+
+    return call
+
+
+def profile(folder: Path, text: str, name: str = "01_pruning_sweep") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.yaml").write_text(text)
+    return folder
+
+
+def test_a_misspelt_parameter_fails_at_once_with_the_closest_name(tmp_path):
+    """As a user types it, in a process of its own, with the clock running."""
+    folder = profile(tmp_path / "mine", "densitys: [1.0, 0.5]\n")
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "tsprune.cli", "study", str(folder), "--output", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        cwd=project_root(),
+    )
+    assert time.monotonic() - started < 5
+    assert done.returncode == 2
+    assert "unknown parameter 'densitys'; did you mean 'densities'?" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("epochs: many\n", "epochs = 'many': input should be a valid integer"),
+        ("learning_rate: 5e-4\n", "learning_rate = '5e-4'"),
+        ("seeds: [1, 1]\n", "stands twice"),
+        ("epochs: [\n", "not valid YAML"),
+        ("just words\n", "expected 'name: value' lines"),
+    ],
+)
+def test_bad_profiles_are_told_in_a_line(tsprune, tmp_path, text, words):
+    code, out, err = tsprune("study", str(profile(tmp_path / "mine", text)), "--output", str(tmp_path / "out"))
+    assert code == 2
+    assert words in err
+    assert out == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_profiles_notebooks_and_names(tsprune, tmp_path):
+    assert "did you mean 'quick'" in tsprune("study", "quik")[2]
+    assert "did you mean '01_pruning_sweep'" in tsprune("study", "smoke", "--only", "01_pruning_sweeps")[2]
+    folder = profile(tmp_path / "mine", "epochs: 1\n", name="01_prunning_sweep")
+    assert "did you mean '01_pruning_sweep'" in tsprune("study", str(folder))[2]
+    assert "no YAML files there" in tsprune("study", str(tmp_path))[2]
+    code, out, _ = tsprune("data", "check", "ETTh11")
+    assert code == 1
+    assert "did you mean 'ETTh1'" in out
+    assert "did you mean 'ETTh1'" in tsprune("data", "fetch", "ETTh11")[2]
+
+
+def test_data_check_says_what_is_wrong_with_a_csv(tsprune, tmp_path):
+    path = tmp_path / "mine.csv"
+    hours = [f"2024-01-01 {h:02d}:00" for h in (0, 1, 2, 4, 5, 5, 6)]
+    path.write_text("date,load,word\n" + "".join(f"{h},{i}.5,a{i}\n" for i, h in enumerate(hours)))
+    code, out, _ = tsprune("data", "check", str(path))
+    assert code == 1
+    words = ("'a0' is not a number", "05:00:00 is already on line 6", "03:00:00 is missing")
+    assert len(out.splitlines()) == 3
+    for word in words:
+        assert sum(word in line for line in out.splitlines()) == 1
+
+
+def test_data_list_names_every_dataset(tsprune):
+    code, out, _ = tsprune("data", "list")
+    assert code == 0
+    for name in ("ETTh1", "Weather", "entsoe_hourly", "Traffic", "synthetic"):
+        assert name in out
