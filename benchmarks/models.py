@@ -1,0 +1,126 @@
+"""How long a training step and a forecast take, beside another implementation of the same model, interleaved.
+
+    python benchmarks/models.py                                       all models, the published style, d_model 64
+    python benchmarks/models.py --size std --models Transformer       d_model 512
+    python benchmarks/models.py --against neuralforecast              the package of that name (an environment of its
+    own)
+
+`--against style` compares with our own models written as published forecasting code usually is (published_style.py),
+after asserting that both give the same numbers. `--against neuralforecast` compares with that package's networks at the
+same sizes and one variable (most of its models see one); they are not numerically equal. Pairs of runs alternate, so
+that a noisy machine slows both; a ratio is the median over pairs, with its quartiles. A training step is forward,
+backward and a fused Adam step.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from published_style import published_style
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tsprune.layers import seed_dropout
+from tsprune.models import create_model
+
+SIZES = {"small": {"d_model": 64, "d_ff": 256}, "std": {"d_model": 512, "d_ff": 2048}}
+MODELS = ["Transformer", "Informer", "Autoformer", "FEDformer", "Crossformer", "Nonstationary_Transformer", "iTransformer", "PatchTST", "DLinear"]
+
+
+def inputs(model, batch: int) -> list[torch.Tensor]:
+    values = [torch.randn(batch, *shape) for shape in model.input_shapes().values()]
+    values[2][:, model.config.label_len :] = 0
+    return values
+
+
+def train_step(model, batch: int = 32, autocast: bool = False) -> Callable[[], None]:
+    model.train()
+    optimizer = torch.optim.Adam(model.parameters(), 1e-5, fused=True)
+    arguments = inputs(model, batch)
+    target = torch.randn(batch, model.config.pred_len, model.config.c_out)
+
+    def step():
+        model.train()
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            loss = torch.nn.functional.mse_loss(model(*arguments), target)
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def forecast(model, batch: int) -> Callable[[], None]:
+    arguments = inputs(model, batch)
+
+    def step():
+        model.eval()
+        with torch.inference_mode():
+            model(*arguments)
+
+    return step
+
+
+def interleave(
+    ours: Callable[[], None], theirs: Callable[[], None], seconds: float
+) -> tuple[float, float, list[float]]:
+    """Median milliseconds of both, and the three quartiles of the ratio theirs / ours over alternating pairs."""
+    pairs, stop = [], time.perf_counter() + seconds
+    ours(), theirs()
+    while len(pairs) < 5 or time.perf_counter() < stop:
+        start = time.perf_counter()
+        ours()
+        middle = time.perf_counter()
+        theirs()
+        pairs.append((middle - start, time.perf_counter() - middle))
+    mine, other = (statistics.median(times) * 1e3 for times in zip(*pairs, strict=True))
+    return mine, other, statistics.quantiles([b / a for a, b in pairs], n=4)
+
+
+def against_style(name: str, size: dict):
+    """Our model and the same one in the published style, checked to agree."""
+    torch.manual_seed(0)
+    model = create_model(name, **size)
+    slow = published_style(model)
+    arguments = inputs(model, 2)
+    with torch.no_grad():
+        torch.testing.assert_close(model.eval()(*arguments), slow.eval()(*arguments), atol=1e-4, rtol=1e-3)
+    return model, slow
+
+
+def rows(model, other, seconds: float):
+    seed_dropout(model, 0)
+    yield "train", interleave(train_step(model), train_step(other), seconds)
+    yield "train, ours bf16", interleave(train_step(model, autocast=True), train_step(other), seconds)
+    yield "forecast, batch 32", interleave(forecast(model, 32), forecast(other, 32), seconds)
+    yield "forecast, batch 1", interleave(forecast(model, 1), forecast(other, 1), seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--models", nargs="+", default=None)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of measuring per row")
+    parser.add_argument("--against", choices=("style", "neuralforecast"), default="style")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if arguments.against == "neuralforecast":
+        from neuralforecast_peers import PEERS
+        from neuralforecast_peers import against_neuralforecast as pair
+    else:
+        PEERS, pair = MODELS, against_style
+    print(
+        f"torch {torch.__version__}, {arguments.threads} threads, {arguments.size}: {SIZES[arguments.size]}, batch 32\n"
+    )
+    print("| model | what | ours, ms | theirs, ms | theirs / ours | quartiles |\n|---|---|---|---|---|---|")
+    for name in arguments.models or PEERS:
+        for what, (ours, theirs, (low, ratio, high)) in rows(*pair(name, SIZES[arguments.size]), arguments.seconds):
+            print(f"| {name} | {what} | {ours:.1f} | {theirs:.1f} | {ratio:.2f} | {low:.2f}-{high:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
