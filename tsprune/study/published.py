@@ -23,7 +23,7 @@ def compare_with_published(cells: pd.DataFrame, naive: pd.DataFrame, config: Stu
     ours = ours.groupby(["model", "dataset", "pred_len"], as_index=False, sort=False)[["mse", "mae"]].mean()
     ours = ours.rename(columns={"mse": "mse_here", "mae": "mae_here"})
     both = ours.merge(published_errors(), on=["model", "dataset", "pred_len"])
-    both["difference"] = both["mse_here"] / both["mse_published"] - 1
+    both["difference"] = both["mse_here"] - both["mse_published"]
     both["protocol"] = [
         _difference(config, look_back, model) for look_back, model in zip(both["look_back"], both["model"], strict=True)
     ]

@@ -1,0 +1,23 @@
+"""The README's snippet runs, and what it names exists."""
+
+import re
+
+from tsprune.study.places import project_root
+
+ROOT = project_root()
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_python_snippet_runs(capsys):
+    (snippet,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    exec(compile(snippet, "README.md", "exec"), {})
+    assert re.match(r"0\.41\d Scores\(mse=0\.\d+, mae=0\.\d+, windows=\d+\)", capsys.readouterr().out)
+
+
+def test_every_path_and_make_target_it_names_exists():
+    for path in re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(
+        r"`((?:tsprune|params|tests|notebooks)/[\w./]*)`", README
+    ):
+        assert (ROOT / path).exists(), path
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert {"study", "test", "lab", "help"} <= set(re.findall(r"make ([a-z-]+)", README)) <= set(targets)
