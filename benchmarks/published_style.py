@@ -1,8 +1,8 @@
 """The slow way: our models with their blocks written as published forecasting code usually writes them.
 
-Convolutions of width 1, circular padding, einsum attention with a mask built at every call, Bernoulli dropout, FFTs, and
-Python loops over delays and Fourier modes. Same weights, same outputs; only the time differs. A stand-in for comparisons
-on machines where the published code is not at hand: it is not that code.
+Convolutions of width 1, circular padding, einsum attention with a mask built at every call, Bernoulli dropout, FFTs,
+and Python loops over delays and Fourier modes. Same weights, same outputs; only the time differs. A stand-in for
+comparisons on machines where the published code is not at hand: it is not that code.
 """
 
 import copy
@@ -84,6 +84,9 @@ class MovingAverage(nn.Module):
         half = (self.kernel - 1) // 2
         front, end = x[:, :1].repeat(1, half, 1), x[:, -1:].repeat(1, half, 1)
         return self.average(torch.cat([front, x, end], dim=1).permute(0, 2, 1)).permute(0, 2, 1)
+
+    def seasonal(self, x):
+        return x - self(x)
 
 
 class EinsumAttention:

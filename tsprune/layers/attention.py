@@ -10,6 +10,11 @@ from torch.nn import functional as F
 from tsprune.layers.dropout import Dropout
 
 
+FEW_KEYS = 16
+"""Up to so many keys the scores are kept transposed: on a CPU a softmax over rows of a few numbers costs four times one
+over columns, and fused kernels gain nothing."""
+
+
 class Attention(nn.Module):
     """Base of every attention-like layer: projections around :meth:`mix`, which a subclass defines.
 
@@ -64,6 +69,9 @@ class FullAttention(Attention):
     ) -> torch.Tensor:
         """``score_bias``: added to the scaled scores, broadcast to ``(batch, n_heads, length, source length)``."""
         q, k, v = self.split_heads(q), self.split_heads(k), self.split_heads(v)
+        if k.shape[2] <= FEW_KEYS and self.mask is None and score_bias is None:
+            scores = k @ (q * self.head_dim**-0.5).transpose(-2, -1)
+            return self.merge_heads(self.dropout(scores.softmax(-2)).transpose(-2, -1) @ v)
         if self.fused and not self.dropout.active:
             causal = self.mask is not None
             return self.merge_heads(F.scaled_dot_product_attention(q, k, v, score_bias, is_causal=causal))

@@ -30,9 +30,14 @@ class MovingAverage(nn.Module):
         super().__init__()
         self.kernel = kernel
         self.register_buffer("counts", neighbour_counts(length, kernel), persistent=False)
+        self.register_buffer("identity", torch.eye(length, device="cpu"), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (self.counts / self.kernel) @ x
+
+    def seasonal(self, x: torch.Tensor) -> torch.Tensor:
+        """What the trend leaves, ``x - trend``, in one product."""
+        return (self.identity - self.counts / self.kernel) @ x
 
 
 class SeasonalNorm(nn.Module):
@@ -83,10 +88,8 @@ class DecompositionEncoderLayer(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: torch.Tensor, *extra) -> torch.Tensor:
-        x = x + self.dropout(self.attention(x, x, *extra))
-        x = x - self.trend(x)
-        x = x + self.feed_forward(x)
-        return x - self.trend(x)
+        x = self.trend.seasonal(x + self.dropout(self.attention(x, x, *extra)))
+        return self.trend.seasonal(x + self.feed_forward(x))
 
 
 class DecompositionDecoderLayer(nn.Module):
