@@ -197,6 +197,16 @@ def test_autocast_stays_close(name):
     assert (rough - exact).abs().mean() < 0.1 * exact.abs().mean() + 0.02
 
 
+@trainable_model
+def test_autocast_trains(name):
+    model = small_model(name, dropout=0.1)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model(*example(model)).square().mean()
+    loss.backward()
+    for key, parameter in model.named_parameters():
+        assert parameter.grad.dtype == torch.float32 and parameter.grad.isfinite().all(), key
+
+
 @every_model
 def test_plain_attention_gives_the_same(name):
     model = small_model(name).eval().double()
