@@ -14,16 +14,19 @@ from tsprune.pruners.masks import (
     prunable_weights,
     pruned,
 )
+from tsprune.pruners.nm import NMMasks, nm_masks
 
 __all__ = [
     "DENSITIES",
     "Density",
+    "NMMasks",
     "apply_masks",
     "density",
     "hold_masks",
     "layer_densities",
     "magnitude_masks",
     "magnitude_scores",
+    "nm_masks",
     "prunable_weights",
     "pruned",
     "select",
