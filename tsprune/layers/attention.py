@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tsprune.layers.axes import Axis, Slot, inputs, outputs
 from tsprune.layers.dropout import Dropout
-
 
 FEW_KEYS = 16
 """Up to so many keys the scores are kept transposed: on a CPU a softmax over rows of a few numbers costs four times one
@@ -19,7 +19,8 @@ class Attention(nn.Module):
     """Base of every attention-like layer: projections around :meth:`mix`, which a subclass defines.
 
     ``n_heads`` and ``head_dim`` are the geometry: query, key and value give ``n_heads * head_dim`` features, and no
-    width is ever read off an activation. A pruner that narrows the projections writes the new numbers back.
+    width is ever read off an activation. A pruner that narrows the projections writes the new numbers back. ``scale`` of
+    the scores stays that of the widths the layer was built with, since its weights were trained with it.
 
     ``fused`` (see :func:`plain_attention`) chooses between a fused kernel and plain matrix products where both exist.
     """
@@ -28,6 +29,7 @@ class Attention(nn.Module):
         super().__init__()
         self.n_heads = n_heads
         self.head_dim = d_model // n_heads
+        self.scale = self.head_dim**-0.5
         self.fused = True
         inner = self.n_heads * self.head_dim
         self.query = nn.Linear(d_model, inner)
@@ -52,6 +54,27 @@ class Attention(nn.Module):
         """Projected ``(batch, length, n_heads * head_dim)`` queries, keys, values to the same shape as the queries."""
         raise NotImplementedError
 
+    def stream(self) -> list[Slot]:
+        """Where the width of ``x`` lies."""
+        return [*inputs(self.query), *outputs(self.out)]
+
+    def source(self) -> list[Slot]:
+        """Where the width of ``source`` lies."""
+        return [*inputs(self.key), *inputs(self.value)]
+
+    def axes(self) -> list[Axis]:
+        """The features of a head, each head keeping its own, and the heads."""
+        n, e = self.n_heads, self.head_dim
+        return [
+            Axis("head_dim", self.inner(), groups=n, writes=((self, "head_dim"),)),
+            Axis("n_heads", self.inner(inner=e), writes=((self, "n_heads"),)),
+        ]
+
+    def inner(self, outer: int = 1, inner: int = 1) -> list[Slot]:
+        """Where the width between the projections lies."""
+        written = [slot for layer in (self.query, self.key, self.value) for slot in outputs(layer, outer, inner)]
+        return [*written, *inputs(self.out, outer, inner)]
+
 
 class FullAttention(Attention):
     """softmax(Q K^T / sqrt(head_dim)) V with dropout on the attention matrix (Vaswani et al. 2017, eq. 1).
@@ -74,8 +97,10 @@ class FullAttention(Attention):
             return self.merge_heads(self.dropout(scores.softmax(-2)).transpose(-2, -1) @ v)
         if self.fused and not self.dropout.active:
             causal = self.mask is not None
-            return self.merge_heads(F.scaled_dot_product_attention(q, k, v, score_bias, is_causal=causal))
-        scores = (q * self.head_dim**-0.5) @ k.transpose(-2, -1)
+            return self.merge_heads(
+                F.scaled_dot_product_attention(q, k, v, score_bias, is_causal=causal, scale=self.scale)
+            )
+        scores = (q * self.scale) @ k.transpose(-2, -1)
         for bias in (self.mask, score_bias):
             if bias is not None:
                 scores.add_(bias.to(scores.dtype))
@@ -114,5 +139,5 @@ class DeStationaryAttention(FullAttention):
         self, x: torch.Tensor, source: torch.Tensor, tau: torch.Tensor, delta: torch.Tensor | None = None
     ) -> torch.Tensor:
         queries = self.query(x) * tau.unsqueeze(1)
-        bias = None if delta is None else (delta * self.head_dim**-0.5)[:, None, None, :]
+        bias = None if delta is None else (delta * self.scale)[:, None, None, :]
         return self.out(self.mix(queries, self.key(source), self.value(source), bias))

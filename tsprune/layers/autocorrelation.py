@@ -57,6 +57,7 @@ class AutoCorrelation(Attention):
 
     def __init__(self, d_model: int, n_heads: int, length: int, factor: float, exact_odd_lags: bool = False):
         super().__init__(d_model, n_heads)
+        self.scale = 1 / (self.n_heads * self.head_dim)
         self.length = length
         stretched = length % 2 == 1 and length > 1 and not exact_odd_lags
         lags = odd_length_lags(length) if stretched else None
@@ -71,7 +72,7 @@ class AutoCorrelation(Attention):
         """``(batch, L, L)``: the weights of the values, row t for output t; softmax over the chosen delays."""
         products = k @ q.transpose(1, 2)
         products = F.pad(products, (0, 0, 0, self.length - k.shape[1]))
-        correlation = circular_diagonal_sums(products) / (self.n_heads * self.head_dim)
+        correlation = circular_diagonal_sums(products) * self.scale
         if self.lags is not None:
             correlation = F.linear(correlation, self.lags.to(correlation.dtype))
         if self.training:

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import nn
 
+from tsprune.layers.axes import Slot, outputs
 from tsprune.layers.dropout import Dropout
 
 
@@ -33,6 +34,10 @@ class PositionTable(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.table[: x.shape[-2]]
+
+    def stream(self) -> list[Slot]:
+        """Where the width of ``x`` lies."""
+        return [Slot(self, "table", 1)]
 
 
 class CircularTokens(nn.Linear):
@@ -71,3 +76,8 @@ class DataEmbedding(nn.Module):
 
     def forward(self, x: torch.Tensor, marks: torch.Tensor) -> torch.Tensor:
         return self.dropout(self.position(self.value(x) + self.time(marks)))
+
+    def stream(self) -> list[Slot]:
+        """Where the width of the tokens lies."""
+        position = [] if isinstance(self.position, nn.Identity) else self.position.stream()
+        return [*outputs(self.value), *outputs(self.time), *position]

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from tsprune.layers.attention import Attention
+from tsprune.layers.axes import Axis, Slot, along, inputs, outputs
 from tsprune.layers.dropout import Dropout
 
 ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU}
@@ -27,6 +28,13 @@ class FeedForward(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.dropout(self.down(self.dropout(self.activation(self.up(x)))))
 
+    def stream(self) -> list[Slot]:
+        """Where the width of ``x`` lies."""
+        return [*inputs(self.up), *outputs(self.down)]
+
+    def axes(self) -> list[Axis]:
+        return [Axis("d_ff", [*outputs(self.up), *inputs(self.down)])]
+
 
 class EncoderLayer(nn.Module):
     """Post-norm: x = LN(x + drop(attention)), then LN(x + feed_forward).
@@ -45,6 +53,11 @@ class EncoderLayer(nn.Module):
     def forward(self, x: torch.Tensor, *extra) -> torch.Tensor:
         x = self.norm1(x + self.dropout(self.attention(x, x, *extra)))
         return self.norm2(x + self.feed_forward(x))
+
+    def stream(self) -> list[Slot]:
+        """Where the width of ``x`` lies."""
+        attention = [*self.attention.stream(), *self.attention.source()]
+        return [*attention, *self.feed_forward.stream(), *along(self.norm1), *along(self.norm2)]
 
 
 class DecoderLayer(nn.Module):
@@ -76,6 +89,16 @@ class DecoderLayer(nn.Module):
         x = self.norm2(x + self.dropout(self.cross_attention(x, memory, *cross_extra)))
         return self.norm3(x + self.feed_forward(x))
 
+    def stream(self) -> list[Slot]:
+        """Where the width of ``x`` lies."""
+        attention = [*self.self_attention.stream(), *self.self_attention.source(), *self.cross_attention.stream()]
+        norms = [*along(self.norm1), *along(self.norm2), *along(self.norm3)]
+        return [*attention, *self.feed_forward.stream(), *norms]
+
+    def memory(self) -> list[Slot]:
+        """Where the width of ``memory`` lies."""
+        return self.cross_attention.source()
+
 
 class Encoder(nn.Module):
     """Layers one after the other, then a norm: ``(batch, length, d_model)`` to the same shape."""
@@ -90,6 +113,10 @@ class Encoder(nn.Module):
             x = layer(x, *extra)
         return self.norm(x)
 
+    def stream(self) -> list[Slot]:
+        """Where the width of ``x`` lies."""
+        return [*layer_streams(self.layers), *norm_stream(self.norm)]
+
 
 class Decoder(nn.Module):
     """Layers that also see the encoder's output ``memory``, then a norm."""
@@ -103,3 +130,21 @@ class Decoder(nn.Module):
         for layer in self.layers:
             x = layer(x, memory, self_extra, cross_extra)
         return self.norm(x)
+
+    def stream(self) -> list[Slot]:
+        """Where the width of ``x`` lies."""
+        return [*layer_streams(self.layers), *norm_stream(self.norm)]
+
+    def memory(self) -> list[Slot]:
+        """Where the width of ``memory`` lies."""
+        return [slot for layer in self.layers for slot in layer.memory()]
+
+
+def layer_streams(layers: Iterable[nn.Module]) -> list[Slot]:
+    """Where the width of the stream through ``layers`` lies."""
+    return [slot for layer in layers for slot in layer.stream()]
+
+
+def norm_stream(norm: nn.Module) -> list[Slot]:
+    """Of a norm of torch's, or of one that declares it itself."""
+    return norm.stream() if hasattr(norm, "stream") else along(norm)

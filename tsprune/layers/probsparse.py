@@ -5,6 +5,7 @@ import math
 import torch
 
 from tsprune.layers.attention import Attention, causal_mask
+from tsprune.layers.axes import Axis
 
 
 class ProbSparseAttention(Attention):
@@ -56,7 +57,7 @@ class ProbSparseAttention(Attention):
         q, k, v = self.split_heads(q), self.split_heads(k), self.split_heads(v)
         top = self.selective_queries(q, k)  # (batch, n_heads, n_top)
         rows = top.unsqueeze(-1).expand(-1, -1, -1, self.head_dim)
-        scores = (q.gather(2, rows) * self.head_dim**-0.5) @ k.transpose(-2, -1)
+        scores = (q.gather(2, rows) * self.scale) @ k.transpose(-2, -1)
         if self.mask is not None:
             scores = scores + self.mask.to(scores.dtype)[top]
             context = v.cumsum(2)
@@ -67,6 +68,17 @@ class ProbSparseAttention(Attention):
         if self.transpose_heads:
             return self.merge_heads(context)
         return context.reshape(context.shape[0], self.length, self.n_heads * self.head_dim)
+
+    def axes(self) -> list[Axis]:
+        """Unless the axes are put back, all heads must keep the same features, and all heads stay."""
+        if self.transpose_heads:
+            return super().axes()
+        n, e = self.n_heads, self.head_dim
+        mixed = "time and heads are mixed as published: without a head every time step would move"
+        return [
+            Axis("head_dim", self.inner(outer=n), writes=((self, "head_dim"),)),
+            Axis("n_heads", self.inner(inner=e), fixed=mixed),
+        ]
 
     @torch.no_grad()
     def selective_queries(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
