@@ -19,8 +19,8 @@ class Attention(nn.Module):
     """Base of every attention-like layer: projections around :meth:`mix`, which a subclass defines.
 
     ``n_heads`` and ``head_dim`` are the geometry: query, key and value give ``n_heads * head_dim`` features, and no
-    width is ever read off an activation. A pruner that narrows the projections writes the new numbers back. ``scale`` of
-    the scores stays that of the widths the layer was built with, since its weights were trained with it.
+    width is ever read off an activation. A pruner that narrows the projections writes the new numbers back. The
+    ``scale`` of the scores stays that of the widths the layer was built with: its weights were trained with it.
 
     ``fused`` (see :func:`plain_attention`) chooses between a fused kernel and plain matrix products where both exist.
     """
@@ -93,7 +93,7 @@ class FullAttention(Attention):
         """``score_bias``: added to the scaled scores, broadcast to ``(batch, n_heads, length, source length)``."""
         q, k, v = self.split_heads(q), self.split_heads(k), self.split_heads(v)
         if k.shape[2] <= FEW_KEYS and self.mask is None and score_bias is None:
-            scores = k @ (q * self.head_dim**-0.5).transpose(-2, -1)
+            scores = k @ (q * self.scale).transpose(-2, -1)
             return self.merge_heads(self.dropout(scores.softmax(-2)).transpose(-2, -1) @ v)
         if self.fused and not self.dropout.active:
             causal = self.mask is not None
