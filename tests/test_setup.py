@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from tsprune.study import STUDIES
-from tsprune.study.notebooks import default_parameters
 from tsprune.study.places import project_root
+from tsprune.study.profiles import default_parameters
 
 ROOT = project_root()
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -25,9 +25,11 @@ def study(
 
     Exit status: 0 all well, 1 a notebook failed or a cell has no result (the report names it), 2 bad input.
     """
-    from tsprune.study.notebooks import plan_profile, run_profile
+    from tsprune.study.profiles import plan_profile
 
     runs = plan_profile(profile, only=only, jobs=jobs, output=output)
+    from tsprune.study.notebooks import run_profile  # papermill and the plotting: not needed to refuse a parameter
+
     if run_profile(runs):
         raise typer.Exit(1)
 

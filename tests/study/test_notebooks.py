@@ -11,8 +11,9 @@ import yaml
 from pandas import date_range
 
 from tsprune.study import STUDIES
-from tsprune.study.notebooks import plan_profile, run_profile
+from tsprune.study.notebooks import run_profile
 from tsprune.study.places import project_root
+from tsprune.study.profiles import plan_profile
 
 ROOT = project_root()
 
