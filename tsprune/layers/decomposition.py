@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from tsprune.layers.attention import Attention
+from tsprune.layers.axes import Slot, along, inputs
 from tsprune.layers.dropout import Dropout
-from tsprune.layers.encoder_decoder import FeedForward
+from tsprune.layers.encoder_decoder import FeedForward, layer_streams
 
 
 def neighbour_counts(length: int, kernel: int) -> torch.Tensor:
@@ -51,6 +52,10 @@ class SeasonalNorm(nn.Module):
         x = self.norm(x)
         return x - x.mean(dim=1, keepdim=True)
 
+    def stream(self) -> list[Slot]:
+        """Where the width of ``x`` lies."""
+        return along(self.norm)
+
 
 class TrendProjection(nn.Linear):
     """Circular convolution of width 3, no bias: ``(batch, length, d_model)`` to ``(batch, length, channels)``.
@@ -91,6 +96,10 @@ class DecompositionEncoderLayer(nn.Module):
         x = self.trend.seasonal(x + self.dropout(self.attention(x, x, *extra)))
         return self.trend.seasonal(x + self.feed_forward(x))
 
+    def stream(self) -> list[Slot]:
+        """Where the width of ``x`` lies."""
+        return [*self.attention.stream(), *self.attention.source(), *self.feed_forward.stream()]
+
 
 class DecompositionDecoderLayer(nn.Module):
     """Three sub-layers, each followed by a decomposition; the three trends are summed and projected (eq. 4)."""
@@ -128,6 +137,15 @@ class DecompositionDecoderLayer(nn.Module):
         trend3 = self.trend(x)
         return x - trend3, self.trend_projection(trend1 + trend2 + trend3)
 
+    def stream(self) -> list[Slot]:
+        """Where the width of ``x`` lies."""
+        attention = [*self.self_attention.stream(), *self.self_attention.source(), *self.cross_attention.stream()]
+        return [*attention, *self.feed_forward.stream(), *inputs(self.trend_projection)]
+
+    def memory(self) -> list[Slot]:
+        """Where the width of ``memory`` lies."""
+        return self.cross_attention.source()
+
 
 class DecompositionDecoder(nn.Module):
     """Layers that hand on the seasonal part and add up the trend, then a norm on the seasonal part."""
@@ -144,6 +162,14 @@ class DecompositionDecoder(nn.Module):
             x, step = layer(x, memory, self_extra, cross_extra)
             trend = trend + step
         return self.norm(x), trend
+
+    def stream(self) -> list[Slot]:
+        """Where the width of ``x`` lies."""
+        return [*layer_streams(self.layers), *self.norm.stream()]
+
+    def memory(self) -> list[Slot]:
+        """Where the width of ``memory`` lies."""
+        return [slot for layer in self.layers for slot in layer.memory()]
 
 
 def decoder_start(

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from tsprune.layers.axes import Slot, inputs, outputs
+
 
 def select_modes(length: int, modes: int, method: str, generator: torch.Generator) -> list[int]:
     """``min(modes, length // 2)`` frequencies below ``length // 2``, ascending: the lowest (``low``), or drawn."""
@@ -53,6 +55,7 @@ class ComplexWeights(nn.Module):
     """One complex matrix ``(inputs, outputs)`` per mode and head, applied to spectra.
 
     ``real`` and ``imag`` are ``(modes, n_heads, head_dim, head_dim)``, initially uniform in [0, 1 / d_model^2).
+    ``head_dim`` is the number of outputs; a pruner may leave fewer inputs.
     """
 
     def __init__(self, modes: int, n_heads: int, head_dim: int):
@@ -64,20 +67,25 @@ class ComplexWeights(nn.Module):
         self.imag = nn.Parameter(scale * torch.rand(modes, n_heads, head_dim, head_dim))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``(modes, n_heads, 2, batch, head_dim)`` to the same shape: a complex product for each mode and head."""
-        rows = x.flatten(2, 3)
-        by_real = (rows @ self.real).view(x.shape)
-        by_imag = (rows @ self.imag).view(x.shape)
+        """``(modes, n_heads, 2, batch, inputs)`` to ``(..., head_dim)``: a complex product for each mode and head."""
+        rows, shape = x.flatten(2, 3), (*x.shape[:-1], self.head_dim)
+        by_real = (rows @ self.real).view(shape)
+        by_imag = (rows @ self.imag).view(shape)
         real = by_real[:, :, 0] - by_imag[:, :, 1]
         imag = by_real[:, :, 1] + by_imag[:, :, 0]
         return torch.stack([real, imag], dim=2)
+
+    def along(self, dim: int) -> list[Slot]:
+        """Where modes (0), inputs (2) or outputs (3) lie."""
+        return [Slot(self, "real", dim), Slot(self, "imag", dim)]
 
 
 class FourierBlock(nn.Module):
     """Spectrum at the selected modes, a complex matrix per mode and head, and back (paper: FEB-f).
 
     As in the published code, the result of the w-th selected mode is put at frequency w, whatever the mode;
-    ``exact_bins=True`` puts it back where it was taken, which is the paper's formula.
+    ``exact_bins=True`` puts it back where it was taken, which is the paper's formula. ``head_dim`` is that of the
+    input; the output's is that of the weights.
     """
 
     def __init__(self, n_heads: int, head_dim: int, length: int, modes: Sequence[int], exact_bins: bool = False):
@@ -102,6 +110,11 @@ class FourierBlock(nn.Module):
         mixed = self.weights(spectrum.permute(2, 3, 1, 0, 4))
         return mixed.permute(3, 1, 4, 2, 0).flatten(3) @ self.inverse_dft.to(q.dtype)
 
+    def mode_slots(self) -> list[Slot]:
+        """Where the modes lie. Real and imaginary rows come one after the other."""
+        dft = [Slot(self, name, 0, outer=2) for name in ("forward_dft", "inverse_dft")]
+        return [*self.weights.along(0), *dft]
+
 
 class FourierCrossBlock(nn.Module):
     """Attention between the spectra of queries and keys, each at its own modes (paper: FEA-f).
@@ -123,6 +136,7 @@ class FourierCrossBlock(nn.Module):
         super().__init__()
         self.n_heads = n_heads
         self.head_dim = head_dim
+        self.scale = (n_heads * head_dim) ** -2
         self.length = length
         self.source_length = source_length
         self.activation = activation
@@ -152,8 +166,12 @@ class FourierCrossBlock(nn.Module):
             scores = (real.square() + imag.square()).sqrt().softmax(-1)
             values = (scores.unsqueeze(2) @ keys.unflatten(2, (2, self.key_modes))).flatten(2, 3)
         mixed = self.weights(values.unflatten(2, (2, self.query_modes)).permute(3, 1, 2, 0, 4))
-        scale = (self.n_heads * self.head_dim) ** -2
-        return mixed.permute(3, 1, 4, 2, 0).flatten(3) @ (self.inverse_dft * scale).to(q.dtype)
+        return mixed.permute(3, 1, 4, 2, 0).flatten(3) @ (self.inverse_dft * self.scale).to(q.dtype)
+
+    def mode_slots(self) -> list[Slot]:
+        """Where the modes of the queries lie. Real and imaginary rows come one after the other."""
+        dft = [Slot(self, name, 0, outer=2) for name in ("query_dft", "inverse_dft")]
+        return [*self.weights.along(0), *dft]
 
 
 class FourierLayer(nn.Module):
@@ -192,3 +210,19 @@ class FourierLayer(nn.Module):
         if self.transpose_heads:
             mixed = mixed.permute(0, 3, 1, 2)
         return self.out(mixed.reshape(x.shape[0], x.shape[1], self.n_heads * self.head_dim))
+
+    def stream(self) -> list[Slot]:
+        """Where the width of ``x`` lies."""
+        return [*inputs(self.query), *outputs(self.out)]
+
+    def source(self) -> list[Slot]:
+        """Where the width of ``source`` lies."""
+        return [*inputs(self.key), *inputs(self.value)]
+
+    def projected(self) -> list[Slot]:
+        """Where the features of a head lie that go into the block: every head has the same."""
+        return [slot for layer in (self.query, self.key, self.value) for slot in outputs(layer, outer=self.n_heads)]
+
+    def merged(self) -> list[Slot]:
+        """Where the features of a head lie that come out of the block."""
+        return inputs(self.out, outer=self.n_heads)
