@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from tsprune.layers.autocorrelation import AutoCorrelation
+from tsprune.layers.axes import Axis, inputs
 from tsprune.layers.decomposition import (
     DecompositionDecoder,
     DecompositionDecoderLayer,
@@ -89,3 +90,8 @@ class Autoformer(Forecaster):
 
     def output_layers(self):
         return [self.projection, *(layer.trend_projection for layer in self.decoder.layers)]
+
+    def streams(self):
+        encoder = [*self.enc_embedding.stream(), *self.encoder.stream(), *self.decoder.memory()]
+        decoder = [*self.dec_embedding.stream(), *self.decoder.stream(), *inputs(self.projection)]
+        return [Axis("encoder.d_model", encoder), Axis("decoder.d_model", decoder)]

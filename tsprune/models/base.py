@@ -1,6 +1,7 @@
 """What every forecaster has in common: its config, its call, its place in the registry."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 import torch
@@ -8,6 +9,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from tsprune.errors import UserError, unknown
+from tsprune.layers.axes import Axis
 from tsprune.typed import Config
 
 Size = Annotated[int, Field(ge=1)]
@@ -151,6 +153,18 @@ class Forecaster(nn.Module):
     def output_layers(self) -> list[nn.Module]:
         """Layers whose outputs are the forecast's variables or horizon: a pruner keeps their output width."""
         return []
+
+    def streams(self) -> list[Axis]:
+        """Widths that run through several layers; a subclass declares them. See :meth:`axes`."""
+        return []
+
+    def axes(self) -> list[Axis]:
+        """Every width that a pruner may narrow: the model's streams, then what its layers declare under their names."""
+        found = self.streams()
+        for name, module in self.named_modules():
+            if module is not self and hasattr(module, "axes"):
+                found += [replace(axis, name=f"{name}.{axis.name}") for axis in module.axes()]
+        return found
 
     def extra_repr(self) -> str:
         return f"name={self.name!r}"

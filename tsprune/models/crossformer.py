@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import nn
 
 from tsprune.layers.attention import FullAttention
+from tsprune.layers.axes import Axis, Slot, along, inputs, outputs
 from tsprune.layers.dropout import Dropout
 from tsprune.layers.embedding import PositionTable
 from tsprune.models.base import ForecastConfig, Forecaster, Rule, head_problems, register, same_channel_problems
@@ -38,6 +39,13 @@ class MLP(nn.Sequential):
 
     def __init__(self, d_model: int, d_ff: int):
         super().__init__(nn.Linear(d_model, d_ff), nn.GELU(), nn.Linear(d_ff, d_model))
+
+    def stream(self) -> list[Slot]:
+        """Where the width of its input and output lies."""
+        return [*inputs(self[0]), *outputs(self[2])]
+
+    def axes(self) -> list[Axis]:
+        return [Axis("d_ff", [*outputs(self[0]), *inputs(self[2])])]
 
 
 class TwoStageAttention(nn.Module):
@@ -70,6 +78,20 @@ class TwoStageAttention(nn.Module):
         x = self.norm4(x + self.dropout(self.mlp2(x)))
         return x.unflatten(0, (batch, segments)).transpose(1, 2)
 
+    def stream(self) -> list[Slot]:
+        """Where the width of ``x`` lies."""
+        attention = [*self.time.stream(), *self.time.source(), *self.sender.source(), *self.receiver.stream()]
+        norms = [slot for norm in (self.norm1, self.norm2, self.norm3, self.norm4) for slot in along(norm)]
+        return [*attention, *self.mlp1.stream(), *self.mlp2.stream(), *norms]
+
+    def axes(self) -> list[Axis]:
+        """The number of routers, their width, and that of what they collect."""
+        return [
+            Axis("routers", [Slot(self, "routers", 1)]),
+            Axis("router_dim", [Slot(self, "routers", 2), *inputs(self.sender.query)]),
+            Axis("collected", [*outputs(self.sender.out), *self.receiver.source()]),
+        ]
+
 
 class SegmentMerging(nn.Module):
     """``win_size`` neighbouring segments to one; missing ones at the end repeat the last segments (section 3.3)."""
@@ -86,6 +108,10 @@ class SegmentMerging(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x.index_select(2, self.order).unflatten(2, (-1, self.win_size)).flatten(3)
         return self.linear(self.norm(x))
+
+    def source(self) -> list[Slot]:
+        """Where the width of ``x`` lies, once for each segment that is merged."""
+        return [*along(self.norm, outer=self.win_size), *inputs(self.linear, outer=self.win_size)]
 
 
 class EncoderScale(nn.Module):
@@ -120,6 +146,11 @@ class DecoderScale(nn.Module):
         x = self.norm1(x + self.dropout(self.cross_attention(x, memory.flatten(0, 1))))
         x = self.norm2(x + self.mlp(x)).unflatten(0, shape)
         return x, self.projection(x)
+
+    def stream(self) -> list[Slot]:
+        """Where the width of ``x`` lies."""
+        attention = [*self.self_attention.stream(), *self.cross_attention.stream(), *self.mlp.stream()]
+        return [*attention, *along(self.norm1), *along(self.norm2), *inputs(self.projection)]
 
 
 BLOCK = r"encoder\.encode_blocks\.(\d+)"
@@ -202,3 +233,18 @@ class Crossformer(Forecaster):
 
     def output_layers(self):
         return [layer.projection for layer in self.decoder]
+
+    def streams(self):
+        """One for each encoder scale, the first also that of the embedded segments, and the decoder's."""
+        scales = [
+            [*outputs(self.embedding), *self.position.stream(), Slot(self, "enc_positions", 3), *along(self.norm)]
+        ]
+        scales[0] += self.decoder[0].cross_attention.source()
+        for layer, reader in zip(self.encoder, self.decoder[1:], strict=True):
+            if layer.merging is not None:
+                scales[-1] += layer.merging.source()
+                scales.append(outputs(layer.merging.linear))
+            scales[-1] += [*layer.attention.stream(), *reader.cross_attention.source()]
+        decoder = [Slot(self, "dec_positions", 3), *(slot for layer in self.decoder for slot in layer.stream())]
+        encoder = [Axis(f"encoder.{number}.d_model", slots) for number, slots in enumerate(scales)]
+        return [*encoder, Axis("decoder.d_model", decoder)]

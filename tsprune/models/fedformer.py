@@ -7,6 +7,7 @@ import torch
 from pydantic import BeforeValidator, Field
 from torch import nn
 
+from tsprune.layers.axes import Axis, inputs
 from tsprune.layers.decomposition import (
     DecompositionDecoder,
     DecompositionDecoderLayer,
@@ -153,6 +154,37 @@ class FEDformer(Forecaster):
 
     def output_layers(self):
         return [self.projection, *(layer.trend_projection for layer in self.decoder.layers)]
+
+    def streams(self):
+        encoder = [*self.enc_embedding.stream(), *self.encoder.stream(), *self.decoder.memory()]
+        decoder = [*self.dec_embedding.stream(), *self.decoder.stream(), *inputs(self.projection)]
+        found = [Axis("encoder.d_model", encoder), Axis("decoder.d_model", decoder)]
+        users = {
+            "encoder_block": [layer.attention for layer in self.encoder.layers],
+            "decoder_block": [layer.self_attention for layer in self.decoder.layers],
+            "cross_block": [layer.cross_attention for layer in self.decoder.layers],
+        }
+        for name, layers in users.items():
+            found += self.block_axes(name, layers)
+        return found
+
+    def block_axes(self, name: str, layers: list[FourierLayer]) -> list[Axis]:
+        """Of a Fourier block and the layers that share it: modes, a head's features before it and after it."""
+        block = self.get_submodule(name)
+        modes = "query_modes" if isinstance(block, FourierCrossBlock) else "modes"
+        before = [slot for layer in layers for slot in layer.projected()]
+        after = [slot for layer in layers for slot in layer.merged()]
+        written = ((block.weights, "head_dim"), *((layer, "head_dim") for layer in layers))
+        mixed = (
+            None
+            if self.config.transpose_heads
+            else ("time and features are mixed as published: without a feature every time step would move")
+        )
+        return [
+            Axis(f"{name}.modes", block.mode_slots(), writes=((block, modes),)),
+            Axis(f"{name}.head_dim", [*before, *block.weights.along(2)], writes=((block, "head_dim"),)),
+            Axis(f"{name}.out_dim", [*block.weights.along(3), *after], writes=written, fixed=mixed),
+        ]
 
     @property
     def reference_rules(self):

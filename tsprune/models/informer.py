@@ -1,9 +1,12 @@
 """Informer: attention for selected queries, and an encoder that halves its length from layer to layer."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tsprune.layers.axes import Axis, Slot, along, inputs, outputs
 from tsprune.layers.embedding import DataEmbedding
 from tsprune.layers.encoder_decoder import Decoder, DecoderLayer, Encoder, EncoderLayer
 from tsprune.layers.probsparse import ProbSparseAttention
@@ -53,6 +56,15 @@ class DistillingEncoder(Encoder):
         for layer, distil in zip(self.layers, self.distilling, strict=False):
             x = distil(layer(x))
         return self.norm(self.layers[-1](x))
+
+    def streams(self) -> list[list[Slot]]:
+        """Where the width of the stream through each layer lies: a convolution may change it."""
+        found = [layer.stream() for layer in self.layers]
+        for (before, after), distil in zip(pairwise(found), self.distilling, strict=True):
+            before += inputs(distil.convolution)
+            after += [*outputs(distil.convolution), *along(distil.norm)]
+        found[-1] += along(self.norm)
+        return found
 
 
 @register("Informer")
@@ -112,3 +124,11 @@ class Informer(Forecaster):
 
     def output_layers(self):
         return [self.projection]
+
+    def streams(self):
+        parts = self.encoder.streams() if self.config.distil else [self.encoder.stream()]
+        parts[0] = [*self.enc_embedding.stream(), *parts[0]]
+        parts[-1] += self.decoder.memory()
+        decoder = [*self.dec_embedding.stream(), *self.decoder.stream(), *inputs(self.projection)]
+        encoder = [Axis(f"encoder.{number}.d_model", slots) for number, slots in enumerate(parts)]
+        return [*encoder, Axis("decoder.d_model", decoder)]

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from tsprune.layers.attention import FullAttention
+from tsprune.layers.axes import Axis, inputs, outputs
 from tsprune.layers.dropout import Dropout
 from tsprune.layers.encoder_decoder import Encoder, EncoderLayer
 from tsprune.layers.normalisation import standardise
@@ -56,3 +57,6 @@ class iTransformer(Forecaster):
 
     def output_layers(self):
         return [self.projection]
+
+    def streams(self):
+        return [Axis("d_model", [*outputs(self.embedding), *self.encoder.stream(), *inputs(self.projection)])]

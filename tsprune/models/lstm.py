@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from tsprune.layers.axes import Axis, Slot, inputs
 from tsprune.layers.dropout import Dropout
 from tsprune.layers.normalisation import standardise
 from tsprune.models.base import ForecastConfig, Forecaster, register, same_channel_problems
@@ -50,3 +51,13 @@ class LSTM(Forecaster):
 
     def output_layers(self):
         return [self.projection]
+
+    def streams(self):
+        found = []
+        for number, (layer, after) in enumerate(pairwise([*self.layers, None])):
+            four_gates = [
+                Slot(layer, f"{what}_l0", 0, outer=4) for what in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            ]
+            reader = inputs(self.projection) if after is None else [Slot(after, "weight_ih_l0", 1)]
+            found.append(Axis(f"layers.{number}.hidden", [*four_gates, Slot(layer, "weight_hh_l0", 1), *reader]))
+        return found

@@ -1,5 +1,6 @@
 """Non-stationary Transformer: standardised windows, and attention that knows what was taken out."""
 
+from itertools import pairwise
 from typing import Annotated
 
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tsprune.layers.attention import DeStationaryAttention
+from tsprune.layers.axes import Axis, inputs, outputs
 from tsprune.layers.embedding import DataEmbedding
 from tsprune.layers.encoder_decoder import Decoder, DecoderLayer, Encoder, EncoderLayer
 from tsprune.layers.normalisation import standardise
@@ -51,6 +53,10 @@ class Projector(nn.Module):
         after = torch.cat([by_channel[:, 1:], by_channel[:, :1]], dim=1)
         series = self.series(torch.cat([before, by_channel, after], dim=-1)).squeeze(-1)
         return self.backbone(torch.cat([series, statistic.squeeze(1)], dim=-1))
+
+    def axes(self) -> list[Axis]:
+        linear = self.backbone[::2]
+        return [Axis(f"hidden{i}", [*outputs(a), *inputs(b)]) for i, (a, b) in enumerate(pairwise(linear))]
 
 
 @register("Nonstationary_Transformer")
@@ -108,3 +114,8 @@ class NonstationaryTransformer(Forecaster):
 
     def output_layers(self):
         return [self.projection]
+
+    def streams(self):
+        encoder = [*self.enc_embedding.stream(), *self.encoder.stream(), *self.decoder.memory()]
+        decoder = [*self.dec_embedding.stream(), *self.decoder.stream(), *inputs(self.projection)]
+        return [Axis("encoder.d_model", encoder), Axis("decoder.d_model", decoder)]

@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import nn
 
 from tsprune.layers.attention import FullAttention
+from tsprune.layers.axes import Axis, inputs, outputs
 from tsprune.layers.dropout import Dropout
 from tsprune.layers.embedding import PositionTable
 from tsprune.layers.encoder_decoder import Encoder, EncoderLayer
@@ -80,6 +81,10 @@ class PatchTST(Forecaster):
 
     def output_layers(self):
         return [self.head]
+
+    def streams(self):
+        head = inputs(self.head, outer=self.config.patches)  # the features of one patch after those of another
+        return [Axis("d_model", [*outputs(self.embedding), *self.position.stream(), *self.encoder.stream(), *head])]
 
     @property
     def reference_rules(self):

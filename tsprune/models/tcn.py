@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
+from tsprune.layers.axes import Axis, inputs, outputs
 from tsprune.layers.dropout import Dropout
 from tsprune.layers.encoder_decoder import ACTIVATIONS
 from tsprune.layers.normalisation import standardise
@@ -45,6 +46,9 @@ class ResidualBlock(nn.Module):
         y = self.dropout(self.activation(self.second(F.pad(y, (self.past, 0)))))
         return self.activation(x + y)
 
+    def axes(self) -> list[Axis]:
+        return [Axis("hidden", [*outputs(self.first), *inputs(self.second)])]
+
 
 @register("TCN")
 class TCN(Forecaster):
@@ -79,3 +83,7 @@ class TCN(Forecaster):
 
     def output_layers(self):
         return [self.projection]
+
+    def streams(self):
+        blocks = [slot for block in self.blocks for slot in (*inputs(block.first), *outputs(block.second))]
+        return [Axis("d_model", [*outputs(self.embedding), *blocks, *inputs(self.projection)])]

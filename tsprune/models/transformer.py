@@ -3,6 +3,7 @@
 from torch import nn
 
 from tsprune.layers.attention import FullAttention
+from tsprune.layers.axes import Axis, inputs
 from tsprune.layers.embedding import DataEmbedding
 from tsprune.layers.encoder_decoder import Decoder, DecoderLayer, Encoder, EncoderLayer
 from tsprune.models.base import ForecastConfig, Forecaster, head_problems, register
@@ -52,3 +53,8 @@ class Transformer(Forecaster):
 
     def output_layers(self):
         return [self.projection]
+
+    def streams(self):
+        encoder = [*self.enc_embedding.stream(), *self.encoder.stream(), *self.decoder.memory()]
+        decoder = [*self.dec_embedding.stream(), *self.decoder.stream(), *inputs(self.projection)]
+        return [Axis("encoder.d_model", encoder), Axis("decoder.d_model", decoder)]
