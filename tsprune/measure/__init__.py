@@ -2,6 +2,15 @@
 
 from tsprune.measure.complexity import count_parameters, matmul_macs
 from tsprune.measure.environment import environment, versions
+from tsprune.measure.live import LiveReport, live_parameters
 from tsprune.measure.memory import PeakMemory
 
-__all__ = ["PeakMemory", "count_parameters", "environment", "matmul_macs", "versions"]
+__all__ = [
+    "LiveReport",
+    "PeakMemory",
+    "count_parameters",
+    "environment",
+    "live_parameters",
+    "matmul_macs",
+    "versions",
+]

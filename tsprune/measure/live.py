@@ -1,0 +1,143 @@
+"""Which parameters have an effect on the forecast, found by gradient."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from tsprune.errors import UserError, unknown
+
+ROUNDING = 1e-4
+"""A gradient this much smaller in float64 than in float32 is rounding only: it shrinks with the precision (by about
+1e-9), while a true one stays."""
+SMALLEST = 1e-13
+"""Below this share of the largest gradient of its own tensor, a float64 gradient is taken as rounding."""
+
+
+@dataclass(frozen=True)
+class LiveReport:
+    """What :func:`live_parameters` found: bool tensors by parameter name, True where the gradient is not zero."""
+
+    in_evaluation: Mapping[str, Tensor]
+    in_training: Mapping[str, Tensor]
+    reached: frozenset[str]
+    """Parameters that the output is computed from: their gradient exists, be it zero."""
+
+    @property
+    def masks(self) -> dict[str, Tensor]:
+        """True where a parameter is live, in evaluation or in training."""
+        return {name: live | self.in_training[name] for name, live in self.in_evaluation.items()}
+
+    @property
+    def parameters(self) -> int:
+        """All trainable parameters, tied ones once."""
+        return sum(live.numel() for live in self.in_evaluation.values())
+
+    @property
+    def live(self) -> int:
+        """Parameters with an effect on the output, in evaluation or in training."""
+        return sum(int(live.sum()) for live in self.masks.values())
+
+    @property
+    def dead(self) -> int:
+        return self.parameters - self.live
+
+    def reason(self, name: str) -> str:
+        """Why all of a tensor is dead: ``no gradient`` (not used), ``zero gradient`` (cancels out); else ``""``."""
+        if self.masks[name].any():
+            return ""
+        return "zero gradient" if name in self.reached else "no gradient"
+
+    def frame(self) -> pd.DataFrame:
+        """One row per tensor: ``layer``, ``parameters``, ``live``, ``live_evaluation``, ``live_training``,
+        ``reason``."""
+        masks = self.masks
+        return pd.DataFrame(
+            {
+                "layer": name,
+                "parameters": live.numel(),
+                "live": int(live.sum()),
+                "live_evaluation": int(self.in_evaluation[name].sum()),
+                "live_training": int(self.in_training[name].sum()),
+                "reason": self.reason(name),
+            }
+            for name, live in masks.items()
+        )
+
+
+def live_parameters(
+    model: nn.Module, inputs: Sequence[Tensor | None], draws: int = 3, masks: Mapping[str, Tensor] | None = None
+) -> LiveReport:
+    """Find the parameters that a small change of moves the output, element by element.
+
+    A parameter is live if the gradient of a random projection of the output is not zero in one of ``draws`` draws of
+    the projection: in evaluation mode, in training mode. The first draw uses ``inputs`` as they are, the others scale
+    each input element by a random factor (zeros stay zero), so that a unit that is off by chance does not count as
+    dead; units with a ReLU want a few dozen windows all the same. Gradients are float64, on a CPU copy; ``model`` is not changed and torch's random state neither.
+
+    A gradient that cancels out (the key bias of a softmax attention) is not exactly zero in floating point, and a true
+    one can be tiny (FEDformer's Fourier weights): rounding is recognised by its size in float32 beside float64, see
+    :data:`ROUNDING`. Discrete choices (which delays, which queries) have no gradient: a parameter that acts through
+    them alone counts as dead.
+
+    ``masks``: weights outside are set to zero in the copy and are not live; nor are those that nothing reaches then.
+    A mask of an unknown name, and a gradient that is not finite, raise :class:`UserError`.
+    """
+    copies = {dtype: copy.deepcopy(model).to("cpu", dtype) for dtype in (torch.float64, torch.float32)}
+    for clone in copies.values():
+        parameters = dict(clone.named_parameters())
+        for name, mask in (masks or {}).items():
+            if name not in parameters:
+                raise UserError(unknown("parameter", name, parameters))
+            parameters[name].data.mul_(mask.cpu())
+    live = {}
+    reached: set[str] = set()
+    for training in (False, True):
+        live[training] = {n: torch.zeros(p.shape, dtype=torch.bool) for n, p in _trainable(copies[torch.float64])}
+        for draw in range(draws):
+            given = _scaled(inputs, draw)
+            exact = _gradients(copies[torch.float64].train(training), given, draw)
+            coarse = _gradients(copies[torch.float32].train(training), given, draw)
+            reached |= exact.keys()
+            for name, gradient in exact.items():
+                size = gradient.abs()
+                largest = size.max()
+                if not largest.isfinite():
+                    raise UserError(f"the gradient of '{name}' is not finite: live parameters cannot be told apart")
+                if largest > ROUNDING * coarse[name].abs().max():
+                    live[training][name] |= size > SMALLEST * largest
+        for name, mask in (masks or {}).items():
+            live[training][name] &= mask.cpu()
+    return LiveReport(live[False], live[True], frozenset(reached))
+
+
+def _trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+
+
+def _scaled(inputs: Sequence[Tensor | None], draw: int) -> list[Tensor | None]:
+    """``inputs`` in float64 on the CPU; from the second draw on, each element times a random factor around 1."""
+    generator = torch.Generator().manual_seed(draw)
+
+    def change(x: Tensor) -> Tensor:
+        x = x.detach().to("cpu", torch.float64)
+        noise = torch.randn(x.shape, generator=generator, dtype=torch.float64)
+        return x if draw == 0 else x * (1 + noise / 2)
+
+    return [None if x is None else change(x) for x in inputs]
+
+
+def _gradients(model: nn.Module, inputs: list[Tensor | None], draw: int) -> dict[str, Tensor]:
+    """Gradients, in float64, of a random projection of the output; no entry for a parameter without one."""
+    model.zero_grad(set_to_none=True)
+    dtype = next(model.parameters()).dtype
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(draw)  # the same dropout in both precisions
+        output = model(*(None if x is None else x.to(dtype) for x in inputs))
+    generator = torch.Generator().manual_seed(draw)
+    direction = torch.randn(output.shape, generator=generator, dtype=torch.float64).to(dtype)
+    (output * direction).sum().backward()
+    return {name: p.grad.double() for name, p in _trainable(model) if p.grad is not None}
