@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 import tsprune
-from tsprune.measure import PeakMemory, count_parameters, environment, matmul_macs, versions
+from tsprune.measure import PeakMemory, count_parameters, environment, versions
 
 
 def test_parameters_count_tied_tensors_once():
@@ -12,13 +12,6 @@ def test_parameters_count_tied_tensors_once():
     assert count_parameters(model) == 15 + 5 + 15
     model[1].weight = model[0].weight
     assert count_parameters(model) == 20
-
-
-def test_macs_of_a_linear_layer_by_hand():
-    model = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2))
-    model.train()
-    assert matmul_macs(model, (torch.randn(4, 3),)) == 4 * (3 * 5 + 5 * 2)
-    assert model.training
 
 
 def test_peak_memory_sees_an_allocation_and_starts_anew():

@@ -76,7 +76,8 @@ def live_parameters(
     A parameter is live if the gradient of a random projection of the output is not zero in one of ``draws`` draws of
     the projection: in evaluation mode, in training mode. The first draw uses ``inputs`` as they are, the others scale
     each input element by a random factor (zeros stay zero), so that a unit that is off by chance does not count as
-    dead; units with a ReLU want a few dozen windows all the same. Gradients are float64, on a CPU copy; ``model`` is not changed and torch's random state neither.
+    dead; units with a ReLU want a few dozen windows all the same. Gradients are float64, on a CPU copy; ``model`` is
+    not changed and torch's random state neither.
 
     A gradient that cancels out (the key bias of a softmax attention) is not exactly zero in floating point, and a true
     one can be tiny (FEDformer's Fourier weights): rounding is recognised by its size in float32 beside float64, see

@@ -1,11 +1,13 @@
 """Peak memory of a piece of work."""
 
+import ctypes
 import resource
 import sys
 from pathlib import Path
 
 import torch
 
+_LIBC = ctypes.CDLL(None)
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -13,7 +15,8 @@ class PeakMemory:
     """Context manager; afterwards ``.mib`` is the highest memory in MiB and ``.what`` says of what.
 
     On CUDA: memory allocated by torch on that device. On Linux: resident memory of this process, the kernel's
-    high-water mark reset at the start. Elsewhere the mark cannot be reset: highest since the process began.
+    high-water mark reset at the start, after memory that was freed before has been handed back. Elsewhere the mark
+    cannot be reset: highest since the process began.
     """
 
     mib: float = float("nan")
@@ -26,6 +29,9 @@ class PeakMemory:
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         elif _CLEAR.exists():
+            # glibc keeps freed memory resident: what is allocated next would hide in it.
+            if hasattr(_LIBC, "malloc_trim"):
+                _LIBC.malloc_trim(0)
             _CLEAR.write_text("5")
         return self
 

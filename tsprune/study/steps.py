@@ -230,7 +230,7 @@ class TrainStep(Step):
                 "windows_test": scores.windows,
                 "density": 1.0,
                 "density_all": 1.0,
-                "macs_matmul_dense": measure.matmul_macs(model, tuple(one[:4])),
+                "macs_executed": measure.count_macs(model, one[:4]).macs_executed,
             }
         return Outcome(
             result=result,
