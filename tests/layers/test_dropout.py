@@ -45,6 +45,13 @@ def test_any_shape_and_dtype(shape):
         assert y.shape == shape and y.dtype == dtype
 
 
+def test_thinning_leaves_the_gain_to_the_caller():
+    full, thin = seeded(), seeded()
+    x = torch.randn(1000)
+    torch.testing.assert_close(thin.thin(x) * thin.gain, full(x))
+    assert thin.eval().gain == 1 and thin.thin(x) is x
+
+
 def test_gradient_has_the_same_mask():
     x = torch.ones(1000, requires_grad=True)
     y = seeded()(x)

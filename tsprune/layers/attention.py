@@ -94,7 +94,7 @@ class FullAttention(Attention):
         q, k, v = self.split_heads(q), self.split_heads(k), self.split_heads(v)
         if k.shape[2] <= FEW_KEYS and self.mask is None and score_bias is None:
             scores = k @ (q * self.scale).transpose(-2, -1)
-            return self.merge_heads(self.dropout(scores.softmax(-2)).transpose(-2, -1) @ v)
+            return self.merge_heads(self.dropout.thin(scores.softmax(-2)).transpose(-2, -1) @ (v * self.dropout.gain))
         if self.fused and not self.dropout.active:
             causal = self.mask is not None
             return self.merge_heads(
@@ -104,7 +104,7 @@ class FullAttention(Attention):
         for bias in (self.mask, score_bias):
             if bias is not None:
                 scores.add_(bias.to(scores.dtype))
-        return self.merge_heads(self.dropout(scores.softmax(-1)) @ v)
+        return self.merge_heads(self.dropout.thin(scores.softmax(-1)) @ (v * self.dropout.gain))
 
 
 def causal_mask(length: int) -> torch.Tensor:

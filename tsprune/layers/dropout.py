@@ -12,7 +12,7 @@ class Dropout(nn.Module):
 
     The mask comes from random 16-bit integers compared with a threshold: one 64-bit draw serves four elements, several
     times cheaper on a CPU than a Bernoulli draw for each. ``p`` is therefore rounded to the nearest ``k / 65536``, and
-    the scale uses the rounded value, so the expected output is exactly the input.
+    the scale uses the rounded value, so the expected output is exactly the input (in bfloat16: to its rounding).
 
     ``generator`` is the source of the numbers (``None``: torch's default generator of the device). It is set with
     :func:`seed_dropout`, is no part of the ``state_dict``, and a deep copy of the model gets its own generator in the
@@ -36,14 +36,24 @@ class Dropout(nn.Module):
         """Whether a call changes its input: in training with p > 0."""
         return self.training and self.dropped_levels > 0
 
+    @property
+    def gain(self) -> float:
+        """What a call scales the kept elements by."""
+        return 1 / (1 - self.p) if self.active else 1.0
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not self.active:
-            return x
+        return x * self.mask(x).mul_(self.gain) if self.active else x
+
+    def thin(self, x: torch.Tensor) -> torch.Tensor:
+        """Set elements to zero without scaling the others: for a caller that has a cheaper place for the ``gain``."""
+        return x * self.mask(x) if self.active else x
+
+    def mask(self, x: torch.Tensor) -> torch.Tensor:
+        """Zeros and ones in the shape and dtype of ``x``; a one with probability 1 - p."""
         draws = torch.empty((x.numel() + LANES - 1) // LANES, dtype=torch.int64, device=x.device)
         draws.random_(-(2**63), None, generator=self.generator)
         levels = draws.view(torch.int16)[: x.numel()].view(x.shape)  # uniform on -32768 .. 32767
-        mask = levels.ge_(self.dropped_levels - LEVELS // 2).to(x.dtype).mul_(1 / (1 - self.p))
-        return x * mask
+        return levels.ge_(self.dropped_levels - LEVELS // 2).to(x.dtype)
 
     def extra_repr(self) -> str:
         return f"p={self.p:g}"
