@@ -9,9 +9,10 @@ from helpers import Recorder
 from tsprune.models import load_checkpoint
 from tsprune.models.dlinear import DLinear
 from tsprune.study import PruningSweep
-from tsprune.study.steps import MODEL_FILE, PruneStep
+from tsprune.study.result import base_steps
+from tsprune.study.steps import MODEL_FILE
 from tsprune.study.store import Store
-from tsprune.study.sweep import plan_sweep, pruning_limits
+from tsprune.study.sweep import prune_steps, pruning_limits
 from tsprune.training import evaluate
 
 
@@ -78,15 +79,15 @@ def test_a_dense_training_is_shared_and_identity_is_what_matters(run, smoke, tmp
 def test_a_stored_model_gives_the_stored_score(run, smoke, tmp_path):
     run()
     config = PruningSweep.parse(smoke | {"store": str(tmp_path / "store")})
-    plan = plan_sweep(config, config.load_data())
+    base = base_steps(config)
+    pruned = prune_steps(config, base)
     store = Store(tmp_path / "store")
-    step = plan.dense[1]
+    step = base.dense[1]
     model, masks = load_checkpoint(store.artifact(step.key, MODEL_FILE))
     assert masks == {}
     scores = evaluate(model, step.data.splits("cpu").test, step.train)
     assert scores.mse == pytest.approx(store.row(step.key)["result"]["mse"], rel=1e-6)
-    assert isinstance(plan.pruned[0], PruneStep)
-    assert plan.pruned[0].needs == (plan.dense[0],)
+    assert pruned[0].needs == (base.dense[0],)
 
 
 def test_a_diverging_model_is_a_row_and_the_others_go_on(run, monkeypatch):
