@@ -3,6 +3,7 @@
 import copy
 import math
 import threading
+from functools import partial
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 from tsprune.data import load_table, make_splits
 from tsprune.errors import UserError
 from tsprune.layers import Dropout
+from tsprune.pruners import density, hold_masks, magnitude_masks, prunable_weights
 from tsprune.training import TrainConfig, evaluate, learning_rate, resolve_device, train
 
 
@@ -151,6 +153,16 @@ def test_gradient_clipping_is_off_unless_asked(splits):
         train(model, train_windows, val_windows, TrainConfig(epochs=1, gradient_clip=clip), seed=1)
         moved[clip] = float((weights(model) - before).norm())
     assert moved[None] > 5 * moved[1e-9]
+
+
+def test_a_controller_holds_the_masks(splits):
+    train_windows, val_windows, _ = splits
+    model = Tiny()
+    masks = magnitude_masks(model, 0.3, "global")
+    hold = partial(hold_masks, masks=masks)
+    done = train(model, train_windows, val_windows, TrainConfig(epochs=2), seed=1, controller=hold)
+    assert done.status == "ok"
+    assert density(model, {n: w != 0 for n, w in prunable_weights(model).items()}).kept == density(model, masks).kept
 
 
 def test_cuda_without_a_device_is_a_clear_line(monkeypatch):

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Protocol
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from tsprune.errors import UserError
 from tsprune.layers import seed_dropout
@@ -49,6 +50,12 @@ class Windows(Protocol):
 
     def __len__(self) -> int: ...
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None, drop_last: bool = False): ...
+
+
+class Controller(Protocol):
+    """Something that holds a model sparse while it is trained, such as ``hold_masks`` with masks."""
+
+    def __call__(self, model: nn.Module, optimizer: torch.optim.Optimizer, /) -> RemovableHandle: ...
 
 
 @dataclass(frozen=True)
@@ -95,17 +102,22 @@ def train(
     config: TrainConfig,
     *,
     seed: int,
+    controller: Controller | None = None,
     on_epoch: Callable[[dict], None] | None = None,
 ) -> TrainResult:
     """Train ``model`` in place and leave it with the weights of its best epoch (by validation MSE).
 
     Shuffling and dropout draw from generators of their own, seeded here, so the weights depend on the seed and not
     on what else runs in the process. A loss that is not finite ends the training with status ``diverged``.
+
+    ``controller`` may hold the model sparse: it is called once with the model and the optimiser, and what it returns
+    is removed at the end. ``on_epoch`` sees the record of each epoch, and may add to it.
     """
     device = next(model.parameters()).device
     seed_dropout(model, seed, device)
     shuffle = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
+    held = controller(model, optimizer) if controller else None
     result, best, started = TrainResult(), None, time.perf_counter()
     with _deterministic(device):
         for epoch in range(1, config.epochs + 1):
@@ -136,6 +148,8 @@ def train(
         result.seconds_per_epoch = (time.perf_counter() - started) / len(result.history)
     if best is not None:
         model.load_state_dict(best)
+    if held is not None:
+        held.remove()
     return result
 
 
