@@ -105,6 +105,14 @@ class EinsumAttention:
         return torch.einsum("bhls,bshd->blhd", weights, v).contiguous().flatten(2)
 
 
+class WholeDecoderLayer:
+    """forward() of a decoder layer that computes all steps and drops those not wanted."""
+
+    def forward(self, x, memory, self_extra=(), cross_extra=(), last=None):
+        y = super().forward(x, memory, self_extra, cross_extra)
+        return y if last is None else y[:, -last:]
+
+
 class LoopedAutoCorrelation:
     """mix() of Auto-Correlation by FFT, rolling or gathering once per delay."""
 
@@ -220,6 +228,7 @@ REPLACED = {
     informer.Distilling: CircularDistilling,
 }
 PATCHED = {
+    encoder_decoder.DecoderLayer: WholeDecoderLayer,
     attention.FullAttention: EinsumAttention,
     attention.DeStationaryAttention: EinsumAttention,
     autocorrelation.AutoCorrelation: LoopedAutoCorrelation,

@@ -79,7 +79,8 @@ class Attention(nn.Module):
 class FullAttention(Attention):
     """softmax(Q K^T / sqrt(head_dim)) V with dropout on the attention matrix (Vaswani et al. 2017, eq. 1).
 
-    ``causal_length``: position t sees positions up to t; the mask is built once for that length.
+    ``causal_length``: position t sees positions up to t; the mask is built once for that length. Queries fewer than
+    keys are then the last ones.
     """
 
     def __init__(self, d_model: int, n_heads: int, dropout: float = 0.0, causal_length: int | None = None):
@@ -90,20 +91,18 @@ class FullAttention(Attention):
     def mix(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, score_bias: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """``score_bias``: added to the scaled scores, broadcast to ``(batch, n_heads, length, source length)``."""
+        """``score_bias`` (not with a causal mask): added to the scaled scores, broadcast to their shape."""
         q, k, v = self.split_heads(q), self.split_heads(k), self.split_heads(v)
         if k.shape[2] <= FEW_KEYS and self.mask is None and score_bias is None:
             scores = k @ (q * self.scale).transpose(-2, -1)
             return self.merge_heads(self.dropout.thin(scores.softmax(-2)).transpose(-2, -1) @ (v * self.dropout.gain))
+        if self.mask is not None:
+            score_bias = self.mask[-q.shape[2] :].to(q.dtype)
         if self.fused and not self.dropout.active:
-            causal = self.mask is not None
-            return self.merge_heads(
-                F.scaled_dot_product_attention(q, k, v, score_bias, is_causal=causal, scale=self.scale)
-            )
+            return self.merge_heads(F.scaled_dot_product_attention(q, k, v, score_bias, scale=self.scale))
         scores = (q * self.scale) @ k.transpose(-2, -1)
-        for bias in (self.mask, score_bias):
-            if bias is not None:
-                scores.add_(bias.to(scores.dtype))
+        if score_bias is not None:
+            scores.add_(score_bias)
         return self.merge_heads(self.dropout.thin(scores.softmax(-1)) @ (v * self.dropout.gain))
 
 

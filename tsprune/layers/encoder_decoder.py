@@ -84,8 +84,12 @@ class DecoderLayer(nn.Module):
         self.norm3 = nn.LayerNorm(d_model)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: torch.Tensor, memory: torch.Tensor, self_extra=(), cross_extra=()) -> torch.Tensor:
-        x = self.norm1(x + self.dropout(self.self_attention(x, x, *self_extra)))
+    def forward(
+        self, x: torch.Tensor, memory: torch.Tensor, self_extra=(), cross_extra=(), last: int | None = None
+    ) -> torch.Tensor:
+        """``last``: give only so many final steps. The others are still attended to, but not computed."""
+        wanted = x if last is None else x[:, -last:]
+        x = self.norm1(wanted + self.dropout(self.self_attention(wanted, x, *self_extra)))
         x = self.norm2(x + self.dropout(self.cross_attention(x, memory, *cross_extra)))
         return self.norm3(x + self.feed_forward(x))
 
@@ -126,10 +130,13 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm = norm
 
-    def forward(self, x: torch.Tensor, memory: torch.Tensor, self_extra=(), cross_extra=()) -> torch.Tensor:
-        for layer in self.layers:
+    def forward(
+        self, x: torch.Tensor, memory: torch.Tensor, self_extra=(), cross_extra=(), last: int | None = None
+    ) -> torch.Tensor:
+        """``last``: give only so many final steps; the last layer then computes no others."""
+        for layer in self.layers[:-1]:
             x = layer(x, memory, self_extra, cross_extra)
-        return self.norm(x)
+        return self.norm(self.layers[-1](x, memory, self_extra, cross_extra, last))
 
     def stream(self) -> list[Slot]:
         """Where the width of ``x`` lies."""

@@ -109,8 +109,9 @@ class NonstationaryTransformer(Forecaster):
         delta = self.delta(x_enc, mean)
         start = F.pad(values[:, c.seq_len - c.label_len :], (0, 0, 0, c.pred_len))
         memory = self.encoder(self.enc_embedding(values, x_mark_enc), tau, delta)
-        decoded = self.decoder(self.dec_embedding(start, x_mark_dec), memory, (tau,), (tau, delta))
-        return self.projection(decoded[:, -c.pred_len :]) * std + mean
+        tokens = self.dec_embedding(start, x_mark_dec)
+        decoded = self.decoder(tokens, memory, (tau,), (tau, delta), last=c.pred_len)
+        return self.projection(decoded) * std + mean
 
     def output_layers(self):
         return [self.projection]

@@ -48,8 +48,8 @@ class Transformer(Forecaster):
 
     def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec):
         memory = self.encoder(self.enc_embedding(x_enc, x_mark_enc))
-        decoded = self.decoder(self.dec_embedding(x_dec, x_mark_dec), memory)
-        return self.projection(decoded[:, -self.config.pred_len :])
+        start = self.dec_embedding(x_dec, x_mark_dec)
+        return self.projection(self.decoder(start, memory, last=self.config.pred_len))
 
     def output_layers(self):
         return [self.projection]
