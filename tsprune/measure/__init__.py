@@ -1,18 +1,26 @@
 """What was measured, and on what: parameters, multiply-adds, memory, and the machine itself."""
 
-from tsprune.measure.complexity import count_parameters
+from tsprune.measure.complexity import ParameterReport, checkpoint_size, count_parameters, parameter_report
 from tsprune.measure.environment import environment, versions
+from tsprune.measure.latency import latency_rounds, measure_latency
 from tsprune.measure.live import LiveReport, live_parameters
 from tsprune.measure.macs import MacReport, count_macs
-from tsprune.measure.memory import PeakMemory
+from tsprune.measure.memory import PeakMemory, forward_memory, training_memory
 
 __all__ = [
     "LiveReport",
     "MacReport",
+    "ParameterReport",
     "PeakMemory",
+    "checkpoint_size",
     "count_macs",
     "count_parameters",
     "environment",
+    "forward_memory",
+    "latency_rounds",
     "live_parameters",
+    "measure_latency",
+    "parameter_report",
+    "training_memory",
     "versions",
 ]

@@ -1,0 +1,128 @@
+"""Times that can be told apart, in an order that is fair, and a process left as it was found."""
+
+import gc
+import time
+
+import pytest
+import torch
+
+from tests.models.small import example, small_model
+from tsprune.errors import UserError
+from tsprune.measure import latency, latency_rounds, measure_latency
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only the variants move."""
+
+    class Clock:
+        now = 0.0
+
+        def spend(self, ms):
+            self.now += ms / 1e3
+
+    clock = Clock()
+    monkeypatch.setattr(latency.time, "perf_counter", lambda: clock.now)
+    return clock
+
+
+def window():
+    return (torch.arange(3.0).reshape(3, 1),)
+
+
+def test_percentiles_and_paired_ratios(clock):
+    slow, fast = iter(range(1, 1000)), iter(range(1, 1000))
+    # Both get slower from round to round, by the same factor: each ratio is 2, while the times spread.
+    variants = {
+        "slow": (lambda x: clock.spend(2 * next(slow)), window()),
+        "fast": (lambda x: clock.spend(next(fast)), window()),
+    }
+    frame = measure_latency(variants, batch_sizes=[1], repeats=101, warmup=0).set_index("variant")
+    assert frame.loc["fast", ["p5_ms", "median_ms", "p95_ms"]].tolist() == pytest.approx([6, 51, 96])
+    assert frame.loc["slow", ["p5_ms", "median_ms", "p95_ms"]].tolist() == pytest.approx([12, 102, 192])
+    assert frame.loc["fast", ["speedup_p5", "speedup", "speedup_p95"]].tolist() == pytest.approx([2, 2, 2])
+    assert frame.loc["slow", "speedup"] == 1 and set(frame["baseline"]) == {"slow"}
+    assert set(frame["repeats"]) == {101}
+
+
+def test_spread_of_a_ratio(clock):
+    times = iter([1, 2, 4] * 100)
+    variants = {
+        "steady": (lambda x: clock.spend(4), window()),
+        "jumpy": (lambda x: clock.spend(next(times)), window()),
+    }
+    row = measure_latency(variants, [1], repeats=30, warmup=0, baseline="steady").set_index("variant").loc["jumpy"]
+    assert (row["speedup_p5"], row["speedup"], row["speedup_p95"]) == pytest.approx((1, 2, 4))
+
+
+def test_rounds_are_interleaved_shuffled_and_repeatable():
+    calls = []
+
+    def run():
+        calls.clear()
+        variants = {name: (lambda x, n=name: calls.append((n, len(x))), window()) for name in "abc"}
+        return latency_rounds(variants, batch_sizes=[1, 5], repeats=20, warmup=2, seed=3)
+
+    rounds = run()
+    assert calls[:6] == [(name, 1) for name in "aabbcc"] and calls[66:72] == [(name, 5) for name in "aabbcc"]
+    timed = calls[6:66]
+    orders = ["".join(name for name, _ in timed[i : i + 3]) for i in range(0, 60, 3)]
+    assert all(sorted(order) == ["a", "b", "c"] for order in orders) and len(set(orders)) > 3
+    assert rounds["variant"].tolist()[:60] == [name for name, _ in timed]
+    assert run()["variant"].tolist() == rounds["variant"].tolist()
+    assert len(rounds) == 2 * 20 * 3 and set(rounds["device"]) == {"cpu"}
+
+
+def test_batches_repeat_the_windows():
+    seen = []
+    latency_rounds({"a": (lambda x, none: seen.append(x.flatten().tolist()), (*window(), None))}, [2, 5], None, 1, 0)
+    assert seen == [[0, 1], [0, 1, 2, 0, 1]]
+
+
+def test_real_times():
+    variants = {"short": (lambda: time.sleep(0.002), ()), "long": (lambda: time.sleep(0.008), ())}
+    frame = measure_latency(variants, [1], repeats=5, warmup=1, baseline="long").set_index("variant")
+    assert 2 <= frame.loc["short", "median_ms"] < frame.loc["long", "median_ms"]
+    assert frame.loc["short", "speedup"] > 1.2
+
+
+def test_everything_is_put_back():
+    model = small_model("DLinear").train()
+    before = torch.get_num_threads()
+    states = []
+
+    def spy(*inputs):
+        states.append((model.training, torch.is_inference_mode_enabled(), torch.get_num_threads(), gc.isenabled()))
+
+    frame = measure_latency({"model": (model, example(model)), "spy": (spy, window())}, threads=2, repeats=2, warmup=0)
+    assert set(states) == {(False, True, 2, False)} and set(frame["threads"]) == {2}
+    assert sorted(zip(frame["variant"], frame["batch"], strict=True)) == [
+        (name, batch) for name in ("model", "spy") for batch in (1, 32)
+    ]
+    assert (frame[["median_ms", "p5_ms", "p95_ms"]] >= 0).all(axis=None)
+
+    def fail(*inputs):
+        raise ZeroDivisionError("as told")
+
+    with pytest.raises(ZeroDivisionError):
+        measure_latency({"model": (model, example(model)), "bad": (fail, window())}, threads=2)
+    assert model.training and torch.get_num_threads() == before and gc.isenabled()
+
+
+def test_bad_input():
+    variants = {"dense": (lambda x: x, window())}
+    with pytest.raises(UserError, match=r"densse.*dense"):
+        measure_latency(variants, baseline="densse")
+    for changes in ({"batch_sizes": [0]}, {"batch_sizes": []}, {"repeats": 0}, {"threads": 0}):
+        with pytest.raises(UserError, match=next(iter(changes))):
+            measure_latency(variants, **changes)
+    with pytest.raises(UserError, match="variants is empty"):
+        measure_latency({})
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: events of a GPU are not measured here")
+def test_events_on_a_gpu():
+    x = torch.randn(64, 512, 512, device="cuda")
+    variants = {"one": (lambda a: a @ a, (x,)), "eight": (lambda a: [a @ a for _ in range(8)], (x,))}
+    frame = measure_latency(variants, batch_sizes=[64], repeats=20, baseline="eight").set_index("variant")
+    assert set(frame["device"]) == {"cuda"} and 4 < frame.loc["one", "speedup"] < 16
