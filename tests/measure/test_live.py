@@ -13,7 +13,7 @@ from tsprune.errors import UserError
 from tsprune.measure import count_parameters, live_parameters
 from tsprune.models import list_models
 from tsprune.models.reference import from_reference
-from tsprune.pruners import magnitude_masks
+from tsprune.pruners import apply_masks, magnitude_masks
 
 CASES = [case for case in golden.model_cases() if case["model"] in list_models()]
 
@@ -112,6 +112,28 @@ def test_live_weights_lie_inside_the_masks():
     live = live_parameters(model, example(model), masks=masks).masks
     assert all(not (live[name] & ~mask).any() for name, mask in masks.items())
     assert 0 < sum(int(live[name].sum()) for name in masks) <= sum(int(mask.sum()) for mask in masks.values())
+
+
+@pytest.mark.parametrize("density", [1.0, 0.1])
+@pytest.mark.parametrize("name", [name for name in list_models(trainable=True) if name != "Informer"])
+def test_dead_parameters_may_change_and_live_ones_may_not(name, density):
+    """A little, and all dead ones together, within the masks. (Informer: a dead key bias decides which queries win.)"""
+    torch.manual_seed(0)
+    model = small_model(name, d_model=16).double().eval()
+    inputs = example(model, dtype=torch.float64)
+    masks = magnitude_masks(model, density, "global")
+    live = live_parameters(model, inputs, draws=1, masks=masks).in_evaluation
+    apply_masks(model, masks)
+
+    def moved(choose):
+        changed = copy.deepcopy(model)
+        with torch.no_grad():
+            for key, p in changed.named_parameters():
+                p += 1e-6 * torch.randn_like(p) * choose(live[key]) * masks.get(key, torch.ones_like(live[key]))
+            return float((changed(*inputs) - model(*inputs)).abs().max())
+
+    assert moved(lambda live: ~live) < 1e-12
+    assert moved(lambda live: live) > 1e-7
 
 
 def test_bad_input():
