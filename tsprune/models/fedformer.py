@@ -182,8 +182,8 @@ class FEDformer(Forecaster):
         )
         return [
             Axis(f"{name}.modes", block.mode_slots(), writes=((block, modes),)),
-            Axis(f"{name}.head_dim", [*before, *block.weights.along(2)], writes=((block, "head_dim"),)),
-            Axis(f"{name}.out_dim", [*block.weights.along(3), *after], writes=written, fixed=mixed),
+            Axis(f"{name}.channels", [*before, *block.weights.along(2)], writes=((block, "head_dim"),)),
+            Axis(f"{name}.channels_out", [*block.weights.along(3), *after], writes=written, fixed=mixed),
         ]
 
     @property

@@ -1,0 +1,104 @@
+"""What a model costs at any widths of its axes, found in one shape-only forward pass.
+
+The twin of a model is a copy without numbers (meta device) whose axes have different large primes as widths. Each
+count of the twin, the size of a tensor or the multiply-adds of one product, is then a whole number whose prime factors
+say which axes it grows with: a monomial in the widths. Their sum is the cost, exact, and evaluated in microseconds.
+"""
+
+import copy
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from tsprune.errors import UserError, unknown
+from tsprune.layers import plain_attention
+
+Measure = Literal["parameters", "macs"]
+
+
+class Cost:
+    """``cost(widths)``: parameters, or multiply-adds of a batch of one, of a model whose ``axes`` have these widths.
+
+    ``widths``: units per group, in the order of the axes. Multiply-adds are those of matrix products and convolutions,
+    as torch counts them (``tsprune.measure.matmul_macs``). Tied parameters count once.
+    """
+
+    def __init__(self, constants: Sequence[int], powers: Sequence[Sequence[int]], axes: int):
+        self.constants = np.array(constants, dtype=float)
+        self.powers = np.array(powers, dtype=float).reshape(len(constants), axes)
+
+    def __call__(self, widths: Sequence[int]) -> float:
+        return float(self.constants @ np.prod(np.asarray(widths, dtype=float) ** self.powers, axis=1))
+
+
+def cost_of(model: nn.Module, names: Sequence[str], inputs: Sequence[Tensor], by: Measure) -> Cost:
+    """Cost of ``model`` as a function of the widths of those of its axes that have these ``names``.
+
+    Raises :class:`UserError` for an unknown ``by``.
+    """
+    if by not in get_args(Measure):
+        raise UserError(unknown("measure", by, get_args(Measure)))
+    twin = copy.deepcopy(model).to("meta").eval()
+    axes = {axis.name: axis for axis in twin.axes()}
+    sizes = [size for tensor in (*twin.state_dict().values(), *inputs) for size in tensor.shape]
+    primes = list(primes_above(8 * max(sizes), len(names)))
+    for name, prime in zip(names, primes, strict=True):
+        axes[name].take(torch.zeros(axes[name].groups * prime, dtype=torch.int64, device="meta"))
+    terms = Counter(factor(count, primes) for count in counts(twin, inputs, by))
+    return Cost([term[0] * n for term, n in terms.items()], [term[1:] for term in terms], len(names))
+
+
+def count(model: nn.Module, inputs: Sequence[Tensor], by: Measure) -> int:
+    """Parameters (tied ones once), or multiply-adds of one sample, of ``model`` as it is."""
+    return sum(counts(copy.deepcopy(model).to("meta").eval(), inputs, by))
+
+
+def counts(model: nn.Module, inputs: Sequence[Tensor], by: Measure) -> list[int]:
+    """Of a model on the meta device: sizes of the parameters, or multiply-adds of each product for one sample."""
+    if by == "parameters":
+        return [p.numel() for p in model.parameters()]
+    sample = [torch.empty_like(x[:1], device="meta") for x in inputs]
+    with torch.no_grad(), plain_attention(model), Products() as products:
+        model(*sample)
+    return products.macs
+
+
+class Products(TorchDispatchMode):
+    """Lists the multiply-adds of every operator that torch has a formula for."""
+
+    def __init__(self):
+        super().__init__()
+        self.macs: list[int] = []
+
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+        result = operator(*args, **(kwargs or {}))
+        if formula := flop_registry.get(operator.overloadpacket):
+            self.macs.append(formula(*args, **(kwargs or {}), out_val=result) // 2)
+        return result
+
+
+def factor(count: int, primes: Sequence[int]) -> tuple[int, ...]:
+    """The part of ``count`` without ``primes``, then the power of each of them."""
+    powers = []
+    for prime in primes:
+        power = 0
+        while count and count % prime == 0:
+            count, power = count // prime, power + 1
+        powers.append(power)
+    return (count, *powers)
+
+
+def primes_above(bound: int, count: int) -> Iterator[int]:
+    """The first ``count`` primes larger than ``bound``."""
+    number = bound
+    while count:
+        number += 1
+        if all(number % divisor for divisor in range(2, int(number**0.5) + 1)):
+            count -= 1
+            yield number

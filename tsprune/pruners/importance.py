@@ -1,0 +1,84 @@
+"""How much each unit of an axis matters: one number per unit, computed once before anything is removed.
+
+As torch-pruning does it: in every weight the axis lies in, the values of a unit are summed up (|w|^p, or |w dL/dw|),
+these sums are averaged over the weights, and the result is divided by its mean over the axis, so that axes can be
+ranked against each other. Biases and buffers do not count.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from tsprune.errors import UserError, unknown
+from tsprune.layers.axes import Axis, Slot
+
+Importance = Literal["l1", "l2", "group-l2", "taylor", "random"]
+Calibration = Iterable[tuple[Sequence[Tensor], Tensor]]
+
+
+def axis_scores(
+    model: nn.Module,
+    axes: Sequence[Axis],
+    importance: Importance = "group-l2",
+    calibration: Calibration | None = None,
+    seed: int = 0,
+) -> list[Tensor]:
+    """``(groups, width)`` for each axis, larger is more important, on the CPU.
+
+    ``l1``, ``l2``: sums of |w| and w^2, averaged over the weights of the axis, as they are. ``group-l2``: ``l2``
+    divided by its mean over the axis (torch-pruning's default). ``taylor``: |w dL/dw| with the squared error on the
+    batches ``(inputs, target)`` of ``calibration``, gradients added up (Molchanov et al. 2019), divided by the mean.
+    ``random``: uniform, drawn with ``seed``. Raises :class:`UserError` for an unknown name, a missing ``calibration``,
+    scores that are not finite.
+    """
+    if importance not in get_args(Importance):
+        raise UserError(unknown("importance", importance, get_args(Importance)))
+    if importance == "random":
+        generator = torch.Generator().manual_seed(seed)
+        return [torch.rand(axis.groups, axis.width, generator=generator) for axis in axes]
+    if importance == "taylor":
+        gradients = calibration_gradients(model, calibration)
+        found = [group_mean(axis, lambda w: (w * gradients[w]).abs()) for axis in axes]
+    else:
+        found = [group_mean(axis, torch.abs if importance == "l1" else torch.square) for axis in axes]
+    for axis, scores in zip(axes, found, strict=True):
+        if not torch.isfinite(scores).all():
+            raise UserError(f"scores of '{axis.name}' hold NaN or infinite values; nothing to rank")
+    if importance in ("group-l2", "taylor"):
+        found = [scores / (scores.mean() or 1) for scores in found]
+    return [scores.view(axis.groups, axis.width) for axis, scores in zip(axes, found, strict=True)]
+
+
+def group_mean(axis: Axis, size: Callable[[nn.Parameter], Tensor]) -> Tensor:
+    """``(units,)``: sums of ``size`` of the weights of each unit, averaged over the weights the axis lies in."""
+    weights = [s for s in axis.slots if isinstance(s.value, nn.Parameter) and not s.tensor.startswith("bias")]
+    return torch.stack([unit_sums(slot, size(slot.value).detach()) for slot in weights]).mean(0).cpu()
+
+
+def unit_sums(slot: Slot, values: Tensor) -> Tensor:
+    """``values``, of the shape of the slot's tensor, summed up over all that belongs to a unit."""
+    others = [dim for dim in range(values.dim()) if dim != slot.dim]
+    along = values.sum(others) if others else values
+    return along.view(slot.outer, -1, slot.inner).sum((0, 2))
+
+
+def calibration_gradients(model: nn.Module, calibration: Calibration | None) -> dict[nn.Parameter, Tensor]:
+    """Gradients of the mean squared error, added up over the batches; the model's own ``.grad`` is not touched."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    total = {p: torch.zeros_like(p) for p in parameters}
+    batches, was_training = 0, model.training
+    model.eval()
+    try:
+        with torch.backends.cudnn.flags(enabled=False):  # its LSTM has no gradient in evaluation
+            for inputs, target in calibration or ():
+                loss = (model(*inputs) - target).square().mean()
+                for p, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+                    total[p] += gradient
+                batches += 1
+    finally:
+        model.train(was_training)
+    if not batches:
+        raise UserError("importance 'taylor' needs calibration: at least one batch (inputs, target)")
+    return total

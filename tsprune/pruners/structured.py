@@ -1,0 +1,233 @@
+"""Structured pruning to a target: narrower layers, not zeros, and as much left as was asked for.
+
+Importance is computed once; a scope turns it into one order in which units go; the cost of any widths is known
+beforehand (:mod:`tsprune.pruners.cost`), so the target is found by bisection on that order without touching a model.
+"""
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tsprune.errors import UserError, unknown
+from tsprune.layers.axes import Axis
+from tsprune.pruners.cost import Cost, Measure, cost_of, count
+from tsprune.pruners.importance import Calibration, Importance, axis_scores
+
+Scope = Literal["global", "local", "isomorphic"]
+Inside = Literal["head_dim", "n_heads"]
+
+CLOSE = 1e-3
+"""The search for units that still fit ends when what is left is this close to the target, as a share of the dense."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """One width of the model: what it was, what it is, and why it was left alone if it was."""
+
+    name: str
+    before: int
+    after: int
+    left: str | None = None
+
+
+@dataclass(frozen=True)
+class StructuredResult:
+    """A narrower model, and how it came out.
+
+    ``asked`` and ``achieved`` are shares of the given model's parameters or multiply-adds, whichever ``by`` says.
+    ``floor``: None, or why the target was out of reach and the group that sets the floor.
+    """
+
+    model: nn.Module
+    asked: float
+    achieved: float
+    by: Measure
+    parameters: tuple[int, int]  # before, after; tied ones once
+    macs: tuple[int, int]  # before, after; matrix products and convolutions, one sample
+    groups: tuple[Group, ...]
+    floor: str | None = None
+
+
+def structured_prune(
+    model: nn.Module,
+    example_inputs: Sequence[Tensor],
+    target: float = 0.5,
+    by: Measure = "parameters",
+    importance: Importance = "group-l2",
+    scope: Scope = "global",
+    inside: Inside = "head_dim",
+    max_ratio: float = 0.9,
+    calibration: Calibration | None = None,
+    seed: int = 0,
+) -> StructuredResult:
+    """A copy of ``model`` narrowed until the share ``target`` of its parameters or multiply-adds is left.
+
+    ``model`` declares its widths in ``model.axes()`` and is not changed. ``example_inputs``: a batch for its call.
+    ``scope``: ``global`` ranks all units against each other, ``local`` takes the same share of every width,
+    ``isomorphic`` the same share of every kind of width, ranked within the kind (Fang et al. 2024). ``inside``: whether
+    attention loses features of its heads, or heads. No width loses more than the share ``max_ratio``, nor its last
+    unit. ``importance``, ``calibration`` and ``seed``: see :func:`axis_scores`.
+
+    What is left is as close to the target as whole units allow. A target below the floor that ``max_ratio`` and the
+    fixed widths set gives the floor, and says so in ``floor``.
+
+    Raises :class:`UserError` for a model without widths to narrow, and for values that are unknown or out of range.
+    """
+    for what, value, allowed in (("scope", scope, Scope), ("part of attention", inside, Inside)):
+        if value not in get_args(allowed):
+            raise UserError(unknown(what, value, get_args(allowed)))
+    for what, value in (("target", target), ("max_ratio", max_ratio)):
+        if not 0 < value <= 1:
+            raise UserError(f"{what} = {value}: allowed is a number above 0 and at most 1")
+    everything = model.axes()
+    left = {axis.name: left_alone(axis, inside) for axis in everything}
+    axes = [axis for axis in everything if left[axis.name] is None]
+    if not axes:
+        raise UserError(
+            f"{type(model).__name__} has nothing to remove: its widths are the variables, the look-back and the horizon"
+        )
+    names, before = [axis.name for axis in axes], [axis.width for axis in axes]
+    lowest = [max(1, math.ceil(round((1 - max_ratio) * width, 9))) for width in before]
+    scores = axis_scores(model, axes, importance, calibration, seed)
+    costs = {measure: cost_of(model, names, example_inputs, measure) for measure in get_args(Measure)}
+    order = removal_order([axis.kind for axis in axes], scores, lowest, scope)
+    after = solve(costs[by], order, before, lowest, target)
+    keep = {name: best_units(s, width) for name, s, width in zip(names, scores, after, strict=True)}
+    narrow = narrowed(model, keep, example_inputs)
+    for measure, cost in costs.items():
+        if (found := count(narrow, example_inputs, measure)) != cost(after):
+            raise RuntimeError(f"{found} {measure} left, {cost(after)} expected")
+
+    achieved = costs[by](after) / costs[by](before)
+    floor = None
+    if achieved > target and after == lowest:
+        fixed = [a.name for a in everything if a.fixed and not any(overlap(a, other) for other in axes)]
+        reason = largest(narrow, names + fixed, by, example_inputs)
+        floor = f"{achieved:.4f} is the least at max_ratio = {max_ratio}: {reason}"
+    new = {axis.name: axis.width for axis in narrow.axes()}
+    groups = [Group(axis.name, axis.width, new[axis.name], left[axis.name]) for axis in everything]
+    parameters, macs = ((int(cost(before)), int(cost(after))) for cost in (costs["parameters"], costs["macs"]))
+    return StructuredResult(narrow, target, achieved, by, parameters, macs, (*groups, *output_groups(model)), floor)
+
+
+def left_alone(axis: Axis, inside: Inside) -> str | None:
+    """Why this width stays, or None."""
+    if axis.fixed is None and axis.kind in get_args(Inside) and axis.kind != inside:
+        return f"{inside} was to be narrowed instead"
+    return axis.fixed
+
+
+def overlap(one: Axis, other: Axis) -> bool:
+    """Whether two axes lie in the same dimension of a tensor (heads and their features)."""
+    places = {(id(slot.module), slot.tensor, slot.dim) for slot in one.slots}
+    return any((id(slot.module), slot.tensor, slot.dim) in places for slot in other.slots)
+
+
+def output_groups(model: nn.Module) -> list[Group]:
+    """The widths of the forecast, which stay."""
+    name_of = {id(module): name for name, module in model.named_modules()}
+    sizes = {f"{name_of[id(layer)]}.outputs": layer.weight.shape[0] for layer in model.output_layers()}
+    return [Group(name, size, size, "variables or horizon of the forecast") for name, size in sizes.items()]
+
+
+def removal_order(kinds: Sequence[str], scores: Sequence[Tensor], lowest: Sequence[int], scope: Scope) -> np.ndarray:
+    """The axes, by number, in the order in which each loses its next unit: the least important that it still has.
+
+    ``scores``: ``(groups, width)`` for each axis. Where there are groups, each loses its least important unit at the
+    same time, and the mean of their scores counts. Ties go by the order of the axes.
+    """
+    ranked = [s.sort(dim=1).values.mean(0).double().numpy() for s in scores]
+    if scope == "global":
+        keys = ranked
+    elif scope == "local":
+        keys = [np.arange(1, len(values) + 1) / len(values) for values in ranked]
+    else:
+        pools = {}
+        for kind, values in zip(kinds, ranked, strict=True):
+            pools[kind] = np.sort(np.concatenate([pools.get(kind, []), values]))
+        keys = [
+            np.searchsorted(pools[kind], values, side="right") / len(pools[kind])
+            for kind, values in zip(kinds, ranked, strict=True)
+        ]
+    free = [len(values) - low for values, low in zip(ranked, lowest, strict=True)]
+    key = np.concatenate([values[:n] for values, n in zip(keys, free, strict=True)])
+    return np.repeat(np.arange(len(free)), free)[np.argsort(key, kind="stable")]
+
+
+def solve(cost: Cost, order: np.ndarray, before: Sequence[int], lowest: Sequence[int], target: float) -> list[int]:
+    """Widths that leave the share ``target`` of the cost, by going along ``order`` as far as that allows.
+
+    The next unit may be worth more than what is still missing: units further on that fit are taken until the rest is
+    below :data:`CLOSE`, and at last one more unit of any group if that comes closer.
+    """
+    dense = cost(before)
+    goal = target * dense
+
+    def after(steps: int) -> np.ndarray:
+        return np.asarray(before) - np.bincount(order[:steps], minlength=len(before))
+
+    low, high = 0, len(order)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if cost(after(middle)) >= goal else (low, middle - 1)
+    widths = after(low)
+    for axis in order[low:]:
+        if cost(widths) - goal < CLOSE * dense:
+            return widths.tolist()
+        widths[axis] -= 1
+        if cost(widths) < goal:
+            widths[axis] += 1
+    one_less = [widths - unit for unit in np.eye(len(widths), dtype=int)]
+    allowed = [w for w in one_less if (w >= lowest).all()]
+    return min([widths, *allowed], key=lambda w: abs(cost(w) - goal)).tolist()
+
+
+def best_units(scores: Tensor, width: int) -> Tensor:
+    """Numbers of the ``width`` most important units of each group, ascending; ties by index. ``(groups, width)``."""
+    best = scores.sort(dim=1, descending=True, stable=True).indices[:, :width].sort(dim=1).values
+    return (best + scores.shape[1] * torch.arange(len(scores))[:, None]).flatten()
+
+
+def narrowed(model: nn.Module, keep: dict[str, Tensor], example_inputs: Sequence[Tensor]) -> nn.Module:
+    """A copy of ``model`` with only the units ``keep`` of its axes, checked by a forward pass of one sample."""
+    narrow = copy.deepcopy(model)
+    axes = {axis.name: axis for axis in narrow.axes()}
+    for name, units in keep.items():
+        if len(units) < axes[name].groups * axes[name].width:
+            axes[name].take(units)
+    sample = [x[:1] for x in example_inputs]
+    for axis in narrow.axes():
+        expected = len(keep[axis.name]) // axis.groups if axis.name in keep else axis.width
+        if axis.width != expected:
+            raise RuntimeError(f"axis {axis.name} has width {axis.width}, expected {expected}")
+    forecasts = [forecast(either, sample) for either in (model, narrow)]
+    if forecasts[0].shape != forecasts[1].shape:
+        raise RuntimeError(f"forecasts of shape {tuple(forecasts[1].shape)}, expected {tuple(forecasts[0].shape)}")
+    return narrow
+
+
+def forecast(model: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
+    """In evaluation, without gradient; the model's mode is put back."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            return model(*inputs)
+    finally:
+        model.train(was_training)
+
+
+def largest(model: nn.Module, names: Sequence[str], by: Measure, inputs: Sequence[Tensor]) -> str:
+    """The group that most of what is left depends on, in words."""
+    cost = cost_of(model, names, inputs, by)
+    width = {axis.name: axis.width for axis in model.axes()}
+    now = [width[name] for name in names]
+    share = [1 - cost([*now[:i], 0, *now[i + 1 :]]) / cost(now) for i in range(len(names))]
+    i = int(np.argmax(share))
+    return f"{share[i]:.0%} of it depend on the width {now[i]} of '{names[i]}'"
