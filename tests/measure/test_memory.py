@@ -45,15 +45,14 @@ class Block(nn.Module):
 
     def forward(self, x):
         big = x.new_ones(64 * MIB)
-        return x.new_ones(32 * MIB) * big[0] * self.weight[0]
+        return x.new_ones(32 * MIB).mul_(big[0] * self.weight[0])
 
 
 @on_linux
 def test_forward_pass_by_hand():
     model, inputs = Block(), (torch.ones(8 * MIB), None)
     state = torch.get_rng_state()
-    # 64 taken, the ones (32) and two products (32 each) on top of it; not more than two of the three at once.
-    assert forward_memory(model.train(), inputs[:1]) == pytest.approx(16 + 8 + 64 + 64, abs=8)
+    assert forward_memory(model.train(), inputs[:1]) == pytest.approx(16 + 8 + 64 + 32, abs=8)
     assert model.training and torch.equal(state, torch.get_rng_state())
 
 

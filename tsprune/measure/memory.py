@@ -56,8 +56,8 @@ def forward_memory(model: nn.Module, inputs: Sequence[Tensor | None]) -> float:
     """Peak memory in MiB of one forward pass in evaluation and inference mode, on the device of the model.
 
     The size of the tensors held before (parameters, buffers, ``inputs``), and by how much :class:`PeakMemory` rises
-    above its start. On a CPU that is resident memory: to about 1 MiB and some percent, with nothing else running in the
-    process. NaN where the mark cannot be reset. ``model`` is unchanged.
+    above its start. On a CPU that is resident memory, with what the allocator keeps for reuse: to about 1 MiB and 10 %,
+    with nothing else running in the process. NaN where the mark cannot be reset. ``model`` is unchanged.
     """
     was_training = model.training
     model.eval()
