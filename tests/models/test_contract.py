@@ -216,6 +216,7 @@ def test_plain_attention_gives_the_same(name):
     torch.testing.assert_close(plain, model(*inputs), atol=1e-10, rtol=0)
 
 
+@pytest.mark.filterwarnings("ignore:The tensor attributes .* were assigned during export")  # nn.LSTM's own
 @every_model
 def test_exports_with_a_dynamic_batch(name):
     model = small_model(name).eval()

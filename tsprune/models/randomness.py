@@ -17,8 +17,9 @@ def pin_randomness(
     """Fix the key positions that Informer samples, or the Fourier modes of FEDformer, in training and evaluation alike.
 
     ``index_samples``: one tensor ``(length, sampled)`` per attention, encoder layers first, then self- and
-    cross-attention of each decoder layer. ``modes``: see :meth:`FEDformer.pin_modes`. Both survive a checkpoint. A
-    model without such a choice, and numbers or shapes that do not fit, raise :class:`UserError`.
+    cross-attention of each decoder layer. ``modes``: see :meth:`FEDformer.pin_modes`. Both are saved with
+    the model; a loaded Informer forecasts with its samples, but draws new ones when it is trained further. A model
+    without such a choice, and numbers or shapes that do not fit, raise :class:`UserError`.
     """
     if index_samples is not None:
         layers = [module for module in model.modules() if isinstance(module, ProbSparseAttention)]
