@@ -172,7 +172,7 @@ def test_the_dense_error_stands_beside_the_best_naive_forecast(say, make_cells, 
     cells = make_cells(models=["A"])
     dense = cells.loc[cells["density_asked"] == 1, "mse"].mean()
     text = say({("A", "layer"): 0.64}, cells)
-    assert f"Test MSE when dense: **A** {dense:.3f}; the best naive forecast (seasonal) has 0.620." in text
+    assert f"Test MSE when dense: **A** {dense:.3f}; the best naive forecast (seasonal naive) has 0.620." in text
     poor = cells.assign(mse=cells["mse"] + 0.2)
     assert "has 0.620, which **A** does not reach even dense." in say({("A", "layer"): 0.64}, poor)
 

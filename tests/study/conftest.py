@@ -18,9 +18,15 @@ def smoke() -> dict:
 
 
 @pytest.fixture
-def run(tmp_path, smoke):
+def threads():
+    """A maker of executors that start no process."""
+    return lambda: ThreadPoolExecutor(2)
+
+
+@pytest.fixture
+def run(tmp_path, smoke, threads):
     def run(progress=None, store="store", **changes):
         config = PruningSweep.parse(smoke | {"store": str(tmp_path / store)} | changes)
-        return run_sweep(config, make_executor=lambda: ThreadPoolExecutor(2), progress=progress or Recorder(2))
+        return run_sweep(config, make_executor=threads, progress=progress or Recorder(2))
 
     return run

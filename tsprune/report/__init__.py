@@ -1,6 +1,7 @@
 """From tidy tables to figures, tables, words and HTML. Nothing here computes a result."""
 
 from tsprune.report.figures import layer_figure, style, sweep_figure
+from tsprune.report.fine_tuning import fine_tuning_figure, fine_tuning_table, fine_tuning_verdict, recovery_figure
 from tsprune.report.html import ReportInfo, read_info, render_notebook
 from tsprune.report.index import write_index
 from tsprune.report.tables import (
@@ -18,6 +19,9 @@ __all__ = [
     "banner",
     "describe_parameters",
     "failures_table",
+    "fine_tuning_figure",
+    "fine_tuning_table",
+    "fine_tuning_verdict",
     "headline",
     "layer_figure",
     "limits_table",
@@ -25,6 +29,7 @@ __all__ = [
     "protocol_table",
     "published_table",
     "read_info",
+    "recovery_figure",
     "render_notebook",
     "style",
     "sweep_figure",

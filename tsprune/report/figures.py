@@ -15,22 +15,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from PIL import Image
 
 from tsprune.errors import UserError
+from tsprune.report.drawing import COLOURS, INK, MARKERS, RC, WIDTH, density_axis, relative_axis
 from tsprune.report.frames import SCOPES, density_labels, finished, level, need, need_scopes, repeat_last
 
-WIDTH = 9.6
-"""Width of every figure in inches: 960 pixels on a screen."""
 TOLERATED = 0.05
 """Height of the shaded band above dense."""
 HIGHEST = 8.0
 """Nothing above this multiple of the dense MSE is drawn to scale: such a forecast is of no use."""
-MARKERS = "osD^vPX<>p"
-INK = "#333333"
-# The colour-blind palette of seaborn, the two weakest tones (yellow, light pink) last.
-COLOURS = [sns.color_palette("colorblind")[i] for i in (0, 1, 2, 3, 4, 9, 5, 7, 6, 8)]
 
 
 def style() -> None:
@@ -39,36 +33,12 @@ def style() -> None:
     Sets seaborn's theme with the colour-blind palette. Inside a notebook figures become crisp on dense screens
     (twice the pixels) and carry their label as alternative text.
     """
-    sns.set_theme(context="notebook", style="ticks", palette=COLOURS, font="DejaVu Sans", rc=_RC)
+    sns.set_theme(context="notebook", style="ticks", palette=COLOURS, font="DejaVu Sans", rc=RC)
     shell = get_ipython()
     if shell is not None and hasattr(shell, "kernel"):
         # First the inline backend, then our formatter: the other way round the backend would replace it.
         shell.run_line_magic("matplotlib", "inline")
         shell.display_formatter.formatters["image/png"].for_type(Figure, _png)
-
-
-_RC = {
-    "axes.edgecolor": "#9a9a9a",
-    "axes.labelcolor": INK,
-    "axes.labelsize": 10.5,
-    "axes.titlesize": 11.5,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 9,
-    "figure.constrained_layout.wspace": 0.05,
-    "axes.titleweight": "bold",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.facecolor": "white",
-    "font.size": 10.5,
-    "grid.color": "#e6e6e6",
-    "legend.frameon": False,
-    "legend.fontsize": 10,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelsize": 9.5,
-    "ytick.labelsize": 9.5,
-}
 
 
 def _png(figure: Figure) -> tuple[str, dict[str, object]]:
@@ -110,7 +80,7 @@ def sweep_figure(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
     top = _top(done, relative)
     bottom = min(0.93, 0.97 * done["mse_relative"].min())
     scopes, horizons = need_scopes(cells), sorted(cells["pred_len"].unique())
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure, panels = _panels([f"{h}" for h in horizons], scopes)
         figure.set_label(_sweep_alt(cells, looks))
         for (pred_len, scope), axes in zip(product(horizons, scopes), panels, strict=True):
@@ -120,8 +90,8 @@ def sweep_figure(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
                 _model_line(axes, panel[panel["model"] == model], colour, marker, top)
             title = f"{scope.capitalize()}: {SCOPES[scope]}"
             axes.set_title(title if len(horizons) == 1 else f"Horizon {pred_len} · {scope}")
-            _density_axis(axes, cells["density_asked"].unique())
-            _relative_axis(axes, bottom, top)
+            density_axis(axes, cells["density_asked"].unique())
+            relative_axis(axes, bottom, top)
         _legend(figure, looks, cells, done, top, relative)
     return figure
 
@@ -209,43 +179,6 @@ def _reference(axes: Axes, relative: dict, pred_len: int, looks: dict, top: floa
             axes.plot([1.012], [top], marker="^", transform=margin, gid=gid, **arrow)
 
 
-def _density_axis(axes: Axes, densities: np.ndarray) -> None:
-    """Log axis from dense on the left to sparse on the right, ticks at the densities asked."""
-    texts = density_labels(densities)
-    ticks = np.array(list(texts))
-    axes.set_xscale("log", base=2)
-    room = 0.04 * max(math.log2(ticks[0] / ticks[-1]), 1)
-    axes.set_xlim(ticks[0] * 2**room, ticks[-1] * 2**-room)
-    span = math.log2(ticks[0] / ticks[-1]) or 1
-    axes.xaxis.set_major_locator(FixedLocator(_spaced(ticks, span)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: texts[value]))
-    axes.xaxis.set_minor_locator(FixedLocator(ticks))
-
-
-def _spaced(ticks: np.ndarray, span: float) -> list[float]:
-    """The ticks whose labels do not touch; a label needs about a thirteenth of the panel."""
-    shown = [ticks[0]]
-    for tick in ticks[1:]:
-        if math.log2(shown[-1] / tick) / span > 1 / 13:
-            shown.append(tick)
-    return shown
-
-
-def _relative_axis(axes: Axes, bottom: float, top: float) -> None:
-    axes.set_yscale("log")
-    axes.set_ylim(bottom, top)
-    steps = [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 8]
-    span = math.log(top / bottom)
-    shown = [1.0]
-    for step in steps:
-        if bottom <= step <= top and min(abs(math.log(step / s)) for s in shown) > span / 11:
-            shown.append(step)
-    axes.yaxis.set_major_locator(FixedLocator(shown))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.grid(axis="y", zorder=0)
-
-
 def _legend(figure: Figure, looks: dict, cells: pd.DataFrame, done: pd.DataFrame, top: float, relative: dict) -> None:
     """Models and signs above the panels; below them a line that says what band, triangle and cross mean."""
     handles = []
@@ -296,7 +229,7 @@ def layer_figure(layers: pd.DataFrame) -> Figure:
     need(layers, "layers", ["model", "scope", "density_asked", "layer", "layer_density", "weights"])
     scopes, models = need_scopes(layers), list(layers["model"].unique())
     counts = [layers.loc[layers["model"] == model, "layer"].nunique() for model in models]
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         heights = [0.2 * max(n, 2) + 0.55 for n in counts]
         figure = Figure(figsize=(WIDTH, sum(heights) + 0.9), layout="constrained")
         figure.set_label(f"Heat map of the density kept in every layer of {', '.join(models)} at each density asked.")

@@ -52,8 +52,8 @@ def sweep_table(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
                 for model in models:
                     own = group[group["model"] == model]
                     fallen = finished(own)["mse"].mean() >= level(levels, pred_len)
-                    rows[label][model, "MSE"] = _mean_and_spread(own, "mse") + (" †" if fallen else "")
-                    rows[label][model, "MAE"] = _mean_and_spread(own, "mae")
+                    rows[label][model, "MSE"] = mean_and_spread(own, "mse") + (" †" if fallen else "")
+                    rows[label][model, "MAE"] = mean_and_spread(own, "mae")
                     marks[label][model, "MSE"] = "fallen" if fallen else ""
         for forecast in naive[naive["pred_len"] == pred_len].to_dict("records"):
             label = (f"{pred_len}", "naive", NAIVE.get(forecast["model"], forecast["model"]))
@@ -69,7 +69,7 @@ def sweep_table(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
     spread = "mean ± standard deviation over seeds" if finished(cells)["seed"].nunique() > 1 else "one seed"
     dagger = " † on average no better than repeating the last value." if (classes == "fallen").any(axis=None) else ""
     caption = f"MSE and MAE on the test split, scaled data ({spread}), by asked density.{dagger}"
-    return _styled(table, caption).set_td_classes(classes)
+    return styled(table, caption).set_td_classes(classes)
 
 
 def limits_table(limits: pd.DataFrame) -> Styler:
@@ -93,7 +93,7 @@ def limits_table(limits: pd.DataFrame) -> Styler:
     seeds = int(limits["seeds"].max())
     spread = f"mean of {seeds} seeds, in brackets the lowest and highest" if seeds > 1 else "one seed"
     caption = f"Share of the prunable weights that can be removed before the test MSE rises by more ({spread})."
-    return _styled(table, caption)
+    return styled(table, caption)
 
 
 def published_table(published: pd.DataFrame) -> Styler:
@@ -114,7 +114,7 @@ def published_table(published: pd.DataFrame) -> Styler:
             "protocol here and there": published["protocol"].astype(str),
         }
     ).set_axis(pd.Index(list(published["model"])))
-    return _styled(table, "Dense models of this run beside published numbers (difference: here minus published).")
+    return styled(table, "Dense models of this run beside published numbers (difference: here minus published).")
 
 
 def naive_table(naive: pd.DataFrame) -> Styler:
@@ -128,7 +128,7 @@ def naive_table(naive: pd.DataFrame) -> Styler:
             "MAE": naive["mae"].map(error_text),
         }
     ).set_axis(pd.Index([NAIVE.get(model, model) for model in naive["model"]]))
-    return _styled(table, "Naive forecasts on the same test split.")
+    return styled(table, "Naive forecasts on the same test split.")
 
 
 def failures_table(cells: pd.DataFrame) -> Styler | None:
@@ -154,16 +154,16 @@ def failures_table(cells: pd.DataFrame) -> Styler | None:
             }
         )
     table = pd.DataFrame(rows).set_index("model").rename_axis(None)
-    return _styled(table, f"{len(bad)} of {len(cells)} cells did not finish.")
+    return styled(table, f"{len(bad)} of {len(cells)} cells did not finish.")
 
 
 def protocol_table(protocol: dict[str, Any]) -> Styler:
     """What every number of the run rests on: a name and a value per row."""
     table = pd.DataFrame({"value": [value_text(v) for v in protocol.values()]}, index=list(protocol))
-    return _styled(need(table, "protocol", []), "").hide(axis="columns")
+    return styled(need(table, "protocol", []), "").hide(axis="columns")
 
 
-def _styled(table: pd.DataFrame, caption: str) -> Styler:
+def styled(table: pd.DataFrame, caption: str) -> Styler:
     """``table`` with a caption above, numbers to the right, and an id that is the same for the same content."""
     rules = [
         {"selector": "caption", "props": "caption-side:top;text-align:left;padding:0 0 .5em;opacity:.75"},
@@ -184,7 +184,7 @@ def _styled(table: pd.DataFrame, caption: str) -> Styler:
     return styler.set_caption(caption) if caption else styler
 
 
-def _mean_and_spread(rows: pd.DataFrame, metric: str) -> str:
+def mean_and_spread(rows: pd.DataFrame, metric: str) -> str:
     done = finished(rows)[metric]
     if rows.empty:
         return "not run"

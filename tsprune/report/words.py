@@ -9,6 +9,7 @@ from IPython.display import HTML
 
 from tsprune.errors import UserError
 from tsprune.report.frames import (
+    NAIVE,
     SCOPES,
     density_text,
     finished,
@@ -20,8 +21,6 @@ from tsprune.report.frames import (
     percent,
     repeat_last,
 )
-
-NAIVE_WORDS = {"RepeatLast": "repeat last", "SeasonalNaive": "seasonal"}
 
 TOLERANCE = 0.05
 """The verdict speaks of an MSE at most this share above dense."""
@@ -174,7 +173,7 @@ def _standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
     if dense.empty:
         return ""
     by_name = naive.groupby("model")["mse"].mean()
-    best, mse = NAIVE_WORDS.get(by_name.idxmin(), by_name.idxmin()), by_name.min()
+    best, mse = NAIVE.get(by_name.idxmin(), by_name.idxmin()), by_name.min()
     values = listed([f"**{model}** {value:.3f}" for model, value in dense.items()])
     mean = ", mean over the horizons" if cells["pred_len"].nunique() > 1 else ""
     worse = listed([f"**{model}**" for model, value in dense.items() if value >= mse])

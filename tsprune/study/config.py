@@ -155,5 +155,31 @@ class PruningSweep(StudyConfig):
         return cls._no_doubles(values)
 
 
-STUDIES: dict[str, type[StudyConfig]] = {"01_pruning_sweep": PruningSweep}
+class FineTuning(StudyConfig):
+    """Notebook 02: what does training on after pruning bring back, and at what cost?"""
+
+    densities: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
+    """Share of prunable weights kept; the dense controls are always included."""
+    scope: Scope
+    fine_tune_epochs: Positive
+    """Epochs after pruning, the same for every arm; none is stopped early."""
+    fine_tune_learning_rate: Annotated[float, Field(gt=0)]
+    stages: Annotated[int, Field(ge=2)]
+    """Prunings of the iterative arm; they share the epochs evenly."""
+
+    @field_validator("densities")
+    @classmethod
+    def _each_once(cls, values: list) -> list:
+        return cls._no_doubles(values)
+
+    @model_validator(mode="after")
+    def _stages_share_the_epochs(self) -> Self:
+        if self.fine_tune_epochs % self.stages:
+            raise ValueError(
+                f"fine_tune_epochs = {self.fine_tune_epochs} cannot be shared evenly by stages = {self.stages}"
+            )
+        return self
+
+
+STUDIES: dict[str, type[StudyConfig]] = {"01_pruning_sweep": PruningSweep, "02_fine_tuning": FineTuning}
 """The config of each notebook, by the notebook's name."""

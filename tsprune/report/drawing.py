@@ -1,0 +1,77 @@
+"""What all figures draw alike: size, colours, the density axis, the axis of errors relative to dense."""
+
+import math
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from tsprune.report.frames import density_labels
+
+WIDTH = 9.6
+"""Width of every figure in inches: 960 pixels on a screen."""
+MARKERS = "osD^vPX<>p"
+INK = "#333333"
+# The colour-blind palette of seaborn, the two weakest tones (yellow, light pink) last.
+COLOURS = [sns.color_palette("colorblind")[i] for i in (0, 1, 2, 3, 4, 9, 5, 7, 6, 8)]
+
+RC = {
+    "axes.edgecolor": "#9a9a9a",
+    "axes.labelcolor": INK,
+    "axes.labelsize": 10.5,
+    "axes.titlesize": 11.5,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 9,
+    "figure.constrained_layout.wspace": 0.05,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.facecolor": "white",
+    "font.size": 10.5,
+    "grid.color": "#e6e6e6",
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+}
+
+
+def density_axis(axes: Axes, densities: np.ndarray) -> None:
+    """Log axis from dense on the left to sparse on the right, ticks at the densities asked."""
+    texts = density_labels(densities)
+    ticks = np.array(list(texts))
+    axes.set_xscale("log", base=2)
+    room = 0.04 * max(math.log2(ticks[0] / ticks[-1]), 1)
+    axes.set_xlim(ticks[0] * 2**room, ticks[-1] * 2**-room)
+    span = math.log2(ticks[0] / ticks[-1]) or 1
+    axes.xaxis.set_major_locator(FixedLocator(_spaced(ticks, span)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: texts[value]))
+    axes.xaxis.set_minor_locator(FixedLocator(ticks))
+
+
+def _spaced(ticks: np.ndarray, span: float) -> list[float]:
+    """The ticks whose labels do not touch; a label needs about a thirteenth of the panel."""
+    shown = [ticks[0]]
+    for tick in ticks[1:]:
+        if math.log2(shown[-1] / tick) / span > 1 / 13:
+            shown.append(tick)
+    return shown
+
+
+def relative_axis(axes: Axes, bottom: float, top: float) -> None:
+    axes.set_yscale("log")
+    axes.set_ylim(bottom, top)
+    steps = [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 8]
+    span = math.log(top / bottom)
+    shown = [1.0]
+    for step in steps:
+        if bottom <= step <= top and min(abs(math.log(step / s)) for s in shown) > span / 11:
+            shown.append(step)
+    axes.yaxis.set_major_locator(FixedLocator(shown))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.grid(axis="y", zorder=0)
