@@ -83,7 +83,7 @@ def test_the_table_has_a_column_per_arm_and_says_what_failed():
     for word in ("dense longer", "fine-tuned", "0.5", "0.825 ± 0.007", "diverged"):
         assert word in html, word
     text = fine_tuning_verdict(cells(status="diverged", rewound={0.5: 1.0, 0.1: 1.0}, iterative={0.1: 0.9}))
-    assert "4 of 16 cells did not finish" in text
+    assert "4 of 18 cells did not finish" in text
 
 
 def test_nothing_finished_is_a_clear_line():
