@@ -46,6 +46,9 @@ def test_the_tables_are_tidy_and_complete(run):
     metrics = set(result.tidy["metric"])
     assert {"mse", "mae", "windows_test", "parameters", "epochs_run", "best_epoch", "windows_seen"} <= metrics
     assert {"macs_executed", "seconds_per_epoch", "peak_memory_mib", "density_all"} <= metrics
+    assert {"parameters_live", "macs_if_zeros_skipped"} <= metrics
+    costs = result.tidy.pivot(index="key", columns="metric", values="value").dropna(subset="macs_if_zeros_skipped")
+    assert (costs["macs_if_zeros_skipped"] < costs["macs_executed"]).all()
     assert not result.tidy.duplicated(["key", "metric"]).any()
     # The densities of the layers add up to the density of the cell.
     for _, cell in cells.iterrows():

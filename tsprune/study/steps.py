@@ -32,6 +32,9 @@ MODEL_FILE = "model.safetensors"
 # Raised when the numbers of a step change their meaning: stored rows of older versions are then no longer found.
 RESULTS_VERSION = 1
 
+# Windows on which a parameter must have an effect to count as live: a ReLU unit may be silent on a few.
+_LIVE_WINDOWS = 32
+
 # Weights are drawn from torch's global generator, which threads share: one model is built at a time.
 _BUILDING = threading.Lock()
 
@@ -224,7 +227,7 @@ class TrainStep(Step):
         }
         if done.status == "ok":
             scores = evaluate(model, splits.test, self.train)
-            one = splits.test.batch(torch.zeros(1, dtype=torch.long))
+            few = splits.train.batch(torch.arange(min(_LIVE_WINDOWS, len(splits.train))))[:4]
             result |= {
                 "mse": scores.mse,
                 "mae": scores.mae,
@@ -232,7 +235,8 @@ class TrainStep(Step):
                 "windows_test": scores.windows,
                 "density": 1.0,
                 "density_all": 1.0,
-                "macs_executed": measure.count_macs(model, one[:4]).macs_executed,
+                "macs_executed": measure.count_macs(model, few).macs_executed,
+                "parameters_live": measure.live_parameters(model, few, draws=2).live,
             }
         return Outcome(
             result=result,
@@ -289,6 +293,7 @@ class PruneStep(Step):
         with measure.PeakMemory(self.trained.train.device) as peak, pruned(model, masks):
             scores = evaluate(model, splits.test, self.trained.train)
         achieved = density(model, masks)
+        macs = measure.count_macs(model, splits.train.batch(torch.zeros(1, dtype=torch.long))[:4], masks)
         finite = math.isfinite(scores.mse)
         return Outcome(
             result={
@@ -297,6 +302,8 @@ class PruneStep(Step):
                 "windows_test": scores.windows,
                 "parameters": achieved.parameters,
                 "weights_kept": achieved.kept,
+                "macs_executed": macs.macs_executed,
+                "macs_if_zeros_skipped": macs.macs_if_zeros_skipped,
                 "density": achieved.over_prunable,
                 "density_all": achieved.over_all,
             },
