@@ -83,8 +83,9 @@ def depgraph_paper(
         raise UserError(f"{name} has nothing to remove: its widths are the variables, the look-back and the horizon")
     pruned = copy.deepcopy(model)
     try:
-        pruner = paper_pruner(pruned, example_inputs, density, global_pruning)
-        pruner.step()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Unwrapped parameters detected|Maximum recursive depth")
+            paper_pruner(pruned, example_inputs, density, global_pruning).step()
         for attention in (m for m in pruned.modules() if isinstance(m, Attention)):
             attention.head_dim = attention.query.out_features // attention.n_heads
         shapes = [forecast(either, example_inputs).shape for either in (model, pruned)]
@@ -113,8 +114,7 @@ def paper_pruner(
     model: nn.Module, inputs: Sequence[Tensor], density: float, global_pruning: bool
 ) -> tp.pruner.BasePruner:
     """torch-pruning's pruner for ``model``, its dicts our own: its defaults are shared by all pruners and grow."""
-    with warnings.catch_warnings(), traceable(model):
-        warnings.filterwarnings("ignore", message="Unwrapped parameters detected|Maximum recursive depth")
+    with traceable(model):
         return tp.pruner.BasePruner(
             model,
             tuple(inputs),

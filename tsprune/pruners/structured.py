@@ -79,7 +79,11 @@ def structured_prune(
 
     Raises :class:`UserError` for a model without widths to narrow, and for values that are unknown or out of range.
     """
-    for what, value, allowed in (("scope", scope, Scope), ("part of attention", inside, Inside)):
+    for what, value, allowed in (
+        ("measure", by, Measure),
+        ("scope", scope, Scope),
+        ("part of attention", inside, Inside),
+    ):
         if value not in get_args(allowed):
             raise UserError(unknown(what, value, get_args(allowed)))
     for what, value in (("target", target), ("max_ratio", max_ratio)):

@@ -1,0 +1,111 @@
+"""torch-pruning beside our own: the same where its graph can read a model, and what the paper's use of it misses."""
+
+import inspect
+
+import pytest
+import torch
+import torch_pruning
+from torch import nn
+
+from tests.models.small import example, small_model
+from tsprune.errors import UserError
+from tsprune.pruners.depgraph import depgraph_paper, paper_pruner
+from tsprune.pruners.importance import axis_scores
+from tsprune.pruners.structured import best_units, narrowed
+
+READABLE = ["Transformer", "Autoformer", "Informer", "iTransformer", "TCN"]
+
+
+def model_of(name, **settings):
+    torch.manual_seed(0)
+    return small_model(name, **({"d_model": 32, "n_heads": 4, "d_ff": 64} | settings)).eval()
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_same_groups(name):
+    """A group of the graph and an axis join the same sides of the same layers."""
+    model = model_of(name, e_layers=3)
+    ours = {
+        frozenset((id(s.module), s.dim) for s in axis.slots if s.tensor == "weight")
+        for axis in model.axes()
+        if axis.kind != "n_heads"
+    }
+    pruner = paper_pruner(model, example(model, 2), 0.5, False)
+    roots = [nn.Linear, nn.Conv1d]
+    theirs = set()
+    for group in pruner.DG.get_all_groups(ignored_layers=model.output_layers(), root_module_types=roots):
+        layers = [(dep.layer, pruner.DG.is_out_channel_pruning_fn(dep.handler)) for dep, _ in group]
+        weights = [(m, out) for m, out in layers if isinstance(getattr(m, "weight", None), torch.Tensor)]
+        norms = (nn.LayerNorm, nn.BatchNorm1d)
+        theirs.add(frozenset((id(m), 0 if out or isinstance(m, norms) else 1) for m, out in weights))
+    assert len(ours) == len(theirs)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("name", READABLE)
+@pytest.mark.parametrize("density", [0.75, 0.5, 0.25])
+def test_same_shapes_and_the_same_weights(name, density):
+    model = model_of(name)
+    inputs = example(model, 2)
+    theirs = depgraph_paper(model, inputs, density).model
+    axes = [axis for axis in model.axes() if axis.kind != "n_heads"]
+    widths = {axis.name: axis.width for axis in theirs.axes()}
+    scores = axis_scores(model, axes)
+    ours = narrowed(model, {a.name: best_units(s, widths[a.name]) for a, s in zip(axes, scores, strict=True)}, inputs)
+    shapes = [{key: tuple(p.shape) for key, p in m.named_parameters()} for m in (ours, theirs)]
+    assert shapes[0] == shapes[1]
+    assert str(ours) == str(theirs)
+    for key in ("projection.weight", "encoder.layers.0.feed_forward.up.weight", "blocks.1.first.weight"):
+        if key in dict(ours.named_parameters()):
+            assert torch.equal(ours.get_parameter(key), theirs.get_parameter(key)), key
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_a_ratio_of_channels_is_no_density(name):
+    model = model_of(name)
+    inputs = example(model, 2)
+    result = depgraph_paper(model, inputs, 0.5)
+    assert result.asked == 0.5
+    assert result.achieved == pytest.approx(0.25, abs=0.05)
+    assert result.parameters[1] == sum(p.numel() for p in result.model.parameters())
+    assert result.achieved == result.parameters[1] / result.parameters[0]
+    assert result.model.eval()(*inputs).shape == model(*inputs).shape
+    assert all(group.after < group.before for group in result.groups if not group.left)
+
+
+def test_fourier_weights_are_not_seen():
+    model = model_of("FEDformer")
+    result = depgraph_paper(model, example(model, 2), 0.2)
+    assert result.achieved > 0.5
+    groups = {group.name: group for group in result.groups}
+    assert groups["encoder_block.modes"].after == groups["encoder_block.modes"].before
+    assert groups["encoder_block.channels"].after == groups["encoder_block.channels"].before
+
+
+@pytest.mark.parametrize("name", ["Crossformer", "PatchTST", "LSTM"])
+def test_models_that_it_breaks_are_named(name):
+    model = model_of(name)
+    with pytest.raises(UserError, match=f"torch-pruning breaks {name}: ") as error:
+        depgraph_paper(model, example(model, 2), 0.5)
+    assert "\n" not in str(error.value)
+
+
+def test_nothing_to_remove_and_a_density_that_is_none():
+    model = small_model("DLinear")
+    with pytest.raises(UserError, match="DLinear has nothing to remove"):
+        depgraph_paper(model, example(model, 2), 0.5)
+    with pytest.raises(UserError, match="density = 0"):
+        depgraph_paper(model, example(model, 2), 0)
+
+
+def test_no_pruner_leaves_traces_in_the_next():
+    model = model_of("iTransformer")
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    for _ in range(2):
+        depgraph_paper(model, example(model, 2), 0.5)
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    defaults = inspect.signature(torch_pruning.pruner.BasePruner.__init__).parameters.values()
+    assert not any(p.default for p in defaults if isinstance(p.default, dict))
+    trend = model_of("Autoformer")
+    paper_pruner(trend, example(trend, 2), 0.5, False)
+    assert "forward" not in vars(trend.decoder.layers[0].trend_projection)

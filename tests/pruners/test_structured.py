@@ -1,0 +1,221 @@
+"""Structured pruning: what was asked is what comes out, and what comes out is a smaller model."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from tests.models.small import example, small_model
+from tsprune.errors import UserError
+from tsprune.models import create_model, list_models
+from tsprune.pruners import DENSITIES, structured_prune
+from tsprune.pruners.cost import Cost, count
+from tsprune.pruners.importance import axis_scores
+from tsprune.pruners.structured import best_units, removal_order, solve
+
+PRUNABLE = [name for name in list_models(trainable=True) if small_model(name).axes()]
+
+
+def model_of(name, d_model=64, **settings):
+    torch.manual_seed(0)
+    sizes = {"d_model": d_model, "d_ff": 4 * d_model, "n_heads": 8, "seq_len": 96, "label_len": 48, "pred_len": 96}
+    return create_model(name, **(sizes | settings)).eval()
+
+
+@pytest.mark.parametrize("name", PRUNABLE)
+@pytest.mark.parametrize(("by", "target"), [("parameters", 0.107), ("macs", 0.41)])
+def test_achieved_is_what_was_asked(name, by, target):
+    model = model_of(name)
+    inputs = example(model, 2)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    result = structured_prune(model, inputs, target, by=by)
+    assert result.floor is None
+    assert result.achieved == pytest.approx(target, abs=0.01)
+    narrow = result.model
+    assert count(narrow, inputs, by) / count(model, inputs, by) == result.achieved
+    assert result.parameters == tuple(sum(p.numel() for p in m.parameters()) for m in (model, narrow))
+    assert result.macs == tuple(count(m, inputs, "macs") for m in (model, narrow))
+    with torch.no_grad():
+        assert narrow(*inputs).shape == (2, 96, 7) and narrow(*inputs).isfinite().all()
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    now = {axis.name: axis.width for axis in narrow.axes()}
+    assert {g.name: g.after for g in result.groups if not g.name.endswith("outputs")} == now
+    for axis in narrow.axes():
+        assert all(getattr(module, attribute) == axis.width for module, attribute in axis.writes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PRUNABLE)
+@pytest.mark.parametrize("d_model", [64, 512])
+@pytest.mark.parametrize("scope", ["global", "local", "isomorphic"])
+def test_the_whole_grid(name, d_model, scope):
+    model = model_of(name, d_model)
+    inputs = example(model, 2)
+    for by in ("parameters", "macs"):
+        for target in DENSITIES:
+            result = structured_prune(model, inputs, target, by=by, scope=scope)
+            assert result.achieved == pytest.approx(target, abs=0.01) or result.floor
+
+
+@pytest.mark.parametrize("scope", ["global", "local", "isomorphic"])
+@pytest.mark.parametrize("importance", ["l1", "l2", "group-l2", "taylor", "random"])
+def test_every_importance_in_every_scope(scope, importance):
+    model = model_of("FEDformer", 16, n_heads=4)
+    inputs = example(model, 2)
+    calibration = [(inputs, torch.randn(2, 96, 7))]
+    result = structured_prune(model, inputs, 0.3, importance=importance, scope=scope, calibration=calibration)
+    assert result.achieved == pytest.approx(0.3, abs=0.01)
+
+
+@pytest.mark.parametrize("name", PRUNABLE)
+def test_nothing_asked_nothing_changed(name):
+    model = small_model(name).eval()
+    result = structured_prune(model, example(model), 1.0)
+    assert result.achieved == 1 and all(g.before == g.after for g in result.groups)
+    assert torch.equal(result.model(*example(model)), model(*example(model)))
+
+
+@pytest.mark.parametrize("name", PRUNABLE)
+def test_units_of_least_weight_go_first(name):
+    """Half of every inner width is made worthless: what goes is of that half."""
+    model = model_of(name, 16, n_heads=2)
+    axes = [axis for axis in model.axes() if axis.kind in ("d_ff", "hidden", "hidden0", "hidden1")]
+    for axis in axes:
+        worthless = torch.arange(0, axis.width, 2)
+        with torch.no_grad():
+            for slot in axis.slots:
+                slot.value.movedim(slot.dim, 0).unflatten(0, (slot.outer, -1, slot.inner))[:, worthless] *= 1e-6
+    names, widths = [axis.name for axis in axes], {axis.name: axis.width for axis in axes}
+    result = structured_prune(model, example(model, 2), 0.97)
+    for axis in result.model.axes():
+        if axis.name in names:
+            assert axis.width >= widths[axis.name] // 2
+            norm = axis_scores(result.model, [axis], "l2")[0][0]
+            gone = widths[axis.name] - axis.width
+            assert (norm < 1e-6 * norm.max()).sum() == widths[axis.name] // 2 - gone
+
+
+def test_a_pruned_model_can_be_pruned_on_and_trained():
+    model = model_of("Transformer", 32)
+    inputs = example(model, 2)
+    once = structured_prune(model, inputs, 0.5)
+    twice = structured_prune(once.model, inputs, 0.5)
+    assert twice.parameters[1] / once.parameters[0] == pytest.approx(0.25, abs=0.01)
+    twice.model.train()(*inputs).square().mean().backward()
+    assert all(p.grad is not None and p.requires_grad for p in twice.model.parameters())
+
+
+def test_mode_and_frozen_parameters_are_kept():
+    model = model_of("iTransformer", 16).train()
+    model.embedding.weight.requires_grad_(False)
+    narrow = structured_prune(model, example(model, 2), 0.5).model
+    assert model.training and narrow.training
+    assert not narrow.embedding.weight.requires_grad and narrow.embedding.bias.requires_grad
+
+
+def test_heads_instead_of_features():
+    model = model_of("Transformer", 32)
+    result = structured_prune(model, example(model, 2), 0.3, inside="n_heads")
+    widths = {group.name: group for group in result.groups}
+    heads = [group for group in result.groups if group.name.endswith("n_heads")]
+    assert any(group.after < group.before for group in heads)
+    attention = result.model.encoder.layers[0].attention
+    assert attention.head_dim == 4 and attention.query.out_features == 4 * attention.n_heads
+    assert widths["encoder.layers.0.attention.head_dim"].left == "n_heads was to be narrowed instead"
+    assert result.achieved == pytest.approx(0.3, abs=0.01)
+
+
+def test_what_stays_has_a_reason():
+    informer = model_of("Informer", 16)
+    left = {g.name: g.left for g in structured_prune(informer, example(informer, 2), 0.5, inside="n_heads").groups}
+    assert "mixed as published" in left["encoder.layers.0.attention.n_heads"]
+    assert left["projection.outputs"] == "variables or horizon of the forecast"
+    fedformer = model_of("FEDformer", 16)
+    groups = {g.name: g for g in structured_prune(fedformer, example(fedformer, 2), 0.2).groups}
+    assert "mixed as published" in groups["encoder_block.channels_out"].left
+    assert groups["encoder_block.modes"].after < groups["encoder_block.modes"].before
+    in_order = model_of("FEDformer", 16, transpose_heads=True)
+    groups = {g.name: g for g in structured_prune(in_order, example(in_order, 2), 0.2, scope="local").groups}
+    assert groups["encoder_block.channels_out"].left is None
+    assert groups["encoder_block.channels_out"].after < groups["encoder_block.channels_out"].before
+
+
+def test_a_target_out_of_reach_names_the_floor_and_its_group():
+    model = model_of("PatchTST", 32)
+    result = structured_prune(model, example(model, 2), 0.05, max_ratio=0.25)
+    assert result.achieved > 0.5
+    assert "is the least at max_ratio = 0.25" in result.floor and "'d_model'" in result.floor
+    assert all(g.after == -(-g.before * 3 // 4) for g in result.groups if not g.left)
+
+
+def test_a_model_with_nothing_to_remove_keeps_its_horizon():
+    for name in ("DLinear", "RepeatLast"):
+        model = small_model(name)
+        with pytest.raises(UserError, match=f"{name} has nothing to remove.*horizon"):
+            structured_prune(model, example(model), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"target": 0}, "target = 0: allowed is a number above 0"),
+        ({"target": 1.2}, "target = 1.2"),
+        ({"max_ratio": 0}, "max_ratio = 0"),
+        ({"by": "flops"}, "unknown measure 'flops'"),
+        ({"scope": "globl"}, "did you mean 'global'"),
+        ({"inside": "heads"}, "did you mean 'n_heads'"),
+        ({"importance": "L2"}, "did you mean 'l2'"),
+        ({"importance": "taylor"}, "needs calibration"),
+    ],
+)
+def test_bad_input_is_one_clear_line(setting, words):
+    model = small_model("Transformer")
+    with pytest.raises(UserError, match=words) as error:
+        structured_prune(model, example(model), **setting)
+    assert "\n" not in str(error.value)
+
+
+def test_a_declaration_that_lies_is_caught():
+    model = small_model("Transformer").eval()
+    honest = model.encoder.layers[0].feed_forward
+    lying = copy.copy(honest.axes()[0])
+    honest.axes = lambda: [type(lying)(lying.name, lying.slots[:-1])]  # says nothing of the layer that reads it
+    with pytest.raises(RuntimeError):
+        structured_prune(model, example(model), 0.3)
+
+
+SCORES = [torch.tensor([[4.0, 1.0, 3.0, 2.0]]), torch.tensor([[0.5, 9.0], [1.9, 0.7]])]
+
+
+@pytest.mark.parametrize(
+    ("scope", "order"),
+    [
+        ("global", [1, 0, 0, 0]),  # group means of axis 1: (0.5 + 0.7) / 2 = 0.6, then 5.45; axis 0: 1, 2, 3
+        ("local", [0, 0, 1, 0]),  # after a quarter, a half, a half (ties by axis), three quarters
+        ("isomorphic", [0, 0, 1, 0]),
+    ],
+)
+def test_order_by_hand(scope, order):
+    assert removal_order(["a", "b"], SCORES, [1, 1], scope).tolist() == order
+
+
+def test_isomorphic_ranks_within_a_kind():
+    assert removal_order(["a", "a"], SCORES, [1, 1], "isomorphic").tolist() == [1, 0, 0, 0]
+
+
+def test_best_units_by_hand():
+    assert best_units(SCORES[0], 2).tolist() == [0, 2]
+    assert best_units(SCORES[1], 1).tolist() == [1, 2]
+    assert best_units(torch.ones(1, 3), 2).tolist() == [0, 1]
+
+
+def test_solver_by_hand():
+    cost = Cost([10, 1], [[1, 0], [0, 1]], 2)  # 10 a + b
+    order = np.array([0, 0, 1, 1, 1, 1])
+    assert solve(cost, order, [3, 10], [1, 1], 1.0) == [3, 10]
+    # 40 in all, 28 wanted: one unit of the first leaves 30, another would leave 20, two of the second fit.
+    assert solve(cost, order, [3, 10], [1, 1], 0.7) == [2, 8]
+    # 25 wanted: 30 less all four that may go leaves 26, and one more of the second is closer than one of the first.
+    assert solve(cost, order, [3, 10], [1, 1], 0.625) == [2, 5]
+    assert solve(cost, order, [3, 10], [1, 6], 0.01) == [1, 6]
