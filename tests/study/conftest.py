@@ -12,9 +12,15 @@ from tsprune.study.places import project_root
 
 @pytest.fixture
 def smoke() -> dict:
-    """The smoke profile's parameters, one model and one seed; short series so that a run takes about a second."""
+    """The smoke profile's parameters with two models, unstructured only: a run takes a second or two."""
     path = project_root() / "params" / "smoke" / "01_pruning_sweep.yaml"
-    return yaml.safe_load(path.read_text()) | {"models": ["DLinear", "Autoformer"], "seeds": [1], "jobs": 2}
+    return yaml.safe_load(path.read_text()) | {
+        "models": ["DLinear", "Autoformer"],
+        "seeds": [1],
+        "structured_densities": [],
+        "two_of_four": False,
+        "jobs": 2,
+    }
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from helpers import Recorder
 
 from tsprune.errors import UserError
 from tsprune.pruners import prunable_weights
-from tsprune.study import FineTuning, run_fine_tuning, steps
+from tsprune.study import FineTuning, pruning_steps, run_fine_tuning
 from tsprune.study.places import project_root
+from tsprune.study.pruning_steps import FineTuneStep
 from tsprune.study.result import base_steps
-from tsprune.study.steps import FineTuneStep
 from tsprune.training import TrainResult
 
 
@@ -82,8 +82,8 @@ def test_masks_hold_and_the_rewound_model_starts_from_the_initial_weights(config
 def test_a_fine_tuning_that_diverges_is_a_row(config, threads, monkeypatch):
     bad = TrainResult(status="diverged", reason="loss not finite at epoch 1, step 7")
 
-    original = steps.train
-    monkeypatch.setattr(steps, "train", lambda *a, **k: bad if k.get("controller") else original(*a, **k))
+    original = pruning_steps.train
+    monkeypatch.setattr(pruning_steps, "train", lambda *a, **k: bad if k.get("controller") else original(*a, **k))
     result = run_fine_tuning(config, make_executor=threads, progress=Recorder())
     states = result.cells.groupby("arm")["status"].agg(set).to_dict()
     assert states["dense"] == states["pruned"] == {"ok"}

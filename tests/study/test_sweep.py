@@ -106,6 +106,30 @@ def test_a_diverging_model_is_a_row_and_the_others_go_on(run, monkeypatch):
     assert result.limits.set_index("model").loc["DLinear", "density"].isna().all()
 
 
+def test_every_structure_stands_beside_the_others(run, tmp_path):
+    result = run(models=["DLinear", "Transformer"], structured_densities=[0.7, 0.4], two_of_four=True)
+    assert result.failures == 0
+    table = result.structures
+    assert len(result.cells) == len(table[table["structure"] == "unstructured"])
+    assert table.groupby(["model", "structure"]).size().drop("unstructured", level=1).to_dict() == {
+        ("DLinear", "2:4"): 1,
+        ("Transformer", "2:4"): 1,
+        ("Transformer", "structured"): 2,
+    }
+    assert "nothing to narrow in DLinear" in result.protocol["2:4 and structured"]
+    narrow = table[table["structure"] == "structured"]
+    assert (abs(narrow["density_all"] - narrow["density_asked"]) < 0.03).all()  # a tiny model: few widths to choose
+    assert (narrow["macs_share"] < 1).all() and narrow["macs_share"].is_monotonic_decreasing
+    half = table[(table["structure"] == "2:4") & (table["model"] == "DLinear")]
+    assert half["density"].item() == 0.5
+    # The narrow model is kept, forecasts as its row says, and is as small as the row says.
+    key = result.tidy.loc[result.tidy["step"] == "structured", "key"].iloc[0]
+    store = Store(tmp_path / "store")
+    model, _ = load_checkpoint(store.artifact(key, MODEL_FILE))
+    row = store.row(key)["result"]
+    assert sum(p.numel() for p in model.parameters()) == row["parameters"]
+
+
 def relative(**columns) -> pd.DataFrame:
     densities = [1.0, 0.8, 0.64, 0.5]
     rows = [

@@ -4,6 +4,7 @@ from tsprune.report.figures import layer_figure, style, sweep_figure
 from tsprune.report.fine_tuning import fine_tuning_figure, fine_tuning_table, fine_tuning_verdict, recovery_figure
 from tsprune.report.html import ReportInfo, read_info, render_notebook
 from tsprune.report.index import write_index
+from tsprune.report.structures import structure_figure, structure_table
 from tsprune.report.tables import (
     failures_table,
     limits_table,
@@ -31,6 +32,8 @@ __all__ = [
     "read_info",
     "recovery_figure",
     "render_notebook",
+    "structure_figure",
+    "structure_table",
     "style",
     "sweep_figure",
     "sweep_table",

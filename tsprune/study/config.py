@@ -148,8 +148,12 @@ class PruningSweep(StudyConfig):
     """Share of prunable weights kept; 1.0 is dense and is always included."""
     scopes: Annotated[list[Scope], Field(min_length=1)]
     """``layer``: every tensor keeps the same share; ``global``: one ranking over all of them."""
+    structured_densities: list[Annotated[float, Field(gt=0, lt=1)]]
+    """Share of all parameters left by structured pruning; empty: none."""
+    two_of_four: bool
+    """True: 2:4 masks as well."""
 
-    @field_validator("densities", "scopes")
+    @field_validator("densities", "scopes", "structured_densities")
     @classmethod
     def _each_once(cls, values: list) -> list:
         return cls._no_doubles(values)

@@ -8,8 +8,9 @@ import pandas as pd
 
 from tsprune.study.config import FineTuning
 from tsprune.study.progress import Progress
+from tsprune.study.pruning_steps import FineTuneStep, PruneStep
 from tsprune.study.result import Base, StudyResult, base_steps, common_tables, relative_to_dense, run_steps
-from tsprune.study.steps import FineTuneStep, PruneStep, TrainStep
+from tsprune.study.steps import TrainStep
 from tsprune.study.tables import cell_columns
 
 ARMS = ("dense", "dense longer", "pruned", "fine-tuned", "iterative", "rewound")

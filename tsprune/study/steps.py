@@ -4,25 +4,21 @@ A step's identity is the hash of everything its numbers depend on: the data's fi
 model config, the recipe, the seed, and the identities of the steps it needs.
 """
 
-import math
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, model_validator
 from torch import nn
 
 from tsprune import measure
 from tsprune.data import Splits, load_table, make_splits
 from tsprune.errors import UserError
 from tsprune.models import create_model, load_checkpoint, save_checkpoint
-from tsprune.pruners import apply_masks, density, hold_masks, layer_densities, magnitude_masks, pruned
-from tsprune.pruners.magnitude import Scope
-from tsprune.pruners.masks import Masks
+from tsprune.pruners import layer_densities
 from tsprune.study.store import Store
 from tsprune.training import TrainConfig, evaluate, resolve_device, train
 from tsprune.typed import Config, digest
@@ -212,6 +208,11 @@ class TrainStep(Step):
             model = create_model(self.model, **self.hyper)
         return model.to(self.train.device)
 
+    def load(self, store: Store) -> nn.Module:
+        """The model as its best epoch left it, on its device. Raises ``Corrupt`` when the stored file was damaged."""
+        model, _ = load_checkpoint(store.artifact(self.key, MODEL_FILE))
+        return model.to(self.train.device)
+
     def run(self, store: Store) -> Outcome:
         splits = self.data.splits(self.train.device)
         model = self.build()
@@ -246,189 +247,6 @@ class TrainStep(Step):
             reason=done.reason,
             model=model if done.status == "ok" else None,
         )
-
-
-class PruneStep(Step):
-    """One-shot unstructured magnitude pruning of a trained model, tested without retraining."""
-
-    kind: ClassVar[str] = "prune"
-    trained: TrainStep
-    scope: Scope
-    density: float
-
-    def identity(self) -> dict:
-        return {
-            "step": self.kind,
-            "version": RESULTS_VERSION,
-            "trained": self.trained.key,
-            "score": "magnitude",
-            "structure": "unstructured",
-            "scope": self.scope,
-            "density": self.density,
-        }
-
-    @property
-    def needs(self) -> tuple[Step, ...]:
-        return (self.trained,)
-
-    @property
-    def label(self) -> str:
-        base = self.trained.label.removesuffix(": training")
-        return f"{base}: density {self.density:.3f} by {self.scope}"
-
-    def protocol(self) -> dict:
-        return {
-            **self.trained.protocol(),
-            "method": "magnitude",
-            "structure": "unstructured",
-            "scope": self.scope,
-            "density_asked": self.density,
-        }
-
-    def run(self, store: Store) -> Outcome:
-        splits = self.trained.data.splits(self.trained.train.device)
-        model, _ = load_checkpoint(store.artifact(self.trained.key, MODEL_FILE))
-        model.to(self.trained.train.device)
-        masks = magnitude_masks(model, self.density, self.scope)
-        with measure.PeakMemory(self.trained.train.device) as peak, pruned(model, masks):
-            scores = evaluate(model, splits.test, self.trained.train)
-        achieved = density(model, masks)
-        macs = measure.count_macs(model, splits.train.batch(torch.zeros(1, dtype=torch.long))[:4], masks)
-        finite = math.isfinite(scores.mse)
-        return Outcome(
-            result={
-                "mse": scores.mse if finite else None,
-                "mae": scores.mae if finite else None,
-                "windows_test": scores.windows,
-                "parameters": achieved.parameters,
-                "weights_kept": achieved.kept,
-                "macs_executed": macs.macs_executed,
-                "macs_if_zeros_skipped": macs.macs_if_zeros_skipped,
-                "density": achieved.over_prunable,
-                "density_all": achieved.over_all,
-            },
-            detail={"layers": layer_densities(model, masks)},
-            cost={"peak_memory_mib": peak.mib},
-            status="ok" if finite else "diverged",
-            reason=None if finite else "the pruned model's forecast is not finite",
-        )
-
-
-class FineTuneStep(Step):
-    """A pruned model trained on with its masks held, tested after every epoch.
-
-    ``densities`` has one entry per stage: ``[d]`` prunes once, ``[a, b, d]`` prunes step by step with the epochs
-    shared evenly among the stages, ``[1.0]`` is the dense model trained as much longer (the fair control). With
-    ``start="initial"`` the masks come from the trained weights and the values from the seed's initialisation: is it
-    the mask, or the weights?
-
-    The weights kept are those of the best validation MSE in the last stage, the state before its first epoch included.
-    """
-
-    kind: ClassVar[str] = "fine_tune"
-    trained: TrainStep
-    scope: Scope
-    densities: Annotated[list[float], Field(min_length=1)]
-    start: Literal["trained", "initial"] = "trained"
-    train: TrainConfig
-    """``epochs`` in all, a multiple of the number of stages; the device is that of ``trained``."""
-
-    @model_validator(mode="after")
-    def _stages_share_the_epochs(self) -> Self:
-        if self.train.epochs % len(self.densities):
-            raise ValueError(f"{self.train.epochs} epochs cannot be shared evenly by {len(self.densities)} stages")
-        return self
-
-    def identity(self) -> dict:
-        return {
-            "step": self.kind,
-            "version": RESULTS_VERSION,
-            "trained": self.trained.key,
-            "score": "magnitude",
-            "structure": "unstructured",
-            "scope": self.scope,
-            "densities": self.densities,
-            "start": self.start,
-            "train": self.train.model_dump(exclude={"eval_batch_size", "device"}),
-        }
-
-    @property
-    def needs(self) -> tuple[Step, ...]:
-        return (self.trained,)
-
-    @property
-    def arm(self) -> str:
-        """What this is in a comparison: dense longer, fine-tuned, iterative or rewound."""
-        if self.start == "initial":
-            return "rewound"
-        if len(self.densities) > 1:
-            return "iterative"
-        return "dense longer" if self.densities == [1.0] else "fine-tuned"
-
-    @property
-    def label(self) -> str:
-        base = self.trained.label.removesuffix(": training")
-        return f"{base}: {self.arm}, density {self.densities[-1]:.3f}, {self.train.epochs} epochs"
-
-    def protocol(self) -> dict:
-        return {
-            **self.trained.protocol(),
-            "method": self.arm,
-            "structure": "unstructured",
-            "scope": self.scope,
-            "density_asked": self.densities[-1],
-        }
-
-    def run(self, store: Store) -> Outcome:
-        splits = self.trained.data.splits(self.trained.train.device)
-        model, _ = load_checkpoint(store.artifact(self.trained.key, MODEL_FILE))
-        model.to(self.trained.train.device)
-        recipe = self.train.model_copy(update={"epochs": self.train.epochs // len(self.densities)})
-        history, masks, seconds = [], {}, 0.0
-        with measure.PeakMemory(self.trained.train.device) as peak:
-            for stage, wanted in enumerate(self.densities):
-                masks = magnitude_masks(model, wanted, self.scope)
-                if self.start == "initial":
-                    model.load_state_dict(self.trained.build().state_dict())
-                apply_masks(model, masks)
-                done = self._stage(model, splits, recipe, masks, stage, history)
-                seconds += done.seconds_per_epoch * done.epochs_run
-                if done.status != "ok":
-                    return Outcome({}, {"history": history}, {}, status=done.status, reason=done.reason)
-        scores, achieved = evaluate(model, splits.test, recipe), density(model, masks)
-        epochs = sum(record["epoch"] > 0 for record in history)
-        result = {
-            "mse": scores.mse,
-            "mae": scores.mae,
-            "windows_test": scores.windows,
-            "epochs_run": epochs,
-            "windows_seen": epochs * len(splits.train),
-            "density": achieved.over_prunable,
-            "density_all": achieved.over_all,
-            "parameters": achieved.parameters,
-        }
-        cost = {"seconds_per_epoch": seconds / epochs, "peak_memory_mib": peak.mib}
-        return Outcome(result, {"history": history, "layers": layer_densities(model, masks)}, cost)
-
-    def _stage(self, model, splits: Splits, recipe: TrainConfig, masks: Masks, stage: int, history: list[dict]):
-        """Train one stage in place; ``history`` gains a record per epoch, epoch 0 being the state it starts from."""
-        before = {name: value.clone() for name, value in model.state_dict().items()}
-        start = evaluate(model, splits.val, recipe)
-        offset = stage * recipe.epochs
-        test = evaluate(model, splits.test, recipe)
-        history.append({"stage": stage, "epoch": offset, "val_mse": start.mse, "test_mse": test.mse})
-
-        def note(record: dict) -> None:
-            test = evaluate(model, splits.test, recipe)
-            entry = {"stage": stage, "epoch": offset + record["epoch"], "val_mse": record["val_mse"]}
-            history.append(entry | {"test_mse": test.mse})
-
-        hold = partial(hold_masks, masks=masks)
-        seed = self.trained.seed + 1000 * (stage + 1)  # other batches than those of the first epochs of training
-        done = train(model, splits.train, splits.val, recipe, seed=seed, controller=hold, on_epoch=note)
-        if done.status == "ok" and not done.best_val_mse < start.mse:
-            model.load_state_dict(before)
-        return done
 
 
 def _geometry(data: DataSpec) -> dict:

@@ -5,11 +5,14 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import pandas as pd
+import torch
 
+from tsprune.models import create_model
 from tsprune.study.config import PruningSweep
 from tsprune.study.progress import Progress
+from tsprune.study.pruning_steps import NMStep, PruneStep, StructuredStep
 from tsprune.study.result import Base, StudyResult, base_steps, common_tables, relative_to_dense, run_steps
-from tsprune.study.steps import PruneStep, TrainStep
+from tsprune.study.steps import TrainStep
 from tsprune.study.tables import cell_columns
 
 TOLERANCES = (0.0, 0.05, 0.10)
@@ -21,6 +24,8 @@ class SweepResult(StudyResult):
 
     layers: pd.DataFrame
     limits: pd.DataFrame
+    structures: pd.DataFrame
+    """Every structure side by side: ``cells`` plus 2:4 and structured, with ``macs_share`` (of the dense model's)."""
 
 
 def prune_steps(config: PruningSweep, base: Base) -> tuple[PruneStep, ...]:
@@ -34,6 +39,27 @@ def prune_steps(config: PruningSweep, base: Base) -> tuple[PruneStep, ...]:
     )
 
 
+def structure_steps(config: PruningSweep, base: Base) -> tuple[NMStep | StructuredStep, ...]:
+    """2:4 and structured pruning of every dense model that has widths to narrow (DLinear has none)."""
+    steps: list[NMStep | StructuredStep] = []
+    for trained in base.dense:
+        if config.two_of_four:
+            steps.append(NMStep(trained=trained))
+        if can_narrow(trained):
+            steps += [
+                StructuredStep(trained=trained, density=density)
+                for density in sorted(config.structured_densities, reverse=True)
+            ]
+    return tuple(steps)
+
+
+def can_narrow(trained: TrainStep) -> bool:
+    """Whether the model has a width that structured pruning may narrow."""
+    with torch.device("meta"):
+        axes = create_model(trained.model, **trained.hyper).axes()
+    return any(axis.fixed is None for axis in axes)
+
+
 def run_sweep(
     config: PruningSweep,
     *,
@@ -42,14 +68,27 @@ def run_sweep(
 ) -> SweepResult:
     """Run what is missing and gather the tables. Raises :class:`tsprune.errors.UserError` before anything runs."""
     base = base_steps(config)
-    pruned = prune_steps(config, base)
-    rows = run_steps((*base.naive, *base.dense, *pruned), config, make_executor, progress)
+    pruned, others = prune_steps(config, base), structure_steps(config, base)
+    rows = run_steps((*base.naive, *base.dense, *pruned, *others), config, make_executor, progress)
     cells = _cells(base, pruned, rows, config)
+    structures = _structures(base, others, rows, cells)
     common = common_tables(base, rows, cells, config)
     common["protocol"]["pruning"] = (
         "one-shot magnitude, unstructured, no retraining; every weight tensor of two or more dimensions"
     )
-    return SweepResult(**common, layers=_layers(base, pruned, rows, config), limits=pruning_limits(cells))
+    if others:
+        unable = sorted({step.model for step in base.dense if not can_narrow(step)})
+        common["protocol"]["2:4 and structured"] = (
+            "one-shot magnitude, 2 of each 4 along the input; widths narrowed together by group L2 importance, one "
+            "ranking over the model, solved for the share of parameters"
+            + (f"; nothing to narrow in {', '.join(unable)}" if unable else "")
+        )
+    return SweepResult(
+        **common,
+        layers=_layers(base, pruned, rows, config),
+        limits=pruning_limits(cells),
+        structures=structures,
+    )
 
 
 def _cells(base: Base, pruned: tuple[PruneStep, ...], rows: dict[str, dict], config: PruningSweep) -> pd.DataFrame:
@@ -66,6 +105,22 @@ def _cells(base: Base, pruned: tuple[PruneStep, ...], rows: dict[str, dict], con
     ranked = cells.assign(model=pd.Categorical(cells["model"], config.models, ordered=True))
     index = ranked.sort_values(order, ascending=[True, True, True, True, False]).index
     return cells.loc[index].reset_index(drop=True)
+
+
+def _structures(base: Base, others: tuple, rows: dict[str, dict], cells: pd.DataFrame) -> pd.DataFrame:
+    """``cells`` and the other structures in one table, with the multiply-adds as a share of the dense model's.
+
+    ``macs_share``: executed for structured, if zeros were skipped for masks (which no dense kernel does).
+    """
+    extra = cell_columns([rows[step.key] for step in others]) if others else cells.iloc[:0].drop(columns="mse_relative")
+    dense = cells[cells["method"] == "dense"]
+    extra["mse_relative"] = relative_to_dense(extra, dense)
+    table = pd.concat([cells, extra], ignore_index=True) if len(extra) else cells.copy()
+    same = ["model", "pred_len", "seed"]
+    executed = dense.drop_duplicates(same).set_index(same)["macs_executed"]
+    cost = table["macs_if_zeros_skipped"].fillna(table["macs_executed"])
+    table["macs_share"] = cost / executed.reindex(pd.MultiIndex.from_frame(table[same])).to_numpy()
+    return table
 
 
 def _layers(base: Base, pruned: tuple[PruneStep, ...], rows: dict[str, dict], config: PruningSweep) -> pd.DataFrame:
