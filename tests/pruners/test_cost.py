@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tests.models.small import example, small_model
 from tsprune.errors import UserError
 from tsprune.layers import plain_attention
+from tsprune.measure import count_macs
 from tsprune.models import list_models
 from tsprune.pruners.cost import Cost, cost_of, count, factor, primes_above
 
@@ -44,6 +45,14 @@ def test_multiply_adds_are_those_of_torch(name):
     with plain_attention(model), FlopCounterMode(display=False) as counter:
         model(*sample)
     assert 2 * count(model, example(model, 5), "macs") == counter.get_total_flops()
+
+
+@pytest.mark.parametrize("name", list_models(trainable=True))
+def test_multiply_adds_are_those_that_are_reported(name):
+    model = small_model(name).eval()
+    report = count_macs(model, example(model, 1))
+    assert not report.unsupported
+    assert count(model, example(model, 1), "macs") == report.macs_executed
 
 
 def test_recurrent_layers_are_counted_step_by_step():

@@ -5,6 +5,8 @@ import copy
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.models.small import example, small_model
 from tsprune.errors import UserError
@@ -114,6 +116,14 @@ def test_mode_and_frozen_parameters_are_kept():
     assert not narrow.embedding.weight.requires_grad and narrow.embedding.bias.requires_grad
 
 
+def test_inputs_a_model_has_no_use_for_may_be_none():
+    model = model_of("PatchTST", 16)
+    window = example(model, 2)[0]
+    result = structured_prune(model, (window, None, None, None), 0.5, by="macs")
+    assert result.achieved == pytest.approx(0.5, abs=0.01)
+    assert result.model(window).shape == (2, 96, 7)
+
+
 def test_heads_instead_of_features():
     model = model_of("Transformer", 32)
     result = structured_prune(model, example(model, 2), 0.3, inside="n_heads")
@@ -135,7 +145,7 @@ def test_what_stays_has_a_reason():
     groups = {g.name: g for g in structured_prune(fedformer, example(fedformer, 2), 0.2).groups}
     assert "mixed as published" in groups["encoder_block.channels_out"].left
     assert groups["encoder_block.modes"].after < groups["encoder_block.modes"].before
-    in_order = model_of("FEDformer", 16, transpose_heads=True)
+    in_order = model_of("FEDformer", 16, transpose_heads=True, n_heads=2)
     groups = {g.name: g for g in structured_prune(in_order, example(in_order, 2), 0.2, scope="local").groups}
     assert groups["encoder_block.channels_out"].left is None
     assert groups["encoder_block.channels_out"].after < groups["encoder_block.channels_out"].before
@@ -146,7 +156,9 @@ def test_a_target_out_of_reach_names_the_floor_and_its_group():
     result = structured_prune(model, example(model, 2), 0.05, max_ratio=0.25)
     assert result.achieved > 0.5
     assert "is the least at max_ratio = 0.25" in result.floor and "'d_model'" in result.floor
-    assert all(g.after == -(-g.before * 3 // 4) for g in result.groups if not g.left)
+    narrowest = [g for g in result.groups if g.left and g.left.startswith("as narrow as max_ratio = 0.25")]
+    assert len(narrowest) == 5
+    assert all(g.after == -(-g.before * 3 // 4) for g in narrowest)
 
 
 def test_a_model_with_nothing_to_remove_keeps_its_horizon():
@@ -219,3 +231,25 @@ def test_solver_by_hand():
     # 25 wanted: 30 less all four that may go leaves 26, and one more of the second is closer than one of the first.
     assert solve(cost, order, [3, 10], [1, 1], 0.625) == [2, 5]
     assert solve(cost, order, [3, 10], [1, 6], 0.01) == [1, 6]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    widths=st.lists(st.integers(1, 9), min_size=1, max_size=4),
+    constants=st.lists(st.integers(0, 50), min_size=4, max_size=4),
+    target=st.floats(0.01, 1),
+    seed=st.integers(0, 10**6),
+)
+def test_no_single_unit_would_come_closer(widths, constants, target, seed):
+    n = len(widths)
+    powers = [*np.eye(n).tolist(), [1] * n]
+    cost = Cost([*constants[:n], 1], powers, n)
+    order = np.random.default_rng(seed).permutation(np.repeat(np.arange(n), np.array(widths) - 1))
+    found = solve(cost, order, widths, [1] * n, target)
+    assert all(1 <= width <= before for width, before in zip(found, widths, strict=True))
+    goal = target * cost(widths)
+    error = abs(cost(found) - goal)
+    for axis in range(n):
+        fewer = [width - (i == axis) for i, width in enumerate(found)]
+        if fewer[axis] >= 1:
+            assert error <= abs(cost(fewer) - goal) + 1e-3 * cost(widths) + 1e-9

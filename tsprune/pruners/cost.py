@@ -26,7 +26,7 @@ class Cost:
     """``cost(widths)``: parameters, or multiply-adds of a batch of one, of a model whose ``axes`` have these widths.
 
     ``widths``: units per group, in the order of the axes. Multiply-adds are those of matrix products and convolutions,
-    as torch counts them (``tsprune.measure.matmul_macs``). Tied parameters count once.
+    recurrent steps included (``macs_executed`` of ``tsprune.measure.count_macs``). Tied parameters count once.
     """
 
     def __init__(self, constants: Sequence[int], powers: Sequence[Sequence[int]], axes: int):
@@ -37,16 +37,17 @@ class Cost:
         return float(self.constants @ np.prod(np.asarray(widths, dtype=float) ** self.powers, axis=1))
 
 
-def cost_of(model: nn.Module, names: Sequence[str], inputs: Sequence[Tensor], by: Measure) -> Cost:
+def cost_of(model: nn.Module, names: Sequence[str], inputs: Sequence[Tensor | None], by: Measure) -> Cost:
     """Cost of ``model`` as a function of the widths of those of its axes that have these ``names``.
 
     Raises :class:`UserError` for an unknown ``by``.
     """
     if by not in get_args(Measure):
         raise UserError(unknown("measure", by, get_args(Measure)))
-    twin = copy.deepcopy(model).to("meta").eval()
+    twin = without_numbers(model)
     axes = {axis.name: axis for axis in twin.axes()}
-    sizes = [size for tensor in (*twin.state_dict().values(), *inputs) for size in tensor.shape]
+    tensors = (*twin.state_dict().values(), *(x for x in inputs if x is not None))
+    sizes = [size for tensor in tensors for size in tensor.shape]
     primes = list(primes_above(8 * max(sizes), len(names)))
     for name, prime in zip(names, primes, strict=True):
         axes[name].take(torch.zeros(axes[name].groups * prime, dtype=torch.int64, device="meta"))
@@ -54,16 +55,23 @@ def cost_of(model: nn.Module, names: Sequence[str], inputs: Sequence[Tensor], by
     return Cost([term[0] * n for term, n in terms.items()], [term[1:] for term in terms], len(names))
 
 
-def count(model: nn.Module, inputs: Sequence[Tensor], by: Measure) -> int:
+def count(model: nn.Module, inputs: Sequence[Tensor | None], by: Measure) -> int:
     """Parameters (tied ones once), or multiply-adds of one sample, of ``model`` as it is."""
-    return sum(counts(copy.deepcopy(model).to("meta").eval(), inputs, by))
+    return sum(counts(without_numbers(model), inputs, by))
 
 
-def counts(model: nn.Module, inputs: Sequence[Tensor], by: Measure) -> list[int]:
+def without_numbers(model: nn.Module) -> nn.Module:
+    """A copy of ``model`` in evaluation mode whose tensors have a shape only."""
+    empty = {id(b): torch.empty_like(b, device="meta") for b in model.buffers()}
+    empty |= {id(p): nn.Parameter(torch.empty_like(p, device="meta"), p.requires_grad) for p in model.parameters()}
+    return copy.deepcopy(model, empty).eval()
+
+
+def counts(model: nn.Module, inputs: Sequence[Tensor | None], by: Measure) -> list[int]:
     """Of a model on the meta device: sizes of the parameters, or multiply-adds of each product for one sample."""
     if by == "parameters":
         return [p.numel() for p in model.parameters()]
-    sample = [torch.empty_like(x[:1], device="meta") for x in inputs]
+    sample = [None if x is None else torch.empty_like(x[:1], device="meta") for x in inputs]
     with torch.no_grad(), plain_attention(model), Products() as products:
         model(*sample)
     return products.macs

@@ -64,7 +64,7 @@ def head_counts(model: nn.Module) -> dict[nn.Module, int]:
 
 
 def depgraph_paper(
-    model: nn.Module, example_inputs: Sequence[Tensor], density: float, global_pruning: bool = False
+    model: nn.Module, example_inputs: Sequence[Tensor | None], density: float, global_pruning: bool = False
 ) -> StructuredResult:
     """A copy of ``model`` pruned with ``pruning_ratio = 1 - density``, as the paper did (arXiv 2412.12883).
 

@@ -28,7 +28,7 @@ CLOSE = 1e-3
 
 @dataclass(frozen=True)
 class Group:
-    """One width of the model: what it was, what it is, and why it was left alone if it was."""
+    """One width of the model: what it was, what it is, and why it was left alone or went no further, if so."""
 
     name: str
     before: int
@@ -56,7 +56,7 @@ class StructuredResult:
 
 def structured_prune(
     model: nn.Module,
-    example_inputs: Sequence[Tensor],
+    example_inputs: Sequence[Tensor | None],
     target: float = 0.5,
     by: Measure = "parameters",
     importance: Importance = "group-l2",
@@ -68,7 +68,8 @@ def structured_prune(
 ) -> StructuredResult:
     """A copy of ``model`` narrowed until the share ``target`` of its parameters or multiply-adds is left.
 
-    ``model`` declares its widths in ``model.axes()`` and is not changed. ``example_inputs``: a batch for its call.
+    ``model`` declares its widths in ``model.axes()`` and is not changed. ``example_inputs``: a batch for its call, None
+    where it needs none.
     ``scope``: ``global`` ranks all units against each other, ``local`` takes the same share of every width,
     ``isomorphic`` the same share of every kind of width, ranked within the kind (Fang et al. 2024). ``inside``: whether
     attention loses features of its heads, or heads. No width loses more than the share ``max_ratio``, nor its last
@@ -115,6 +116,9 @@ def structured_prune(
         reason = largest(narrow, names + fixed, by, example_inputs)
         floor = f"{achieved:.4f} is the least at max_ratio = {max_ratio}: {reason}"
     new = {axis.name: axis.width for axis in narrow.axes()}
+    for name, width, low in zip(names, after, lowest, strict=True):
+        if width == low:
+            left[name] = f"as narrow as max_ratio = {max_ratio} and its last unit allow"
     groups = [Group(axis.name, axis.width, new[axis.name], left[axis.name]) for axis in everything]
     parameters, macs = ((int(cost(before)), int(cost(after))) for cost in (costs["parameters"], costs["macs"]))
     return StructuredResult(narrow, target, achieved, by, parameters, macs, (*groups, *output_groups(model)), floor)
@@ -180,13 +184,16 @@ def solve(cost: Cost, order: np.ndarray, before: Sequence[int], lowest: Sequence
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if cost(after(middle)) >= goal else (low, middle - 1)
-    widths = after(low)
+    widths, too_much = after(low), set()
     for axis in order[low:]:
         if cost(widths) - goal < CLOSE * dense:
             return widths.tolist()
+        if axis in too_much:
+            continue
         widths[axis] -= 1
         if cost(widths) < goal:
             widths[axis] += 1
+            too_much.add(axis)
     one_less = [widths - unit for unit in np.eye(len(widths), dtype=int)]
     allowed = [w for w in one_less if (w >= lowest).all()]
     return min([widths, *allowed], key=lambda w: abs(cost(w) - goal)).tolist()
@@ -198,14 +205,14 @@ def best_units(scores: Tensor, width: int) -> Tensor:
     return (best + scores.shape[1] * torch.arange(len(scores))[:, None]).flatten()
 
 
-def narrowed(model: nn.Module, keep: dict[str, Tensor], example_inputs: Sequence[Tensor]) -> nn.Module:
+def narrowed(model: nn.Module, keep: dict[str, Tensor], example_inputs: Sequence[Tensor | None]) -> nn.Module:
     """A copy of ``model`` with only the units ``keep`` of its axes, checked by a forward pass of one sample."""
     narrow = copy.deepcopy(model)
     axes = {axis.name: axis for axis in narrow.axes()}
     for name, units in keep.items():
         if len(units) < axes[name].groups * axes[name].width:
             axes[name].take(units)
-    sample = [x[:1] for x in example_inputs]
+    sample = [None if x is None else x[:1] for x in example_inputs]
     for axis in narrow.axes():
         expected = len(keep[axis.name]) // axis.groups if axis.name in keep else axis.width
         if axis.width != expected:
@@ -216,7 +223,7 @@ def narrowed(model: nn.Module, keep: dict[str, Tensor], example_inputs: Sequence
     return narrow
 
 
-def forecast(model: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
+def forecast(model: nn.Module, inputs: Sequence[Tensor | None]) -> Tensor:
     """In evaluation, without gradient; the model's mode is put back."""
     was_training = model.training
     model.eval()
@@ -227,7 +234,7 @@ def forecast(model: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
         model.train(was_training)
 
 
-def largest(model: nn.Module, names: Sequence[str], by: Measure, inputs: Sequence[Tensor]) -> str:
+def largest(model: nn.Module, names: Sequence[str], by: Measure, inputs: Sequence[Tensor | None]) -> str:
     """The group that most of what is left depends on, in words."""
     cost = cost_of(model, names, inputs, by)
     width = {axis.name: axis.width for axis in model.axes()}
