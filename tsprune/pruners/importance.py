@@ -5,7 +5,7 @@ these sums are averaged over the weights, and the result is divided by its mean 
 ranked against each other. Biases and buffers do not count.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
 import torch
@@ -40,9 +40,9 @@ def axis_scores(
         return [torch.rand(axis.groups, axis.width, generator=generator) for axis in axes]
     if importance == "taylor":
         gradients = calibration_gradients(model, calibration)
-        found = [group_mean(axis, lambda w: (w * gradients[w]).abs()) for axis in axes]
+        found = [group_mean(axis, 1, gradients) for axis in axes]
     else:
-        found = [group_mean(axis, torch.abs if importance == "l1" else torch.square) for axis in axes]
+        found = [group_mean(axis, 1 if importance == "l1" else 2) for axis in axes]
     for axis, scores in zip(axes, found, strict=True):
         if not torch.isfinite(scores).all():
             raise UserError(f"scores of '{axis.name}' hold NaN or infinite values; nothing to rank")
@@ -51,17 +51,18 @@ def axis_scores(
     return [scores.view(axis.groups, axis.width) for axis, scores in zip(axes, found, strict=True)]
 
 
-def group_mean(axis: Axis, size: Callable[[nn.Parameter], Tensor]) -> Tensor:
-    """``(units,)``: sums of ``size`` of the weights of each unit, averaged over the weights the axis lies in."""
+def group_mean(axis: Axis, power: int, gradients: Mapping[nn.Parameter, Tensor] | None = None) -> Tensor:
+    """``(units,)``: sums of |w|^power, or |w dL/dw|^power, of each unit, averaged over the weights the axis lies in."""
     weights = [s for s in axis.slots if isinstance(s.value, nn.Parameter) and not s.tensor.startswith("bias")]
-    return torch.stack([unit_sums(slot, size(slot.value).detach()) for slot in weights]).mean(0).cpu()
+    values = [slot.value.detach() * gradients[slot.value] if gradients else slot.value.detach() for slot in weights]
+    return torch.stack([unit_sums(slot, v, power) for slot, v in zip(weights, values, strict=True)]).mean(0).cpu()
 
 
-def unit_sums(slot: Slot, values: Tensor) -> Tensor:
-    """``values``, of the shape of the slot's tensor, summed up over all that belongs to a unit."""
+def unit_sums(slot: Slot, values: Tensor, power: int) -> Tensor:
+    """Sum of |value|^power over all that belongs to a unit; ``values`` has the shape of the slot's tensor."""
     others = [dim for dim in range(values.dim()) if dim != slot.dim]
-    along = values.sum(others) if others else values
-    return along.view(slot.outer, -1, slot.inner).sum((0, 2))
+    along = torch.linalg.vector_norm(values, power, others) if others else values.abs()
+    return along.pow(power).view(slot.outer, -1, slot.inner).sum((0, 2))
 
 
 def calibration_gradients(model: nn.Module, calibration: Calibration | None) -> dict[nn.Parameter, Tensor]:
