@@ -7,7 +7,7 @@ import torch
 from pydantic import BeforeValidator, Field
 from torch import nn
 
-from tsprune.layers.axes import Axis, inputs
+from tsprune.layers.axes import Axis, Slot, inputs
 from tsprune.layers.decomposition import (
     DecompositionDecoder,
     DecompositionDecoderLayer,
@@ -171,20 +171,26 @@ class FEDformer(Forecaster):
     def block_axes(self, name: str, layers: list[FourierLayer]) -> list[Axis]:
         """Of a Fourier block and the layers that share it: modes, a head's features before it and after it."""
         block = self.get_submodule(name)
-        modes = "query_modes" if isinstance(block, FourierCrossBlock) else "modes"
         before = [slot for layer in layers for slot in layer.projected()]
         after = [slot for layer in layers for slot in layer.merged()]
         written = ((block.weights, "head_dim"), *((layer, "head_dim") for layer in layers))
-        mixed = (
-            None
-            if self.config.transpose_heads
-            else ("time and features are mixed as published: without a feature every time step would move")
-        )
-        return [
-            Axis(f"{name}.modes", block.mode_slots(), writes=((block, modes),)),
+        mixed = "time and features are mixed as published: without a feature every time step would move"
+        cross = isinstance(block, FourierCrossBlock)
+        found = [
+            Axis(f"{name}.modes", block.mode_slots(), writes=((block, "query_modes" if cross else "modes"),)),
             Axis(f"{name}.channels", [*before, *block.weights.along(2)], writes=((block, "head_dim"),)),
-            Axis(f"{name}.channels_out", [*block.weights.along(3), *after], writes=written, fixed=mixed),
+            Axis(
+                f"{name}.channels_out",
+                [*block.weights.along(3), *after],
+                writes=written,
+                fixed=None if self.config.transpose_heads else mixed,
+            ),
         ]
+        if cross:
+            keys = [Slot(block, "key_dft", 0, outer=2)]
+            unranked = "no weight belongs to a single mode of the keys"
+            found.append(Axis(f"{name}.key_modes", keys, writes=((block, "key_modes"),), fixed=unranked))
+        return found
 
     @property
     def reference_rules(self):
