@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from tsprune.errors import UserError, unknown
 from tsprune.layers.axes import Axis
-from tsprune.pruners.cost import Cost, Measure, cost_of, count
+from tsprune.pruners.cost import Cost, Measure, cost_of, count, without_numbers
 from tsprune.pruners.importance import Calibration, Importance, axis_scores
 
 Scope = Literal["global", "local", "isomorphic"]
@@ -217,9 +217,10 @@ def narrowed(model: nn.Module, keep: dict[str, Tensor], example_inputs: Sequence
         expected = len(keep[axis.name]) // axis.groups if axis.name in keep else axis.width
         if axis.width != expected:
             raise RuntimeError(f"axis {axis.name} has width {axis.width}, expected {expected}")
-    forecasts = [forecast(either, sample) for either in (model, narrow)]
-    if forecasts[0].shape != forecasts[1].shape:
-        raise RuntimeError(f"forecasts of shape {tuple(forecasts[1].shape)}, expected {tuple(forecasts[0].shape)}")
+    shape = forecast(narrow, sample).shape
+    expected = forecast(without_numbers(model), [None if x is None else x.to("meta") for x in sample]).shape
+    if shape != expected:
+        raise RuntimeError(f"forecasts of shape {tuple(shape)}, expected {tuple(expected)}")
     return narrow
 
 
