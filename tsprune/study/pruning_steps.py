@@ -1,6 +1,7 @@
 """Steps that make a trained model sparse: masks by magnitude, n of m, narrower layers, and training on with masks."""
 
 import math
+from abc import abstractmethod
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated, ClassVar, Literal, Self
@@ -28,81 +29,74 @@ from tsprune.study.store import Store
 from tsprune.training import TrainConfig, evaluate, train
 
 
-class PruneStep(Step):
-    """One-shot unstructured magnitude pruning of a trained model, tested without retraining."""
+class OnTrained(Step):
+    """Base of the steps that start from a trained model."""
 
-    kind: ClassVar[str] = "prune"
     trained: TrainStep
-    scope: Scope
-    density: float
-
-    def identity(self) -> dict:
-        return {
-            "step": self.kind,
-            "version": RESULTS_VERSION,
-            "trained": self.trained.key,
-            "score": "magnitude",
-            "structure": "unstructured",
-            "scope": self.scope,
-            "density": self.density,
-        }
 
     @property
     def needs(self) -> tuple[Step, ...]:
         return (self.trained,)
 
+    def identity(self) -> dict:
+        return {"step": self.kind, "version": RESULTS_VERSION, "trained": self.trained.key} | self.what()
+
     @property
     def label(self) -> str:
-        base = self.trained.label.removesuffix(": training")
-        return f"{base}: density {self.density:.3f} by {self.scope}"
+        return f"{self.trained.label.removesuffix(': training')}: {self.words()}"
 
     def protocol(self) -> dict:
-        return {
-            **self.trained.protocol(),
-            "method": "magnitude",
-            "structure": "unstructured",
-            "scope": self.scope,
-            "density_asked": self.density,
-        }
+        return self.trained.protocol() | self.columns()
+
+    @abstractmethod
+    def what(self) -> dict:
+        """What is done to the trained model, as JSON values: its part of the identity."""
+
+    @abstractmethod
+    def words(self) -> str:
+        """The same in a few words, for the progress line."""
+
+    @abstractmethod
+    def columns(self) -> dict:
+        """The same as protocol columns: method, structure, scope, density_asked."""
+
+
+class PruneStep(OnTrained):
+    """One-shot unstructured magnitude pruning of a trained model, tested without retraining."""
+
+    kind: ClassVar[str] = "prune"
+    scope: Scope
+    density: float
+
+    def what(self) -> dict:
+        return {"score": "magnitude", "structure": "unstructured", "scope": self.scope, "density": self.density}
+
+    def words(self) -> str:
+        return f"density {self.density:.3f} by {self.scope}"
+
+    def columns(self) -> dict:
+        return _columns("magnitude", "unstructured", self.scope, self.density)
 
     def run(self, store: Store) -> Outcome:
         model = self.trained.load(store)
         return _test_masked(self.trained, model, magnitude_masks(model, self.density, self.scope))
 
 
-class NMStep(Step):
+class NMStep(OnTrained):
     """One-shot n:m magnitude masks (2:4 by default) on a trained model, tested without retraining."""
 
     kind: ClassVar[str] = "nm"
-    trained: TrainStep
     n: int = 2
     m: int = 4
 
-    def identity(self) -> dict:
-        return {
-            "step": self.kind,
-            "version": RESULTS_VERSION,
-            "trained": self.trained.key,
-            "score": "magnitude",
-            "structure": f"{self.n}:{self.m}",
-        }
+    def what(self) -> dict:
+        return {"score": "magnitude", "structure": self.words()}
 
-    @property
-    def needs(self) -> tuple[Step, ...]:
-        return (self.trained,)
+    def words(self) -> str:
+        return f"{self.n}:{self.m}"
 
-    @property
-    def label(self) -> str:
-        return f"{self.trained.label.removesuffix(': training')}: {self.n}:{self.m}"
-
-    def protocol(self) -> dict:
-        return {
-            **self.trained.protocol(),
-            "method": "magnitude",
-            "structure": f"{self.n}:{self.m}",
-            "scope": "layer",
-            "density_asked": self.n / self.m,
-        }
+    def columns(self) -> dict:
+        return _columns("magnitude", self.words(), "layer", self.n / self.m)
 
     def run(self, store: Store) -> Outcome:
         model = self.trained.load(store)
@@ -110,41 +104,21 @@ class NMStep(Step):
         return _test_masked(self.trained, model, masks, left=left)
 
 
-class StructuredStep(Step):
+class StructuredStep(OnTrained):
     """A trained model narrowed to a share of its parameters, tested without retraining; the narrow model is kept."""
 
     kind: ClassVar[str] = "structured"
-    trained: TrainStep
     density: float
     """Share of all parameters to be left."""
 
-    def identity(self) -> dict:
-        return {
-            "step": self.kind,
-            "version": RESULTS_VERSION,
-            "trained": self.trained.key,
-            "score": "group-l2",
-            "structure": "structured",
-            "scope": "global",
-            "density": self.density,
-        }
+    def what(self) -> dict:
+        return {"score": "group-l2", "structure": "structured", "scope": "global", "density": self.density}
 
-    @property
-    def needs(self) -> tuple[Step, ...]:
-        return (self.trained,)
+    def words(self) -> str:
+        return f"density {self.density:.3f}, structured"
 
-    @property
-    def label(self) -> str:
-        return f"{self.trained.label.removesuffix(': training')}: density {self.density:.3f}, structured"
-
-    def protocol(self) -> dict:
-        return {
-            **self.trained.protocol(),
-            "method": "structured",
-            "structure": "structured",
-            "scope": "global",
-            "density_asked": self.density,
-        }
+    def columns(self) -> dict:
+        return _columns("structured", "structured", "global", self.density)
 
     def run(self, store: Store) -> Outcome:
         splits = self.trained.data.splits(self.trained.train.device)
@@ -174,6 +148,10 @@ class StructuredStep(Step):
         )
 
 
+def _columns(method: str, structure: str, scope: str, density: float) -> dict:
+    return {"method": method, "structure": structure, "scope": scope, "density_asked": density}
+
+
 def _test_masked(trained: TrainStep, model, masks: Masks, left: dict[str, str] | None = None) -> Outcome:
     """Test error and counts of ``model`` under ``masks``; ``left`` says which weights have none, and why."""
     splits = trained.data.splits(trained.train.device)
@@ -201,7 +179,7 @@ def _test_masked(trained: TrainStep, model, masks: Masks, left: dict[str, str] |
     )
 
 
-class FineTuneStep(Step):
+class FineTuneStep(OnTrained):
     """A pruned model trained on with its masks held, tested after every epoch.
 
     ``densities`` has one entry per stage: ``[d]`` prunes once, ``[a, b, d]`` prunes step by step with the epochs
@@ -213,7 +191,6 @@ class FineTuneStep(Step):
     """
 
     kind: ClassVar[str] = "fine_tune"
-    trained: TrainStep
     scope: Scope
     densities: Annotated[list[float], Field(min_length=1)]
     start: Literal["trained", "initial"] = "trained"
@@ -226,11 +203,8 @@ class FineTuneStep(Step):
             raise ValueError(f"{self.train.epochs} epochs cannot be shared evenly by {len(self.densities)} stages")
         return self
 
-    def identity(self) -> dict:
+    def what(self) -> dict:
         return {
-            "step": self.kind,
-            "version": RESULTS_VERSION,
-            "trained": self.trained.key,
             "score": "magnitude",
             "structure": "unstructured",
             "scope": self.scope,
@@ -238,10 +212,6 @@ class FineTuneStep(Step):
             "start": self.start,
             "train": self.train.model_dump(exclude={"eval_batch_size", "device"}),
         }
-
-    @property
-    def needs(self) -> tuple[Step, ...]:
-        return (self.trained,)
 
     @property
     def arm(self) -> str:
@@ -252,19 +222,11 @@ class FineTuneStep(Step):
             return "iterative"
         return "dense longer" if self.densities == [1.0] else "fine-tuned"
 
-    @property
-    def label(self) -> str:
-        base = self.trained.label.removesuffix(": training")
-        return f"{base}: {self.arm}, density {self.densities[-1]:.3f}, {self.train.epochs} epochs"
+    def words(self) -> str:
+        return f"{self.arm}, density {self.densities[-1]:.3f}, {self.train.epochs} epochs"
 
-    def protocol(self) -> dict:
-        return {
-            **self.trained.protocol(),
-            "method": self.arm,
-            "structure": "unstructured",
-            "scope": self.scope,
-            "density_asked": self.densities[-1],
-        }
+    def columns(self) -> dict:
+        return _columns(self.arm, "unstructured", self.scope, self.densities[-1])
 
     def run(self, store: Store) -> Outcome:
         splits = self.trained.data.splits(self.trained.train.device)
