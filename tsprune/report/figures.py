@@ -45,7 +45,7 @@ def _png(figure: Figure) -> tuple[str, dict[str, object]]:
     data, metadata = retina_figure(figure)
     # 256 colours are a quarter of the bytes, and no eye tells the difference in a drawing.
     with Image.open(BytesIO(data)) as picture:
-        small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        small = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     buffer = BytesIO()
     small.save(buffer, "PNG", optimize=True)
     if figure.get_label():

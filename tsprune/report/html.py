@@ -28,6 +28,8 @@ from tsprune.report.words import describe_parameters, headline
 TEMPLATES = Path(__file__).parent / "templates"
 THUMBNAIL = 480
 """Width of a thumbnail in pixels; it is at most three quarters as high."""
+PLUMBING = ("store", "jobs")
+"""Parameters that say where and how wide a run was, and nothing about its numbers: not repeated in reports."""
 LONG = 12
 """Printed text of more lines than this is folded."""
 
@@ -157,7 +159,7 @@ def _parameters(notebook: NotebookNode) -> dict[str, Any]:
         for cell in notebook.cells:
             if tag in _tags(cell):
                 found |= _literals(cell.source)
-    return found
+    return {name: value for name, value in found.items() if name not in PLUMBING}
 
 
 def _literals(source: str) -> dict[str, Any]:
@@ -203,7 +205,7 @@ def _thumbnail(png: str) -> str:
         flat.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
     height = max(1, round(flat.height * THUMBNAIL / flat.width))
     small = flat.resize((THUMBNAIL, height), Image.Resampling.LANCZOS)
-    small = small.crop((0, 0, THUMBNAIL, min(height, THUMBNAIL * 3 // 4))).quantize(64)
+    small = small.crop((0, 0, THUMBNAIL, min(height, THUMBNAIL * 3 // 4))).quantize(128, Image.Quantize.MAXCOVERAGE)
     buffer = BytesIO()
     small.save(buffer, "PNG", optimize=True)
     return _data_uri("image/png", buffer.getvalue())

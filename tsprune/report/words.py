@@ -176,8 +176,9 @@ def _standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
     best, mse = NAIVE.get(by_name.idxmin(), by_name.idxmin()), by_name.min()
     values = listed([f"**{model}** {value:.3f}" for model, value in dense.items()])
     mean = ", mean over the horizons" if cells["pred_len"].nunique() > 1 else ""
-    worse = listed([f"**{model}**" for model, value in dense.items() if value >= mse])
-    verdict = f", which {worse} does not reach even dense" if worse else ""
+    worse = [f"**{model}**" for model, value in dense.items() if value >= mse]
+    do = "does" if len(worse) == 1 else "do"
+    verdict = f", which {listed(worse)} {do} not reach even dense" if worse else ""
     return f"Test MSE when dense{mean}: {values}; the best naive forecast ({best}) has {mse:.3f}{verdict}."
 
 
