@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
+import torch
+
 from tsprune.errors import UserError
 from tsprune.study.progress import Progress
 from tsprune.study.steps import Outcome, Step
@@ -12,7 +14,8 @@ from tsprune.study.store import Store
 
 
 class FakeStep(Step):
-    """``act`` says what happens: ok, error, user-error, diverge, die (the process), or disk (it cannot be stored)."""
+    """``act`` says what happens: ok, error, user-error, memory, torch-memory, diverge, die (the process), or disk (it
+    cannot be stored)."""
 
     kind: ClassVar[str] = "fake"
     name: str
@@ -47,9 +50,26 @@ class FakeStep(Step):
             raise ZeroDivisionError("as told")
         if self.act == "user-error":
             raise UserError("a clear line")
+        if self.act == "memory":
+            raise MemoryError("as told")
+        if self.act == "torch-memory":
+            torch.empty(2**60)
         status = "diverged" if self.act == "diverge" else "ok"
         reason = "at step 3" if self.act == "diverge" else None
         return Outcome({"mse": len(self.name) / 7}, {}, {"bad": float("nan")}, status=status, reason=reason)
+
+
+class TimedStep(FakeStep):
+    """Runs alone; its numbers are when it began and when it ended."""
+
+    kind: ClassVar[str] = "timed"
+    alone: ClassVar[bool] = True
+
+    def run(self, store: Store) -> Outcome:
+        began = time.monotonic()
+        super().run(store)
+        time.sleep(0.05)
+        return Outcome({"began": began, "ended": time.monotonic()}, {}, {})
 
 
 class Recorder(Progress):

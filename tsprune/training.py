@@ -60,11 +60,18 @@ class Controller(Protocol):
 
 @dataclass(frozen=True)
 class Scores:
-    """Mean squared and mean absolute error on scaled data, over windows, steps and variates, each counted once."""
+    """Mean squared and mean absolute error on scaled data, over windows, steps and variates, each counted once.
+
+    The means by part are there for paired tests over windows and for errors in the data's units by column; float64, on
+    the CPU.
+    """
 
     mse: float
     mae: float
     windows: int
+    window_mse: Tensor = field(repr=False, compare=False)  # (windows,), in time order
+    column_mse: Tensor = field(repr=False, compare=False)  # (columns,)
+    column_mae: Tensor = field(repr=False, compare=False)  # (columns,)
 
 
 @dataclass
@@ -159,21 +166,23 @@ def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
     if not len(windows) or (drop_last and len(windows) < config.eval_batch_size):
         raise UserError(f"nothing to evaluate: {len(windows)} windows, batches of {config.eval_batch_size}")
     device = next(iter(model.parameters()), torch.empty(0)).device
-    squared = torch.zeros((), dtype=torch.float64, device=device)
-    absolute, count, seen = torch.zeros_like(squared), 0, 0
+    by_window, squared, absolute = [], 0.0, 0.0
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode(), _autocast(device, config):
             for batch in windows.batches(config.eval_batch_size, drop_last=drop_last):
                 error = _forecast(model, batch).double() - batch.y
-                squared += error.square().sum()
-                absolute += error.abs().sum()
-                count += error.numel()
-                seen += len(error)
+                square = error.square()
+                by_window.append(square.mean((1, 2)))
+                squared = squared + square.sum((0, 1))
+                absolute = absolute + error.abs().sum((0, 1))
     finally:
         model.train(was_training)
-    return Scores(float(squared) / count, float(absolute) / count, seen)
+    window_mse = torch.cat(by_window).cpu()
+    count = len(window_mse) * batch.y.shape[1]
+    columns = squared.cpu() / count, absolute.cpu() / count
+    return Scores(*(float(c.mean()) for c in columns), len(window_mse), window_mse, *columns)
 
 
 def learning_rate(config: TrainConfig, epoch: int) -> float:

@@ -8,10 +8,10 @@ from helpers import Recorder
 
 from tsprune.errors import UserError
 from tsprune.pruners import prunable_weights
-from tsprune.study import FineTuning, pruning_steps, run_fine_tuning
+from tsprune.study import FineTuning, run_fine_tuning, tuning_steps
 from tsprune.study.places import project_root
-from tsprune.study.pruning_steps import FineTuneStep
 from tsprune.study.result import base_steps
+from tsprune.study.tuning_steps import FineTuneStep
 from tsprune.training import TrainResult
 
 
@@ -53,16 +53,23 @@ def test_every_arm_has_its_cells_and_its_epochs(config, threads):
 
 def test_masks_hold_and_the_rewound_model_starts_from_the_initial_weights(config, threads, monkeypatch):
     seen = {}
-    original = FineTuneStep._stage
+    running = []
+    run, train_on = FineTuneStep.run, tuning_steps.train_on
 
-    def spy(self, model, splits, recipe, masks, stage, history):
+    def spy_run(self, store):
+        running.append(self)
+        return run(self, store)
+
+    def spy(model, *rest, stage, controller):
         before = {n: w.detach().clone() for n, w in prunable_weights(model).items()}
-        done = original(self, model, splits, recipe, masks, stage, history)
+        done = train_on(model, *rest, stage=stage, controller=controller)
         after = {n: w.detach().clone() for n, w in prunable_weights(model).items()}
-        seen[self.arm, self.densities[-1], stage] = (before, masks, after)
+        step = running[-1]
+        seen[step.arm, step.densities[-1], stage] = (before, controller.keywords["masks"], after)
         return done
 
-    monkeypatch.setattr(FineTuneStep, "_stage", spy)
+    monkeypatch.setattr(FineTuneStep, "run", spy_run)
+    monkeypatch.setattr(tuning_steps, "train_on", spy)
     run_fine_tuning(config, make_executor=threads, progress=Recorder())
     trained = base_steps(config).dense[0]
     initial = dict(prunable_weights(trained.build()))
@@ -82,8 +89,7 @@ def test_masks_hold_and_the_rewound_model_starts_from_the_initial_weights(config
 def test_a_fine_tuning_that_diverges_is_a_row(config, threads, monkeypatch):
     bad = TrainResult(status="diverged", reason="loss not finite at epoch 1, step 7")
 
-    original = pruning_steps.train
-    monkeypatch.setattr(pruning_steps, "train", lambda *a, **k: bad if k.get("controller") else original(*a, **k))
+    monkeypatch.setattr(tuning_steps, "train", lambda *a, **k: bad)
     result = run_fine_tuning(config, make_executor=threads, progress=Recorder())
     states = result.cells.groupby("arm")["status"].agg(set).to_dict()
     assert states["dense"] == states["pruned"] == {"ok"}

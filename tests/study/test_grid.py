@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from helpers import FakeStep, Recorder
+from helpers import FakeStep, Recorder, TimedStep
 
 from tsprune.study.executors import local_processes
 from tsprune.study.grid import run_grid
@@ -113,3 +113,21 @@ def test_progress_says_what_is_done_running_and_left(make, store):
     again = Recorder(1)
     run(steps, store, again, jobs=1)
     assert "4 steps, 4 of them in the store" in again.news[0]
+
+
+def test_a_step_that_measures_time_has_the_machine_to_itself(make, store):
+    others = [make(f"o{i}", seconds=0.05) for i in range(3)]
+    alone = [TimedStep(name=f"t{i}", log=others[0].log, after=(others[0],)) for i in range(2)]
+    run([alone[0], others[0], alone[1], *others[1:]], store, jobs=3)
+    assert ran(others[0])[-2:] == ["t0", "t1"]
+    spans = sorted(tuple(store.row(step.key)["result"].values()) for step in alone)
+    assert spans[0][1] <= spans[1][0]
+
+
+@pytest.mark.parametrize("act", ["memory", "torch-memory"])
+def test_running_out_of_memory_is_a_row_of_its_kind_and_says_how_much_was_asked_for(make, store, act):
+    step = make("big", act)
+    row = run([step], store)[step.key]
+    assert row["status"] == "out of memory"
+    if act == "torch-memory":
+        assert "4611686018427387904" in row["reason"]

@@ -8,10 +8,11 @@ import pandas as pd
 
 from tsprune.study.config import FineTuning
 from tsprune.study.progress import Progress
-from tsprune.study.pruning_steps import FineTuneStep, PruneStep
+from tsprune.study.pruning_steps import PruneStep
 from tsprune.study.result import Base, StudyResult, base_steps, common_tables, relative_to_dense, run_steps
 from tsprune.study.steps import TrainStep
 from tsprune.study.tables import cell_columns
+from tsprune.study.tuning_steps import FineTuneStep
 
 ARMS = ("dense", "dense longer", "pruned", "fine-tuned", "iterative", "rewound")
 """Dense as trained; dense trained as much longer (the fair control); pruned and left; pruned once and trained on;

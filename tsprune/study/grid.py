@@ -6,6 +6,8 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 
+import torch
+
 from tsprune.errors import UserError
 from tsprune.study.progress import Progress
 from tsprune.study.steps import Step
@@ -46,8 +48,9 @@ def execute(step: Step, root: str) -> dict:
         outcome = step.run(store)
     except Exception as error:  # any failure of a cell is a row: recorded with its traceback, and the study goes on
         reason = str(error) if isinstance(error, UserError | Corrupt) else f"{type(error).__name__}: {error}"
+        status = "out of memory" if _out_of_memory(error) else "failed"
         trace = traceback.format_exc()
-        row = failure(step, reason.splitlines()[0] if reason else type(error).__name__)
+        row = failure(step, reason.splitlines()[0] if reason else type(error).__name__, status)
         store.put(config, row, lambda folder: (folder / "traceback.txt").write_text(trace))
         return row
     row = {
@@ -64,6 +67,12 @@ def execute(step: Step, root: str) -> dict:
     return row
 
 
+def _out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on the machine or on its GPU; the error's text says how much was asked for."""
+    text = str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in text
+
+
 def _finite(value):
     """JSON has no NaN and no infinity: a number that is not finite is stored as null (the status says why)."""
     if isinstance(value, dict):
@@ -73,12 +82,12 @@ def _finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def failure(step: Step, reason: str) -> dict:
+def failure(step: Step, reason: str, status: str = "failed") -> dict:
     """The row of a step that has no numbers."""
     return {
         "kind": step.kind,
         "key": step.key,
-        "status": "failed",
+        "status": status,
         "reason": reason,
         "protocol": step.protocol(),
         "result": {},
@@ -158,7 +167,10 @@ class _Run:
                 self._fly(self.suspects.pop(0), alone=True)
             return
         ready = [s for s in waiting.values() if all(need.key in done for need in s.needs)]
-        for step in ready[: self.jobs - len(self.flying)]:
+        together = [step for step in ready if not step.alone]
+        if not together and not self.flying:
+            together = ready[:1]  # one that measures time, and now has the machine to itself
+        for step in together[: self.jobs - len(self.flying)]:
             del waiting[step.key]
             self._fly(step)
 

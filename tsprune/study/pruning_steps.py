@@ -1,20 +1,19 @@
-"""Steps that make a trained model sparse: masks by magnitude, n of m, narrower layers, and training on with masks."""
+"""Steps that make a trained model sparse, without retraining: masks by magnitude, n of m, narrower layers."""
 
 import math
 from abc import abstractmethod
 from dataclasses import asdict
-from functools import partial
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar
 
 import torch
-from pydantic import Field, model_validator
+from torch import nn
 
 from tsprune import measure
-from tsprune.data import Splits
+from tsprune.models import load_checkpoint
 from tsprune.pruners import (
     apply_masks,
     density,
-    hold_masks,
+    depgraph_paper,
     layer_densities,
     magnitude_masks,
     nm_masks,
@@ -24,9 +23,10 @@ from tsprune.pruners import (
 )
 from tsprune.pruners.magnitude import Scope
 from tsprune.pruners.masks import Masks
-from tsprune.study.steps import RESULTS_VERSION, Outcome, Step, TrainStep
+from tsprune.pruners.structured import StructuredResult
+from tsprune.study.steps import MODEL_FILE, RESULTS_VERSION, Outcome, Step, TrainStep
 from tsprune.study.store import Store
-from tsprune.training import TrainConfig, evaluate, train
+from tsprune.training import evaluate
 
 
 class OnTrained(Step):
@@ -75,7 +75,13 @@ class PruneStep(OnTrained):
         return f"density {self.density:.3f} by {self.scope}"
 
     def columns(self) -> dict:
-        return _columns("magnitude", "unstructured", self.scope, self.density)
+        return pruning_columns("magnitude", "unstructured", self.scope, self.density)
+
+    def load(self, store: Store) -> nn.Module:
+        """The masked model, its zeros stored as any other weight."""
+        model = self.trained.load(store)
+        apply_masks(model, magnitude_masks(model, self.density, self.scope))
+        return model
 
     def run(self, store: Store) -> Outcome:
         model = self.trained.load(store)
@@ -96,7 +102,7 @@ class NMStep(OnTrained):
         return f"{self.n}:{self.m}"
 
     def columns(self) -> dict:
-        return _columns("magnitude", self.words(), "layer", self.n / self.m)
+        return pruning_columns("magnitude", self.words(), "layer", self.n / self.m)
 
     def run(self, store: Store) -> Outcome:
         model = self.trained.load(store)
@@ -104,27 +110,26 @@ class NMStep(OnTrained):
         return _test_masked(self.trained, model, masks, left=left)
 
 
-class StructuredStep(OnTrained):
-    """A trained model narrowed to a share of its parameters, tested without retraining; the narrow model is kept."""
+class NarrowStep(OnTrained):
+    """Base of the steps that narrow a trained model and keep the narrow one; tested without retraining."""
 
-    kind: ClassVar[str] = "structured"
     density: float
-    """Share of all parameters to be left."""
+    """What is asked for; each subclass says of what."""
 
-    def what(self) -> dict:
-        return {"score": "group-l2", "structure": "structured", "scope": "global", "density": self.density}
+    @abstractmethod
+    def narrow(self, model: nn.Module, one: tuple) -> StructuredResult:
+        """Narrow ``model``; ``one`` is a batch of one window for its call."""
 
-    def words(self) -> str:
-        return f"density {self.density:.3f}, structured"
-
-    def columns(self) -> dict:
-        return _columns("structured", "structured", "global", self.density)
+    def load(self, store: Store) -> nn.Module:
+        """The narrow model, on its device. Raises ``Corrupt`` when the stored file was damaged."""
+        model, _ = load_checkpoint(store.artifact(self.key, MODEL_FILE))
+        return model.to(self.trained.train.device)
 
     def run(self, store: Store) -> Outcome:
         splits = self.trained.data.splits(self.trained.train.device)
         model = self.trained.load(store)
         one = splits.train.batch(torch.zeros(1, dtype=torch.long))[:4]
-        found = structured_prune(model, one, self.density, by="parameters", importance="group-l2", scope="global")
+        found = self.narrow(model, one)
         with measure.PeakMemory(self.trained.train.device) as peak:
             scores = evaluate(found.model, splits.test, self.trained.train)
         finite = math.isfinite(scores.mse)
@@ -143,12 +148,49 @@ class StructuredStep(OnTrained):
             detail={"groups": [asdict(group) for group in found.groups], "floor": found.floor},
             cost={"peak_memory_mib": peak.mib},
             status="ok" if finite else "diverged",
-            reason=None if finite else "the pruned model's forecast is not finite",
+            reason=found.floor if finite else "the pruned model's forecast is not finite",
             model=found.model,
+            scores=scores if finite else None,
         )
 
 
-def _columns(method: str, structure: str, scope: str, density: float) -> dict:
+class StructuredStep(NarrowStep):
+    """Narrowed until the share ``density`` of all parameters is left. A ``reason`` says what sets a floor above it."""
+
+    kind: ClassVar[str] = "structured"
+
+    def what(self) -> dict:
+        return {"score": "group-l2", "structure": "structured", "scope": "global", "density": self.density}
+
+    def words(self) -> str:
+        return f"density {self.density:.3f}, structured"
+
+    def columns(self) -> dict:
+        return pruning_columns("structured", "structured", "global", self.density)
+
+    def narrow(self, model: nn.Module, one: tuple) -> StructuredResult:
+        return structured_prune(model, one, self.density, by="parameters", importance="group-l2", scope="global")
+
+
+class DepGraphStep(NarrowStep):
+    """Narrowed as the paper did: the share ``1 - density`` of the channels is removed, whatever that leaves."""
+
+    kind: ClassVar[str] = "depgraph"
+
+    def what(self) -> dict:
+        return {"score": "group-l2", "structure": "structured", "scope": "layer", "density": self.density}
+
+    def words(self) -> str:
+        return f"density {self.density:.3f}, DepGraph as published"
+
+    def columns(self) -> dict:
+        return pruning_columns("depgraph_paper", "structured", "layer", self.density)
+
+    def narrow(self, model: nn.Module, one: tuple) -> StructuredResult:
+        return depgraph_paper(model, one, self.density)
+
+
+def pruning_columns(method: str, structure: str, scope: str, density: float) -> dict:
     return {"method": method, "structure": structure, "scope": scope, "density_asked": density}
 
 
@@ -176,104 +218,5 @@ def _test_masked(trained: TrainStep, model, masks: Masks, left: dict[str, str] |
         cost={"peak_memory_mib": peak.mib},
         status="ok" if finite else "diverged",
         reason=None if finite else "the pruned model's forecast is not finite",
+        scores=scores if finite else None,
     )
-
-
-class FineTuneStep(OnTrained):
-    """A pruned model trained on with its masks held, tested after every epoch.
-
-    ``densities`` has one entry per stage: ``[d]`` prunes once, ``[a, b, d]`` prunes step by step with the epochs
-    shared evenly among the stages, ``[1.0]`` is the dense model trained as much longer (the fair control). With
-    ``start="initial"`` the masks come from the trained weights and the values from the seed's initialisation: is it
-    the mask, or the weights?
-
-    The weights kept are those of the best validation MSE in the last stage, the state before its first epoch included.
-    """
-
-    kind: ClassVar[str] = "fine_tune"
-    scope: Scope
-    densities: Annotated[list[float], Field(min_length=1)]
-    start: Literal["trained", "initial"] = "trained"
-    train: TrainConfig
-    """``epochs`` in all, a multiple of the number of stages; the device is that of ``trained``."""
-
-    @model_validator(mode="after")
-    def _stages_share_the_epochs(self) -> Self:
-        if self.train.epochs % len(self.densities):
-            raise ValueError(f"{self.train.epochs} epochs cannot be shared evenly by {len(self.densities)} stages")
-        return self
-
-    def what(self) -> dict:
-        return {
-            "score": "magnitude",
-            "structure": "unstructured",
-            "scope": self.scope,
-            "densities": self.densities,
-            "start": self.start,
-            "train": self.train.model_dump(exclude={"eval_batch_size", "device"}),
-        }
-
-    @property
-    def arm(self) -> str:
-        """What this is in a comparison: dense longer, fine-tuned, iterative or rewound."""
-        if self.start == "initial":
-            return "rewound"
-        if len(self.densities) > 1:
-            return "iterative"
-        return "dense longer" if self.densities == [1.0] else "fine-tuned"
-
-    def words(self) -> str:
-        return f"{self.arm}, density {self.densities[-1]:.3f}, {self.train.epochs} epochs"
-
-    def columns(self) -> dict:
-        return _columns(self.arm, "unstructured", self.scope, self.densities[-1])
-
-    def run(self, store: Store) -> Outcome:
-        splits = self.trained.data.splits(self.trained.train.device)
-        model = self.trained.load(store)
-        recipe = self.train.model_copy(update={"epochs": self.train.epochs // len(self.densities)})
-        history, masks, seconds = [], {}, 0.0
-        with measure.PeakMemory(self.trained.train.device) as peak:
-            for stage, wanted in enumerate(self.densities):
-                masks = magnitude_masks(model, wanted, self.scope)
-                if self.start == "initial":
-                    model.load_state_dict(self.trained.build().state_dict())
-                apply_masks(model, masks)
-                done = self._stage(model, splits, recipe, masks, stage, history)
-                seconds += done.seconds_per_epoch * done.epochs_run
-                if done.status != "ok":
-                    return Outcome({}, {"history": history}, {}, status=done.status, reason=done.reason)
-        scores, achieved = evaluate(model, splits.test, recipe), density(model, masks)
-        epochs = sum(record["epoch"] > 0 for record in history)
-        result = {
-            "mse": scores.mse,
-            "mae": scores.mae,
-            "windows_test": scores.windows,
-            "epochs_run": epochs,
-            "windows_seen": epochs * len(splits.train),
-            "density": achieved.over_prunable,
-            "density_all": achieved.over_all,
-            "parameters": achieved.parameters,
-        }
-        cost = {"seconds_per_epoch": seconds / epochs, "peak_memory_mib": peak.mib}
-        return Outcome(result, {"history": history, "layers": layer_densities(model, masks)}, cost)
-
-    def _stage(self, model, splits: Splits, recipe: TrainConfig, masks: Masks, stage: int, history: list[dict]):
-        """Train one stage in place; ``history`` gains a record per epoch, epoch 0 being the state it starts from."""
-        before = {name: value.clone() for name, value in model.state_dict().items()}
-        start = evaluate(model, splits.val, recipe)
-        offset = stage * recipe.epochs
-        test = evaluate(model, splits.test, recipe)
-        history.append({"stage": stage, "epoch": offset, "val_mse": start.mse, "test_mse": test.mse})
-
-        def note(record: dict) -> None:
-            test = evaluate(model, splits.test, recipe)
-            entry = {"stage": stage, "epoch": offset + record["epoch"], "val_mse": record["val_mse"]}
-            history.append(entry | {"test_mse": test.mse})
-
-        hold = partial(hold_masks, masks=masks)
-        seed = self.trained.seed + 1000 * (stage + 1)  # other batches than those of the first epochs of training
-        done = train(model, splits.train, splits.val, recipe, seed=seed, controller=hold, on_epoch=note)
-        if done.status == "ok" and not done.best_val_mse < start.mse:
-            model.load_state_dict(before)
-        return done

@@ -9,24 +9,27 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
-from torch import nn
+from pydantic import Field
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from tsprune import measure
-from tsprune.data import Splits, load_table, make_splits
+from tsprune.data import Splits, Windows, load_table, make_splits
 from tsprune.errors import UserError
 from tsprune.models import create_model, load_checkpoint, save_checkpoint
 from tsprune.pruners import layer_densities
 from tsprune.study.store import Store
-from tsprune.training import TrainConfig, evaluate, resolve_device, train
+from tsprune.training import Scores, TrainConfig, evaluate, resolve_device, train
 from tsprune.typed import Config, digest
 
 MODEL_FILE = "model.safetensors"
+SCORES_FILE = "scores.safetensors"
 
 # Raised when the numbers of a step change their meaning: stored rows of older versions are then no longer found.
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 
 # Windows on which a parameter must have an effect to count as live: a ReLU unit may be silent on a few.
 _LIVE_WINDOWS = 32
@@ -38,7 +41,7 @@ _BUILDING = threading.Lock()
 @dataclass(frozen=True)
 class Outcome:
     """What a step came to: numbers that repeat bit for bit (``result``), structured extras (``detail``), numbers that
-    do not repeat (``cost``), and a model to keep."""
+    do not repeat (``cost``), test errors by window and column, and a model to keep."""
 
     result: dict[str, float | int | None]
     detail: dict
@@ -46,10 +49,19 @@ class Outcome:
     status: str = "ok"
     reason: str | None = None
     model: nn.Module | None = None
+    scores: Scores | None = None
 
     def write(self, folder: Path) -> None:
         if self.model is not None:
             save_checkpoint(folder / MODEL_FILE, self.model)
+        if self.scores is not None:
+            parts = {name: getattr(self.scores, name) for name in ("window_mse", "column_mse", "column_mae")}
+            save_file(parts, folder / SCORES_FILE)
+
+
+def load_scores(store: Store, key: str) -> dict[str, Tensor]:
+    """Test errors of a step by part, float64: ``window_mse`` (windows,), ``column_mse``, ``column_mae`` (columns,)."""
+    return load_file(store.artifact(key, SCORES_FILE))
 
 
 class DataSpec(Config):
@@ -101,6 +113,8 @@ class Step(Config, ABC):
     """Base of all steps; see the module's text."""
 
     kind: ClassVar[str]
+    alone: ClassVar[bool] = False
+    """Whether no other step may run at the same time, as while time is measured."""
 
     @property
     def key(self) -> str:
@@ -156,7 +170,7 @@ class NaiveStep(Step):
     def run(self, store: Store) -> Outcome:
         model = create_model(self.model, **_geometry(self.data))
         scores = evaluate(model, self.data.splits("cpu").test, self.train)
-        return Outcome({"mse": scores.mse, "mae": scores.mae, "windows_test": scores.windows}, {}, {})
+        return Outcome({"mse": scores.mse, "mae": scores.mae, "windows_test": scores.windows}, {}, {}, scores=scores)
 
 
 class TrainStep(Step):
@@ -170,6 +184,8 @@ class TrainStep(Step):
     train: TrainConfig
     """With the device resolved: never ``auto``."""
     seed: int
+    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the training windows used, the most recent ones; the scaling is that of all training rows."""
 
     def identity(self) -> dict:
         # Neither score depends on the evaluation's batch size, unless incomplete batches are dropped.
@@ -182,11 +198,14 @@ class TrainStep(Step):
             "hyper": self.hyper,
             "train": self.train.model_dump(exclude=set() if published else {"eval_batch_size"}),
             "seed": self.seed,
+            "fraction": self.fraction,
         }
 
     @property
     def label(self) -> str:
-        return f"{self.model} {self.data.label}-{self.data.pred_len} seed {self.seed}: training"
+        size = f" {self.hyper['d_model']}x{self.hyper['e_layers']}" if "d_model" in self.hyper else ""
+        part = f" ({self.fraction:.0%})" if self.fraction < 1 else ""
+        return f"{self.model}{size} {self.data.label}-{self.data.pred_len}{part} seed {self.seed}: training"
 
     def protocol(self) -> dict:
         return {
@@ -195,6 +214,9 @@ class TrainStep(Step):
             "seed": self.seed,
             "method": "dense",
             "density_asked": 1.0,
+            "d_model": self.hyper.get("d_model"),
+            "e_layers": self.hyper.get("e_layers"),
+            "data_fraction": self.fraction,
             "device": self.train.device,
             "threads": torch.get_num_threads(),
             "protocol": self.train.protocol,
@@ -213,17 +235,22 @@ class TrainStep(Step):
         model, _ = load_checkpoint(store.artifact(self.key, MODEL_FILE))
         return model.to(self.train.device)
 
+    def windows(self, splits: Splits) -> Windows:
+        """The training windows: the most recent share ``fraction`` of them."""
+        count = max(1, round(self.fraction * len(splits.train)))
+        return splits.train.subset(torch.arange(len(splits.train) - count, len(splits.train)))
+
     def run(self, store: Store) -> Outcome:
         splits = self.data.splits(self.train.device)
-        model = self.build()
+        model, windows, scores = self.build(), self.windows(splits), None
         with measure.PeakMemory(self.train.device) as peak:
-            done = train(model, splits.train, splits.val, self.train, seed=self.seed)
+            done = train(model, windows, splits.val, self.train, seed=self.seed)
         result = {
             "parameters": measure.count_parameters(model),
             "epochs_run": done.epochs_run,
             "best_epoch": done.best_epoch,
             "windows_seen": done.windows_seen,
-            "windows_train": len(splits.train),
+            "windows_train": len(windows),
             "windows_val": len(splits.val),
         }
         if done.status == "ok":
@@ -246,6 +273,7 @@ class TrainStep(Step):
             status=done.status,
             reason=done.reason,
             model=model if done.status == "ok" else None,
+            scores=scores,
         )
 
 
@@ -262,9 +290,11 @@ def _geometry(data: DataSpec) -> dict:
     }
 
 
-def train_step(data: DataSpec, model: str, hyper: dict, recipe: TrainConfig, seed: int) -> TrainStep:
+def train_step(
+    data: DataSpec, model: str, hyper: dict, recipe: TrainConfig, seed: int, fraction: float = 1.0
+) -> TrainStep:
     """A :class:`TrainStep` with everything resolved: the device named, the model's config complete and checked."""
     recipe = recipe.model_copy(update={"device": resolve_device(recipe.device).type})
     with torch.device("meta"):
         full = create_model(model, **_geometry(data), **hyper).config.model_dump(mode="json")
-    return TrainStep(data=data, model=model, hyper=full, train=recipe, seed=seed)
+    return TrainStep(data=data, model=model, hyper=full, train=recipe, seed=seed, fraction=fraction)

@@ -1,0 +1,58 @@
+"""Is one model better than another on the same test windows? A paired block bootstrap over windows and seeds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tsprune.errors import UserError
+
+LEVEL = 0.95
+"""Share of the draws that the interval holds."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Relative difference of two mean errors: ``relative = mean(a) / mean(b) - 1`` and its bootstrap interval."""
+
+    relative: float
+    low: float
+    high: float
+    seeds: int
+    windows: int
+
+    @property
+    def clear(self) -> bool:
+        """Whether zero lies outside the interval, with at least two seeds: else nothing is to be claimed."""
+        return self.seeds > 1 and (self.low > 0 or self.high < 0)
+
+
+def paired_difference(a: np.ndarray, b: np.ndarray, *, block: int, draws: int = 2000, seed: int = 0) -> Difference:
+    """Compare errors ``a`` with ``b``, each (seeds, windows): row i of both has one seed, column j one test window.
+
+    Windows overlap, and neighbours err alike: blocks of ``block`` consecutive windows are drawn, round the end
+    (circular block bootstrap, Politis & Romano 1992), with a length of at least the steps that one window spans. The
+    seeds are drawn as well, pairs kept together; with few seeds that interval is wide or, for two that agree, narrower
+    than it should be. The interval holds the middle 95 % of ``draws``.
+
+    Raises :class:`UserError` for arrays of different or other than two dimensions, and values that are not finite.
+    """
+    if a.shape != b.shape or a.ndim != 2 or not a.size:
+        raise UserError(f"errors to compare: expected two arrays (seeds, windows), found {a.shape} and {b.shape}")
+    if block < 1:
+        raise UserError(f"block = {block}: at least 1 window")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise UserError("errors to compare hold NaN or infinite values")
+    seeds, windows = a.shape
+    length = min(block, windows)
+    random = np.random.default_rng(seed)
+    starts = random.integers(windows, size=(draws, -(-windows // length)))
+    weights = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws)
+    means = [(weights * _block_sums(errors, length)[:, starts].sum(-1).T).sum(1) for errors in (a, b)]
+    low, high = np.quantile(means[0] / means[1] - 1, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Difference(float(a.mean() / b.mean() - 1), float(low), float(high), seeds, windows)
+
+
+def _block_sums(errors: np.ndarray, length: int) -> np.ndarray:
+    """Sum of the ``length`` windows from each window on, round the end: (seeds, windows)."""
+    total = np.concatenate([np.zeros((len(errors), 1)), errors, errors[:, : length - 1]], axis=1).cumsum(1)
+    return total[:, length:] - total[:, :-length]
