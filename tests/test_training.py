@@ -183,3 +183,15 @@ def test_cuda_trains_bit_identically(splits):
         train(model, on_gpu.train.subset(few), on_gpu.val.subset(few), TrainConfig(epochs=2), seed=3)
         results.append(weights(model))
     assert torch.equal(*results)
+
+
+def test_scores_by_window_and_column_are_the_means_of_the_same_errors(splits):
+    model, test = Tiny().eval(), splits[2]
+    batch = test.batch(torch.arange(len(test)))
+    with torch.no_grad():
+        error = model(*batch[:4]).double() - batch.y.double()
+    scores = evaluate(model, test, TrainConfig(eval_batch_size=7))
+    torch.testing.assert_close(scores.window_mse, error.square().mean((1, 2)), rtol=1e-6, atol=0)
+    torch.testing.assert_close(scores.column_mse, error.square().mean((0, 1)), rtol=1e-6, atol=0)
+    torch.testing.assert_close(scores.column_mae, error.abs().mean((0, 1)), rtol=1e-6, atol=0)
+    assert scores.mse == pytest.approx(float(scores.window_mse.mean()), rel=1e-12)

@@ -185,5 +185,53 @@ class FineTuning(StudyConfig):
         return self
 
 
+class Sizes(StudyConfig):
+    """What notebooks 03 and 04 share: dense models of several widths, the widest one pruned, shares of the data."""
+
+    widths: Annotated[list[Positive], Field(min_length=1)]
+    """d_model of the smaller dense models; d_ff shrinks in proportion. ``d_model`` itself is the widest and is always
+    included."""
+    fine_tune_epochs: Positive
+    """Epochs after pruning."""
+    fine_tune_learning_rate: Annotated[float, Field(gt=0)]
+    fractions: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
+    """Shares of the training windows, the most recent ones; 1.0 is always included."""
+
+    @field_validator("widths", "fractions")
+    @classmethod
+    def _each_size_once(cls, values: list) -> list:
+        return cls._no_doubles(values)
+
+    @model_validator(mode="after")
+    def _widths_fit(self) -> Self:
+        for width in self.widths:
+            if width >= self.d_model:
+                raise ValueError(f"widths: {width} is not below d_model = {self.d_model}, the model that is pruned")
+            if width % self.n_heads:
+                raise ValueError(f"widths: {width} is not a multiple of n_heads = {self.n_heads}")
+        return self
+
+    def sized(self, width: int, e_layers: int | None = None) -> dict[str, Any]:
+        """:meth:`hyper` at another width (d_ff in proportion) and depth."""
+        layers = {} if e_layers is None else {"e_layers": e_layers}
+        return self.hyper() | {"d_model": width, "d_ff": max(1, round(self.d_ff * width / self.d_model))} | layers
+
+
+class RightSizing(Sizes):
+    """Notebook 03: prune a large model, fine-tune it, or train a small one?"""
+
+    depths: Annotated[list[Positive], Field(min_length=1)]
+    """e_layers of the dense models; the pruned one has ``e_layers``."""
+
+    @field_validator("depths")
+    @classmethod
+    def _each_depth_once(cls, values: list) -> list:
+        return cls._no_doubles(values)
+
+
+class EntsoeScale(Sizes):
+    """Notebook 04: does more data need a bigger model, and does pruning change the answer?"""
+
+
 STUDIES: dict[str, type[StudyConfig]] = {"01_pruning_sweep": PruningSweep, "02_fine_tuning": FineTuning}
 """The config of each notebook, by the notebook's name."""

@@ -185,7 +185,8 @@ class TrainStep(Step):
     """With the device resolved: never ``auto``."""
     seed: int
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of the training windows used, the most recent ones; the scaling is that of all training rows."""
+    """Share of the training windows used, the most recent ones. An epoch sees as many windows as all of them are, so
+    that every share gets the same number of steps; the scaling is that of all training rows."""
 
     def identity(self) -> dict:
         # Neither score depends on the evaluation's batch size, unless incomplete batches are dropped.
@@ -236,9 +237,10 @@ class TrainStep(Step):
         return model.to(self.train.device)
 
     def windows(self, splits: Splits) -> Windows:
-        """The training windows: the most recent share ``fraction`` of them."""
-        count = max(1, round(self.fraction * len(splits.train)))
-        return splits.train.subset(torch.arange(len(splits.train) - count, len(splits.train)))
+        """The windows of one epoch: the most recent share ``fraction``, repeated to the number of all of them."""
+        every = len(splits.train)
+        recent = torch.arange(every - max(1, round(self.fraction * every)), every)
+        return splits.train.subset(recent.repeat(-(-every // len(recent)))[:every])
 
     def run(self, store: Store) -> Outcome:
         splits = self.data.splits(self.train.device)
@@ -250,7 +252,7 @@ class TrainStep(Step):
             "epochs_run": done.epochs_run,
             "best_epoch": done.best_epoch,
             "windows_seen": done.windows_seen,
-            "windows_train": len(windows),
+            "windows_train": len(windows.starts.unique()),
             "windows_val": len(splits.val),
         }
         if done.status == "ok":
