@@ -4,7 +4,9 @@ import pytest
 import torch
 from helpers import Recorder
 
+from tsprune.errors import UserError
 from tsprune.study import PruningSweep
+from tsprune.study.comparison import compare
 from tsprune.study.grid import run_grid
 from tsprune.study.latency_step import LatencyStep
 from tsprune.study.pruning_steps import DepGraphStep, PruneStep, StructuredStep
@@ -100,3 +102,18 @@ def test_latency_is_measured_beside_the_dense_model(trained, run):
     assert {(r["key"], r["batch"]) for r in records} == {(s.key, b) for s in step.of for b in (1, 4)}
     assert all(r["median_ms"] > 0 and r["threads"] == 1 for r in records)
     assert all(r["speedup"] == 1 for r in records if r["key"] == trained.key)
+
+
+def test_two_steps_are_compared_on_the_same_windows(trained, store, run):
+    again = trained.model_copy(update={"seed": 2})
+    cut = [PruneStep(trained=t, scope="layer", density=0.1) for t in (trained, again)]
+    rows = run(trained, again, *cut)
+    found = compare(store, rows, cut, [trained, again])
+    mse = {key: row["result"]["mse"] for key, row in rows.items()}
+    wanted = sum(mse[s.key] for s in cut) / (mse[trained.key] + mse[again.key]) - 1
+    assert found.relative == pytest.approx(wanted) and found.seeds == 2
+    assert found.low <= found.relative <= found.high
+    rows[again.key]["status"] = "diverged"
+    assert compare(store, rows, cut, [trained, again]) is None
+    with pytest.raises(UserError, match=r"nothing to pair: seeds \[1, 2, 1\]"):
+        compare(store, run(*cut, trained), cut, [trained])
