@@ -5,13 +5,14 @@ the same names and the same checks.
 """
 
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import torch
 from pydantic import Field, field_validator, model_validator
 
-from tsprune.data import Table, load_table
+from tsprune.data import CATALOG, Table, load_table
 from tsprune.errors import UserError, unknown
 from tsprune.models import create_model, list_models
 from tsprune.pruners.magnitude import Scope
@@ -24,6 +25,10 @@ Positive = Annotated[int, Field(ge=1)]
 _LITERALS = (bool, int, float, str, list, dict, tuple, type(None))
 # Names that IPython itself puts into a notebook's namespace and that hold plain values.
 _IPYTHON_NAMES = {"In", "Out"}
+
+
+def _is_path(dataset: str) -> bool:
+    return "/" in dataset or ".csv" in dataset
 
 
 class StudyConfig(Config):
@@ -122,8 +127,9 @@ class StudyConfig(Config):
 
     def _source(self) -> str:
         """The dataset's name, or the path of a CSV file: from the working directory, else from the project's root."""
-        is_path = "/" in self.dataset or ".csv" in self.dataset
-        return str(resolve(self.dataset)) if is_path and not Path(self.dataset).exists() else self.dataset
+        return (
+            str(resolve(self.dataset)) if _is_path(self.dataset) and not Path(self.dataset).exists() else self.dataset
+        )
 
     def data_spec(self, table: Table, pred_len: int) -> DataSpec:
         synthetic = table.stands_in_for is not None
@@ -152,11 +158,26 @@ class PruningSweep(StudyConfig):
     """Share of all parameters left by structured pruning; empty: none."""
     two_of_four: bool
     """True: 2:4 masks as well."""
+    why_datasets: list[str]
+    """Other datasets on which it is asked why a prune fails, as names or paths; the study's own is always included."""
+    why_densities: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
+    """Share kept of a group of weights that is pruned alone."""
+    why_windows: Positive
+    """Test windows, evenly spaced, on which groups are pruned alone; all of them where there are not so many."""
 
-    @field_validator("densities", "scopes", "structured_densities")
+    @field_validator("densities", "scopes", "structured_densities", "why_datasets", "why_densities")
     @classmethod
     def _each_once(cls, values: list) -> list:
         return cls._no_doubles(values)
+
+    @field_validator("why_datasets")
+    @classmethod
+    def _known_datasets(cls, names: list[str]) -> list[str]:
+        """They are loaded last: a name that does not exist is an error now."""
+        for name in names:
+            if name not in CATALOG and not (_is_path(name) and (Path(name).exists() or resolve(name).exists())):
+                raise ValueError(unknown("dataset", name, CATALOG) + ", or the path of a CSV file")
+        return names
 
 
 class FineTuning(StudyConfig):
@@ -221,17 +242,63 @@ class RightSizing(Sizes):
     """Notebook 03: prune a large model, fine-tune it, or train a small one?"""
 
     depths: Annotated[list[Positive], Field(min_length=1)]
-    """e_layers of the dense models; the pruned one has ``e_layers``."""
+    """e_layers of the dense models; ``e_layers``, the depth of the model that is pruned, is one of them."""
+    map_densities: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
+    """Shares of its parameters to which every width is pruned in the map of data, width and density; dense is always
+    included."""
 
-    @field_validator("depths")
+    @field_validator("depths", "map_densities")
     @classmethod
     def _each_depth_once(cls, values: list) -> list:
         return cls._no_doubles(values)
+
+    @model_validator(mode="after")
+    def _sizes_can_be_had(self) -> Self:
+        """Every size can be built, the pruned model's depth is among the dense ones, and there is something to prune."""
+        if self.e_layers not in self.depths:
+            raise ValueError(f"depths = {self.depths}: e_layers = {self.e_layers}, the pruned model's, must be there")
+        data = self.model_dump(include={"seq_len", "label_len"}) | {"pred_len": self.pred_lens[0]}
+        for name, width, depth in product(self.models, [self.d_model, *self.widths], self.depths):
+            try:
+                with torch.device("meta"):
+                    model = create_model(name, **data, **self.sized(width, depth))
+            except UserError as error:
+                raise ValueError(f"{name} at d_model = {width}, e_layers = {depth}: {error}") from None
+            if all(axis.fixed for axis in model.axes()):
+                raise ValueError(f"models: {name} has no width to narrow, so it cannot be pruned to another size")
+        return self
 
 
 class EntsoeScale(Sizes):
     """Notebook 04: does more data need a bigger model, and does pruning change the answer?"""
 
+    densities: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
+    """Share of the widest model kept: of all parameters when narrowed, of the prunable weights under masks."""
 
-STUDIES: dict[str, type[StudyConfig]] = {"01_pruning_sweep": PruningSweep, "02_fine_tuning": FineTuning}
+    @field_validator("densities")
+    @classmethod
+    def _each_density_once(cls, values: list) -> list:
+        return cls._no_doubles(values)
+
+    @model_validator(mode="after")
+    def _can_be_compared(self) -> Self:
+        """Every model has a width, and the seasonal naive forecast that all are measured against can be made."""
+        lengths = self.model_dump(include={"seq_len", "label_len"}) | {"pred_len": self.pred_lens[0]}
+        try:
+            create_model("SeasonalNaive", **lengths)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        for name in self.models:
+            with torch.device("meta"):
+                model = create_model(name, **lengths, **self.hyper())
+            if all(axis.fixed is not None for axis in model.axes()):
+                raise ValueError(f"{name} has no width: d_model changes nothing in it, so there is nothing to compare")
+        return self
+
+
+STUDIES: dict[str, type[StudyConfig]] = {
+    "01_pruning_sweep": PruningSweep,
+    "02_fine_tuning": FineTuning,
+    "03_right_sizing": RightSizing,
+}
 """The config of each notebook, by the notebook's name."""
