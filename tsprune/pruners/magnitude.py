@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tsprune.errors import UserError, unknown
 from tsprune.pruners.masks import Masks, prunable_weights
+from tsprune.pruners.ranking import largest
 
 Scope = Literal["layer", "global"]
 
@@ -46,7 +47,8 @@ def select(scores: dict[str, Tensor], density: float, scope: Scope) -> Masks:
     if not scores:
         return {}
     if scope == "layer":
-        return {name: _top(s.flatten(), round(density * s.numel())).view_as(s) for name, s in scores.items()}
+        counts = [max(1, round(density * s.numel())) for s in scores.values()]
+        return dict(zip(scores, largest(list(scores.values()), counts), strict=True))
     return _select_global(scores, density)
 
 
@@ -57,16 +59,6 @@ def _select_global(scores: dict[str, Tensor], density: float) -> Masks:
     starts = torch.tensor([0, *sizes[:-1]]).cumsum(0)
     flat = torch.cat([s.flatten() for s in scores.values()])
     flat[(starts + torch.tensor(best)).to(flat.device)] = torch.inf
-    keep = _top(flat, max(round(density * len(flat)), len(sizes)))
+    (keep,) = largest([flat], [max(round(density * len(flat)), len(sizes))])
     parts = keep.split(sizes)
     return {name: part.view_as(s).clone() for (name, s), part in zip(scores.items(), parts, strict=True)}
-
-
-def _top(flat: Tensor, k: int) -> Tensor:
-    """True at the ``k`` largest entries (at least one); among equal ones the lower index wins. No full sort."""
-    k = max(k, 1)
-    threshold = flat.kthvalue(len(flat) - k + 1).values
-    keep = flat > threshold
-    ties = (flat == threshold).nonzero().squeeze(1)
-    keep[ties[: k - int(keep.sum())]] = True
-    return keep

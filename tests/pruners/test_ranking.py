@@ -1,0 +1,41 @@
+"""Exactly k, ties by index, nothing outside what may be chosen."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tsprune.pruners.ranking import largest
+
+values = st.lists(st.sampled_from([0.0, 1e-30, 0.25, 0.5, 0.75, 1.0, 3.5, 1e20]), min_size=1, max_size=40)
+
+
+def plainly(scores, count, among):
+    order = sorted((i for i in range(len(scores)) if among[i]), key=lambda i: (-scores[i], i))
+    return sorted(order[:count])
+
+
+@settings(max_examples=60, deadline=None)
+@given(values, st.data())
+def test_the_largest_are_those_a_sort_finds(scores, data):
+    among = data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores)))
+    count = data.draw(st.integers(0, sum(among)))
+    (found,) = largest([torch.tensor(scores)], [count], [torch.tensor(among)])
+    assert found.nonzero().flatten().tolist() == plainly(scores, count, among)
+
+
+def test_several_tensors_of_any_shape_and_precision():
+    scores = [torch.rand(3, 4, 5, dtype=torch.float64), torch.rand(7).bfloat16(), torch.rand(2, 2)[:, ::2]]
+    counts = [13, 7, 0]
+    found = largest(scores, counts)
+    assert [int(f.sum()) for f in found] == counts
+    assert [f.shape for f in found] == [s.shape for s in scores]
+    assert scores[0][found[0]].min() >= scores[0][~found[0]].max()
+
+
+@pytest.mark.parametrize("count", [1, 65536, 99_999])
+def test_many_values_close_to_each_other(count):
+    scores = 1 + torch.rand(100_000, generator=torch.Generator().manual_seed(0)) * 1e-5
+    (found,) = largest([scores], [count])
+    assert int(found.sum()) == count
+    assert scores[found].min() >= scores[~found].max()
