@@ -21,7 +21,7 @@ from tsprune.errors import UserError
 from tsprune.pruners.erdos_renyi import erdos_renyi
 from tsprune.pruners.magnitude import Scope
 from tsprune.pruners.masks import Masks, prunable_weights
-from tsprune.pruners.ranking import largest
+from tsprune.pruners.ranking import largest, largest_anywhere
 from tsprune.typed import Config
 
 Growth = Literal["gradient", "random"]
@@ -154,10 +154,9 @@ class Sparsity:
             share = count / sum(self.kept)
             self._keep([max(1, min(k, round(share * k))) for k in self.kept])
             return
-        best = largest(self._magnitudes(), [1] * len(self.weights), self.masks)
-        scores = [s.masked_fill(b, torch.inf) for s, b in zip(self._magnitudes(), best, strict=True)]
         before = self.kept
-        self.masks = _largest_anywhere(scores, min(max(count, len(best)), sum(before)), self.masks)
+        count = min(max(count, len(before)), sum(before))
+        self.masks = largest_anywhere(self._magnitudes(), count, self.masks, one_each=True)
         self.kept = _counts(self.masks)
         self._note("removed", [b - a for b, a in zip(before, self.kept, strict=True)])
 
@@ -182,7 +181,7 @@ class Sparsity:
         dead = set(self._without_gradient())
         missing = [torch.zeros_like(m) if i in dead else ~m for i, m in enumerate(self.masks)]
         room = sum(s - k for i, (s, k) in enumerate(zip(self.sizes, self.kept, strict=True)) if i not in dead)
-        grown = _largest_anywhere([self._growth(w, "gradient") for w in self.weights], min(grow, room), missing)
+        grown = largest_anywhere([self._growth(w, "gradient") for w in self.weights], min(grow, room), missing)
         self._add(grown, _counts(grown))
 
     def _without_gradient(self) -> list[int]:
@@ -197,11 +196,11 @@ class Sparsity:
         """Let ``grown`` come, with the value or the zero that the method wants."""
         for i, (weight, new) in enumerate(zip(self.weights, grown, strict=True)):
             if self.method.regrown == "zero":
-                weight.masked_fill_(new & self._before[i], 0)
+                weight.mul_(~(new & self._before[i]))
             if self.method.reset_moments:
                 for name in _MOMENTS:
                     if (moment := self.optimizer.state[weight].get(name)) is not None:
-                        moment.masked_fill_(new, 0)
+                        moment.mul_(~new)
         self.masks = [mask | new for mask, new in zip(self.masks, grown, strict=True)]
         self.kept = [kept + n for kept, n in zip(self.kept, counts, strict=True)]
         self._note("grown", counts)
@@ -251,14 +250,6 @@ class Sparsity:
         self.generator.set_state(state["generator"])
         self.log = [dict(record) for record in state["log"]]
         self.hold()
-
-
-def _largest_anywhere(scores: list[Tensor], count: int, among: list[Tensor]) -> list[Tensor]:
-    """As :func:`largest`, ``count`` of all tensors together."""
-    flat = torch.cat([score.float().flatten() for score in scores])
-    (chosen,) = largest([flat], [count], [torch.cat([mask.flatten() for mask in among])])
-    parts = chosen.split([score.numel() for score in scores])
-    return [part.view_as(score) for part, score in zip(parts, scores, strict=True)]
 
 
 def _counts(masks: list[Tensor]) -> list[int]:

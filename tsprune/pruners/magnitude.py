@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tsprune.errors import UserError, unknown
 from tsprune.pruners.masks import Masks, prunable_weights
-from tsprune.pruners.ranking import largest
+from tsprune.pruners.ranking import largest, largest_anywhere
 
 Scope = Literal["layer", "global"]
 
@@ -49,16 +49,5 @@ def select(scores: dict[str, Tensor], density: float, scope: Scope) -> Masks:
     if scope == "layer":
         counts = [max(1, round(density * s.numel())) for s in scores.values()]
         return dict(zip(scores, largest(list(scores.values()), counts), strict=True))
-    return _select_global(scores, density)
-
-
-def _select_global(scores: dict[str, Tensor], density: float) -> Masks:
-    sizes = [s.numel() for s in scores.values()]
-    best = [int(s.flatten().argmax()) for s in scores.values()]
-    # Offsets of the tensors in the long vector, to mark each one's best weight as kept before the ranking starts.
-    starts = torch.tensor([0, *sizes[:-1]]).cumsum(0)
-    flat = torch.cat([s.flatten() for s in scores.values()])
-    flat[(starts + torch.tensor(best)).to(flat.device)] = torch.inf
-    (keep,) = largest([flat], [max(round(density * len(flat)), len(sizes))])
-    parts = keep.split(sizes)
-    return {name: part.view_as(s).clone() for (name, s), part in zip(scores.items(), parts, strict=True)}
+    count = max(round(density * sum(s.numel() for s in scores.values())), len(scores))
+    return dict(zip(scores, largest_anywhere(list(scores.values()), count, one_each=True), strict=True))

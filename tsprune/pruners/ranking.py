@@ -1,4 +1,8 @@
-"""Exactly the k largest entries of each tensor, without a sort and with one copy to Python for all of them."""
+"""Exactly the k largest entries, within each tensor or over all of them, without a sort; ties go to the first.
+
+Scores are not negative and are compared as float32. The bits of such a float, read as an integer, grow with it: the
+threshold is found by counting integers, and how many entries equal it is copied to Python once for all tensors.
+"""
 
 from collections.abc import Sequence
 
@@ -6,32 +10,47 @@ import torch
 from torch import Tensor
 
 _BITS = 16  # the threshold is found in two passes over this many bits each
+_FIRST = 2**31 - 1  # a key that no score reaches
 
 
 def largest(scores: Sequence[Tensor], counts: Sequence[int], among: Sequence[Tensor] | None = None) -> list[Tensor]:
-    """Bool tensors of the shapes of ``scores``, True at the ``counts[i]`` largest entries; of equal ones the first.
+    """Bool tensors of the shapes of ``scores``, True at the ``counts[i]`` largest entries of each.
 
-    ``scores`` are not negative and are compared as float32. ``among``: bool tensors, only entries that are True there
-    are chosen; ``counts`` must not ask for more than there are.
+    ``among``: bool tensors; only entries that are True there are chosen, and ``counts`` must not ask for more.
     """
-    chosen, surplus = [], []
-    for i, (score, count) in enumerate(zip(scores, counts, strict=True)):
-        keys = _keys(score, None if among is None else among[i])
-        keep = keys >= _threshold(keys, count) if count else torch.zeros_like(keys, dtype=torch.bool)
-        chosen.append((keys, keep))
-        surplus.append(keep.sum() - count)
-    too_many = torch.stack(surplus).tolist() if surplus else []
-    for (keys, keep), number in zip(chosen, too_many, strict=True):
-        if number:  # entries equal to the threshold: the last of them go
-            ties = (keys == keys[keep].min()).nonzero().squeeze(1)
+    chosen = _choose(_keys(scores, among), counts)
+    return [keep.view(score.shape) for keep, score in zip(chosen, scores, strict=True)]
+
+
+def largest_anywhere(
+    scores: Sequence[Tensor], count: int, among: Sequence[Tensor] | None = None, one_each: bool = False
+) -> list[Tensor]:
+    """As :func:`largest`, the ``count`` largest of all tensors together; ``one_each``: the best of each first."""
+    keys = _keys(scores, among)
+    if one_each:
+        for key in keys:
+            key[key.argmax()] = _FIRST
+    (chosen,) = _choose([torch.cat(keys)], [count])
+    parts = chosen.split([score.numel() for score in scores])
+    return [part.view(score.shape) for part, score in zip(parts, scores, strict=True)]
+
+
+def _keys(scores: Sequence[Tensor], among: Sequence[Tensor] | None) -> list[Tensor]:
+    """Flat integers in the order of the scores; 0 cannot be chosen."""
+    keys = [score.detach().flatten().float().view(torch.int32) + 1 for score in scores]
+    if among is not None:
+        keys = [key.mul_(mask.flatten()) for key, mask in zip(keys, among, strict=True)]
+    return keys
+
+
+def _choose(keys: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
+    chosen = [key >= _threshold(key, n) if n else key < 0 for key, n in zip(keys, counts, strict=True)]
+    surplus = torch.stack([keep.sum() - n for keep, n in zip(chosen, counts, strict=True)]).tolist() if keys else []
+    for key, keep, number in zip(keys, chosen, surplus, strict=True):
+        if number:  # more entries equal the threshold than there is room for: the last of them go
+            ties = (key == key[keep].min()).nonzero().squeeze(1)
             keep[ties[-number:]] = False
-    return [keep.view(score.shape) for (_, keep), score in zip(chosen, scores, strict=True)]
-
-
-def _keys(score: Tensor, among: Tensor | None) -> Tensor:
-    """Integers in the order of the scores: the bits of a float that is not negative grow with it. 0 is out of reach."""
-    keys = score.detach().flatten().float().view(torch.int32) + 1
-    return keys if among is None else keys.mul_(among.flatten())
+    return chosen
 
 
 def _threshold(keys: Tensor, count: int) -> Tensor:
