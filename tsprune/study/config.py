@@ -5,12 +5,11 @@ the same names and the same checks.
 """
 
 from collections.abc import Mapping
-from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from tsprune.data import CATALOG, Table, load_table
 from tsprune.errors import UserError, unknown
@@ -252,21 +251,23 @@ class RightSizing(Sizes):
     def _each_depth_once(cls, values: list) -> list:
         return cls._no_doubles(values)
 
-    @model_validator(mode="after")
-    def _sizes_can_be_had(self) -> Self:
-        """Every size can be built, the pruned model's depth is among the dense ones, and there is something to prune."""
-        if self.e_layers not in self.depths:
-            raise ValueError(f"depths = {self.depths}: e_layers = {self.e_layers}, the pruned model's, must be there")
-        data = self.model_dump(include={"seq_len", "label_len"}) | {"pred_len": self.pred_lens[0]}
-        for name, width, depth in product(self.models, [self.d_model, *self.widths], self.depths):
-            try:
-                with torch.device("meta"):
-                    model = create_model(name, **data, **self.sized(width, depth))
-            except UserError as error:
-                raise ValueError(f"{name} at d_model = {width}, e_layers = {depth}: {error}") from None
-            if all(axis.fixed for axis in model.axes()):
-                raise ValueError(f"models: {name} has no width to narrow, so it cannot be pruned to another size")
-        return self
+    @field_validator("models")
+    @classmethod
+    def _can_be_narrowed(cls, names: list[str]) -> list[str]:
+        for name in names:
+            with torch.device("meta"):
+                axes = create_model(name).axes()
+            if all(axis.fixed is not None for axis in axes):
+                raise ValueError(f"nothing in {name} can be narrowed, so there is no other size to prune it to")
+        return names
+
+    @field_validator("depths")
+    @classmethod
+    def _pruned_depth_is_there(cls, depths: list[int], info: ValidationInfo) -> list[int]:
+        pruned = info.data.get("e_layers")
+        if pruned is not None and pruned not in depths:
+            raise ValueError(f"e_layers = {pruned}, the depth of the model that is pruned, must be among them")
+        return depths
 
 
 class EntsoeScale(Sizes):
@@ -300,5 +301,6 @@ STUDIES: dict[str, type[StudyConfig]] = {
     "01_pruning_sweep": PruningSweep,
     "02_fine_tuning": FineTuning,
     "03_right_sizing": RightSizing,
+    "04_entsoe_scale": EntsoeScale,
 }
 """The config of each notebook, by the notebook's name."""
