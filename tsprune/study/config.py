@@ -155,8 +155,12 @@ class PruningSweep(StudyConfig):
     """``layer``: every tensor keeps the same share; ``global``: one ranking over all of them."""
     structured_densities: list[Annotated[float, Field(gt=0, lt=1)]]
     """Share of all parameters left by structured pruning; empty: none."""
+    depgraph_paper: bool
+    """True: beside each structured density, the paper's protocol asked for the same."""
     two_of_four: bool
     """True: 2:4 masks as well."""
+    latency_repeats: Annotated[int, Field(ge=0)]
+    """Timed forecasts per variant and batch size, first seed; 0: latency is not measured."""
     why_datasets: list[str]
     """Other datasets on which it is asked why a prune fails, as names or paths; the study's own is always included."""
     why_densities: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
@@ -190,11 +194,22 @@ class FineTuning(StudyConfig):
     fine_tune_learning_rate: Annotated[float, Field(gt=0)]
     stages: Annotated[int, Field(ge=2)]
     """Prunings of the iterative arm; they share the epochs evenly."""
+    compared_densities: list[float]
+    """Those of ``densities`` at which the iterative and the rewound arm run as well."""
+    other_structures: bool
+    """True: 2:4 masks, and models narrowed to each density, are trained on as well."""
 
-    @field_validator("densities")
+    @field_validator("densities", "compared_densities")
     @classmethod
     def _each_once(cls, values: list) -> list:
         return cls._no_doubles(values)
+
+    @model_validator(mode="after")
+    def _compared_are_among_the_densities(self) -> Self:
+        for density in self.compared_densities:
+            if density not in self.densities:
+                raise ValueError(f"compared_densities: {density} is not one of densities = {self.densities}")
+        return self
 
     @model_validator(mode="after")
     def _stages_share_the_epochs(self) -> Self:
@@ -221,6 +236,16 @@ class Sizes(StudyConfig):
     @classmethod
     def _each_size_once(cls, values: list) -> list:
         return cls._no_doubles(values)
+
+    @field_validator("models")
+    @classmethod
+    def _can_be_narrowed(cls, names: list[str]) -> list[str]:
+        for name in names:
+            with torch.device("meta"):
+                axes = create_model(name).axes()
+            if all(axis.fixed is not None for axis in axes):
+                raise ValueError(f"nothing in {name} can be narrowed, so there is no other size to prune it to")
+        return names
 
     @model_validator(mode="after")
     def _widths_fit(self) -> Self:
@@ -251,16 +276,6 @@ class RightSizing(Sizes):
     def _each_depth_once(cls, values: list) -> list:
         return cls._no_doubles(values)
 
-    @field_validator("models")
-    @classmethod
-    def _can_be_narrowed(cls, names: list[str]) -> list[str]:
-        for name in names:
-            with torch.device("meta"):
-                axes = create_model(name).axes()
-            if all(axis.fixed is not None for axis in axes):
-                raise ValueError(f"nothing in {name} can be narrowed, so there is no other size to prune it to")
-        return names
-
     @field_validator("depths")
     @classmethod
     def _pruned_depth_is_there(cls, depths: list[int], info: ValidationInfo) -> list[int]:
@@ -281,20 +296,12 @@ class EntsoeScale(Sizes):
     def _each_density_once(cls, values: list) -> list:
         return cls._no_doubles(values)
 
-    @model_validator(mode="after")
-    def _can_be_compared(self) -> Self:
-        """Every model has a width, and the seasonal naive forecast that all are measured against can be made."""
-        lengths = self.model_dump(include={"seq_len", "label_len"}) | {"pred_len": self.pred_lens[0]}
-        try:
-            create_model("SeasonalNaive", **lengths)
-        except UserError as error:
-            raise ValueError(str(error)) from None
-        for name in self.models:
-            with torch.device("meta"):
-                model = create_model(name, **lengths, **self.hyper())
-            if all(axis.fixed is not None for axis in model.axes()):
-                raise ValueError(f"{name} has no width: d_model changes nothing in it, so there is nothing to compare")
-        return self
+    @field_validator("seq_len")
+    @classmethod
+    def _holds_a_season(cls, seq_len: int) -> int:
+        """The seasonal naive forecast, which all are measured against, can be made."""
+        create_model("SeasonalNaive", seq_len=seq_len, label_len=0)
+        return seq_len
 
 
 STUDIES: dict[str, type[StudyConfig]] = {
