@@ -1,18 +1,22 @@
 """Training: reproducible beside anything, stops when it should, streams its scores."""
 
 import copy
+import itertools
 import math
 import threading
-from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
+from tsprune import training
 from tsprune.data import load_table, make_splits
 from tsprune.errors import UserError
 from tsprune.layers import Dropout
-from tsprune.pruners import density, hold_masks, magnitude_masks, prunable_weights
+from tsprune.pruners import HeldMasks, density, magnitude_masks, prunable_weights
+from tsprune.pruners.dynamic import Sparsity
+from tsprune.pruners.methods import make_method
 from tsprune.training import TrainConfig, evaluate, learning_rate, resolve_device, train
 
 
@@ -159,10 +163,28 @@ def test_a_controller_holds_the_masks(splits):
     train_windows, val_windows, _ = splits
     model = Tiny()
     masks = magnitude_masks(model, 0.3, "global")
-    hold = partial(hold_masks, masks=masks)
+    hold = HeldMasks(masks)
     done = train(model, train_windows, val_windows, TrainConfig(epochs=2), seed=1, controller=hold)
     assert done.status == "ok"
     assert density(model, {n: w != 0 for n, w in prunable_weights(model).items()}).kept == density(model, masks).kept
+
+
+def test_the_masks_that_count_are_those_of_the_best_epoch(splits, monkeypatch):
+    train_windows, val_windows, _ = splits
+    worse_and_worse = itertools.count(1.0)
+    monkeypatch.setattr(training, "evaluate", lambda *_: SimpleNamespace(mse=next(worse_and_worse), mae=0.0))
+    steps = 5 * -(-len(train_windows) // 32)
+    sparsity = Sparsity(make_method("gmp", every=1, density=0.1, until=1.0), steps=steps)
+    model, seen = Tiny(), []
+    config = TrainConfig(epochs=5, patience=5)
+
+    def look(record):
+        seen.append(list(sparsity.kept))
+
+    done = train(model, train_windows, val_windows, config, seed=1, controller=sparsity, on_epoch=look)
+    assert done.best_epoch == 1 and sum(seen[0]) > sum(seen[-1])
+    kept = [int((w != 0).sum()) for w in prunable_weights(model).values()]
+    assert sparsity.kept == kept == seen[0]
 
 
 def test_cuda_without_a_device_is_a_clear_line(monkeypatch):

@@ -12,7 +12,6 @@ from typing import Annotated, Literal, Protocol
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from tsprune.errors import UserError
 from tsprune.layers import seed_dropout
@@ -53,9 +52,19 @@ class Windows(Protocol):
 
 
 class Controller(Protocol):
-    """Something that holds a model sparse while it is trained, such as ``hold_masks`` with masks."""
+    """Something that holds a model sparse while it is trained (``tsprune.pruners.HeldMasks``, ``Sparsity``)."""
 
-    def __call__(self, model: nn.Module, optimizer: torch.optim.Optimizer, /) -> RemovableHandle: ...
+    def attach(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Before the first step."""
+
+    def after_step(self, loss: Tensor) -> None:
+        """After each step of the optimiser, the gradients still there; ``loss`` is the step's, detached."""
+
+    def masks_now(self) -> dict[str, Tensor]:
+        """The masks, kept with the weights of the best epoch."""
+
+    def set_masks(self, masks: dict[str, Tensor]) -> None:
+        """Go back to the masks of the best epoch; its weights are there already."""
 
 
 @dataclass(frozen=True)
@@ -117,21 +126,22 @@ def train(
     Shuffling and dropout draw from generators of their own, seeded here, so the weights depend on the seed and not
     on what else runs in the process. A loss that is not finite ends the training with status ``diverged``.
 
-    ``controller`` may hold the model sparse: it is called once with the model and the optimiser, and what it returns
-    is removed at the end. ``on_epoch`` sees the record of each epoch, and may add to it.
+    ``controller`` may hold the model sparse; the masks that count are those of the best epoch. ``on_epoch`` sees the
+    record of each epoch, and may add to it.
     """
     device = next(model.parameters()).device
     seed_dropout(model, seed, device)
     shuffle = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
-    held = controller(model, optimizer) if controller else None
+    if controller:
+        controller.attach(model, optimizer)
     result, best, started = TrainResult(), None, time.perf_counter()
     with _deterministic(device):
         for epoch in range(1, config.epochs + 1):
             rate = learning_rate(config, epoch)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            train_mse, bad_step = _one_epoch(model, train_windows, config, optimizer, shuffle)
+            train_mse, bad_step = _one_epoch(model, train_windows, config, optimizer, shuffle, controller)
             if bad_step is not None:
                 result.status = "diverged"
                 result.reason = f"loss not finite at epoch {epoch}, step {bad_step}"
@@ -148,15 +158,15 @@ def train(
                 break
             if scores.mse < result.best_val_mse:
                 result.best_val_mse, result.best_epoch = scores.mse, epoch
-                best = copy.deepcopy(model.state_dict())
+                best = copy.deepcopy(model.state_dict()), controller.masks_now() if controller else None
             elif epoch - result.best_epoch >= config.patience:
                 break
     if result.history:
         result.seconds_per_epoch = (time.perf_counter() - started) / len(result.history)
     if best is not None:
-        model.load_state_dict(best)
-    if held is not None:
-        held.remove()
+        model.load_state_dict(best[0])
+        if controller:
+            controller.set_masks(best[1])
     return result
 
 
@@ -194,7 +204,7 @@ def learning_rate(config: TrainConfig, epoch: int) -> float:
     return config.learning_rate
 
 
-def _one_epoch(model, windows, config, optimizer, shuffle) -> tuple[float, int | None]:
+def _one_epoch(model, windows, config, optimizer, shuffle, controller) -> tuple[float, int | None]:
     """Mean training MSE by window, and the first step whose loss was not finite (None if all were)."""
     device = next(model.parameters()).device
     total = torch.zeros((), dtype=torch.float64, device=device)
@@ -210,6 +220,8 @@ def _one_epoch(model, windows, config, optimizer, shuffle) -> tuple[float, int |
         if config.gradient_clip is not None:
             nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
         optimizer.step()
+        if controller:
+            controller.after_step(loss.detach())
         total += loss.detach() * len(batch.y)
         seen += len(batch.y)
         first_bad = torch.minimum(first_bad, torch.where(loss.detach().isfinite(), never, step))

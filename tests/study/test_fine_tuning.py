@@ -65,7 +65,7 @@ def test_masks_hold_and_the_rewound_model_starts_from_the_initial_weights(config
         done = train_on(model, *rest, stage=stage, controller=controller)
         after = {n: w.detach().clone() for n, w in prunable_weights(model).items()}
         step = running[-1]
-        seen[step.arm, step.densities[-1], stage] = (before, controller.keywords["masks"], after)
+        seen[step.arm, step.densities[-1], stage] = (before, controller.masks, after)
         return done
 
     monkeypatch.setattr(FineTuneStep, "run", spy_run)

@@ -227,14 +227,20 @@ class Sparsity:
     def _random(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self.generator, device=like.device)
 
-    def mask_set(self) -> Masks:
+    def masks_now(self) -> Masks:
         """The masks by parameter name."""
-        return {name: mask.clone() for name, mask in zip(self.names, self.masks, strict=True)}
+        return dict(zip(self.names, self.masks, strict=True))
+
+    def set_masks(self, masks: Masks) -> None:
+        """Go back to these masks, as :meth:`masks_now` gave them."""
+        self.masks = [masks[name] for name in self.names]
+        self.kept = _counts(self.masks)
+        self.hold()
 
     def state_dict(self) -> dict:
         """All that an interrupted training needs to go on bit for bit, beside the model and the optimiser."""
         return {
-            "masks": self.mask_set(),
+            "masks": {name: mask.clone() for name, mask in self.masks_now().items()},
             "step": self.step,
             "memory": dict(self.memory),
             "average": None if self._average is None else self._average.clone(),
@@ -244,12 +250,10 @@ class Sparsity:
 
     def load_state_dict(self, state: dict) -> None:
         """Go back to :meth:`state_dict`; call it after :meth:`attach`."""
-        self.masks = [state["masks"][name].clone() for name in self.names]
-        self.kept = _counts(self.masks)
+        self.set_masks(state["masks"])
         self.step, self.memory, self._average = state["step"], dict(state["memory"]), state["average"]
         self.generator.set_state(state["generator"])
         self.log = [dict(record) for record in state["log"]]
-        self.hold()
 
 
 def _counts(masks: list[Tensor]) -> list[int]:

@@ -1,6 +1,5 @@
 """Steps that train a pruned model on: with its masks held, or narrowed."""
 
-from functools import partial
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -9,7 +8,7 @@ from torch import nn
 from tsprune import measure
 from tsprune.data import Splits
 from tsprune.models import load_checkpoint
-from tsprune.pruners import apply_masks, density, hold_masks, layer_densities, magnitude_masks, nm_masks
+from tsprune.pruners import HeldMasks, apply_masks, density, layer_densities, magnitude_masks, nm_masks
 from tsprune.pruners.magnitude import Scope
 from tsprune.pruners.masks import Masks
 from tsprune.study.pruning_steps import OnTrained, StructuredStep, pruning_columns
@@ -83,8 +82,8 @@ class FineTuneStep(OnTrained):
                 if self.start == "initial":
                     model.load_state_dict(self.trained.build().state_dict())
                 apply_masks(model, masks)
-                hold = partial(hold_masks, masks=masks)
-                done = train_on(model, splits, recipe, self.trained, history, stage=stage, controller=hold)
+                held = HeldMasks(masks)
+                done = train_on(model, splits, recipe, self.trained, history, stage=stage, controller=held)
                 seconds += done.seconds_per_epoch * done.epochs_run
                 if done.status != "ok":
                     return Outcome({}, {"history": history}, {}, status=done.status, reason=done.reason)
