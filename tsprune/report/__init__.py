@@ -4,6 +4,16 @@ from tsprune.report.figures import layer_figure, style, sweep_figure
 from tsprune.report.fine_tuning import fine_tuning_figure, fine_tuning_table, fine_tuning_verdict, recovery_figure
 from tsprune.report.html import ReportInfo, read_info, render_notebook
 from tsprune.report.index import write_index
+from tsprune.report.right_sizing import (
+    choices_table,
+    comparison_figure,
+    comparison_table,
+    data_map_figure,
+    pareto_figure,
+    right_sizing_verdict,
+    size_failures_table,
+    sizes_table,
+)
 from tsprune.report.structures import structure_figure, structure_table
 from tsprune.report.tables import (
     failures_table,
@@ -18,6 +28,10 @@ from tsprune.report.words import banner, describe_parameters, headline, verdict
 __all__ = [
     "ReportInfo",
     "banner",
+    "choices_table",
+    "comparison_figure",
+    "comparison_table",
+    "data_map_figure",
     "describe_parameters",
     "failures_table",
     "fine_tuning_figure",
@@ -27,11 +41,15 @@ __all__ = [
     "layer_figure",
     "limits_table",
     "naive_table",
+    "pareto_figure",
     "protocol_table",
     "published_table",
     "read_info",
     "recovery_figure",
     "render_notebook",
+    "right_sizing_verdict",
+    "size_failures_table",
+    "sizes_table",
     "structure_figure",
     "structure_table",
     "style",
