@@ -169,22 +169,29 @@ def test_a_controller_holds_the_masks(splits):
     assert density(model, {n: w != 0 for n, w in prunable_weights(model).items()}).kept == density(model, masks).kept
 
 
-def test_the_masks_that_count_are_those_of_the_best_epoch(splits, monkeypatch):
+@pytest.mark.parametrize(
+    ("method", "fields", "best"),
+    [("static", {}, 1), ("pals", {"until": 1.0}, 1), ("gmp", {"until": 0.7}, 4), ("one_shot", {"at": 0.5}, 3)],
+)
+def test_the_masks_that_count_are_those_of_the_best_epoch(splits, monkeypatch, method, fields, best):
+    """Every epoch is worse than the one before: the first counts, or the first that is as sparse as was asked."""
     train_windows, val_windows, _ = splits
     worse_and_worse = itertools.count(1.0)
     monkeypatch.setattr(training, "evaluate", lambda *_: SimpleNamespace(mse=next(worse_and_worse), mae=0.0))
     steps = 5 * -(-len(train_windows) // 32)
-    sparsity = Sparsity(make_method("gmp", every=1, density=0.1, until=1.0), steps=steps)
+    sparsity = Sparsity(make_method(method, every=1, **fields), steps=steps)
     model, seen = Tiny(), []
-    config = TrainConfig(epochs=5, patience=5)
 
     def look(record):
         seen.append(list(sparsity.kept))
 
+    config = TrainConfig(epochs=5, patience=5)
     done = train(model, train_windows, val_windows, config, seed=1, controller=sparsity, on_epoch=look)
-    assert done.best_epoch == 1 and sum(seen[0]) > sum(seen[-1])
-    kept = [int((w != 0).sum()) for w in prunable_weights(model).values()]
-    assert sparsity.kept == kept == seen[0]
+    assert done.best_epoch == best and len(seen) == 5
+    assert sparsity.kept == seen[best - 1]
+    assert all((w[~sparsity.masks_now()[name]] == 0).all() for name, w in prunable_weights(model).items())
+    if method != "pals":
+        assert sparsity.sparsity() == pytest.approx(0.5, abs=0.02)
 
 
 def test_cuda_without_a_device_is_a_clear_line(monkeypatch):

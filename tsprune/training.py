@@ -60,6 +60,10 @@ class Controller(Protocol):
     def after_step(self, loss: Tensor) -> None:
         """After each step of the optimiser, the gradients still there; ``loss`` is the step's, detached."""
 
+    @property
+    def settled(self) -> bool:
+        """Whether this is a model as sparse as it is meant to be: only then may an epoch be the best."""
+
     def masks_now(self) -> dict[str, Tensor]:
         """The masks, kept with the weights of the best epoch."""
 
@@ -126,8 +130,8 @@ def train(
     Shuffling and dropout draw from generators of their own, seeded here, so the weights depend on the seed and not
     on what else runs in the process. A loss that is not finite ends the training with status ``diverged``.
 
-    ``controller`` may hold the model sparse; the masks that count are those of the best epoch. ``on_epoch`` sees the
-    record of each epoch, and may add to it.
+    ``controller`` may hold the model sparse; the masks that count are those of the best epoch, and patience begins once
+    the controller is settled. ``on_epoch`` sees the record of each epoch, and may add to it.
     """
     device = next(model.parameters()).device
     seed_dropout(model, seed, device)
@@ -156,6 +160,8 @@ def train(
             if not math.isfinite(scores.mse):
                 result.status, result.reason = "diverged", f"validation MSE not finite after epoch {epoch}"
                 break
+            if controller and not controller.settled:
+                continue
             if scores.mse < result.best_val_mse:
                 result.best_val_mse, result.best_epoch = scores.mse, epoch
                 best = copy.deepcopy(model.state_dict()), controller.masks_now() if controller else None

@@ -38,6 +38,9 @@ class OneShot(Method):
     at: Share = 0.35
     scope: Scope = "global"
 
+    def settled(self, sparsity: Sparsity) -> bool:
+        return "pruned" in sparsity.memory
+
     def update(self, sparsity: Sparsity) -> str:
         if sparsity.memory.get("pruned") or sparsity.step < self.at * sparsity.steps:
             return "stay"
@@ -52,6 +55,9 @@ class GMP(Method):
     name: ClassVar[str] = "gmp"
     density: Share = 0.5
     scope: Scope = "global"
+
+    def settled(self, sparsity: Sparsity) -> bool:
+        return sparsity.step >= sparsity.last_update
 
     def update(self, sparsity: Sparsity) -> str:
         planned = self.density + (1 - self.density) * (1 - sparsity.progress) ** 3

@@ -52,6 +52,10 @@ class Method(Config):
     def start(self, sparsity: "Sparsity") -> None:
         """Set the masks before the first step; none: dense."""
 
+    def settled(self, sparsity: "Sparsity") -> bool:
+        """Whether the model is as sparse as it is meant to be in the end."""
+        return True
+
     @abstractmethod
     def update(self, sparsity: "Sparsity") -> str:
         """Change the masks, every ``every`` steps; return a word for what was done."""
@@ -226,6 +230,11 @@ class Sparsity:
 
     def _random(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self.generator, device=like.device)
+
+    @property
+    def settled(self) -> bool:
+        """Whether an epoch that ends now may count as the best one."""
+        return self.method.settled(self)
 
     def masks_now(self) -> Masks:
         """The masks by parameter name."""

@@ -90,6 +90,8 @@ class HeldMasks:
     One multiplication after the step costs about 0.5 % of it, a parametrisation five times that.
     """
 
+    settled = True
+
     def __init__(self, masks: Masks):
         self.masks = masks
 
