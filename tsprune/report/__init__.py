@@ -4,12 +4,10 @@ from tsprune.report.figures import layer_figure, style, sweep_figure
 from tsprune.report.fine_tuning import fine_tuning_figure, fine_tuning_table, fine_tuning_verdict, recovery_figure
 from tsprune.report.html import ReportInfo, read_info, render_notebook
 from tsprune.report.index import write_index
-from tsprune.report.right_sizing import (
+from tsprune.report.right_sizing import comparison_figure, data_map_figure, pareto_figure
+from tsprune.report.right_sizing_words import (
     choices_table,
-    comparison_figure,
     comparison_table,
-    data_map_figure,
-    pareto_figure,
     right_sizing_verdict,
     size_failures_table,
     sizes_table,

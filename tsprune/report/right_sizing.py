@@ -17,12 +17,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from pandas.io.formats.style import Styler
 
 from tsprune.errors import UserError, unknown
 from tsprune.report.drawing import COLOURS, INK, MARKERS, RC, WIDTH
-from tsprune.report.frames import NAIVE, NBSP, density_labels, density_text, error_text, listed, need, percent
-from tsprune.report.tables import mean_and_spread, styled
+from tsprune.report.frames import NAIVE, density_labels, error_text, listed, need, percent
 
 COSTS = {
     "parameters": "Parameters",
@@ -39,13 +37,13 @@ AXES = {
     "unpruned": "the large model, not pruned",
 }
 """What is equal in a comparison; the last is against the model that was pruned, trained as long."""
-_SIZES = ["dataset", "model", "pred_len", "seed", "arm", "width", "depth", *COSTS, "mse", "status"]
-_COMPARISON = ["model", "pred_len", "arm", "width", "depth", "axis", "cost", "match_width", "match_depth", "match_cost"]
-_DIFFERENCE = ["relative", "low", "high", "clear", "seeds", "reason"]
+SIZES = ["dataset", "model", "pred_len", "seed", "arm", "width", "depth", *COSTS, "mse", "status"]
+COMPARISON = ["model", "pred_len", "arm", "width", "depth", "axis", "cost", "match_width", "match_depth", "match_cost"]
+DIFFERENCE = ["relative", "low", "high", "clear", "seeds", "reason"]
 _MAP = ["model", "pred_len", "seed", "data_fraction", "width", "density_asked", "mse", "status"]
-_CHOICES = ["model", "pred_len", "data_fraction", "width", "density_asked", "parameters", "val_mse", "mse"]
+CHOICES = ["model", "pred_len", "data_fraction", "width", "density_asked", "parameters", "val_mse", "mse"]
 _PRUNED = {"pruned": ("#777777", "v", ":"), "fine-tuned": (COLOURS[3], "D", "-")}
-_ARM_WORDS = {
+ARM_WORDS = {
     "dense": "dense, not trained on",
     "dense longer": "dense",
     "pruned": "pruned",
@@ -67,7 +65,7 @@ def pareto_figure(
     for cost in costs:
         if cost not in COSTS:
             raise UserError(unknown("cost", cost, COSTS))
-    need(sizes, "sizes", _SIZES)
+    need(sizes, "sizes", SIZES)
     need(naive, "naive", ["pred_len", "model", "mse"])
     done = sizes[(sizes["status"] == "ok") & (sizes["arm"] != "dense")]
     if done.empty:
@@ -161,7 +159,7 @@ def _pareto_legend(figure: Figure, looks: dict, done: pd.DataFrame, highest: flo
             continue
         layers = "" if depth is None else f", {depth} layer{'s' if depth > 1 else ''}"
         line = {"marker": marker, "linestyle": style, "linewidth": 1.8, "markeredgecolor": "white"}
-        handles.append(Line2D([], [], color=colour, label=_ARM_WORDS[arm] + layers, **line))
+        handles.append(Line2D([], [], color=colour, label=ARM_WORDS[arm] + layers, **line))
     figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 5), columnspacing=1.3)
     seeds = done["seed"].nunique()
     notes = [f"Point: mean of {seeds} seeds; bar: lowest to highest seed." if seeds > 1 else "One seed: no spread."]
@@ -177,7 +175,7 @@ def comparison_figure(comparison: pd.DataFrame) -> Figure | None:
     Only fine-tuned models; None where none of them can be compared. Raises UserError for an empty table, a missing
     column, an unknown axis.
     """
-    tuned = _tuned(comparison)
+    tuned = fine_tuned(comparison)
     shown = tuned[tuned["relative"].notna()]
     if shown.empty:
         return None
@@ -231,7 +229,7 @@ def data_map_figure(data_map: pd.DataFrame, choices: pd.DataFrame) -> Figure:
     """
     need(data_map, "data_map", _MAP)
     if len(choices):
-        need(choices, "choices", _CHOICES)
+        need(choices, "choices", CHOICES)
     done = data_map[data_map["status"] == "ok"]
     if done.empty:
         raise UserError(f"table 'data_map': none of the {len(data_map)} cells finished")
@@ -279,229 +277,6 @@ def _heat_map(axes: Axes, table: np.ndarray, low: float, high: float) -> None:
         axes.text(x, y, text, ha="center", va="center", fontsize=9, color="#f5f5f5" if dark else "#111111")
 
 
-def sizes_table(sizes: pd.DataFrame) -> Styler:
-    """Costs and test MSE of every size and arm: ``mean ± standard deviation`` over the seeds."""
-    need(sizes, "sizes", _SIZES)
-    rows = {}
-    for (model, pred_len, arm, depth, width), group in sizes.groupby(
-        ["model", "pred_len", "arm", "depth", "width"], sort=False
-    ):
-        size = f"{width} x {depth}"
-        label = size if arm.startswith("dense") else f"as small as {size}"
-        rows[model, f"{pred_len}", _ARM_WORDS[arm], label] = {
-            "parameters": _count(group["parameters"]),
-            "multiply-adds": _count(group["macs_executed"]),
-            "ms, 1 window": _milliseconds(group["latency_1_ms"]),
-            "ms, 32 windows": _milliseconds(group["latency_32_ms"]),
-            "MSE": mean_and_spread(group.assign(mse_relative=group["mse"]), "mse"),
-        }
-    index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", "made", "d_model x layers"])
-    table = pd.DataFrame(list(rows.values()), index=index)
-    return styled(_one_horizon(table, sizes), "Costs of one model and test MSE on scaled data, mean over seeds.")
-
-
-def comparison_table(comparison: pd.DataFrame) -> Styler:
-    """Every pruned and fine-tuned model beside the dense one of equal cost, and who wins."""
-    tuned = _tuned(comparison)
-    bare = comparison[comparison["arm"] == "pruned"].set_index(["model", "pred_len", "width", "depth", "axis"])
-    rows = {}
-    for row in tuned.to_dict("records"):
-        key = (row["model"], row["pred_len"], row["width"], row["depth"], row["axis"])
-        found = pd.notna(row["match_width"])
-        rows[row["model"], f"{row['pred_len']}", f"{row['width']} x {row['depth']}", AXES[row["axis"]]] = {
-            "dense match": f"{row['match_width']:.0f} x {row['match_depth']:.0f}" if found else str(row["reason"]),
-            "its cost": percent(row["match_cost"] / row["cost"]) if found else "",
-            "MSE against it": _interval(row),
-            "wins": _winner(row),
-            "without fine-tuning": _interval(bare.loc[key].to_dict()) if key in bare.index else "",
-        }
-    index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", "pruned to", "equal"])
-    caption = (
-        "MSE of the pruned and fine-tuned model against a dense one trained as long, of equal cost (95 % interval; "
-        "positive: pruned is worse); the cost of the match in percent of the pruned one's."
-    )
-    return styled(_one_horizon(pd.DataFrame(list(rows.values()), index=index), comparison), caption)
-
-
-def choices_table(choices: pd.DataFrame) -> Styler | None:
-    """The best choice per share of the data, beside what is best on all the data; None where nothing was chosen."""
-    if choices.empty:
-        return None
-    need(choices, "choices", [*_CHOICES, "full_width", "full_density", *_DIFFERENCE])
-    rows = {}
-    for row in choices.to_dict("records"):
-        same = (row["width"], row["density_asked"]) == (row["full_width"], row["full_density"])
-        rows[row["model"], f"{row['pred_len']}", percent(row["data_fraction"])] = {
-            "best by validation": _choice(row["width"], row["density_asked"]),
-            "parameters": short_count(row["parameters"]),
-            "validation MSE": error_text(row["val_mse"]),
-            "test MSE": error_text(row["mse"]),
-            "against the choice on all data": "the same" if same else _interval(row),
-        }
-    index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", "data"])
-    caption = (
-        "Chosen by validation MSE, mean over seeds. Last column: test MSE against that of the choice on all data, both "
-        "trained on this share (95 % interval)."
-    )
-    return styled(_one_horizon(pd.DataFrame(list(rows.values()), index=index), choices), caption)
-
-
-def size_failures_table(cells: pd.DataFrame) -> Styler | None:
-    """Cells without a result, and sizes that could not be reached, with their reasons; None where there are none."""
-    need(cells, "cells", ["model", "pred_len", "seed", "arm", "width", "depth", "data_fraction", "density_asked"])
-    need(cells, "cells", ["status", "reason"])
-    told = cells[(cells["status"] != "ok") | cells["reason"].notna()]
-    if told.empty:
-        return None
-    table = pd.DataFrame(
-        {
-            "horizon": [_whole(value) for value in told["pred_len"]],
-            "made": [_ARM_WORDS.get(arm, arm) for arm in told["arm"]],
-            "d_model x layers": [
-                f"{_whole(w)} x {_whole(d)}" if pd.notna(w) else "" for w, d in told[["width", "depth"]].to_numpy()
-            ],
-            "asked": [density_text(value) if pd.notna(value) else "" for value in told["density_asked"]],
-            "data": [percent(value) if pd.notna(value) else "" for value in told["data_fraction"]],
-            "seed": [_whole(value) for value in told["seed"]],
-            "status": ["size not reached" if status == "ok" else status for status in told["status"]],
-            "reason": ["not given" if pd.isna(reason) else str(reason) for reason in told["reason"]],
-        },
-        index=list(told["model"]),
-    )
-    lost = (told["status"] != "ok").sum()
-    return styled(table, f"{lost} of {len(cells)} cells have no result; {len(told) - lost} ended at a floor.")
-
-
-def right_sizing_verdict(sizes: pd.DataFrame, comparison: pd.DataFrame, choices: pd.DataFrame) -> str:
-    """Prune or train small, as Markdown: the answer at equal parameters in the first sentence, then the other axes,
-    what pruning cost, what the amount of data changes, and what to beware of.
-
-    Only differences whose interval leaves out zero are claimed, and none from a single seed.
-    """
-    need(sizes, "sizes", _SIZES)
-    need(comparison, "comparison", [*_COMPARISON, *_DIFFERENCE])
-    tuned = comparison[comparison["arm"] == "fine-tuned"]
-    seeds = int(sizes.loc[sizes["status"] == "ok", "seed"].nunique())
-    where = f"On {listed([str(name) for name in sizes['dataset'].unique()])} ({_horizons(sizes)}, "
-    where += f"{seeds} seeds)" if seeds > 1 else "one seed)"
-    if tuned["relative"].isna().all():
-        return f"{where}, no pruned and fine-tuned model has a dense one to compare with: there is no answer here."
-    if seeds < 2:
-        return (
-            f"{where}, all models trained as long, no difference between pruned and dense models is claimed: the "
-            f"spread over seeds is unknown.\n\nRun at least two seeds.{_lost(sizes)}"
-        )
-    large = sizes["width"].max()
-    equal = tuned[tuned["axis"] == "parameters"]
-    clauses = [_clause(model, rows, large) for model, rows in equal.groupby("model", sort=False)]
-    first = f"{where}, all models trained as long: " + "; ".join(clauses) + "."
-    details = [_other_axes(tuned), _bare(comparison), _cost_of_pruning(tuned, large), _data_words(choices)]
-    return f"{first}\n\n" + " ".join(text for text in details if text) + _lost(sizes)
-
-
-def _clause(model: str, rows: pd.DataFrame, large: int) -> str:
-    """Who wins at equal parameters, with the largest clear difference on each side."""
-    known = rows[rows["relative"].notna()]
-    if known.empty:
-        return f"**{model}** cannot be compared at equal parameters"
-    pruned, dense = known[known["clear"] & (known["high"] < 0)], known[known["clear"] & (known["low"] > 0)]
-    several = known["pred_len"].nunique() > 1
-    parts = []
-    for winners, kept, subject in (
-        (pruned, f"d_model {large} pruned to the size of d_model {{}} and fine-tuned beats it", "pruned"),
-        (dense, f"dense d_model {{}} beats d_model {large} pruned to its size and fine-tuned", "dense"),
-    ):
-        if winners.empty:
-            continue
-        best = winners.loc[winners["relative"].abs().idxmax()]
-        horizon = f", horizon {best['pred_len']}" if several else ""
-        text = kept.format(f"{best['width']}{horizon}" if several else best["width"])
-        low, high = sorted((abs(best["low"]), abs(best["high"])))
-        text += f" by {_decimal(abs(best['relative']))} (95{NBSP}% interval {_ends(low, high)})"
-        if len(winners) > 1:
-            text += f", as {subject} does in {len(winners)} of {len(known)} comparisons"
-        parts.append(text)
-    noise = len(known) - len(pruned) - len(dense)
-    if not parts:
-        sizes = "the size" if len(known) == 1 else f"all {len(known)} sizes"
-        return f"**{model}** pruned and dense do not differ by more than the noise at {sizes} compared"
-    if noise:
-        parts.append(f"in {noise} of {len(known)} the difference lies within the noise")
-    return f"**{model}** " + ", ".join(parts)
-
-
-def _tally(rows: pd.DataFrame) -> str:
-    """``pruned wins 3, dense 1, 2 within the noise``."""
-    known = rows[rows["relative"].notna()]
-    pruned, dense = (known["clear"] & (known["high"] < 0)).sum(), (known["clear"] & (known["low"] > 0)).sum()
-    text = f"pruned wins {pruned}, dense {dense}, {len(known) - pruned - dense} within the noise"
-    lost = len(rows) - len(known)
-    return text + (f", {lost} without a dense model so cheap" if lost else "")
-
-
-def _other_axes(tuned: pd.DataFrame) -> str:
-    parts = [
-        f"at equal {words}, {_tally(rows)}"
-        for axis, words in AXES.items()
-        if axis not in ("parameters", "unpruned") and len(rows := tuned[tuned["axis"] == axis])
-    ]
-    text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}." if parts else ""
-
-
-def _bare(comparison: pd.DataFrame) -> str:
-    rows = comparison[(comparison["arm"] == "pruned") & (comparison["axis"] == "parameters")]
-    return f"Without fine-tuning, at equal parameters, {_tally(rows)}." if rows["relative"].notna().any() else ""
-
-
-def _cost_of_pruning(tuned: pd.DataFrame, large: int) -> str:
-    """Against the large model trained as long: where pruning is free, and where it is not."""
-    rows = tuned[(tuned["axis"] == "unpruned") & tuned["relative"].notna()]
-    if rows.empty:
-        return ""
-    worse = rows[rows["clear"] & (rows["low"] > 0)]
-    better = rows[rows["clear"] & (rows["high"] < 0)]
-    same = len(rows) - len(worse) - len(better)
-    text = f"Against d_model {large} not pruned and trained as long, "
-    text += f"the pruned ones are clearly worse in {len(worse)} of {len(rows)} comparisons"
-    if len(worse):
-        top = worse.loc[worse["relative"].idxmax()]
-        text += f" (up to {_decimal(top['relative'])}, **{top['model']}** at the size of d_model {top['width']})"
-    return f"{text}, clearly better in {len(better)}, within the noise in {same}."
-
-
-def _data_words(choices: pd.DataFrame) -> str:
-    """Does the best choice change with the amount of data? Claimed where the change pays on the test windows."""
-    less = choices[choices["data_fraction"] < 1] if len(choices) else choices
-    if less.empty or less["seeds"].max() < 2:
-        return ""
-    changed = less[(less["width"] != less["full_width"]) | (less["density_asked"] != less["full_density"])]
-    pays = changed[changed["clear"].astype(bool) & (changed["high"] < 0)]
-    if len(pays):
-        parts = [
-            f"**{row['model']}** with {percent(row['data_fraction'])} of the data does best with "
-            f"{_choice(row['width'], row['density_asked'])}, {_decimal(-row['relative'])} better than with "
-            f"{_choice(row['full_width'], row['full_density'])}, the choice on all of it"
-            for row in pays.to_dict("records")[:3]
-        ]
-        return "The amount of data changes the best choice: " + "; ".join(parts) + "."
-    if len(changed):
-        names = listed([f"**{model}**" for model in changed["model"].unique()])
-        return f"The choice by validation changes with the amount of data for {names}, by nothing clear in test error."
-    return "The best choice of width and density is the same for every share of the data tried."
-
-
-def _lost(sizes: pd.DataFrame) -> str:
-    """What did not come out, as a last sentence."""
-    bad, floors = sizes[sizes["status"] != "ok"], sizes[(sizes["status"] == "ok") & sizes["reason"].notna()]
-    parts = [f"{len(bad)} of {len(sizes)} cells did not finish and are left out"] if len(bad) else []
-    if len(floors):
-        names = listed([f"**{model}**" for model in floors["model"].unique()])
-        parts.append(f"{names} could not be pruned to every size asked and ended at a floor")
-    text = "; ".join(parts)
-    return f" {text[0].upper()}{text[1:]}." if parts else ""
-
-
 def short_count(value: float) -> str:
     """A count or a time in three digits: 853, 31.9k, 1.2M, 0.45."""
     for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -510,65 +285,16 @@ def short_count(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _tuned(comparison: pd.DataFrame) -> pd.DataFrame:
-    need(comparison, "comparison", [*_COMPARISON, *_DIFFERENCE])
+def fine_tuned(comparison: pd.DataFrame) -> pd.DataFrame:
+    need(comparison, "comparison", [*COMPARISON, *DIFFERENCE])
     for axis in comparison["axis"].unique():
         if axis not in AXES:
             raise UserError(unknown("axis", axis, AXES))
     return comparison[comparison["arm"] == "fine-tuned"]
 
 
-def _winner(row: dict) -> str:
-    if pd.isna(row["relative"]):
-        return ""
-    if not row["clear"]:
-        return "one seed: no claim" if row["seeds"] < 2 else "within the noise"
-    return "pruned" if row["high"] < 0 else "dense"
-
-
-def _interval(row: dict) -> str:
-    if pd.isna(row["relative"]):
-        return ""
-    low, middle, high = (f"{100 * row[name]:+.1f}".replace("-", "−") for name in ("low", "relative", "high"))
-    return f"{middle}{NBSP}% ({low} to {high})"
-
-
-def _choice(width: int, density: float) -> str:
-    return f"d_model {width:.0f} dense" if density == 1 else f"d_model {width:.0f} pruned to {density_text(density)}"
-
-
-def _decimal(share: float) -> str:
-    return f"{100 * share:.1f}{NBSP}%"
-
-
-def _ends(low: float, high: float) -> str:
-    return f"{100 * low:.1f} to {_decimal(high)}"
-
-
-def _whole(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.0f}"
-
-
-def _count(values: pd.Series) -> str:
-    return f"{values.mean():,.0f}" if values.notna().any() else "unknown"
-
-
-def _milliseconds(values: pd.Series) -> str:
-    return f"{values.mean():.3g}" if values.notna().any() else "unknown"
-
-
 def _case(frame: pd.DataFrame, model: str, pred_len: int) -> str:
     return model if frame["pred_len"].nunique() == 1 else f"{model} · horizon {pred_len}"
-
-
-def _horizons(frame: pd.DataFrame) -> str:
-    values = [f"{value}" for value in sorted(frame["pred_len"].unique())]
-    return f"horizon{'s' if len(values) > 1 else ''} {listed(values)}"
-
-
-def _one_horizon(table: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """``table`` without its level ``horizon`` where there is only one."""
-    return table.droplevel("horizon") if frame["pred_len"].nunique() == 1 else table
 
 
 def _note(figure: Figure, text: str) -> None:
