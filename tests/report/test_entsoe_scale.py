@@ -110,11 +110,11 @@ def text(*args, **kwargs) -> str:
 def test_a_bigger_model_is_needed_only_when_its_lead_is_clear():
     grows = text(cells(), widths(), differences(best=(-0.1, -0.2)), NAIVE)
     assert grows.startswith("On grid (horizon 24, 2 seeds), more data needs a bigger **M** (by validation d_model 16 ")
-    assert "with 1,000 the latter's test MSE is 20.0 % lower (95 % interval -22.0 % to -18.0 %))." in grows
+    assert "with 1,000 the latter's test MSE is 20.0 % lower (95 % interval -22.0 to -18.0 %))." in grows
     noise = text(cells(), widths(), differences(best=(-0.1, -0.01)), NAIVE)
     assert "whether more data needs another width of **M** is within the noise" in noise.split("\n")[0]
-    same = text(cells(), widths(few=64), differences(), NAIVE)
-    assert "the best width of **M** does not grow with the data: d_model 64" in same.split("\n")[0]
+    same = text(cells(), widths(many=16), differences(), NAIVE)
+    assert "the best width of **M** does not grow with the data: d_model 16" in same.split("\n")[0]
     smaller = text(cells(), widths(few=64, many=16), differences(best=(-0.1, -0.2)), NAIVE)
     assert "more data needs a smaller **M**" in smaller
     wrong = text(cells(), widths(), differences(best=(0.1, 0.2)), NAIVE)
@@ -122,13 +122,22 @@ def test_a_bigger_model_is_needed_only_when_its_lead_is_clear():
     assert headline(grows) == grows.split("\n")[0].replace("*", "")
 
 
+def test_the_widest_tried_is_named_as_such_and_its_lead_grows_only_where_the_intervals_do_not_meet():
+    grows = text(cells(), widths(few=64), differences(), NAIVE).split("\n")[0]
+    assert "the widest **M** tried, d_model 64, is the best by validation with 100 training windows already" in grows
+    assert grows.endswith("with 1,000, and its lead over d_model 16 grows with the data.")
+    assert text(cells(), widths(few=64), differences(width=(-0.2, -0.1)), NAIVE).split("\n")[0].endswith("more data.")
+    meet = text(cells(), widths(few=64), differences(width=(-0.1, -0.13)), NAIVE)
+    assert meet.split("\n")[0].endswith("already and with 1,000.")
+
+
 def test_what_pruning_does_is_claimed_by_structure_and_only_when_clear():
     verdict = text(cells(), widths(64), differences(), NAIVE)
     assert (
         "Pruning changes the answer: structured, cut to the small one's size the large model is the better" in verdict
     )
-    assert "structured (10 % of its parameters kept) +1.0 % (within the noise: -1.0 % to +3.0 %) with 100" in verdict
-    assert "and 5.0 % lower (95 % interval -7.0 % to -3.0 %) with 1,000;" in verdict
+    assert "structured (10 % of its parameters kept) +1.0 % (within the noise: -1.0 to +3.0 %) with 100" in verdict
+    assert "and 5.0 % lower (95 % interval -7.0 to -3.0 %) with 1,000;" in verdict
     worse = text(cells(), widths(64), differences(structured=(0.1, 0.1), unstructured=(0.1, 0.1)), NAIVE)
     assert "Pruning is no way round: cut to" in worse
     unclear = text(cells(), widths(64), differences(structured=(0.0, 0.0)), NAIVE)
@@ -153,7 +162,7 @@ def test_several_models_have_a_clause_and_a_line_each():
     models = ("M", "N")
     verdict = text(cells(models=models), widths(64, models=models), differences(models=models), NAIVE)
     first, *rest = verdict.split("\n")
-    assert "width of **M**" in first and "width of **N**" in first
+    assert "widest **M** tried" in first and "widest **N** tried" in first
     assert [line[:8] for line in rest if line.startswith("-")] == ["- **M**:", "- **N**:"]
 
 

@@ -72,7 +72,7 @@ def scale_figure(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
             for axes in (left, right):
                 axes.axhline(levels[pred_len], **_NAIVE_LINE, zorder=1)
                 _windows_axis(axes, group)
-            _mse_axis(left, [*group["mse"], levels[pred_len]])
+            _mse_axis(left, [*group.loc[group["arm"] != "pruned", "mse"], levels[pred_len]])
             right.grid(axis="y", zorder=0)
             left.set_ylabel("Test MSE, scaled data (log scale)")
         for axes in grid[-1]:
@@ -141,7 +141,8 @@ def difference_table(differences: pd.DataFrame) -> Styler:
         f"Change of the test MSE against the other way, below zero: better (95{NBSP}% interval), by training windows. "
         "In italics: within the noise, nothing to be claimed."
     )
-    return styled(table, caption).set_td_classes(classes)
+    wrapped = {"selector": "tbody th.row_heading", "props": "white-space:normal;min-width:7em"}
+    return styled(table, caption).set_td_classes(classes).set_table_styles([wrapped], overwrite=False)
 
 
 def country_table(countries: pd.DataFrame, unit: str | None) -> Styler:
@@ -278,30 +279,34 @@ def scale_verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.Dat
     need(differences, "differences", _DIFFERENCES)
     need(widths, "widths", ["model", "pred_len", "windows_train", "width", "mse"])
     seeds = done["seed"].nunique()
-    several = cells["pred_len"].nunique() > 1
+    several, widest = cells["pred_len"].nunique() > 1, cells["width"].max()
     answers, details = [], []
     for (model, pred_len), rows in differences.groupby(["model", "pred_len"], sort=False):
         name = f"**{model}** (horizon {pred_len})" if several else f"**{model}**"
         best = widths[(widths["model"] == model) & (widths["pred_len"] == pred_len)].set_index("windows_train")["width"]
-        answers.append(_width_answer(name, best, rows))
-        details.append(f"{name}: {_width_words(rows)} {_pruned_words(rows)}")
+        answers.append(_width_answer(name, best, widest, rows))
+        details.append((name, _width_words(rows), _pruned_words(rows)))
     horizon = "" if several else f"horizon {cells['pred_len'].iloc[0]}, "
     count = f"{seeds} seeds" if seeds > 1 else "one seed"
     first = f"On {listed(cells['dataset'].unique().tolist())} ({horizon}{count}), {'; '.join(answers)}."
     if len(details) == 1:
-        text = details[0].split(": ", 1)[1]
-        body = text[0].upper() + text[1:]
+        body = "\n\n".join(details[0][1:])
     else:
-        body = "\n".join(f"- {detail}" for detail in details)
+        body = "\n".join(f"- {name}: {width} {pruned}" for name, width, pruned in details)
     return f"{first}\n\n{body}\n\n{_standing(widths, cells, naive)}"
 
 
-def _width_answer(name: str, best: pd.Series, rows: pd.DataFrame) -> str:
+def _width_answer(name: str, best: pd.Series, widest: int, rows: pd.DataFrame) -> str:
     """Does the best width grow with the data? Widths chosen by validation, claimed when the test errors say so."""
     if len(best) < 2:
         return f"{name} cannot be judged: the dense models finished for fewer than two shares of the data"
     few, many = best.index.min(), best.index.max()
     chosen = f"(by validation d_model {best[few]} with {few:,} training windows and d_model {best[many]} with {many:,}"
+    if best[few] == best[many] == widest:
+        return (
+            f"the widest {name} tried, d_model {widest}, is the best by validation with {few:,} training windows "
+            f"already and with {many:,}{_lead(rows, few, many)}"
+        )
     if best[few] == best[many]:
         return (
             f"the best width of {name} does not grow with the data: d_model {best[few]} by validation with {few:,} "
@@ -317,12 +322,24 @@ def _width_answer(name: str, best: pd.Series, rows: pd.DataFrame) -> str:
     return f"more data needs {wanted} {name} {chosen}{with_all}"
 
 
+def _lead(rows: pd.DataFrame, few: int, many: int) -> str:
+    """Whether the widest one's lead over the smallest depends on the data: claimed when the intervals do not meet."""
+    first, last = (_row(rows, "width", n) for n in (few, many))
+    if not (last["clear"] and last["relative"] < 0):
+        return ""
+    if last["high"] < first["low"]:
+        return f", and its lead over {last['others']} grows with the data"
+    if last["low"] > first["high"]:
+        return f", and its lead over {last['others']} shrinks with more data"
+    return ""
+
+
 def _width_words(rows: pd.DataFrame) -> str:
     few, many = rows["windows_train"].min(), rows["windows_train"].max()
     found = [(n, _row(rows, "width", n)) for n in (few, many)]
     sample = found[0][1]
-    parts = [f"{_change(row)} with {n:,} training windows" for n, row in found]
-    return f"the test MSE of {sample['ours']} against {sample['others']} is {listed(parts)}."
+    parts = [f"{_change(row)} with {n:,}" for n, row in found]
+    return f"The test MSE of {sample['ours']} is, against {sample['others']}, {listed(parts)} training windows."
 
 
 def _pruned_words(rows: pd.DataFrame) -> str:
@@ -350,7 +367,7 @@ def _pruned_words(rows: pd.DataFrame) -> str:
     small = percent(rows["share_others"].iloc[0])
     return (
         f"{answer}. Pruned and fine-tuned, against the small dense model ({small} of the parameters) trained as long, "
-        f"its test MSE is, {'; '.join(clauses)} windows."
+        f"its test MSE is: {'; '.join(clauses)} training windows."
     )
 
 
@@ -399,12 +416,12 @@ def _percent(share: float) -> str:
 
 
 def _interval(row: dict) -> str:
-    return "" if pd.isna(row["low"]) else f"{_percent(row['low'])} to {_percent(row['high'])}"
+    return "" if pd.isna(row["low"]) else f"{_percent(row['low'])[:-2]} to {_percent(row['high'])}"
 
 
 def _amount(value: float) -> str:
     """Three significant digits or whole units, with thousands separated."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
 
 
 def _size_words(arm: str, width: int, structure: str | float, density: float, texts: dict[float, str]) -> str:
