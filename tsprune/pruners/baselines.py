@@ -70,6 +70,7 @@ class GraNet(GMP):
     2106.10404)."""
 
     name: ClassVar[str] = "granet"
+    grows_by_gradient: ClassVar[bool] = True
 
     def update(self, sparsity: Sparsity) -> str:
         super().update(sparsity)
@@ -83,13 +84,12 @@ class SET(Method):
 
     name: ClassVar[str] = "set"
     density: Share = 0.5
-    growth: ClassVar[Growth] = "random"
 
     def start(self, sparsity: Sparsity) -> None:
         sparsity.start_at(self.density)
 
     def update(self, sparsity: Sparsity) -> str:
-        swap(sparsity, self.growth)
+        swap(sparsity, "gradient" if self.grows_by_gradient else "random")
         return "exchange"
 
 
@@ -97,8 +97,8 @@ class RigL(SET):
     """As SET, but those of largest gradient come (Evci et al. 2020, arXiv 1911.11134)."""
 
     name: ClassVar[str] = "rigl"
+    grows_by_gradient: ClassVar[bool] = True
     zeta: Share = 0.3
-    growth: ClassVar[Growth] = "gradient"
 
 
 def swap(sparsity: Sparsity, by: Growth) -> None:

@@ -37,6 +37,7 @@ class Method(Config):
     name: ClassVar[str]
     updates: ClassVar[bool] = True
     """Whether the method does anything after the start."""
+    grows_by_gradient: ClassVar[bool] = False
     every: Annotated[int, Field(ge=1)] = 20
     """Optimiser steps between updates."""
     until: Share = 0.7
@@ -98,6 +99,7 @@ class Sparsity:
         self.masks = [torch.ones_like(w, dtype=torch.bool) for w in self.weights]
         self.kept = list(self.sizes)
         self.method.start(self)
+        self.started_with = list(self.kept)
         self.hold()
 
     def after_step(self, loss: Tensor) -> None:
@@ -115,7 +117,7 @@ class Sparsity:
         self.log.append(record)
         self._before = self.masks
         record["decision"] = self.method.update(self)
-        record["sparsity"] = self.sparsity()
+        record |= {"sparsity": self.sparsity(), "kept": list(self.kept)}
         self.hold()
 
     @torch.no_grad()

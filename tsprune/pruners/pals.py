@@ -23,6 +23,7 @@ class PALS(Method):
     """Fields beyond :class:`Method`'s are named as in the paper: ``gamma`` the pace, ``lam`` the loss's freedom."""
 
     name: ClassVar[str] = "pals"
+    grows_by_gradient: ClassVar[bool] = True
     until: Share = 1.0
     gamma: Annotated[float, Field(gt=1)] = 1.1
     lam: Annotated[float, Field(ge=1)] = 1.1
