@@ -81,7 +81,8 @@ class SensitivityStep(OnTrained):
         for group, names in parts.groups.items():
             for density in self.alone_at:
                 masks = select({name: scores[name] for name in names}, density, "layer")
-                curves.append({"group": group} | parts.kept(masks, names) | {"mse_relative": relative(masks)})
+                asked = {"group": group, "density_asked": density}
+                curves.append(asked | parts.kept(masks, names) | {"mse_relative": relative(masks)})
         for scope in self.scopes:
             for density in self.joint:
                 masks, asked = magnitude_masks(model, density, scope), {"scope": scope, "density_asked": density}
