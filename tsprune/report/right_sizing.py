@@ -34,9 +34,9 @@ AXES = {
     "macs_executed": "multiply-adds",
     "latency_1_ms": "latency, 1 window",
     "latency_32_ms": "latency, 32 windows",
-    "unpruned": "the large model, not pruned",
+    "unpruned": "the large one, not pruned",
 }
-"""What is equal in a comparison; the last is against the model that was pruned, trained as long."""
+"""What is equal in a comparison; the last is against the large model, trained as long and not pruned."""
 SIZES = ["dataset", "model", "pred_len", "seed", "arm", "width", "depth", *COSTS, "mse", "status"]
 COMPARISON = ["model", "pred_len", "arm", "width", "depth", "axis", "cost", "match_width", "match_depth", "match_cost"]
 DIFFERENCE = ["relative", "low", "high", "clear", "seeds", "reason"]
@@ -148,7 +148,7 @@ def _naive_line(axes: Axes, naive: pd.DataFrame, top: float) -> None:
     best = naive.loc[naive["mse"].idxmin()]
     axes.axhline(best["mse"], color=INK, linestyle=(0, (1, 1.6)), linewidth=1.3, zorder=1, gid="naive")
     name = NAIVE.get(best["model"], best["model"])
-    axes.annotate(name, (0.99, best["mse"]), xycoords=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=8.5)
+    axes.annotate(name, (0.01, best["mse"]), xycoords=axes.get_yaxis_transform(), ha="left", va="bottom", fontsize=8.5)
 
 
 def _pareto_legend(figure: Figure, looks: dict, done: pd.DataFrame, highest: float) -> None:
@@ -196,13 +196,14 @@ def comparison_figure(comparison: pd.DataFrame) -> Figure | None:
             if i + columns >= len(cases):
                 axes.set_xlabel("MSE against the dense model, %")
             if i % columns == 0:
-                axes.set_ylabel("Size: d_model of the dense\nmodel with as many parameters")
+                axes.set_ylabel("Size (d_model)")
         handles = [
             Line2D([], [], color=colour, marker=marker, linewidth=2, label=AXES[axis])
             for axis, (colour, marker) in looks.items()
         ]
-        figure.legend(handles=handles, loc="outside upper left", ncols=3, columnspacing=1.3, title="Equal:")
-        _note(figure, "Left of 0: pruned and fine-tuned is better. Filled: claimed; hollow: within the noise.")
+        figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), columnspacing=1.3)
+        note = "Colour: what the two have in common. Left of 0: pruned and fine-tuned is better. "
+        _note(figure, note + "Filled: claimed; hollow: within the noise.")
     return figure
 
 

@@ -38,8 +38,7 @@ def comparison_table(comparison: pd.DataFrame) -> Styler:
         key = (row["model"], row["pred_len"], row["width"], row["depth"], row["axis"])
         found = pd.notna(row["match_width"])
         rows[row["model"], f"{row['pred_len']}", f"{row['width']} x {row['depth']}", AXES[row["axis"]]] = {
-            "dense match": f"{row['match_width']:.0f} x {row['match_depth']:.0f}" if found else str(row["reason"]),
-            "its cost": percent(row["match_cost"] / row["cost"]) if found else "",
+            "dense match": _match(row) if found else str(row["reason"]),
             "MSE against it": _interval(row),
             "wins": _winner(row),
             "without fine-tuning": _interval(bare.loc[key].to_dict()) if key in bare.index else "",
@@ -47,7 +46,7 @@ def comparison_table(comparison: pd.DataFrame) -> Styler:
     index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", "pruned to", "equal"])
     caption = (
         "MSE of the pruned and fine-tuned model against a dense one trained as long, of equal cost (95 % interval; "
-        "positive: pruned is worse); the cost of the match in percent of the pruned one's."
+        "positive: pruned is worse). In brackets the cost of the match, in percent of the pruned one's."
     )
     return styled(_one_horizon(pd.DataFrame(list(rows.values()), index=index), comparison), caption)
 
@@ -137,7 +136,7 @@ def _clause(model: str, rows: pd.DataFrame, large: int) -> str:
     several = known["pred_len"].nunique() > 1
     parts = []
     for winners, kept, subject in (
-        (pruned, f"d_model {large} pruned to the size of d_model {{}} and fine-tuned beats it", "pruned"),
+        (pruned, f"d_model {large} pruned to the size of a dense d_model {{}} and fine-tuned beats it", "pruned"),
         (dense, f"dense d_model {{}} beats d_model {large} pruned to its size and fine-tuned", "dense"),
     ):
         if winners.empty:
@@ -160,12 +159,16 @@ def _clause(model: str, rows: pd.DataFrame, large: int) -> str:
 
 
 def _tally(rows: pd.DataFrame) -> str:
-    """``pruned wins 3, dense 1, 2 within the noise``."""
+    """``pruned wins 3, dense wins 1, 2 within the noise``; what never happens is left out."""
     known = rows[rows["relative"].notna()]
     pruned, dense = (known["clear"] & (known["high"] < 0)).sum(), (known["clear"] & (known["low"] > 0)).sum()
-    text = f"pruned wins {pruned}, dense {dense}, {len(known) - pruned - dense} within the noise"
-    lost = len(rows) - len(known)
-    return text + (f", {lost} without a dense model so cheap" if lost else "")
+    parts = {
+        "pruned wins {}": pruned,
+        "dense wins {}": dense,
+        "{} within the noise": len(known) - pruned - dense,
+        "{} without a dense model so cheap": len(rows) - len(known),
+    }
+    return ", ".join(text.format(count) for text, count in parts.items() if count)
 
 
 def _other_axes(tuned: pd.DataFrame) -> str:
@@ -189,14 +192,17 @@ def _cost_of_pruning(tuned: pd.DataFrame, large: int) -> str:
     if rows.empty:
         return ""
     worse = rows[rows["clear"] & (rows["low"] > 0)]
-    better = rows[rows["clear"] & (rows["high"] < 0)]
-    same = len(rows) - len(worse) - len(better)
-    text = f"Against d_model {large} not pruned and trained as long, "
-    text += f"the pruned ones are clearly worse in {len(worse)} of {len(rows)} comparisons"
+    parts = {
+        "clearly worse in {}": len(worse),
+        "clearly better in {}": int((rows["clear"] & (rows["high"] < 0)).sum()),
+        "within the noise in {}": int((~rows["clear"].astype(bool)).sum()),
+    }
+    told = listed([text.format(count) for text, count in parts.items() if count])
+    top = ""
     if len(worse):
-        top = worse.loc[worse["relative"].idxmax()]
-        text += f" (up to {_decimal(top['relative'])}, **{top['model']}** at the size of d_model {top['width']})"
-    return f"{text}, clearly better in {len(better)}, within the noise in {same}."
+        most = worse.loc[worse["relative"].idxmax()]
+        top = f" (at most {_decimal(most['relative'])}: **{most['model']}** at the size of d_model {most['width']})"
+    return f"Against d_model {large} not pruned, the pruned and fine-tuned ones are {told} of {len(rows)}{top}."
 
 
 def _data_words(choices: pd.DataFrame) -> str:
@@ -229,6 +235,10 @@ def _lost(sizes: pd.DataFrame) -> str:
         parts.append(f"{names} could not be pruned to every size asked and ended at a floor")
     text = "; ".join(parts)
     return f" {text[0].upper()}{text[1:]}." if parts else ""
+
+
+def _match(row: dict) -> str:
+    return f"{row['match_width']:.0f} x {row['match_depth']:.0f} ({percent(row['match_cost'] / row['cost'])})"
 
 
 def _winner(row: dict) -> str:
