@@ -5,6 +5,7 @@ from tsprune.study.entsoe_scale import ScaleResult, run_entsoe_scale
 from tsprune.study.fine_tuning import FineTuningResult, run_fine_tuning
 from tsprune.study.right_sizing import RightSizingResult, run_right_sizing
 from tsprune.study.sweep import SweepResult, run_sweep
+from tsprune.study.why import WhyResult, run_why
 
 __all__ = [
     "STUDIES",
@@ -16,8 +17,10 @@ __all__ = [
     "RightSizingResult",
     "ScaleResult",
     "SweepResult",
+    "WhyResult",
     "run_entsoe_scale",
     "run_fine_tuning",
     "run_right_sizing",
     "run_sweep",
+    "run_why",
 ]
