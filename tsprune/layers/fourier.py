@@ -51,6 +51,13 @@ def angles(modes: Sequence[int], length: int) -> tuple[torch.Tensor, torch.Tenso
     return turns.double() * (2 * math.pi / length), mode <= length // 2
 
 
+def times_i(x: torch.Tensor, dim: int) -> torch.Tensor:
+    """i x, for real and imaginary parts along ``dim``. (a + ib)(c + id) is (a, b) c + i(a, b) d: no part is taken out
+    of a product, which would cost a tensor of zeros for each in the backward pass."""
+    real, imag = x.unbind(dim)
+    return torch.stack([-imag, real], dim)
+
+
 class ComplexWeights(nn.Module):
     """One complex matrix ``(inputs, outputs)`` per mode and head, applied to spectra.
 
@@ -68,12 +75,9 @@ class ComplexWeights(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(modes, n_heads, 2, batch, inputs)`` to ``(..., head_dim)``: a complex product for each mode and head."""
-        rows, shape = x.flatten(2, 3), (*x.shape[:-1], self.head_dim)
-        by_real = (rows @ self.real).view(shape)
-        by_imag = (rows @ self.imag).view(shape)
-        real = by_real[:, :, 0] - by_imag[:, :, 1]
-        imag = by_real[:, :, 1] + by_imag[:, :, 0]
-        return torch.stack([real, imag], dim=2)
+        rows, turned = x.flatten(2, 3).flatten(0, 1), times_i(x, 2).flatten(2, 3).flatten(0, 1)
+        by_real = torch.bmm(rows, self.real.flatten(0, 1))
+        return torch.baddbmm(by_real, turned, self.imag.flatten(0, 1)).view(*x.shape[:-1], self.head_dim)
 
     def along(self, dim: int) -> list[Slot]:
         """Where modes (0), inputs (2) or outputs (3) lie."""
@@ -153,19 +157,20 @@ class FourierCrossBlock(nn.Module):
     def forward(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
         """Queries ``(batch, length, n_heads * head_dim)``, keys likewise; ``(batch, n_heads, head_dim, length)``."""
         heads = (self.n_heads, self.head_dim)
-        queries = (self.query_dft.to(q.dtype) @ q).unflatten(-1, heads).transpose(1, 2)  # (batch, head, 2 * modes, dim)
-        keys = (self.key_dft.to(k.dtype) @ k).unflatten(-1, heads).transpose(1, 2)
-        parts = (queries @ keys.transpose(-2, -1)).unflatten(3, (2, self.key_modes)).unflatten(2, (2, self.query_modes))
-        real = parts[:, :, 0, :, 0] - parts[:, :, 1, :, 1]
-        imag = parts[:, :, 0, :, 1] + parts[:, :, 1, :, 0]
+        queries = (self.query_dft.to(q.dtype) @ q).unflatten(-1, heads).unflatten(1, (2, self.query_modes))
+        queries = queries.permute(0, 3, 1, 2, 4)  # (batch, head, 2, mode, feature)
+        queries = torch.stack([queries, times_i(queries, 2)], -2).flatten(2, 3).flatten(3)
+        keys = (self.key_dft.to(k.dtype) @ k).unflatten(-1, heads).unflatten(1, (2, self.key_modes))
+        keys = keys.permute(0, 3, 2, 1, 4).flatten(3)  # (batch, head, mode, 2 * feature)
+        scores = queries @ keys.transpose(-2, -1)  # (batch, head, 2 * query mode, key mode)
         if self.activation == "tanh":
-            real, imag = real.tanh(), imag.tanh()
-            rows = torch.cat([torch.cat([real, -imag], -1), torch.cat([imag, real], -1)], dim=2)
-            values = rows @ keys
+            values = (scores.tanh() @ keys).unflatten(3, (2, self.head_dim)).unflatten(2, (2, self.query_modes))
+            by_real, by_imag = values.unbind(2)
+            values = by_real + times_i(by_imag, 3)
         else:
-            scores = (real.square() + imag.square()).sqrt().softmax(-1)
-            values = (scores.unsqueeze(2) @ keys.unflatten(2, (2, self.key_modes))).flatten(2, 3)
-        mixed = self.weights(values.unflatten(2, (2, self.query_modes)).permute(3, 1, 2, 0, 4))
+            scores = scores.unflatten(2, (2, self.query_modes)).square().sum(2).sqrt().softmax(-1)
+            values = (scores @ keys).unflatten(3, (2, self.head_dim))
+        mixed = self.weights(values.permute(2, 1, 3, 0, 4))
         return mixed.permute(3, 1, 4, 2, 0).flatten(3) @ (self.inverse_dft * self.scale).to(q.dtype)
 
     def mode_slots(self) -> list[Slot]:
