@@ -1,10 +1,16 @@
-"""Study 02 in pictures and words: every arm drawn, claims only where all seeds agree."""
+"""Study 02 in pictures and words: every arm drawn, claims only where the interval is clear of zero."""
 
 import pandas as pd
 import pytest
 
 from tsprune.errors import UserError
-from tsprune.report import fine_tuning_figure, fine_tuning_table, fine_tuning_verdict, recovery_figure
+from tsprune.report import (
+    fine_tuning_figure,
+    fine_tuning_table,
+    fine_tuning_verdict,
+    recovery_figure,
+    tuning_comparisons_table,
+)
 
 DENSE = {"dense": 1.0, "dense longer": 0.8}
 
@@ -20,6 +26,7 @@ def cells(seeds=(1, 2), status="ok", **arms: dict[float, float]) -> pd.DataFrame
             "model": "M",
             "pred_len": 96,
             "seed": seed,
+            "structure": "unstructured",
             "arm": arm,
             "density_asked": density,
             "mse": value + (seed - 1) / 100,
@@ -33,19 +40,85 @@ def cells(seeds=(1, 2), status="ok", **arms: dict[float, float]) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
+def compared(*pairs: tuple, structure: str = "unstructured", density: float = 0.1) -> pd.DataFrame:
+    """Rows from ``(model, arm, against, relative, low, high)``, two seeds, clear where zero lies outside."""
+    return pd.DataFrame(
+        {
+            "model": model,
+            "pred_len": 96,
+            "structure": structure,
+            "density_asked": density,
+            "arm": arm,
+            "against": against,
+            "relative": relative,
+            "low": low,
+            "high": high,
+            "clear": low > 0 or high < 0,
+            "seeds": 2,
+        }
+        for model, arm, against, relative, low, high in pairs
+    )
+
+
+RECOVERY = (("M", "pruned", "dense longer", 1.5, 1.2, 1.8), ("M", "fine-tuned", "dense longer", 0.052, 0.03, 0.071))
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ")
+
+
 def test_the_verdict_measures_against_dense_trained_as_long():
-    text = fine_tuning_verdict(cells(iterative={0.1: 0.9}, rewound={0.1: 1.1}))
-    assert text.startswith("On ETTh1 (horizon 96, mean of 2 seeds)")
-    assert "**M** down to density 0.5 with training on, at no density tried without." in text
-    assert "step by step instead of at once, at density 0.1, lowers the MSE of **M** (10" in text
-    assert "under the same mask, at density 0.1, raises that of **M** (10" in text
+    pairs = compared(
+        *RECOVERY,
+        ("M", "iterative", "fine-tuned", -0.11, -0.13, -0.09),
+        ("M", "rewound", "fine-tuned", 0.04, 0.01, 0.07),
+    )
+    text = plain(fine_tuning_verdict(cells(), pairs))
+    assert text.startswith(
+        "On ETTh1 (horizon 96, 2 seeds), training on takes the MSE of models cut to density 0.1, against the dense "
+        "model trained as long, for **M** from +150 % to +5.2 % (+3.0 to +7.1) (in brackets the 95 % interval)."
+    )
+    assert "step by step instead of at once (density 0.1) lowers the MSE of **M** (−11 % (−13 to −9.0))." in text
+    assert "under the same mask raises the MSE of **M** (+4.0 % (+1.0 to +7.0))." in text
 
 
-def test_seeds_that_disagree_are_no_claim_and_one_seed_compares_nothing():
-    table = cells(iterative={0.1: 0.9}, rewound={0.1: 1.1})
-    table.loc[(table["seed"] == 2) & (table["arm"] == "iterative"), "mse"] = 1.5
-    assert "for no model does it make a difference that all seeds share" in fine_tuning_verdict(table)
-    assert "the arms are not compared" in fine_tuning_verdict(cells(seeds=(1,), iterative={0.1: 0.9}))
+def test_what_lies_within_the_noise_is_no_claim_and_one_seed_claims_nothing():
+    pairs = compared(
+        ("M", "pruned", "dense longer", 1.5, 1.2, 1.8),
+        ("M", "fine-tuned", "dense longer", 0.01, -0.02, 0.04),
+        ("M", "iterative", "fine-tuned", -0.02, -0.06, 0.02),
+    )
+    text = plain(fine_tuning_verdict(cells(), pairs))
+    assert "**M** from +150 % to no difference beyond the noise (+1.0 % (−2.0 to +4.0))" in text
+    assert "(density 0.1) makes no difference beyond the noise for **M**." in text
+    assert "Starting over" not in text
+    one = fine_tuning_verdict(cells(seeds=(1,)), pairs.assign(seeds=1, clear=False))
+    assert one.startswith("On ETTh1 (horizon 96, one seed) nothing is claimed")
+    assert "%" not in one
+
+
+def test_other_structures_are_spoken_of_apart():
+    pairs = pd.concat([compared(*RECOVERY), compared(*RECOVERY[1:], structure="structured")])
+    two_of_four = compared(("M", "fine-tuned", "dense longer", 0.2, 0.1, 0.3), structure="2:4", density=0.5)
+    text = plain(fine_tuning_verdict(cells(), pd.concat([pairs, two_of_four])))
+    assert "for models narrowed to 0.1 of the parameters, **M** from no result to +5.2 %" in text
+    assert "with 2:4 masks, **M** from no result to +20 % (+10 to +30)." in text
+
+
+def test_several_horizons_are_a_range_of_what_is_clear():
+    pairs = compared(*RECOVERY)
+    far = compared(("M", "pruned", "dense longer", 0.9, 0.5, 1.3), ("M", "fine-tuned", "dense longer", 0.01, -0.1, 0.1))
+    text = plain(fine_tuning_verdict(cells(), pd.concat([pairs, far.assign(pred_len=192)])))
+    assert "from +90 % to +150 % to +5.2 % (at 1 of 2 horizons, else within the noise)" in text
+
+
+def test_the_comparisons_say_what_is_no_claim():
+    pairs = compared(*RECOVERY, ("M", "iterative", "fine-tuned", -0.02, -0.06, 0.02))
+    html = tuning_comparisons_table(pairs).to_html()
+    for word in ("pruned / dense longer", "+5.2 (+3.0 to +7.1)", "−2.0 (−6.0 to +2.0)", "single weights"):
+        assert word in html, word
+    assert html.count('class="col') and "fallen" in html
+    assert "no result" in tuning_comparisons_table(pairs.assign(seeds=0)).to_html()
 
 
 def test_figures_draw_every_arm_and_both_dense_lines():
@@ -55,6 +128,12 @@ def test_figures_draw_every_arm_and_both_dense_lines():
     assert labels == ["pruned", "fine-tuned", "iterative", "rewound", "dense", "dense, trained as long"]
     (axes,) = figure.axes
     assert axes.get_title(loc="left") == "M"
+    half = table[table["arm"] == "pruned"].iloc[:1].assign(structure="2:4", density_asked=0.5)
+    narrow = table[table["arm"].isin(["pruned", "fine-tuned"])].assign(structure="structured")
+    two = fine_tuning_figure(pd.concat([table, narrow, half]))
+    titles = [panel.get_title(loc="left") for panel in two.axes]
+    assert titles == ["M: single weights", "M: narrower layers, and 2:4"]
+    assert "2:4, colours as the arms" in [text.get_text() for text in two.legends[0].get_texts()]
     assert len([line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_marker() != "None"]) == 4
     history = pd.DataFrame(
         [
@@ -62,6 +141,7 @@ def test_figures_draw_every_arm_and_both_dense_lines():
                 "model": "M",
                 "pred_len": 96,
                 "seed": s,
+                "structure": "unstructured",
                 "arm": arm,
                 "density_asked": d,
                 "epoch": e,
@@ -78,12 +158,15 @@ def test_figures_draw_every_arm_and_both_dense_lines():
     assert figure.axes[0].get_xlabel() == "Epochs after pruning"
 
 
-def test_the_table_has_a_column_per_arm_and_says_what_failed():
-    html = fine_tuning_table(cells(status="diverged", rewound={0.5: 1.0, 0.1: 1.0})).to_html()
-    for word in ("dense longer", "fine-tuned", "0.5", "0.825 ± 0.007", "diverged"):
+def test_the_table_sets_structures_apart_and_says_what_failed():
+    table = cells(status="diverged", rewound={0.5: 1.0, 0.1: 1.0})
+    narrow = table[table["arm"] == "fine-tuned"].assign(structure="structured", mse=0.7)
+    html = fine_tuning_table(pd.concat([table, narrow])).to_html()
+    for word in ("trained on", "as it is", "0.5", "0.825 ± 0.007", "diverged", "narrower layers", "0.700 ± 0.000"):
         assert word in html, word
-    text = fine_tuning_verdict(cells(status="diverged", rewound={0.5: 1.0, 0.1: 1.0}, iterative={0.1: 0.9}))
-    assert "4 of 18 cells did not finish" in text
+    assert "4 of 16 cells did not finish" in fine_tuning_verdict(table, compared(*RECOVERY))
+    with pytest.raises(UserError, match="unknown structure"):
+        fine_tuning_table(table.assign(structure="3:4"))
 
 
 def test_nothing_finished_is_a_clear_line():

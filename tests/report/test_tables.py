@@ -137,8 +137,19 @@ def test_failures_table_gathers_cells_of_one_reason(make_cells):
     cells.loc[lost, "status"], cells.loc[lost, "reason"] = "diverged", "NaN at step 7"
     table = failures_table(cells)
     rows, _ = read(table)
-    assert rows[1:] == [["DLinear", "96", "1", "layer, global", "0.51, 0.41", "4", "diverged", "NaN at step 7"]]
+    head = ["DLinear", "96", "1", "unstructured", "layer, global", "0.51, 0.41", "4"]
+    assert rows[1:] == [[*head, "diverged", "NaN at step 7"]]
     assert table.caption == "4 of 40 cells did not finish."
+
+
+def test_a_floor_that_was_reached_is_told_and_a_broken_library_left_to_its_table(make_cells):
+    cells = make_cells(models=["A"])
+    cells.loc[cells["density_asked"] < 0.5, "reason"] = "0.45 is the least: layer 1"
+    cells.loc[cells["density_asked"] == 0.8, ["status", "reason"]] = "broken", "does not run"
+    table = failures_table(cells)
+    rows, _ = read(table)
+    assert [row[-2:] for row in rows[1:]] == [["ok", "0.45 is the least: layer 1"]] * 2
+    assert table.caption == "4 of 20 cells finished with a remark."
 
 
 def test_protocol_table_writes_values_for_people():

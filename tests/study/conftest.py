@@ -1,7 +1,9 @@
 """A sweep small enough to run in seconds, and a way to run it without new processes."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 
+import pandas as pd
 import pytest
 import yaml
 from helpers import Recorder
@@ -19,8 +21,19 @@ def smoke() -> dict:
         "seeds": [1],
         "structured_densities": [],
         "two_of_four": False,
+        "latency_repeats": 0,
         "jobs": 2,
     }
+
+
+@pytest.fixture
+def few(tmp_path) -> dict:
+    """Parameters of a dataset of 900 hours, for tests that train many models."""
+    path = tmp_path / "few.csv"
+    stamps = pd.date_range("2024-01-01", periods=900, freq="h").astype(str)
+    rows = (f"{s},{math.sin(i / 4)},{i % 24 + i / 300}\n" for i, s in enumerate(stamps))
+    path.write_text("date,load,wind\n" + "".join(rows))
+    return {"dataset": str(path), "batch_size": 32}
 
 
 @pytest.fixture

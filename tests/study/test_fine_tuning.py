@@ -18,7 +18,8 @@ from tsprune.training import TrainResult
 @pytest.fixture
 def smoke():
     path = project_root() / "params" / "smoke" / "02_fine_tuning.yaml"
-    return yaml.safe_load(path.read_text()) | {"models": ["DLinear"], "seeds": [1], "jobs": 1}
+    given = {"models": ["DLinear"], "seeds": [1], "other_structures": False, "jobs": 1}
+    return yaml.safe_load(path.read_text()) | given
 
 
 @pytest.fixture
@@ -35,9 +36,10 @@ def test_every_arm_has_its_cells_and_its_epochs(config, threads):
         "dense longer": 1,
         "pruned": 2,
         "fine-tuned": 2,
-        "iterative": 2,
-        "rewound": 2,
+        "iterative": 1,
+        "rewound": 1,
     }
+    assert set(cells.loc[cells["arm"].isin(["iterative", "rewound"]), "density_asked"]) == {0.1073741824}
     assert (cells.loc[cells["arm"] == "dense", "mse_relative"] == 1).all()
     asked = cells["density_asked"]
     assert (abs(cells["density"] - asked) < 0.01).all()
@@ -73,7 +75,7 @@ def test_masks_hold_and_the_rewound_model_starts_from_the_initial_weights(config
     run_fine_tuning(config, make_executor=threads, progress=Recorder())
     trained = base_steps(config).dense[0]
     initial = dict(prunable_weights(trained.build()))
-    assert len(seen) == 1 + 2 * (1 + config.stages + 1)
+    assert len(seen) == 1 + 2 + config.stages + 1
     for (arm, density, stage), (before, masks, after) in seen.items():
         for name, mask in masks.items():
             assert (after[name][~mask] == 0).all()
@@ -95,6 +97,51 @@ def test_a_fine_tuning_that_diverges_is_a_row(config, threads, monkeypatch):
     assert states["dense"] == states["pruned"] == {"ok"}
     assert states["fine-tuned"] == states["rewound"] == {"diverged"}
     assert "step 7" in result.cells.loc[result.cells["arm"] == "iterative", "reason"].iloc[0]
+
+
+def test_other_structures_are_trained_on_and_every_comparison_is_paired(smoke, few, tmp_path, threads):
+    given = smoke | few | {"models": ["iTransformer", "DLinear"], "seeds": [1, 2], "other_structures": True}
+    config = FineTuning.parse(given | {"densities": [0.5], "compared_densities": [0.5], "store": str(tmp_path)})
+    result = run_fine_tuning(config, make_executor=threads, progress=Recorder())
+    assert result.failures == 0
+    cells = result.cells
+    arms = cells.groupby(["model", "structure"])["arm"].agg(set).to_dict()
+    both = {"pruned", "fine-tuned"}
+    assert arms["iTransformer", "structured"] == arms["iTransformer", "2:4"] == arms["DLinear", "2:4"] == both
+    assert ("DLinear", "structured") not in arms  # it has nothing to narrow
+    assert set(result.history["structure"]) == {"unstructured", "structured", "2:4"}
+    found = result.comparisons.set_index(["model", "structure", "arm", "against"])
+    assert len(found) == 5 + 5 + 3 + 3 + 3
+    assert (found["seeds"] == 2).all() and (found["low"] <= found["high"]).all()
+    mse = cells.groupby(["model", "structure", "arm"])["mse"].mean()
+    row = found.loc[("iTransformer", "structured", "fine-tuned", "dense longer")]
+    wanted = mse["iTransformer", "structured", "fine-tuned"] / mse["iTransformer", "unstructured", "dense longer"] - 1
+    assert row["relative"] == pytest.approx(wanted)
+    assert row["clear"] == (row["low"] > 0 or row["high"] < 0)
+
+
+def test_a_seed_without_a_result_is_left_out_of_the_comparison(smoke, few, tmp_path, threads, monkeypatch):
+    given = smoke | few | {"seeds": [1, 2], "densities": [0.5], "compared_densities": [], "store": str(tmp_path)}
+    config = FineTuning.parse(given)
+    run = FineTuneStep.run
+
+    def fail(self, store):
+        if self.trained.seed == 2 and self.arm == "fine-tuned":
+            raise MemoryError("as told")
+        return run(self, store)
+
+    monkeypatch.setattr(FineTuneStep, "run", fail)
+    result = run_fine_tuning(config, make_executor=threads, progress=Recorder())
+    assert result.cells["status"].tolist().count("out of memory") == 1
+    found = result.comparisons.set_index(["arm", "against"])
+    assert found["seeds"].to_dict()["fine-tuned", "dense longer"] == 1
+    assert found["seeds"].to_dict()["pruned", "dense longer"] == 2
+    assert not found["clear"]["fine-tuned", "dense longer"]
+
+
+def test_densities_to_compare_must_be_among_those_pruned_to(smoke):
+    with pytest.raises(UserError, match=r"compared_densities: 0\.3 is not one of densities"):
+        FineTuning.parse(smoke | {"compared_densities": [0.3], "store": "x"})
 
 
 def test_budgets_that_cannot_be_shared_are_refused(smoke):

@@ -6,9 +6,12 @@ import pandas as pd
 import pytest
 from helpers import Recorder
 
+from tsprune.errors import UserError
 from tsprune.models import load_checkpoint
 from tsprune.models.dlinear import DLinear
-from tsprune.study import PruningSweep
+from tsprune.pruners import depgraph_paper
+from tsprune.study import PruningSweep, pruning_steps
+from tsprune.study.latency_step import LatencyStep
 from tsprune.study.result import base_steps
 from tsprune.study.steps import MODEL_FILE
 from tsprune.study.store import Store
@@ -106,28 +109,66 @@ def test_a_diverging_model_is_a_row_and_the_others_go_on(run, monkeypatch):
     assert result.limits.set_index("model").loc["DLinear", "density"].isna().all()
 
 
-def test_every_structure_stands_beside_the_others(run, tmp_path):
-    result = run(models=["DLinear", "Transformer"], structured_densities=[0.7, 0.4], two_of_four=True)
-    assert result.failures == 0
+def test_every_structure_stands_beside_the_others(run, few, tmp_path, monkeypatch):
+    def half_broken(model, one, density):
+        if density < 0.5:
+            raise UserError("torch-pruning breaks it")
+        return depgraph_paper(model, one, density)
+
+    monkeypatch.setattr(pruning_steps, "depgraph_paper", half_broken)
+    others = few | {"structured_densities": [0.7, 0.4], "two_of_four": True, "latency_repeats": 2}
+    result = run(models=["DLinear", "Transformer"], scopes=["layer"], **others)
+    assert result.failures == 0  # that the library breaks a model is a result
     table = result.structures
     assert len(result.cells) == len(table[table["structure"] == "unstructured"])
-    assert table.groupby(["model", "structure"]).size().drop("unstructured", level=1).to_dict() == {
-        ("DLinear", "2:4"): 1,
-        ("Transformer", "2:4"): 1,
-        ("Transformer", "structured"): 2,
-    }
-    assert "nothing to narrow in DLinear" in result.protocol["2:4 and structured"]
-    narrow = table[table["structure"] == "structured"]
+    narrow = table[(table["method"] == "structured") & (table["model"] == "Transformer")]
     assert (abs(narrow["density_all"] - narrow["density_asked"]) < 0.03).all()  # a tiny model: few widths to choose
     assert (narrow["macs_share"] < 1).all() and narrow["macs_share"].is_monotonic_decreasing
     half = table[(table["structure"] == "2:4") & (table["model"] == "DLinear")]
-    assert half["density"].item() == 0.5
+    assert half["density"].item() == half["density_live"].item() / half["density_all"].item() * 0.5 == 0.5
+    paper = table[table["method"] == "depgraph_paper"].set_index(["model", "density_asked"])
+    assert abs(paper.loc[("Transformer", 0.7), "density_all"] - 0.7) > 0.1
+    assert paper["status"].to_list() == ["ok", "broken"]
+    assert paper.loc[("Transformer", 0.4), "reason"] == "torch-pruning breaks it"
     # The narrow model is kept, forecasts as its row says, and is as small as the row says.
     key = result.tidy.loc[result.tidy["step"] == "structured", "key"].iloc[0]
     store = Store(tmp_path / "store")
     model, _ = load_checkpoint(store.artifact(key, MODEL_FILE))
     row = store.row(key)["result"]
     assert sum(p.numel() for p in model.parameters()) == row["parameters"]
+    # A second run does not try again what the library cannot do.
+    again = Recorder()
+    run(again, models=["DLinear", "Transformer"], scopes=["layer"], **others)
+    assert "all steps done" in again.news[-1] and len(again.news) == 2
+    _check_latency(result)
+
+
+def _check_latency(result):
+    timed = result.latency.groupby("model", sort=False)
+    assert timed.size().to_dict() == {"DLinear": 2 * 3, "Transformer": 2 * 5}
+    for _, rows in timed:
+        kinds = rows["structure"].where(rows["method"] != "dense", "dense").tolist()
+        assert kinds[:6] == ["dense"] * 2 + ["unstructured"] * 2 + ["2:4"] * 2
+        assert (rows.loc[rows["method"] == "dense", ["macs_share", "speedup"]] == 1).all(axis=None)
+    assert (result.latency["speedup_p5"] <= result.latency["speedup_p95"]).all()
+    assert result.latency["macs_share"].notna().all()
+
+
+def test_live_density_counts_what_nothing_reaches(run, few):
+    cells = run(densities=[1.0, 0.02], models=["Autoformer"], **few).cells
+    assert (cells.loc[cells["density_asked"] == 1, "density_live"] == 1).all()
+    cut = cells[cells["density_asked"] < 1]
+    assert (cut["density_live"] < cut["density_all"]).all()
+
+
+def test_a_model_that_cannot_be_timed_is_a_row(run, few, monkeypatch):
+    def fail(self, store):
+        raise UserError("no clock")
+
+    monkeypatch.setattr(LatencyStep, "run", fail)
+    result = run(models=["DLinear"], two_of_four=True, latency_repeats=2, **few)
+    assert result.latency[["model", "status", "reason"]].to_numpy().tolist() == [["DLinear", "failed", "no clock"]]
+    assert result.failures == 1
 
 
 def relative(**columns) -> pd.DataFrame:

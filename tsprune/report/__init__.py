@@ -1,7 +1,23 @@
 """From tidy tables to figures, tables, words and HTML. Nothing here computes a result."""
 
+from tsprune.report.entsoe_scale import (
+    country_figure,
+    country_table,
+    difference_table,
+    scale_figure,
+    scale_table,
+    scale_verdict,
+    unfinished_table,
+    week_figure,
+)
 from tsprune.report.figures import layer_figure, style, sweep_figure
-from tsprune.report.fine_tuning import fine_tuning_figure, fine_tuning_table, fine_tuning_verdict, recovery_figure
+from tsprune.report.fine_tuning import (
+    fine_tuning_figure,
+    fine_tuning_table,
+    fine_tuning_verdict,
+    recovery_figure,
+    tuning_comparisons_table,
+)
 from tsprune.report.html import ReportInfo, read_info, render_notebook
 from tsprune.report.index import write_index
 from tsprune.report.right_sizing import comparison_figure, data_map_figure, pareto_figure
@@ -12,7 +28,13 @@ from tsprune.report.right_sizing_words import (
     size_failures_table,
     sizes_table,
 )
-from tsprune.report.structures import structure_figure, structure_table
+from tsprune.report.structures import (
+    latency_table,
+    structure_figure,
+    structure_table,
+    structure_words,
+    target_table,
+)
 from tsprune.report.tables import (
     failures_table,
     limits_table,
@@ -21,6 +43,7 @@ from tsprune.report.tables import (
     published_table,
     sweep_table,
 )
+from tsprune.report.why import prediction_figure, predictor_table, sensitivity_figure, why_table, why_verdict
 from tsprune.report.words import banner, describe_parameters, headline, verdict
 
 __all__ = [
@@ -29,30 +52,47 @@ __all__ = [
     "choices_table",
     "comparison_figure",
     "comparison_table",
+    "country_figure",
+    "country_table",
     "data_map_figure",
     "describe_parameters",
+    "difference_table",
     "failures_table",
     "fine_tuning_figure",
     "fine_tuning_table",
     "fine_tuning_verdict",
     "headline",
+    "latency_table",
     "layer_figure",
     "limits_table",
     "naive_table",
     "pareto_figure",
+    "prediction_figure",
+    "predictor_table",
     "protocol_table",
     "published_table",
     "read_info",
     "recovery_figure",
     "render_notebook",
     "right_sizing_verdict",
+    "scale_figure",
+    "scale_table",
+    "scale_verdict",
+    "sensitivity_figure",
     "size_failures_table",
     "sizes_table",
     "structure_figure",
     "structure_table",
+    "structure_words",
     "style",
     "sweep_figure",
     "sweep_table",
+    "target_table",
+    "tuning_comparisons_table",
+    "unfinished_table",
     "verdict",
+    "week_figure",
+    "why_table",
+    "why_verdict",
     "write_index",
 ]

@@ -23,7 +23,7 @@ from tsprune.report.frames import (
 from tsprune.report.words import value_text
 from tsprune.typed import digest
 
-PROSE = ("source", "protocol here and there", "reason", "value")
+PROSE = ("source", "protocol here and there", "reason", "value", "condition")
 """Columns of sentences: to the left, with line breaks."""
 
 
@@ -132,29 +132,40 @@ def naive_table(naive: pd.DataFrame) -> Styler:
 
 
 def failures_table(cells: pd.DataFrame) -> Styler | None:
-    """The cells that did not finish, those with one reason in one row; None when every cell finished."""
+    """The cells that did not finish, or finished with a reason (a floor that was reached); None where there are none.
+
+    Cells with one reason stand in one row. A model that the paper's protocol breaks (status ``broken``) is a result
+    and shown where that protocol is.
+    """
     need(cells, "cells", ["model", "pred_len", "seed", "scope", "density_asked", "status", "reason"])
-    bad, texts = cells[cells["status"] != "ok"], density_labels(cells["density_asked"])
-    if bad.empty:
+    texts = density_labels(cells["density_asked"])
+    noted = cells["reason"].notna() & (cells["reason"] != "")
+    shown = cells[((cells["status"] != "ok") | noted) & (cells["status"] != "broken")]
+    if shown.empty:
         return None
     rows = []
-    for keys, group in bad.groupby(["model", "pred_len", "seed", "status", "reason"], sort=False, dropna=False):
-        model, pred_len, seed, status, reason = keys
+    keys = ["model", "pred_len", "seed", "structure", "status", "reason"]
+    for values, group in shown.groupby([key for key in keys if key in shown], sort=False, dropna=False):
+        head = dict(zip([key for key in keys if key in shown], values, strict=True))
         densities = [texts[d] for d in sorted(group["density_asked"].unique(), reverse=True)]
+        structure = {"structure": str(head["structure"])} if "structure" in head else {}
         rows.append(
-            {
-                "model": model,
-                "horizon": f"{pred_len}",
-                "seed": f"{seed}",
-                "scope": ", ".join(need_scopes(group)),
+            {"model": head["model"], "horizon": f"{head['pred_len']}", "seed": f"{head['seed']}"}
+            | structure
+            | {
+                "scope": ", ".join(need_scopes(group.dropna(subset="scope"))),
                 "density": value_text(densities),
                 "cells": f"{len(group)}",
-                "status": status,
-                "reason": "not given" if pd.isna(reason) or not reason else str(reason),
+                "status": head["status"],
+                "reason": "not given" if pd.isna(head["reason"]) or not head["reason"] else str(head["reason"]),
             }
         )
     table = pd.DataFrame(rows).set_index("model").rename_axis(None)
-    return styled(table, f"{len(bad)} of {len(cells)} cells did not finish.")
+    bad = (shown["status"] != "ok").sum()
+    told = [f"{bad} of {len(cells)} cells did not finish."] if bad else []
+    if len(shown) > bad:
+        told.append(f"{len(shown) - bad} of {len(cells)} cells finished with a remark.")
+    return styled(table, " ".join(told))
 
 
 def protocol_table(protocol: dict[str, Any]) -> Styler:

@@ -24,6 +24,8 @@ from tsprune.report.frames import (
 
 TOLERANCE = 0.05
 """The verdict speaks of an MSE at most this share above dense."""
+_NAMED = 3
+"""The first sentence says of at most so many models how far they go; of more, only the ends."""
 
 
 def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> str:
@@ -97,7 +99,8 @@ def value_text(value: Any) -> str:
 
 
 def _reach(cells: pd.DataFrame, limits: pd.DataFrame, scope: str) -> str:
-    """First sentence: how far each model goes within the tolerance, the one that goes furthest first."""
+    """First sentence: how far each model goes within the tolerance, the one that goes furthest first. Of many models
+    only those that go furthest and least far; the table has them all."""
     datasets = listed([str(name) for name in cells["dataset"].unique()])
     first_cut = cells.loc[cells["density_asked"] < 1, "density_asked"].max()
     lowest = cells["density_asked"].min()
@@ -108,18 +111,30 @@ def _reach(cells: pd.DataFrame, limits: pd.DataFrame, scope: str) -> str:
     for model in order:
         if model not in lost:
             alike.setdefault(_limit_words(limits[limits["model"] == model], lowest), []).append(f"**{model}**")
+    between = []
+    if len(order) > _NAMED:
+        ends = [*alike][:1] + ([] if lost else [*alike][1:][-1:])
+        between = [name for words, names in alike.items() if words not in ends for name in names]
+        alike = {words: alike[words] for words in ends}
     accuracy = f"accuracy (MSE within {percent(TOLERANCE)} of dense)"
     parts = [f"{listed(names)} {words}" for words, names in alike.items()]
     if alike:
         words, names = next(iter(alike.items()))
         keep = "keeps its" if len(names) == 1 else "keep their"
         words = words.replace("down to ", "down to density ", 1).replace(" removed", " of the weights removed", 1)
-        parts[0] = f"{listed(names)} {keep} {accuracy} {words}"
+        parts[0] = f"{listed(names)} {keep} {accuracy}{' furthest,' if between else ''} {words}"
+    if between and not lost:
+        parts[-1] = f"{parts[-1].replace(' down to', ' least far, down to', 1)}"
     if lost:
         does, their = ("does", "its") if len(lost) == 1 else ("do", "their")
-        what = "it" if alike else f"{their} {accuracy}"
-        names = listed([f"**{model}**" for model in lost])
-        parts.append(f"{names} {does} not keep {what} even at the first cut (density {density_text(first_cut)})")
+        names = listed([f"**{model}**" for model in lost]) if len(lost) <= _NAMED else f"the other {len(lost)}"
+        fails = f"{names} {does} not keep {'it' if alike else f'{their} {accuracy}'}"
+        if len(lost) == len(order) > _NAMED:
+            fails = f"none of the {len(order)} models keeps its {accuracy}"
+        parts.append(f"{fails} even at the first cut (density {density_text(first_cut)})")
+    if between:
+        lie = "lies" if len(between) == 1 else "lie"
+        parts.append(f"{listed(between)} {lie} between, see the limits below")
     where = f"On {datasets} ({_horizons(cells)}{_seeds(cells)}), without retraining and with {SCOPES[scope]}, "
     return where + "; ".join(parts) + "."
 

@@ -6,30 +6,51 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tsprune.study.comparison import compare
 from tsprune.study.config import FineTuning
+from tsprune.study.places import resolve
 from tsprune.study.progress import Progress
-from tsprune.study.pruning_steps import PruneStep
+from tsprune.study.pruning_steps import NMStep, PruneStep, StructuredStep
 from tsprune.study.result import Base, StudyResult, base_steps, common_tables, relative_to_dense, run_steps
-from tsprune.study.steps import TrainStep
+from tsprune.study.steps import Step, TrainStep
+from tsprune.study.store import Store
+from tsprune.study.sweep import can_narrow
 from tsprune.study.tables import cell_columns
-from tsprune.study.tuning_steps import FineTuneStep
+from tsprune.study.tuning_steps import FineTuneStep, NarrowTuneStep
 
 ARMS = ("dense", "dense longer", "pruned", "fine-tuned", "iterative", "rewound")
 """Dense as trained; dense trained as much longer (the fair control); pruned and left; pruned once and trained on;
 pruned step by step while training on; the pruned model's mask on the initial weights, trained from there."""
 
+COMPARED = (
+    ("pruned", "dense longer"),
+    ("fine-tuned", "dense longer"),
+    ("fine-tuned", "pruned"),
+    ("iterative", "fine-tuned"),
+    ("rewound", "fine-tuned"),
+)
+"""Arm, and the arm it is compared with: at the same density and structure, the dense one aside."""
+
+_COLUMNS = ["model", "pred_len", "structure", "density_asked", "arm", "against"]
+_COLUMNS += ["relative", "low", "high", "clear", "seeds", "windows"]
+_HISTORY = ["model", "pred_len", "seed", "structure", "density_asked", "arm"]
+
 
 @dataclass(frozen=True)
 class FineTuningResult(StudyResult):
-    """``cells`` has a column ``arm`` (see ARMS); ``history`` a row per arm, density and epoch."""
+    """``cells`` has a column ``arm`` (see ARMS); ``history`` a row per arm, structure, density and epoch."""
 
     history: pd.DataFrame
+    comparisons: pd.DataFrame
+    """A row per model, horizon, structure, density and pair of COMPARED: test MSE of ``arm`` over that of ``against``
+    less one (``relative``), the interval of the paired block bootstrap (``low``, ``high``), and whether it is ``clear``
+    of zero. ``seeds`` with a result on both sides; 0: no comparison."""
 
 
-def fine_tune_steps(config: FineTuning, base: Base) -> tuple[PruneStep | FineTuneStep, ...]:
+def fine_tune_steps(config: FineTuning, base: Base) -> tuple[Step, ...]:
     """Every arm but the dense one, for every dense model. All arms train equally long after the dense training, except
     the rewound one, which starts over and gets the dense training's epochs as well."""
-    steps: list[PruneStep | FineTuneStep] = []
+    steps: list[Step] = []
     for trained in base.dense:
         recipe = trained.train.model_copy(
             update={
@@ -42,13 +63,27 @@ def fine_tune_steps(config: FineTuning, base: Base) -> tuple[PruneStep | FineTun
         shared = {"trained": trained, "scope": config.scope}
         steps.append(FineTuneStep(**shared, densities=[1.0], train=recipe))
         for density in sorted(config.densities, reverse=True):
-            path = [density ** ((i + 1) / config.stages) for i in range(config.stages)]
             steps += [
                 PruneStep(**shared, density=density),
                 FineTuneStep(**shared, densities=[density], train=recipe),
-                FineTuneStep(**shared, densities=[*path[:-1], density], train=recipe),
-                FineTuneStep(**shared, densities=[density], start="initial", train=again),
             ]
+            if density in config.compared_densities:
+                path = [density ** ((i + 1) / config.stages) for i in range(config.stages)]
+                steps += [
+                    FineTuneStep(**shared, densities=[*path[:-1], density], train=recipe),
+                    FineTuneStep(**shared, densities=[density], start="initial", train=again),
+                ]
+        if config.other_structures:
+            steps += [
+                NMStep(trained=trained),
+                FineTuneStep(**shared, structure="2:4", densities=[0.5], train=recipe),
+            ]
+            if can_narrow(trained):
+                for density in sorted(config.densities, reverse=True):
+                    steps += [
+                        StructuredStep(trained=trained, density=density),
+                        NarrowTuneStep(trained=trained, density=density, train=recipe),
+                    ]
     return tuple(steps)
 
 
@@ -60,11 +95,11 @@ def run_fine_tuning(
 ) -> FineTuningResult:
     """Run what is missing and gather the tables. Raises :class:`tsprune.errors.UserError` before anything runs."""
     base = base_steps(config)
-    steps = fine_tune_steps(config, base)
-    rows = run_steps((*base.naive, *base.dense, *steps), config, make_executor, progress)
-    everything = (*base.dense, *steps)
-    cells = cell_columns([rows[step.key] for step in everything])
-    cells["arm"] = [_arm(step) for step in everything]
+    steps = (*base.dense, *fine_tune_steps(config, base))
+    rows = run_steps((*base.naive, *steps), config, make_executor, progress)
+    cells = cell_columns([rows[step.key] for step in steps])
+    cells["arm"] = [_arm(step) for step in steps]
+    cells["structure"] = cells["structure"].fillna("unstructured")  # dense
     cells["mse_relative"] = relative_to_dense(cells, cells[cells["arm"] == "dense"])
     common = common_tables(base, rows, cells, config)
     common["protocol"] |= {
@@ -74,28 +109,59 @@ def run_fine_tuning(
         "iterative": f"{config.stages} prunings, {config.fine_tune_epochs // config.stages} epochs after each",
         "rewound": f"same mask, initial weights, at most {config.epochs + config.fine_tune_epochs} epochs with the "
         "recipe of the dense training",
+        "comparisons": "paired block bootstrap over seeds and test windows, blocks of one look-back and horizon, 95 %",
     }
-    return FineTuningResult(**common, history=_history(everything, rows))
+    if config.other_structures:
+        common["protocol"]["2:4 and structured"] = (
+            "2 of each 4 along the input by magnitude; widths narrowed together by group L2 importance, solved for the "
+            "share of all parameters; trained on as above"
+        )
+    store = Store(resolve(config.store))
+    return FineTuningResult(**common, history=_history(steps, rows), comparisons=_comparisons(store, steps, rows))
 
 
-def _arm(step: TrainStep | PruneStep | FineTuneStep) -> str:
-    return {"train": "dense", "prune": "pruned"}.get(step.kind) or step.arm
+def _arm(step: Step) -> str:
+    if isinstance(step, FineTuneStep | NarrowTuneStep):
+        return step.arm
+    return "dense" if isinstance(step, TrainStep) else "pruned"
 
 
-def _history(steps: tuple[TrainStep | PruneStep | FineTuneStep, ...], rows: dict[str, dict]) -> pd.DataFrame:
+def _comparisons(store: Store, steps: tuple[Step, ...], rows: dict[str, dict]) -> pd.DataFrame:
+    """Every pair of COMPARED that was run, over the seeds with a result on both sides."""
+    arms: dict[tuple, dict[int, Step]] = {}
+    for step in steps:
+        p = rows[step.key]["protocol"]
+        place = (p["model"], p["pred_len"], p.get("structure"), p["density_asked"], _arm(step))
+        arms.setdefault(place, {})[p["seed"]] = step
+    records = []
+    for (model, pred_len, structure, density, arm), ours in arms.items():
+        for against in (other for one, other in COMPARED if one == arm):
+            dense = against == "dense longer"
+            place = (model, pred_len, "unstructured" if dense else structure, 1.0 if dense else density, against)
+            others = arms.get(place)
+            if others is None:
+                continue
+            seeds = [s for s in ours if all(rows[side[s].key]["status"] == "ok" for side in (ours, others))]
+            found = compare(store, rows, [ours[s] for s in seeds], [others[s] for s in seeds]) if seeds else None
+            numbers = vars(found) | {"clear": found.clear} if found else {"clear": False, "seeds": 0, "windows": 0}
+            head = {"model": model, "pred_len": pred_len, "structure": structure, "density_asked": density}
+            records.append(head | {"arm": arm, "against": against} | numbers)
+    return pd.DataFrame(records, columns=_COLUMNS)
+
+
+def _history(steps: tuple[Step, ...], rows: dict[str, dict]) -> pd.DataFrame:
     """A row per epoch of every arm that trains on; ``mse_relative`` is to the dense model of the same seed."""
-    dense = {step.key: rows[step.key]["result"].get("mse") for step in steps if step.kind == "train"}
+    dense = {step.key: rows[step.key]["result"].get("mse") for step in steps if isinstance(step, TrainStep)}
     records = [
         {
-            **{name: rows[step.key]["protocol"][name] for name in ("model", "pred_len", "seed", "density_asked")},
+            **{name: rows[step.key]["protocol"][name] for name in _HISTORY if name != "arm"},
             "arm": step.arm,
             **record,
             "mse_relative": record["test_mse"] / dense[step.trained.key],
         }
         for step in steps
-        if isinstance(step, FineTuneStep)
+        if isinstance(step, FineTuneStep | NarrowTuneStep)
         for record in rows[step.key]["detail"].get("history", ())
         if record["test_mse"] is not None and dense[step.trained.key]
     ]
-    columns = ["model", "pred_len", "seed", "density_asked", "arm", "stage", "epoch", "val_mse", "test_mse"]
-    return pd.DataFrame(records, columns=[*columns, "mse_relative"])
+    return pd.DataFrame(records, columns=[*_HISTORY, "stage", "epoch", "val_mse", "test_mse", "mse_relative"])

@@ -14,7 +14,7 @@ from tsprune.study.steps import Step
 from tsprune.study.store import Corrupt, Store
 
 # Rows with these states are results: they are not computed again. A failed step is tried again by the next run.
-FINAL = ("ok", "diverged")
+FINAL = ("ok", "diverged", "broken")
 
 
 def run_grid(

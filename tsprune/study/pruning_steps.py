@@ -9,6 +9,9 @@ import torch
 from torch import nn
 
 from tsprune import measure
+from tsprune.data import Splits
+from tsprune.errors import UserError
+from tsprune.measure.macs import MacReport
 from tsprune.models import load_checkpoint
 from tsprune.pruners import (
     apply_masks,
@@ -27,6 +30,13 @@ from tsprune.pruners.structured import StructuredResult
 from tsprune.study.steps import MODEL_FILE, RESULTS_VERSION, Outcome, Step, TrainStep
 from tsprune.study.store import Store
 from tsprune.training import evaluate
+from tsprune.typed import digest
+
+# Enough to tell live parameters apart (as many are found with 32 windows and two draws), and quick.
+_LIVE_WINDOWS = 8
+
+# Multiply-adds of dense models by model and config: masks change no shape, so a process traces each model once.
+_TRACED: dict[str, MacReport] = {}
 
 
 class OnTrained(Step):
@@ -85,7 +95,7 @@ class PruneStep(OnTrained):
 
     def run(self, store: Store) -> Outcome:
         model = self.trained.load(store)
-        return _test_masked(self.trained, model, magnitude_masks(model, self.density, self.scope))
+        return _test_masked(self.trained, store, model, magnitude_masks(model, self.density, self.scope))
 
 
 class NMStep(OnTrained):
@@ -104,10 +114,16 @@ class NMStep(OnTrained):
     def columns(self) -> dict:
         return pruning_columns("magnitude", self.words(), "layer", self.n / self.m)
 
+    def load(self, store: Store) -> nn.Module:
+        """The masked model, its zeros stored as any other weight."""
+        model = self.trained.load(store)
+        apply_masks(model, nm_masks(model, self.n, self.m).masks)
+        return model
+
     def run(self, store: Store) -> Outcome:
         model = self.trained.load(store)
         masks, left = nm_masks(model, self.n, self.m)
-        return _test_masked(self.trained, model, masks, left=left)
+        return _test_masked(self.trained, store, model, masks, left=left)
 
 
 class NarrowStep(OnTrained):
@@ -133,6 +149,7 @@ class NarrowStep(OnTrained):
         with measure.PeakMemory(self.trained.train.device) as peak:
             scores = evaluate(found.model, splits.test, self.trained.train)
         finite = math.isfinite(scores.mse)
+        live = _live(self.trained, store, found.model, splits) if finite else {}
         weights = {name: w.numel() for name, w in prunable_weights(model).items()}
         narrow = {name: w.numel() for name, w in prunable_weights(found.model).items()}
         return Outcome(
@@ -144,7 +161,8 @@ class NarrowStep(OnTrained):
                 "density": sum(narrow.values()) / sum(weights.values()),
                 "density_all": found.achieved,
                 "macs_executed": measure.count_macs(found.model, one).macs_executed,
-            },
+            }
+            | live,
             detail={"groups": [asdict(group) for group in found.groups], "floor": found.floor},
             cost={"peak_memory_mib": peak.mib},
             status="ok" if finite else "diverged",
@@ -173,7 +191,10 @@ class StructuredStep(NarrowStep):
 
 
 class DepGraphStep(NarrowStep):
-    """Narrowed as the paper did: the share ``1 - density`` of the channels is removed, whatever that leaves."""
+    """Narrowed as the paper did: the share ``1 - density`` of the channels is removed, whatever that leaves.
+
+    Where the library breaks the model, that is the result: status ``broken``, and the reason.
+    """
 
     kind: ClassVar[str] = "depgraph"
 
@@ -187,21 +208,54 @@ class DepGraphStep(NarrowStep):
         return pruning_columns("depgraph_paper", "structured", "layer", self.density)
 
     def narrow(self, model: nn.Module, one: tuple) -> StructuredResult:
-        return depgraph_paper(model, one, self.density)
+        try:
+            return depgraph_paper(model, one, self.density)
+        except UserError as error:
+            raise _Broken(str(error)) from error
+
+    def run(self, store: Store) -> Outcome:
+        try:
+            return super().run(store)
+        except _Broken as broken:
+            return Outcome({}, {}, {}, status="broken", reason=str(broken))
+
+
+class _Broken(Exception):
+    """The pruned model does not run; the text says why."""
 
 
 def pruning_columns(method: str, structure: str, scope: str, density: float) -> dict:
     return {"method": method, "structure": structure, "scope": scope, "density_asked": density}
 
 
-def _test_masked(trained: TrainStep, model, masks: Masks, left: dict[str, str] | None = None) -> Outcome:
+def _live(
+    trained: TrainStep, store: Store, model: nn.Module, splits: Splits, masks: Masks | None = None
+) -> dict[str, float | int]:
+    """Parameters that still have an effect on the forecast, and as a share of the dense model's."""
+    few = splits.train.batch(torch.arange(min(_LIVE_WINDOWS, len(splits.train))))[:4]
+    live = measure.live_parameters(model, few, draws=1, masks=masks).live
+    return {"parameters_live": live, "density_live": live / store.row(trained.key)["result"]["parameters_live"]}
+
+
+def _macs(trained: TrainStep, model: nn.Module, one: tuple, masks: Masks) -> MacReport:
+    """Multiply-adds of ``model``, which has the widths of ``trained``, under ``masks``."""
+    key = digest([trained.model, trained.hyper])
+    if key not in _TRACED:
+        _TRACED[key] = measure.count_macs(model, one)
+    return _TRACED[key].with_masks(masks)
+
+
+def _test_masked(
+    trained: TrainStep, store: Store, model: nn.Module, masks: Masks, left: dict[str, str] | None = None
+) -> Outcome:
     """Test error and counts of ``model`` under ``masks``; ``left`` says which weights have none, and why."""
     splits = trained.data.splits(trained.train.device)
     with measure.PeakMemory(trained.train.device) as peak, pruned(model, masks):
         scores = evaluate(model, splits.test, trained.train)
     achieved = density(model, masks)
-    macs = measure.count_macs(model, splits.train.batch(torch.zeros(1, dtype=torch.long))[:4], masks)
+    macs = _macs(trained, model, splits.train.batch(torch.zeros(1, dtype=torch.long))[:4], masks)
     finite = math.isfinite(scores.mse)
+    live = _live(trained, store, model, splits, masks) if finite else {}
     return Outcome(
         result={
             "mse": scores.mse if finite else None,
@@ -213,7 +267,8 @@ def _test_masked(trained: TrainStep, model, masks: Masks, left: dict[str, str] |
             "macs_if_zeros_skipped": macs.macs_if_zeros_skipped,
             "density": achieved.over_prunable,
             "density_all": achieved.over_all,
-        },
+        }
+        | live,
         detail={"layers": layer_densities(model, masks), "left": left or {}},
         cost={"peak_memory_mib": peak.mib},
         status="ok" if finite else "diverged",

@@ -9,13 +9,16 @@ import torch
 
 from tsprune.models import create_model
 from tsprune.study.config import PruningSweep
+from tsprune.study.latency_step import LatencyStep
 from tsprune.study.progress import Progress
-from tsprune.study.pruning_steps import NMStep, PruneStep, StructuredStep
+from tsprune.study.pruning_steps import DepGraphStep, NMStep, PruneStep, StructuredStep
 from tsprune.study.result import Base, StudyResult, base_steps, common_tables, relative_to_dense, run_steps
 from tsprune.study.steps import TrainStep
 from tsprune.study.tables import cell_columns
 
 TOLERANCES = (0.0, 0.05, 0.10)
+
+Structure = NMStep | StructuredStep | DepGraphStep
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,18 @@ class SweepResult(StudyResult):
     layers: pd.DataFrame
     limits: pd.DataFrame
     structures: pd.DataFrame
-    """Every structure side by side: ``cells`` plus 2:4 and structured, with ``macs_share`` (of the dense model's)."""
+    """Every structure side by side: ``cells`` plus 2:4, structured, and the paper's protocol (method
+    ``depgraph_paper``, status ``broken`` where it breaks a model), with ``macs_share`` (of the dense model's) and
+    ``density_live`` (of the dense model's live parameters)."""
+    latency: pd.DataFrame
+    """A row per model, horizon, variant and batch size, first seed; speedups are over the dense model. One row with
+    the ``reason`` for a model that could not be timed."""
+
+    @property
+    def failures(self) -> int:
+        """Cells of any structure without a result. A model that the paper's protocol breaks is one."""
+        tables = (self.structures, self.naive, self.latency)
+        return int(sum((~table["status"].isin(["ok", "broken"])).sum() for table in tables))
 
 
 def prune_steps(config: PruningSweep, base: Base) -> tuple[PruneStep, ...]:
@@ -39,18 +53,37 @@ def prune_steps(config: PruningSweep, base: Base) -> tuple[PruneStep, ...]:
     )
 
 
-def structure_steps(config: PruningSweep, base: Base) -> tuple[NMStep | StructuredStep, ...]:
-    """2:4 and structured pruning of every dense model that has widths to narrow (DLinear has none)."""
-    steps: list[NMStep | StructuredStep] = []
+def structure_steps(config: PruningSweep, base: Base) -> tuple[Structure, ...]:
+    """2:4, structured pruning and the paper's protocol, for every dense model that has widths to narrow (DLinear has
+    none)."""
+    steps: list[Structure] = []
     for trained in base.dense:
         if config.two_of_four:
             steps.append(NMStep(trained=trained))
         if can_narrow(trained):
-            steps += [
-                StructuredStep(trained=trained, density=density)
-                for density in sorted(config.structured_densities, reverse=True)
-            ]
+            for kind in (StructuredStep, DepGraphStep) if config.depgraph_paper else (StructuredStep,):
+                steps += [
+                    kind(trained=trained, density=density)
+                    for density in sorted(config.structured_densities, reverse=True)
+                ]
     return tuple(steps)
+
+
+def latency_steps(
+    config: PruningSweep, base: Base, pruned: tuple[PruneStep, ...], others: tuple[Structure, ...]
+) -> tuple[LatencyStep, ...]:
+    """Per horizon and model, first seed: dense, masked at the lowest density (zeros in place), 2:4, structured."""
+    if not config.latency_repeats:
+        return ()
+    lowest = min(config.densities)
+    timed = [s for s in pruned if s.density == lowest and s.scope == config.scopes[0]]
+    timed += [s for s in others if not isinstance(s, DepGraphStep)]
+    steps = []
+    for trained in base.dense:
+        if trained.seed == config.seeds[0]:
+            variants = (trained, *(step for step in timed if step.trained == trained))
+            steps.append(LatencyStep(name=trained.model, of=variants, repeats=config.latency_repeats))
+    return tuple(step for step in steps if len(step.of) > 1)
 
 
 def can_narrow(trained: TrainStep) -> bool:
@@ -69,9 +102,10 @@ def run_sweep(
     """Run what is missing and gather the tables. Raises :class:`tsprune.errors.UserError` before anything runs."""
     base = base_steps(config)
     pruned, others = prune_steps(config, base), structure_steps(config, base)
-    rows = run_steps((*base.naive, *base.dense, *pruned, *others), config, make_executor, progress)
+    timed = latency_steps(config, base, pruned, others)
+    rows = run_steps((*base.naive, *base.dense, *pruned, *others, *timed), config, make_executor, progress)
     cells = _cells(base, pruned, rows, config)
-    structures = _structures(base, others, rows, cells)
+    structures = _structures(others, rows, cells)
     common = common_tables(base, rows, cells, config)
     common["protocol"]["pruning"] = (
         "one-shot magnitude, unstructured, no retraining; every weight tensor of two or more dimensions"
@@ -83,18 +117,24 @@ def run_sweep(
             "ranking over the model, solved for the share of parameters"
             + (f"; nothing to narrow in {', '.join(unable)}" if unable else "")
         )
+    if any(isinstance(step, DepGraphStep) for step in others):
+        common["protocol"]["DepGraph as published"] = (
+            "torch-pruning, pruning_ratio = 1 - density per channel, group L2 importance, each layer alike; a share of "
+            "channels, not of parameters"
+        )
     return SweepResult(
         **common,
         layers=_layers(base, pruned, rows, config),
         limits=pruning_limits(cells),
         structures=structures,
+        latency=_latency(timed, rows, structures),
     )
 
 
 def _cells(base: Base, pruned: tuple[PruneStep, ...], rows: dict[str, dict], config: PruningSweep) -> pd.DataFrame:
     """A row per model, horizon, seed, scope and density; dense stands once per scope, at density 1."""
     dense = cell_columns([rows[step.key] for step in base.dense])
-    dense = dense.assign(structure="unstructured").drop(columns="scope")
+    dense = dense.assign(structure="unstructured", density_live=1.0).drop(columns="scope")
     dense = dense.merge(pd.DataFrame({"scope": config.scopes}), how="cross")
     frames = [dense]
     if pruned:
@@ -107,7 +147,7 @@ def _cells(base: Base, pruned: tuple[PruneStep, ...], rows: dict[str, dict], con
     return cells.loc[index].reset_index(drop=True)
 
 
-def _structures(base: Base, others: tuple, rows: dict[str, dict], cells: pd.DataFrame) -> pd.DataFrame:
+def _structures(others: tuple[Structure, ...], rows: dict[str, dict], cells: pd.DataFrame) -> pd.DataFrame:
     """``cells`` and the other structures in one table, with the multiply-adds as a share of the dense model's.
 
     ``macs_share``: executed for structured, if zeros were skipped for masks (which no dense kernel does).
@@ -121,6 +161,26 @@ def _structures(base: Base, others: tuple, rows: dict[str, dict], cells: pd.Data
     cost = table["macs_if_zeros_skipped"].fillna(table["macs_executed"])
     table["macs_share"] = cost / executed.reindex(pd.MultiIndex.from_frame(table[same])).to_numpy()
     return table
+
+
+def _latency(timed: tuple[LatencyStep, ...], rows: dict[str, dict], structures: pd.DataFrame) -> pd.DataFrame:
+    """What was timed, with the columns that name the variant and its share of multiply-adds."""
+    names = ["model", "pred_len", "seed", "method", "structure", "scope", "density_asked"]
+    shares = structures.set_index(["model", "pred_len", "seed", "method", "density_asked", "scope"])["macs_share"]
+    records = []
+    for step in timed:
+        row = rows[step.key]
+        state = {"status": row["status"], "reason": row["reason"]}
+        order = [variant.key for variant in step.of]
+        for record in sorted(row["detail"].get("latency", ()), key=lambda record: order.index(record["key"])):
+            head = {name: rows[record["key"]]["protocol"].get(name) for name in names}
+            share = 1.0 if head["method"] == "dense" else shares[tuple(head[name] for name in shares.index.names)]
+            records.append(head | record | {"macs_share": share} | state)
+        if row["status"] != "ok":
+            records.append(rows[step.of[0].key]["protocol"] | state)
+    timing = ["batch", "threads", "device", "repeats", "median_ms", "p5_ms", "p95_ms"]
+    timing += ["speedup", "speedup_p5", "speedup_p95"]
+    return pd.DataFrame(records, columns=[*names, "macs_share", *timing, "status", "reason"])
 
 
 def _layers(base: Base, pruned: tuple[PruneStep, ...], rows: dict[str, dict], config: PruningSweep) -> pd.DataFrame:

@@ -18,6 +18,7 @@ _CELL = [
     "density_asked",
     "density",
     "density_all",
+    "density_live",
     "parameters",
     "macs_executed",
     "macs_if_zeros_skipped",
@@ -52,7 +53,8 @@ def cell_columns(rows: Iterable[dict]) -> pd.DataFrame:
     """The wide table of the cells: a row per cell, the columns that figures and tables read."""
     frame = pd.DataFrame([row["protocol"] | row["result"] | _state(row) for row in rows])
     frame = frame.reindex(columns=_CELL)
-    numbers = ["density_asked", "density", "density_all", "mse", "mae", "macs_executed", "macs_if_zeros_skipped"]
+    numbers = ["density_asked", "density", "density_all", "density_live", "mse", "mae"]
+    numbers += ["macs_executed", "macs_if_zeros_skipped"]
     return frame.astype({name: float for name in numbers})
 
 
