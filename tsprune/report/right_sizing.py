@@ -32,8 +32,8 @@ COSTS = {
 AXES = {
     "parameters": "parameters",
     "macs_executed": "multiply-adds",
-    "latency_1_ms": "latency, 1 window",
-    "latency_32_ms": "latency, 32 windows",
+    "latency_1_ms": "latency of 1 window",
+    "latency_32_ms": "latency of 32 windows",
     "unpruned": "the large one, not pruned",
 }
 """What is equal in a comparison; the last is against the large model, trained as long and not pruned."""

@@ -41,7 +41,7 @@ def comparison_table(comparison: pd.DataFrame) -> Styler:
             "dense match": _match(row) if found else str(row["reason"]),
             "MSE against it": _interval(row),
             "wins": _winner(row),
-            "without fine-tuning": _interval(bare.loc[key].to_dict()) if key in bare.index else "",
+            "without fine-tuning": _signed(bare.at[key, "relative"]) if key in bare.index else "",
         }
     index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", "pruned to", "equal"])
     caption = (
@@ -151,8 +151,8 @@ def _clause(model: str, rows: pd.DataFrame, large: int) -> str:
         parts.append(text)
     noise = len(known) - len(pruned) - len(dense)
     if not parts:
-        sizes = "the size" if len(known) == 1 else f"all {len(known)} sizes"
-        return f"**{model}** pruned and dense do not differ by more than the noise at {sizes} compared"
+        sizes = "size" if len(known) == 1 else f"{len(known)} sizes"
+        return f"**{model}** pruned and dense do not differ by more than the noise at the {sizes} compared"
     if noise:
         parts.append(f"in {noise} of {len(known)} the difference lies within the noise")
     return f"**{model}** " + ", ".join(parts)
@@ -252,8 +252,12 @@ def _winner(row: dict) -> str:
 def _interval(row: dict) -> str:
     if pd.isna(row["relative"]):
         return ""
-    low, middle, high = (f"{100 * row[name]:+.1f}".replace("-", "−") for name in ("low", "relative", "high"))
-    return f"{middle}{NBSP}% ({low} to {high})"
+    low, high = (_signed(row[name]).split(NBSP)[0] for name in ("low", "high"))
+    return f"{_signed(row['relative'])} ({low} to {high})"
+
+
+def _signed(share: float) -> str:
+    return "" if pd.isna(share) else f"{100 * share:+.1f}{NBSP}%".replace("-", "−")
 
 
 def _choice(width: int, density: float) -> str:

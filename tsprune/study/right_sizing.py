@@ -170,7 +170,7 @@ def run_right_sizing(
         cells = pd.concat([cells, cell_columns(lost).assign(arm="latency")], ignore_index=True)
     store = Store(resolve(config.store))
     common = common_tables(base, rows, cells, config)
-    common["protocol"] |= _protocol(config)
+    common["protocol"] |= _protocol(config, _clocked(rows, timed))
     return RightSizingResult(
         **common,
         sizes=sizes,
@@ -196,8 +196,7 @@ def latency_steps(ways: Iterable[Way], rows: dict[str, dict]) -> list[LatencySte
 def _latency(ways: list[Way], rows: dict[str, dict], timed: list[LatencyStep]) -> pd.DataFrame:
     """``latency_1_ms`` and ``latency_32_ms`` in the order of :func:`_frame`. Training on changes no width, so what it
     starts from was timed; what seeds differ in, when pruned, is a few widths."""
-    records = [record for step in timed for record in rows[step.key]["detail"].get("latency", ())]
-    times = {(record["key"], record["batch"]): record["median_ms"] for record in records}
+    times = {(record["key"], record["batch"]): record["median_ms"] for record in _clocked(rows, timed)}
     found: dict[tuple, dict[str, float]] = {}
     for way in ways:
         sizes = [{b: times[step.key, b] for b in (1, 32)} for step in way.steps if (step.key, 1) in times]
@@ -205,6 +204,11 @@ def _latency(ways: list[Way], rows: dict[str, dict], timed: list[LatencyStep]) -
             found[_built(way)] = {f"latency_{batch}_ms": ms for batch, ms in sizes[0].items()}
     values = [found.get(_built(way), {}) for way in ways for _ in way.steps]
     return pd.DataFrame(values, columns=["latency_1_ms", "latency_32_ms"], dtype=float)
+
+
+def _clocked(rows: dict[str, dict], timed: list[LatencyStep]) -> list[dict]:
+    """A record per model and batch size that was timed."""
+    return [record for step in timed for record in rows[step.key]["detail"].get("latency", ())]
 
 
 def _built(way: Way) -> tuple:
@@ -310,8 +314,9 @@ def _choices(ways: list[Way], data_map: pd.DataFrame, rows: dict[str, dict], sto
     return pd.DataFrame(records, columns=[*columns, "full_width", "full_density", *_PAIRED])
 
 
-def _protocol(config: RightSizing) -> dict[str, str]:
-    """What only this study's numbers stand for, as readable lines."""
+def _protocol(config: RightSizing, clocked: list[dict]) -> dict[str, str]:
+    """What only this study's numbers stand for, as readable lines. Times that scatter tell of a busy machine."""
+    scatter = max((record["p95_ms"] / record["median_ms"] for record in clocked), default=float("nan"))
     widths = ", ".join(map(str, sorted([*config.widths, config.d_model])))
     return {
         "sizes": f"d_model {widths}, encoder layers {', '.join(map(str, sorted(config.depths)))}; d_ff in proportion "
@@ -327,7 +332,7 @@ def _protocol(config: RightSizing) -> dict[str, str]:
         f"seeds and over blocks of {config.seq_len} + horizon windows; claimed where it leaves out 0, and never from "
         "one seed",
         "latency": "median of 30 calls, all sizes of a model in turn, 1 thread, first seed, nothing else of the study "
-        "running",
+        f"running; 95th percentile up to {scatter:.1f} times the median",
         "map": "the most recent share of the training windows, as many steps whatever the share; all seeds; the best "
         "choice by validation MSE",
     }
