@@ -167,18 +167,20 @@ def test_several_models_have_a_clause_and_a_line_each():
 
 
 def test_the_figure_has_a_line_per_size_and_the_naive_forecast():
-    figure = scale_figure(cells(), NAIVE)
+    figure = scale_figure(cells(), NAIVE.replace({"mse": {0.5: 0.42}}))
     left, right = figure.axes
     drawn = {axes: [line for line in axes.lines if line.get_marker() != "None"] for axes in figure.axes}
     assert (len(drawn[left]), len(drawn[right])) == (2, 3)
     for axes in figure.axes:
         assert axes.get_xscale() == axes.get_yscale() == "log"
-        assert [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "None"] == [0.5]
+        assert [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "None"] == [0.42]
     assert list(drawn[left][0].get_xdata()) == [100, 1000]
     assert drawn[left][1].get_ydata() == pytest.approx([0.345, 0.255])
     labels = [entry.get_text() for legend in figure.legends for entry in legend.get_texts()]
     assert labels[:3] == ["d_model 16", "d_model 64", "seasonal naive"]
     assert "structured, density 0.1" in labels and "unstructured, density 0.1" in labels
+    far = scale_figure(cells(), NAIVE.replace({"mse": {0.5: 0.9}}))
+    assert all("seasonal naive 0.900, above" in axes.texts[0].get_text() for axes in far.axes)
     with pytest.raises(UserError, match="none of the 28 cells finished"):
         scale_figure(cells().assign(status="failed"), NAIVE)
 

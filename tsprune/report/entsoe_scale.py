@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from pandas.io.formats.style import Styler
 
 from tsprune.errors import UserError
@@ -37,7 +37,8 @@ def scale_figure(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
 
     Left a line per width. Right the widest model pruned and fine-tuned, a colour per density and a stroke per
     structure, beside the smallest dense model trained as long. Line: mean over the seeds; band: lowest to highest. The
-    dotted line is the seasonal naive forecast. Both axes are logarithmic. Raises UserError for an empty table, a
+    dotted line is the seasonal naive forecast; where it is so far above that the models' lines could not be told apart,
+    a note says where it is. Both axes are logarithmic. Raises UserError for an empty table, a
     missing column, and where no cell finished.
     """
     need(cells, "cells", _CELLS)
@@ -69,10 +70,15 @@ def scale_figure(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
                     _line(right, own, color=tone, linestyle=stroke, marker="o" if stroke == "-" else "s")
             control = group[group["arm"] == "dense longer"]
             _line(right, control, color=colours[widths[0]], marker=MARKERS[0])
+            drawn = group.loc[group["arm"] != "pruned", "mse"]
+            _mse_axis(left, drawn.min(), drawn.max(), levels[pred_len])
             for axes in (left, right):
-                axes.axhline(levels[pred_len], **_NAIVE_LINE, zorder=1)
                 _windows_axis(axes, group)
-            _mse_axis(left, [*group.loc[group["arm"] != "pruned", "mse"], levels[pred_len]])
+                if levels[pred_len] <= left.get_ylim()[1]:
+                    axes.axhline(levels[pred_len], **_NAIVE_LINE, zorder=1)
+                else:
+                    text = f"seasonal naive {error_text(levels[pred_len])}, above the panel \u2191"
+                    axes.text(0.98, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=9)
             right.grid(axis="y", zorder=0)
             left.set_ylabel("Test MSE, scaled data (log scale)")
         for axes in grid[-1]:
@@ -226,7 +232,7 @@ def week_figure(week: pd.DataFrame, unit: str | None) -> Figure:
             axes.yaxis.set_major_locator(MaxNLocator(5))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
             axes.grid(zorder=0)
-            axes.margins(x=0.01)
+            axes.margins(x=0)
         locator = AutoDateLocator(maxticks=9)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
@@ -457,10 +463,12 @@ def _windows_axis(axes: Axes, rows: pd.DataFrame) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _mse_axis(axes: Axes, values: list[float]) -> None:
+def _mse_axis(axes: Axes, low: float, high: float, naive: float) -> None:
+    """Log axis of the models' errors, with the naive forecast's where that leaves them half of the panel."""
+    top = max(high, naive) if naive < high**2 / low else 1.06 * high
     axes.set_yscale("log")
-    axes.set_ylim(0.93 * min(values), 1.08 * max(values))
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axes.set_ylim(0.95 * low, 1.06 * top)
+    axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.grid(axis="y", zorder=0)
