@@ -71,43 +71,51 @@ SAME = choices((0.1, 8, 1.0, 0.0, 0.0, 0.0), (1.0, 8, 1.0, 0.0, 0.0, 0.0))
 
 def test_the_verdict_claims_what_is_clear_with_its_interval():
     worse = comparison(parameters=(0.012, 0.041, 0.07), unpruned=(0.1, 0.2, 0.3))
-    text = right_sizing_verdict(sizes(), worse, SAME)
+    text = right_sizing_verdict(sizes(), worse, SAME, NAIVE)
     assert text.startswith("On ETTh1 (horizon 96, 2 seeds), all models trained as long: **M** dense d_model 4 beats")
     assert "pruned to its size and fine-tuned by 4.1\u00a0% (95\u00a0% interval 1.2 to 7.0\u00a0%)." in text
     assert "clearly worse in 1 of 1 (at most 20.0\u00a0%: **M** at the size of d_model 4)" in text
     better = comparison(parameters=(-0.07, -0.041, -0.012))
-    text = right_sizing_verdict(sizes(), better, SAME)
+    text = right_sizing_verdict(sizes(), better, SAME, NAIVE)
     assert "**M** d_model 8 pruned to the size of a dense d_model 4 and fine-tuned beats it by 4.1\u00a0%" in text
     assert "(95\u00a0% interval 1.2 to 7.0\u00a0%)" in text
 
 
 def test_a_difference_within_the_noise_is_no_claim_and_one_seed_claims_nothing():
     noise = comparison(parameters=(-0.02, 0.041, 0.1), macs_executed=None)
-    text = right_sizing_verdict(sizes(), noise, SAME)
+    text = right_sizing_verdict(sizes(), noise, SAME, NAIVE)
     assert "**M** pruned and dense do not differ by more than the noise" in text
     assert "beats" not in text
     assert "At equal multiply-adds, 1 without a dense model so cheap." in text
-    one = right_sizing_verdict(sizes(seeds=(1,)), comparison(seeds=1, parameters=(0.01, 0.04, 0.07)), SAME)
+    one = right_sizing_verdict(sizes(seeds=(1,)), comparison(seeds=1, parameters=(0.01, 0.04, 0.07)), SAME, NAIVE)
     assert "no difference between pruned and dense models is claimed" in one
     assert "beats" not in one and "wins" not in one
 
 
+def test_models_that_a_naive_forecast_beats_are_named_and_its_level_is_in_view():
+    table, low = comparison(parameters=(0.01, 0.04, 0.07)), NAIVE.assign(mse=[0.4, 0.45])
+    text = right_sizing_verdict(sizes(), table, SAME, low)
+    assert text.endswith("No size of **M** does better than the best naive forecast (MSE 0.400).")
+    assert "naive" not in right_sizing_verdict(sizes(), table, SAME, NAIVE)
+    assert pareto_figure(sizes(), low).axes[0].get_ylim()[0] < 0.4
+
+
 def test_every_model_has_a_clause_of_its_own():
     both = pd.concat([comparison("M", parameters=(0.01, 0.04, 0.07)), comparison("N", parameters=(-0.4, 0.1, 0.5))])
-    first = right_sizing_verdict(sizes(models=("M", "N")), both, SAME).split("\n")[0]
+    first = right_sizing_verdict(sizes(models=("M", "N")), both, SAME, NAIVE).split("\n")[0]
     assert "**M** dense d_model 4 beats" in first
     assert "**N** pruned and dense do not differ by more than the noise" in first
 
 
 def test_the_amount_of_data_changes_the_choice_only_where_the_test_errors_say_so():
     table = comparison(parameters=(0.01, 0.04, 0.07))
-    assert "is the same for every share of the data" in right_sizing_verdict(sizes(), table, SAME)
+    assert "is the same for every share of the data" in right_sizing_verdict(sizes(), table, SAME, NAIVE)
     pays = choices((0.1, 4, 0.25, -0.09, -0.05, -0.01), (1.0, 8, 1.0, 0.0, 0.0, 0.0))
-    text = right_sizing_verdict(sizes(), table, pays)
+    text = right_sizing_verdict(sizes(), table, pays, NAIVE)
     assert "**M** with 10\u00a0% of the data does best with d_model 4 pruned to 0.25, 5.0\u00a0% better than" in text
     assert "d_model 8 dense, the choice on all of it" in text
     noise = choices((0.1, 4, 0.25, -0.09, -0.01, 0.05), (1.0, 8, 1.0, 0.0, 0.0, 0.0))
-    assert "by nothing clear in test error" in right_sizing_verdict(sizes(), table, noise)
+    assert "by nothing clear in test error" in right_sizing_verdict(sizes(), table, noise, NAIVE)
     html = choices_table(noise).to_html()
     for words in ("d_model 4 pruned to 0.25", "−1.0\u00a0% (−9.0 to +5.0)", "the same"):
         assert words in html, words
@@ -118,14 +126,14 @@ def test_failed_cells_and_floors_are_told_with_their_reasons():
     assert size_failures_table(table) is None
     table.loc[0, ["status", "reason", "mse"]] = ["diverged", "loss not finite at epoch 1", None]
     table.loc[11, "reason"] = "0.4000 is the least"
-    text = right_sizing_verdict(table, comparison(parameters=(0.01, 0.04, 0.07)), SAME)
+    text = right_sizing_verdict(table, comparison(parameters=(0.01, 0.04, 0.07)), SAME, NAIVE)
     assert "1 of 12 cells did not finish and are left out; **M** could not be pruned to every size" in text
     html = size_failures_table(table).to_html()
     for words in ("loss not finite at epoch 1", "size not reached", "0.4000 is the least", "1 of 12 cells"):
         assert words in html, words
     lost = table.assign(status="failed", mse=None)
     nothing = comparison(parameters=None)
-    assert "there is no answer here" in right_sizing_verdict(lost, nothing, SAME.iloc[:0])
+    assert "there is no answer here" in right_sizing_verdict(lost, nothing, SAME.iloc[:0], NAIVE)
     assert comparison_figure(nothing) is None
     assert choices_table(SAME.iloc[:0]) is None
     with pytest.raises(UserError, match="none of the 12 cells finished"):

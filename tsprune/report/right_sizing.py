@@ -58,9 +58,9 @@ def pareto_figure(
 
     Dense models that were trained as long as the fine-tuned ones, a line per depth; the large model pruned to several
     sizes, with and without fine-tuning. Line: mean over the seeds at the mean cost; bar: lowest to highest seed. The
-    best naive forecast is a dotted line where it is in view. A pruned model whose error is far above all others sits
-    at the upper edge, and a note gives the largest. Raises UserError for an empty table, a missing column, an unknown
-    cost, and where no cell finished.
+    best naive forecast is a dotted line unless it lies above the panel. A pruned model whose error is far above all
+    others sits at the upper edge, and a note gives the largest. Raises UserError for an empty table, a missing column,
+    an unknown cost, and where no cell finished.
     """
     for cost in costs:
         if cost not in COSTS:
@@ -86,7 +86,7 @@ def pareto_figure(
                     _front(axes, own, cost, look, top)
                 _cost_axis(axes, group[cost])
                 _naive_line(axes, naive[naive["pred_len"] == pred_len], top)
-            bottom = group["mse"].min()
+            bottom = min(group["mse"].min(), naive.loc[naive["pred_len"] == pred_len, "mse"].min())
             row[0].set_ylim(bottom - 0.06 * (top - bottom), top)
             row[0].set_title(_case(sizes, model, pred_len))
             row[0].set_ylabel("Test MSE")

@@ -100,7 +100,9 @@ def size_failures_table(cells: pd.DataFrame) -> Styler | None:
     return styled(table, f"{lost} of {len(cells)} cells have no result; {len(told) - lost} ended at a floor.")
 
 
-def right_sizing_verdict(sizes: pd.DataFrame, comparison: pd.DataFrame, choices: pd.DataFrame) -> str:
+def right_sizing_verdict(
+    sizes: pd.DataFrame, comparison: pd.DataFrame, choices: pd.DataFrame, naive: pd.DataFrame
+) -> str:
     """Prune or train small, as Markdown: the answer at equal parameters in the first sentence, then the other axes,
     what pruning cost, what the amount of data changes, and what to beware of.
 
@@ -108,6 +110,7 @@ def right_sizing_verdict(sizes: pd.DataFrame, comparison: pd.DataFrame, choices:
     """
     need(sizes, "sizes", SIZES)
     need(comparison, "comparison", [*COMPARISON, *DIFFERENCE])
+    need(naive, "naive", ["pred_len", "model", "mse"])
     tuned = comparison[comparison["arm"] == "fine-tuned"]
     seeds = int(sizes.loc[sizes["status"] == "ok", "seed"].nunique())
     where = f"On {listed([str(name) for name in sizes['dataset'].unique()])} ({_horizons(sizes)}, "
@@ -124,6 +127,7 @@ def right_sizing_verdict(sizes: pd.DataFrame, comparison: pd.DataFrame, choices:
     clauses = [_clause(model, rows, large) for model, rows in equal.groupby("model", sort=False)]
     first = f"{where}, all models trained as long: " + "; ".join(clauses) + "."
     details = [_other_axes(tuned), _bare(comparison), _cost_of_pruning(tuned, large), _data_words(choices)]
+    details.append(_standing(sizes, naive))
     return f"{first}\n\n" + " ".join(text for text in details if text) + _lost(sizes)
 
 
@@ -224,6 +228,20 @@ def _data_words(choices: pd.DataFrame) -> str:
         names = listed([f"**{model}**" for model in changed["model"].unique()])
         return f"The choice by validation changes with the amount of data for {names}, by nothing clear in test error."
     return "The best choice of width and density is the same for every share of the data tried."
+
+
+def _standing(sizes: pd.DataFrame, naive: pd.DataFrame) -> str:
+    """The models of which no size, dense or pruned, does better than a forecast that learns nothing."""
+    by = ["model", "pred_len"]
+    best = sizes[sizes["status"] == "ok"].groupby([*by, "arm", "width", "depth"], sort=False)["mse"].mean()
+    best = best.groupby(level=by, sort=False).min()
+    level = naive.groupby("pred_len")["mse"].min()
+    fallen = [model for (model, pred_len), mse in best.items() if mse >= level[pred_len]]
+    if not fallen:
+        return ""
+    names = listed([f"**{model}**" for model in dict.fromkeys(fallen)])
+    where = f"MSE {error_text(level.min())}" if len(level) == 1 else "at one horizon or more"
+    return f"No size of {names} does better than the best naive forecast ({where})."
 
 
 def _lost(sizes: pd.DataFrame) -> str:
