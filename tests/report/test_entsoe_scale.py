@@ -181,6 +181,7 @@ def test_the_figure_has_a_line_per_size_and_the_naive_forecast():
     assert "structured, density 0.1" in labels and "unstructured, density 0.1" in labels
     far = scale_figure(cells(), NAIVE.replace({"mse": {0.5: 0.9}}))
     assert all("seasonal naive 0.900, above" in axes.texts[0].get_text() for axes in far.axes)
+    assert [entry.get_text() for entry in far.legends[0].get_texts()] == ["d_model 16", "d_model 64"]
     with pytest.raises(UserError, match="none of the 28 cells finished"):
         scale_figure(cells().assign(status="failed"), NAIVE)
 

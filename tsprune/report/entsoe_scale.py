@@ -87,7 +87,8 @@ def scale_figure(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
             _handle(f"d_model {width}", color=colours[width], marker=MARKERS[i % len(MARKERS)])
             for i, width in enumerate(widths)
         ]
-        dense.append(Line2D([], [], **_NAIVE_LINE, label="seasonal naive"))
+        if any(line.get_linestyle() == ":" for axes in grid.flat for line in axes.lines):
+            dense.append(Line2D([], [], **_NAIVE_LINE, label="seasonal naive"))
         cut = [
             _handle(f"{structure}, density {densities[d]}", color=tones[d], linestyle=stroke, marker=marker)
             for (structure, stroke), marker in zip(_LINES.items(), "os", strict=True)
