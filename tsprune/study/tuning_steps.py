@@ -14,7 +14,7 @@ from tsprune.pruners.masks import Masks
 from tsprune.study.pruning_steps import OnTrained, StructuredStep, pruning_columns
 from tsprune.study.steps import MODEL_FILE, Outcome, Step, TrainStep
 from tsprune.study.store import Store
-from tsprune.training import Controller, TrainConfig, TrainResult, evaluate, train
+from tsprune.training import Controller, Scores, TrainConfig, TrainResult, evaluate, train
 
 
 class FineTuneStep(OnTrained):
@@ -83,11 +83,11 @@ class FineTuneStep(OnTrained):
                     model.load_state_dict(self.trained.build().state_dict())
                 apply_masks(model, masks)
                 held = HeldMasks(masks)
-                done = train_on(model, splits, recipe, self.trained, history, stage=stage, controller=held)
+                done, scores = train_on(model, splits, recipe, self.trained, history, stage=stage, controller=held)
                 seconds += done.seconds_per_epoch * done.epochs_run
                 if done.status != "ok":
                     return Outcome({}, {"history": history}, {}, status=done.status, reason=done.reason)
-        scores, achieved = evaluate(model, splits.test, recipe), density(model, masks)
+        achieved = density(model, masks)
         epochs = sum(record["epoch"] > 0 for record in history)
         result = {
             "mse": scores.mse,
@@ -147,10 +147,10 @@ class NarrowTuneStep(OnTrained):
         splits = self.trained.data.splits(self.trained.train.device)
         model, history = self.narrow.load(store), []
         with measure.PeakMemory(self.trained.train.device) as peak:
-            done = train_on(model, splits, self.train, self.trained, history)
+            done, scores = train_on(model, splits, self.train, self.trained, history)
         if done.status != "ok":
             return Outcome({}, {"history": history}, {}, status=done.status, reason=done.reason)
-        scores, before = evaluate(model, splits.test, self.train), store.row(self.narrow.key)["result"]
+        before = store.row(self.narrow.key)["result"]
         result = {
             "mse": scores.mse,
             "mae": scores.mae,
@@ -172,26 +172,27 @@ def train_on(
     *,
     stage: int = 0,
     controller: Controller | None = None,
-) -> TrainResult:
+) -> tuple[TrainResult, Scores]:
     """Train a pruned model in place on the windows of ``trained``, and keep the best state by validation MSE.
 
-    ``history`` gains a record per epoch: ``stage``, ``epoch`` (over all stages; 0 is the state before the first),
-    ``val_mse``, ``test_mse``.
+    Returns the test scores of that state as well. ``history`` gains a record per epoch: ``stage``, ``epoch`` (over all
+    stages; 0 is the state before the first), ``val_mse``, ``test_mse``.
     """
     before = {name: value.clone() for name, value in model.state_dict().items()}
     start = evaluate(model, splits.val, recipe)
     offset = stage * recipe.epochs
-    test = evaluate(model, splits.test, recipe)
-    history.append({"stage": stage, "epoch": offset, "val_mse": start.mse, "test_mse": test.mse})
+    tests = [evaluate(model, splits.test, recipe)]
+    history.append({"stage": stage, "epoch": offset, "val_mse": start.mse, "test_mse": tests[0].mse})
 
     def note(record: dict) -> None:
-        test = evaluate(model, splits.test, recipe)
+        tests.append(evaluate(model, splits.test, recipe))
         entry = {"stage": stage, "epoch": offset + record["epoch"], "val_mse": record["val_mse"]}
-        history.append(entry | {"test_mse": test.mse})
+        history.append(entry | {"test_mse": tests[-1].mse})
 
     seed = trained.seed + 1000 * (stage + 1)  # other batches than those of the first epochs of training
     windows = trained.windows(splits)
     done = train(model, windows, splits.val, recipe, seed=seed, controller=controller, on_epoch=note)
     if done.status == "ok" and not done.best_val_mse < start.mse:
         model.load_state_dict(before)
-    return done
+        return done, tests[0]
+    return done, tests[done.best_epoch]
