@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 from pandas.io.formats.style import Styler
 
 from tsprune.errors import UserError, unknown
@@ -64,7 +64,8 @@ def why_table(conditions: pd.DataFrame) -> Styler:
         label = (row["dataset"], row["model"], *([f"{row['pred_len']}"] if several else []), row["scope"])
         rows[label] = _explained(row)
     names = ["dataset", "model", *(["horizon"] if several else []), "scope"]
-    table = pd.DataFrame(list(rows.values()), index=pd.MultiIndex.from_tuples(rows, names=names))
+    columns = max(rows.values(), key=len)  # those of a model that fails, where one does
+    table = pd.DataFrame(list(rows.values()), index=pd.MultiIndex.from_tuples(rows, names=names), columns=list(columns))
     caption = (
         "The first density that misses the accuracy (MSE more than 5 % above dense), and why. Free: dead or near zero "
         "when pruning starts. Groups: losses with one group pruned and all else dense."
@@ -160,23 +161,21 @@ def prediction_figure(cells: pd.DataFrame) -> Figure:
 
 def _explained(row: dict) -> dict[str, str]:
     """One row of :func:`why_table`."""
+    told = {"condition": _condition(row)}
     if row["kind"] == "no result":
-        return {"condition": _condition(row)}
-    cells = {
-        "dense over repeat last": f"{row['mse_dense'] / row['mse_repeat_last']:.2f}",
-        "free weights": percent(row["dead"] + row["near_zero"]),
-        "keeps 5 % down to": density_text(row["keeps"]) if row["keeps"] < 1 else "no density tried",
-    }
+        return told
+    told["keeps 5 % down to"] = density_text(row["keeps"]) if row["keeps"] < 1 else "no density tried"
     if row["kind"] != "keeps":
         group = f"{readable_layer(row['first_top_group'])}, {_loss(row['first_top_loss'])}"
-        cells |= {
+        told |= {
             "first miss": f"{density_text(row['first_density'])}: {_loss(row['first_loss'])}",
-            "free of the removed": percent(row["first_free_removed"]),
-            "norm removed": percent(row["first_norm_removed"]),
-            "most sensitive group": f"{group} at {density_text(row['first_top_density'])}",
             "groups added up": _loss(row["first_predicted"]),
+            "most sensitive group": f"{group} at {density_text(row['first_top_density'])}",
+            "norm removed": percent(row["first_norm_removed"]),
+            "free of the removed": percent(row["first_free_removed"]),
         }
-    return cells | {"condition": _condition(row)}
+    told["free weights"] = percent(row["dead"] + row["near_zero"])
+    return told | {"dense over repeat last": f"{row['mse_dense'] / row['mse_repeat_last']:.2f}"}
 
 
 def _condition(row: dict) -> str:
@@ -195,7 +194,7 @@ def _condition(row: dict) -> str:
         raise UserError(unknown("kind of failure", row["kind"], kinds))
     words = kinds[row["kind"]]
     if row["kind"] == "one group":
-        more = row["first_top_loss"] > row["first_loss"]
+        more = row["first_top_loss"] > 1.1 * row["first_loss"]
         words += "; pruning the rest makes up for a part" if more else ""
         return words.format(group=readable_layer(row["first_top_group"]))
     return words.format(reason=row["reason"])
@@ -318,6 +317,8 @@ def _sensitivities(axes: Axes, own: pd.DataFrame, densities: np.ndarray) -> None
     axes.axhline(1, color=INK, linewidth=1.2, zorder=1)
     low, high = 0.97 * min(np.nanmin(wide), 0.98), 1.06 * max(np.nanmax(wide), 1.1)
     density_axis(axes, densities)
+    axes.xaxis.set_major_locator(FixedLocator(_apart_in_log(sorted(densities, reverse=True))))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     _log_axis(axes, axes.yaxis, low, high)
     last = wide.iloc[-1][named].sort_values(ascending=False)
     places = _apart(list(np.log(last / low) / np.log(high / low)), 0.15)
@@ -326,6 +327,15 @@ def _sensitivities(axes: Axes, own: pd.DataFrame, densities: np.ndarray) -> None
         axes.plot(wide.index, wide[group], linewidth=2, zorder=4 - i / 10, **look)
         words = {"transform": axes.transAxes, "va": "center", "fontsize": 8.5, "color": COLOURS[i]}
         axes.text(1.02, place, readable_layer(group), **words)
+
+
+def _apart_in_log(falling: list[float]) -> list[float]:
+    """The densities whose labels do not touch in a narrow panel: the lowest, and those a sixth of the range apart."""
+    shown = [falling[-1]]
+    for density in falling[-2::-1]:
+        if np.log(density / shown[-1]) > np.log(falling[0] / falling[-1]) / 6:
+            shown.append(density)
+    return shown
 
 
 def _apart(falling: list[float], gap: float) -> list[float]:
