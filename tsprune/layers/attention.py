@@ -11,8 +11,8 @@ from tsprune.layers.axes import Axis, Slot, inputs, outputs
 from tsprune.layers.dropout import Dropout
 
 FEW_KEYS = 16
-"""Up to so many keys the scores are kept transposed: on a CPU a softmax over rows of a few numbers costs four times one
-over columns, and fused kernels gain nothing."""
+"""Up to so many keys the softmax runs with the keys as the first axis: on a CPU, one over rows of a few numbers costs
+many times one over the same numbers in long columns, and fused kernels gain nothing."""
 
 
 class Attention(nn.Module):
@@ -92,18 +92,41 @@ class FullAttention(Attention):
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, score_bias: torch.Tensor | None = None
     ) -> torch.Tensor:
         """``score_bias`` (not with a causal mask): added to the scaled scores, broadcast to their shape."""
-        q, k, v = self.split_heads(q), self.split_heads(k), self.split_heads(v)
-        if k.shape[2] <= FEW_KEYS and self.mask is None and score_bias is None:
-            scores = k @ (q * self.scale).transpose(-2, -1)
-            return self.merge_heads(self.dropout.thin(scores.softmax(-2)).transpose(-2, -1) @ (v * self.dropout.gain))
+        k, v = self.split_heads(k), self.split_heads(v)
         if self.mask is not None:
-            score_bias = self.mask[-q.shape[2] :].to(q.dtype)
-        if self.fused and not self.dropout.active:
-            return self.merge_heads(F.scaled_dot_product_attention(q, k, v, score_bias, scale=self.scale))
-        scores = (q * self.scale) @ k.transpose(-2, -1)
+            score_bias = self.mask[-q.shape[1] :].to(q.dtype)
+        few = k.shape[2] <= FEW_KEYS and score_bias is None
+        if self.fused and not few and not self.dropout.active:
+            return self.merge_heads(
+                F.scaled_dot_product_attention(self.split_heads(q), k, v, score_bias, scale=self.scale)
+            )
+        q = self.split_heads(q * self.scale)
+        if few:
+            weights = (k @ q.transpose(-2, -1)).movedim(-2, 0).softmax(0)
+            return self.merge_heads(self.dropout.thin(weights).movedim(0, -1) @ self.dropout.make_up(v))
+        scores = q @ k.transpose(-2, -1)
         if score_bias is not None:
             scores.add_(score_bias)
-        return self.merge_heads(self.dropout.thin(scores.softmax(-1)) @ (v * self.dropout.gain))
+        return self.merge_heads(self.dropout.thin(scores.softmax(-1)) @ self.dropout.make_up(v))
+
+
+class LengthFirstAttention(FullAttention):
+    """Full attention of ``(length, batch, d_model)``, never causal.
+
+    The heads of all samples then lie at one stride, so that a batched product takes them where they are; batch first
+    they are copied, which for short lengths costs as much as the attention itself.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, dropout: float = 0.0):
+        super().__init__(d_model, n_heads, dropout)
+
+    def split_heads(self, x: torch.Tensor) -> torch.Tensor:
+        """``(length, batch, n_heads * head_dim)`` to ``(batch, n_heads, length, head_dim)``, else an error."""
+        return x.view(x.shape[0], x.shape[1], self.n_heads, self.head_dim).permute(1, 2, 0, 3)
+
+    def merge_heads(self, x: torch.Tensor) -> torch.Tensor:
+        """``(batch, n_heads, length, head_dim)`` to ``(length, batch, n_heads * head_dim)``."""
+        return x.permute(2, 0, 1, 3).reshape(x.shape[2], x.shape[0], self.n_heads * self.head_dim)
 
 
 def causal_mask(length: int) -> torch.Tensor:

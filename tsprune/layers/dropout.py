@@ -38,15 +38,19 @@ class Dropout(nn.Module):
 
     @property
     def gain(self) -> float:
-        """What a call scales the kept elements by."""
-        return 1 / (1 - self.p) if self.active else 1.0
+        """What a call in training scales the kept elements by."""
+        return 1 / (1 - self.p)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * self.mask(x).mul_(self.gain) if self.active else x
 
     def thin(self, x: torch.Tensor) -> torch.Tensor:
-        """Set elements to zero without scaling the others: for a caller that has a cheaper place for the ``gain``."""
+        """Set elements to zero without scaling the others: for a caller with a cheaper place to :meth:`make_up`."""
         return x * self.mask(x) if self.active else x
+
+    def make_up(self, x: torch.Tensor) -> torch.Tensor:
+        """Only scale, for what was or will be thinned."""
+        return x * self.gain if self.active else x
 
     def mask(self, x: torch.Tensor) -> torch.Tensor:
         """Zeros and ones in the shape and dtype of ``x``; a one with probability 1 - p."""

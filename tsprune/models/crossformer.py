@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from tsprune.layers.attention import FullAttention
+from tsprune.layers.attention import LengthFirstAttention
 from tsprune.layers.axes import Axis, Slot, along, inputs, outputs
 from tsprune.layers.dropout import Dropout
 from tsprune.layers.embedding import PositionTable
@@ -49,7 +49,7 @@ class MLP(nn.Sequential):
 
 
 class TwoStageAttention(nn.Module):
-    """``(batch, channels, segments, d_model)`` to the same: attention over time, then over variables (section 3.2).
+    """``(segments, batch, channels, d_model)`` to the same: attention over time, then over variables (section 3.2).
 
     Across variables each segment has ``routers`` learned vectors: they collect from all variables, and the variables
     read from them, so the cost is linear in the number of variables. All norms come after.
@@ -58,25 +58,25 @@ class TwoStageAttention(nn.Module):
     def __init__(self, segments: int, routers: int, d_model: int, n_heads: int, d_ff: int, dropout: float):
         super().__init__()
         self.routers = nn.Parameter(torch.randn(segments, routers, d_model))
-        self.time = FullAttention(d_model, n_heads, dropout)
-        self.sender = FullAttention(d_model, n_heads, dropout)
-        self.receiver = FullAttention(d_model, n_heads, dropout)
+        self.time = LengthFirstAttention(d_model, n_heads, dropout)
+        self.sender = LengthFirstAttention(d_model, n_heads, dropout)
+        self.receiver = LengthFirstAttention(d_model, n_heads, dropout)
         self.mlp1 = MLP(d_model, d_ff)
         self.mlp2 = MLP(d_model, d_ff)
         self.norm1, self.norm2, self.norm3, self.norm4 = (nn.LayerNorm(d_model) for _ in range(4))
         self.dropout = Dropout(dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        batch, channels, segments, _ = x.shape
-        x = x.flatten(0, 1)
+        segments, batch, channels, _ = x.shape
+        x = x.flatten(1, 2)
         x = self.norm1(x + self.dropout(self.time(x, x)))
         x = self.norm2(x + self.dropout(self.mlp1(x)))
-        x = x.unflatten(0, (batch, channels)).transpose(1, 2).flatten(0, 1)  # (batch * segments, channels, d_model)
-        queries = self.sender.query(self.routers).repeat(batch, 1, 1)  # the same for every sample
+        x = x.unflatten(1, (batch, channels)).permute(2, 0, 1, 3).flatten(1, 2)  # (channels, segments * batch, d_model)
+        queries = self.sender.query(self.routers.transpose(0, 1)).repeat_interleave(batch, 1)  # for every sample
         collected = self.sender.out(self.sender.mix(queries, self.sender.key(x), self.sender.value(x)))
         x = self.norm3(x + self.dropout(self.receiver(x, collected)))
         x = self.norm4(x + self.dropout(self.mlp2(x)))
-        return x.unflatten(0, (batch, segments)).transpose(1, 2)
+        return x.unflatten(1, (segments, batch)).permute(1, 2, 0, 3)
 
     def stream(self) -> list[Slot]:
         """Where the width of ``x`` lies."""
@@ -94,7 +94,10 @@ class TwoStageAttention(nn.Module):
 
 
 class SegmentMerging(nn.Module):
-    """``win_size`` neighbouring segments to one; missing ones at the end repeat the last segments (section 3.3)."""
+    """``win_size`` neighbouring segments to one; missing ones at the end repeat the last segments (section 3.3).
+
+    ``(segments, batch, channels, d_model)`` to fewer segments.
+    """
 
     def __init__(self, d_model: int, win_size: int, segments: int):
         super().__init__()
@@ -106,7 +109,7 @@ class SegmentMerging(nn.Module):
         self.linear = nn.Linear(win_size * d_model, d_model)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = x.index_select(2, self.order).unflatten(2, (-1, self.win_size)).flatten(3)
+        x = x.index_select(0, self.order).unflatten(0, (-1, self.win_size)).permute(0, 2, 3, 1, 4).flatten(3)
         return self.linear(self.norm(x))
 
     def source(self) -> list[Slot]:
@@ -132,7 +135,7 @@ class DecoderScale(nn.Module):
     def __init__(self, attention: TwoStageAttention, d_model: int, n_heads: int, seg_len: int, dropout: float):
         super().__init__()
         self.self_attention = attention
-        self.cross_attention = FullAttention(d_model, n_heads, dropout)
+        self.cross_attention = LengthFirstAttention(d_model, n_heads, dropout)
         self.mlp = MLP(d_model, d_model)
         self.norm1 = nn.LayerNorm(d_model)
         self.norm2 = nn.LayerNorm(d_model)
@@ -140,11 +143,14 @@ class DecoderScale(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: torch.Tensor, memory: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The stream, and the forecast ``(batch, channels, horizon segments, seg_len)``."""
-        shape = x.shape[:2]
-        x = self.self_attention(x).flatten(0, 1)
-        x = self.norm1(x + self.dropout(self.cross_attention(x, memory.flatten(0, 1))))
-        x = self.norm2(x + self.mlp(x)).unflatten(0, shape)
+        """The stream ``(horizon segments, batch, channels, d_model)``, and the forecast, ``seg_len`` wide.
+
+        A stream of batch 1 serves all samples of ``memory``.
+        """
+        shape = memory.shape[1:3]
+        x = self.self_attention(x).expand(-1, *shape, -1).flatten(1, 2)
+        x = self.norm1(x + self.dropout(self.cross_attention(x, memory.flatten(1, 2))))
+        x = self.norm2(x + self.mlp(x)).unflatten(1, shape)
         return x, self.projection(x)
 
     def stream(self) -> list[Slot]:
@@ -221,15 +227,18 @@ class Crossformer(Forecaster):
 
     def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec) -> torch.Tensor:
         c = self.config
-        segments = x_enc.transpose(1, 2).index_select(2, self.steps).unflatten(2, (-1, c.seg_len))
-        scales = [self.norm(self.position(self.embedding(segments)) + self.enc_positions)]
+        segments = x_enc.index_select(1, self.steps).unflatten(1, (-1, c.seg_len)).permute(1, 0, 3, 2)
+        positions = self.position(self.enc_positions).permute(2, 0, 1, 3)
+        scales = [self.norm(self.embedding(segments) + positions)]
         for layer in self.encoder:
             scales.append(layer(scales[-1]))
-        x, total = self.dec_positions.expand(x_enc.shape[0], -1, -1, -1), 0.0
+        x, total = self.dec_positions.permute(2, 0, 1, 3), 0.0
+        if self.training:  # else the first stage of the decoder gives all samples the same, dropout being off
+            x = x.expand(-1, x_enc.shape[0], -1, -1)
         for layer, memory in zip(self.decoder, scales, strict=True):
             x, forecast = layer(x, memory)
             total = total + forecast
-        return total.flatten(2)[:, :, -c.pred_len :].transpose(1, 2)
+        return total.permute(1, 0, 3, 2).flatten(1, 2)[:, -c.pred_len :]
 
     def output_layers(self):
         return [layer.projection for layer in self.decoder]
