@@ -113,7 +113,8 @@ class Sparsity:
         self.hold()
         if not self.method.updates or self.step % self.method.every or self.step > self.last_update:
             return
-        record = {"step": self.step, "sparsity_before": self.sparsity(), "removed": None, "grown": None}
+        record = {"step": self.step, "sparsity_before": self.sparsity(), "training_loss": float(self._average)}
+        record |= {"removed": None, "grown": None}
         self.log.append(record)
         self._before = self.masks
         record["decision"] = self.method.update(self)

@@ -16,6 +16,7 @@ from tsprune.errors import UserError, unknown
 from tsprune.models import create_model, list_models
 from tsprune.pruners.magnitude import Scope
 from tsprune.study.places import resolve
+from tsprune.study.sparse_step import Signal
 from tsprune.study.steps import DataSpec
 from tsprune.training import TrainConfig
 from tsprune.typed import Config
@@ -302,6 +303,44 @@ class EntsoeScale(Sizes):
         """The seasonal naive forecast, which all are measured against, can be made."""
         create_model("SeasonalNaive", seq_len=seq_len, label_len=0)
         return seq_len
+
+
+class SparseTraining(StudyConfig):
+    """Notebook 05: PALS, its rivals, and what its decisions really do."""
+
+    gamma: Annotated[float, Field(gt=1)]
+    """PALS: pace of shrinking and expanding."""
+    lam: Annotated[float, Field(ge=1)]
+    """PALS: how far the loss may lie above the best one, as a factor."""
+    every: Positive
+    """Optimiser steps between two updates of the masks."""
+    signal: Signal
+    """What PALS looks at."""
+    rivals: list[Literal["static", "one_shot", "gmp", "granet", "set", "rigl"]]
+    densities: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
+    """Densities of the rivals, over prunable weights."""
+    ablation_models: list[str]
+    """Models of the ablations, of the sensitivity to gamma, lambda and the interval, and of the signals' agreement."""
+    gammas: list[Annotated[float, Field(gt=1)]]
+    lams: list[Annotated[float, Field(ge=1)]]
+    intervals: list[Positive]
+    """Other values of ``every``."""
+
+    @field_validator("rivals", "densities", "ablation_models", "gammas", "lams", "intervals")
+    @classmethod
+    def _each_rival_once(cls, values: list) -> list:
+        return cls._no_doubles(values)
+
+    @model_validator(mode="after")
+    def _ablation_models_are_trained(self) -> Self:
+        for name in self.ablation_models:
+            if name not in self.models:
+                raise ValueError("ablation_models: " + unknown("model", name, self.models))
+        return self
+
+    def grid(self) -> list[tuple[float, float]]:
+        """Pairs of gamma and lambda other than the default one."""
+        return [(g, lam) for g in self.gammas for lam in self.lams if (g, lam) != (self.gamma, self.lam)]
 
 
 STUDIES: dict[str, type[StudyConfig]] = {

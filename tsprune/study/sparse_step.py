@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import nn
@@ -18,6 +18,7 @@ from tsprune.study.store import Store
 from tsprune.training import evaluate, train
 
 Signal = Literal["whole", "subset", "training loss"]
+SIGNALS: tuple[Signal, ...] = get_args(Signal)
 
 SIGNAL_SHARE = 0.25
 """Windows of the subset signal, as a share of the training windows between two updates. A training window costs about
@@ -68,15 +69,17 @@ class SparseTrainStep(Step):
         splits = self.dense.data.splits(recipe.device)
         model, windows = self.dense.build(), self.dense.windows(splits)
         steps = recipe.epochs * -(-len(windows) // recipe.batch_size)
-        looked: list[int] = []
+        looks: list[dict] = []
         sparsity = Sparsity(
             make_method(self.method, **self.fields),
             steps=steps,
             seed=self.dense.seed,
-            signal=self._signal(model, splits, looked),
+            signal=self._signal(model, splits, looks),
         )
         with measure.PeakMemory(recipe.device) as peak:
             done = train(model, windows, splits.val, recipe, seed=self.dense.seed, controller=sparsity)
+        for record, look in zip(sparsity.log, looks, strict=False):  # only a method that looks has looks
+            record["losses"] = look | {"training loss": record["training_loss"]}
         detail = {"history": done.history, "updates": sparsity.log, "layers": []}
         if done.status != "ok":
             return Outcome({}, detail, {}, status=done.status, reason=done.reason)
@@ -84,6 +87,7 @@ class SparseTrainStep(Step):
         achieved = density(model, masks)
         one = splits.train.batch(torch.zeros(1, dtype=torch.long))[:4]
         macs = measure.count_macs(model, one, masks)
+        looked = len(looks) * len(splits.val if self.signal == "whole" else self.subset(splits.val))
         forward, trained = macs.macs_executed, _training_macs(macs, sparsity, recipe.batch_size)
         result = {
             "mse": scores.mse,
@@ -99,23 +103,27 @@ class SparseTrainStep(Step):
             "density_all": achieved.over_all,
             "macs_executed": forward,
             "macs_if_zeros_skipped": macs.macs_if_zeros_skipped,
-            "training_macs_if_zeros_skipped": trained + forward * sum(looked),
+            "training_macs_if_zeros_skipped": trained + forward * looked,
             "training_macs_dense": 3 * forward * sparsity.step * recipe.batch_size,
-            "windows_looked_at": sum(looked),
+            "windows_looked_at": looked,
         }
         detail["layers"] = layer_densities(model, masks)
         cost = {"seconds_per_epoch": done.seconds_per_epoch, "peak_memory_mib": peak.mib}
         return Outcome(result, detail, cost, scores=scores)
 
-    def _signal(self, model: nn.Module, splits: Splits, looked: list[int]) -> Callable[[], float] | None:
-        """The validation loss on the windows that ``signal`` names; ``looked`` gains how many, at each look."""
+    def _signal(self, model: nn.Module, splits: Splits, looks: list[dict]) -> Callable[[], float] | None:
+        """The validation loss on the windows that ``signal`` names. ``looks`` gains what each look saw; one at all
+        windows sees the subset as well."""
         if self.signal == "training loss":
             return None
-        windows = splits.val if self.signal == "whole" else self.subset(splits.val)
+        chosen = self.subset(splits.val)
+        windows = splits.val if self.signal == "whole" else chosen
+        inside = torch.isin(windows.starts, chosen.starts).cpu()
 
         def look() -> float:
-            looked.append(len(windows))
-            return evaluate(model, windows, self.dense.train).mse
+            scores = evaluate(model, windows, self.dense.train)
+            looks.append({"subset": float(scores.window_mse[inside].mean()), self.signal: scores.mse})
+            return scores.mse
 
         return look
 

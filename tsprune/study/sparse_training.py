@@ -1,0 +1,214 @@
+"""Study 05: does the loss find the sparsity by itself, and what does each of PALS's mechanisms contribute?"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+
+from tsprune.pruners.pals import PALS
+from tsprune.study.comparison import compare
+from tsprune.study.config import SparseTraining
+from tsprune.study.places import resolve
+from tsprune.study.progress import Progress
+from tsprune.study.result import Base, StudyResult, base_steps, common_tables, relative_to_dense, run_steps
+from tsprune.study.sparse_step import SIGNALS, SparseTrainStep
+from tsprune.study.steps import TrainStep
+from tsprune.study.store import Store
+from tsprune.study.tables import cell_columns
+
+ABLATIONS: dict[str, dict] = {
+    "never expands": {"expands": False},
+    "regrown from zero": {"regrown": "zero"},
+    "no cap": {"max_sparsity": 0.99},
+    "no lower bound": {"min_sparsity": 0.0},
+    "one ranking for all layers": {"scope": "global"},
+    "moments reset": {"reset_moments": True},
+    "from density 0.5": {"density": 0.5},
+    "from density 0.2": {"density": 0.2},
+    "from density 0.1": {"density": 0.1},
+}
+"""One switch each, on top of PALS as its code runs it."""
+
+PUBLISHED = {"cells": 30, "better_mse": 12, "better_mae": 14, "parameters": 0.65, "macs": 0.63}
+"""What the abstract of arXiv 2305.18382 reports: cells better than dense, mean reduction of parameters and FLOPs."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train: a step per dense training."""
+
+    label: str
+    group: str  # "PALS", "rival", "signal", "ablation", "sensitivity"
+    steps: tuple[SparseTrainStep, ...]
+
+
+@dataclass(frozen=True)
+class SparseTrainingResult(StudyResult):
+    """``cells`` has the columns ``arm``, ``group`` and, relative to dense, ``mse_relative``, ``mae_relative``,
+    ``macs_share``, ``training_macs_share``, ``time_share``; ``updates`` a row per update of PALS."""
+
+    updates: pd.DataFrame
+    agreement: pd.DataFrame
+    """How often another signal would have decided as the whole validation set did, at the same updates."""
+    comparisons: pd.DataFrame
+    """PALS as in its code against dense and each rival: paired block bootstrap."""
+    counts: dict[str, float]
+    """As :data:`PUBLISHED`, from ``cells``."""
+    published_counts: dict[str, float]
+
+
+def arms(config: SparseTraining, base: Base) -> tuple[Arm, ...]:
+    """PALS as in the paper and as in its code, every rival at every density; for ``ablation_models`` also the
+    ablations, and gamma, lambda and the interval between updates."""
+
+    def arm(label, group, method, fields, trained=base.dense, signal=config.signal):
+        own = {"every": config.every} | fields
+        return Arm(
+            label,
+            group,
+            tuple(SparseTrainStep(dense=t, method=method, fields=own, signal=signal, words=label) for t in trained),
+        )
+
+    def pals(**switches):
+        method = PALS.variant("code", **{"gamma": config.gamma, "lam": config.lam} | switches)
+        return method.model_dump(mode="json", exclude_unset=True)
+
+    paper = {"gamma": config.gamma, "lam": config.lam}
+    found = [arm("PALS as in its code", "PALS", "pals", pals()), arm("PALS as in the paper", "PALS", "pals", paper)]
+    for rival in config.rivals:
+        for density in sorted(config.densities, reverse=True):
+            found.append(arm(f"{rival} {density:.2g}", "rival", rival, {"density": density}))
+    few = tuple(t for t in base.dense if t.model in config.ablation_models)
+    if few:
+        found.append(arm("signal: whole validation set", "signal", "pals", pals(), few, "whole"))
+        found += [arm(label, "ablation", "pals", pals(**switch), few) for label, switch in ABLATIONS.items()]
+        grid = [(f"gamma {gamma:g}, lambda {lam:g}", {"gamma": gamma, "lam": lam}) for gamma, lam in config.grid()]
+        grid += [(f"every {every} steps", {"every": every}) for every in config.intervals if every != config.every]
+        found += [arm(label, "sensitivity", "pals", pals(**switch), few) for label, switch in grid]
+    return tuple(found)
+
+
+def run_sparse_training(
+    config: SparseTraining,
+    *,
+    make_executor: Callable[[], Executor] | None = None,
+    progress: Progress | None = None,
+) -> SparseTrainingResult:
+    """Run what is missing and gather the tables. Raises :class:`tsprune.errors.UserError` before anything runs."""
+    base = base_steps(config)
+    every = arms(config, base)
+    steps = [step for arm in every for step in arm.steps]
+    rows = run_steps((*base.naive, *base.dense, *steps), config, make_executor, progress)
+    cells = _cells(base, every, rows)
+    common = common_tables(base, rows, cells, config)
+    common["protocol"] |= {
+        "sparse training": f"from the start, updates every {config.every} steps, the dense recipe and epochs for all; "
+        "the best epoch by validation MSE counts, for methods with a schedule once they have reached their density",
+        "PALS": f"gamma {config.gamma:g}, lambda {config.lam:g}, one setting for all; signal: {config.signal}"
+        + (" of the validation windows" if config.signal == "subset" else ""),
+        "rivals": ", ".join(config.rivals) + " at densities " + ", ".join(f"{d:.2g}" for d in config.densities),
+        "multiply-adds": "if zeros were skipped; of training: three forward passes' worth per window, updates and "
+        "validation signals included",
+    }
+    return SparseTrainingResult(
+        **common,
+        updates=_updates(every, rows),
+        agreement=_agreement(every, rows),
+        comparisons=_comparisons(config, base, every, rows),
+        counts=_counts(cells),
+        published_counts=PUBLISHED,
+    )
+
+
+def _cells(base: Base, every: Sequence[Arm], rows: dict[str, dict]) -> pd.DataFrame:
+    frames = []
+    groups = [("dense", "dense", base.dense), *((arm.label, arm.group, arm.steps) for arm in every)]
+    for label, group, steps in groups:
+        frame = cell_columns([rows[step.key] for step in steps])
+        for name in ("training_macs_if_zeros_skipped", "training_macs_dense"):
+            frame[name] = [rows[step.key]["result"].get(name) for step in steps]
+        frame["seconds_per_epoch"] = [rows[step.key]["cost"].get("seconds_per_epoch") for step in steps]
+        frames.append(frame.assign(arm=label, group=group))
+    cells = pd.concat(frames, ignore_index=True)
+    dense = cells[cells["group"] == "dense"]
+    cells["mse_relative"] = relative_to_dense(cells, dense)
+    same = ["model", "pred_len", "seed"]
+    own = dense.set_index(same).reindex(pd.MultiIndex.from_frame(cells[same]))
+    cells["mae_relative"] = cells["mae"] / own["mae"].to_numpy()
+    cells["time_share"] = cells["seconds_per_epoch"].astype(float) / own["seconds_per_epoch"].astype(float).to_numpy()
+    cells["macs_share"] = cells["macs_if_zeros_skipped"].fillna(cells["macs_executed"]) / cells["macs_executed"]
+    trained = cells["training_macs_if_zeros_skipped"].astype(float) / cells["training_macs_dense"].astype(float)
+    cells["training_macs_share"] = trained.fillna(1.0).where(cells["status"] == "ok")
+    return cells
+
+
+def _updates(every: Sequence[Arm], rows: dict[str, dict]) -> pd.DataFrame:
+    """A row per update of every PALS cell: step, share of the training, sparsity before and after, loss, decision."""
+    records = []
+    for arm in every:
+        for step in arm.steps if arm.group != "rival" else ():
+            row = rows[step.key]
+            for update in row["detail"].get("updates", ()):
+                names = ("step", "decision", "sparsity_before", "sparsity", "loss", "best_loss", "best_sparsity")
+                records.append(
+                    {name: row["protocol"][name] for name in ("dataset", "model", "pred_len", "seed")}
+                    | {"arm": arm.label, "group": arm.group}
+                    | {name: update[name] for name in names}
+                    | {"removed": sum(update["removed"]), "grown": sum(update["grown"])}
+                )
+    return pd.DataFrame(records)
+
+
+def _agreement(every: Sequence[Arm], rows: dict[str, dict]) -> pd.DataFrame:
+    """Per cell whose signal was the whole validation set: share of its decisions that another signal shares, each
+    signal with its own best so far, at the sparsities that were reached."""
+    records = []
+    for step in (step for arm in every if arm.group == "signal" for step in arm.steps):
+        row, method = rows[step.key], PALS.parse(step.fields)
+        updates = row["detail"].get("updates", ())
+        for signal in SIGNALS if updates else ():
+            best_loss, best_sparsity, same = float("inf"), 1 - method.density, 0
+            for update in updates:
+                loss, now = update["losses"][signal], update["counted"]
+                same += method.decide(loss, now, best_loss, best_sparsity) == update["decision"]
+                if loss < best_loss:
+                    best_loss, best_sparsity = loss, now
+            head = {name: row["protocol"][name] for name in ("model", "pred_len", "seed")}
+            records.append(head | {"signal": signal, "agreement": same / len(updates), "updates": len(updates)})
+    return pd.DataFrame(records, columns=["model", "pred_len", "seed", "signal", "agreement", "updates"])
+
+
+def _comparisons(config: SparseTraining, base: Base, every: Sequence[Arm], rows: dict[str, dict]) -> pd.DataFrame:
+    """PALS as in its code, relative to dense and to every other arm: a row per model, horizon and arm."""
+    store = Store(resolve(config.store))
+    ours, records = every[0].steps, []
+    for label, steps in [("dense", base.dense), *((arm.label, arm.steps) for arm in every[1:])]:
+        for model, pred_len in dict.fromkeys(_cell(step) for step in steps):
+            mine, others = ([s for s in side if _cell(s) == (model, pred_len)] for side in (ours, steps))
+            found = compare(store, rows, mine, others)
+            if found is not None:
+                records.append({"model": model, "pred_len": pred_len, "against": label} | asdict(found))
+                records[-1]["clear"] = found.clear
+    columns = ["model", "pred_len", "against", "relative", "low", "high", "clear", "seeds"]
+    return pd.DataFrame(records, columns=columns)
+
+
+def _cell(step: TrainStep | SparseTrainStep) -> tuple[str, int]:
+    """Model and horizon."""
+    trained = step if isinstance(step, TrainStep) else step.dense
+    return trained.model, trained.data.pred_len
+
+
+def _counts(cells: pd.DataFrame) -> dict[str, float]:
+    """Cells (model x horizon, mean over seeds) in which PALS as in its code is better than dense; mean reductions."""
+    ours = cells[(cells["arm"] == "PALS as in its code") & (cells["status"] == "ok")]
+    numbers = ["mse_relative", "mae_relative", "density_all", "macs_share"]
+    mean = ours.groupby(["model", "pred_len"], sort=False)[numbers].mean()
+    return {
+        "cells": len(mean),
+        "better_mse": int((mean["mse_relative"] < 1).sum()),
+        "better_mae": int((mean["mae_relative"] < 1).sum()),
+        "parameters": 1 - float(mean["density_all"].mean()),
+        "macs": 1 - float(mean["macs_share"].mean()),
+    }
