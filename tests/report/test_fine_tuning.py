@@ -78,8 +78,8 @@ def test_the_verdict_measures_against_dense_trained_as_long():
         "On ETTh1 (horizon 96, 2 seeds), training on takes the MSE of models cut to density 0.1, against the dense "
         "model trained as long, for **M** from +150 % to +5.2 % (+3.0 to +7.1) (in brackets the 95 % interval)."
     )
-    assert "step by step instead of at once (density 0.1) lowers the MSE of **M** (−11 % (−13 to −9.0))." in text
-    assert "under the same mask raises the MSE of **M** (+4.0 % (+1.0 to +7.0))." in text
+    assert "step by step instead of at once (density 0.1) lowers the MSE of **M** (−11 %, −13 to −9.0)." in text
+    assert "under the same mask raises the MSE of **M** (+4.0 %, +1.0 to +7.0)." in text
 
 
 def test_what_lies_within_the_noise_is_no_claim_and_one_seed_claims_nothing():
@@ -101,8 +101,8 @@ def test_other_structures_are_spoken_of_apart():
     pairs = pd.concat([compared(*RECOVERY), compared(*RECOVERY[1:], structure="structured")])
     two_of_four = compared(("M", "fine-tuned", "dense longer", 0.2, 0.1, 0.3), structure="2:4", density=0.5)
     text = plain(fine_tuning_verdict(cells(), pd.concat([pairs, two_of_four])))
-    assert "for models narrowed to 0.1 of the parameters, **M** from no result to +5.2 %" in text
-    assert "with 2:4 masks, **M** from no result to +20 % (+10 to +30)." in text
+    assert "for models narrowed to 0.1 of the parameters: **M** from no result to +5.2 %" in text
+    assert "And with 2:4 masks: **M** from no result to +20 % (+10 to +30)." in text
 
 
 def test_several_horizons_are_a_range_of_what_is_clear():
@@ -115,7 +115,7 @@ def test_several_horizons_are_a_range_of_what_is_clear():
 def test_the_comparisons_say_what_is_no_claim():
     pairs = compared(*RECOVERY, ("M", "iterative", "fine-tuned", -0.02, -0.06, 0.02))
     html = tuning_comparisons_table(pairs).to_html()
-    for word in ("pruned / dense longer", "+5.2 (+3.0 to +7.1)", "−2.0 (−6.0 to +2.0)", "single weights"):
+    for word in ("pruned / dense longer", "+5.2 (+3.0…+7.1)", "−2.0 (−6.0…+2.0)", "single weights"):
         assert word in html, word
     assert html.count('class="col') and "fallen" in html
     assert "no result" in tuning_comparisons_table(pairs.assign(seeds=0)).to_html()

@@ -64,8 +64,8 @@ def test_asked_and_achieved_of_both_stand_in_one_row_and_a_broken_model_says_why
         assert word in html, word
     text = structure_words(structures, pd.DataFrame({"status": [], "method": []})).replace("\u00a0", " ")
     assert text == (
-        "Asked for 50 % of the parameters, structured pruning ends at most 0.2 points away; the paper's protocol leaves"
-        " 27 % where 50 % were asked, and breaks **B**."
+        "Asked for 50 % of the parameters, structured pruning ends at most 0.2 percentage points away; the paper's "
+        "protocol leaves 27 % where 50 % were asked, and breaks **B**."
     )
     assert (
         structure_words(structures[structures["structure"] != "structured"], pd.DataFrame(columns=["status", "method"]))

@@ -40,7 +40,8 @@ def fine_tuning_figure(cells: pd.DataFrame) -> Figure:
     layers and 2:4 right.
 
     Line: mean over the seeds; band: lowest to highest seed; 2:4 has the one density and is a pair of crosses. The solid
-    line at 1 is the dense model, the dashed one the dense model trained as much longer. Both axes are logarithmic.
+    line at 1 is the dense model, the dashed one the dense model trained as much longer. An arm that was run at one
+    density is drawn a little beside it. Both axes are logarithmic.
     Raises UserError for an empty table or a missing column, and where no pruned cell finished.
     """
     done = _drawable(cells)
@@ -55,8 +56,10 @@ def fine_tuning_figure(cells: pd.DataFrame) -> Figure:
             longer = own[own["arm"] == "dense longer"]
             for name, axes in row.items():
                 panel = own[own["arm"].isin(SPARSE_ARMS) & own["structure"].isin(_PANELS[name])]
-                for arm, (colour, marker) in looks.items():
+                for place, (arm, (colour, marker)) in enumerate(looks.items()):
                     line = panel[(panel["arm"] == arm) & (panel["structure"] != "2:4")]
+                    if line["density_asked"].nunique() == 1:  # a lone point moves aside, so that none hides another
+                        line = line.assign(density_asked=line["density_asked"] * (1 + 0.03 * place))
                     _line(axes, line, "density_asked", colour, marker)
                     _cross(axes, panel[(panel["arm"] == arm) & (panel["structure"] == "2:4")], colour)
                 _references(axes, longer["mse_relative"].mean())
@@ -178,14 +181,14 @@ def fine_tuning_verdict(cells: pd.DataFrame, comparisons: pd.DataFrame) -> str:
         f"trained as long, for {_recovery(at[at['structure'] == 'unstructured'])} (in brackets the 95{NBSP}% interval)."
     )
     others = [
-        f"{intro}, {_recovery(at[at['structure'] == structure])}"
+        f"{intro}: {_recovery(at[at['structure'] == structure])}"
         for structure, intro in (
             ("structured", f"for models narrowed to {density_text(lowest)} of the parameters"),
             ("2:4", "with 2:4 masks"),
         )
         if (at["structure"] == structure).any()
     ]
-    sentences = [f"The same {'; and '.join(others)}."] if others else []
+    sentences = [f"The same {'. And '.join(others)}."] if others else []
     own = at[at["structure"] == "unstructured"]
     sentences.append(_pairs(own, "iterative", f"Pruning step by step instead of at once (density {lowest:.2g})"))
     sentences.append(_pairs(own, "rewound", "Starting over from the initial weights under the same mask"))
@@ -232,9 +235,9 @@ def _pairs(rows: pd.DataFrame, arm: str, what: str) -> str:
         if clear.empty:
             same.append(f"**{model}**")
         elif (clear["relative"] < 0).all():
-            lower.append(f"**{model}** ({_amount(group, True)})")
+            lower.append(f"**{model}** ({_gain(group)})")
         elif (clear["relative"] > 0).all():
-            higher.append(f"**{model}** ({_amount(group, True)})")
+            higher.append(f"**{model}** ({_gain(group)})")
         else:
             same.append(f"**{model}** (better at one horizon, worse at another)")
     parts = []
@@ -247,6 +250,14 @@ def _pairs(rows: pd.DataFrame, arm: str, what: str) -> str:
     return f"{what} {'; it '.join(parts)}."
 
 
+def _gain(rows: pd.DataFrame) -> str:
+    """As :func:`_amount` with the interval, without brackets of its own where there is one horizon."""
+    if len(rows) > 1:
+        return _amount(rows, True)
+    row = rows.iloc[0]
+    return f"{_signed(row['relative'])}, {_number(row['low'])} to {_number(row['high'])}"
+
+
 def _interval(row: dict | pd.Series) -> str:
     """``+5.1 % (+3.0 to +7.2)``."""
     return f"{_signed(row['relative'])} ({_number(row['low'])} to {_number(row['high'])})"
@@ -255,7 +266,7 @@ def _interval(row: dict | pd.Series) -> str:
 def _cell(row: dict) -> str:
     if not row["seeds"]:
         return "no result"
-    return f"{_number(row['relative'])} ({_number(row['low'])} to {_number(row['high'])})"
+    return f"{_number(row['relative'])} ({_number(row['low'])}…{_number(row['high'])})"
 
 
 def _signed(share: float) -> str:

@@ -182,7 +182,7 @@ def _targets(structures: pd.DataFrame) -> str:
         return ""
     asked = listed([percent(d) for d in sorted(ours["density_asked"].unique(), reverse=True)])
     off = 100 * (ours["density_all"] - ours["density_asked"]).abs().max()
-    text = f"Asked for {asked} of the parameters, structured pruning ends at most {off:.1f} points away"
+    text = f"Asked for {asked} of the parameters, structured pruning ends at most {off:.1f} percentage points away"
     floors = ours[ours["reason"].notna()]
     if len(floors):
         text += f" (with a floor reached in {listed(sorted(floors['model'].unique()))})"

@@ -111,7 +111,7 @@ def _reach(cells: pd.DataFrame, limits: pd.DataFrame, scope: str) -> str:
     for model in order:
         if model not in lost:
             alike.setdefault(_limit_words(limits[limits["model"] == model], lowest), []).append(f"**{model}**")
-    between = []
+    between, ranked = [], limits["seeds"].max() > 1
     if len(order) > _NAMED:
         ends = [*alike][:1] + ([] if lost else [*alike][1:][-1:])
         between = [name for words, names in alike.items() if words not in ends for name in names]
@@ -122,9 +122,9 @@ def _reach(cells: pd.DataFrame, limits: pd.DataFrame, scope: str) -> str:
         words, names = next(iter(alike.items()))
         keep = "keeps its" if len(names) == 1 else "keep their"
         words = words.replace("down to ", "down to density ", 1).replace(" removed", " of the weights removed", 1)
-        parts[0] = f"{listed(names)} {keep} {accuracy}{' furthest,' if between else ''} {words}"
-    if between and not lost:
-        parts[-1] = f"{parts[-1].replace(' down to', ' least far, down to', 1)}"
+        parts[0] = f"{listed(names)} {keep} {accuracy}{' furthest on average,' if between and ranked else ''} {words}"
+    if between and ranked and not lost:
+        parts[-1] = parts[-1].replace(" down to", " least far, down to", 1)
     if lost:
         does, their = ("does", "its") if len(lost) == 1 else ("do", "their")
         names = listed([f"**{model}**" for model in lost]) if len(lost) <= _NAMED else f"the other {len(lost)}"
