@@ -31,13 +31,16 @@ class Config(BaseModel):
     def _explain(cls, error: ValidationError) -> list[str]:
         lines = []
         for problem in error.errors():
-            name = ".".join(str(part) for part in problem["loc"]) or cls.__name__
+            name = ".".join(str(part) for part in problem["loc"])
             if problem["type"] == "extra_forbidden":
                 lines.append(unknown("parameter", name, cls.model_fields))
             elif problem["type"] == "missing":
                 lines.append(f"parameter '{name}' is missing")
             else:
                 message = problem["msg"].removeprefix("Value error, ")
+                if not name:  # what several values say together names them itself
+                    lines.append(message)
+                    continue
                 lines.append(f"{name} = {problem['input']!r}: {message[:1].lower()}{message[1:]}")
         return lines
 

@@ -13,7 +13,7 @@ from tsprune.study.latency_step import LatencyStep
 from tsprune.study.pruning_steps import DepGraphStep, PruneStep, StructuredStep
 from tsprune.study.result import base_steps
 from tsprune.study.sparse_step import SparseTrainStep
-from tsprune.study.steps import NaiveStep, load_scores
+from tsprune.study.steps import SCORES_FILE, NaiveStep, load_scores
 from tsprune.study.store import Store
 from tsprune.study.tuning_steps import FineTuneStep, NarrowTuneStep
 from tsprune.training import evaluate
@@ -94,6 +94,19 @@ def test_test_errors_by_window_and_column_lie_beside_every_row(trained, store, r
         assert len(parts["column_mae"]) == trained.data.columns
         assert float(parts["window_mse"].mean()) == pytest.approx(row["result"]["mse"])
         assert float(parts["column_mae"].mean()) == pytest.approx(row["result"]["mae"])
+
+
+def test_damaged_test_errors_are_named_and_computed_again(trained, store, threads):
+    def run():
+        progress = Recorder(2)
+        run_grid([trained], store, make_executor=threads, jobs=2, progress=progress)
+        return " ".join(progress.news)
+
+    run()
+    (store.folder(trained.key) / SCORES_FILE).write_bytes(b"half")
+    assert f"damaged in the store, will be computed again: {store.folder(trained.key) / SCORES_FILE}" in run()
+    assert len(load_scores(store, trained.key)["window_mse"]) > 0
+    assert "damaged" not in run()
 
 
 def test_latency_is_measured_beside_the_dense_model(trained, run):

@@ -67,6 +67,7 @@ class Entry:
     ``columns`` counts values, not the date. ``parts``: files that the dataset is built from where its own file is not
     at hand (see :mod:`tsprune.data.entsoe`). ``page``: where people find out more. ``rules`` clean it, in this order.
     ``defects``: what is wrong with the data and what becomes of it, in words; every table carries them in its notes.
+    ``unit``: of all columns; None where they differ or it is not known.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Entry:
     parts: tuple[Source, ...] = ()
     rules: tuple[Rule, ...] = ()
     defects: tuple[str, ...] = ()
+    unit: str | None = None
 
 
 def _raw(repository: str, commit: str, path: str) -> Address:
@@ -266,6 +268,7 @@ _ENTRIES = (
             "lu drops in and out from 2017-12 on: its gaps alone cost about a third of the validation windows; "
             "columns without 'lu' keep them",
         ),
+        unit="MW",
     ),
     Entry(
         name="synthetic",

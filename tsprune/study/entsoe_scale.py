@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tsprune.data import Splits, Table
+from tsprune.data import CATALOG, Splits, Table
 from tsprune.models import create_model
 from tsprune.study.comparison import compare
 from tsprune.study.config import EntsoeScale
@@ -27,8 +27,6 @@ from tsprune.study.tuning_steps import FineTuneStep, NarrowTuneStep
 SCOPE = "layer"
 """Unstructured masks cut each tensor alike."""
 STRUCTURES = ("structured", "unstructured")
-UNITS = {"entsoe_hourly": "MW"}
-"""Unit of a dataset's columns, by the catalogue's name."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +170,7 @@ def run_entsoe_scale(
         differences=study.differences(widths),
         countries=study.countries(),
         week=study.week(),
-        unit=UNITS.get(base.table.name),
+        unit=CATALOG[base.table.name].unit if base.table.name in CATALOG else None,
     )
 
 

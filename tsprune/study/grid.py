@@ -10,7 +10,7 @@ import torch
 
 from tsprune.errors import UserError
 from tsprune.study.progress import Progress
-from tsprune.study.steps import Step
+from tsprune.study.steps import MODEL_FILE, Step
 from tsprune.study.store import Corrupt, Store
 
 # Rows with these states are results: they are not computed again. A failed step is tried again by the next run.
@@ -100,6 +100,8 @@ def _stored(step: Step, store: Store, progress: Progress) -> dict | None:
     """The finished row of ``step``. Damaged entries are named and removed; failed ones are removed to be retried."""
     try:
         row = store.row(step.key)
+        if row is not None:
+            store.verify(step.key, but=MODEL_FILE)  # a model is large, and is checked when a step needs it
     except Corrupt as damage:
         progress.say(f"damaged in the store, will be computed again: {damage}")
         store.discard(step.key)

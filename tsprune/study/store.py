@@ -55,9 +55,9 @@ class Store:
         self._check(key, (name,))
         return self.folder(key) / name
 
-    def verify(self, key: str) -> None:
-        """Compare every file of the entry with its checksum. Raises :class:`Corrupt`."""
-        self._check(key, tuple(self._manifest(key)))
+    def verify(self, key: str, but: str | None = None) -> None:
+        """Compare every file of the entry, ``but`` one, with its checksum. Raises :class:`Corrupt`."""
+        self._check(key, tuple(name for name in self._manifest(key) if name != but))
 
     def put(self, config: dict, row: dict, write: Callable[[Path], None] | None = None) -> str:
         """Write an entry and return its key; ``write`` may add files to the folder it is given.
