@@ -21,7 +21,7 @@ from tsprune.layers import (
     fourier,
     probsparse,
 )
-from tsprune.models import informer
+from tsprune.models import crossformer, informer
 
 
 class BernoulliDropout(nn.Dropout):
@@ -111,6 +111,33 @@ class WholeDecoderLayer:
     def forward(self, x, memory, self_extra=(), cross_extra=(), last=None):
         y = super().forward(x, memory, self_extra, cross_extra)
         return y if last is None else y[:, -last:]
+
+
+class BatchFirstTwoStage:
+    """forward() of Crossformer's two stages with the samples first, rearranged between the stages."""
+
+    def forward(self, x):
+        segments, batch, channels, _ = x.shape
+        x = x.permute(1, 2, 0, 3).flatten(0, 1)
+        x = self.norm1(x + self.dropout(self.time(x, x)))
+        x = self.norm2(x + self.dropout(self.mlp1(x)))
+        x = x.unflatten(0, (batch, channels)).transpose(1, 2).flatten(0, 1)
+        collected = self.sender(self.routers.repeat(batch, 1, 1), x)
+        x = self.norm3(x + self.dropout(self.receiver(x, collected)))
+        x = self.norm4(x + self.dropout(self.mlp2(x)))
+        return x.unflatten(0, (batch, segments)).transpose(0, 1)
+
+
+class BatchFirstDecoderScale:
+    """forward() of Crossformer's decoder layer with the samples first, every one through the first stage."""
+
+    def forward(self, x, memory):
+        x = self.self_attention(x.expand(-1, memory.shape[1], -1, -1))
+        shape = memory.shape[1:3]
+        x, memory = (part.permute(1, 2, 0, 3).flatten(0, 1) for part in (x, memory))
+        x = self.norm1(x + self.dropout(self.cross_attention(x, memory)))
+        x = self.norm2(x + self.mlp(x)).unflatten(0, shape).permute(2, 0, 1, 3)
+        return x, self.projection(x)
 
 
 class LoopedAutoCorrelation:
@@ -230,9 +257,13 @@ REPLACED = {
 PATCHED = {
     encoder_decoder.DecoderLayer: WholeDecoderLayer,
     attention.FullAttention: EinsumAttention,
+    attention.LengthFirstAttention: EinsumAttention,
     attention.DeStationaryAttention: EinsumAttention,
     autocorrelation.AutoCorrelation: LoopedAutoCorrelation,
     probsparse.ProbSparseAttention: ExpandedProbSparse,
+    crossformer.TwoStageAttention: BatchFirstTwoStage,
+    crossformer.DecoderScale: BatchFirstDecoderScale,
+    informer.SelectingDecoderLayer: WholeDecoderLayer,
 }
 
 

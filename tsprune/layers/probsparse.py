@@ -53,6 +53,11 @@ class ProbSparseAttention(Attention):
         shape = (self.length, self.n_sampled)
         return torch.randint(self.source_length, shape, generator=self.generator, device="cpu")
 
+    def forward(self, x: torch.Tensor, source: torch.Tensor, last: int | None = None) -> torch.Tensor:
+        """``last``: give only so many final steps. The queries of all compete."""
+        mixed = self.mix(self.query(x), self.key(source), self.value(source))
+        return self.out(mixed if last is None else mixed[:, -last:])
+
     def mix(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         q, k, v = self.split_heads(q), self.split_heads(k), self.split_heads(v)
         top = self.selective_queries(q, k)  # (batch, n_heads, n_top)

@@ -42,7 +42,8 @@ class Distilling(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.convolution(x.index_select(1, self.wrapped).transpose(1, 2))
-        return F.max_pool1d(F.elu(self.norm(x)), kernel_size=3, stride=2, padding=1).transpose(1, 2)
+        # ELU rises everywhere: after the maximum it gives the same for half the numbers.
+        return F.elu(F.max_pool1d(self.norm(x), kernel_size=3, stride=2, padding=1)).transpose(1, 2)
 
 
 class DistillingEncoder(Encoder):
@@ -65,6 +66,18 @@ class DistillingEncoder(Encoder):
             after += [*outputs(distil.convolution), *along(distil.norm)]
         found[-1] += along(self.norm)
         return found
+
+
+class SelectingDecoderLayer(DecoderLayer):
+    """A decoder layer in which all steps compete in both attentions; from there on only the wanted ones are computed."""
+
+    def forward(
+        self, x: torch.Tensor, memory: torch.Tensor, self_extra=(), cross_extra=(), last: int | None = None
+    ) -> torch.Tensor:
+        x = self.norm1(x + self.dropout(self.self_attention(x, x, *self_extra)))
+        wanted = x if last is None else x[:, -last:]
+        x = self.norm2(wanted + self.dropout(self.cross_attention(x, memory, *cross_extra, last=last)))
+        return self.norm3(x + self.feed_forward(x))
 
 
 @register("Informer")
@@ -110,7 +123,9 @@ class Informer(Forecaster):
         self.encoder = DistillingEncoder(layers, distilling, norm) if c.distil else Encoder(layers, norm)
         self.decoder = Decoder(
             (
-                DecoderLayer(attention(c.dec_len, c.dec_len, causal=True), attention(c.dec_len, lengths[-1]), *sizes)
+                SelectingDecoderLayer(
+                    attention(c.dec_len, c.dec_len, causal=True), attention(c.dec_len, lengths[-1]), *sizes
+                )
                 for _ in range(c.d_layers)
             ),
             nn.LayerNorm(c.d_model),
@@ -119,8 +134,8 @@ class Informer(Forecaster):
 
     def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec) -> torch.Tensor:
         memory = self.encoder(self.enc_embedding(x_enc, x_mark_enc))
-        decoded = self.decoder(self.dec_embedding(x_dec, x_mark_dec), memory)
-        return self.projection(decoded[:, -self.config.pred_len :])
+        start = self.dec_embedding(x_dec, x_mark_dec)
+        return self.projection(self.decoder(start, memory, last=self.config.pred_len))
 
     def output_layers(self):
         return [self.projection]
