@@ -69,7 +69,7 @@ class DistillingEncoder(Encoder):
 
 
 class SelectingDecoderLayer(DecoderLayer):
-    """A decoder layer in which all steps compete in both attentions; from there on only the wanted ones are computed."""
+    """All steps compete in both attentions; after them only the wanted ones are computed."""
 
     def forward(
         self, x: torch.Tensor, memory: torch.Tensor, self_extra=(), cross_extra=(), last: int | None = None

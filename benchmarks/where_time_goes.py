@@ -1,0 +1,106 @@
+"""What part of a training step or a forecast is matrix products, and what that leaves to gain over the published style.
+
+    python benchmarks/where_time_goes.py                                  the models of models.py, d_model 64
+    python benchmarks/where_time_goes.py --size std --models Informer     d_model 512
+
+The products of our model (mm, addmm, bmm, baddbmm and convolutions, forward and backward, fused attention undone) are
+recorded with their shapes and strides and replayed alone, interleaved with the whole step and with the published
+style. `products` is their share of our step; `ratio` the published style over our whole step; `at most` the published
+style over the products alone, a speedup no rearrangement of the rest can pass.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
+
+import torch
+from models import MODELS, SIZES, against_style, forecast, inputs, train_step
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
+
+from tsprune.layers import plain_attention
+
+PRODUCTS = {"mm", "addmm", "bmm", "baddbmm", "convolution", "convolution_backward"}
+
+
+class Recorder(TorchDispatchMode):
+    """Keeps every product it sees: the operator, and random tensors laid out as its arguments were."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_dispatch__(self, operator, types, arguments=(), options=None):
+        if operator.overloadpacket.__name__ in PRODUCTS:
+            self.calls.append((operator, tree_map(alike, arguments)))
+        if operator.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd):
+            with self:  # inference mode shows a linear layer or a matmul whole
+                return operator.decompose(*arguments, **(options or {}))
+        return operator(*arguments, **(options or {}))
+
+
+def alike(value):
+    return random(value.shape, value.stride(), value.dtype) if isinstance(value, torch.Tensor) else value
+
+
+@cache
+def random(shape: torch.Size, strides: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    """One for all that are laid out alike, which keeps them few and near: the products alone take their least time."""
+    reach = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    return torch.randn(reach, dtype=dtype).as_strided(shape, strides)
+
+
+def products(model, step: Callable[[], None]) -> Callable[[], None]:
+    with plain_attention(model), Recorder() as recorder:
+        step()
+
+    def replay():
+        with torch.inference_mode():
+            for operator, arguments in recorder.calls:
+                operator(*arguments)
+
+    return replay
+
+
+def medians(steps: tuple[Callable[[], None], ...], seconds: float) -> list[float]:
+    """Milliseconds of each, in turns."""
+    rounds, stop = [], time.perf_counter() + seconds
+    while len(rounds) < 5 or time.perf_counter() < stop:
+        marks = [time.perf_counter()]
+        for step in steps:
+            step()
+            marks.append(time.perf_counter())
+        rounds.append([(after - before) * 1e3 for before, after in pairwise(marks)])
+    return [statistics.median(times) for times in zip(*rounds[1:], strict=True)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--models", nargs="+", default=MODELS)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of measuring per row")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    print(f"torch {torch.__version__}, {arguments.threads} threads, {arguments.size}: {SIZES[arguments.size]}\n")
+    print("| model | what | ours, ms | products, ms | products | ratio | at most |\n|---|---|---|---|---|---|---|")
+    for name in arguments.models:
+        model, slow = against_style(name, SIZES[arguments.size])
+        for what, make, batch in (
+            ("train", train_step, 32),
+            ("forecast", forecast, 32),
+            ("forecast, batch 1", forecast, 1),
+        ):
+            values = inputs(model, batch)
+            ours = make(model, values)
+            steps = (ours, products(model, ours), make(slow, values))
+            whole, alone, theirs = medians(steps, arguments.seconds)
+            shares = f"{alone / whole:.0%} | {theirs / whole:.2f} | {theirs / alone:.2f}"
+            print(f"| {name} | {what} | {whole:.1f} | {alone:.1f} | {shares} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
