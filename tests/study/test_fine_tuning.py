@@ -18,7 +18,7 @@ from tsprune.training import TrainResult
 @pytest.fixture
 def smoke():
     path = project_root() / "params" / "smoke" / "02_fine_tuning.yaml"
-    given = {"models": ["DLinear"], "seeds": [1], "other_structures": False, "jobs": 1}
+    given = {"models": ["DLinear"], "seeds": [1], "structured_densities": [], "two_of_four": False, "jobs": 1}
     return yaml.safe_load(path.read_text()) | given
 
 
@@ -100,7 +100,8 @@ def test_a_fine_tuning_that_diverges_is_a_row(config, threads, monkeypatch):
 
 
 def test_other_structures_are_trained_on_and_every_comparison_is_paired(smoke, few, tmp_path, threads):
-    given = smoke | few | {"models": ["iTransformer", "DLinear"], "seeds": [1, 2], "other_structures": True}
+    given = smoke | few | {"models": ["iTransformer", "DLinear"], "seeds": [1, 2]}
+    given |= {"structured_densities": [0.5], "two_of_four": True}
     config = FineTuning.parse(given | {"densities": [0.5], "compared_densities": [0.5], "store": str(tmp_path)})
     result = run_fine_tuning(config, make_executor=threads, progress=Recorder())
     assert result.failures == 0

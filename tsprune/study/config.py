@@ -197,10 +197,12 @@ class FineTuning(StudyConfig):
     """Prunings of the iterative arm; they share the epochs evenly."""
     compared_densities: list[float]
     """Those of ``densities`` at which the iterative and the rewound arm run as well."""
-    other_structures: bool
-    """True: 2:4 masks, and models narrowed to each density, are trained on as well."""
+    structured_densities: list[Annotated[float, Field(gt=0, lt=1)]]
+    """Share of all parameters left by structured pruning, trained on as well; empty: none."""
+    two_of_four: bool
+    """True: 2:4 masks, trained on as well."""
 
-    @field_validator("densities", "compared_densities")
+    @field_validator("densities", "compared_densities", "structured_densities")
     @classmethod
     def _each_once(cls, values: list) -> list:
         return cls._no_doubles(values)

@@ -73,17 +73,16 @@ def fine_tune_steps(config: FineTuning, base: Base) -> tuple[Step, ...]:
                     FineTuneStep(**shared, densities=[*path[:-1], density], train=recipe),
                     FineTuneStep(**shared, densities=[density], start="initial", train=again),
                 ]
-        if config.other_structures:
+        if config.two_of_four:
             steps += [
                 NMStep(trained=trained),
                 FineTuneStep(**shared, structure="2:4", densities=[0.5], train=recipe),
             ]
-            if can_narrow(trained):
-                for density in sorted(config.densities, reverse=True):
-                    steps += [
-                        StructuredStep(trained=trained, density=density),
-                        NarrowTuneStep(trained=trained, density=density, train=recipe),
-                    ]
+        for density in sorted(config.structured_densities, reverse=True) if can_narrow(trained) else ():
+            steps += [
+                StructuredStep(trained=trained, density=density),
+                NarrowTuneStep(trained=trained, density=density, train=recipe),
+            ]
     return tuple(steps)
 
 
@@ -111,7 +110,7 @@ def run_fine_tuning(
         "recipe of the dense training",
         "comparisons": "paired block bootstrap over seeds and test windows, blocks of one look-back and horizon, 95 %",
     }
-    if config.other_structures:
+    if config.two_of_four or config.structured_densities:
         common["protocol"]["2:4 and structured"] = (
             "2 of each 4 along the input by magnitude; widths narrowed together by group L2 importance, solved for the "
             "share of all parameters; trained on as above"
