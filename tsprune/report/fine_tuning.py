@@ -143,11 +143,12 @@ def tuning_comparisons_table(comparisons: pd.DataFrame) -> Styler:
     rows, marks = {}, {}
     keys = ["model", "pred_len", "structure", "density_asked"]
     for (model, pred_len, structure, density), group in _ordered(comparisons).groupby(keys, sort=False):
-        label = (model, f"{pred_len}", STRUCTURES[structure], texts[density])
+        short = STRUCTURES[structure].removeprefix("single ").removesuffix(" layers")  # a wide table
+        label = (model, f"{pred_len}", f"{short}, {texts[density]}")
         pairs = {f"{row['arm']} / {row['against']}": row for row in group.to_dict("records")}
         rows[label] = {name: _cell(row) for name, row in pairs.items()}
         marks[label] = {name: "" if row["clear"] else "fallen" for name, row in pairs.items()}
-    index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", "structure", "density"])
+    index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", "structure, density"])
     table = pd.DataFrame(list(rows.values()), index=index).fillna("")
     classes = pd.DataFrame(list(marks.values()), index=index).reindex(columns=table.columns).fillna("")
     if comparisons["pred_len"].nunique() == 1:
@@ -266,7 +267,8 @@ def _interval(row: dict | pd.Series) -> str:
 def _cell(row: dict) -> str:
     if not row["seeds"]:
         return "no result"
-    return f"{_number(row['relative'])} ({_number(row['low'])}…{_number(row['high'])})"
+    low, high = (_number(row[end]).removeprefix("+") for end in ("low", "high"))
+    return f"{_number(row['relative'])} ({low}…{high})"
 
 
 def _signed(share: float) -> str:
