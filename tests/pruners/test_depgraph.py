@@ -9,6 +9,7 @@ from torch import nn
 
 from tests.models.small import example, small_model
 from tsprune.errors import UserError
+from tsprune.pruners import depgraph
 from tsprune.pruners.depgraph import depgraph_paper, paper_pruner
 from tsprune.pruners.importance import axis_scores
 from tsprune.pruners.structured import best_units, narrowed
@@ -109,3 +110,11 @@ def test_no_pruner_leaves_traces_in_the_next():
     trend = model_of("Autoformer")
     paper_pruner(trend, example(trend, 2), 0.5, False)
     assert "forward" not in vars(trend.decoder.layers[0].trend_projection)
+
+
+def test_running_out_of_memory_is_not_the_librarys_fault(monkeypatch):
+    monkeypatch.setattr(depgraph, "paper_pruner", lambda *_: torch.empty(2**60))
+    model = small_model("Transformer")
+    with pytest.raises(RuntimeError, match="tried to allocate") as caught:
+        depgraph.depgraph_paper(model, example(model), 0.5)
+    assert not isinstance(caught.value, UserError)

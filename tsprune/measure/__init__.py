@@ -5,7 +5,7 @@ from tsprune.measure.environment import environment, versions
 from tsprune.measure.latency import latency_rounds, measure_latency
 from tsprune.measure.live import LiveReport, live_parameters
 from tsprune.measure.macs import MacReport, count_macs
-from tsprune.measure.memory import PeakMemory, forward_memory, training_memory
+from tsprune.measure.memory import PeakMemory, forward_memory, out_of_memory, training_memory
 from tsprune.measure.paired import Difference, paired_difference
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "latency_rounds",
     "live_parameters",
     "measure_latency",
+    "out_of_memory",
     "paired_difference",
     "parameter_report",
     "training_memory",

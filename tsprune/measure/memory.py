@@ -52,6 +52,11 @@ class PeakMemory:
             self.what = "resident, process, since its start"
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on the machine or on its GPU; the text of ``error`` says how much was asked for."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
 def forward_memory(model: nn.Module, inputs: Sequence[Tensor | None]) -> float:
     """Peak memory in MiB of one forward pass in evaluation and inference mode, on the device of the model.
 

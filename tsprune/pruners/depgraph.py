@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from tsprune.errors import UserError
 from tsprune.layers import Attention, PositionTable, plain_attention
 from tsprune.layers.decomposition import TrendProjection
+from tsprune.measure import out_of_memory
 from tsprune.pruners.cost import count
 from tsprune.pruners.structured import Group, StructuredResult, forecast, output_groups
 
@@ -89,7 +90,9 @@ def depgraph_paper(
         for attention in (m for m in pruned.modules() if isinstance(m, Attention)):
             attention.head_dim = attention.query.out_features // attention.n_heads
         shapes = [forecast(either, example_inputs).shape for either in (model, pruned)]
-    except Exception as error:  # whatever the library stumbles over is the result
+    except Exception as error:  # whatever the library stumbles over is the result, unless there was no memory for it
+        if out_of_memory(error):
+            raise
         raise UserError(f"torch-pruning breaks {name}: {type(error).__name__}: {error}".splitlines()[0]) from error
     if shapes[0] != shapes[1]:
         raise UserError(f"torch-pruning breaks {name}: forecasts of shape {tuple(shapes[1])}, not {tuple(shapes[0])}")

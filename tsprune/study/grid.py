@@ -6,8 +6,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 
-import torch
-
+from tsprune import measure
 from tsprune.errors import UserError
 from tsprune.study.progress import Progress
 from tsprune.study.steps import MODEL_FILE, Step
@@ -48,7 +47,7 @@ def execute(step: Step, root: str) -> dict:
         outcome = step.run(store)
     except Exception as error:  # any failure of a cell is a row: recorded with its traceback, and the study goes on
         reason = str(error) if isinstance(error, UserError | Corrupt) else f"{type(error).__name__}: {error}"
-        status = "out of memory" if _out_of_memory(error) else "failed"
+        status = "out of memory" if measure.out_of_memory(error) else "failed"
         trace = traceback.format_exc()
         row = failure(step, reason.splitlines()[0] if reason else type(error).__name__, status)
         store.put(config, row, lambda folder: (folder / "traceback.txt").write_text(trace))
@@ -65,12 +64,6 @@ def execute(step: Step, root: str) -> dict:
     }
     store.put(config, row, outcome.write)
     return row
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, on the machine or on its GPU; the error's text says how much was asked for."""
-    text = str(error)
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in text
 
 
 def _finite(value):
