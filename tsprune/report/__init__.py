@@ -28,6 +28,21 @@ from tsprune.report.right_sizing_words import (
     size_failures_table,
     sizes_table,
 )
+from tsprune.report.sparse_training import (
+    ablation_figure,
+    pals_sensitivity_figure,
+    sparse_training_figure,
+    trajectory_figure,
+)
+from tsprune.report.sparse_training_words import (
+    ablation_table,
+    agreement_table,
+    horizon_table,
+    overhead_table,
+    sparse_training_table,
+    sparse_training_verdict,
+    unfinished_trainings_table,
+)
 from tsprune.report.structures import (
     latency_table,
     structure_figure,
@@ -48,6 +63,9 @@ from tsprune.report.words import banner, describe_parameters, headline, verdict
 
 __all__ = [
     "ReportInfo",
+    "ablation_figure",
+    "ablation_table",
+    "agreement_table",
     "banner",
     "choices_table",
     "comparison_figure",
@@ -62,10 +80,13 @@ __all__ = [
     "fine_tuning_table",
     "fine_tuning_verdict",
     "headline",
+    "horizon_table",
     "latency_table",
     "layer_figure",
     "limits_table",
     "naive_table",
+    "overhead_table",
+    "pals_sensitivity_figure",
     "pareto_figure",
     "prediction_figure",
     "predictor_table",
@@ -81,6 +102,9 @@ __all__ = [
     "sensitivity_figure",
     "size_failures_table",
     "sizes_table",
+    "sparse_training_figure",
+    "sparse_training_table",
+    "sparse_training_verdict",
     "structure_figure",
     "structure_table",
     "structure_words",
@@ -88,8 +112,10 @@ __all__ = [
     "sweep_figure",
     "sweep_table",
     "target_table",
+    "trajectory_figure",
     "tuning_comparisons_table",
     "unfinished_table",
+    "unfinished_trainings_table",
     "verdict",
     "week_figure",
     "why_table",

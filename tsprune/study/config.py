@@ -350,5 +350,6 @@ STUDIES: dict[str, type[StudyConfig]] = {
     "02_fine_tuning": FineTuning,
     "03_right_sizing": RightSizing,
     "04_entsoe_scale": EntsoeScale,
+    "05_pals": SparseTraining,
 }
 """The config of each notebook, by the notebook's name."""

@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
+from tsprune.pruners.methods import make_method
 from tsprune.pruners.pals import PALS
 from tsprune.study.comparison import compare
 from tsprune.study.config import SparseTraining
 from tsprune.study.places import resolve
 from tsprune.study.progress import Progress
+from tsprune.study.published import published_sparsities
 from tsprune.study.result import Base, StudyResult, base_steps, common_tables, relative_to_dense, run_steps
 from tsprune.study.sparse_step import SIGNALS, SparseTrainStep
 from tsprune.study.steps import TrainStep
@@ -46,13 +48,17 @@ class Arm:
 @dataclass(frozen=True)
 class SparseTrainingResult(StudyResult):
     """``cells`` has the columns ``arm``, ``group`` and, relative to dense, ``mse_relative``, ``mae_relative``,
-    ``macs_share``, ``training_macs_share``, ``time_share``; ``updates`` a row per update of PALS."""
+    ``macs_share``, ``training_macs_share``, ``time_share``; ``every`` and, of PALS, ``gamma``, ``lam``, ``cap`` (the
+    sparsity beyond which it never shrinks). ``updates`` has a row per update of PALS."""
 
     updates: pd.DataFrame
     agreement: pd.DataFrame
     """How often another signal would have decided as the whole validation set did, at the same updates."""
     comparisons: pd.DataFrame
-    """PALS as in its code against dense and each rival: paired block bootstrap."""
+    """Paired block bootstrap of ``arm`` against ``against``: PALS as in its code against dense, each rival and PALS as
+    in the paper; every ablation, setting and other signal against PALS as in its code."""
+    horizons: pd.DataFrame
+    """Final sparsity of PALS per model and horizon, beside the published one where there is one."""
     counts: dict[str, float]
     """As :data:`PUBLISHED`, from ``cells``."""
     published_counts: dict[str, float]
@@ -116,6 +122,7 @@ def run_sparse_training(
         updates=_updates(every, rows),
         agreement=_agreement(every, rows),
         comparisons=_comparisons(config, base, every, rows),
+        horizons=_horizons(cells),
         counts=_counts(cells),
         published_counts=PUBLISHED,
     )
@@ -129,6 +136,10 @@ def _cells(base: Base, every: Sequence[Arm], rows: dict[str, dict]) -> pd.DataFr
         for name in ("training_macs_if_zeros_skipped", "training_macs_dense"):
             frame[name] = [rows[step.key]["result"].get(name) for step in steps]
         frame["seconds_per_epoch"] = [rows[step.key]["cost"].get("seconds_per_epoch") for step in steps]
+        methods = [make_method(step.method, **step.fields) for step in steps if isinstance(step, SparseTrainStep)]
+        for column, name in {"every": "every", "gamma": "gamma", "lam": "lam", "cap": "max_sparsity"}.items():
+            frame[column] = [getattr(method, name, None) for method in methods] or None
+            frame[column] = frame[column].astype(float)
         frames.append(frame.assign(arm=label, group=group))
     cells = pd.concat(frames, ignore_index=True)
     dense = cells[cells["group"] == "dense"]
@@ -180,18 +191,32 @@ def _agreement(every: Sequence[Arm], rows: dict[str, dict]) -> pd.DataFrame:
 
 
 def _comparisons(config: SparseTraining, base: Base, every: Sequence[Arm], rows: dict[str, dict]) -> pd.DataFrame:
-    """PALS as in its code, relative to dense and to every other arm: a row per model, horizon and arm."""
-    store = Store(resolve(config.store))
-    ours, records = every[0].steps, []
-    for label, steps in [("dense", base.dense), *((arm.label, arm.steps) for arm in every[1:])]:
-        for model, pred_len in dict.fromkeys(_cell(step) for step in steps):
-            mine, others = ([s for s in side if _cell(s) == (model, pred_len)] for side in (ours, steps))
-            found = compare(store, rows, mine, others)
+    """A row per model, horizon and pair of arms: test MSE of ``arm`` over that of ``against``, less one."""
+    store, ours, records = Store(resolve(config.store)), every[0], []
+    pairs = [((ours.label, ours.steps), ("dense", base.dense))]
+    for other in every[1:]:
+        pair = (ours.label, ours.steps), (other.label, other.steps)
+        pairs.append(pair if other.group in ("PALS", "rival") else pair[::-1])
+    for (arm, steps), (against, others) in pairs:
+        both = {_cell(step) for step in steps} & {_cell(step) for step in others}
+        for model, pred_len in dict.fromkeys(_cell(step) for step in ours.steps if _cell(step) in both):
+            sides = ([step for step in side if _cell(step) == (model, pred_len)] for side in (steps, others))
+            found = compare(store, rows, *sides)
             if found is not None:
-                records.append({"model": model, "pred_len": pred_len, "against": label} | asdict(found))
+                records.append({"model": model, "pred_len": pred_len, "arm": arm, "against": against} | asdict(found))
                 records[-1]["clear"] = found.clear
-    columns = ["model", "pred_len", "against", "relative", "low", "high", "clear", "seeds"]
+    columns = ["model", "pred_len", "arm", "against", "relative", "low", "high", "clear", "seeds"]
     return pd.DataFrame(records, columns=columns)
+
+
+def _horizons(cells: pd.DataFrame) -> pd.DataFrame:
+    """Final sparsity (mean over seeds) of both variants of PALS per model and horizon, beside the published one."""
+    ours = cells[(cells["group"] == "PALS") & (cells["status"] == "ok")]
+    by = ["dataset", "model", "pred_len"]
+    mean = 1 - ours.pivot_table(index=by, columns="arm", values="density", sort=False)
+    names = {"PALS as in its code": "sparsity_code", "PALS as in the paper": "sparsity_paper"}
+    table = mean.reindex(columns=list(names)).rename(columns=names).reset_index().rename_axis(columns=None)
+    return table.merge(published_sparsities(), on=by, how="left")
 
 
 def _cell(step: TrainStep | SparseTrainStep) -> tuple[str, int]:

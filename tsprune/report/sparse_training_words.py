@@ -1,0 +1,427 @@
+"""Verdict and tables of study 05; the tables it reads are described in :mod:`tsprune.report.sparse_training`."""
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from tsprune.report.frames import (
+    NBSP,
+    density_text,
+    finished,
+    level,
+    listed,
+    need,
+    percent,
+    repeat_last,
+)
+from tsprune.report.sparse_training import CELLS, CODE, COMPARISONS, PAPER, UPDATES
+from tsprune.report.tables import mean_and_spread, styled
+
+SIMILAR = 1.5
+"""A rival is compared at similar density: within this factor."""
+AT_CAP = 0.01
+"""A model whose final sparsity lies within this of the cap, or above, has been stopped by it."""
+_CASE = ["model", "pred_len"]
+_COSTS = ["macs_share", "training_macs_share", "time_share"]
+_COUNTS = {"better_mse": "MSE", "better_mae": "MAE"}
+
+
+def sparse_training_verdict(
+    cells: pd.DataFrame,
+    updates: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    naive: pd.DataFrame,
+    counts: dict[str, float],
+    published_counts: dict[str, float],
+) -> str:
+    """Whether the loss finds the sparsity by itself, what that costs and which mechanism matters, as Markdown.
+
+    A training of PALS was stopped by its cap, or by the end of its updates (it only ever shrank), or by the loss. A
+    difference of errors is claimed where its interval is clear of zero, one of densities where the ranges over two or
+    more seeds do not meet; counts stand as counted, beside the paper's. Raises UserError for an empty table or a
+    missing column.
+    """
+    need(cells, "cells", [*CELLS, *_COSTS, "cap"])
+    need(comparisons, "comparisons", COMPARISONS)
+    ours = finished(cells[cells["arm"] == CODE])
+    if ours.empty:
+        return f"**No training of {CODE} finished**: there is no answer to read from this run."
+    need(updates, "updates", UPDATES)
+    pairs = comparisons[comparisons["seeds"] > 1]
+    details = [
+        _densities(ours, pairs),
+        _counted(pairs, counts, published_counts),
+        _rivals(cells, pairs),
+        _paper(cells, pairs),
+        _mechanisms(cells, pairs),
+        _overhead(ours),
+        _standing(cells, naive),
+        _caveats(cells),
+    ]
+    return f"{_answer(ours, updates)}\n\n" + " ".join(sentence for sentence in details if sentence)
+
+
+def sparse_training_table(cells: pd.DataFrame) -> Styler:
+    """Dense, PALS and every rival: final density, errors, and what inference and training cost beside dense.
+
+    ``mean ± standard deviation`` over the seeds; a word where none finished.
+    """
+    need(cells, "cells", [*CELLS, "mae", *_COSTS])
+    shown = cells[cells["group"].isin(["dense", "PALS", "rival"])]
+    rows = {}
+    for (model, pred_len, arm), own in shown.groupby([*_CASE, "arm"], sort=False):
+        done = finished(own)
+        rows[model, f"{pred_len}", arm] = {
+            "density": _density(done),
+            "MSE": mean_and_spread(own, "mse"),
+            "MAE": mean_and_spread(own, "mae"),
+            "multiply-adds": _share(done["macs_share"]),
+            "of training": _share(done["training_macs_share"]),
+            "time per epoch": _share(done["time_share"]),
+        }
+    caption = (
+        "Test errors on scaled data, mean ± standard deviation over seeds. Density: share of prunable weights kept. "
+        "Multiply-adds of inference and of training if zeros were skipped, and measured time per epoch: shares of "
+        "dense's; masks as such save no time."
+    )
+    return styled(_by_case(rows, "trained as", cells), caption)
+
+
+def ablation_table(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
+    """PALS as in its code with one thing changed: density, MSE, and the difference with its 95 % interval; in italics
+    what is within the noise. None where nothing was changed."""
+    need(cells, "cells", [*CELLS, "time_share"])
+    need(comparisons, "comparisons", COMPARISONS)
+    changed = cells[cells["group"].isin(["ablation", "signal", "sensitivity"])]
+    if changed.empty:
+        return None
+    pairs = comparisons[comparisons["against"] == CODE].set_index([*_CASE, "arm"])
+    base = cells[(cells["arm"] == CODE) & pd.MultiIndex.from_frame(cells[_CASE]).isin(changed.set_index(_CASE).index)]
+    shown = pd.concat([base, changed])
+    places = {model: place for place, model in enumerate(base["model"].unique())}
+    shown = shown.sort_values("model", key=lambda models: models.map(places), kind="stable")
+    rows, marks = {}, {}
+    for (model, pred_len, arm), own in shown.groupby([*_CASE, "arm"], sort=False):
+        known = (model, pred_len, arm) in pairs.index
+        pair = pairs.loc[(model, pred_len, arm)] if known else None
+        label = (model, f"{pred_len}", arm)
+        rows[label] = {
+            "density": _density(finished(own)),
+            "MSE": mean_and_spread(own, "mse"),
+            "against it": f"{_interval(pair)}" if known else ("" if arm == CODE else "no result"),
+            "time per epoch": _share(finished(own)["time_share"]),
+        }
+        marks[label] = dict.fromkeys(rows[label], "") | {"against it": "fallen" if known and not pair["clear"] else ""}
+    table, classes = (_by_case(part, "changed", cells) for part in (rows, marks))
+    caption = (
+        f"{CODE} (first row of each model) with one thing changed. Against it: test MSE over its own, less one, with "
+        "the interval that holds 95 % of a paired block bootstrap; in italics: within the noise. Time: share of dense."
+    )
+    return styled(table, caption).set_td_classes(classes)
+
+
+def overhead_table(cells: pd.DataFrame) -> Styler:
+    """Measured time of an epoch: dense in seconds, every other way to train as a share of it (lowest to highest)."""
+    need(cells, "cells", [*CELLS, "time_share", "seconds_per_epoch"])
+    done = finished(cells[cells["group"].isin(["dense", "PALS", "signal", "rival"])])
+    several = cells["pred_len"].nunique() > 1
+    rows: dict[str, dict[str, str]] = {}
+    for (arm, model, pred_len), own in done.groupby(["arm", *_CASE], sort=False):
+        name = f"{model} {pred_len}" if several else model
+        if own["group"].iloc[0] == "dense":
+            rows.setdefault("dense, seconds", {})[name] = f"{own['seconds_per_epoch'].astype(float).mean():.2f}"
+        else:
+            shares = own["time_share"]
+            spread = f" ({shares.min():.2f}–{shares.max():.2f})" if len(shares) > 1 else ""
+            rows.setdefault(arm, {})[name] = f"{shares.mean():.2f}{spread}"
+    table = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows))).fillna("")
+    caption = (
+        "Wall-clock time of an epoch, validation included: dense in seconds, the others as a multiple of dense of the "
+        "same seed (lowest to highest seed). Trainings run side by side, so single numbers scatter."
+    )
+    return styled(table, caption)
+
+
+def horizon_table(horizons: pd.DataFrame) -> Styler:
+    """Final sparsity by model and prediction length, as found here and as published."""
+    need(horizons, "horizons", ["dataset", *_CASE, "sparsity_code", "sparsity_paper", "sparsity_published"])
+    need(horizons, "horizons", ["tolerance", "source"])
+    table = pd.DataFrame(
+        {
+            "dataset": horizons["dataset"].astype(str),
+            "horizon": horizons["pred_len"].astype(str),
+            CODE: horizons["sparsity_code"].map(_sparsity),
+            PAPER: horizons["sparsity_paper"].map(_sparsity),
+            "published": [
+                "none" if pd.isna(value) else f"{value:.2f} ± {tolerance:.2f}"
+                for value, tolerance in zip(horizons["sparsity_published"], horizons["tolerance"], strict=True)
+            ],
+            "source": horizons["source"].fillna("").astype(str),
+        }
+    ).set_axis(pd.Index(list(horizons["model"])))
+    caption = (
+        "Final sparsity (mean over seeds), beside what is published for this dataset, model and prediction length: "
+        "width 512, ten epochs, gamma and lambda chosen among nine by validation loss."
+    )
+    return styled(table, caption)
+
+
+def agreement_table(agreement: pd.DataFrame) -> Styler | None:
+    """How often a cheaper signal decides as the whole validation set did; None where that was not run."""
+    if agreement.empty:
+        return None
+    need(agreement, "agreement", [*_CASE, "seed", "signal", "agreement", "updates"])
+    rows = {}
+    for (model, pred_len), own in agreement.groupby(_CASE, sort=False):
+        shares = own.groupby("signal", sort=False)["agreement"]
+        rows[f"{model}, horizon {pred_len}"] = {
+            signal: f"{percent(of.mean())} ({percent(of.min())} to {percent(of.max())})" for signal, of in shares
+        } | {"updates": f"{own['updates'].max()}"}
+    table = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows)))
+    caption = (
+        "Share of the decisions taken on the whole validation set that each signal would have taken too, at the same "
+        "updates (mean, lowest to highest seed)."
+    )
+    return styled(table, caption)
+
+
+def unfinished_trainings_table(cells: pd.DataFrame) -> Styler | None:
+    """The trainings without a result and why; None where all finished."""
+    need(cells, "cells", [*CELLS, "reason"])
+    bad = cells[cells["status"] != "ok"]
+    if bad.empty:
+        return None
+    table = pd.DataFrame(
+        {
+            "horizon": bad["pred_len"].astype(str),
+            "seed": bad["seed"].astype(str),
+            "trained as": bad["arm"].astype(str),
+            "status": bad["status"].astype(str),
+            "reason": bad["reason"].fillna("not given").astype(str),
+        }
+    ).set_axis(pd.Index(list(bad["model"])))
+    return styled(table, f"{len(bad)} of {len(cells)} cells did not finish.")
+
+
+def _answer(ours: pd.DataFrame, updates: pd.DataFrame) -> str:
+    """First sentence: what ended the shrinking of how many trainings."""
+    where = f"On {listed(_texts(ours['dataset']))} (horizon {listed(_texts(ours['pred_len']))}, {_seeds(ours)})"
+    decisions = updates[updates["arm"] == CODE].groupby([*_CASE, "seed"])["decision"].agg(set)
+    capped = (1 - ours["density"]) >= ours["cap"] - AT_CAP
+    cells = pd.MultiIndex.from_frame(ours[[*_CASE, "seed"]])
+    only = pd.Series([decisions.get(cell, set()) == {"shrink"} for cell in cells], index=ours.index)
+    total, at_cap, cut_short = len(ours), int(capped.sum()), int((only & ~capped).sum())
+    by_loss = total - at_cap - cut_short
+    trainings = "training" if total == 1 else "trainings"
+    ends = [f"in {at_cap} the cap on sparsity ({ours['cap'].iloc[0]:g}) does"] if at_cap else []
+    ends += [f"in {cut_short} nothing does before the updates end"] if cut_short else []
+    how = "none" if not by_loss else "all" if by_loss == total > 1 else f"{by_loss}"
+    return (
+        f"{where}, the loss decides where the sparsity of {CODE} ends in **{how} of {total} {trainings}**"
+        + (f"; {', '.join(ends)}" if ends else "")
+        + "."
+    )
+
+
+def _densities(ours: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """Final density of each model and its MSE against dense."""
+    against = pairs[(pairs["arm"] == CODE) & (pairs["against"] == "dense")]
+    parts = []
+    for model, own in ours.groupby("model", sort=False):
+        words = _difference(against[against["model"] == model])
+        parts.append(f"{_density(own)} for **{model}** ({words})")
+    return f"It ends at density {'; '.join(parts)}; MSE against dense, in brackets the 95{NBSP}% interval."
+
+
+def _counted(pairs: pd.DataFrame, counts: dict[str, float], published: dict[str, float]) -> str:
+    """The paper's counts from our own table, beside the paper's; then how many of ours are more than noise."""
+    ours, theirs = (
+        " and ".join(f"{source[name]} of {source['cells']} by {metric}" for name, metric in _COUNTS.items())
+        for source in (counts, published)
+    )
+    both = f"{percent(published['parameters'])} and {percent(published['macs'])}"
+    text = (
+        f"Better than dense on average over the seeds: {ours} (the paper: {theirs}), with "
+        f"{percent(counts['parameters'])} fewer parameters and {percent(counts['macs'])} fewer multiply-adds if zeros "
+        f"were skipped (the paper: {both})"
+    )
+    against = pairs[(pairs["arm"] == CODE) & (pairs["against"] == "dense")]
+    if against.empty:
+        return f"{text}."
+    lower, higher = _clear(against, -1), _clear(against, +1)
+    return f"{text}; beyond the noise the MSE is lower in {len(lower)} and higher in {len(higher)} of {len(against)}."
+
+
+def _rivals(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """Comparisons with rivals whose density is similar, those that are clear named."""
+    density = finished(cells).groupby([*_CASE, "arm"])["density"].mean()
+    rivals = set(cells.loc[cells["group"] == "rival", "arm"])
+    near = []
+    for row in pairs[(pairs["arm"] == CODE) & pairs["against"].isin(rivals)].to_dict("records"):
+        ratio = density[row["model"], row["pred_len"], CODE] / density[row["model"], row["pred_len"], row["against"]]
+        near.append(1 / SIMILAR <= ratio <= SIMILAR)
+    against = pairs[(pairs["arm"] == CODE) & pairs["against"].isin(rivals)][near] if near else pd.DataFrame()
+    if against.empty:
+        return "No rival of similar density is there to compare with." if rivals and len(pairs) else ""
+    parts = []
+    for sign, word in ((-1, "lower"), (+1, "higher")):
+        clear = _clear(against, sign)
+        named = [f"{rival}: {_models(own)}" for rival, own in clear.groupby("against", sort=False)]
+        parts.append(f"clearly {word} in {len(clear)}" + (f" ({'; '.join(named)})" if named else ""))
+    noise = len(against) - int(against["clear"].sum())
+    count = "the one comparison" if len(against) == 1 else f"{len(against)} comparisons"
+    return (
+        f"In {count} with rivals of similar density (within a factor of {SIMILAR:g}) its MSE is {', '.join(parts)}, "
+        f"and within the noise in {noise}."
+    )
+
+
+def _paper(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    against = pairs[(pairs["arm"] == CODE) & (pairs["against"] == PAPER)]
+    theirs = finished(cells[cells["arm"] == PAPER])
+    if theirs.empty or against.empty:
+        return ""
+    ends = theirs.groupby("model", sort=False)["density"].mean()
+    reach = _reach([density_text(ends.min()), density_text(ends.max())])
+    clear = against[against["clear"]]
+    if clear.empty:
+        return f"As the paper describes it, PALS ends at density {reach}, its MSE within the noise of the code's."
+    parts = [
+        f"{word} for {_models(own)}"
+        for sign, word in ((-1, "higher"), (1, "lower"))
+        if len(own := _clear(against, sign))
+    ]
+    differs = " and ".join(parts)
+    return f"As the paper describes it, PALS ends at density {reach}, its MSE clearly {differs} than the code's."
+
+
+def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """Per model of the ablations: switches whose MSE or density differs clearly, and those that change nothing."""
+    sentences = []
+    ablations = cells[cells["group"] == "ablation"]
+    for (model, pred_len), own in ablations.groupby(_CASE, sort=False):
+        here = (cells["model"] == model) & (cells["pred_len"] == pred_len)
+        usual = finished(cells[here & (cells["arm"] == CODE)])["density"]
+        matters, rest = [], []
+        for label, arm in own.groupby("arm", sort=False):
+            pair = pairs[(pairs["arm"] == label) & (pairs["against"] == CODE)]
+            pair = pair[(pair["model"] == model) & (pair["pred_len"] == pred_len)]
+            words = [f"MSE {_interval(row)}" for row in pair[pair["clear"]].to_dict("records")]
+            now = finished(arm)["density"]
+            if len(now) > 1 and len(usual) > 1 and (now.max() < usual.min() or now.min() > usual.max()):
+                words.append(f"density {density_text(now.mean())} instead of {density_text(usual.mean())}")
+            if words:
+                matters.append(f"“{label}” ({', '.join(words)})")
+            elif len(pair):
+                rest.append(f"“{label}”")
+        if not matters and not rest:
+            continue
+        name = f"**{model}**" + (f", horizon {pred_len}" if cells["pred_len"].nunique() > 1 else "")
+        found = (
+            f"what differs from it beyond the noise is {listed(matters)}"
+            if matters
+            else "no switch differs beyond the noise"
+        )
+        noise = f"; within the noise: {listed(rest)}" if matters and rest else ""
+        sentences.append(f"With one mechanism changed on {name}, {found}{noise}.")
+    return " ".join(sentences)
+
+
+def _overhead(ours: pd.DataFrame) -> str:
+    time = ours.groupby("model", sort=False)["time_share"].mean()
+    macs = ours.groupby("model", sort=False)["training_macs_share"].mean()
+    return (
+        f"An epoch of it takes {_reach([f'{time.min():.2f}', f'{time.max():.2f}'])} times as long as dense, and its "
+        f"training {_reach([percent(macs.min()), percent(macs.max())])} of dense's multiply-adds if zeros were skipped."
+    )
+
+
+def _standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
+    """Models that a naive forecast beats even when dense, on average over the seeds."""
+    levels = repeat_last(naive)
+    mean = finished(cells[cells["group"] == "dense"]).groupby(_CASE, sort=False)["mse"].mean()
+    fallen = [model for (model, pred_len), mse in mean.items() if mse >= level(levels, pred_len)]
+    names = listed([f"**{model}**" for model in dict.fromkeys(fallen)])
+    where = " at some horizon" if len(levels) > 1 else ""
+    verb = "is" if len(set(fallen)) == 1 else "are"
+    return f"{names} {verb}{where} no better than repeating the last value, even dense." if fallen else ""
+
+
+def _caveats(cells: pd.DataFrame) -> str:
+    parts = []
+    if (bad := int((cells["status"] != "ok").sum())) > 0:
+        parts.append(f"{bad} of {len(cells)} cells did not finish and are left out.")
+    if finished(cells)["seed"].nunique() == 1:
+        parts.append("With one seed the spread over seeds is unknown: no difference is claimed.")
+    return " ".join(parts)
+
+
+def _clear(pairs: pd.DataFrame, sign: int) -> pd.DataFrame:
+    return pairs[pairs["clear"] & (pairs["relative"] * sign > 0)]
+
+
+def _models(pairs: pd.DataFrame) -> str:
+    return listed([f"**{model}**" for model in pairs["model"].unique()])
+
+
+def _difference(pairs: pd.DataFrame) -> str:
+    """The clear difference with its interval; of several horizons its range, and how many are clear."""
+    if pairs.empty:
+        return "nothing claimed"
+    clear = pairs[pairs["clear"]]
+    if clear.empty:
+        return "MSE within the noise"
+    if len(pairs) == 1:
+        return f"MSE {_interval(clear.iloc[0])}"
+    reach = _reach([_signed(clear["relative"].min()), _signed(clear["relative"].max())])
+    rest = (
+        "" if len(clear) == len(pairs) else f", else within the noise: clear at {len(clear)} of {len(pairs)} horizons"
+    )
+    return f"MSE {reach}{rest}"
+
+
+def _reach(ends: list[str]) -> str:
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+def _interval(row: dict | pd.Series) -> str:
+    """``+5.1 % (+3.0 to +7.2)``."""
+    low, high = (_signed(row[name]).removesuffix(f"{NBSP}%") for name in ("low", "high"))
+    return f"{_signed(row['relative'])} ({low} to {high})"
+
+
+def _signed(share: float) -> str:
+    percents = 100 * share
+    return f"{percents:+.{1 if abs(percents) < 9.95 else 0}f}{NBSP}%".replace("-", "−")
+
+
+def _density(done: pd.DataFrame) -> str:
+    """Mean over the seeds, with the range where it shows."""
+    if done.empty:
+        return ""
+    low, mean, high = (
+        density_text(value) for value in (done["density"].min(), done["density"].mean(), done["density"].max())
+    )
+    return mean if low == high else f"{mean} ({low} to {high})"
+
+
+def _share(values: pd.Series) -> str:
+    return "" if values.isna().all() else f"{values.mean():.2f}"
+
+
+def _sparsity(value: float) -> str:
+    return "no result" if pd.isna(value) else f"{value:.2f}"
+
+
+def _by_case(rows: dict, name: str, cells: pd.DataFrame) -> pd.DataFrame:
+    index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", name])
+    table = pd.DataFrame(list(rows.values()), index=index)
+    return table.droplevel("horizon") if cells["pred_len"].nunique() == 1 else table
+
+
+def _seeds(cells: pd.DataFrame) -> str:
+    count = cells["seed"].nunique()
+    return f"{count} seeds" if count > 1 else "one seed"
+
+
+def _texts(values: pd.Series) -> list[str]:
+    return [str(value) for value in values.unique()]
