@@ -18,7 +18,7 @@ from tsprune.study.sparse_training import ABLATIONS, _horizons
 def smoke(tmp_path_factory):
     path = project_root() / "params" / "smoke" / "05_pals.yaml"
     store = {"store": str(tmp_path_factory.mktemp("store")), "jobs": 1}
-    return yaml.safe_load(path.read_text()) | {"ablation_models": ["DLinear"], "seeds": [1], **store}
+    return yaml.safe_load(path.read_text()) | {"seeds": [1], **store}
 
 
 def run(smoke):

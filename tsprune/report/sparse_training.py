@@ -67,6 +67,7 @@ def trajectory_figure(updates: pd.DataFrame) -> Figure:
             above.set_ylim(-0.03, 1.0)
             above.set_xticklabels([])
             below.set_yscale("log")
+            below.yaxis.set_major_locator(MaxNLocator(4))
             below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
             below.yaxis.set_minor_formatter(NullFormatter())
             below.xaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -194,7 +195,7 @@ def pals_sensitivity_figure(cells: pd.DataFrame) -> Figure | None:
 
 def _trajectories(axes: Axes, rows: pd.DataFrame, column: str) -> None:
     """A line per variant and seed; the first seed's decisions as markers, smaller the more there are."""
-    for (arm, seed), line in rows.groupby(["arm", "seed"], sort=False):
+    for (arm, seed), line in sorted(rows.groupby(["arm", "seed"]), key=lambda of: of[0][0] == CODE):  # code on top
         first = seed == rows.loc[rows["arm"] == arm, "seed"].iloc[0]
         axes.plot(line["step"], line[column], color=VARIANTS[arm], linewidth=1.3 if first else 0.7, zorder=2)
         if first:

@@ -51,13 +51,12 @@ def sparse_training_verdict(
         _densities(ours, pairs),
         _counted(pairs, counts, published_counts),
         _rivals(cells, pairs),
-        _paper(cells, pairs),
         _mechanisms(cells, pairs),
+        _paper(cells, pairs),
         _overhead(ours),
-        _standing(cells, naive),
-        _caveats(cells),
+        f"{_standing(cells, naive)} {_caveats(cells)}".strip(),
     ]
-    return f"{_answer(ours, updates)}\n\n" + " ".join(sentence for sentence in details if sentence)
+    return f"{_answer(ours, updates)}\n\n" + "\n".join(f"- {words}" for words in details if words)
 
 
 def sparse_training_table(cells: pd.DataFrame) -> Styler:
@@ -66,7 +65,7 @@ def sparse_training_table(cells: pd.DataFrame) -> Styler:
     ``mean ± standard deviation`` over the seeds; a word where none finished.
     """
     need(cells, "cells", [*CELLS, "mae", *_COSTS])
-    shown = cells[cells["group"].isin(["dense", "PALS", "rival"])]
+    shown = _model_by_model(cells[cells["group"].isin(["dense", "PALS", "rival"])])
     rows = {}
     for (model, pred_len, arm), own in shown.groupby([*_CASE, "arm"], sort=False):
         done = finished(own)
@@ -96,9 +95,7 @@ def ablation_table(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | N
         return None
     pairs = comparisons[comparisons["against"] == CODE].set_index([*_CASE, "arm"])
     base = cells[(cells["arm"] == CODE) & pd.MultiIndex.from_frame(cells[_CASE]).isin(changed.set_index(_CASE).index)]
-    shown = pd.concat([base, changed])
-    places = {model: place for place, model in enumerate(base["model"].unique())}
-    shown = shown.sort_values("model", key=lambda models: models.map(places), kind="stable")
+    shown = _model_by_model(pd.concat([base, changed]))
     rows, marks = {}, {}
     for (model, pred_len, arm), own in shown.groupby([*_CASE, "arm"], sort=False):
         known = (model, pred_len, arm) in pairs.index
@@ -212,14 +209,11 @@ def _answer(ours: pd.DataFrame, updates: pd.DataFrame) -> str:
     total, at_cap, cut_short = len(ours), int(capped.sum()), int((only & ~capped).sum())
     by_loss = total - at_cap - cut_short
     trainings = "training" if total == 1 else "trainings"
-    ends = [f"in {at_cap} the cap on sparsity ({ours['cap'].iloc[0]:g}) does"] if at_cap else []
-    ends += [f"in {cut_short} nothing does before the updates end"] if cut_short else []
+    ends = [f"in {at_cap} it runs into its cap on sparsity ({ours['cap'].iloc[0]:g})"] if at_cap else []
+    ends += [f"in {cut_short} its updates end while it still shrinks"] if cut_short else []
     how = "none" if not by_loss else "all" if by_loss == total > 1 else f"{by_loss}"
-    return (
-        f"{where}, the loss decides where the sparsity of {CODE} ends in **{how} of {total} {trainings}**"
-        + (f"; {', '.join(ends)}" if ends else "")
-        + "."
-    )
+    why = f": {', '.join(ends)}" if ends else ""
+    return f"{where}, the loss decides where the sparsity of {CODE} ends in **{how} of {total} {trainings}**{why}."
 
 
 def _densities(ours: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -416,6 +410,12 @@ def _by_case(rows: dict, name: str, cells: pd.DataFrame) -> pd.DataFrame:
     index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", name])
     table = pd.DataFrame(list(rows.values()), index=index)
     return table.droplevel("horizon") if cells["pred_len"].nunique() == 1 else table
+
+
+def _model_by_model(cells: pd.DataFrame) -> pd.DataFrame:
+    """All rows of a model and horizon together, otherwise in their order."""
+    order = cells["model"].map({model: place for place, model in enumerate(cells["model"].unique())})
+    return cells.assign(_order=order).sort_values(["_order", "pred_len"], kind="stable").drop(columns="_order")
 
 
 def _seeds(cells: pd.DataFrame) -> str:
