@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from tsprune.errors import UserError, unknown
 from tsprune.report.drawing import COLOURS, INK, MARKERS, RC, WIDTH, density_axis, relative_axis
@@ -67,7 +67,8 @@ def trajectory_figure(updates: pd.DataFrame) -> Figure:
             above.set_ylim(-0.03, 1.0)
             above.set_xticklabels([])
             below.set_yscale("log")
-            below.yaxis.set_major_locator(MaxNLocator(4))
+            wide = own["loss"].max() > 3 * own["loss"].min()
+            below.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5), numticks=20) if wide else MaxNLocator(4))
             below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
             below.yaxis.set_minor_formatter(NullFormatter())
             below.xaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -126,7 +127,8 @@ def sparse_training_figure(cells: pd.DataFrame) -> Figure:
 def ablation_figure(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Figure | None:
     """What one switch changes on top of PALS as in its code: test MSE with its interval, and final density.
 
-    A row of panels per model and horizon. Filled: clear of zero; hollow: within the noise. Line on the right: density
+    A row of panels per model and horizon. Filled: clear of zero; hollow: within the noise. The MSE's axis is linear up
+    to 10 %, logarithmic beyond. Line on the right: density
     of PALS as in its code. None where no ablation was run.
     """
     need(cells, "cells", CELLS)
@@ -147,7 +149,7 @@ def ablation_figure(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Figure | 
                 _interval(left, pairs[(pairs["arm"] == label) & (pairs["against"] == CODE)], place)
                 _range(right, cells.loc[here & (cells["arm"] == label), "density"], place)
             right.axvline(cells.loc[here & (cells["arm"] == CODE), "density"].mean(), color=COLOURS[0], linewidth=1.5)
-            left.axvline(0, color=INK, linewidth=1.2, zorder=1)
+            _percent_axis(left)
             left.set_yticks(range(len(labels)), labels)
             left.set_ylim(len(labels) - 0.5, -0.5)
             left.set_title(model + (f" · horizon {pred_len}" if cells["pred_len"].nunique() > 1 else ""))
@@ -189,17 +191,18 @@ def pals_sensitivity_figure(cells: pd.DataFrame) -> Figure | None:
                 axes.set_title(f"{case}: {what}" if axes is row[0] else what)
             row[0].set_ylabel("lambda")
             _intervals_between(row[2], own[own["gamma"].isin(default["gamma"]) & own["lam"].isin(default["lam"])])
-        _note(figure, f"Means over {done['seed'].nunique()} seeds. Frame and ring: the setting used everywhere else.")
+        seeds = done["seed"].nunique()
+        _note(figure, f"Means over {seeds} seeds; bright: low. Frame and ring: the setting used everywhere else.")
     return figure
 
 
 def _trajectories(axes: Axes, rows: pd.DataFrame, column: str) -> None:
     """A line per variant and seed; the first seed's decisions as markers, smaller the more there are."""
+    size = float(np.clip(250 / rows.groupby(["arm", "seed"]).size().max(), 2, 6))
     for (arm, seed), line in sorted(rows.groupby(["arm", "seed"]), key=lambda of: of[0][0] == CODE):  # code on top
         first = seed == rows.loc[rows["arm"] == arm, "seed"].iloc[0]
         axes.plot(line["step"], line[column], color=VARIANTS[arm], linewidth=1.3 if first else 0.7, zorder=2)
         if first:
-            size = float(np.clip(200 / len(line), 2, 6))
             for decision, marker in DECISIONS.items():
                 own = line[line["decision"] == decision]
                 axes.plot(
@@ -241,6 +244,18 @@ def _interval(axes: Axes, pair: pd.DataFrame, place: int) -> None:
         axes.hlines(place, 100 * row["low"], 100 * row["high"], color=COLOURS[1], linewidth=2, zorder=2)
         face = COLOURS[1] if row["clear"] else "white"
         axes.plot(100 * row["relative"], place, "o", color=COLOURS[1], markerfacecolor=face, markersize=6, zorder=3)
+
+
+def _percent_axis(axes: Axes) -> None:
+    """Linear up to 10 %, logarithmic beyond, with a line at zero."""
+    axes.axvline(0, color=INK, linewidth=1.2, zorder=1)
+    axes.set_xscale("symlog", linthresh=10, linscale=1)
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, -6), max(high, 6))
+    ticks = [-80, -30, -10, -5, 0, 5, 10, 30, 100, 300, 1000] if high < 1000 else [-80, -10, 0, 10, 100, 1000, 1e4, 1e5]
+    axes.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if min(low, -6) <= tick <= max(high, 6)]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g}".replace("-", "−") if value else "0"))
 
 
 def _range(axes: Axes, values: pd.Series, place: int) -> None:

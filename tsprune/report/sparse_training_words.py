@@ -40,7 +40,7 @@ def sparse_training_verdict(
     more seeds do not meet; counts stand as counted, beside the paper's. Raises UserError for an empty table or a
     missing column.
     """
-    need(cells, "cells", [*CELLS, *_COSTS, "cap"])
+    need(cells, "cells", [*CELLS, *_COSTS, "cap", "every"])
     need(comparisons, "comparisons", COMPARISONS)
     ours = finished(cells[cells["arm"] == CODE])
     if ours.empty:
@@ -222,8 +222,8 @@ def _densities(ours: pd.DataFrame, pairs: pd.DataFrame) -> str:
     parts = []
     for model, own in ours.groupby("model", sort=False):
         words = _difference(against[against["model"] == model])
-        parts.append(f"{_density(own)} for **{model}** ({words})")
-    return f"It ends at density {'; '.join(parts)}; MSE against dense, in brackets the 95{NBSP}% interval."
+        parts.append(f"{_density(own).replace('(', '(seeds ')} for **{model}** ({words})")
+    return f"It ends at density {'; '.join(parts)}. The MSE is that against dense, with its 95{NBSP}% interval."
 
 
 def _counted(pairs: pd.DataFrame, counts: dict[str, float], published: dict[str, float]) -> str:
@@ -323,9 +323,11 @@ def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
 def _overhead(ours: pd.DataFrame) -> str:
     time = ours.groupby("model", sort=False)["time_share"].mean()
     macs = ours.groupby("model", sort=False)["training_macs_share"].mean()
+    every = listed([f"{steps:.0f}" for steps in ours["every"].unique()])
+    longer = _reach([f"{time.min():.2f}", f"{time.max():.2f}"])
     return (
-        f"An epoch of it takes {_reach([f'{time.min():.2f}', f'{time.max():.2f}'])} times as long as dense, and its "
-        f"training {_reach([percent(macs.min()), percent(macs.max())])} of dense's multiply-adds if zeros were skipped."
+        f"With an update every {every} steps, an epoch of it takes {longer} times as long as dense, and its training "
+        f"{_reach([percent(macs.min()), percent(macs.max())])} of dense's multiply-adds if zeros were skipped."
     )
 
 
