@@ -20,6 +20,8 @@ SIMILAR = 1.5
 """A rival is compared at similar density: within this factor."""
 AT_CAP = 0.01
 """A model whose final sparsity lies within this of the cap, or above, has been stopped by it."""
+VISIBLE = 0.02
+"""Densities closer than this are not called different."""
 _CASE = ["model", "pred_len"]
 _COSTS = ["macs_share", "training_macs_share", "time_share"]
 _COUNTS = {"better_mse": "MSE", "better_mae": "MAE"}
@@ -289,35 +291,39 @@ def _paper(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
 
 
 def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
-    """Per model of the ablations: switches whose MSE or density differs clearly, and those that change nothing."""
+    """Per model of the ablations: the switches whose MSE or density differs clearly, and how many change nothing."""
     sentences = []
-    ablations = cells[cells["group"] == "ablation"]
-    for (model, pred_len), own in ablations.groupby(_CASE, sort=False):
+    for (model, pred_len), own in cells[cells["group"] == "ablation"].groupby(_CASE, sort=False):
         here = (cells["model"] == model) & (cells["pred_len"] == pred_len)
         usual = finished(cells[here & (cells["arm"] == CODE)])["density"]
-        matters, rest = [], []
+        against = pairs[(pairs["model"] == model) & (pairs["pred_len"] == pred_len) & (pairs["against"] == CODE)]
+        matters, rest = [], 0
         for label, arm in own.groupby("arm", sort=False):
-            pair = pairs[(pairs["arm"] == label) & (pairs["against"] == CODE)]
-            pair = pair[(pair["model"] == model) & (pair["pred_len"] == pred_len)]
-            words = [f"MSE {_interval(row)}" for row in pair[pair["clear"]].to_dict("records")]
-            now = finished(arm)["density"]
-            if len(now) > 1 and len(usual) > 1 and (now.max() < usual.min() or now.min() > usual.max()):
-                words.append(f"density {density_text(now.mean())} instead of {density_text(usual.mean())}")
+            pair = against[against["arm"] == label]
+            words = [f"MSE {_signed(share)}" for share in pair.loc[pair["clear"], "relative"]]
+            if _apart(now := finished(arm)["density"], usual):
+                words.append(f"density {density_text(now.mean())}")
             if words:
                 matters.append(f"“{label}” ({', '.join(words)})")
-            elif len(pair):
-                rest.append(f"“{label}”")
+            rest += len(pair) > 0 and not words
         if not matters and not rest:
             continue
         name = f"**{model}**" + (f", horizon {pred_len}" if cells["pred_len"].nunique() > 1 else "")
-        found = (
-            f"what differs from it beyond the noise is {listed(matters)}"
-            if matters
-            else "no switch differs beyond the noise"
+        found = f"{listed(matters)} differ{'s' if len(matters) == 1 else ''} beyond the noise" if matters else ""
+        others = f"{'the other ' if matters else ''}{rest} do{'es' if rest == 1 else ''} not" if rest else ""
+        if rest and not matters:
+            others += " differ beyond the noise"
+        sentences.append(
+            f"Of its mechanisms, changed one at a time on {name}: {'; '.join(filter(None, [found, others]))}."
         )
-        noise = f"; within the noise: {listed(rest)}" if matters and rest else ""
-        sentences.append(f"With one mechanism changed on {name}, {found}{noise}.")
     return " ".join(sentences)
+
+
+def _apart(some: pd.Series, others: pd.Series) -> bool:
+    """Whether two densities differ beyond the seeds: two or more each, ranges that do not meet, means that show it."""
+    if min(len(some), len(others)) < 2 or abs(some.mean() - others.mean()) < VISIBLE:
+        return False
+    return some.max() < others.min() or some.min() > others.max()
 
 
 def _overhead(ours: pd.DataFrame) -> str:
