@@ -97,7 +97,7 @@ def test_a_csv_of_ones_own_by_plain_papermill(tmp_path):
                 "store",
                 str(tmp_path / "store"),
                 "-y",
-                "{models: [DLinear], seeds: [7]}",
+                "{models: [DLinear], seeds: [7], latency_repeats: 0, jobs: 1}",
             ),
         ],
         capture_output=True,

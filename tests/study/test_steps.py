@@ -26,6 +26,12 @@ def trained(smoke):
 
 
 @pytest.fixture
+def linear(smoke):
+    """The quickest to train."""
+    return base_steps(PruningSweep.parse(smoke | {"models": ["DLinear"], "store": "unused"})).dense[0]
+
+
+@pytest.fixture
 def store(tmp_path):
     return Store(tmp_path / "store")
 
@@ -135,8 +141,8 @@ def test_two_steps_are_compared_on_the_same_windows(trained, store, run):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_of_sparse_training_is_a_cell(trained, store, run, method):
-    step = SparseTrainStep(dense=trained, method=method, fields={"every": 3})
+def test_every_method_of_sparse_training_is_a_cell(linear, store, run, method):
+    step = SparseTrainStep(dense=linear, method=method, fields={"every": 3})
     row = run(step)[step.key]
     assert row["status"] == "ok", row["reason"]
     result, updates = row["result"], row["detail"]["updates"]
@@ -154,18 +160,18 @@ def test_every_method_of_sparse_training_is_a_cell(trained, store, run, method):
         share = result["macs_if_zeros_skipped"] / result["macs_executed"]
         assert result["training_macs_if_zeros_skipped"] / dense == pytest.approx(share, rel=1e-3)
     if method == "pals":
-        subset = len(step.subset(trained.data.splits("cpu").val))
+        subset = len(step.subset(linear.data.splits("cpu").val))
         assert result["windows_looked_at"] == subset * len(updates)
         assert all(record["decision"] in ("shrink", "expand", "stable") for record in updates)
 
 
-def test_signals_of_pals_are_told_apart_and_those_of_others_are_not(trained, run):
+def test_signals_of_pals_are_told_apart_and_those_of_others_are_not(linear, run):
     def pals(signal):
-        return SparseTrainStep(dense=trained, method="pals", fields={"every": 3}, signal=signal)
+        return SparseTrainStep(dense=linear, method="pals", fields={"every": 3}, signal=signal)
 
     steps = [pals(signal) for signal in ("whole", "subset", "training loss")]
     rows = run(*steps)
     looked = [rows[step.key]["result"]["windows_looked_at"] for step in steps]
     assert len({step.key for step in steps}) == 3 and looked[0] > looked[1] > looked[2] == 0
-    gmp = [SparseTrainStep(dense=trained, method="gmp", fields={}, signal=s) for s in ("whole", "subset")]
+    gmp = [SparseTrainStep(dense=linear, method="gmp", fields={}, signal=s) for s in ("whole", "subset")]
     assert gmp[0].key == gmp[1].key
