@@ -173,3 +173,12 @@ def test_nothing_finished_is_a_clear_line():
     table = cells().assign(status="failed")
     with pytest.raises(UserError, match="none of the 12 cells of a pruned model finished"):
         fine_tuning_figure(table)
+
+
+def test_arms_at_a_single_density_lie_inside_their_panel():
+    masked, narrow = cells(), cells(pruned={0.1: 2.0}, **{"fine-tuned": {0.1: 1.0}})
+    narrow = narrow[narrow["density_asked"] < 1].assign(structure="structured")
+    right = fine_tuning_figure(pd.concat([masked, narrow])).axes[1]
+    points = [x for line in right.lines if line.get_marker() not in ("None", "") for x in line.get_xdata()]
+    first, last = right.get_xlim()
+    assert len(points) >= 2 and all(min(first, last) < x < max(first, last) for x in points)

@@ -45,9 +45,10 @@ def density_axis(axes: Axes, densities: np.ndarray) -> None:
     texts = density_labels(densities)
     ticks = np.array(list(texts))
     axes.set_xscale("log", base=2)
-    room = 0.04 * max(math.log2(ticks[0] / ticks[-1]), 1)
+    span = math.log2(ticks[0] / ticks[-1])
+    room = 0.04 * max(span, 1) if span else 0.5  # around a single density there is room for points beside it
     axes.set_xlim(ticks[0] * 2**room, ticks[-1] * 2**-room)
-    span = math.log2(ticks[0] / ticks[-1]) or 1
+    span = span or 1
     axes.xaxis.set_major_locator(FixedLocator(_spaced(ticks, span)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: texts[value]))
     axes.xaxis.set_minor_locator(FixedLocator(ticks))
