@@ -43,6 +43,10 @@ class TrainConfig(Config):
     """``full``: every validation and test window counts. ``as_published``: the last incomplete batch is dropped, as
     in the code of Informer, FEDformer and PALS."""
 
+    def continued(self, epochs: int, learning_rate: float) -> "TrainConfig":
+        """This recipe for training on: other epochs and rate, never stopped early."""
+        return self.model_copy(update={"epochs": epochs, "patience": epochs, "learning_rate": learning_rate})
+
 
 class Windows(Protocol):
     """What training needs of a split (``tsprune.data.Windows``)."""

@@ -115,13 +115,7 @@ def _group(config: EntsoeScale, spec: DataSpec, model: str, fraction: float) -> 
         for width in sorted({*config.widths, config.d_model}, reverse=True)
     }
     widest, smallest = dense[max(dense)], dense[min(dense)]
-    again = widest[0].train.model_copy(
-        update={
-            "epochs": config.fine_tune_epochs,
-            "patience": config.fine_tune_epochs,
-            "learning_rate": config.fine_tune_learning_rate,
-        }
-    )
+    again = widest[0].train.continued(config.fine_tune_epochs, config.fine_tune_learning_rate)
     pruned, tuned = {}, {}
     for density in sorted(config.densities, reverse=True):
         masks = {"scope": SCOPE, "train": again}

@@ -52,13 +52,7 @@ def fine_tune_steps(config: FineTuning, base: Base) -> tuple[Step, ...]:
     the rewound one, which starts over and gets the dense training's epochs as well."""
     steps: list[Step] = []
     for trained in base.dense:
-        recipe = trained.train.model_copy(
-            update={
-                "epochs": config.fine_tune_epochs,
-                "patience": config.fine_tune_epochs,
-                "learning_rate": config.fine_tune_learning_rate,
-            }
-        )
+        recipe = trained.train.continued(config.fine_tune_epochs, config.fine_tune_learning_rate)
         again = trained.train.model_copy(update={"epochs": trained.train.epochs + config.fine_tune_epochs})
         shared = {"trained": trained, "scope": config.scope}
         steps.append(FineTuneStep(**shared, densities=[1.0], train=recipe))

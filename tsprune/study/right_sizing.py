@@ -137,9 +137,7 @@ def _trained(
 
 def _longer(config: RightSizing, step: TrainStep) -> TrainConfig:
     """The recipe of the epochs after those of ``step``, none of them stopped early."""
-    epochs = config.fine_tune_epochs
-    rate = config.fine_tune_learning_rate
-    return step.train.model_copy(update={"epochs": epochs, "patience": epochs, "learning_rate": rate})
+    return step.train.continued(config.fine_tune_epochs, config.fine_tune_learning_rate)
 
 
 def _parameters(dense: Way) -> int:
