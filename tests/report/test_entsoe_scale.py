@@ -13,7 +13,6 @@ from tsprune.report import (
     scale_figure,
     scale_table,
     scale_verdict,
-    unfinished_table,
     week_figure,
 )
 
@@ -241,20 +240,3 @@ def test_the_week_has_a_panel_per_column_and_three_lines_in_units():
     assert week_figure(week, None).axes[0].get_ylabel() == "the data's units"
     with pytest.raises(UserError, match="has no rows"):
         week_figure(week.iloc[:0], "MW")
-
-
-def test_failures_and_floors_are_told_with_their_reasons():
-    assert unfinished_table(cells()) is None
-    table = cells()
-    table.loc[table["arm"] == "pruned", "reason"] = "floor set by projection"
-    table.loc[table["arm"] == "dense longer", ["status", "reason", "mse"]] = ["out of memory", "asked 3 GiB", np.nan]
-    html = unfinished_table(table).to_html()
-    for word in (
-        "floor set by projection",
-        "out of memory",
-        "asked 3 GiB",
-        "d_model 16, trained as long",
-        "100; 1,000",
-    ):
-        assert word in html, word
-    assert "4 of 28 cells did not finish; 8 stopped at a floor." in html

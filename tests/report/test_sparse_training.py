@@ -19,7 +19,6 @@ from tsprune.report import (
     sparse_training_table,
     sparse_training_verdict,
     trajectory_figure,
-    unfinished_trainings_table,
 )
 from tsprune.report.sparse_training import CODE, DECISIONS, PAPER
 
@@ -290,18 +289,13 @@ def test_published_sparsity_stands_beside_ours():
     assert frame.loc["LSTM", [PAPER, "published", "source"]].tolist() == ["no result", "none", ""]
 
 
-def test_agreement_and_failures():
+def test_agreement_of_the_signals():
     shares = pd.DataFrame(
         [("A", 96, seed, "subset", share, 40) for seed, share in ((1, 0.9), (2, 0.8))],
         columns=["model", "pred_len", "seed", "signal", "agreement", "updates"],
     )
     assert "85 % (80 % to 90 %)" in plain(agreement_table(shares).to_html())
     assert agreement_table(shares.iloc[:0]) is None
-    assert unfinished_trainings_table(cells()) is None
-    broken = cells()
-    broken.loc[broken.index[3], ["status", "reason"]] = ["diverged", "loss is nan at step 7"]
-    page = unfinished_trainings_table(broken).to_html()
-    assert "loss is nan at step 7" in page and "gmp 0.1" in page
 
 
 @pytest.mark.parametrize("draw", [sparse_training_figure, sparse_training_table, overhead_table])

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tsprune.errors import UserError
-from tsprune.report import failures_table, limits_table, naive_table, protocol_table, published_table, sweep_table
+from tsprune.report import limits_table, naive_table, protocol_table, published_table, sweep_table
 
 
 class _Cells(HTMLParser):
@@ -130,28 +130,6 @@ def test_naive_table(make_naive):
     assert rows[1] == ["repeat last value", "ETTh1", "96", "1.300", "0.650"]
 
 
-def test_failures_table_gathers_cells_of_one_reason(make_cells):
-    cells = make_cells()
-    assert failures_table(cells) is None
-    lost = (cells["model"] == "DLinear") & (cells["seed"] == 1) & (cells["density_asked"] < 0.6)
-    cells.loc[lost, "status"], cells.loc[lost, "reason"] = "diverged", "NaN at step 7"
-    table = failures_table(cells)
-    rows, _ = read(table)
-    head = ["DLinear", "96", "1", "unstructured", "layer, global", "0.51, 0.41", "4"]
-    assert rows[1:] == [[*head, "diverged", "NaN at step 7"]]
-    assert table.caption == "4 of 40 cells did not finish."
-
-
-def test_a_floor_that_was_reached_is_told_and_a_broken_library_left_to_its_table(make_cells):
-    cells = make_cells(models=["A"])
-    cells.loc[cells["density_asked"] < 0.5, "reason"] = "0.45 is the least: layer 1"
-    cells.loc[cells["density_asked"] == 0.8, ["status", "reason"]] = "broken", "does not run"
-    table = failures_table(cells)
-    rows, _ = read(table)
-    assert [row[-2:] for row in rows[1:]] == [["ok", "0.45 is the least: layer 1"]] * 2
-    assert table.caption == "4 of 20 cells finished with a remark."
-
-
 def test_protocol_table_writes_values_for_people():
     rows, _ = read(protocol_table({"look-back": 96, "seeds": [1, 2], "drop_last": False, "rate": 5e-4}))
     assert rows[-4:] == [["look-back", "96"], ["seeds", "1, 2"], ["drop_last", "no"], ["rate", "0.0005"]]
@@ -162,7 +140,7 @@ def test_missing_columns_and_empty_tables_are_named(make_cells, make_naive, make
         sweep_table(make_cells().drop(columns="mae"), make_naive())
     with pytest.raises(UserError, match="'limits': column 'tolerance'"):
         limits_table(make_limits({("A", "layer"): 0.5}).drop(columns="tolerance"))
-    for function in (published_table, naive_table, failures_table):
+    for function in (published_table, naive_table):
         with pytest.raises(UserError, match=r"column '.*' is missing"):
             function(pd.DataFrame())
     with pytest.raises(UserError, match="'protocol' has no rows"):

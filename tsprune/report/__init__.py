@@ -7,9 +7,9 @@ from tsprune.report.entsoe_scale import (
     scale_figure,
     scale_table,
     scale_verdict,
-    unfinished_table,
     week_figure,
 )
+from tsprune.report.failures import failures_table
 from tsprune.report.figures import layer_figure, style, sweep_figure
 from tsprune.report.fine_tuning import (
     fine_tuning_figure,
@@ -25,7 +25,6 @@ from tsprune.report.right_sizing_words import (
     choices_table,
     comparison_table,
     right_sizing_verdict,
-    size_failures_table,
     sizes_table,
 )
 from tsprune.report.sparse_training import (
@@ -41,7 +40,6 @@ from tsprune.report.sparse_training_words import (
     overhead_table,
     sparse_training_table,
     sparse_training_verdict,
-    unfinished_trainings_table,
 )
 from tsprune.report.structures import (
     latency_table,
@@ -51,7 +49,6 @@ from tsprune.report.structures import (
     target_table,
 )
 from tsprune.report.tables import (
-    failures_table,
     limits_table,
     naive_table,
     protocol_table,
@@ -100,7 +97,6 @@ __all__ = [
     "scale_table",
     "scale_verdict",
     "sensitivity_figure",
-    "size_failures_table",
     "sizes_table",
     "sparse_training_figure",
     "sparse_training_table",
@@ -114,8 +110,6 @@ __all__ = [
     "target_table",
     "trajectory_figure",
     "tuning_comparisons_table",
-    "unfinished_table",
-    "unfinished_trainings_table",
     "verdict",
     "week_figure",
     "why_table",

@@ -242,35 +242,6 @@ def week_figure(week: pd.DataFrame, unit: str | None) -> Figure:
     return figure
 
 
-def unfinished_table(cells: pd.DataFrame) -> Styler | None:
-    """Cells that did not finish, and those that a floor kept above the density asked: what and why, alike ones in one
-    row. None when there is nothing to tell."""
-    need(cells, "cells", _CELLS)
-    told = cells[(cells["status"] != "ok") | cells["reason"].notna()]
-    texts = density_labels(cells["density_asked"])
-    rows = []
-    for keys, group in told.groupby(["model", "pred_len", "status", "reason"], sort=False, dropna=False):
-        model, pred_len, status, reason = keys
-        sizes = group[["arm", "width", "structure", "density_asked"]].drop_duplicates().itertuples(index=False)
-        rows.append(
-            {
-                "model": model,
-                "horizon": f"{pred_len}",
-                "size": "; ".join(_size_words(*size, texts) for size in sizes),
-                "windows": "; ".join(f"{n:,}" for n in sorted(group["windows_train"].unique())),
-                "seeds": "; ".join(map(str, sorted(group["seed"].unique()))),
-                "cells": f"{len(group)}",
-                "status": "floor" if status == "ok" else status,
-                "reason": "not given" if pd.isna(reason) or not reason else str(reason),
-            }
-        )
-    if not rows:
-        return None
-    table = pd.DataFrame(rows).set_index("model").rename_axis(None)
-    bad = int((cells["status"] != "ok").sum())
-    return styled(table, f"{bad} of {len(cells)} cells did not finish; {len(told) - bad} stopped at a floor.")
-
-
 def scale_verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame, naive: pd.DataFrame) -> str:
     """The answer as Markdown: whether the best width grows with the data, then what pruning does to it.
 

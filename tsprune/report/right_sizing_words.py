@@ -74,32 +74,6 @@ def choices_table(choices: pd.DataFrame) -> Styler | None:
     return styled(_one_horizon(pd.DataFrame(list(rows.values()), index=index), choices), caption)
 
 
-def size_failures_table(cells: pd.DataFrame) -> Styler | None:
-    """Cells without a result, and sizes that could not be reached, with their reasons; None where there are none."""
-    need(cells, "cells", ["model", "pred_len", "seed", "arm", "width", "depth", "data_fraction", "density_asked"])
-    need(cells, "cells", ["status", "reason"])
-    told = cells[(cells["status"] != "ok") | cells["reason"].notna()]
-    if told.empty:
-        return None
-    table = pd.DataFrame(
-        {
-            "horizon": [_whole(value) for value in told["pred_len"]],
-            "made": [ARM_WORDS.get(arm, arm) for arm in told["arm"]],
-            "d_model x layers": [
-                f"{_whole(w)} x {_whole(d)}" if pd.notna(w) else "" for w, d in told[["width", "depth"]].to_numpy()
-            ],
-            "asked": [density_text(value) if pd.notna(value) else "" for value in told["density_asked"]],
-            "data": [percent(value) if pd.notna(value) else "" for value in told["data_fraction"]],
-            "seed": [_whole(value) for value in told["seed"]],
-            "status": ["size not reached" if status == "ok" else status for status in told["status"]],
-            "reason": ["not given" if pd.isna(reason) else str(reason) for reason in told["reason"]],
-        },
-        index=list(told["model"]),
-    )
-    lost = (told["status"] != "ok").sum()
-    return styled(table, f"{lost} of {len(cells)} cells have no result; {len(told) - lost} ended at a floor.")
-
-
 def right_sizing_verdict(
     sizes: pd.DataFrame, comparison: pd.DataFrame, choices: pd.DataFrame, naive: pd.DataFrame
 ) -> str:

@@ -3,18 +3,10 @@
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from tsprune.report.frames import (
-    NBSP,
-    density_text,
-    finished,
-    level,
-    listed,
-    need,
-    percent,
-    repeat_last,
-)
+from tsprune.report.frames import density_text, finished, level, listed, need, percent, repeat_last
+from tsprune.report.phrases import bold, interval, interval_words, left_out, signed, where
 from tsprune.report.sparse_training import CELLS, CODE, COMPARISONS, PAPER, UPDATES
-from tsprune.report.tables import mean_and_spread, styled
+from tsprune.report.tables import labelled, mean_and_spread, styled
 
 SIMILAR = 1.5
 """A rival is compared at similar density: within this factor."""
@@ -84,7 +76,7 @@ def sparse_training_table(cells: pd.DataFrame) -> Styler:
         "Multiply-adds of inference and of training if zeros were skipped, and measured time per epoch: shares of "
         "dense's; masks as such save no time."
     )
-    return styled(_by_case(rows, "trained as", cells), caption)
+    return styled(labelled(rows, ["model", "horizon", "trained as"], cells), caption)
 
 
 def ablation_table(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
@@ -106,14 +98,14 @@ def ablation_table(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | N
         rows[label] = {
             "density": _density(finished(own)),
             "MSE": mean_and_spread(own, "mse"),
-            "against it": f"{_interval(pair)}" if known else ("" if arm == CODE else "no result"),
+            "against it": interval(pair) if known else ("" if arm == CODE else "no result"),
             "time per epoch": _share(finished(own)["time_share"]),
         }
         marks[label] = dict.fromkeys(rows[label], "") | {"against it": "fallen" if known and not pair["clear"] else ""}
-    table, classes = (_by_case(part, "changed", cells) for part in (rows, marks))
+    table, classes = (labelled(part, ["model", "horizon", "changed"], cells) for part in (rows, marks))
     caption = (
         f"{CODE} (first row of each model) with one thing changed. Against it: test MSE over its own, less one, with "
-        "the interval that holds 95 % of a paired block bootstrap; in italics: within the noise. Time: share of dense."
+        f"its interval; in italics: within the noise. {interval_words(comparisons)} Time: share of dense."
     )
     return styled(table, caption).set_td_classes(classes)
 
@@ -183,27 +175,8 @@ def agreement_table(agreement: pd.DataFrame) -> Styler | None:
     return styled(table, caption)
 
 
-def unfinished_trainings_table(cells: pd.DataFrame) -> Styler | None:
-    """The trainings without a result and why; None where all finished."""
-    need(cells, "cells", [*CELLS, "reason"])
-    bad = cells[cells["status"] != "ok"]
-    if bad.empty:
-        return None
-    table = pd.DataFrame(
-        {
-            "horizon": bad["pred_len"].astype(str),
-            "seed": bad["seed"].astype(str),
-            "trained as": bad["arm"].astype(str),
-            "status": bad["status"].astype(str),
-            "reason": bad["reason"].fillna("not given").astype(str),
-        }
-    ).set_axis(pd.Index(list(bad["model"])))
-    return styled(table, f"{len(bad)} of {len(cells)} cells did not finish.")
-
-
 def _answer(ours: pd.DataFrame, updates: pd.DataFrame) -> str:
     """First sentence: what ended the shrinking of how many trainings."""
-    where = f"On {listed(_texts(ours['dataset']))} (horizon {listed(_texts(ours['pred_len']))}, {_seeds(ours)})"
     decisions = updates[updates["arm"] == CODE].groupby([*_CASE, "seed"])["decision"].agg(set)
     capped = (1 - ours["density"]) >= ours["cap"] - AT_CAP
     cells = pd.MultiIndex.from_frame(ours[[*_CASE, "seed"]])
@@ -215,7 +188,9 @@ def _answer(ours: pd.DataFrame, updates: pd.DataFrame) -> str:
     ends += [f"in {cut_short} its updates end while it still shrinks"] if cut_short else []
     how = "none" if not by_loss else "all" if by_loss == total > 1 else f"{by_loss}"
     why = f": {', '.join(ends)}" if ends else ""
-    return f"{where}, the loss decides where the sparsity of {CODE} ends in **{how} of {total} {trainings}**{why}."
+    return (
+        f"{where(ours)}, the loss decides where the sparsity of {CODE} ends in **{how} of {total} {trainings}**{why}."
+    )
 
 
 def _densities(ours: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -225,7 +200,8 @@ def _densities(ours: pd.DataFrame, pairs: pd.DataFrame) -> str:
     for model, own in ours.groupby("model", sort=False):
         words = _difference(against[against["model"] == model])
         parts.append(f"{_density(own).replace('(', '(seeds ')} for **{model}** ({words})")
-    return f"It ends at density {'; '.join(parts)}. The MSE is that against dense, with its 95{NBSP}% interval."
+    told = f" {interval_words(against)}" if len(against) else ""
+    return f"It ends at density {'; '.join(parts)}. The MSE is that against dense.{told}"
 
 
 def _counted(pairs: pd.DataFrame, counts: dict[str, float], published: dict[str, float]) -> str:
@@ -261,7 +237,7 @@ def _rivals(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     parts = []
     for sign, word in ((-1, "lower"), (+1, "higher")):
         clear = _clear(against, sign)
-        named = [f"{rival}: {_models(own)}" for rival, own in clear.groupby("against", sort=False)]
+        named = [f"{rival}: {bold(own['model'])}" for rival, own in clear.groupby("against", sort=False)]
         parts.append(f"clearly {word} in {len(clear)}" + (f" ({'; '.join(named)})" if named else ""))
     noise = len(against) - int(against["clear"].sum())
     count = "the one comparison" if len(against) == 1 else f"{len(against)} comparisons"
@@ -282,7 +258,7 @@ def _paper(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     if clear.empty:
         return f"As the paper describes it, PALS ends at density {reach}, its MSE within the noise of the code's."
     parts = [
-        f"{word} for {_models(own)}"
+        f"{word} for {bold(own['model'])}"
         for sign, word in ((-1, "higher"), (1, "lower"))
         if len(own := _clear(against, sign))
     ]
@@ -300,7 +276,7 @@ def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
         matters, rest = [], 0
         for label, arm in own.groupby("arm", sort=False):
             pair = against[against["arm"] == label]
-            words = [f"MSE {_signed(share)}" for share in pair.loc[pair["clear"], "relative"]]
+            words = [f"MSE {signed(share)}" for share in pair.loc[pair["clear"], "relative"]]
             if _apart(now := finished(arm)["density"], usual):
                 words.append(f"density {density_text(now.mean())}")
             if words:
@@ -342,16 +318,13 @@ def _standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
     levels = repeat_last(naive)
     mean = finished(cells[cells["group"] == "dense"]).groupby(_CASE, sort=False)["mse"].mean()
     fallen = [model for (model, pred_len), mse in mean.items() if mse >= level(levels, pred_len)]
-    names = listed([f"**{model}**" for model in dict.fromkeys(fallen)])
-    where = " at some horizon" if len(levels) > 1 else ""
+    at = " at some horizon" if len(levels) > 1 else ""
     verb = "is" if len(set(fallen)) == 1 else "are"
-    return f"{names} {verb}{where} no better than repeating the last value, even dense." if fallen else ""
+    return f"{bold(fallen)} {verb}{at} no better than repeating the last value, even dense." if fallen else ""
 
 
 def _caveats(cells: pd.DataFrame) -> str:
-    parts = []
-    if (bad := int((cells["status"] != "ok").sum())) > 0:
-        parts.append(f"{bad} of {len(cells)} cells did not finish and are left out.")
+    parts = [left_out(cells)] if left_out(cells) else []
     if finished(cells)["seed"].nunique() == 1:
         parts.append("With one seed the spread over seeds is unknown: no difference is claimed.")
     return " ".join(parts)
@@ -359,10 +332,6 @@ def _caveats(cells: pd.DataFrame) -> str:
 
 def _clear(pairs: pd.DataFrame, sign: int) -> pd.DataFrame:
     return pairs[pairs["clear"] & (pairs["relative"] * sign > 0)]
-
-
-def _models(pairs: pd.DataFrame) -> str:
-    return listed([f"**{model}**" for model in pairs["model"].unique()])
 
 
 def _difference(pairs: pd.DataFrame) -> str:
@@ -373,8 +342,8 @@ def _difference(pairs: pd.DataFrame) -> str:
     if clear.empty:
         return "MSE within the noise"
     if len(pairs) == 1:
-        return f"MSE {_interval(clear.iloc[0])}"
-    reach = _reach([_signed(clear["relative"].min()), _signed(clear["relative"].max())])
+        return f"MSE {interval(clear.iloc[0])}"
+    reach = _reach([signed(clear["relative"].min()), signed(clear["relative"].max())])
     rest = (
         "" if len(clear) == len(pairs) else f", else within the noise: clear at {len(clear)} of {len(pairs)} horizons"
     )
@@ -383,17 +352,6 @@ def _difference(pairs: pd.DataFrame) -> str:
 
 def _reach(ends: list[str]) -> str:
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
-
-
-def _interval(row: dict | pd.Series) -> str:
-    """``+5.1 % (+3.0 to +7.2)``."""
-    low, high = (_signed(row[name]).removesuffix(f"{NBSP}%") for name in ("low", "high"))
-    return f"{_signed(row['relative'])} ({low} to {high})"
-
-
-def _signed(share: float) -> str:
-    percents = 100 * share
-    return f"{percents:+.{1 if abs(percents) < 9.95 else 0}f}{NBSP}%".replace("-", "−")
 
 
 def _density(done: pd.DataFrame) -> str:
@@ -414,22 +372,7 @@ def _sparsity(value: float) -> str:
     return "no result" if pd.isna(value) else f"{value:.2f}"
 
 
-def _by_case(rows: dict, name: str, cells: pd.DataFrame) -> pd.DataFrame:
-    index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", name])
-    table = pd.DataFrame(list(rows.values()), index=index)
-    return table.droplevel("horizon") if cells["pred_len"].nunique() == 1 else table
-
-
 def _model_by_model(cells: pd.DataFrame) -> pd.DataFrame:
     """All rows of a model and horizon together, otherwise in their order."""
     order = cells["model"].map({model: place for place, model in enumerate(cells["model"].unique())})
     return cells.assign(_order=order).sort_values(["_order", "pred_len"], kind="stable").drop(columns="_order")
-
-
-def _seeds(cells: pd.DataFrame) -> str:
-    count = cells["seed"].nunique()
-    return f"{count} seeds" if count > 1 else "one seed"
-
-
-def _texts(values: pd.Series) -> list[str]:
-    return [str(value) for value in values.unique()]

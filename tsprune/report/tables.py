@@ -1,6 +1,6 @@
 """Small tables for people, as pandas Stylers: read in JupyterLab, in the report and on paper alike."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,6 +20,7 @@ from tsprune.report.frames import (
     percent,
     repeat_last,
 )
+from tsprune.report.phrases import spread_text
 from tsprune.report.words import value_text
 from tsprune.typed import digest
 
@@ -66,9 +67,8 @@ def sweep_table(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
     classes = pd.DataFrame(list(marks.values()), index=index).reindex(columns=columns).fillna("")
     if len(horizons) == 1:
         table, classes = table.droplevel("horizon"), classes.droplevel("horizon")
-    spread = "mean ± standard deviation over seeds" if finished(cells)["seed"].nunique() > 1 else "one seed"
     dagger = " † on average no better than repeating the last value." if (classes == "fallen").any(axis=None) else ""
-    caption = f"MSE and MAE on the test split, scaled data ({spread}), by asked density.{dagger}"
+    caption = f"MSE and MAE on the test split, scaled data ({spread_text(cells)}), by asked density.{dagger}"
     return styled(table, caption).set_td_classes(classes)
 
 
@@ -131,43 +131,6 @@ def naive_table(naive: pd.DataFrame) -> Styler:
     return styled(table, "Naive forecasts on the same test split.")
 
 
-def failures_table(cells: pd.DataFrame) -> Styler | None:
-    """The cells that did not finish, or finished with a reason (a floor that was reached); None where there are none.
-
-    Cells with one reason stand in one row. A model that the paper's protocol breaks (status ``broken``) is a result
-    and shown where that protocol is.
-    """
-    need(cells, "cells", ["model", "pred_len", "seed", "scope", "density_asked", "status", "reason"])
-    texts = density_labels(cells["density_asked"])
-    noted = cells["reason"].notna() & (cells["reason"] != "")
-    shown = cells[((cells["status"] != "ok") | noted) & (cells["status"] != "broken")]
-    if shown.empty:
-        return None
-    rows = []
-    keys = ["model", "pred_len", "seed", "structure", "status", "reason"]
-    for values, group in shown.groupby([key for key in keys if key in shown], sort=False, dropna=False):
-        head = dict(zip([key for key in keys if key in shown], values, strict=True))
-        densities = [texts[d] for d in sorted(group["density_asked"].unique(), reverse=True)]
-        structure = {"structure": str(head["structure"])} if "structure" in head else {}
-        rows.append(
-            {"model": head["model"], "horizon": f"{head['pred_len']}", "seed": f"{head['seed']}"}
-            | structure
-            | {
-                "scope": ", ".join(need_scopes(group.dropna(subset="scope"))),
-                "density": value_text(densities),
-                "cells": f"{len(group)}",
-                "status": head["status"],
-                "reason": "not given" if pd.isna(head["reason"]) or not head["reason"] else str(head["reason"]),
-            }
-        )
-    table = pd.DataFrame(rows).set_index("model").rename_axis(None)
-    bad = (shown["status"] != "ok").sum()
-    told = [f"{bad} of {len(cells)} cells did not finish."] if bad else []
-    if len(shown) > bad:
-        told.append(f"{len(shown) - bad} of {len(cells)} cells finished with a remark.")
-    return styled(table, " ".join(told))
-
-
 def protocol_table(protocol: dict[str, Any]) -> Styler:
     """What every number of the run rests on: a name and a value per row."""
     table = pd.DataFrame({"value": [value_text(v) for v in protocol.values()]}, index=list(protocol))
@@ -193,6 +156,13 @@ def styled(table: pd.DataFrame, caption: str) -> Styler:
             rules.append({"selector": f"thead th.col{i}", "props": "text-align:left"})
     styler = styler.set_table_styles(rules)
     return styler.set_caption(caption) if caption else styler
+
+
+def labelled(rows: Mapping[tuple, Mapping], names: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:
+    """A table of ``rows`` by their labels, whose parts are called ``names``; without the part ``horizon`` where
+    ``frame``, which they were made from, has only one. What a row lacks is empty."""
+    table = pd.DataFrame(list(rows.values()), index=pd.MultiIndex.from_tuples(rows, names=names)).fillna("")
+    return table.droplevel("horizon") if frame["pred_len"].nunique() == 1 else table
 
 
 def mean_and_spread(rows: pd.DataFrame, metric: str) -> str:

@@ -1,0 +1,63 @@
+"""One table for all studies tells what has no result or stopped at a floor, and why."""
+
+import pandas as pd
+import pytest
+from IPython.display import Markdown
+
+from tsprune.errors import UserError
+from tsprune.report import failures_table
+
+
+def read(cells: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    table = failures_table(cells)
+    return table.data, table.caption
+
+
+def test_cells_of_one_reason_stand_in_one_row(make_cells):
+    cells = make_cells()
+    assert isinstance(failures_table(cells), Markdown)
+    lost = (cells["model"] == "DLinear") & (cells["density_asked"] < 0.6)
+    cells.loc[lost, "status"], cells.loc[lost, "reason"] = "diverged", "NaN at step 7"
+    table, caption = read(cells)
+    head = ["96", "unstructured", "layer, global", "0.51, 0.41", "1, 2", "8"]
+    assert table.to_numpy().tolist() == [[*head, "diverged", "NaN at step 7"]]
+    assert table.index.tolist() == ["DLinear"]
+    assert caption == "8 of 40 cells did not finish."
+
+
+def test_a_floor_is_told_and_a_broken_library_left_to_its_table(make_cells):
+    cells = make_cells(models=["A"])
+    cells.loc[cells["density_asked"] < 0.5, "reason"] = "0.45 is the least: layer 1"
+    cells.loc[cells["density_asked"] == 0.8, ["status", "reason"]] = "broken", "does not run"
+    table, caption = read(cells)
+    assert table[["density", "cells", "status", "reason"]].to_numpy().tolist() == [
+        ["0.41", "4", "at a floor", "0.45 is the least: layer 1"]
+    ]
+    assert caption == "4 of 20 cells stopped at a floor."
+
+
+def test_sizes_and_shares_of_the_data_are_named_where_a_study_has_them(make_cells):
+    cells = make_cells(models=["A"], scopes=["layer"]).drop(columns=["scope", "structure"])
+    cells = cells.assign(arm="pruned", width=16, depth=2.0, data_fraction=0.1)
+    cells.loc[0, ["status", "reason", "depth"]] = "failed", None, None
+    cells.loc[1, ["status", "reason"]] = "failed", "x\n" * 500
+    table, caption = read(cells)
+    assert list(table.columns[1:]) == [
+        "made",
+        "d_model",
+        "layers",
+        "density",
+        "data",
+        "seed",
+        "cells",
+        "status",
+        "reason",
+    ]
+    assert table.iloc[0]["reason"] == "not given" and table.iloc[1]["data"] == "10\u00a0%"
+    assert len(table.iloc[1]["reason"]) <= 240 and table.iloc[1]["reason"].endswith("…")
+    assert caption == "2 of 10 cells did not finish."
+
+
+def test_a_missing_column_is_named(make_cells):
+    with pytest.raises(UserError, match="'cells': column 'reason' is missing"):
+        failures_table(make_cells().drop(columns="reason"))
