@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsprune.pruners.ranking import largest
+from tsprune.pruners.ranking import largest, largest_anywhere
 
 values = st.lists(st.sampled_from([0.0, 1e-30, 0.25, 0.5, 0.75, 1.0, 3.5, 1e20]), min_size=1, max_size=40)
 
@@ -39,3 +39,19 @@ def test_many_values_close_to_each_other(count):
     (found,) = largest([scores], [count])
     assert int(found.sum()) == count
     assert scores[found].min() >= scores[~found].max()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(values, min_size=1, max_size=4), st.data())
+def test_over_several_tensors_they_are_those_of_all_in_one(lists, data):
+    scores = [torch.tensor(s) * data.draw(st.sampled_from([1, -1])) for s in lists]
+    together = torch.cat(scores)
+    among = torch.tensor(data.draw(st.lists(st.booleans(), min_size=len(together), max_size=len(together))))
+    count = data.draw(st.integers(0, int(among.sum())))
+    parts = among.split([len(s) for s in scores])
+    found = torch.cat(largest_anywhere(scores, count, parts))
+    assert torch.equal(found, largest([together], [count], [among])[0])
+    enough = data.draw(st.integers(len(scores), len(together)))
+    each = largest_anywhere(scores, enough, one_each=True)
+    assert sum(int(f.sum()) for f in each) == enough
+    assert all(f[s.abs().argmax()] for f, s in zip(each, scores, strict=True))

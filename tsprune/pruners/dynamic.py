@@ -116,7 +116,6 @@ class Sparsity:
         record = {"step": self.step, "sparsity_before": self.sparsity(), "training_loss": float(self._average)}
         record |= {"removed": None, "grown": None}
         self.log.append(record)
-        self._before = self.masks
         record["decision"] = self.method.update(self)
         record |= {"sparsity": self.sparsity(), "kept": list(self.kept)}
         self.hold()
@@ -151,8 +150,7 @@ class Sparsity:
     def start_at(self, density: float) -> None:
         """A random mask of this density, spread over the layers after Erdős and Rényi."""
         self.kept = erdos_renyi([tuple(w.shape) for w in self.weights], density)
-        scores = [self._random(w) for w in self.weights]
-        self.masks = largest(scores, self.kept)
+        self.masks = largest((self._random(w) for w in self.weights), self.kept)
 
     def keep_only(self, count: int, scope: Scope) -> None:
         """Remove weights of smallest magnitude until ``count`` are left: the same share of each layer, or by one
@@ -163,7 +161,7 @@ class Sparsity:
             return
         before = self.kept
         count = min(max(count, len(before)), sum(before))
-        self.masks = largest_anywhere(self._magnitudes(), count, self.masks, one_each=True)
+        self.masks = largest_anywhere(self.weights, count, self.masks, one_each=True)
         self.kept = _counts(self.masks)
         self._note("removed", [b - a for b, a in zip(before, self.kept, strict=True)])
 
@@ -179,14 +177,14 @@ class Sparsity:
             remove[i], grow[i] = max(0, remove[i] - grow[i]), 0
         self._keep([max(1, kept - n) for kept, n in zip(self.kept, remove, strict=True)])
         counts = [min(n, s - k) for n, s, k in zip(grow, self.sizes, self.kept, strict=True)]
-        grown = largest([self._growth(w, by) for w in self.weights], counts, [~mask for mask in self.masks])
+        grown = largest((self._growth(w, by) for w in self.weights), counts, (~mask for mask in self.masks))
         self._add(grown, counts)
 
     def exchange_anywhere(self, remove: int, grow: int) -> None:
         """As :meth:`exchange` by gradient; one ranking over all layers says where weights go and where they come."""
         self.keep_only(sum(self.kept) - remove, "global")
         dead = set(self._without_gradient())
-        missing = [torch.zeros_like(m) if i in dead else ~m for i, m in enumerate(self.masks)]
+        missing = (torch.zeros_like(m) if i in dead else ~m for i, m in enumerate(self.masks))
         room = sum(s - k for i, (s, k) in enumerate(zip(self.sizes, self.kept, strict=True)) if i not in dead)
         grown = largest_anywhere([self._growth(w, "gradient") for w in self.weights], min(grow, room), missing)
         self._add(grown, _counts(grown))
@@ -201,10 +199,10 @@ class Sparsity:
     @torch.no_grad()
     def _add(self, grown: list[Tensor], counts: list[int]) -> None:
         """Let ``grown`` come, with the value or the zero that the method wants."""
-        for i, (weight, new) in enumerate(zip(self.weights, grown, strict=True)):
-            if self.method.regrown == "zero":
-                weight.mul_(~(new & self._before[i]))
-            if self.method.reset_moments:
+        if self.method.regrown == "zero":
+            self.hold()  # what was removed in this update loses its value before it can come again
+        if self.method.reset_moments:
+            for weight, new in zip(self.weights, grown, strict=True):
                 for name in _MOMENTS:
                     if (moment := self.optimizer.state[weight].get(name)) is not None:
                         moment.mul_(~new)
@@ -213,7 +211,7 @@ class Sparsity:
         self._note("grown", counts)
 
     def _keep(self, counts: list[int]) -> None:
-        self.masks = largest(self._magnitudes(), counts, self.masks)
+        self.masks = largest(self.weights, counts, self.masks)
         self._note("removed", [before - after for before, after in zip(self.kept, counts, strict=True)])
         self.kept = list(counts)
 
@@ -223,13 +221,10 @@ class Sparsity:
             sofar = self.log[-1][what] or [0] * len(counts)
             self.log[-1][what] = [a + b for a, b in zip(sofar, counts, strict=True)]
 
-    def _magnitudes(self) -> list[Tensor]:
-        return [w.detach().abs() for w in self.weights]
-
     def _growth(self, weight: Tensor, by: Growth) -> Tensor:
         if by == "random":
             return self._random(weight)
-        return torch.zeros_like(weight) if weight.grad is None else weight.grad.abs()
+        return torch.zeros_like(weight) if weight.grad is None else weight.grad
 
     def _random(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self.generator, device=like.device)
@@ -270,4 +265,4 @@ class Sparsity:
 
 def _counts(masks: list[Tensor]) -> list[int]:
     """How many are True in each; one copy to Python for all."""
-    return torch.stack([mask.sum() for mask in masks]).tolist()
+    return torch.stack([mask.sum(dtype=torch.int32) for mask in masks]).tolist()

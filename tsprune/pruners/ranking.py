@@ -1,65 +1,73 @@
-"""Exactly the k largest entries, within each tensor or over all of them, without a sort; ties go to the first.
+"""Exactly the k entries of largest magnitude, within each tensor or over all, without a sort; ties go to the first.
 
-Scores are not negative and are compared as float32. The bits of such a float, read as an integer, grow with it: the
-threshold is found by counting integers, and how many entries equal it is copied to Python once for all tensors.
+Entries are compared as float32. The bits of a positive float, read as an integer, grow with it: a histogram of their
+upper halves says in which bin the threshold lies, one of the lower halves of the few entries in that bin where. One
+tensor is worked on at a time, in 16-bit integers, so that what is needed in between is small and stays in the cache.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
-_BITS = 16  # the threshold is found in two passes over this many bits each
-_FIRST = 2**31 - 1  # a key that no score reaches
+_HALF = 16  # bits
+_FIRST = 2**15 - 1  # an upper half that no number has
 
 
-def largest(scores: Sequence[Tensor], counts: Sequence[int], among: Sequence[Tensor] | None = None) -> list[Tensor]:
+def largest(scores: Iterable[Tensor], counts: Sequence[int], among: Iterable[Tensor] | None = None) -> list[Tensor]:
     """Bool tensors of the shapes of ``scores``, True at the ``counts[i]`` largest entries of each.
 
     ``among``: bool tensors; only entries that are True there are chosen, and ``counts`` must not ask for more.
     """
-    chosen = _choose(_keys(scores, among), counts)
-    return [keep.view(score.shape) for keep, score in zip(chosen, scores, strict=True)]
+    masks = [None] * len(counts) if among is None else among
+    return [_choose(*_halves([s], [m]), n)[0] for s, n, m in zip(scores, counts, masks, strict=True)]
 
 
 def largest_anywhere(
-    scores: Sequence[Tensor], count: int, among: Sequence[Tensor] | None = None, one_each: bool = False
+    scores: Sequence[Tensor], count: int, among: Iterable[Tensor] | None = None, one_each: bool = False
 ) -> list[Tensor]:
     """As :func:`largest`, the ``count`` largest of all tensors together; ``one_each``: the best of each first."""
-    keys = _keys(scores, among)
+    uppers, bits = _halves(scores, [None] * len(scores) if among is None else among)
     if one_each:
-        for key in keys:
-            key[key.argmax()] = _FIRST
-    (chosen,) = _choose([torch.cat(keys)], [count])
-    parts = chosen.split([score.numel() for score in scores])
-    return [part.view(score.shape) for part, score in zip(parts, scores, strict=True)]
+        for upper, all_bits in zip(uppers, bits, strict=True):
+            places, lower = _inside(upper, all_bits, upper.max())
+            upper.view(-1)[places[lower.argmax()]] = _FIRST
+    return _choose(uppers, bits, count)
 
 
-def _keys(scores: Sequence[Tensor], among: Sequence[Tensor] | None) -> list[Tensor]:
-    """Flat integers in the order of the scores; 0 cannot be chosen."""
-    keys = [score.detach().flatten().float().view(torch.int32) + 1 for score in scores]
-    if among is not None:
-        keys = [key.mul_(mask.flatten()) for key, mask in zip(keys, among, strict=True)]
-    return keys
+def _halves(scores: Iterable[Tensor], among: Iterable[Tensor | None]) -> tuple[list[Tensor], list[Tensor]]:
+    """Per tensor the upper half of the bits without the sign, plus one; 0: cannot be chosen. And all bits."""
+    bits = [score.detach().float().contiguous().view(torch.int32) for score in scores]
+    uppers = [(b >> _HALF).short().bitwise_and_(2**15 - 1).add_(1) for b in bits]
+    return [u if mask is None else u.mul_(mask) for u, mask in zip(uppers, among, strict=True)], bits
 
 
-def _choose(keys: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
-    chosen = [key >= _threshold(key, n) if n else key < 0 for key, n in zip(keys, counts, strict=True)]
-    surplus = torch.stack([keep.sum() - n for keep, n in zip(chosen, counts, strict=True)]).tolist() if keys else []
-    for key, keep, number in zip(keys, chosen, surplus, strict=True):
-        if number:  # more entries equal the threshold than there is room for: the last of them go
-            ties = (key == key[keep].min()).nonzero().squeeze(1)
-            keep[ties[-number:]] = False
-    return chosen
+def _choose(uppers: Sequence[Tensor], bits: Sequence[Tensor], count: int) -> list[Tensor]:
+    """True at the ``count`` largest of all tensors."""
+    if not count:
+        return [torch.zeros_like(upper, dtype=torch.bool) for upper in uppers]
+    totals = sum(torch.bincount(upper.flatten(), minlength=2**15) for upper in uppers)
+    bin_, room = _last(totals, sum(upper.numel() for upper in uppers), count)
+    inside = [_inside(upper, all_bits, bin_) for upper, all_bits in zip(uppers, bits, strict=True)]
+    lower = torch.cat([low for _, low in inside])
+    value, room = _last(torch.bincount(lower, minlength=2**_HALF), len(lower), room)
+    ties = lower == value
+    chosen = ((lower > value) | (ties & (ties.cumsum(0) <= room))).split([len(places) for places, _ in inside])
+    # Comparing into 16 bits and narrowing is five times as fast as comparing into bool.
+    keep = [upper.gt_(bin_).to(torch.int8).view(torch.bool) for upper in uppers]
+    for mask, (places, _), own in zip(keep, inside, chosen, strict=True):
+        mask.view(-1)[places] = own
+    return keep
 
 
-def _threshold(keys: Tensor, count: int) -> Tensor:
-    """The ``count``-th largest of ``keys``: count the upper halves of the bits, then the lower ones in that bin."""
-    rank = len(keys) - count + 1
-    upper = keys >> _BITS
-    totals = torch.bincount(upper, minlength=2 ** (31 - _BITS)).cumsum(0)
-    bin_ = torch.searchsorted(totals, rank)
-    below = torch.where(bin_ > 0, totals[(bin_ - 1).clamp(min=0)], 0)
-    lower = torch.where(upper == bin_, keys & (2**_BITS - 1), 2**_BITS)
-    totals = torch.bincount(lower, minlength=2**_BITS + 1).cumsum(0)
-    return (bin_ << _BITS) + torch.searchsorted(totals, rank - below)
+def _inside(upper: Tensor, bits: Tensor, bin_: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the entries with this upper half are, and their lower halves."""
+    places = torch.eq(upper, bin_, out=torch.empty_like(upper)).flatten().nonzero().squeeze(1)
+    return places, bits.view(-1)[places] & (2**_HALF - 1)
+
+
+def _last(totals: Tensor, size: int, count: int | Tensor) -> tuple[Tensor, Tensor]:
+    """The bin that the ``count``-th largest of ``size`` entries lies in, and how many of that bin are as large."""
+    up_to = totals.cumsum(0)
+    bin_ = torch.searchsorted(up_to, size - count + 1)
+    return bin_, up_to[bin_] - (size - count)
