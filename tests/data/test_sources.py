@@ -119,7 +119,7 @@ def test_a_wrong_file_is_named_with_both_sums_and_never_replaced_by_made_up_numb
         assert part in text
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(TEXT)[:50]])
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(TEXT)[:50]], ids=["no gzip", "cut off"])
 def test_a_broken_packed_file_is_named(tiny, nowhere, content):
     (nowhere / "data").mkdir()
     (nowhere / "data" / "tiny.csv.gz").write_bytes(content)

@@ -57,7 +57,7 @@ def test_the_whole_grid(name, d_model, scope):
     for by in ("parameters", "macs"):
         for target in DENSITIES:
             result = structured_prune(model, inputs, target, by=by, scope=scope)
-            assert result.achieved == pytest.approx(target, abs=0.01) or result.floor
+            assert result.achieved == pytest.approx(target, abs=0.01) or "is the least" in result.floor
 
 
 @pytest.mark.parametrize("scope", ["global", "local", "isomorphic"])
@@ -159,6 +159,18 @@ def test_a_target_out_of_reach_names_the_floor_and_its_group():
     narrowest = [g for g in result.groups if g.left and g.left.startswith("as narrow as max_ratio = 0.25")]
     assert len(narrowest) == 5
     assert all(g.after == -(-g.before * 3 // 4) for g in narrowest)
+
+
+def test_a_target_between_two_whole_units_names_the_group_that_is_too_coarse():
+    model = model_of("PatchTST", 8, d_ff=16, n_heads=2)
+    result = structured_prune(model, example(model, 2), 0.512)
+    assert abs(result.achieved - 0.512) > 0.01
+    assert (
+        result.floor.startswith(f"{result.achieved:.4f} is as close as whole units come")
+        and "'d_model'" in result.floor
+    )
+    share = float(result.floor.split(" is ")[-1].split("%")[0]) / 100
+    assert share > 2 * abs(result.achieved - 0.512) - 1e-3, "else one more unit would have come closer"
 
 
 def test_a_model_with_nothing_to_remove_keeps_its_horizon():

@@ -25,6 +25,9 @@ Inside = Literal["head_dim", "n_heads"]
 CLOSE = 1e-3
 """The search for units that still fit ends when what is left is this close to the target, as a share of the dense."""
 
+ON_TARGET = 0.01
+"""What is left may differ by so much from what was asked, as a share of the dense, without a word."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -41,7 +44,8 @@ class StructuredResult:
     """A narrower model, and how it came out.
 
     ``asked`` and ``achieved`` are shares of the given model's parameters or multiply-adds, whichever ``by`` says.
-    ``floor``: None, or why the target was out of reach and the group that sets the floor.
+    ``floor``: None, or why the target was out of reach (or, by more than :data:`ON_TARGET`, not met), and the group
+    that sets the limit.
     """
 
     model: nn.Module
@@ -75,8 +79,8 @@ def structured_prune(
     attention loses features of its heads, or heads. No width loses more than the share ``max_ratio``, nor its last
     unit. ``importance``, ``calibration`` and ``seed``: see :func:`axis_scores`.
 
-    What is left is as close to the target as whole units allow. A target below the floor that ``max_ratio`` and the
-    fixed widths set gives the floor, and says so in ``floor``.
+    What is left is as close to the target as whole units allow, which in a very narrow model may not be close. A target
+    below the floor that ``max_ratio`` and the fixed widths set gives the floor. ``floor`` says both.
 
     Raises :class:`UserError` for a model without widths to narrow, and for values that are unknown or out of range.
     """
@@ -115,6 +119,8 @@ def structured_prune(
         fixed = [a.name for a in everything if a.fixed and not any(overlap(a, other) for other in axes)]
         reason = largest(narrow, names + fixed, by, example_inputs)
         floor = f"{achieved:.4f} is the least at max_ratio = {max_ratio}: {reason}"
+    elif abs(achieved - target) > ON_TARGET:
+        floor = f"{achieved:.4f} is as close as whole units come: {finest(costs[by], before, after, lowest, names)}"
     new = {axis.name: axis.width for axis in narrow.axes()}
     for name, width, low in zip(names, after, lowest, strict=True):
         if width == low:
@@ -233,6 +239,16 @@ def forecast(model: nn.Module, inputs: Sequence[Tensor | None]) -> Tensor:
             return model(*inputs)
     finally:
         model.train(was_training)
+
+
+def finest(cost: Cost, before: Sequence[int], after: Sequence[int], lowest: Sequence[int], names: Sequence[str]) -> str:
+    """The group whose next unit is worth least, in words."""
+    next_one = [i for i, (width, low) in enumerate(zip(after, lowest, strict=True)) if width > low]
+    worth = {i: cost(after) - cost([*after[:i], after[i] - 1, *after[i + 1 :]]) for i in next_one}
+    i = min(worth, key=worth.get)
+    return (
+        f"the next unit worth least, of the width {after[i]} of '{names[i]}', is {worth[i] / cost(before):.1%} of all"
+    )
 
 
 def largest(model: nn.Module, names: Sequence[str], by: Measure, inputs: Sequence[Tensor | None]) -> str:
