@@ -1,10 +1,13 @@
 """Exactly k, ties by index, nothing outside what may be chosen."""
 
+from unittest.mock import patch
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tsprune.pruners import ranking
 from tsprune.pruners.ranking import largest, largest_anywhere
 
 values = st.lists(st.sampled_from([0.0, 1e-30, 0.25, 0.5, 0.75, 1.0, 3.5, 1e20]), min_size=1, max_size=40)
@@ -15,12 +18,14 @@ def plainly(scores, count, among):
     return sorted(order[:count])
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.parametrize("small", [0, ranking._SMALL])
+@settings(max_examples=40, deadline=None)
 @given(values, st.data())
-def test_the_largest_are_those_a_sort_finds(scores, data):
+def test_the_largest_are_those_a_sort_finds(small, scores, data):
     among = data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores)))
     count = data.draw(st.integers(0, sum(among)))
-    (found,) = largest([torch.tensor(scores)], [count], [torch.tensor(among)])
+    with patch.object(ranking, "_SMALL", small):
+        (found,) = largest([torch.tensor(scores)], [count], [torch.tensor(among)])
     assert found.nonzero().flatten().tolist() == plainly(scores, count, among)
 
 

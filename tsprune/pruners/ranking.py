@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 _HALF = 16  # bits
+_SMALL = 2**13  # entries; up to there the time goes to the bins of a histogram and not to the entries
 _FIRST = 2**15 - 1  # an upper half that no number has
 
 
@@ -20,7 +21,7 @@ def largest(scores: Iterable[Tensor], counts: Sequence[int], among: Iterable[Ten
     ``among``: bool tensors; only entries that are True there are chosen, and ``counts`` must not ask for more.
     """
     masks = [None] * len(counts) if among is None else among
-    return [_choose(*_halves([s], [m]), n)[0] for s, n, m in zip(scores, counts, masks, strict=True)]
+    return [_within(score, count, mask) for score, count, mask in zip(scores, counts, masks, strict=True)]
 
 
 def largest_anywhere(
@@ -33,6 +34,16 @@ def largest_anywhere(
             places, lower = _inside(upper, all_bits, upper.max())
             upper.view(-1)[places[lower.argmax()]] = _FIRST
     return _choose(uppers, bits, count)
+
+
+def _within(score: Tensor, count: int, among: Tensor | None) -> Tensor:
+    if not count or score.numel() > _SMALL or score.is_cuda:  # kthvalue is not deterministic on CUDA
+        return _choose(*_halves([score], [among]), count)[0]
+    bits = (score.detach().float().contiguous().view(torch.int32) & 2**31 - 1) + 1
+    bits = bits if among is None else bits.mul_(among)
+    value = bits.flatten().kthvalue(score.numel() - count + 1).values
+    keep, ties = bits > value, bits == value
+    return keep | (ties & (ties.flatten().cumsum(0).view(ties.shape) <= count - keep.sum()))
 
 
 def _halves(scores: Iterable[Tensor], among: Iterable[Tensor | None]) -> tuple[list[Tensor], list[Tensor]]:
