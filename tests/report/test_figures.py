@@ -149,20 +149,21 @@ def test_what_cannot_be_drawn_is_refused(make_cells, make_naive):
         sweep_figure(cells, make_naive().query("model != 'RepeatLast'"))
 
 
-def test_layer_figure_shows_every_layer_of_every_model_and_scope(layers):
+def test_layer_figure_shows_every_layer_of_every_model(layers):
     figure = drawn(layer_figure(layers))
     panels = {axes.get_title(loc="left"): axes for axes in figure.axes if axes.images}
-    assert set(panels) == {"Transformer · layer", "Transformer · global", "DLinear · layer", "DLinear · global"}
-    axes = panels["Transformer · layer"]
+    assert set(panels) == {"Transformer · global", "DLinear · global"}, "by layer all keep what is asked"
+    axes = panels["Transformer · global"]
     assert [t.get_text() for t in axes.get_yticklabels()] == [
         "encoder 0 attention query  (37k)",
         "decoder projection  (37k)",
     ]
     assert [t.get_text() for t in axes.get_xticklabels()] == ["1", "0.8", "0.64", "0.51", "0.41"]
-    np.testing.assert_allclose(axes.images[0].get_array()[0], [1, 0.8, 0.64, 0.512, 0.4096])
     mean = (0.8**1.1 + 0.8**1.3) / 2
     np.testing.assert_allclose(panels["DLinear · global"].images[0].get_array()[0, 1], mean)
     assert panels["DLinear · global"].get_xlabel() == "Density asked"
+    only = drawn(layer_figure(layers[layers["scope"] == "layer"]))
+    np.testing.assert_allclose(only.axes[0].images[0].get_array()[0], [1, 0.8, 0.64, 0.512, 0.4096])
     assert any("share of its weights kept" in axes.get_xlabel() for axes in figure.axes)
 
 

@@ -23,6 +23,8 @@ from tsprune.report.frames import SCOPES, density_labels, finished, level, need,
 
 TOLERATED = 0.05
 """Height of the shaded band above dense."""
+_LABELLED = 6
+"""Densities that a heat map has room to label, and whose cells hold their number."""
 HIGHEST = 8.0
 """Nothing above this multiple of the dense MSE is drawn to scale: such a forecast is of no use."""
 
@@ -221,43 +223,59 @@ def _sweep_alt(cells: pd.DataFrame, looks: dict) -> str:
 
 
 def layer_figure(layers: pd.DataFrame) -> Figure:
-    """Heat map of the density per layer (rows, in the model's order) and asked density (columns).
+    """Heat map of the density per layer (rows, in the model's order) and asked density (columns): a panel per model.
 
-    A row of panels per model, a panel per scope; densities are means over seeds and horizons. The number behind a
-    layer's name counts its weights. Raises UserError for an empty table, a missing column, an unknown scope.
+    Drawn is the scope ``global`` where it was run: under ``layer`` every layer keeps what is asked. Densities are means
+    over seeds and horizons. The number behind a layer's name counts its weights. Raises UserError for an empty table, a
+    missing column, an unknown scope.
     """
     need(layers, "layers", ["model", "scope", "density_asked", "layer", "layer_density", "weights"])
-    scopes, models = need_scopes(layers), list(layers["model"].unique())
-    counts = [layers.loc[layers["model"] == model, "layer"].nunique() for model in models]
+    scope = need_scopes(layers)[-1]
+    panels = list(layers[layers["scope"] == scope].groupby("model", sort=False))
+    columns, heights = [[] for _ in panels[:2]], [0.0 for _ in panels[:2]]
+    for model, panel in panels:
+        shorter = heights.index(min(heights))
+        columns[shorter].append((model, panel))
+        heights[shorter] += _heat_map_height(panel)
     with mpl.rc_context(RC):
-        heights = [0.2 * max(n, 2) + 0.55 for n in counts]
-        figure = Figure(figsize=(WIDTH, sum(heights) + 0.9), layout="constrained")
-        figure.set_label(f"Heat map of the density kept in every layer of {', '.join(models)} at each density asked.")
-        grid = figure.subplots(len(models), len(scopes), squeeze=False, gridspec_kw={"height_ratios": heights})
-        for (row, model), (column, scope) in product(enumerate(models), enumerate(scopes)):
-            axes = grid[row, column]
-            panel = layers[(layers["model"] == model) & (layers["scope"] == scope)]
-            image = _heat_map(axes, panel, names=column == 0)
-            axes.set_title(f"{model} · {scope}")
-            if row == len(models) - 1:
-                axes.set_xlabel("Density asked")
-        bar = figure.colorbar(image, ax=grid, location="top", shrink=0.4, aspect=40, pad=0.01, anchor=(0.0, 0.5))
+        figure = Figure(figsize=(WIDTH, max(heights) + 0.8), layout="constrained")
+        names = ", ".join(model for model, _ in panels)
+        figure.set_label(f"Heat map of the density kept in every layer of {names} at each density asked.")
+        above, below = figure.subfigures(2, 1, height_ratios=[0.8, max(heights)])
+        for part, column, height in zip(
+            below.subfigures(1, len(columns), squeeze=False)[0], columns, heights, strict=True
+        ):
+            rows = [*(_heat_map_height(panel) for _, panel in column), max(heights) - height + 1e-3]
+            grid = part.subplots(len(rows), 1, squeeze=False, gridspec_kw={"height_ratios": rows})[:, 0]
+            grid[-1].remove()  # what the column lacks
+            for (model, panel), axes in zip(column, grid, strict=False):
+                image = _heat_map(axes, panel)
+                axes.set_title(f"{model} · {scope}")
+            axes.set_xlabel("Density asked")
+        bar = figure.colorbar(image, cax=above.add_axes((0.02, 0.5, 0.4, 0.18)), orientation="horizontal")
         bar.set_label("Density of the layer: share of its weights kept")
         bar.outline.set_visible(False)
     return figure
 
 
-def _heat_map(axes: Axes, panel: pd.DataFrame, names: bool) -> mpl.image.AxesImage:
+def _heat_map_height(panel: pd.DataFrame) -> float:
+    """Inches that one model needs: a line per layer, its title and ticks."""
+    return 0.155 * max(panel["layer"].nunique(), 2) + 0.6
+
+
+def _heat_map(axes: Axes, panel: pd.DataFrame) -> mpl.image.AxesImage:
     table = panel.pivot_table(index="layer", columns="density_asked", values="layer_density", sort=False)
     table = table[sorted(table.columns, reverse=True)]
     weights = panel.groupby("layer", sort=False)["weights"].first()
     image = axes.imshow(table.to_numpy(), aspect="auto", cmap="cividis", vmin=0, vmax=1)
-    axes.set_xticks(range(table.shape[1]), density_labels(table.columns).values(), fontsize=8)
-    labels = [f"{readable_layer(name)}  ({_short(weights[name])})" for name in table.index] if names else []
+    every = -(-table.shape[1] // _LABELLED)
+    texts = [*density_labels(table.columns).values()]
+    axes.set_xticks(range(0, len(texts), every), texts[::every], fontsize=8)
+    labels = [f"{readable_layer(name)}  ({_short(weights[name])})" for name in table.index]
     axes.set_yticks(range(len(labels)), labels, fontsize=8.5)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    if table.shape[1] <= 12:
+    if table.shape[1] <= _LABELLED:
         for (y, x), value in np.ndenumerate(table.to_numpy()):
             ink = "#111111" if value > 0.5 else "#f5f5f5"
             axes.text(x, y, _cell_text(value), ha="center", va="center", fontsize=7.5, color=ink)

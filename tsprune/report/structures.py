@@ -267,7 +267,9 @@ def _line(axes: Axes, rows: pd.DataFrame, x: str, colour: tuple, marker: str) ->
     )
     points = points.sort_values("x")
     axes.fill_between(points["x"], points["low"], points["high"], color=colour, alpha=0.15, linewidth=0, zorder=2)
-    axes.plot(points["x"], points["mean"], color=colour, marker=marker, markersize=5, markeredgecolor="white", zorder=3)
+    axes.plot(
+        points["x"], points["mean"], color=colour, marker=marker, markersize=6.5, markeredgecolor="white", zorder=3
+    )
 
 
 def _share_axis(axes: Axes, values: pd.Series) -> None:

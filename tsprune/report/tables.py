@@ -144,7 +144,7 @@ def styled(table: pd.DataFrame, caption: str) -> Styler:
         {"selector": "td", "props": "text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap"},
         {"selector": "thead th.col_heading", "props": "text-align:right"},
         {"selector": "thead th[colspan]", "props": "text-align:center"},
-        {"selector": "tbody tr:has(th.level0[rowspan]) > *", "props": "border-top:2px solid rgb(128 128 128 / .5)"},
+        {"selector": "tbody tr:has(th.level0[rowspan]) > *", "props": "border-top:1px solid rgb(128 128 128 / .7)"},
         {"selector": "td.fallen", "props": "font-style:italic;opacity:.7"},
         {"selector": "td.naive", "props": "opacity:.7"},
     ]
@@ -152,7 +152,9 @@ def styled(table: pd.DataFrame, caption: str) -> Styler:
     styler = Styler(table, uuid=uuid, cell_ids=False, table_attributes='class="tsprune"', escape="html")
     for i, column in enumerate(table.columns):
         if column in PROSE:
-            rules.append({"selector": f"td.col{i}", "props": "text-align:left;white-space:normal;min-width:12em"})
+            rules.append(
+                {"selector": f"td.col{i}", "props": "text-align:left;white-space:normal;min-width:min(14em, 45vw)"}
+            )
             rules.append({"selector": f"thead th.col{i}", "props": "text-align:left"})
     styler = styler.set_table_styles(rules)
     return styler.set_caption(caption) if caption else styler

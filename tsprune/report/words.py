@@ -21,6 +21,7 @@ from tsprune.report.frames import (
     percent,
     repeat_last,
 )
+from tsprune.report.phrases import bold
 
 TOLERANCE = 0.05
 """The verdict speaks of an MSE at most this share above dense."""
@@ -162,7 +163,9 @@ def _other_scope(first: pd.DataFrame, second: pd.DataFrame) -> str:
     filled = both.fillna({c: 1.0 for c in both.columns if c.startswith(("density", "limit_"))})
     if second["seeds"].min() < 2:
         means = filled.groupby("model", sort=False)["density_second"].mean()
-        return f"{intro}: " + listed([f"**{model}** down to {density_text(d)}" for model, d in means.items()]) + "."
+        parts = [f"**{model}** down to {density_text(d)}" for model, d in means.items() if density_text(d) != "1"]
+        kept = [model for model, d in means.items() if density_text(d) == "1"]
+        return f"{intro}: {listed([*parts, *([f'{bold(kept)} not at all'] if kept else [])])}."
     further, less, same = [], [], []
     for model, rows in filled.groupby("model", sort=False):
         mean = density_text(rows["density_second"].mean())
