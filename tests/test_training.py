@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch import nn
 
+from tests.models.small import small_model
 from tsprune import training
 from tsprune.data import load_table, make_splits
 from tsprune.errors import UserError
 from tsprune.layers import Dropout
 from tsprune.pruners import HeldMasks, density, magnitude_masks, prunable_weights
 from tsprune.pruners.dynamic import Sparsity
-from tsprune.pruners.methods import make_method
+from tsprune.pruners.methods import METHODS, make_method
 from tsprune.training import TrainConfig, evaluate, learning_rate, resolve_device, train
 
 
@@ -192,6 +193,44 @@ def test_the_masks_that_count_are_those_of_the_best_epoch(splits, monkeypatch, m
     assert all((w[~sparsity.masks_now()[name]] == 0).all() for name, w in prunable_weights(model).items())
     if method != "pals":
         assert sparsity.sparsity() == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("method", "name"), [*((method, "Tiny") for method in METHODS), ("pals", "Informer"), ("pals", "DLinear")]
+)
+def test_an_interrupted_training_goes_on_bit_for_bit(splits, method, name):
+    train_windows, val_windows, _ = splits
+    fields = {"every": 2} | ({"density": 0.4, "regrown": "keep"} if method == "pals" else {})
+
+    def go(**more):
+        torch.manual_seed(0)
+        sizes = {"enc_in": 7, "dec_in": 7, "c_out": 7, "seq_len": 12, "label_len": 6, "pred_len": 4, "dropout": 0.1}
+        model = Tiny() if name == "Tiny" else small_model(name, **sizes)
+        sparsity = Sparsity(make_method(method, **fields), steps=20, seed=3)
+        config = TrainConfig(epochs=4, patience=4, schedule="cosine", learning_rate=0.01)
+        done = train(model, train_windows, val_windows, config, seed=1, controller=sparsity, **more)
+        return model, sparsity, done
+
+    states = []
+    model, sparsity, done = go(on_state=lambda state: states.append(copy.deepcopy(state)))
+    again, other, finished = go(resume=states[1])
+    assert len(states) == 4 and len(states[1]["result"]["history"]) == 2
+    assert torch.equal(weights(model), weights(again))
+    assert finished.seconds_per_epoch > 0
+    finished.seconds_per_epoch = done.seconds_per_epoch
+    assert finished == done
+    assert other.log == sparsity.log and (len(other.log) > 0) == METHODS[method].updates
+    for masks in (Sparsity.masks_now, lambda s: s.state_dict()["generator"]):
+        torch.testing.assert_close(masks(sparsity), masks(other), rtol=0, atol=0)
+
+
+def test_a_finished_training_resumed_is_as_it_ended(splits):
+    train_windows, val_windows, _ = splits
+    states, config = [], TrainConfig(epochs=2)
+    model, again = Tiny(), Tiny()
+    done = train(model, train_windows, val_windows, config, seed=1, on_state=states.append)
+    finished = train(again, train_windows, val_windows, config, seed=1, resume=states[-1])
+    assert torch.equal(weights(model), weights(again)) and finished.history == done.history
 
 
 def test_cuda_without_a_device_is_a_clear_line(monkeypatch):

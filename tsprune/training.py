@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Literal, Protocol
 
 import torch
@@ -74,6 +74,12 @@ class Controller(Protocol):
     def set_masks(self, masks: dict[str, Tensor]) -> None:
         """Go back to the masks of the best epoch; its weights are there already."""
 
+    def state_dict(self) -> dict:
+        """What an interrupted training needs to go on."""
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go back to :meth:`state_dict`, after :meth:`attach`; weights and optimiser are there already."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -128,6 +134,8 @@ def train(
     seed: int,
     controller: Controller | None = None,
     on_epoch: Callable[[dict], None] | None = None,
+    on_state: Callable[[dict], None] | None = None,
+    resume: dict | None = None,
 ) -> TrainResult:
     """Train ``model`` in place and leave it with the weights of its best epoch (by validation MSE).
 
@@ -136,6 +144,10 @@ def train(
 
     ``controller`` may hold the model sparse; the masks that count are those of the best epoch, and patience begins once
     the controller is settled. ``on_epoch`` sees the record of each epoch, and may add to it.
+
+    ``on_state`` is given the training's state after each epoch that another may follow: dicts and lists of numbers,
+    words and tensors, to be copied or written at once, because training on changes them. A training of the same
+    arguments that is given it as ``resume`` goes on bit for bit as if it had never ended.
     """
     device = next(model.parameters()).device
     seed_dropout(model, seed, device)
@@ -143,9 +155,13 @@ def train(
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
     if controller:
         controller.attach(model, optimizer)
+    generators = [shuffle, *_generators(model)]
     result, best, started = TrainResult(), None, time.perf_counter()
+    if resume:
+        result, best = _resume(resume, model, optimizer, generators, controller)
+        started -= resume["seconds"]
     with _deterministic(device):
-        for epoch in range(1, config.epochs + 1):
+        for epoch in range(result.epochs_run + 1, config.epochs + 1):
             rate = learning_rate(config, epoch)
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -164,13 +180,15 @@ def train(
             if not math.isfinite(scores.mse):
                 result.status, result.reason = "diverged", f"validation MSE not finite after epoch {epoch}"
                 break
-            if controller and not controller.settled:
-                continue
-            if scores.mse < result.best_val_mse:
+            settled = controller is None or controller.settled
+            if settled and scores.mse < result.best_val_mse:
                 result.best_val_mse, result.best_epoch = scores.mse, epoch
                 best = copy.deepcopy(model.state_dict()), controller.masks_now() if controller else None
-            elif epoch - result.best_epoch >= config.patience:
+            elif settled and epoch - result.best_epoch >= config.patience:
                 break
+            if on_state:
+                state = _state(model, optimizer, generators, controller, result, best)
+                on_state(state | {"seconds": time.perf_counter() - started})
     if result.history:
         result.seconds_per_epoch = (time.perf_counter() - started) / len(result.history)
     if best is not None:
@@ -178,6 +196,34 @@ def train(
         if controller:
             controller.set_masks(best[1])
     return result
+
+
+def _state(model, optimizer, generators, controller, result, best) -> dict:
+    return {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "generators": [generator.get_state() for generator in generators],
+        "controller": controller.state_dict() if controller else None,
+        "result": asdict(result),
+        "best": best,
+    }
+
+
+def _resume(state, model, optimizer, generators, controller) -> tuple[TrainResult, tuple | None]:
+    """Set everything to ``state``; give the result so far, and weights and masks of the best epoch."""
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # its tensors would be taken as they are
+    for generator, was in zip(generators, state["generators"], strict=True):
+        generator.set_state(was)
+    if controller:
+        controller.load_state_dict(state["controller"])
+    return TrainResult(**copy.deepcopy(state["result"])), state["best"]
+
+
+def _generators(model: nn.Module) -> list[torch.Generator]:
+    """All that modules draw from (dropout, the keys that Informer samples), each once."""
+    held = [own for module in model.modules() for own in vars(module).values() if isinstance(own, torch.Generator)]
+    return list(dict.fromkeys(held))
 
 
 def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:

@@ -29,8 +29,8 @@ def tiny() -> nn.Module:
 class Loop:
     """A training on random batches that can be stopped and gone on with."""
 
-    def __init__(self, model, method, steps=12, optimizer=torch.optim.Adam, signal=None, inputs=None):
-        self.model, self.inputs = model, inputs
+    def __init__(self, model, method, steps=12, optimizer=torch.optim.Adam, signal=None, inputs=None, bfloat16=False):
+        self.model, self.inputs, self.bfloat16 = model, inputs, bfloat16
         self.optimizer = optimizer(model.parameters(), lr=0.01)
         self.sparsity = Sparsity(method, steps=steps, seed=3, signal=signal)
         self.sparsity.attach(model, self.optimizer)
@@ -39,7 +39,9 @@ class Loop:
     def run(self, steps, check=None):
         for _ in range(steps):
             x = self.inputs or [torch.randn(8, 6, generator=self.data)]
-            loss = (self.model(*x) - 1).square().mean()
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+                forecast = self.model(*x)
+            loss = (forecast.float() - 1).square().mean()
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -62,8 +64,17 @@ class Loop:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("model", list_models(trainable=True))
 def test_every_method_trains_every_forecaster(method, model):
+    """Each method and each model with Adam and with SGD, in float32 and in bfloat16."""
+    number = list(METHODS).index(method) + list_models(trainable=True).index(model)
     forecaster = small_model(model).train()
-    loop = Loop(forecaster, make_method(method, **FAST), steps=6, inputs=list(example(forecaster)))
+    loop = Loop(
+        forecaster,
+        make_method(method, **FAST),
+        steps=6,
+        optimizer=(torch.optim.Adam, torch.optim.SGD)[number % 2],
+        inputs=list(example(forecaster)),
+        bfloat16=number // 2 % 2 == 1,
+    )
     dense = {n: p.detach().clone() for n, p in forecaster.named_parameters() if p.dim() < 2}
     loop.run(6)
     assert all((p != 0).any() or not dense[n].any() for n, p in forecaster.named_parameters() if p.dim() < 2)

@@ -240,17 +240,17 @@ class Sparsity:
 
     def set_masks(self, masks: Masks) -> None:
         """Go back to these masks, as :meth:`masks_now` gave them."""
-        self.masks = [masks[name] for name in self.names]
+        self.masks = [masks[name].to(w.device) for name, w in zip(self.names, self.weights, strict=True)]
         self.kept = _counts(self.masks)
         self.hold()
 
     def state_dict(self) -> dict:
         """All that an interrupted training needs to go on bit for bit, beside the model and the optimiser."""
         return {
-            "masks": {name: mask.clone() for name, mask in self.masks_now().items()},
+            "masks": self.masks_now(),
             "step": self.step,
             "memory": dict(self.memory),
-            "average": None if self._average is None else self._average.clone(),
+            "average": self._average,
             "generator": self.generator.get_state(),
             "log": [dict(record) for record in self.log],
         }
@@ -258,7 +258,8 @@ class Sparsity:
     def load_state_dict(self, state: dict) -> None:
         """Go back to :meth:`state_dict`; call it after :meth:`attach`."""
         self.set_masks(state["masks"])
-        self.step, self.memory, self._average = state["step"], dict(state["memory"]), state["average"]
+        self.step, self.memory = state["step"], dict(state["memory"])
+        self._average = None if state["average"] is None else state["average"].to(self.weights[0].device)
         self.generator.set_state(state["generator"])
         self.log = [dict(record) for record in state["log"]]
 

@@ -110,6 +110,12 @@ class HeldMasks:
     def set_masks(self, masks: Masks) -> None:
         """Nothing to go back to: these masks never change."""
 
+    def state_dict(self) -> dict:
+        return {}
+
+    def load_state_dict(self, state: dict) -> None:
+        """As :meth:`set_masks`."""
+
 
 def _checked(model: nn.Module, masks: Masks) -> dict[str, nn.Parameter]:
     weights = prunable_weights(model)
