@@ -13,6 +13,7 @@ from tsprune.pruners import density, layer_densities
 from tsprune.pruners.dynamic import Sparsity
 from tsprune.pruners.methods import make_method
 from tsprune.pruners.pals import PALS
+from tsprune.study.interruption import Interruptible
 from tsprune.study.steps import RESULTS_VERSION, Outcome, Step, TrainStep
 from tsprune.study.store import Store
 from tsprune.training import evaluate, train
@@ -69,17 +70,19 @@ class SparseTrainStep(Step):
         splits = self.dense.data.splits(recipe.device)
         model, windows = self.dense.build(), self.dense.windows(splits)
         steps = recipe.epochs * -(-len(windows) // recipe.batch_size)
-        looks: list[dict] = []
-        sparsity = Sparsity(
-            make_method(self.method, **self.fields),
-            steps=steps,
-            seed=self.dense.seed,
-            signal=self._signal(model, splits, looks),
-        )
-        with measure.PeakMemory(recipe.device) as peak:
-            done = train(model, windows, splits.val, recipe, seed=self.dense.seed, controller=sparsity)
-        for record, look in zip(sparsity.log, looks, strict=False):  # only a method that looks has looks
-            record["losses"] = look | {"training loss": record["training_loss"]}
+        sparsity = Sparsity(make_method(self.method, **self.fields), steps=steps, seed=self.dense.seed)
+        sparsity.signal = self._signal(model, splits, sparsity)
+        with measure.PeakMemory(recipe.device) as peak, Interruptible(store, self.key) as partial:
+            done = train(
+                model,
+                windows,
+                splits.val,
+                recipe,
+                seed=self.dense.seed,
+                controller=sparsity,
+                on_state=partial,
+                resume=partial.resume,
+            )
         detail = {"history": done.history, "updates": sparsity.log, "layers": []}
         if done.status != "ok":
             return Outcome({}, detail, {}, status=done.status, reason=done.reason)
@@ -87,7 +90,8 @@ class SparseTrainStep(Step):
         achieved = density(model, masks)
         one = splits.train.batch(torch.zeros(1, dtype=torch.long))[:4]
         macs = measure.count_macs(model, one, masks)
-        looked = len(looks) * len(splits.val if self.signal == "whole" else self.subset(splits.val))
+        looks = sum("losses" in record for record in sparsity.log)
+        looked = looks * len(splits.val if self.signal == "whole" else self.subset(splits.val))
         forward, trained = macs.macs_executed, _training_macs(macs, sparsity, recipe.batch_size)
         result = {
             "mse": scores.mse,
@@ -111,9 +115,9 @@ class SparseTrainStep(Step):
         cost = {"seconds_per_epoch": done.seconds_per_epoch, "peak_memory_mib": peak.mib}
         return Outcome(result, detail, cost, scores=scores)
 
-    def _signal(self, model: nn.Module, splits: Splits, looks: list[dict]) -> Callable[[], float] | None:
-        """The validation loss on the windows that ``signal`` names. ``looks`` gains what each look saw; one at all
-        windows sees the subset as well."""
+    def _signal(self, model: nn.Module, splits: Splits, sparsity: Sparsity) -> Callable[[], float] | None:
+        """The validation loss on the windows that ``signal`` names. The record of an update gains what the look saw;
+        one at all windows sees the subset as well."""
         if self.signal == "training loss":
             return None
         chosen = self.subset(splits.val)
@@ -122,7 +126,9 @@ class SparseTrainStep(Step):
 
         def look() -> float:
             scores = evaluate(model, windows, self.dense.train)
-            looks.append({"subset": float(scores.window_mse[inside].mean()), self.signal: scores.mse})
+            record = sparsity.log[-1]
+            seen = {"subset": float(scores.window_mse[inside].mean()), self.signal: scores.mse}
+            record["losses"] = seen | {"training loss": record["training_loss"]}
             return scores.mse
 
         return look

@@ -21,6 +21,7 @@ from tsprune.data import Splits, Windows, load_table, make_splits
 from tsprune.errors import UserError
 from tsprune.models import create_model, load_checkpoint, save_checkpoint
 from tsprune.pruners import layer_densities
+from tsprune.study.interruption import Interruptible
 from tsprune.study.store import Store
 from tsprune.training import Scores, TrainConfig, evaluate, resolve_device, train
 from tsprune.typed import Config, digest
@@ -245,8 +246,16 @@ class TrainStep(Step):
     def run(self, store: Store) -> Outcome:
         splits = self.data.splits(self.train.device)
         model, windows, scores = self.build(), self.windows(splits), None
-        with measure.PeakMemory(self.train.device) as peak:
-            done = train(model, windows, splits.val, self.train, seed=self.seed)
+        with measure.PeakMemory(self.train.device) as peak, Interruptible(store, self.key) as partial:
+            done = train(
+                model,
+                windows,
+                splits.val,
+                self.train,
+                seed=self.seed,
+                on_state=partial,
+                resume=partial.resume,
+            )
         result = {
             "parameters": measure.count_parameters(model),
             "epochs_run": done.epochs_run,
