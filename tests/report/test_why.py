@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tsprune.errors import UserError
-from tsprune.report.why import prediction_figure, predictor_table, sensitivity_figure, why_table, why_verdict
+from tsprune.report import prediction_figure, predictor_table, sensitivity_figure, why_table, why_verdict
 
 
 def condition(model: str, kind: str, **values) -> dict:

@@ -25,7 +25,7 @@ def say(make_cells, make_naive, make_limits):
 def test_it_answers_with_the_runs_own_numbers(say):
     text = say({("Autoformer", "layer"): 0.4096, ("DLinear", "layer"): 0.8})
     assert text.startswith(
-        "On ETTh1 (horizon 96, mean of 2 seeds), without retraining and with each layer cut alike, **Autoformer** keeps"
+        "On ETTh1 (horizon 96, 2 seeds), without retraining and with each layer cut alike, **Autoformer** keeps"
         " its accuracy (MSE within 5 % of dense) down to density 0.41, the lowest tried (59 % of the weights removed);"
         " **DLinear** down to 0.8 (20 % removed). "
     )
@@ -129,7 +129,7 @@ def test_several_horizons_are_a_range(make_cells, make_naive, make_limits):
         lambda m, s, d, seed: 2.6 if d < 0.5 else 1.1, models=["A"], horizons=(96, 720), scopes=["layer"]
     )
     text = plain(verdict(cells, make_naive(horizons=(96, 720)), limits))
-    assert "(horizons 96 and 720, mean of 2 seeds)" in text
+    assert "(horizons 96 and 720, 2 seeds)" in text
     assert "down to density 0.51 to 0.8 depending on the horizon (20 % to 49 % of the weights removed)" in text
     assert "**A** at density 0.41 (layer, horizon 96)" in text
 

@@ -1,23 +1,11 @@
 """From tidy tables to figures, tables, words and HTML. Nothing here computes a result."""
 
-from tsprune.report.entsoe_scale import (
-    country_figure,
-    country_table,
-    difference_table,
-    scale_figure,
-    scale_table,
-    scale_verdict,
-    week_figure,
-)
+from tsprune.report.entsoe_scale import country_figure, scale_figure, week_figure
+from tsprune.report.entsoe_scale_words import country_table, difference_table, scale_table, scale_verdict
 from tsprune.report.failures import failures_table
 from tsprune.report.figures import layer_figure, style, sweep_figure
-from tsprune.report.fine_tuning import (
-    fine_tuning_figure,
-    fine_tuning_table,
-    fine_tuning_verdict,
-    recovery_figure,
-    tuning_comparisons_table,
-)
+from tsprune.report.fine_tuning import fine_tuning_figure, recovery_figure
+from tsprune.report.fine_tuning_words import fine_tuning_table, fine_tuning_verdict, tuning_comparisons_table
 from tsprune.report.html import ReportInfo, read_info, render_notebook
 from tsprune.report.index import write_index
 from tsprune.report.right_sizing import comparison_figure, data_map_figure, pareto_figure
@@ -55,7 +43,8 @@ from tsprune.report.tables import (
     published_table,
     sweep_table,
 )
-from tsprune.report.why import prediction_figure, predictor_table, sensitivity_figure, why_table, why_verdict
+from tsprune.report.why import prediction_figure, sensitivity_figure
+from tsprune.report.why_words import predictor_table, why_table, why_verdict
 from tsprune.report.words import banner, describe_parameters, headline, verdict
 
 __all__ = [

@@ -3,8 +3,11 @@
 import math
 
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from tsprune.report.frames import density_labels
@@ -76,3 +79,24 @@ def relative_axis(axes: Axes, bottom: float, top: float) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.grid(axis="y", zorder=0)
+
+
+def case_title(frame: pd.DataFrame, model: str, pred_len: int) -> str:
+    """What a panel of one model and horizon is called: the horizon is named where ``frame`` has several."""
+    return model if frame["pred_len"].nunique() == 1 else f"{model} · horizon {pred_len}"
+
+
+def handle(label: str, colour: tuple, marker: str, **look) -> Line2D:
+    """A line with markers for a legend."""
+    return Line2D([], [], color=colour, marker=marker, linewidth=2, markeredgecolor="white", label=label, **look)
+
+
+def note(figure: Figure, *sentences: str) -> None:
+    """Small print below the panels."""
+    figure.supxlabel(" ".join(sentences), fontsize=9, color="#555555", x=0.01, ha="left")
+
+
+def spread_note(rows: pd.DataFrame, mean: str = "Line", spread: str = "band") -> str:
+    """What ``mean`` and ``spread`` of a figure are, for its :func:`note`."""
+    seeds = rows["seed"].nunique()
+    return f"{mean}: mean of {seeds} seeds; {spread}: lowest to highest seed." if seeds > 1 else "One seed: no spread."

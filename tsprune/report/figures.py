@@ -18,7 +18,18 @@ from matplotlib.patches import Patch
 from PIL import Image
 
 from tsprune.errors import UserError
-from tsprune.report.drawing import COLOURS, INK, MARKERS, RC, WIDTH, density_axis, relative_axis
+from tsprune.report.drawing import (
+    COLOURS,
+    INK,
+    MARKERS,
+    RC,
+    WIDTH,
+    density_axis,
+    handle,
+    note,
+    relative_axis,
+    spread_note,
+)
 from tsprune.report.frames import SCOPES, density_labels, finished, level, need, need_scopes, repeat_last
 
 TOLERATED = 0.05
@@ -186,19 +197,14 @@ def _legend(figure: Figure, looks: dict, cells: pd.DataFrame, done: pd.DataFrame
     handles = []
     for model, (colour, marker) in looks.items():
         label = model if model in set(done["model"]) else f"{model} (no cell finished)"
-        handles.append(Line2D([], [], color=colour, marker=marker, linewidth=2, markeredgecolor="white", label=label))
+        handles.append(handle(label, colour, marker))
     handles.append(Line2D([], [], color=INK, linewidth=1.2, label="dense = 1"))
     handles.append(Patch(color="#000000", alpha=0.12, linewidth=0, label="within 5 %"))
     dotted = {"linestyle": (0, (1, 1.6)), "linewidth": 1.3, "marker": "<", "markersize": 6}
     handles.append(Line2D([], [], color="#777777", label="repeat last value (model's colour)", **dotted))
     columns = len(handles) if len(handles) <= 6 else 5
     figure.legend(handles=handles, loc="outside upper left", ncols=columns, columnspacing=1.3, handletextpad=0.5)
-    seeds = done.groupby(["model", "pred_len"])["seed"].nunique()
-    notes = [
-        f"Line: mean of {seeds.max()} seeds; band: lowest to highest seed."
-        if seeds.max() > 1
-        else "One seed: no spread."
-    ]
+    notes = [spread_note(done)]
     highest = done["mse_relative"].max()
     if highest > top:
         notes.append(f"△ above the axis: up to {_times(highest)} times dense.")
@@ -207,7 +213,7 @@ def _legend(figure: Figure, looks: dict, cells: pd.DataFrame, done: pd.DataFrame
         notes.append(f"▲ at the margin: repeat last lies above the axis ({', '.join(off)}).")
     if (cells["status"] != "ok").any():
         notes.append("×: a cell did not finish.")
-    figure.supxlabel(" ".join(notes), fontsize=9, color="#555555", x=0.01, ha="left")
+    note(figure, *notes)
 
 
 def _times(value: float) -> str:

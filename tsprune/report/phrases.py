@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from tsprune.report.frames import NBSP, finished, listed
+from tsprune.report.frames import NBSP, listed
 
 
 def where(cells: pd.DataFrame) -> str:
@@ -16,13 +16,14 @@ def where(cells: pd.DataFrame) -> str:
 
 def seeds_text(cells: pd.DataFrame) -> str:
     """``2 seeds`` or ``one seed``, of the cells that finished."""
-    count = finished(cells)["seed"].nunique()
+    count = cells.loc[cells["status"] == "ok", "seed"].nunique()
     return f"{count} seeds" if count > 1 else "one seed"
 
 
 def spread_text(cells: pd.DataFrame) -> str:
     """What a table's numbers are, for its caption."""
-    return "mean ± standard deviation over seeds" if finished(cells)["seed"].nunique() > 1 else "one seed"
+    text = seeds_text(cells)
+    return text if text == "one seed" else f"mean ± standard deviation over {text}"
 
 
 def bold(names: Iterable[str]) -> str:
@@ -38,6 +39,11 @@ def number(share: float) -> str:
 
 def signed(share: float) -> str:
     return f"{number(share)}{NBSP}%"
+
+
+def amount(share: float) -> str:
+    """:func:`signed` without the sign."""
+    return signed(abs(share)).removeprefix("+")
 
 
 def ends(row: Mapping) -> str:

@@ -19,8 +19,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from tsprune.errors import UserError, unknown
-from tsprune.report.drawing import COLOURS, INK, MARKERS, RC, WIDTH
+from tsprune.report.drawing import COLOURS, INK, MARKERS, RC, WIDTH, case_title, note, spread_note
 from tsprune.report.frames import NAIVE, density_labels, error_text, listed, need, percent
+from tsprune.report.phrases import interval_words
 
 COSTS = {
     "parameters": "Parameters",
@@ -88,7 +89,7 @@ def pareto_figure(
                 _naive_line(axes, naive[naive["pred_len"] == pred_len], top)
             bottom = min(group["mse"].min(), naive.loc[naive["pred_len"] == pred_len, "mse"].min())
             row[0].set_ylim(bottom - 0.06 * (top - bottom), top)
-            row[0].set_title(_case(sizes, model, pred_len))
+            row[0].set_title(case_title(sizes, model, pred_len))
             row[0].set_ylabel("Test MSE")
             means = group.groupby(["arm", "width"])["mse"].mean()
             highest = max(highest, means[means > top].max() if (means > top).any() else 0.0)
@@ -161,11 +162,8 @@ def _pareto_legend(figure: Figure, looks: dict, done: pd.DataFrame, highest: flo
         line = {"marker": marker, "linestyle": style, "linewidth": 1.8, "markeredgecolor": "white"}
         handles.append(Line2D([], [], color=colour, label=ARM_WORDS[arm] + layers, **line))
     figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 5), columnspacing=1.3)
-    seeds = done["seed"].nunique()
-    notes = [f"Point: mean of {seeds} seeds; bar: lowest to highest seed." if seeds > 1 else "One seed: no spread."]
-    if highest:
-        notes.append(f"△ above the axis: MSE up to {error_text(highest)}.")
-    _note(figure, " ".join(notes))
+    notes = [f"△ above the axis: MSE up to {error_text(highest)}."] if highest else []
+    note(figure, spread_note(done, "Point", "bar"), *notes)
 
 
 def comparison_figure(comparison: pd.DataFrame) -> Figure | None:
@@ -192,7 +190,7 @@ def comparison_figure(comparison: pd.DataFrame) -> Figure | None:
             axes.remove()
         for i, (((model, pred_len), group), axes) in enumerate(zip(cases, grid, strict=False)):
             _intervals(axes, group, looks)
-            axes.set_title(_case(comparison, model, pred_len))
+            axes.set_title(case_title(comparison, model, pred_len))
             if i + columns >= len(cases):
                 axes.set_xlabel("MSE against the dense model, %")
             if i % columns == 0:
@@ -202,8 +200,8 @@ def comparison_figure(comparison: pd.DataFrame) -> Figure | None:
             for axis, (colour, marker) in looks.items()
         ]
         figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), columnspacing=1.3)
-        note = "Colour: what the two have in common. Left of 0: pruned and fine-tuned is better. "
-        _note(figure, note + "Filled: claimed; hollow: within the noise.")
+        what = "Colour: what the two have in common. Left of 0: pruned and fine-tuned is better."
+        note(figure, what, "Filled: claimed; hollow: within the noise.", interval_words(shown))
     return figure
 
 
@@ -257,14 +255,14 @@ def data_map_figure(data_map: pd.DataFrame, choices: pd.DataFrame) -> Figure:
                     frame = Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, fill=False, edgecolor=COLOURS[3], linewidth=3)
                     axes.add_patch(frame)
                 axes.set_yticks(range(len(widths)), [f"{w}" for w in widths] if axes is row[0] else [])
-                case = f"{_case(data_map, model, pred_len)} · " if axes is row[0] else ""
+                case = f"{case_title(data_map, model, pred_len)} · " if axes is row[0] else ""
                 axes.set_title(f"{case}{percent(fraction)} of the data")
             row[0].set_ylabel("d_model")
         for axes in grid[-1]:
             axes.set_xlabel("Density (1: dense)")
         seeds = done["seed"].nunique()
         mean = f"Test MSE, mean of {seeds} seeds" if seeds > 1 else "Test MSE, one seed"
-        _note(figure, f"{mean}; bright: low. Frame: best validation MSE. Density: share of the width's own parameters.")
+        note(figure, f"{mean}; bright: low. Frame: best validation MSE. Density: share of the width's own parameters.")
     return figure
 
 
@@ -292,11 +290,3 @@ def fine_tuned(comparison: pd.DataFrame) -> pd.DataFrame:
         if axis not in AXES:
             raise UserError(unknown("axis", axis, AXES))
     return comparison[comparison["arm"] == "fine-tuned"]
-
-
-def _case(frame: pd.DataFrame, model: str, pred_len: int) -> str:
-    return model if frame["pred_len"].nunique() == 1 else f"{model} · horizon {pred_len}"
-
-
-def _note(figure: Figure, text: str) -> None:
-    figure.supxlabel(text, fontsize=9, color="#555555", x=0.01, ha="left")

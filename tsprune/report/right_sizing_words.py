@@ -4,8 +4,9 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import NBSP, density_text, error_text, listed, need, percent
+from tsprune.report.phrases import amount, bold, interval, interval_words, left_out, signed, spread_text, where
 from tsprune.report.right_sizing import ARM_WORDS, AXES, CHOICES, COMPARISON, DIFFERENCE, SIZES, fine_tuned, short_count
-from tsprune.report.tables import mean_and_spread, styled
+from tsprune.report.tables import labelled, mean_and_spread, styled
 
 
 def sizes_table(sizes: pd.DataFrame) -> Styler:
@@ -24,9 +25,8 @@ def sizes_table(sizes: pd.DataFrame) -> Styler:
             "ms, 32 windows": _milliseconds(group["latency_32_ms"]),
             "MSE": mean_and_spread(group.assign(mse_relative=group["mse"]), "mse"),
         }
-    index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", "made", "d_model x layers"])
-    table = pd.DataFrame(list(rows.values()), index=index)
-    return styled(_one_horizon(table, sizes), "Costs of one model and test MSE on scaled data, mean over seeds.")
+    table = labelled(rows, ["model", "horizon", "made", "d_model x layers"], sizes)
+    return styled(table, f"Costs of one model and test MSE on scaled data ({spread_text(sizes)}).")
 
 
 def comparison_table(comparison: pd.DataFrame) -> Styler:
@@ -39,16 +39,16 @@ def comparison_table(comparison: pd.DataFrame) -> Styler:
         found = pd.notna(row["match_width"])
         rows[row["model"], f"{row['pred_len']}", f"{row['width']} x {row['depth']}", AXES[row["axis"]]] = {
             "dense match": _match(row) if found else str(row["reason"]),
-            "MSE against it": _interval(row),
+            "MSE against it": interval(row) if found else "",
             "wins": _winner(row),
-            "without fine-tuning": _signed(bare.at[key, "relative"]) if key in bare.index else "",
+            "without fine-tuning": signed(bare.at[key, "relative"]) if key in bare.index and found else "",
         }
-    index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", "pruned to", "equal"])
     caption = (
-        "MSE of the pruned and fine-tuned model against a dense one trained as long, of equal cost (95 % interval; "
-        "positive: pruned is worse). In brackets the cost of the match, in percent of the pruned one's."
+        "MSE of the pruned and fine-tuned model against a dense one trained as long, of equal cost; positive: "
+        "pruned is worse. In brackets the cost of the match, in percent of the pruned one's. "
+        f"{interval_words(comparison)}"
     )
-    return styled(_one_horizon(pd.DataFrame(list(rows.values()), index=index), comparison), caption)
+    return styled(labelled(rows, ["model", "horizon", "pruned to", "equal"], comparison), caption)
 
 
 def choices_table(choices: pd.DataFrame) -> Styler | None:
@@ -64,14 +64,13 @@ def choices_table(choices: pd.DataFrame) -> Styler | None:
             "parameters": short_count(row["parameters"]),
             "validation MSE": error_text(row["val_mse"]),
             "test MSE": error_text(row["mse"]),
-            "against the choice on all data": "the same" if same else _interval(row),
+            "against the choice on all data": "the same" if same else interval(row),
         }
-    index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", "data"])
     caption = (
         "Chosen by validation MSE, mean over seeds. Last column: test MSE against that of the choice on all data, both "
-        "trained on this share (95 % interval)."
+        f"trained on this share. {interval_words(choices)}"
     )
-    return styled(_one_horizon(pd.DataFrame(list(rows.values()), index=index), choices), caption)
+    return styled(labelled(rows, ["model", "horizon", "data"], choices), caption)
 
 
 def right_sizing_verdict(
@@ -87,21 +86,19 @@ def right_sizing_verdict(
     need(naive, "naive", ["pred_len", "model", "mse"])
     tuned = comparison[comparison["arm"] == "fine-tuned"]
     seeds = int(sizes.loc[sizes["status"] == "ok", "seed"].nunique())
-    where = f"On {listed([str(name) for name in sizes['dataset'].unique()])} ({_horizons(sizes)}, "
-    where += f"{seeds} seeds)" if seeds > 1 else "one seed)"
     if tuned["relative"].isna().all():
-        return f"{where}, no pruned and fine-tuned model has a dense one to compare with: there is no answer here."
+        return f"{where(sizes)}, no pruned and fine-tuned model has a dense one to compare with: there is no answer."
     if seeds < 2:
         return (
-            f"{where}, all models trained as long, no difference between pruned and dense models is claimed: the "
-            f"spread over seeds is unknown.\n\nRun at least two seeds.{_lost(sizes)}"
+            f"{where(sizes)}, all models trained as long, no difference between pruned and dense models is claimed: "
+            f"the spread over seeds is unknown.\n\nRun at least two seeds.{_lost(sizes)}"
         )
     large = sizes["width"].max()
     equal = tuned[tuned["axis"] == "parameters"]
     clauses = [_clause(model, rows, large) for model, rows in equal.groupby("model", sort=False)]
-    first = f"{where}, all models trained as long: " + "; ".join(clauses) + "."
+    first = f"{where(sizes)}, all models trained as long: " + "; ".join(clauses) + "."
     details = [_other_axes(tuned), _bare(comparison), _cost_of_pruning(tuned, large), _data_words(choices)]
-    details.append(_standing(sizes, naive))
+    details += [_standing(sizes, naive), interval_words(tuned)]
     return f"{first}\n\n" + " ".join(text for text in details if text) + _lost(sizes)
 
 
@@ -123,7 +120,7 @@ def _clause(model: str, rows: pd.DataFrame, large: int) -> str:
         horizon = f", horizon {best['pred_len']}" if several else ""
         text = kept.format(f"{best['width']}{horizon}" if several else best["width"])
         low, high = sorted((abs(best["low"]), abs(best["high"])))
-        text += f" by {_decimal(abs(best['relative']))} (95{NBSP}% interval {_ends(low, high)})"
+        text += f" by {amount(best['relative'])} (95{NBSP}% interval {amount(low)} to {amount(high)})"
         if len(winners) > 1:
             text += f", as {subject} does in {len(winners)} of {len(known)} comparisons"
         parts.append(text)
@@ -179,7 +176,7 @@ def _cost_of_pruning(tuned: pd.DataFrame, large: int) -> str:
     top = ""
     if len(worse):
         most = worse.loc[worse["relative"].idxmax()]
-        top = f" (at most {_decimal(most['relative'])}: **{most['model']}** at the size of d_model {most['width']})"
+        top = f" (at most {amount(most['relative'])}: **{most['model']}** at the size of d_model {most['width']})"
     return f"Against d_model {large} not pruned, the pruned and fine-tuned ones are {told} of {len(rows)}{top}."
 
 
@@ -193,13 +190,13 @@ def _data_words(choices: pd.DataFrame) -> str:
     if len(pays):
         parts = [
             f"**{row['model']}** with {percent(row['data_fraction'])} of the data does best with "
-            f"{_choice(row['width'], row['density_asked'])}, {_decimal(-row['relative'])} better than with "
+            f"{_choice(row['width'], row['density_asked'])}, {amount(row['relative'])} better than with "
             f"{_choice(row['full_width'], row['full_density'])}, the choice on all of it"
             for row in pays.to_dict("records")[:3]
         ]
         return "The amount of data changes the best choice: " + "; ".join(parts) + "."
     if len(changed):
-        names = listed([f"**{model}**" for model in changed["model"].unique()])
+        names = bold(changed["model"])
         return f"The choice by validation changes with the amount of data for {names}, by nothing clear in test error."
     return "The best choice of width and density is the same for every share of the data tried."
 
@@ -213,20 +210,15 @@ def _standing(sizes: pd.DataFrame, naive: pd.DataFrame) -> str:
     fallen = [model for (model, pred_len), mse in best.items() if mse >= level[pred_len]]
     if not fallen:
         return ""
-    names = listed([f"**{model}**" for model in dict.fromkeys(fallen)])
-    where = f"MSE {error_text(level.min())}" if len(level) == 1 else "at one horizon or more"
-    return f"No size of {names} does better than the best naive forecast ({where})."
+    at = f"MSE {error_text(level.min())}" if len(level) == 1 else "at one horizon or more"
+    return f"No size of {bold(fallen)} does better than the best naive forecast ({at})."
 
 
 def _lost(sizes: pd.DataFrame) -> str:
     """What did not come out, as a last sentence."""
-    bad, floors = sizes[sizes["status"] != "ok"], sizes[(sizes["status"] == "ok") & sizes["reason"].notna()]
-    parts = [f"{len(bad)} of {len(sizes)} cells did not finish and are left out"] if len(bad) else []
-    if len(floors):
-        names = listed([f"**{model}**" for model in floors["model"].unique()])
-        parts.append(f"{names} could not be pruned to every size asked and ended at a floor")
-    text = "; ".join(parts)
-    return f" {text[0].upper()}{text[1:]}." if parts else ""
+    floors = sizes[(sizes["status"] == "ok") & sizes["reason"].notna()]
+    words = f"{bold(floors['model'])} could not be pruned to every size asked and ended at a floor."
+    return "".join(f" {text}" for text in (left_out(sizes), words if len(floors) else "") if text)
 
 
 def _match(row: dict) -> str:
@@ -241,31 +233,8 @@ def _winner(row: dict) -> str:
     return "pruned" if row["high"] < 0 else "dense"
 
 
-def _interval(row: dict) -> str:
-    if pd.isna(row["relative"]):
-        return ""
-    low, high = (_signed(row[name]).split(NBSP)[0] for name in ("low", "high"))
-    return f"{_signed(row['relative'])} ({low} to {high})"
-
-
-def _signed(share: float) -> str:
-    return "" if pd.isna(share) else f"{100 * share:+.1f}{NBSP}%".replace("-", "−")
-
-
 def _choice(width: int, density: float) -> str:
     return f"d_model {width:.0f} dense" if density == 1 else f"d_model {width:.0f} pruned to {density_text(density)}"
-
-
-def _decimal(share: float) -> str:
-    return f"{100 * share:.1f}{NBSP}%"
-
-
-def _ends(low: float, high: float) -> str:
-    return f"{100 * low:.1f} to {_decimal(high)}"
-
-
-def _whole(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.0f}"
 
 
 def _count(values: pd.Series) -> str:
@@ -274,13 +243,3 @@ def _count(values: pd.Series) -> str:
 
 def _milliseconds(values: pd.Series) -> str:
     return f"{values.mean():.3g}" if values.notna().any() else "unknown"
-
-
-def _horizons(frame: pd.DataFrame) -> str:
-    values = [f"{value}" for value in sorted(frame["pred_len"].unique())]
-    return f"horizon{'s' if len(values) > 1 else ''} {listed(values)}"
-
-
-def _one_horizon(table: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """``table`` without its level ``horizon`` where there is only one."""
-    return table.droplevel("horizon") if frame["pred_len"].nunique() == 1 else table

@@ -18,8 +18,20 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from tsprune.errors import UserError, unknown
-from tsprune.report.drawing import COLOURS, INK, MARKERS, RC, WIDTH, density_axis, relative_axis
-from tsprune.report.frames import NBSP, finished, need
+from tsprune.report.drawing import (
+    COLOURS,
+    INK,
+    MARKERS,
+    RC,
+    WIDTH,
+    case_title,
+    density_axis,
+    note,
+    relative_axis,
+    spread_note,
+)
+from tsprune.report.frames import finished, need
+from tsprune.report.phrases import interval_words
 
 CODE, PAPER = "PALS as in its code", "PALS as in the paper"
 DECISIONS = {"shrink": "v", "stable": "o", "expand": "^"}
@@ -81,7 +93,7 @@ def trajectory_figure(updates: pd.DataFrame) -> Figure:
         handles += [_sign(marker, decision) for decision, marker in DECISIONS.items()]
         figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), columnspacing=1.3)
         first = f"Horizon {horizon}. " if several else ""
-        _note(figure, f"{first}Markers: the first seed's decisions; thin: other seeds. Sparsity of prunable weights.")
+        note(figure, f"{first}Markers: the first seed's decisions; thin: other seeds. Sparsity of prunable weights.")
     return figure
 
 
@@ -120,7 +132,7 @@ def sparse_training_figure(cells: pd.DataFrame) -> Figure:
         handles = [Line2D([], [], color=c, marker=m, linestyle="", label=name) for name, (c, m) in looks.items()]
         handles.append(Line2D([], [], color=INK, linewidth=1.2, label="dense"))
         figure.legend(handles=handles, loc="outside upper left", ncols=5, columnspacing=1.3)
-        _note(figure, _spread(shown) + " Density: share of the prunable weights kept.")
+        note(figure, spread_note(shown, "Marker", "bars"), "Density: share of the prunable weights kept.")
     return figure
 
 
@@ -152,16 +164,15 @@ def ablation_figure(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Figure | 
             _percent_axis(left)
             left.set_yticks(range(len(labels)), labels)
             left.set_ylim(len(labels) - 0.5, -0.5)
-            left.set_title(model + (f" · horizon {pred_len}" if cells["pred_len"].nunique() > 1 else ""))
+            left.set_title(case_title(cells, model, pred_len))
             left.set_xlabel("Test MSE against PALS as in its code, %")
             right.set_xlim(0, 1.02)
             right.set_xlabel("Final density")
             for axes in (left, right):
                 axes.grid(axis="x", zorder=0)
-        note = (
-            "Left: 95 % interval; filled: clear of zero, hollow: within the noise. Right: mean, lowest to highest seed."
-        )
-        _note(figure, f"{note} Blue: PALS as in its code.")
+        left_of = "Left: filled: clear of zero, hollow: within the noise."
+        right_of = "Right: mean, lowest to highest seed. Blue: PALS as in its code."
+        note(figure, left_of, right_of + "\n" + interval_words(comparisons))
     return figure
 
 
@@ -192,7 +203,7 @@ def pals_sensitivity_figure(cells: pd.DataFrame) -> Figure | None:
             row[0].set_ylabel("lambda")
             _intervals_between(row[2], own[own["gamma"].isin(default["gamma"]) & own["lam"].isin(default["lam"])])
         seeds = done["seed"].nunique()
-        _note(figure, f"Means over {seeds} seeds; bright: low. Frame and ring: the setting used everywhere else.")
+        note(figure, f"Means over {seeds} seeds; bright: low. Frame and ring: the setting used everywhere else.")
     return figure
 
 
@@ -306,12 +317,3 @@ def _intervals_between(axes: Axes, rows: pd.DataFrame) -> None:
 def _sign(marker: str, decision: str) -> Line2D:
     face = "white" if decision == "stable" else "#555555"
     return Line2D([], [], color="#555555", marker=marker, markerfacecolor=face, linestyle="", label=decision)
-
-
-def _spread(rows: pd.DataFrame) -> str:
-    seeds = rows["seed"].nunique()
-    return f"Marker: mean of {seeds} seeds; bars: lowest to highest." if seeds > 1 else f"One{NBSP}seed: no spread."
-
-
-def _note(figure: Figure, text: str) -> None:
-    figure.supxlabel(text, fontsize=9, color="#555555", x=0.01, ha="left")

@@ -4,7 +4,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import density_text, finished, level, listed, need, percent, repeat_last
-from tsprune.report.phrases import bold, interval, interval_words, left_out, signed, where
+from tsprune.report.phrases import bold, interval, interval_words, left_out, signed, spread_text, where
 from tsprune.report.sparse_training import CELLS, CODE, COMPARISONS, PAPER, UPDATES
 from tsprune.report.tables import labelled, mean_and_spread, styled
 
@@ -72,7 +72,7 @@ def sparse_training_table(cells: pd.DataFrame) -> Styler:
             "time per epoch": _share(done["time_share"]),
         }
     caption = (
-        "Test errors on scaled data, mean ± standard deviation over seeds. Density: share of prunable weights kept. "
+        f"Test errors on scaled data, {spread_text(cells)}. Density: share of prunable weights kept. "
         "Multiply-adds of inference and of training if zeros were skipped, and measured time per epoch: shares of "
         "dense's; masks as such save no time."
     )

@@ -21,9 +21,22 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from pandas.io.formats.style import Styler
 
 from tsprune.errors import UserError
-from tsprune.report.drawing import COLOURS, INK, MARKERS, RC, WIDTH, relative_axis
+from tsprune.report.drawing import (
+    COLOURS,
+    INK,
+    MARKERS,
+    RC,
+    WIDTH,
+    case_title,
+    handle,
+    note,
+    relative_axis,
+    spread_note,
+)
+from tsprune.report.failures import cause
 from tsprune.report.frames import NBSP, density_labels, density_text, finished, listed, need, percent
-from tsprune.report.tables import mean_and_spread, styled
+from tsprune.report.phrases import bold, spread_text
+from tsprune.report.tables import labelled, mean_and_spread, styled
 
 PAPER = "DepGraph as published"
 _COLUMNS = ["model", "pred_len", "seed", "method", "structure", "scope", "density_asked", "density_all", "density_live"]
@@ -47,7 +60,6 @@ def structure_figure(structures: pd.DataFrame) -> Figure:
     kinds = list(done["kind"].unique())
     looks = {kind: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, kind in enumerate(kinds)}
     rows = list(done.groupby(["model", "pred_len"], sort=False))
-    several = structures["pred_len"].nunique() > 1
     with mpl.rc_context(RC):
         figure = Figure(figsize=(WIDTH, 1.0 + 2.35 * len(rows)), layout="constrained")
         figure.set_label("Line charts of MSE relative to dense against live parameters and multiply-adds left.")
@@ -60,16 +72,14 @@ def structure_figure(structures: pd.DataFrame) -> Figure:
                 _share_axis(axes, group[column])
             relative_axis(left, 0.97 * min(group["mse_relative"].min(), 1), 1.05 * group["mse_relative"].max())
             right.grid(axis="y", zorder=0)
-            left.set_title(f"{model} · horizon {pred_len}" if several else model)
+            left.set_title(case_title(structures, model, pred_len))
             left.set_ylabel("MSE relative\nto dense")
         grid[-1, 0].set_xlabel("Share of live parameters left (log scale)")
         grid[-1, 1].set_xlabel("Share of multiply-adds (log scale)")
-        handles = [
-            Line2D([], [], color=colour, marker=marker, linewidth=2, markeredgecolor="white", label=kind)
-            for kind, (colour, marker) in looks.items()
-        ]
+        handles = [handle(kind, *look) for kind, look in looks.items()]
         handles.append(Line2D([], [], color=INK, linewidth=1.2, label="dense"))
         figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 6), columnspacing=1.3)
+        note(figure, spread_note(done))
     return figure
 
 
@@ -96,16 +106,13 @@ def target_table(structures: pd.DataFrame) -> Styler:
     for (model, pred_len, asked), group in narrowed.groupby(["model", "pred_len", "density_asked"], sort=False):
         paper = group["method"] == "depgraph_paper"
         ours, theirs = _reached(group[~paper]), _reached(group[paper])
-        reasons = group.loc[group["reason"].notna(), "reason"].unique()
+        reasons = [cause(reason) for reason in group.loc[group["reason"].notna(), "reason"].unique()]
         rows[model, f"{pred_len}", labels[asked]] = {
             **{f"solved: {name}": text for name, text in ours.items()},
             **({f"as published: {name}": text for name, text in theirs.items()} if paper.any() else {}),
             "reason": "; ".join(reasons),
         }
-    index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", "asked"])
-    table = pd.DataFrame(list(rows.values()), index=index)
-    if narrowed["pred_len"].nunique() == 1:
-        table = table.droplevel("horizon")
+    table = labelled(rows, ["model", "horizon", "asked"], narrowed)
     if not table["reason"].any():
         table = table.drop(columns="reason")
     caption = (
@@ -133,12 +140,9 @@ def structure_table(structures: pd.DataFrame) -> Styler:
             "MSE": mean_and_spread(group, "mse"),
             "over dense": f"{done['mse_relative'].mean():.2f}" if len(done) else "",
         }
-    index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", "structure", "asked"])
-    table = pd.DataFrame(list(rows.values()), index=index)
-    if other["pred_len"].nunique() == 1:
-        table = table.droplevel("horizon")
+    table = labelled(rows, ["model", "horizon", "structure", "asked"], other)
     caption = (
-        "What is left, and the test MSE (mean ± standard deviation over seeds). 2:4 is asked of each layer it fits; "
+        f"What is left, and the test MSE ({spread_text(other)}). 2:4 is asked of each layer it fits; "
         "structured pruning is asked a share of all parameters. Live: of the parameters with an effect on the forecast."
     )
     return styled(table, caption)
@@ -159,10 +163,7 @@ def latency_table(latency: pd.DataFrame) -> Styler:
             }
     if not rows:
         raise UserError(f"table 'latency': nothing was timed. {'; '.join(reasons)}")
-    index = pd.MultiIndex.from_tuples(rows, names=["model", "horizon", "variant"])
-    table = pd.DataFrame(list(rows.values()), index=index)
-    if latency["pred_len"].nunique() == 1:
-        table = table.droplevel("horizon")
+    table = labelled(rows, ["model", "horizon", "variant"], latency)
     first = latency[latency["status"] == "ok"].iloc[0]
     caption = (
         f"Measured speedup over the dense model (more than 1 is faster): median and, in brackets, 5th to 95th "
@@ -192,11 +193,11 @@ def _targets(structures: pd.DataFrame) -> str:
             low, high = group["density_all"].min(), group["density_all"].max()
             reach = percent(low) if percent(low) == percent(high) else f"{percent(low)} to {percent(high)}"
             parts.append(f"{reach} where {percent(density)} were asked")
-        broken = [f"**{m}**" for m in narrowed.loc[narrowed["status"] == "broken", "model"].unique()]
+        broken = bold(narrowed.loc[narrowed["status"] == "broken", "model"])
         if parts:
             text += f"; the paper's protocol leaves {listed(parts)}"
         if broken:
-            text += f", and breaks {listed(broken)}" if parts else f"; the paper's protocol breaks {listed(broken)}"
+            text += f", and breaks {broken}" if parts else f"; the paper's protocol breaks {broken}"
     return text + "."
 
 
@@ -213,8 +214,8 @@ def _speed(latency: pd.DataFrame) -> str:
         parts.append(f"zeros in dense matrices (masks, 2:4) give {_range(zeros)} times the dense speed")
     if len(narrow):
         narrow = narrow[narrow["density_asked"] == narrow["density_asked"].min()]
-        clear = [f"**{m}**" for m in narrow.loc[narrow["speedup_p5"] > 1, "model"].unique()]
-        which = f"faster in 95{NBSP}% of the rounds: {listed(clear)}" if clear else "none faster beyond the spread"
+        clear = bold(narrow.loc[narrow["speedup_p5"] > 1, "model"])
+        which = f"faster in 95{NBSP}% of the rounds: {clear}" if clear else "none faster beyond the spread"
         share = percent(narrow["density_asked"].iloc[0])
         parts.append(f"models narrowed to {share} of the parameters {_range(narrow)} times ({which})")
     return text + ", ".join(parts) + "."

@@ -21,7 +21,7 @@ from tsprune.report.frames import (
     percent,
     repeat_last,
 )
-from tsprune.report.phrases import bold
+from tsprune.report.phrases import bold, unfinished, where
 
 TOLERANCE = 0.05
 """The verdict speaks of an MSE at most this share above dense."""
@@ -45,7 +45,7 @@ def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> s
     need(cells, "cells", ["dataset", "model", "pred_len", "seed", "scope", "density_asked", "mse"])
     need(cells, "cells", ["mse_relative", "status"])
     if finished(cells).empty:
-        return f"**No cell finished**: {_unfinished(cells)}. There is no answer to read from this run."
+        return f"**No cell finished**: {unfinished(cells)}. There is no answer to read from this run."
     need_limits(limits)
     limits = limits[(limits["tolerance"] - TOLERANCE).abs() < 1e-9]
     if limits.empty:
@@ -102,7 +102,6 @@ def value_text(value: Any) -> str:
 def _reach(cells: pd.DataFrame, limits: pd.DataFrame, scope: str) -> str:
     """First sentence: how far each model goes within the tolerance, the one that goes furthest first. Of many models
     only those that go furthest and least far; the table has them all."""
-    datasets = listed([str(name) for name in cells["dataset"].unique()])
     first_cut = cells.loc[cells["density_asked"] < 1, "density_asked"].max()
     lowest = cells["density_asked"].min()
     means = limits.groupby("model", sort=False)["density"].agg(lambda d: d.fillna(1.0).mean())
@@ -128,7 +127,7 @@ def _reach(cells: pd.DataFrame, limits: pd.DataFrame, scope: str) -> str:
         parts[-1] = parts[-1].replace(" down to", " least far, down to", 1)
     if lost:
         does, their = ("does", "its") if len(lost) == 1 else ("do", "their")
-        names = listed([f"**{model}**" for model in lost]) if len(lost) <= _NAMED else f"the other {len(lost)}"
+        names = bold(lost) if len(lost) <= _NAMED else f"the other {len(lost)}"
         fails = f"{names} {does} not keep {'it' if alike else f'{their} {accuracy}'}"
         if len(lost) == len(order) > _NAMED:
             fails = f"none of the {len(order)} models keeps its {accuracy}"
@@ -136,8 +135,7 @@ def _reach(cells: pd.DataFrame, limits: pd.DataFrame, scope: str) -> str:
     if between:
         lie = "lies" if len(between) == 1 else "lie"
         parts.append(f"{listed(between)} {lie} between, see the limits below")
-    where = f"On {datasets} ({_horizons(cells)}{_seeds(cells)}), without retraining and with {SCOPES[scope]}, "
-    return where + "; ".join(parts) + "."
+    return f"{where(cells)}, without retraining and with {SCOPES[scope]}, " + "; ".join(parts) + "."
 
 
 def _limit_words(rows: pd.DataFrame, lowest: float) -> str:
@@ -194,9 +192,9 @@ def _standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
     best, mse = NAIVE.get(by_name.idxmin(), by_name.idxmin()), by_name.min()
     values = listed([f"**{model}** {value:.3f}" for model, value in dense.items()])
     mean = ", mean over the horizons" if cells["pred_len"].nunique() > 1 else ""
-    worse = [f"**{model}**" for model, value in dense.items() if value >= mse]
+    worse = [model for model, value in dense.items() if value >= mse]
     do = "does" if len(worse) == 1 else "do"
-    verdict = f", which {listed(worse)} {do} not reach even dense" if worse else ""
+    verdict = f", which {bold(worse)} {do} not reach even dense" if worse else ""
     return f"Test MSE when dense{mean}: {values}; the best naive forecast ({best}) has {mse:.3f}{verdict}."
 
 
@@ -212,14 +210,14 @@ def _survival(cells: pd.DataFrame, levels: dict[int, float]) -> str:
     parts = []
     if dense:
         no_better = "is" if len(dense) == 1 else "are"
-        names = listed([f"**{model}**" for model in dense])
-        parts.append(f"{names} {no_better} no better than repeating the last value even when dense")
+        parts.append(f"{bold(dense)} {no_better} no better than repeating the last value even when dense")
     if not pruned.empty:
         first = listed(_first_falls(pruned, cells))
         parts.append(f"no better than repeating the last value, so not survived: {first}")
     if not unclear.empty:
-        names = listed([f"**{model}**" for model in unclear["model"].unique()])
-        parts.append(f"for {names} the seeds disagree whether the level of repeating the last value is reached")
+        parts.append(
+            f"for {bold(unclear['model'])} the seeds disagree whether the level of repeating the last value is reached"
+        )
     if not parts:
         return "No model falls to the level of repeating the last value."
     text = "; ".join(parts)
@@ -240,28 +238,10 @@ def _caveats(cells: pd.DataFrame) -> str:
     """Last sentence: what did not finish, and what a single seed cannot say. Empty when there is nothing to say."""
     parts = []
     if (cells["status"] != "ok").any():
-        parts.append(f"{_unfinished(cells)} and are left out here")
+        parts.append(f"{unfinished(cells)} and are left out here")
     if finished(cells)["seed"].nunique() == 1:
         parts.append("one seed only: the spread over seeds is unknown, so no model is called better than another")
     if not parts:
         return ""
     text = "; ".join(parts)
     return text[0].upper() + text[1:] + "."
-
-
-def _unfinished(cells: pd.DataFrame) -> str:
-    """``3 of 66 cells did not finish (**Transformer** 2 diverged, **DLinear** 1 failed)``."""
-    bad = cells[cells["status"] != "ok"]
-    counts = bad.groupby(["model", "status"], sort=False).size()
-    named = ", ".join(f"**{model}** {count} {status}" for (model, status), count in counts.items())
-    return f"{len(bad)} of {len(cells)} cells did not finish ({named})"
-
-
-def _horizons(cells: pd.DataFrame) -> str:
-    values = [str(value) for value in sorted(cells["pred_len"].unique())]
-    return f"horizon {values[0]}" if len(values) == 1 else f"horizons {listed(values)}"
-
-
-def _seeds(cells: pd.DataFrame) -> str:
-    count = finished(cells)["seed"].nunique()
-    return f", mean of {count} seeds" if count > 1 else ", one seed"
