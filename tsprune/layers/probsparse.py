@@ -46,6 +46,7 @@ class ProbSparseAttention(Attention):
         self.n_top = logarithmic(length, factor)
         self.n_sampled = logarithmic(source_length, factor)
         self.register_buffer("sample", self.draw())
+        self.register_buffer("rows", torch.arange(length, device="cpu")[:, None] * source_length, persistent=False)
         self.register_buffer("mask", causal_mask(length) if causal else None, persistent=False)
 
     def draw(self) -> torch.Tensor:
@@ -90,9 +91,11 @@ class ProbSparseAttention(Attention):
         """Positions ``(batch, n_heads, n_top)`` of the queries with the largest measure (eq. 4 of the paper)."""
         fresh = self.training and not self.pinned
         sample = self.draw().to(q.device) if fresh else self.sample
-        scores = q @ k.transpose(-2, -1)
-        sampled = scores.gather(-1, sample.expand(*scores.shape[:2], -1, -1))
-        measure = sampled.amax(-1) - sampled.sum(-1) / self.source_length
+        # Rows of a matrix are picked several times faster than by a gather; queries last, sums run along memory.
+        places = (self.rows + sample).t()
+        scores = (q @ k.transpose(-2, -1)).view(q.shape[0] * self.n_heads, -1)
+        sampled = scores.index_select(1, places.flatten()).view(q.shape[0], self.n_heads, *places.shape)
+        measure = sampled.amax(2) - sampled.sum(2) / self.source_length
         return measure.topk(self.n_top, dim=-1, sorted=False).indices
 
 
