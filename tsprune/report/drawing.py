@@ -86,6 +86,13 @@ def case_title(frame: pd.DataFrame, model: str, pred_len: int) -> str:
     return model if frame["pred_len"].nunique() == 1 else f"{model} · horizon {pred_len}"
 
 
+def band_line(axes: Axes, rows: pd.DataFrame, x: str, y: str, **look) -> None:
+    """Mean of ``y`` over the seeds against ``x``, in a band from lowest to highest seed."""
+    points = rows.groupby(x)[y].agg(["mean", "min", "max"])
+    axes.fill_between(points.index, points["min"], points["max"], color=look["color"], alpha=0.18, linewidth=0)
+    axes.plot(points.index, points["mean"], **{"markeredgecolor": "white", "linewidth": 2, "zorder": 3} | look)
+
+
 def handle(label: str, colour: tuple, marker: str, **look) -> Line2D:
     """A line with markers for a legend."""
     return Line2D([], [], color=colour, marker=marker, linewidth=2, markeredgecolor="white", label=label, **look)

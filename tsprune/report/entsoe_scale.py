@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from tsprune.errors import UserError
-from tsprune.report.drawing import COLOURS, INK, MARKERS, RC, WIDTH, case_title, handle, note, spread_note
+from tsprune.report.drawing import COLOURS, INK, MARKERS, RC, WIDTH, band_line, case_title, handle, note, spread_note
 from tsprune.report.frames import density_labels, error_text, finished, need
 
 UNKNOWN_UNIT = "the data's units"
@@ -54,14 +54,22 @@ def scale_figure(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
             right.set_title("The widest one, pruned and fine-tuned")
             for i, width in enumerate(widths):
                 own = group[(group["arm"] == "dense") & (group["width"] == width)]
-                _line(left, own, color=colours[width], marker=MARKERS[i % len(MARKERS)])
+                band_line(left, own, "windows_train", "mse", color=colours[width], marker=MARKERS[i % len(MARKERS)])
             for structure, stroke in LINES.items():
                 for density, tone in tones.items():
                     own = group[(group["arm"] == "fine-tuned") & (group["structure"] == structure)]
                     own = own[own["density_asked"] == density]
-                    _line(right, own, color=tone, linestyle=stroke, marker="o" if stroke == "-" else "s")
+                    band_line(
+                        right,
+                        own,
+                        "windows_train",
+                        "mse",
+                        color=tone,
+                        linestyle=stroke,
+                        marker="o" if stroke == "-" else "s",
+                    )
             control = group[group["arm"] == "dense longer"]
-            _line(right, control, color=colours[widths[0]], marker=MARKERS[0])
+            band_line(right, control, "windows_train", "mse", color=colours[widths[0]], marker=MARKERS[0])
             drawn = group.loc[group["arm"] != "pruned", "mse"]
             _mse_axis(left, drawn.min(), drawn.max(), levels[pred_len])
             for axes in (left, right):
@@ -169,13 +177,6 @@ def seasonal(naive: pd.DataFrame) -> dict[int, float]:
 def need_countries(countries: pd.DataFrame) -> None:
     columns = ["pred_len", "column", "load", "kind", "forecaster", "mae", "percent", "percent_low", "percent_high"]
     need(countries, "countries", columns)
-
-
-def _line(axes: Axes, rows: pd.DataFrame, **look) -> None:
-    """Mean and range over the seeds of the MSE against the training windows."""
-    points = rows.groupby("windows_train")["mse"].agg(["mean", "min", "max"])
-    axes.fill_between(points.index, points["min"], points["max"], color=look["color"], alpha=0.18, linewidth=0)
-    axes.plot(points.index, points["mean"], markeredgecolor="white", linewidth=2, zorder=3, **look)
 
 
 def _windows_axis(axes: Axes, rows: pd.DataFrame) -> None:

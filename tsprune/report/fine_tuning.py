@@ -24,6 +24,7 @@ from tsprune.report.drawing import (
     MARKERS,
     RC,
     WIDTH,
+    band_line,
     case_title,
     density_axis,
     handle,
@@ -65,7 +66,7 @@ def fine_tuning_figure(cells: pd.DataFrame) -> Figure:
                     line = panel[(panel["arm"] == arm) & (panel["structure"] != "2:4")]
                     if line["density_asked"].nunique() == 1:  # a lone point moves aside, so that none hides another
                         line = line.assign(density_asked=line["density_asked"] * (1 + 0.03 * place))
-                    _line(axes, line, "density_asked", colour, marker)
+                    band_line(axes, line, "density_asked", "mse_relative", color=colour, marker=marker)
                     _cross(axes, panel[(panel["arm"] == arm) & (panel["structure"] == "2:4")], colour)
                 _references(axes, longer["mse_relative"].mean())
                 density_axis(axes, _apart(asked.loc[asked["structure"].isin(_PANELS[name]), "density_asked"]))
@@ -103,8 +104,10 @@ def recovery_figure(history: pd.DataFrame) -> Figure:
                 panel = own[(own["arm"] == "fine-tuned") & own["structure"].isin(_PANELS[name])]
                 for density, look in looks.items():
                     line = panel[(panel["density_asked"] == density) & (panel["structure"] != "2:4")]
-                    _line(axes, line, "epoch", *look)
-                _line(axes, panel[panel["structure"] == "2:4"], "epoch", *half)
+                    band_line(axes, line, "epoch", "mse_relative", color=look[0], marker=look[1])
+                band_line(
+                    axes, panel[panel["structure"] == "2:4"], "epoch", "mse_relative", color=half[0], marker=half[1]
+                )
                 axes.plot(control.index, control, color=INK, linestyle="--", linewidth=1.2, zorder=2)
                 axes.axhline(1, color=INK, linewidth=1.2, zorder=1)
                 axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -149,13 +152,6 @@ def _share_y(row: dict[str, Axes], rows: pd.DataFrame) -> None:
     values = [*rows["mse_relative"], 1.0]
     for axes in row.values():
         relative_axis(axes, 0.97 * min(values), 1.05 * max(*values, 1.05))
-
-
-def _line(axes: Axes, rows: pd.DataFrame, x: str, colour: tuple, marker: str) -> None:
-    """Mean and range over the seeds of ``mse_relative`` against the column ``x``."""
-    points = rows.groupby(x)["mse_relative"].agg(["mean", "min", "max"])
-    axes.fill_between(points.index, points["min"], points["max"], color=colour, alpha=0.18, linewidth=0, zorder=2)
-    axes.plot(points.index, points["mean"], color=colour, marker=marker, markeredgecolor="white", linewidth=2, zorder=3)
 
 
 def _apart(densities: pd.Series) -> list[float]:

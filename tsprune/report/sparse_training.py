@@ -24,6 +24,7 @@ from tsprune.report.drawing import (
     MARKERS,
     RC,
     WIDTH,
+    band_line,
     case_title,
     density_axis,
     note,
@@ -299,9 +300,7 @@ def _intervals_between(axes: Axes, rows: pd.DataFrame) -> None:
         ("density", "density", COLOURS[2], "D"),
         ("mse_relative", "MSE / dense", COLOURS[3], "^"),
     ):
-        points = rows.groupby("every")[column].agg(["mean", "min", "max"])
-        axes.fill_between(points.index, points["min"], points["max"], color=colour, alpha=0.18, linewidth=0)
-        axes.plot(points.index, points["mean"], color=colour, marker=marker, linewidth=2, label=label)
+        band_line(axes, rows, "every", column, color=colour, marker=marker, label=label)
     for every in rows.loc[rows["arm"] == CODE, "every"].unique():
         ring = rows.loc[rows["every"] == every, ["density", "mse_relative"]].mean()
         axes.plot([every, every], ring, "o", markersize=13, markerfacecolor="none", color=INK, linestyle="", zorder=4)

@@ -7,7 +7,7 @@ from pandas.io.formats.style import Styler
 from tsprune.errors import UserError, unknown
 from tsprune.report.figures import readable_layer
 from tsprune.report.frames import NBSP, density_text, listed, need, percent
-from tsprune.report.phrases import bold
+from tsprune.report.phrases import bold, signed
 from tsprune.report.tables import styled
 from tsprune.report.why import PAIR
 
@@ -214,8 +214,4 @@ def _correlation(value: float) -> str:
 
 
 def _loss(value: float) -> str:
-    """A loss in percent with its sign; three digits at most carry meaning."""
-    if not np.isfinite(value):
-        return "not finite"
-    decimals = 1 if abs(value) < 0.0995 else 0
-    return f"{100 * value:+.{decimals}f}{NBSP}%".replace("-", "\u2212")
+    return signed(value) if np.isfinite(value) else "not finite"
