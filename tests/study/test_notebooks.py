@@ -18,6 +18,10 @@ from tsprune.study.profiles import plan_profile
 ROOT = project_root()
 
 
+# Five notebooks, each with a kernel and workers of its own: two minutes on two quiet cores.
+pytestmark = pytest.mark.timeout(1200)
+
+
 @pytest.fixture(scope="module")
 def smoke_run(tmp_path_factory):
     """The smoke profile, as ``tsprune study smoke`` runs it."""

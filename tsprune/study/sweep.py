@@ -15,6 +15,7 @@ from tsprune.study.pruning_steps import DepGraphStep, NMStep, PruneStep, Structu
 from tsprune.study.result import Base, StudyResult, base_steps, common_tables, relative_to_dense, run_steps
 from tsprune.study.steps import TrainStep
 from tsprune.study.tables import cell_columns
+from tsprune.study.why import why_steps
 
 TOLERANCES = (0.0, 0.05, 0.10)
 
@@ -99,11 +100,16 @@ def run_sweep(
     make_executor: Callable[[], Executor] | None = None,
     progress: Progress | None = None,
 ) -> SweepResult:
-    """Run what is missing and gather the tables. Raises :class:`tsprune.errors.UserError` before anything runs."""
+    """Run what is missing and gather the tables. Raises :class:`tsprune.errors.UserError` before anything runs.
+
+    The steps of :func:`tsprune.study.why.run_why` are run along, on the same workers, and found by it in the store.
+    """
     base = base_steps(config)
     pruned, others = prune_steps(config, base), structure_steps(config, base)
     timed = latency_steps(config, base, pruned, others)
-    rows = run_steps((*base.naive, *base.dense, *pruned, *others, *timed), config, make_executor, progress)
+    own = (*base.naive, *base.dense, *pruned, *others, *timed)
+    rows = run_steps((*own, *why_steps(config)[0]), config, make_executor, progress)
+    rows = {step.key: rows[step.key] for step in own}
     cells = _cells(base, pruned, rows, config)
     structures = _structures(others, rows, cells)
     common = common_tables(base, rows, cells, config)
