@@ -2,11 +2,15 @@
 
     python benchmarks/where_time_goes.py                                  the models of models.py, d_model 64
     python benchmarks/where_time_goes.py --size std --models Informer     d_model 512
+    python benchmarks/where_time_goes.py --operators                      our time by kind of operator instead
 
 The products of our model (mm, addmm, bmm, baddbmm and convolutions, forward and backward, fused attention undone) are
 recorded with their shapes and strides and replayed alone, interleaved with the whole step and with the published
 style. `products` is their share of our step; `ratio` the published style over our whole step; `at most` the published
 style over the products alone, a speedup no rearrangement of the rest can pass.
+
+`--operators` profiles our step alone: own time of each kind of operator in a median step, as a share of their sum.
+`calls` is everything else: views, autograd's nodes, Python, and the profiler, which lengthens it most at batch 1.
 """
 
 import argparse
@@ -24,6 +28,18 @@ from torch.utils._pytree import tree_map
 from tsprune.layers import plain_attention
 
 PRODUCTS = {"mm", "addmm", "bmm", "baddbmm", "convolution", "convolution_backward"}
+
+KINDS = {
+    "products": "mm addmm convolution mkldnn_convolution _slow_conv2d_forward convolution_backward",
+    "batched products": "bmm baddbmm _scaled_dot_product_flash_attention_for_cpu",
+    "elementwise": "add add_ sub mul mul_ div div_ neg exp sqrt tanh tanh_backward gelu gelu_backward elu elu_backward",
+    "norms, sums": "native_layer_norm native_layer_norm_backward native_batch_norm native_batch_norm_backward _softmax "
+    "_softmax_backward_data sum mean amax cumsum topk max_pool2d_with_indices max_pool2d_with_indices_backward",
+    "copies": "copy_ cat fill_ zero_ gather scatter scatter_add_ index index_select index_add_ flip",
+    "draws": "random_ ge_",
+    "Adam": "_fused_adam_",
+}
+KIND = {f"aten::{name}": kind for kind, names in KINDS.items() for name in names.split()}
 
 
 class Recorder(TorchDispatchMode):
@@ -65,6 +81,19 @@ def products(model, step: Callable[[], None]) -> Callable[[], None]:
     return replay
 
 
+def by_kind(step: Callable[[], None], seconds: float) -> dict[str, float]:
+    """Milliseconds of each kind of operator in a profiled step; medians."""
+    rounds, stop = [], time.perf_counter() + seconds
+    while len(rounds) < 6 or time.perf_counter() < stop:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            step()
+        spent = dict.fromkeys([*KINDS, "calls"], 0.0)
+        for event in profile.key_averages():
+            spent[KIND.get(event.key, "calls")] += event.self_cpu_time_total / 1e3
+        rounds.append(spent)
+    return {kind: statistics.median(spent[kind] for spent in rounds[1:]) for kind in rounds[0]}
+
+
 def medians(steps: tuple[Callable[[], None], ...], seconds: float) -> list[float]:
     """Milliseconds of each, in turns."""
     rounds, stop = [], time.perf_counter() + seconds
@@ -83,10 +112,12 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=5.0, help="of measuring per row")
+    parser.add_argument("--operators", action="store_true", help="shares by kind of operator instead")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     print(f"torch {torch.__version__}, {arguments.threads} threads, {arguments.size}: {SIZES[arguments.size]}\n")
-    print("| model | what | ours, ms | products, ms | products | ratio | at most |\n|---|---|---|---|---|---|---|")
+    columns = [*KINDS, "calls"] if arguments.operators else ["ours, ms", "products, ms", "products", "ratio", "at most"]
+    print(f"| model | what | {' | '.join(columns)} |\n|---|---|{'---|' * len(columns)}")
     for name in arguments.models:
         model, slow = against_style(name, SIZES[arguments.size])
         for what, make, batch in (
@@ -96,10 +127,15 @@ def main() -> None:
         ):
             values = inputs(model, batch)
             ours = make(model, values)
-            steps = (ours, products(model, ours), make(slow, values))
-            whole, alone, theirs = medians(steps, arguments.seconds)
-            shares = f"{alone / whole:.0%} | {theirs / whole:.2f} | {theirs / alone:.2f}"
-            print(f"| {name} | {what} | {whole:.1f} | {alone:.1f} | {shares} |", flush=True)
+            if arguments.operators:
+                spent = by_kind(ours, arguments.seconds)
+                cells = [f"{share / sum(spent.values()):.0%}" for share in spent.values()]
+            else:
+                steps = (ours, products(model, ours), make(slow, values))
+                whole, alone, theirs = medians(steps, arguments.seconds)
+                cells = [f"{whole:.1f}", f"{alone:.1f}", f"{alone / whole:.0%}"]
+                cells += [f"{theirs / whole:.2f}", f"{theirs / alone:.2f}"]
+            print(f"| {name} | {what} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
