@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 _HALF = 16  # bits
-_SMALL = 2**13  # entries; up to there the time goes to the bins of a histogram and not to the entries
+_SMALL = 2**14  # entries; up to there the time goes to the bins of a histogram and not to the entries
 _FIRST = 2**15 - 1  # an upper half that no number has
 
 
