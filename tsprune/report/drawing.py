@@ -1,6 +1,7 @@
 """What all figures draw alike: size, colours, the density axis, the axis of errors relative to dense."""
 
 import math
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -99,8 +100,8 @@ def handle(label: str, colour: tuple, marker: str, **look) -> Line2D:
 
 
 def note(figure: Figure, *sentences: str) -> None:
-    """Small print below the panels."""
-    figure.supxlabel(" ".join(sentences), fontsize=9, color="#555555", x=0.01, ha="left")
+    """Small print below the panels, in lines that do not reach beyond them."""
+    figure.supxlabel(fill(" ".join(sentences), 125), fontsize=9, color="#555555", x=0.01, ha="left")
 
 
 def spread_note(rows: pd.DataFrame, mean: str = "Line", spread: str = "band") -> str:

@@ -51,8 +51,7 @@ def difference_table(differences: pd.DataFrame) -> Styler:
         "Change of the test MSE against the other way, below zero: better, by training windows. "
         f"{interval_words(differences)} In italics: within the noise, nothing to be claimed."
     )
-    wrapped = {"selector": "tbody th.row_heading", "props": "white-space:normal;min-width:7em"}
-    return styled(table, caption).set_td_classes(classes).set_table_styles([wrapped], overwrite=False)
+    return styled(table, caption).set_td_classes(classes)
 
 
 def country_table(countries: pd.DataFrame, unit: str | None) -> Styler:

@@ -173,7 +173,7 @@ def ablation_figure(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Figure | 
                 axes.grid(axis="x", zorder=0)
         left_of = "Left: filled: clear of zero, hollow: within the noise."
         right_of = "Right: mean, lowest to highest seed. Blue: PALS as in its code."
-        note(figure, left_of, right_of + "\n" + interval_words(comparisons))
+        note(figure, left_of, right_of, interval_words(comparisons))
     return figure
 
 

@@ -24,6 +24,8 @@ from tsprune.report.phrases import spread_text
 from tsprune.report.words import value_text
 from tsprune.typed import digest
 
+_WRAPPED = 14
+"""Row labels of more characters may take several lines."""
 PROSE = ("source", "protocol here and there", "reason", "value", "condition")
 """Columns of sentences: to the left, with line breaks."""
 
@@ -156,6 +158,11 @@ def styled(table: pd.DataFrame, caption: str) -> Styler:
                 {"selector": f"td.col{i}", "props": "text-align:left;white-space:normal;min-width:min(14em, 45vw)"}
             )
             rules.append({"selector": f"thead th.col{i}", "props": "text-align:left"})
+    for place in range(table.index.nlevels):
+        longest = max((len(str(label)) for label in table.index.get_level_values(place)), default=0)
+        if longest > _WRAPPED:  # on a narrow screen the numbers need room beside the labels
+            look = f"white-space:normal;min-width:min({0.6 * longest:.0f}em, 32vw)"
+            rules.append({"selector": f"tbody th.level{place}", "props": look})
     styler = styler.set_table_styles(rules)
     return styler.set_caption(caption) if caption else styler
 

@@ -94,7 +94,7 @@ def value_text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {value_text(v)}" for name, v in value.items())
     if isinstance(value, (list, tuple)):
-        items = [value_text(v) for v in value]
+        items = [value_text(v) for v in value] or ["none"]
         return ", ".join(items) if len(items) <= 6 else f"{items[0]}, {items[1]} … {items[-1]} ({len(items)})"
     return str(value)
 
