@@ -41,7 +41,7 @@ def test_a_misspelt_parameter_fails_at_once_with_the_closest_name(tmp_path):
         text=True,
         cwd=project_root(),
     )
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30  # two seconds; the bound is for a busy machine
     assert done.returncode == 2
     assert "unknown parameter 'densitys'; did you mean 'densities'?" in done.stderr
     assert "Traceback" not in done.stderr
@@ -60,6 +60,23 @@ def test_a_misspelt_parameter_fails_at_once_with_the_closest_name(tmp_path):
 )
 def test_bad_profiles_are_told_in_a_line(tsprune, tmp_path, text, words):
     code, out, err = tsprune("study", str(profile(tmp_path / "mine", text)), "--output", str(tmp_path / "out"))
+    assert code == 2
+    assert words in err
+    assert out == ""
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("epochs=many", "epochs = 'many': input should be a valid integer"),
+        ("densitys=[0.5]", "unknown parameter 'densitys'; did you mean 'densities'?"),
+        ("seeds=[1", "parameter 'seeds': not valid YAML"),
+        ("dataset", "parameter 'dataset': expected name=value, as in dataset=ETTh2"),
+    ],
+)
+def test_bad_parameters_on_the_command_line_are_told_in_a_line(tsprune, tmp_path, given, words):
+    code, out, err = tsprune("study", "smoke", "-p", "epochs=1", "-p", given, "--output", str(tmp_path / "out"))
     assert code == 2
     assert words in err
     assert out == ""

@@ -18,6 +18,10 @@ def study(
         str, typer.Argument(help="A name under params/ (smoke, quick, paper), or a folder of YAML files.")
     ],
     only: Annotated[str | None, typer.Option(help="Run this notebook only, e.g. 01_pruning_sweep.")] = None,
+    parameter: Annotated[
+        list[str],
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Instead of the profile's; the value as in YAML."),
+    ] = [],  # noqa: B006  (typer's way to say: none)
     jobs: Annotated[int | None, typer.Option(min=0, help="Steps side by side; 0: as many as cores.")] = None,
     output: Annotated[str, typer.Option(help="Folder for reports and for the store of results.")] = "outputs",
 ) -> None:
@@ -27,7 +31,7 @@ def study(
     """
     from tsprune.study.profiles import plan_profile
 
-    runs = plan_profile(profile, only=only, jobs=jobs, output=output)
+    runs = plan_profile(profile, only=only, replaced=parameter, jobs=jobs, output=output)
     from tsprune.study.notebooks import run_profile  # papermill and the plotting: not needed to refuse a parameter
 
     if run_profile(runs):

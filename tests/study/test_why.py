@@ -305,5 +305,5 @@ def test_a_dataset_that_cannot_be_had_is_left_out_and_said(config, monkeypatch):
 def test_names_are_checked_before_the_first_hour(smoke):
     with pytest.raises(UserError, match="did you mean 'Exchange'"):
         PruningSweep.parse(smoke | {"store": "x", "why_datasets": ["Exchang"]})
-    with pytest.raises(UserError, match="or the path of a CSV file"):
+    with pytest.raises(UserError, match="there is no such file"):
         PruningSweep.parse(smoke | {"store": "x", "why_datasets": ["./nowhere.csv"]})

@@ -5,6 +5,7 @@ Light imports only: a misspelt parameter is told in a second or two, before pape
 
 import ast
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,16 @@ class NotebookRun:
 
 
 def plan_profile(
-    profile: str, *, only: str | None = None, jobs: int | None = None, output: str = "outputs"
+    profile: str,
+    *,
+    only: str | None = None,
+    replaced: Sequence[str] = (),
+    jobs: int | None = None,
+    output: str = "outputs",
 ) -> list[NotebookRun]:
     """The runs of a profile (a name under ``params/``, or a folder), every parameter checked; nothing is started.
 
+    ``replaced``: ``name=value``, for every notebook instead of what the profile says.
     Raises :class:`UserError` with a line per problem: an unknown profile, notebook or parameter (the closest name is
     given), a wrong type, a value out of range.
     """
@@ -46,11 +53,11 @@ def plan_profile(
         if only not in files:
             raise UserError(unknown("notebook", only, files))
         files = {only: files[only]}
-    target = Path(output).absolute()
+    target, instead = Path(output).absolute(), dict(map(_assignment, replaced))
     runs, problems = [], []
     for name, path in files.items():
         source = root / "notebooks" / f"{name}.ipynb"
-        parameters = default_parameters(source) | _yaml(path) | {"store": str(target / "store")}
+        parameters = default_parameters(source) | _yaml(path) | instead | {"store": str(target / "store")}
         if jobs is not None:
             parameters["jobs"] = jobs
         try:
@@ -80,6 +87,13 @@ def default_parameters(source: Path) -> dict[str, Any]:
     }
 
 
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise UserError(f"parameter {text!r}: expected name=value, as in dataset=ETTh2")
+    return name, _parsed(value, f"parameter {name!r}")
+
+
 def _profile_folder(profile: str, root: Path) -> Path:
     named = root / "params" / profile
     if named.is_dir():
@@ -91,10 +105,14 @@ def _profile_folder(profile: str, root: Path) -> Path:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    values = _parsed(path.read_text(), str(path))
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected 'name: value' lines")
     return values
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 import torch
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from tsprune.data import Table, load_table
+from tsprune.data import CATALOG, Table, load_table
 from tsprune.errors import UserError, unknown
 from tsprune.models import create_model, list_models
 from tsprune.study.places import resolve
@@ -29,6 +29,19 @@ def is_path(dataset: str) -> bool:
     return "/" in dataset or ".csv" in dataset
 
 
+def _known_dataset(name: str) -> str:
+    """Data are loaded late: a name or a file that does not exist is an error now."""
+    if name in CATALOG or Path(name).is_file() or (is_path(name) and resolve(name).is_file()):
+        return name
+    if is_path(name):
+        raise ValueError("there is no such file")
+    raise ValueError(unknown("dataset", name, CATALOG) + "; or give the path of a CSV file")
+
+
+Dataset = Annotated[str, AfterValidator(_known_dataset)]
+"""Name in the catalogue (``tsprune data list``), or the path of a CSV file with a date column."""
+
+
 def _each_once(values: list) -> list:
     if len(set(values)) < len(values):
         raise ValueError(f"a value stands twice in {values}")
@@ -41,8 +54,7 @@ ONCE = AfterValidator(_each_once)
 class StudyConfig(Config):
     """What every study needs: data, models, recipe, seeds, and where results are kept."""
 
-    dataset: str
-    """Name in the catalogue (``tsprune data list``), or the path of a CSV file with a date column."""
+    dataset: Dataset
     raw: bool
     """True: leave known defects (Weather's -9999, ENTSO-E's outliers) as published."""
     missing: Literal["error", "interpolate"]
