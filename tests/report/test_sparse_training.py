@@ -195,7 +195,7 @@ def test_costs_naive_level_and_failures_are_told():
     frame.loc[(frame["arm"] == "no cap") & (frame["seed"] == 1), "status"] = "diverged"
     text = said(frame, naive=NAIVE.assign(mse=0.9))
     assert (
-        "With an update every 5 steps, an epoch of it takes 1.15 times as long as dense" in text
+        "With an update every 5 steps, an epoch of it took 1.15 times as long as dense" in text
         and "50 % of dense's multiply-adds" in text
     )
     assert "**A** and **B** are no better than repeating the last value, even dense." in text
