@@ -294,6 +294,17 @@ def test_counting_all_parameters_makes_a_dense_model_look_sparse():
     assert loop.sparsity.sparsity("all") == pytest.approx(1 - 100 / 134)
 
 
+def test_what_counts_as_sparsity_decides_whether_the_cap_is_reached():
+    """A model of 74.6 % prunable weights, 40 % of them removed: 0.4 of them, 0.55 of all parameters."""
+    for counted, now, decision in (("prunable", 0.4, "shrink"), ("all", 1 - 60 / 134, "stable")):
+        method = PALS.variant("code", every=1, density=0.6, max_sparsity=0.5, counted=counted)
+        loop = Loop(tiny(), method, steps=4, signal=lambda: 1.0)
+        assert sum(loop.sparsity.started_with) == 60 and loop.sparsity.memory == {}
+        (record, *_) = loop.run(2).sparsity.log
+        assert record["counted"] == pytest.approx(now) and record["decision"] == decision
+        assert record["best_sparsity"] == pytest.approx(0.4), "before any update: what the random mask left out"
+
+
 def test_without_a_signal_the_training_loss_decides():
     loop = Loop(tiny(), PALS.variant("paper", every=2), steps=10).run(10)
     losses = [r["loss"] for r in loop.sparsity.log]

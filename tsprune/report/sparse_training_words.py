@@ -309,8 +309,8 @@ def _overhead(ours: pd.DataFrame) -> str:
     every = listed([f"{steps:.0f}" for steps in ours["every"].unique()])
     longer = _reach([f"{time.min():.2f}", f"{time.max():.2f}"])
     return (
-        f"With an update every {every} steps, an epoch of it took {longer} times as long as dense (by the clock), and its training takes "
-        f"{_reach([percent(macs.min()), percent(macs.max())])} of dense's multiply-adds if zeros were skipped."
+        f"With an update every {every} steps, an epoch of it took {longer} times as long as dense (by the clock), and "
+        f"its training takes {_reach([percent(macs.min()), percent(macs.max())])} of dense's multiply-adds if zeros were skipped."
     )
 
 
