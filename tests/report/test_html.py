@@ -1,5 +1,7 @@
 import base64
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from io import BytesIO
 
@@ -10,8 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from tsprune.errors import UserError
-from tsprune.report import read_info, render_notebook
-from tsprune.report.html import THUMBNAIL, formula, is_long, printed
+from tsprune.report.html import THUMBNAIL, formula, is_long, printed, read_info, render_notebook
 
 
 def png(width=960, height=400):
@@ -254,3 +255,10 @@ def test_a_kernel_shows_a_figure_once_crisp_and_described(render):
         assert picture.width // 2 == about["width"]
     info, text = render(notebook.cells)
     assert info.thumbnail and Page(text).images[0]["alt"] == about["alt"]
+
+
+def test_a_notebook_loads_nothing_that_makes_pages():
+    code = (
+        "import sys, tsprune.report, tsprune.study; sys.exit('nbconvert' in sys.modules or 'papermill' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

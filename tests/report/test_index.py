@@ -4,7 +4,8 @@ from html.parser import HTMLParser
 import pytest
 
 from tsprune.errors import UserError
-from tsprune.report import ReportInfo, write_index
+from tsprune.report.html import ReportInfo
+from tsprune.report.index import write_index
 
 
 class Page(HTMLParser):

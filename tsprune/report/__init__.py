@@ -1,4 +1,8 @@
-"""From tidy tables to figures, tables, words and HTML. Nothing here computes a result."""
+"""From tidy tables to figures, tables, words and HTML. Nothing here computes a result.
+
+What a notebook calls; pages and their index (:mod:`tsprune.report.html`, :mod:`tsprune.report.index`) need nbconvert,
+which a notebook's kernel should not have to load.
+"""
 
 from tsprune.report.entsoe_scale import country_figure, scale_figure, week_figure
 from tsprune.report.entsoe_scale_words import country_table, difference_table, scale_table, scale_verdict
@@ -6,8 +10,6 @@ from tsprune.report.failures import failures_table
 from tsprune.report.figures import layer_figure, style, sweep_figure
 from tsprune.report.fine_tuning import fine_tuning_figure, recovery_figure
 from tsprune.report.fine_tuning_words import fine_tuning_table, fine_tuning_verdict, tuning_comparisons_table
-from tsprune.report.html import ReportInfo, read_info, render_notebook
-from tsprune.report.index import write_index
 from tsprune.report.right_sizing import comparison_figure, data_map_figure, pareto_figure
 from tsprune.report.right_sizing_words import (
     choices_table,
@@ -48,7 +50,6 @@ from tsprune.report.why_words import predictor_table, why_table, why_verdict
 from tsprune.report.words import banner, describe_parameters, headline, verdict
 
 __all__ = [
-    "ReportInfo",
     "ablation_figure",
     "ablation_table",
     "agreement_table",
@@ -78,9 +79,7 @@ __all__ = [
     "predictor_table",
     "protocol_table",
     "published_table",
-    "read_info",
     "recovery_figure",
-    "render_notebook",
     "right_sizing_verdict",
     "scale_figure",
     "scale_table",
@@ -103,5 +102,4 @@ __all__ = [
     "week_figure",
     "why_table",
     "why_verdict",
-    "write_index",
 ]

@@ -10,7 +10,8 @@ import papermill
 import yaml
 from traitlets.config import Config as Traits
 
-from tsprune.report import ReportInfo, read_info, render_notebook, write_index
+from tsprune.report.html import ReportInfo, read_info, render_notebook
+from tsprune.report.index import write_index
 from tsprune.study.config import STUDIES
 from tsprune.study.places import project_root
 from tsprune.study.profiles import NotebookRun
