@@ -24,9 +24,11 @@ from tsprune.report.phrases import spread_text
 from tsprune.report.words import value_text
 from tsprune.typed import digest
 
+_WIDE = 10
+"""Tables of more columns stand closer."""
 _WRAPPED = 14
 """Row labels of more characters may take several lines."""
-PROSE = ("source", "protocol here and there", "reason", "value", "condition")
+PROSE = ("source", "protocol here and there", "reason", "value", "condition", "most sensitive group")
 """Columns of sentences: to the left, with line breaks."""
 
 
@@ -155,9 +157,11 @@ def styled(table: pd.DataFrame, caption: str) -> Styler:
     for i, column in enumerate(table.columns):
         if column in PROSE:
             rules.append(
-                {"selector": f"td.col{i}", "props": "text-align:left;white-space:normal;min-width:min(14em, 45vw)"}
+                {"selector": f"td.col{i}", "props": "text-align:left;white-space:normal;min-width:min(9em, 45vw)"}
             )
             rules.append({"selector": f"thead th.col{i}", "props": "text-align:left"})
+    if len(table.columns) + table.index.nlevels > _WIDE:
+        rules.append({"selector": "th, td", "props": "padding:.3em .38em;font-size:.95em"})
     for place in range(table.index.nlevels):
         longest = max((len(str(label)) for label in table.index.get_level_values(place)), default=0)
         if longest > _WRAPPED:  # on a narrow screen the numbers need room beside the labels

@@ -83,7 +83,7 @@ def _explained(row: dict) -> dict[str, str]:
     told = {"condition": _condition(row)}
     if row["kind"] == "no result":
         return told
-    told["keeps 5 % down to"] = density_text(row["keeps"]) if row["keeps"] < 1 else "no density tried"
+    told["keeps 5 % down to"] = density_text(row["keeps"]) if row["keeps"] < 1 else "none"
     if row["kind"] != "keeps":
         group = f"{readable_layer(row['first_top_group'])}, {_loss(row['first_top_loss'])}"
         told |= {
