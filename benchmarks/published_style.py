@@ -179,6 +179,12 @@ class ExpandedProbSparse:
         return measure.topk(self.n_top, sorted=False)[1]
 
 
+def complex_product(order, x, y):
+    """The einsum of complex tensors as four of real ones, as published since Fourier weights are two real tensors."""
+    real = torch.einsum(order, x.real, y.real) - torch.einsum(order, x.imag, y.imag)
+    return torch.complex(real, torch.einsum(order, x.real, y.imag) + torch.einsum(order, x.imag, y.real))
+
+
 def modes_last(weights):
     return weights.real.permute(1, 2, 3, 0).contiguous(), weights.imag.permute(1, 2, 3, 0).contiguous()
 
@@ -196,7 +202,7 @@ class LoopedFourierBlock(nn.Module):
         for place, mode in enumerate(self.chosen):
             if mode < spectrum.shape[3] and place < out.shape[3]:
                 weight = torch.complex(self.weights1, self.weights2)[:, :, :, place]
-                out[:, :, :, place] = torch.einsum("bhi,hio->bho", spectrum[:, :, :, mode], weight)
+                out[:, :, :, place] = complex_product("bhi,hio->bho", spectrum[:, :, :, mode], weight)
         return torch.fft.irfft(out, n=x.shape[-1])
 
 
@@ -222,10 +228,10 @@ class LoopedFourierCrossBlock(nn.Module):
     def forward(self, q, k):
         q, k = (x.unflatten(-1, (self.n_heads, -1)).permute(0, 2, 3, 1) for x in (q, k))
         queries, keys = self.select(q, self.query_modes), self.select(k, self.key_modes)
-        scores = torch.einsum("bhex,bhey->bhxy", queries, keys)
+        scores = complex_product("bhex,bhey->bhxy", queries, keys)
         scores = torch.complex(scores.real.tanh(), scores.imag.tanh())
-        mixed = torch.einsum("bhxy,bhey->bhex", scores, keys)
-        mixed = torch.einsum("bhex,heox->bhox", mixed, torch.complex(self.weights1, self.weights2))
+        mixed = complex_product("bhxy,bhey->bhex", scores, keys)
+        mixed = complex_product("bhex,heox->bhox", mixed, torch.complex(self.weights1, self.weights2))
         out = torch.zeros(*q.shape[:3], q.shape[-1] // 2 + 1, dtype=torch.cfloat)
         for place, mode in enumerate(self.query_modes):
             if mode < out.shape[3]:
