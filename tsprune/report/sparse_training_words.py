@@ -310,7 +310,8 @@ def _overhead(ours: pd.DataFrame) -> str:
     longer = _reach([f"{time.min():.2f}", f"{time.max():.2f}"])
     return (
         f"With an update every {every} steps, an epoch of it took {longer} times as long as dense (by the clock), and "
-        f"its training takes {_reach([percent(macs.min()), percent(macs.max())])} of dense's multiply-adds if zeros were skipped."
+        f"its training takes {_reach([percent(macs.min()), percent(macs.max())])} of dense's multiply-adds if zeros "
+        "were skipped."
     )
 
 
