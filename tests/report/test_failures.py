@@ -1,4 +1,4 @@
-"""One table for all studies tells what has no result or stopped at a floor, and why."""
+"""One table for all studies tells what has no result or missed what was asked, and why."""
 
 import pandas as pd
 import pytest
@@ -25,15 +25,15 @@ def test_cells_of_one_reason_stand_in_one_row(make_cells):
     assert caption == "8 of 40 cells did not finish."
 
 
-def test_a_floor_is_told_and_a_broken_library_left_to_its_table(make_cells):
+def test_a_missed_target_is_told_and_a_broken_library_left_to_its_table(make_cells):
     cells = make_cells(models=["A"])
     cells.loc[cells["density_asked"] < 0.5, "reason"] = "0.45 is the least: layer 1"
     cells.loc[cells["density_asked"] == 0.8, ["status", "reason"]] = "broken", "does not run"
     table, caption = read(cells)
     assert table[["density", "cells", "status", "reason"]].to_numpy().tolist() == [
-        ["0.41", "4", "at a floor", "0.45 is the least: layer 1"]
+        ["0.41", "4", "off target", "0.45 is the least: layer 1"]
     ]
-    assert caption == "4 of 20 cells stopped at a floor."
+    assert caption == "4 of 20 cells could not be pruned to what was asked."
 
 
 def test_sizes_and_shares_of_the_data_are_named_where_a_study_has_them(make_cells):

@@ -1,4 +1,4 @@
-"""What a study did not get: cells without a result, and those that stopped at a floor, in one table for all studies."""
+"""What a study did not get: cells without a result, and those that missed what was asked, in one table for all studies."""
 
 import pandas as pd
 from IPython.display import Markdown
@@ -23,7 +23,7 @@ _LONGEST = 240
 
 
 def failures_table(cells: pd.DataFrame) -> Styler | Markdown:
-    """The cells that did not finish, or finished with a reason (a floor that was reached); a sentence where none.
+    """The cells that did not finish, or finished with a reason (why they missed what was asked); a sentence where none.
 
     Cells of one model, horizon and reason stand in one row, with what they were. A model that the paper's protocol
     breaks (status ``broken``) is a result and shown where that protocol is. Raises UserError for an empty table or a
@@ -37,7 +37,7 @@ def failures_table(cells: pd.DataFrame) -> Styler | Markdown:
     rows = []
     for (model, pred_len, status, reason), group in told.groupby(["model", "pred_len", "status", "reason"], sort=False):
         facets = {words: _values(group[name], name) for name, words in _FACETS.items() if name in cells}
-        ended = "at a floor" if status == "ok" else status
+        ended = "off target" if status == "ok" else status
         rows.append(
             {"model": model, "horizon": f"{pred_len:.0f}"}
             | facets
@@ -47,7 +47,7 @@ def failures_table(cells: pd.DataFrame) -> Styler | Markdown:
     table = table.loc[:, (table != "").any()]
     bad = int((told["status"] != "ok").sum())
     counts = [f"{bad} of {len(cells)} cells did not finish."] if bad else []
-    counts += [f"{len(told) - bad} of {len(cells)} cells stopped at a floor."] if len(told) > bad else []
+    counts += [f"{len(told) - bad} of {len(cells)} cells could not be pruned to what was asked."] if len(told) > bad else []
     return styled(table, " ".join(counts))
 
 

@@ -217,7 +217,7 @@ def _standing(sizes: pd.DataFrame, naive: pd.DataFrame) -> str:
 def _lost(sizes: pd.DataFrame) -> str:
     """What did not come out, as a last sentence."""
     floors = sizes[(sizes["status"] == "ok") & sizes["reason"].notna()]
-    words = f"{bold(floors['model'])} could not be pruned to every size asked and ended at a floor."
+    words = f"{bold(floors['model'])} could not be pruned to every size asked."
     return "".join(f" {text}" for text in (left_out(sizes), words if len(floors) else "") if text)
 
 

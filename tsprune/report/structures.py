@@ -186,7 +186,7 @@ def _targets(structures: pd.DataFrame) -> str:
     text = f"Asked for {asked} of the parameters, structured pruning ends at most {off:.1f} percentage points away"
     floors = ours[ours["reason"].notna()]
     if len(floors):
-        text += f" (with a floor reached in {listed(sorted(floors['model'].unique()))})"
+        text += f" (where it could go no closer: {listed(sorted(floors['model'].unique()))})"
     if paper.any():
         parts = []
         for density, group in theirs.groupby("density_asked", sort=False):

@@ -173,7 +173,7 @@ class NarrowStep(OnTrained):
 
 
 class StructuredStep(NarrowStep):
-    """Narrowed until the share ``density`` of all parameters is left. A ``reason`` says what sets a floor above it."""
+    """Narrowed until the share ``density`` of all parameters is left. A ``reason`` says why not."""
 
     kind: ClassVar[str] = "structured"
 
