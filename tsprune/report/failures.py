@@ -1,4 +1,4 @@
-"""What a study did not get: cells without a result, and those that missed what was asked, in one table for all studies."""
+"""What a study did not get: cells without a result, or not what was asked, in one table for all studies."""
 
 import pandas as pd
 from IPython.display import Markdown
@@ -47,7 +47,8 @@ def failures_table(cells: pd.DataFrame) -> Styler | Markdown:
     table = table.loc[:, (table != "").any()]
     bad = int((told["status"] != "ok").sum())
     counts = [f"{bad} of {len(cells)} cells did not finish."] if bad else []
-    counts += [f"{len(told) - bad} of {len(cells)} cells could not be pruned to what was asked."] if len(told) > bad else []
+    off = len(told) - bad
+    counts += [f"{off} of {len(cells)} cells could not be pruned to what was asked."] if off else []
     return styled(table, " ".join(counts))
 
 
