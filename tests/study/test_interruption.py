@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tsprune.study import PruningSweep, interruption, steps
-from tsprune.study.interruption import read_state, write_state
+from tsprune.study.interruption import Interruptible, read_state, write_state
 from tsprune.study.result import base_steps
 from tsprune.study.sparse_step import SparseTrainStep
 from tsprune.study.store import Store
@@ -46,6 +46,19 @@ def test_a_state_is_read_as_it_was_written(tmp_path):
     assert read.pop("words") == state.pop("words")
     torch.testing.assert_close(read, state, rtol=0, atol=0)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["s.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda raw: raw[:100], lambda raw: b"", lambda raw: raw.replace(b"pairs", b"pears")]
+)
+def test_a_damaged_state_is_told_and_the_training_starts_again(tmp_path, damage):
+    store = Store(tmp_path)
+    path = store.root / "partial" / "key.safetensors"
+    write_state(path, {"epoch": 3, "weights": torch.ones(2)})
+    assert Interruptible(store, "key").resume["epoch"] == 3
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert Interruptible(store, "key").resume is None
 
 
 def test_short_trainings_write_nothing(smoke, few, tmp_path):

@@ -7,9 +7,10 @@ deleted when the training is done.
 import json
 import os
 import time
+import warnings
 from pathlib import Path
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -26,8 +27,17 @@ class Interruptible:
 
     def __init__(self, store: Store, key: str):
         self.path = store.root / "partial" / f"{key}.safetensors"
-        self.resume = read_state(self.path) if self.path.exists() else None
+        self.resume = self._found()
         self._written = time.monotonic()
+
+    def _found(self) -> dict | None:
+        if not self.path.exists():
+            return None
+        try:
+            return read_state(self.path)
+        except (SafetensorError, KeyError, ValueError) as damage:
+            warnings.warn(f"{self.path} is damaged ({damage}): its training starts again", stacklevel=3)
+            return None
 
     def __call__(self, state: dict) -> None:
         if time.monotonic() - self._written >= EVERY_SECONDS:
