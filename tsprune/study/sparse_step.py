@@ -53,7 +53,7 @@ class SparseTrainStep(Step):
 
     @property
     def label(self) -> str:
-        return f"{self.dense.label.removesuffix(': training')}: {self.method} {self.words.removeprefix(self.method).strip()}".rstrip()
+        return f"{self.dense.label.removesuffix(': training')}: {self.method} {self.words}".rstrip()
 
     def protocol(self) -> dict:
         method = make_method(self.method, **self.fields)

@@ -69,11 +69,11 @@ def arms(config: SparseTraining, base: Base) -> tuple[Arm, ...]:
     ablations, and gamma, lambda and the interval between updates."""
 
     def arm(label, group, method, fields, trained=base.dense, signal=config.signal):
-        own = {"every": config.every} | fields
+        own, words = {"every": config.every} | fields, label.removeprefix(method).strip()
         return Arm(
             label,
             group,
-            tuple(SparseTrainStep(dense=t, method=method, fields=own, signal=signal, words=label) for t in trained),
+            tuple(SparseTrainStep(dense=t, method=method, fields=own, signal=signal, words=words) for t in trained),
         )
 
     def pals(**switches):
