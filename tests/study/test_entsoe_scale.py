@@ -246,7 +246,6 @@ def test_the_density_closest_to_the_smallest_models_share_is_compared(parameters
     ("change", "words"),
     [
         ({"models": ["DLinear"]}, "nothing in DLinear can be narrowed"),
-        ({"seq_len": 12}, "season (24) must not exceed seq_len (12)"),
         ({"densities": [1.0]}, "densities.0 = 1.0: input should be less than 1"),
         ({"densities": [0.5, 0.5]}, "stands twice"),
         ({"widths": [16]}, "16 is not below d_model = 16"),
@@ -256,3 +255,10 @@ def test_what_cannot_be_compared_is_refused(parameters, change, words):
     with pytest.raises(UserError) as error:
         EntsoeScale.parse(parameters | {"store": "x"} | change)
     assert words in str(error.value)
+
+
+def test_a_look_back_below_a_season_is_refused_before_anything_runs(parameters, tmp_path):
+    config = EntsoeScale.parse(parameters | {"store": str(tmp_path / "store"), "seq_len": 12})
+    with pytest.raises(UserError, match=r"needs a season of .*: at least 24 time steps"):
+        run_entsoe_scale(config)
+    assert not (tmp_path / "store").exists()

@@ -71,6 +71,20 @@ def test_same_seed_same_numbers_and_a_second_run_computes_nothing(run):
     pd.testing.assert_frame_equal(results(first.tidy), results(elsewhere.tidy), check_exact=True)
 
 
+@pytest.mark.parametrize(("freq", "season"), [("15min", 96), ("h", 24), ("D", 7), ("10min", 144)])
+def test_the_seasonal_naive_forecast_knows_the_datas_season_or_is_left_out(smoke, tmp_path, freq, season):
+    stamps = pd.date_range("2024-01-01", periods=2000, freq=freq).astype(str)
+    path = tmp_path / "mine.csv"
+    path.write_text("date,load\n" + "".join(f"{s},{i % season + i / 100}\n" for i, s in enumerate(stamps)))
+    config = PruningSweep.parse(smoke | {"store": "x", "dataset": str(path), "seq_len": 96, "pred_lens": [96]})
+    base = base_steps(config)
+    seasonal = [step for step in base.naive if step.model == "SeasonalNaive"]
+    assert [step.hyper for step in seasonal] == ([{"season": season}] if season <= 96 else [])
+    if season == 96:
+        result = seasonal[0].run(Store(tmp_path / "store")).result
+        assert result["mae"] < 0.1, "one season back only the trend is missing"
+
+
 def test_a_dense_training_is_shared_and_identity_is_what_matters(run, smoke, tmp_path):
     run(densities=[1.0, 0.5])
     more = Recorder()

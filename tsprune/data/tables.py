@@ -19,6 +19,9 @@ from tsprune.typed import digest
 
 MISSING = ("error", "interpolate")
 
+_DAY = pd.Timedelta("24h")
+_SEASONS = {"1D": 7, "7D": 52, "MS": 12, "ME": 12}
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -43,6 +46,15 @@ class Table:
             content.update(repr(array.shape).encode())
             content.update(np.ascontiguousarray(array).view(np.uint8).data)
         object.__setattr__(self, "fingerprint", content.hexdigest())
+
+    @property
+    def season(self) -> int:
+        """Time steps after which the series may be expected to repeat: a day's; of daily values a week's, of weekly and
+        monthly ones a year's; 1 where none of these fits."""
+        if self.time_step in _SEASONS:
+            return _SEASONS[self.time_step]
+        step = pd.Timedelta(pd.tseries.frequencies.to_offset(self.time_step).nanos)
+        return _DAY // step if step < _DAY and not _DAY % step else 1
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from tsprune.data import CATALOG, Splits, Table
+from tsprune.errors import UserError
 from tsprune.models import create_model
 from tsprune.study.comparison import compare
 from tsprune.study.config import EntsoeScale
@@ -148,6 +149,11 @@ def run_entsoe_scale(
 ) -> ScaleResult:
     """Run what is missing and gather the tables. Raises :class:`tsprune.errors.UserError` before anything runs."""
     base = base_steps(config)
+    if base.table.season > config.seq_len:
+        raise UserError(
+            f"seq_len = {config.seq_len}: the seasonal naive forecast, which all are measured against, needs a season "
+            f"of {base.table.name}: at least {base.table.season} time steps"
+        )
     groups = scale_groups(config, base)
     steps = [step for group in groups for step in group.steps()]
     rows = run_steps((*base.naive, *base.dense, *steps), config, make_executor, progress)

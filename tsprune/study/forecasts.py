@@ -45,7 +45,8 @@ def week_of_forecasts(model: nn.Module, table: Table, splits: Splits, columns: S
     batch = test.batch(torch.as_tensor(chosen))
     lengths = {"seq_len": test.seq_len, "label_len": test.label_len, "pred_len": test.pred_len}
     width = len(table.columns)
-    naive = create_model("SeasonalNaive", **lengths, enc_in=width, dec_in=width, c_out=width).to(batch.y.device)
+    lengths |= {"enc_in": width, "dec_in": width, "c_out": width}
+    naive = create_model("SeasonalNaive", **lengths, season=table.season).to(batch.y.device)
     model.eval()
     with torch.inference_mode():
         series = {

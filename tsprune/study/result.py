@@ -53,6 +53,15 @@ class Base:
     dense: tuple[TrainStep, ...]
 
 
+def naive_models(table: Table, seq_len: int) -> dict[str, dict]:
+    """The naive forecasts that can be made, and what they need: the seasonal one a season within the look-back."""
+    found: dict[str, dict] = {model: {} for model in list_models(trainable=False)}
+    found["SeasonalNaive"] = {"season": table.season}
+    if table.season > seq_len:
+        del found["SeasonalNaive"]
+    return found
+
+
 def base_steps(config: StudyConfig) -> Base:
     """Load the data and name the shared steps; nothing is run."""
     table = config.load_data()
@@ -62,7 +71,9 @@ def base_steps(config: StudyConfig) -> Base:
         table=table,
         specs=specs,
         naive=tuple(
-            NaiveStep(data=spec, model=model, train=recipe) for spec in specs for model in list_models(trainable=False)
+            NaiveStep(data=spec, model=model, train=recipe, hyper=hyper)
+            for spec in specs
+            for model, hyper in naive_models(table, config.seq_len).items()
         ),
         dense=tuple(
             train_step(spec, model, config.hyper(), recipe, seed)
@@ -98,10 +109,22 @@ def common_tables(base: Base, rows: dict[str, dict], cells: pd.DataFrame, config
         "cells": cells,
         "naive": naive[["dataset", "pred_len", "model", "mse", "mae", "status", "reason"]],
         "published": compare_with_published(cells, naive, config),
-        "data_notes": base.table.notes,
+        "data_notes": (*base.table.notes, *_no_season(base.table, config.seq_len)),
         "stands_in_for": base.table.stands_in_for,
         "protocol": _protocol(base, rows, config),
     }
+
+
+def _no_season(table: Table, seq_len: int) -> tuple[str, ...]:
+    if "SeasonalNaive" in naive_models(table, seq_len):
+        return ()
+    return (f"no seasonal naive forecast: a season has {table.season} time steps, the look-back {seq_len}",)
+
+
+def _naive_words(base: Base) -> str:
+    steps = [step.hyper["season"] for step in base.naive if "season" in step.hyper]
+    season = f"; the value one season, {steps[0]} time steps, before" if steps else ""
+    return f"the last value{season}"
 
 
 def relative_to_dense(cells: pd.DataFrame, dense: pd.DataFrame) -> pd.Series:
@@ -122,6 +145,7 @@ def _protocol(base: Base, rows: dict[str, dict], config: StudyConfig) -> dict[st
         "look-back, label, horizons": f"{config.seq_len}, {config.label_len}, " + ", ".join(map(str, config.pred_lens)),
         "test windows": f"{' / '.join(windows)} ("
         + ("every window counted once)" if config.protocol == "full" else "last incomplete batch dropped)"),
+        "naive forecasts": _naive_words(base),
         "errors": "on scaled data (mean 0, standard deviation 1 of the training rows), as in the papers",
         "models": f"d_model {config.d_model}, heads {config.n_heads}, encoder layers {config.e_layers}, decoder "
         f"layers {config.d_layers}, d_ff {config.d_ff}, dropout {config.dropout}",

@@ -151,6 +151,8 @@ class NaiveStep(Step):
     data: DataSpec
     model: str
     train: TrainConfig
+    hyper: dict = Field(default_factory=dict)
+    """What the model's config needs beside the data's geometry."""
 
     def identity(self) -> dict:
         return {
@@ -158,6 +160,7 @@ class NaiveStep(Step):
             "version": RESULTS_VERSION,
             "data": self.data.identity(),
             "model": self.model,
+            "hyper": self.hyper,
             "protocol": self.train.protocol,
         }
 
@@ -169,7 +172,7 @@ class NaiveStep(Step):
         return {**self.data.protocol(), "model": self.model, "seed": None, "method": "naive"}
 
     def run(self, store: Store) -> Outcome:
-        model = create_model(self.model, **_geometry(self.data))
+        model = create_model(self.model, **_geometry(self.data), **self.hyper)
         scores = evaluate(model, self.data.splits("cpu").test, self.train)
         return Outcome({"mse": scores.mse, "mae": scores.mae, "windows_test": scores.windows}, {}, {}, scores=scores)
 

@@ -69,10 +69,3 @@ class EntsoeScale(Sizes):
 
     densities: Annotated[list[Part], SOME, ONCE]
     """Share of the widest model kept: of all parameters when narrowed, of the prunable weights under masks."""
-
-    @field_validator("seq_len")
-    @classmethod
-    def _holds_a_season(cls, seq_len: int) -> int:
-        """The seasonal naive forecast, which all are measured against, can be made."""
-        create_model("SeasonalNaive", seq_len=seq_len, label_len=0)
-        return seq_len
