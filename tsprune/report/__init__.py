@@ -23,14 +23,14 @@ from tsprune.report.sparse_training import (
     sparse_training_figure,
     trajectory_figure,
 )
-from tsprune.report.sparse_training_words import (
+from tsprune.report.sparse_training_tables import (
     ablation_table,
     agreement_table,
     horizon_table,
     overhead_table,
     sparse_training_table,
-    sparse_training_verdict,
 )
+from tsprune.report.sparse_training_words import sparse_training_verdict
 from tsprune.report.structures import (
     latency_table,
     structure_figure,

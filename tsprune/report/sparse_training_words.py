@@ -1,12 +1,11 @@
-"""Verdict and tables of study 05; the tables it reads are described in :mod:`tsprune.report.sparse_training`."""
+"""Verdict of study 05; the tables it reads are described in :mod:`tsprune.report.sparse_training`."""
 
 import pandas as pd
-from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import density_text, finished, level, listed, need, percent, repeat_last
-from tsprune.report.phrases import bold, interval, interval_words, left_out, signed, spread_text, where
+from tsprune.report.phrases import bold, interval, interval_words, left_out, signed, where
 from tsprune.report.sparse_training import CELLS, CODE, COMPARISONS, PAPER, UPDATES
-from tsprune.report.tables import labelled, mean_and_spread, styled
+from tsprune.report.sparse_training_tables import CASE, COSTS, density_reached
 
 SIMILAR = 1.5
 """A rival is compared at similar density: within this factor."""
@@ -14,8 +13,6 @@ AT_CAP = 0.01
 """A model whose final sparsity lies within this of the cap, or above, has been stopped by it."""
 VISIBLE = 0.02
 """Densities closer than this are not called different."""
-_CASE = ["model", "pred_len"]
-_COSTS = ["macs_share", "training_macs_share", "time_share"]
 _COUNTS = {"better_mse": "MSE", "better_mae": "MAE"}
 
 
@@ -34,7 +31,7 @@ def sparse_training_verdict(
     more seeds do not meet; counts stand as counted, beside the paper's. Raises UserError for an empty table or a
     missing column.
     """
-    need(cells, "cells", [*CELLS, *_COSTS, "cap", "every"])
+    need(cells, "cells", [*CELLS, *COSTS, "cap", "every"])
     need(comparisons, "comparisons", COMPARISONS)
     ours = finished(cells[cells["arm"] == CODE])
     if ours.empty:
@@ -53,134 +50,11 @@ def sparse_training_verdict(
     return f"{_answer(ours, updates)}\n\n" + "\n".join(f"- {words}" for words in details if words)
 
 
-def sparse_training_table(cells: pd.DataFrame) -> Styler:
-    """Dense, PALS and every rival: final density, errors, and what inference and training cost beside dense.
-
-    ``mean ± standard deviation`` over the seeds; a word where none finished.
-    """
-    need(cells, "cells", [*CELLS, "mae", *_COSTS])
-    shown = _model_by_model(cells[cells["group"].isin(["dense", "PALS", "rival"])])
-    rows = {}
-    for (model, pred_len, arm), own in shown.groupby([*_CASE, "arm"], sort=False):
-        done = finished(own)
-        rows[model, f"{pred_len}", arm] = {
-            "density": _density(done),
-            "MSE": mean_and_spread(own, "mse"),
-            "MAE": mean_and_spread(own, "mae"),
-            "multiply-adds": _share(done["macs_share"]),
-            "of training": _share(done["training_macs_share"]),
-            "time per epoch": _share(done["time_share"]),
-        }
-    caption = (
-        f"Test errors on scaled data, {spread_text(cells)}. Density: share of prunable weights kept. "
-        "Multiply-adds of inference and of training if zeros were skipped, and measured time per epoch: shares of "
-        "dense's; masks as such save no time."
-    )
-    return styled(labelled(rows, ["model", "horizon", "trained as"], cells), caption)
-
-
-def ablation_table(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
-    """PALS as in its code with one thing changed: density, MSE, and the difference with its 95 % interval; in italics
-    what is within the noise. None where nothing was changed."""
-    need(cells, "cells", [*CELLS, "time_share"])
-    need(comparisons, "comparisons", COMPARISONS)
-    changed = cells[cells["group"].isin(["ablation", "signal", "sensitivity"])]
-    if changed.empty:
-        return None
-    pairs = comparisons[comparisons["against"] == CODE].set_index([*_CASE, "arm"])
-    base = cells[(cells["arm"] == CODE) & pd.MultiIndex.from_frame(cells[_CASE]).isin(changed.set_index(_CASE).index)]
-    shown = _model_by_model(pd.concat([base, changed]))
-    rows, marks = {}, {}
-    for (model, pred_len, arm), own in shown.groupby([*_CASE, "arm"], sort=False):
-        known = (model, pred_len, arm) in pairs.index
-        pair = pairs.loc[(model, pred_len, arm)] if known else None
-        label = (model, f"{pred_len}", arm)
-        rows[label] = {
-            "density": _density(finished(own)),
-            "MSE": mean_and_spread(own, "mse"),
-            "against it": _against(pair) if known else ("" if arm == CODE else "no result"),
-            "time per epoch": _share(finished(own)["time_share"]),
-        }
-        marks[label] = dict.fromkeys(rows[label], "") | {"against it": "fallen" if known and not pair["clear"] else ""}
-    table, classes = (labelled(part, ["model", "horizon", "changed"], cells) for part in (rows, marks))
-    caption = (
-        f"{CODE} (first row of each model) with one thing changed. Against it: test MSE over its own, less one, with "
-        f"its interval; in italics: within the noise. {interval_words(comparisons)} Time: share of dense."
-    )
-    return styled(table, caption).set_td_classes(classes)
-
-
-def overhead_table(cells: pd.DataFrame) -> Styler:
-    """Measured time of an epoch: dense in seconds, every other way to train as a share of it (lowest to highest)."""
-    need(cells, "cells", [*CELLS, "time_share", "seconds_per_epoch"])
-    done = finished(cells[cells["group"].isin(["dense", "PALS", "signal", "rival"])])
-    several = cells["pred_len"].nunique() > 1
-    rows: dict[str, dict[str, str]] = {}
-    for (arm, model, pred_len), own in done.groupby(["arm", *_CASE], sort=False):
-        name = f"{model} {pred_len}" if several else model
-        if own["group"].iloc[0] == "dense":
-            rows.setdefault("dense, seconds", {})[name] = f"{own['seconds_per_epoch'].astype(float).mean():.2f}"
-        else:
-            shares = own["time_share"]
-            spread = f" ({shares.min():.2f}–{shares.max():.2f})" if len(shares) > 1 else ""
-            rows.setdefault(arm, {})[name] = f"{shares.mean():.2f}{spread}"
-    table = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows))).fillna("")
-    caption = (
-        "Wall-clock time of an epoch, validation included: dense in seconds, the others as a multiple of dense of the "
-        "same seed (lowest to highest seed). Taken by the clock in this run, in which trainings may run side by side: "
-        "what else the machine did is in them. benchmarks/sparse_training.py takes turns and counts processor time."
-    )
-    return styled(table, caption)
-
-
-def horizon_table(horizons: pd.DataFrame) -> Styler:
-    """Final sparsity by model and prediction length, as found here and as published."""
-    need(horizons, "horizons", ["dataset", *_CASE, "sparsity_code", "sparsity_paper", "sparsity_published"])
-    need(horizons, "horizons", ["tolerance", "source"])
-    table = pd.DataFrame(
-        {
-            "dataset": horizons["dataset"].astype(str),
-            "horizon": horizons["pred_len"].astype(str),
-            CODE: horizons["sparsity_code"].map(_sparsity),
-            PAPER: horizons["sparsity_paper"].map(_sparsity),
-            "published": [
-                "none" if pd.isna(value) else f"{value:.2f} ± {tolerance:.2f}"
-                for value, tolerance in zip(horizons["sparsity_published"], horizons["tolerance"], strict=True)
-            ],
-            "source": horizons["source"].fillna("").astype(str),
-        }
-    ).set_axis(pd.Index(list(horizons["model"])))
-    caption = (
-        "Final sparsity (mean over seeds), beside what is published for this dataset, model and prediction length: "
-        "width 512, ten epochs, gamma and lambda chosen among nine by validation loss."
-    )
-    return styled(table, caption)
-
-
-def agreement_table(agreement: pd.DataFrame) -> Styler | None:
-    """How often a cheaper signal decides as the whole validation set did; None where that was not run."""
-    if agreement.empty:
-        return None
-    need(agreement, "agreement", [*_CASE, "seed", "signal", "agreement", "updates"])
-    rows = {}
-    for (model, pred_len), own in agreement.groupby(_CASE, sort=False):
-        shares = own.groupby("signal", sort=False)["agreement"]
-        rows[f"{model}, horizon {pred_len}"] = {
-            signal: f"{percent(of.mean())} ({percent(of.min())} to {percent(of.max())})" for signal, of in shares
-        } | {"updates": f"{own['updates'].max()}"}
-    table = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows)))
-    caption = (
-        "Share of the decisions taken on the whole validation set that each signal would have taken too, at the same "
-        "updates (mean, lowest to highest seed)."
-    )
-    return styled(table, caption)
-
-
 def _answer(ours: pd.DataFrame, updates: pd.DataFrame) -> str:
     """First sentence: what ended the shrinking of how many trainings."""
-    decisions = updates[updates["arm"] == CODE].groupby([*_CASE, "seed"])["decision"].agg(set)
+    decisions = updates[updates["arm"] == CODE].groupby([*CASE, "seed"])["decision"].agg(set)
     capped = (1 - ours["density"]) >= ours["cap"] - AT_CAP
-    cells = pd.MultiIndex.from_frame(ours[[*_CASE, "seed"]])
+    cells = pd.MultiIndex.from_frame(ours[[*CASE, "seed"]])
     only = pd.Series([decisions.get(cell, set()) == {"shrink"} for cell in cells], index=ours.index)
     total, at_cap, cut_short = len(ours), int(capped.sum()), int((only & ~capped).sum())
     by_loss = total - at_cap - cut_short
@@ -200,7 +74,7 @@ def _densities(ours: pd.DataFrame, pairs: pd.DataFrame) -> str:
     parts = []
     for model, own in ours.groupby("model", sort=False):
         words = _difference(against[against["model"] == model])
-        parts.append(f"{_density(own).replace('(', '(seeds ')} for **{model}** ({words})")
+        parts.append(f"{density_reached(own).replace('(', '(seeds ')} for **{model}** ({words})")
     told = f" {interval_words(against)}" if len(against) else ""
     return f"It ends at density {'; '.join(parts)}. The MSE is that against dense.{told}"
 
@@ -226,7 +100,7 @@ def _counted(pairs: pd.DataFrame, counts: dict[str, float], published: dict[str,
 
 def _rivals(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """Comparisons with rivals whose density is similar, those that are clear named."""
-    density = finished(cells).groupby([*_CASE, "arm"])["density"].mean()
+    density = finished(cells).groupby([*CASE, "arm"])["density"].mean()
     rivals = set(cells.loc[cells["group"] == "rival", "arm"])
     near = []
     for row in pairs[(pairs["arm"] == CODE) & pairs["against"].isin(rivals)].to_dict("records"):
@@ -270,7 +144,7 @@ def _paper(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
 def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """Per model of the ablations: the switches whose MSE or density differs clearly, and how many change nothing."""
     sentences = []
-    for (model, pred_len), own in cells[cells["group"] == "ablation"].groupby(_CASE, sort=False):
+    for (model, pred_len), own in cells[cells["group"] == "ablation"].groupby(CASE, sort=False):
         here = (cells["model"] == model) & (cells["pred_len"] == pred_len)
         usual = finished(cells[here & (cells["arm"] == CODE)])["density"]
         against = pairs[(pairs["model"] == model) & (pairs["pred_len"] == pred_len) & (pairs["against"] == CODE)]
@@ -318,7 +192,7 @@ def _overhead(ours: pd.DataFrame) -> str:
 def _standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
     """Models that a naive forecast beats even when dense, on average over the seeds."""
     levels = repeat_last(naive)
-    mean = finished(cells[cells["group"] == "dense"]).groupby(_CASE, sort=False)["mse"].mean()
+    mean = finished(cells[cells["group"] == "dense"]).groupby(CASE, sort=False)["mse"].mean()
     fallen = [model for (model, pred_len), mse in mean.items() if mse >= level(levels, pred_len)]
     at = " at some horizon" if len(levels) > 1 else ""
     verb = "is" if len(set(fallen)) == 1 else "are"
@@ -354,32 +228,3 @@ def _difference(pairs: pd.DataFrame) -> str:
 
 def _reach(ends: list[str]) -> str:
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
-
-
-def _against(pair: pd.Series) -> str:
-    """The difference with its interval; a switch that never acted leaves the same training."""
-    return "the same" if pair["low"] == pair["high"] == 0 else interval(pair)
-
-
-def _density(done: pd.DataFrame) -> str:
-    """Mean over the seeds, with the range where it shows."""
-    if done.empty:
-        return ""
-    low, mean, high = (
-        density_text(value) for value in (done["density"].min(), done["density"].mean(), done["density"].max())
-    )
-    return mean if low == high else f"{mean} ({low} to {high})"
-
-
-def _share(values: pd.Series) -> str:
-    return "" if values.isna().all() else f"{values.mean():.2f}"
-
-
-def _sparsity(value: float) -> str:
-    return "no result" if pd.isna(value) else f"{value:.2f}"
-
-
-def _model_by_model(cells: pd.DataFrame) -> pd.DataFrame:
-    """All rows of a model and horizon together, otherwise in their order."""
-    order = cells["model"].map({model: place for place, model in enumerate(cells["model"].unique())})
-    return cells.assign(_order=order).sort_values(["_order", "pred_len"], kind="stable").drop(columns="_order")
