@@ -133,6 +133,8 @@ def test_figures_draw_every_arm_and_both_dense_lines():
     two = fine_tuning_figure(pd.concat([table, narrow, half]))
     titles = [panel.get_title(loc="left") for panel in two.axes]
     assert titles == ["M: single weights", "M: narrower layers, and 2:4"]
+    beside = fine_tuning_figure(pd.concat([table, table.assign(model="Flat"), narrow]))
+    assert [[text.get_text() for text in panel.texts] for panel in beside.axes] == [[], [], [], ["no such cells"]]
     assert "2:4, colours as the arms" in [text.get_text() for text in two.legends[0].get_texts()]
     assert len([line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_marker() != "None"]) == 4
     history = pd.DataFrame(

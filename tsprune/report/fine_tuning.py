@@ -62,6 +62,7 @@ def fine_tuning_figure(cells: pd.DataFrame) -> Figure:
             longer = own[own["arm"] == "dense longer"]
             for name, axes in row.items():
                 panel = own[own["arm"].isin(SPARSE_ARMS) & own["structure"].isin(_PANELS[name])]
+                _say_if_empty(axes, panel)
                 for place, (arm, (colour, marker)) in enumerate(looks.items()):
                     line = panel[(panel["arm"] == arm) & (panel["structure"] != "2:4")]
                     if line["density_asked"].nunique() == 1:  # a lone point moves aside, so that none hides another
@@ -102,6 +103,7 @@ def recovery_figure(history: pd.DataFrame) -> Figure:
             control = own[own["arm"] == "dense longer"].groupby("epoch")["mse_relative"].mean()
             for name, axes in row.items():
                 panel = own[(own["arm"] == "fine-tuned") & own["structure"].isin(_PANELS[name])]
+                _say_if_empty(axes, panel)
                 for density, look in looks.items():
                     line = panel[(panel["density_asked"] == density) & (panel["structure"] != "2:4")]
                     band_line(axes, line, "epoch", "mse_relative", color=look[0], marker=look[1])
@@ -145,6 +147,12 @@ def _panels(
         axes[0].set_ylabel(ylabel)
         panels[model, pred_len] = dict(zip(names, axes, strict=True))
     return figure, panels
+
+
+def _say_if_empty(axes: Axes, panel: pd.DataFrame) -> None:
+    """As for a model without widths to narrow, where others have them."""
+    if panel.empty:
+        axes.text(0.5, 0.5, "no such cells", transform=axes.transAxes, ha="center", va="center", color="#555555")
 
 
 def _share_y(row: dict[str, Axes], rows: pd.DataFrame) -> None:
