@@ -20,7 +20,7 @@ from tsprune.typed import digest
 MISSING = ("error", "interpolate")
 
 _DAY = pd.Timedelta("24h")
-_SEASONS = {"1D": 7, "7D": 52, "MS": 12, "ME": 12}
+_SEASONS = {"D": 7, "24h": 7, "B": 5, "7D": 52, "168h": 52, "W": 52, "MS": 12, "ME": 12, "QS": 4, "QE": 4}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +49,12 @@ class Table:
 
     @property
     def season(self) -> int:
-        """Time steps after which the series may be expected to repeat: a day's; of daily values a week's, of weekly and
-        monthly ones a year's; 1 where none of these fits."""
-        if self.time_step in _SEASONS:
-            return _SEASONS[self.time_step]
-        step = pd.Timedelta(pd.tseries.frequencies.to_offset(self.time_step).nanos)
-        return _DAY // step if step < _DAY and not _DAY % step else 1
+        """Time steps after which the series may be expected to repeat: a day; of daily values a week, of slower ones a
+        year; 1 where none of these fits."""
+        offset = pd.tseries.frequencies.to_offset(self.time_step)
+        if isinstance(offset, pd.offsets.Tick) and (step := pd.Timedelta(offset)) < _DAY:
+            return 1 if _DAY % step else _DAY // step
+        return _SEASONS.get(offset.freqstr.split("-")[0], 1)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from tsprune.study.forecasts import mean_load, typical_columns, week_of_forecast
 from tsprune.study.places import resolve
 from tsprune.study.progress import Progress
 from tsprune.study.pruning_steps import PruneStep, StructuredStep
-from tsprune.study.result import Base, StudyResult, base_steps, common_tables, run_steps
+from tsprune.study.result import Base, StudyResult, base_steps, common_tables, no_season, run_steps
 from tsprune.study.steps import DataSpec, Step, TrainStep, load_scores, train_step
 from tsprune.study.store import Store
 from tsprune.study.tables import cell_columns
@@ -149,11 +149,8 @@ def run_entsoe_scale(
 ) -> ScaleResult:
     """Run what is missing and gather the tables. Raises :class:`tsprune.errors.UserError` before anything runs."""
     base = base_steps(config)
-    if base.table.season > config.seq_len:
-        raise UserError(
-            f"seq_len = {config.seq_len}: the seasonal naive forecast, which all are measured against, needs a season "
-            f"of {base.table.name}: at least {base.table.season} time steps"
-        )
+    if lacking := no_season(base.table, config.seq_len):
+        raise UserError(f"seq_len = {config.seq_len}, {lacking[0]}; all are measured against it here")
     groups = scale_groups(config, base)
     steps = [step for group in groups for step in group.steps()]
     rows = run_steps((*base.naive, *base.dense, *steps), config, make_executor, progress)

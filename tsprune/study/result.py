@@ -57,7 +57,7 @@ def naive_models(table: Table, seq_len: int) -> dict[str, dict]:
     """The naive forecasts that can be made, and what they need: the seasonal one a season within the look-back."""
     found: dict[str, dict] = {model: {} for model in list_models(trainable=False)}
     found["SeasonalNaive"] = {"season": table.season}
-    if table.season > seq_len:
+    if not 1 < table.season <= seq_len:
         del found["SeasonalNaive"]
     return found
 
@@ -109,15 +109,18 @@ def common_tables(base: Base, rows: dict[str, dict], cells: pd.DataFrame, config
         "cells": cells,
         "naive": naive[["dataset", "pred_len", "model", "mse", "mae", "status", "reason"]],
         "published": compare_with_published(cells, naive, config),
-        "data_notes": (*base.table.notes, *_no_season(base.table, config.seq_len)),
+        "data_notes": (*base.table.notes, *no_season(base.table, config.seq_len)),
         "stands_in_for": base.table.stands_in_for,
         "protocol": _protocol(base, rows, config),
     }
 
 
-def _no_season(table: Table, seq_len: int) -> tuple[str, ...]:
+def no_season(table: Table, seq_len: int) -> tuple[str, ...]:
+    """Why there is no seasonal naive forecast, a line; nothing where there is one."""
     if "SeasonalNaive" in naive_models(table, seq_len):
         return ()
+    if table.season == 1:
+        return (f"no seasonal naive forecast: no season is known of steps of {table.time_step}",)
     return (f"no seasonal naive forecast: a season has {table.season} time steps, the look-back {seq_len}",)
 
 
