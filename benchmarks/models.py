@@ -7,9 +7,10 @@
 
 `--against style` compares with our own models written as published forecasting code usually is (published_style.py),
 after asserting that both give the same numbers. `--against neuralforecast` compares with that package's networks at the
-same sizes and one variable (most of its models see one); they are not numerically equal. Pairs of runs alternate, so
-that a noisy machine slows both; a ratio is the median over pairs, with its quartiles. A training step is forward,
-backward and an Adam step, fused unless a weight is complex.
+same sizes and one variable (most of its models see one); they are not numerically equal. Turns alternate, so that a
+noisy machine slows both, each with a run before the one that is timed, so that neither finds the other's memory in the
+caches; a ratio is the median over pairs, with its quartiles. A training step is forward, backward and an Adam step,
+fused unless a weight is complex. The process keeps the memory it frees, as it does in training: it serves both sides.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from published_style import published_style
 
+from tsprune.allocator import keep_freed_memory
 from tsprune.layers import seed_dropout
 from tsprune.models import create_model
 
@@ -64,18 +66,21 @@ def forecast(model, arguments: list[torch.Tensor]) -> Callable[[], None]:
     return step
 
 
+def timed(step: Callable[[], None]) -> float:
+    """Seconds, of the second run."""
+    step()
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
 def interleave(
     ours: Callable[[], None], theirs: Callable[[], None], seconds: float
 ) -> tuple[float, float, list[float]]:
     """Median milliseconds of both, and the three quartiles of the ratio theirs / ours over alternating pairs."""
     pairs, stop = [], time.perf_counter() + seconds
-    ours(), theirs()
     while len(pairs) < 5 or time.perf_counter() < stop:
-        start = time.perf_counter()
-        ours()
-        middle = time.perf_counter()
-        theirs()
-        pairs.append((middle - start, time.perf_counter() - middle))
+        pairs.append((timed(ours), timed(theirs)))
     mine, other = (statistics.median(times) * 1e3 for times in zip(*pairs, strict=True))
     return mine, other, statistics.quantiles([b / a for a, b in pairs], n=4)
 
@@ -110,6 +115,7 @@ def main() -> None:
     parser.add_argument("--against", choices=("style", "neuralforecast"), default="style")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
     if arguments.against == "neuralforecast":
         from neuralforecast_peers import PEERS
         from neuralforecast_peers import against_neuralforecast as pair

@@ -4,10 +4,12 @@
     python benchmarks/where_time_goes.py --size std --models Informer     d_model 512
     python benchmarks/where_time_goes.py --operators                      our time by kind of operator instead
 
-The products of our model (mm, addmm, bmm, baddbmm and convolutions, forward and backward, fused attention undone) are
-recorded with their shapes and strides and replayed alone, interleaved with the whole step and with the published
-style. `products` is their share of our step; `ratio` the published style over our whole step; `at most` the published
-style over the products alone, a speedup no rearrangement of the rest can pass.
+The operators of our model, forward, backward and Adam, are recorded with their shapes and strides and replayed alone,
+interleaved with the whole step and with the published style. `products` are mm, addmm, bmm, baddbmm and convolutions,
+fused attention undone; `arithmetic` is every operator that computes: those, sums, norms, activations, dropout's draws,
+Adam, but no copy, no cast, no selection, no view, and neither autograd nor Python. `ratio` is the published style over
+our whole step; `at most` the published style over what is replayed, once for the products and once for the arithmetic:
+a speedup that no rearrangement of the rest can pass.
 
 `--operators` profiles our step alone: own time of each kind of operator in a median step, as a share of their sum.
 `calls` is everything else: views, autograd's nodes, Python, and the profiler, which lengthens it most at batch 1.
@@ -18,16 +20,33 @@ import statistics
 import time
 from collections.abc import Callable
 from functools import cache
-from itertools import pairwise
 
 import torch
-from models import MODELS, SIZES, against_style, forecast, inputs, train_step
+from models import MODELS, SIZES, against_style, forecast, inputs, timed, train_step
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
+from tsprune.allocator import keep_freed_memory
 from tsprune.layers import plain_attention
 
 PRODUCTS = {"mm", "addmm", "bmm", "baddbmm", "convolution", "convolution_backward"}
+NO_ARITHMETIC = {
+    *(
+        "empty",
+        "empty_like",
+        "new_empty",
+        "zeros",
+        "zeros_like",
+        "new_zeros",
+        "ones_like",
+        "full",
+        "full_like",
+        "arange",
+    ),
+    *("_to_copy", "copy_", "clone", "cat", "stack", "fill_", "zero_", "constant_pad_nd", "repeat", "flip", "roll"),
+    *("gather", "scatter", "scatter_add", "index", "index_put", "index_select", "index_add", "_unsafe_view", "detach"),
+    *("slice_backward", "select_backward", "randint", "bernoulli"),
+}
 
 KINDS = {
     "products": "mm addmm convolution mkldnn_convolution _slow_conv2d_forward convolution_backward",
@@ -43,42 +62,57 @@ KIND = {f"aten::{name}": kind for kind, names in KINDS.items() for name in names
 
 
 class Recorder(TorchDispatchMode):
-    """Keeps every product it sees: the operator, and random tensors laid out as its arguments were."""
+    """Keeps the operators it sees that ``wanted`` names: each with tensors laid out as its arguments were."""
 
-    def __init__(self):
+    def __init__(self, wanted: Callable[[torch._ops.OpOverload], bool]):
         super().__init__()
+        self.wanted = wanted
         self.calls = []
 
     def __torch_dispatch__(self, operator, types, arguments=(), options=None):
-        if operator.overloadpacket.__name__ in PRODUCTS:
-            self.calls.append((operator, tree_map(alike, arguments)))
+        options = options or {}
         if operator.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd):
             with self:  # inference mode shows a linear layer or a matmul whole
-                return operator.decompose(*arguments, **(options or {}))
-        return operator(*arguments, **(options or {}))
+                return operator.decompose(*arguments, **options)
+        if self.wanted(operator):
+            self.calls.append((operator, *tree_map(alike, (arguments, options))))
+        return operator(*arguments, **options)
+
+
+def is_product(operator: torch._ops.OpOverload) -> bool:
+    return operator.overloadpacket.__name__ in PRODUCTS
+
+
+def is_arithmetic(operator: torch._ops.OpOverload) -> bool:
+    return not operator.is_view and operator.overloadpacket.__name__ not in NO_ARITHMETIC
 
 
 def alike(value):
-    return random(value.shape, value.stride(), value.dtype) if isinstance(value, torch.Tensor) else value
+    """Places and levels as they were: what is picked by them decides the time."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    if not value.is_floating_point():
+        return value.detach().clone()
+    return random(value.shape, value.stride(), value.dtype)
 
 
 @cache
 def random(shape: torch.Size, strides: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    """One for all that are laid out alike, which keeps them few and near: the products alone take their least time."""
+    """One for all that are laid out alike, which keeps them few and near: what is replayed takes its least time."""
     reach = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    return torch.randn(reach, dtype=dtype).as_strided(shape, strides)
+    return torch.rand(reach, dtype=dtype).as_strided(shape, strides)
 
 
-def products(model, step: Callable[[], None]) -> Callable[[], None]:
-    with plain_attention(model), Recorder() as recorder:
+def replay(step: Callable[[], None], wanted: Callable[[torch._ops.OpOverload], bool]) -> Callable[[], None]:
+    with Recorder(wanted) as recorder:
         step()
 
-    def replay():
+    def run():
         with torch.inference_mode():
-            for operator, arguments in recorder.calls:
-                operator(*arguments)
+            for operator, arguments, options in recorder.calls:
+                operator(*arguments, **options)
 
-    return replay
+    return run
 
 
 def by_kind(step: Callable[[], None], seconds: float) -> dict[str, float]:
@@ -98,11 +132,7 @@ def medians(steps: tuple[Callable[[], None], ...], seconds: float) -> list[float
     """Milliseconds of each, in turns."""
     rounds, stop = [], time.perf_counter() + seconds
     while len(rounds) < 5 or time.perf_counter() < stop:
-        marks = [time.perf_counter()]
-        for step in steps:
-            step()
-            marks.append(time.perf_counter())
-        rounds.append([(after - before) * 1e3 for before, after in pairwise(marks)])
+        rounds.append([timed(step) * 1e3 for step in steps])
     return [statistics.median(times) for times in zip(*rounds[1:], strict=True)]
 
 
@@ -115,26 +145,35 @@ def main() -> None:
     parser.add_argument("--operators", action="store_true", help="shares by kind of operator instead")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
+    torch.set_flush_denormal(True)  # what is replayed again and again in place may fade away
     print(f"torch {torch.__version__}, {arguments.threads} threads, {arguments.size}: {SIZES[arguments.size]}\n")
-    columns = [*KINDS, "calls"] if arguments.operators else ["ours, ms", "products, ms", "products", "ratio", "at most"]
+    columns = (
+        [*KINDS, "calls"]
+        if arguments.operators
+        else ["ours, ms", "products", "arithmetic", "ratio", "at most", "at most"]
+    )
     print(f"| model | what | {' | '.join(columns)} |\n|---|---|{'---|' * len(columns)}")
     for name in arguments.models:
         model, slow = against_style(name, SIZES[arguments.size])
-        for what, make, batch in (
-            ("train", train_step, 32),
-            ("forecast", forecast, 32),
-            ("forecast, batch 1", forecast, 1),
+        for what, make, batch, autocast in (
+            ("train", train_step, 32, False),
+            ("train, ours bf16", train_step, 32, True),
+            ("forecast, batch 32", forecast, 32, False),
+            ("forecast, batch 1", forecast, 1, False),
         ):
             values = inputs(model, batch)
-            ours = make(model, values)
+            ours = make(model, values, autocast=True) if autocast else make(model, values)
             if arguments.operators:
                 spent = by_kind(ours, arguments.seconds)
                 cells = [f"{share / sum(spent.values()):.0%}" for share in spent.values()]
             else:
-                steps = (ours, products(model, ours), make(slow, values))
-                whole, alone, theirs = medians(steps, arguments.seconds)
-                cells = [f"{whole:.1f}", f"{alone:.1f}", f"{alone / whole:.0%}"]
-                cells += [f"{theirs / whole:.2f}", f"{theirs / alone:.2f}"]
+                with plain_attention(model):
+                    products = replay(ours, is_product)
+                steps = (ours, products, replay(ours, is_arithmetic), make(slow, values))
+                whole, products, arithmetic, theirs = medians(steps, arguments.seconds)
+                cells = [f"{whole:.1f}", f"{products / whole:.0%}", f"{arithmetic / whole:.0%}"]
+                cells += [f"{theirs / part:.2f}" for part in (whole, products, arithmetic)]
             print(f"| {name} | {what} | {' | '.join(cells)} |", flush=True)
 
 

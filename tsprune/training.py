@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from tsprune.allocator import keep_freed_memory
 from tsprune.errors import UserError
 from tsprune.layers import seed_dropout
 from tsprune.typed import Config
@@ -149,6 +150,7 @@ def train(
     words and tensors, to be copied or written at once, because training on changes them. A training of the same
     arguments that is given it as ``resume`` goes on bit for bit as if it had never ended.
     """
+    keep_freed_memory()
     device = next(model.parameters()).device
     seed_dropout(model, seed, device)
     shuffle = torch.Generator().manual_seed(seed)
@@ -228,6 +230,7 @@ def _generators(model: nn.Module) -> list[torch.Generator]:
 
 def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
     """Stream the windows through ``model`` in eval mode; sums in float64, so the batch size does not matter."""
+    keep_freed_memory()
     drop_last = config.protocol == "as_published"
     if not len(windows) or (drop_last and len(windows) < config.eval_batch_size):
         raise UserError(f"nothing to evaluate: {len(windows)} windows, batches of {config.eval_batch_size}")

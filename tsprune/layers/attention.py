@@ -124,6 +124,15 @@ class LengthFirstAttention(FullAttention):
         """``(length, batch, n_heads * head_dim)`` to ``(batch, n_heads, length, head_dim)``, else an error."""
         return x.view(x.shape[0], x.shape[1], self.n_heads, self.head_dim).permute(1, 2, 0, 3)
 
+    def mix(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        if k.shape[0] > FEW_KEYS:
+            return super().mix(q, k, v)
+        # The heads of all samples are one axis, that of a batched product: nothing is unfolded and folded for it.
+        q, k, v = (x.view(x.shape[0], -1, self.head_dim).transpose(0, 1) for x in (q * self.scale, k, v))
+        weights = torch.bmm(k, q.transpose(1, 2)).transpose(0, 1).softmax(0)
+        mixed = torch.bmm(self.dropout.thin(weights).permute(1, 2, 0), self.dropout.make_up(v))
+        return mixed.transpose(0, 1).reshape(q.shape[1], -1, self.n_heads * self.head_dim)
+
     def merge_heads(self, x: torch.Tensor) -> torch.Tensor:
         """``(batch, n_heads, length, head_dim)`` to ``(length, batch, n_heads * head_dim)``."""
         return x.permute(2, 0, 1, 3).reshape(x.shape[2], x.shape[0], self.n_heads * self.head_dim)

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from tsprune.allocator import keep_freed_memory
 from tsprune.errors import UserError, unknown
 
 Variant = tuple[Callable[..., Any], Sequence[Tensor | None]]
@@ -133,7 +134,9 @@ def _device(inputs: Sequence[Tensor | None]) -> torch.device:
 
 @contextmanager
 def _quiet(calls: Sequence[Callable[..., Any]], threads: int | None) -> Iterator[None]:
-    """Models in evaluation mode, ``threads`` threads, no garbage collection; on leaving, everything as before."""
+    """Models in evaluation mode, ``threads`` threads, no garbage collection, freed memory kept; on leaving, all but the
+    last as before."""
+    keep_freed_memory()
     models = [(call, call.training) for call in calls if isinstance(call, nn.Module)]
     before, collecting = torch.get_num_threads(), gc.isenabled()
     try:

@@ -71,12 +71,13 @@ class TwoStageAttention(nn.Module):
         x = x.flatten(1, 2)
         x = self.norm1(x + self.dropout(self.time(x, x)))
         x = self.norm2(x + self.dropout(self.mlp1(x)))
-        x = x.unflatten(1, (batch, channels)).permute(2, 0, 1, 3).flatten(1, 2)  # (channels, segments * batch, d_model)
-        queries = self.sender.query(self.routers.transpose(0, 1)).repeat_interleave(batch, 1)  # for every sample
+        # (channels, segments * batch, d_model), moved once: three projections would each move a view of it.
+        x = x.unflatten(1, (batch, channels)).permute(2, 0, 1, 3).flatten(1, 2).contiguous()
+        queries = self.sender.query(self.routers).transpose(0, 1).repeat_interleave(batch, 1)  # for every sample
         collected = self.sender.out(self.sender.mix(queries, self.sender.key(x), self.sender.value(x)))
         x = self.norm3(x + self.dropout(self.receiver(x, collected)))
         x = self.norm4(x + self.dropout(self.mlp2(x)))
-        return x.unflatten(1, (segments, batch)).permute(1, 2, 0, 3)
+        return x.unflatten(1, (segments, batch)).permute(1, 2, 0, 3).contiguous()
 
     def stream(self) -> list[Slot]:
         """Where the width of ``x`` lies."""
@@ -232,7 +233,7 @@ class Crossformer(Forecaster):
         scales = [self.norm(self.embedding(segments) + positions)]
         for layer in self.encoder:
             scales.append(layer(scales[-1]))
-        x, total = self.dec_positions.permute(2, 0, 1, 3), 0.0
+        x, total = self.dec_positions.permute(2, 0, 1, 3).contiguous(), 0.0
         if self.training:  # else the first stage of the decoder gives all samples the same, dropout being off
             x = x.expand(-1, x_enc.shape[0], -1, -1)
         for layer, memory in zip(self.decoder, scales, strict=True):

@@ -1,0 +1,22 @@
+"""What becomes of memory that tensors on the CPU give back."""
+
+import ctypes
+from functools import cache
+
+# Of glibc's malloc.h: what is set, and the largest values it takes (larger blocks always come from the kernel).
+_TRIM_THRESHOLD, _ALL = -1, 2**31 - 1
+_MMAP_THRESHOLD, _LARGEST = -3, 32 * 2**20
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Let this process keep the memory it frees, for the tensors to come. Whether the C library can be told so.
+
+    By its own rule glibc hands freed memory back to the kernel within a training step and has it again, page by page
+    and set to zero, in the next one: by chance of how the heap lies, thousands of pages, up to half of a step's time
+    and different from process to process. Kept, it counts as resident until the process ends or trims its heap.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(_MMAP_THRESHOLD, _LARGEST)) and bool(mallopt(_TRIM_THRESHOLD, _ALL))
