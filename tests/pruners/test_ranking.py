@@ -6,9 +6,23 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tsprune.pruners import ranking
 from tsprune.pruners.ranking import largest, largest_anywhere
+
+
+class Operators(TorchDispatchMode):
+    """Notes the operators that run."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, operator, types, arguments=(), options=None):
+        self.names.add(operator.overloadpacket.__name__)
+        return operator(*arguments, **(options or {}))
+
 
 values = st.lists(st.sampled_from([0.0, 1e-30, 0.25, 0.5, 0.75, 1.0, 3.5, 1e20]), min_size=1, max_size=40)
 
@@ -44,6 +58,25 @@ def test_many_values_close_to_each_other(count):
     (found,) = largest([scores], [count])
     assert int(found.sum()) == count
     assert scores[found].min() >= scores[~found].max()
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(values, min_size=1, max_size=4), st.data())
+def test_where_python_would_wait_the_same_are_found_without_a_size_that_depends_on_numbers(lists, data):
+    scores = [torch.tensor(s) * data.draw(st.sampled_from([1, -1])) for s in lists]
+    among = [torch.tensor(data.draw(st.lists(st.booleans(), min_size=len(s), max_size=len(s)))) for s in scores]
+    counts = [data.draw(st.integers(0, int(mask.sum()))) for mask in among]
+    each = data.draw(st.integers(len(scores), sum(s.numel() for s in scores)))
+
+    def found():
+        anywhere = largest_anywhere(scores, sum(counts), among)
+        return [*largest(scores, counts, among), *anywhere, *largest_anywhere(scores, each, one_each=True)]
+
+    expected = found()
+    with patch.object(ranking, "_waits", lambda score: True), Operators() as seen:
+        masks = found()
+    assert all(torch.equal(mask, other) for mask, other in zip(masks, expected, strict=True))
+    assert not seen.names & {"nonzero", "_local_scalar_dense", "bincount", "masked_select", "index", "unique"}
 
 
 @settings(max_examples=60, deadline=None)

@@ -3,6 +3,9 @@
 Entries are compared as float32. The bits of a positive float, read as an integer, grow with it: a histogram of their
 upper halves says in which bin the threshold lies, one of the lower halves of the few entries in that bin where. One
 tensor is worked on at a time, in 16-bit integers, so that what is needed in between is small and stays in the cache.
+
+A histogram's entries have to be picked out, and how many they are is a number that a GPU must hand to Python, for every
+tensor. There the threshold is found bit by bit instead, each bit by one count over all entries.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +31,10 @@ def largest_anywhere(
     scores: Sequence[Tensor], count: int, among: Iterable[Tensor] | None = None, one_each: bool = False
 ) -> list[Tensor]:
     """As :func:`largest`, the ``count`` largest of all tensors together; ``one_each``: the best of each first."""
-    uppers, bits = _halves(scores, [None] * len(scores) if among is None else among)
+    masks = [None] * len(scores) if among is None else among
+    if _waits(scores[0]):
+        return _bit_by_bit(scores, masks, count, one_each)
+    uppers, bits = _halves(scores, masks)
     if one_each:
         for upper, all_bits in zip(uppers, bits, strict=True):
             places, lower = _inside(upper, all_bits, upper.max())
@@ -36,8 +42,35 @@ def largest_anywhere(
     return _choose(uppers, bits, count)
 
 
+def _waits(score: Tensor) -> bool:
+    """Whether Python must wait for a size that depends on these numbers."""
+    return score.device.type != "cpu"
+
+
+def _bit_by_bit(scores: Sequence[Tensor], among: Iterable[Tensor | None], count: int, one_each: bool) -> list[Tensor]:
+    """True at the ``count`` largest of all tensors; nothing depends on the numbers but numbers."""
+    every = []
+    for score, mask in zip(scores, among, strict=True):
+        bits = (score.detach().float().flatten().view(torch.int32) & 2**31 - 1) + 1
+        bits = bits if mask is None else bits * mask.flatten()
+        if one_each:
+            best = bits == bits.max()
+            bits = bits.masked_fill(best & (best.cumsum(0) == 1), 2**31 - 1)
+        every.append(bits)
+    bits = torch.cat(every)
+    value = torch.zeros((), dtype=torch.int32, device=bits.device)  # the largest that so many entries reach
+    for bit in range(30, -1, -1):
+        higher = value | 1 << bit
+        value = torch.where((bits >= higher).sum() >= count, higher, value)
+    keep, ties = bits > value, bits == value
+    keep |= ties & (ties.cumsum(0) <= count - keep.sum())
+    return [part.view(score.shape) for part, score in zip(keep.split([b.numel() for b in every]), scores, strict=True)]
+
+
 def _within(score: Tensor, count: int, among: Tensor | None) -> Tensor:
-    if not count or score.numel() > _SMALL or score.is_cuda:  # kthvalue is not deterministic on CUDA
+    if _waits(score):
+        return _bit_by_bit([score], [among], count, one_each=False)[0]
+    if not count or score.numel() > _SMALL:
         return _choose(*_halves([score], [among]), count)[0]
     bits = (score.detach().float().contiguous().view(torch.int32) & 2**31 - 1) + 1
     bits = bits if among is None else bits.mul_(among)
