@@ -62,10 +62,11 @@ KIND = {f"aten::{name}": kind for kind, names in KINDS.items() for name in names
 
 
 class Recorder(TorchDispatchMode):
-    """Keeps the operators it sees that ``wanted`` names: each with tensors laid out as its arguments were."""
+    """Keeps the operators it sees that are ``wanted``: each with tensors laid out as its arguments were."""
 
-    def __init__(self, wanted: Callable[[torch._ops.OpOverload], bool]):
+    def __init__(self, model: torch.nn.Module, wanted: Callable[[torch._ops.OpOverload], bool]):
         super().__init__()
+        self.weights = {p.untyped_storage().data_ptr(): p.detach().clone() for p in model.parameters()}
         self.wanted = wanted
         self.calls = []
 
@@ -75,8 +76,19 @@ class Recorder(TorchDispatchMode):
             with self:  # inference mode shows a linear layer or a matmul whole
                 return operator.decompose(*arguments, **options)
         if self.wanted(operator):
-            self.calls.append((operator, *tree_map(alike, (arguments, options))))
+            self.calls.append((operator, *tree_map(self.alike, (arguments, options))))
         return operator(*arguments, **options)
+
+    def alike(self, value):
+        """Weights are each their own, to be read from memory as they must be; places and levels are as they were."""
+        if not isinstance(value, torch.Tensor):
+            return value
+        if not value.is_floating_point():
+            return value.detach().clone()
+        weight = self.weights.get(value.untyped_storage().data_ptr())
+        if weight is not None:
+            return weight.as_strided(value.shape, value.stride(), value.storage_offset())
+        return random(value.shape, value.stride(), value.dtype)
 
 
 def is_product(operator: torch._ops.OpOverload) -> bool:
@@ -87,15 +99,6 @@ def is_arithmetic(operator: torch._ops.OpOverload) -> bool:
     return not operator.is_view and operator.overloadpacket.__name__ not in NO_ARITHMETIC
 
 
-def alike(value):
-    """Places and levels as they were: what is picked by them decides the time."""
-    if not isinstance(value, torch.Tensor):
-        return value
-    if not value.is_floating_point():
-        return value.detach().clone()
-    return random(value.shape, value.stride(), value.dtype)
-
-
 @cache
 def random(shape: torch.Size, strides: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     """One for all that are laid out alike, which keeps them few and near: what is replayed takes its least time."""
@@ -103,8 +106,8 @@ def random(shape: torch.Size, strides: tuple[int, ...], dtype: torch.dtype) -> t
     return torch.rand(reach, dtype=dtype).as_strided(shape, strides)
 
 
-def replay(step: Callable[[], None], wanted: Callable[[torch._ops.OpOverload], bool]) -> Callable[[], None]:
-    with Recorder(wanted) as recorder:
+def replay(model, step: Callable[[], None], wanted: Callable[[torch._ops.OpOverload], bool]) -> Callable[[], None]:
+    with Recorder(model, wanted) as recorder:
         step()
 
     def run():
@@ -169,8 +172,8 @@ def main() -> None:
                 cells = [f"{share / sum(spent.values()):.0%}" for share in spent.values()]
             else:
                 with plain_attention(model):
-                    products = replay(ours, is_product)
-                steps = (ours, products, replay(ours, is_arithmetic), make(slow, values))
+                    products = replay(model, ours, is_product)
+                steps = (ours, products, replay(model, ours, is_arithmetic), make(slow, values))
                 whole, products, arithmetic, theirs = medians(steps, arguments.seconds)
                 cells = [f"{whole:.1f}", f"{products / whole:.0%}", f"{arithmetic / whole:.0%}"]
                 cells += [f"{theirs / part:.2f}" for part in (whole, products, arithmetic)]
