@@ -241,11 +241,11 @@ def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
     try:
         with torch.inference_mode(), _autocast(device, config):
             for batch in windows.batches(config.eval_batch_size, drop_last=drop_last):
-                error = _forecast(model, batch).double() - batch.y
-                square = error.square()
-                by_window.append(square.mean((1, 2)))
-                squared = squared + square.sum((0, 1))
-                absolute = absolute + error.abs().sum((0, 1))
+                error = _forecast(model, batch).double().sub_(batch.y)
+                square = error.square().sum(1)
+                by_window.append(square.mean(1) / error.shape[1])
+                squared = squared + square.sum(0)
+                absolute = absolute + error.abs_().sum((0, 1))
     finally:
         model.train(was_training)
     window_mse = torch.cat(by_window).cpu()

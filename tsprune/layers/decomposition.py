@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from tsprune.layers.attention import Attention
 from tsprune.layers.axes import Slot, along, inputs
@@ -21,7 +22,8 @@ def neighbour_counts(length: int, kernel: int) -> torch.Tensor:
 
 
 class MovingAverage(nn.Module):
-    """Trend of ``(batch, length, channels)`` over time, same shape, for one fixed ``length``.
+    """Trend of ``(batch, length, channels)`` over time, same shape, for one fixed ``length``; with ``time_last`` of
+    ``(batch, channels, length)``.
 
     A product with a constant matrix that has the edge padding folded in: on a CPU several times faster than padding
     and pooling or a running sum, forwards and backwards. The buffer holds whole numbers, exact in every precision.
@@ -33,8 +35,9 @@ class MovingAverage(nn.Module):
         self.register_buffer("counts", neighbour_counts(length, kernel), persistent=False)
         self.register_buffer("identity", torch.eye(length, device="cpu"), persistent=False)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return (self.counts / self.kernel) @ x
+    def forward(self, x: torch.Tensor, time_last: bool = False) -> torch.Tensor:
+        matrix = self.counts / self.kernel
+        return F.linear(x, matrix) if time_last else matrix @ x
 
     def seasonal(self, x: torch.Tensor) -> torch.Tensor:
         """What the trend leaves, ``x - trend``, in one product."""

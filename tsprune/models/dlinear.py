@@ -60,9 +60,9 @@ class DLinear(Forecaster):
         nn.init.constant_(self.trend.weight, 1 / c.seq_len)
 
     def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec) -> torch.Tensor:
-        trend = self.decomposition(x_enc)
-        seasonal = (x_enc - trend).transpose(1, 2)
-        return (self.seasonal(seasonal) + self.trend(trend.transpose(1, 2))).transpose(1, 2)
+        x = x_enc.transpose(1, 2).contiguous()  # time last, as all products here want it
+        trend = self.decomposition(x, time_last=True)
+        return (self.seasonal(x - trend) + self.trend(trend)).transpose(1, 2)
 
     @classmethod
     def regroup_reference(cls, state):
