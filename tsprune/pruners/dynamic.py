@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tsprune.errors import UserError
 from tsprune.pruners.erdos_renyi import erdos_renyi
 from tsprune.pruners.magnitude import Scope
-from tsprune.pruners.masks import Masks, prunable_weights
+from tsprune.pruners.masks import Masks, prunable_weights, zero_outside
 from tsprune.pruners.ranking import largest, largest_anywhere
 from tsprune.typed import Config
 
@@ -109,7 +109,7 @@ class Sparsity:
         """
         self.step += 1
         old = loss if self._average is None else self._average
-        self._average = _LOSS_MEMORY * old + (1 - _LOSS_MEMORY) * loss
+        self._average = torch.lerp(old, loss, 1 - _LOSS_MEMORY)
         self.hold()
         if not self.method.updates or self.step % self.method.every or self.step > self.last_update:
             return
@@ -125,7 +125,7 @@ class Sparsity:
         """Set every weight outside the masks to zero."""
         for weight, mask, kept, size in zip(self.weights, self.masks, self.kept, self.sizes, strict=True):
             if kept < size:
-                weight.mul_(mask)
+                zero_outside(weight, mask)
 
     def sparsity(self, counted: Literal["prunable", "all"] = "prunable") -> float:
         """Share of weights removed; ``all``: biases and norms count as removed, as the code of PALS has it."""

