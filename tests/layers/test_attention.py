@@ -3,7 +3,7 @@ import torch
 
 from tests.models import golden
 from tsprune.layers import FullAttention, plain_attention, seed_dropout
-from tsprune.layers.attention import DeStationaryAttention
+from tsprune.layers.attention import FEW_KEYS, DeStationaryAttention, LengthFirstAttention
 
 
 @pytest.mark.parametrize("causal", [None, 9])
@@ -16,6 +16,16 @@ def test_fused_and_plain_agree(causal):
         assert not layer.fused
         torch.testing.assert_close(layer(x, source), fused, atol=1e-12, rtol=0)
     assert layer.fused
+
+
+@pytest.mark.parametrize("keys", [3, FEW_KEYS, FEW_KEYS + 1])
+def test_length_first_gives_the_same_whatever_the_number_of_keys(keys):
+    layer = FullAttention(12, 3).double()
+    turned = LengthFirstAttention(12, 3).double()
+    turned.load_state_dict(layer.state_dict())
+    x, source = torch.randn(2, 9, 12, dtype=torch.float64), torch.randn(2, keys, 12, dtype=torch.float64)
+    found = turned(x.transpose(0, 1), source.transpose(0, 1)).transpose(0, 1)
+    torch.testing.assert_close(found, layer(x, source), atol=1e-12, rtol=0)
 
 
 def test_causal_attention_sees_no_future():
@@ -43,12 +53,13 @@ def test_plain_attention_restores_after_an_error():
     assert layer.fused
 
 
-def test_geometry_is_explicit_and_wrong_widths_are_loud():
-    layer = FullAttention(8, 2)
+@pytest.mark.parametrize("kind", [FullAttention, LengthFirstAttention])
+def test_geometry_is_explicit_and_wrong_widths_are_loud(kind):
+    layer = kind(8, 2)
     assert (layer.n_heads, layer.head_dim) == (2, 4)
-    layer.query = torch.nn.Linear(8, 6)
+    layer.query, layer.key, layer.value = (torch.nn.Linear(8, 6) for _ in range(3))
     with pytest.raises(RuntimeError):
-        layer(torch.randn(1, 5, 8), torch.randn(1, 5, 8))
+        layer(torch.randn(4, 4, 8), torch.randn(4, 4, 8))
 
 
 DS_TENSORS, DS_META = golden.load("block_ds_attention.safetensors")

@@ -128,10 +128,12 @@ class LengthFirstAttention(FullAttention):
         if k.shape[0] > FEW_KEYS:
             return super().mix(q, k, v)
         # The heads of all samples are one axis, that of a batched product: nothing is unfolded and folded for it.
-        q, k, v = (x.view(x.shape[0], -1, self.head_dim).transpose(0, 1) for x in (q * self.scale, k, v))
+        length, batch = q.shape[:2]
+        heads, e = batch * self.n_heads, self.head_dim
+        q, k, v = (x.view(x.shape[0], heads, e).transpose(0, 1) for x in (q * self.scale, k, v))
         weights = torch.bmm(k, q.transpose(1, 2)).transpose(0, 1).softmax(0)
         mixed = torch.bmm(self.dropout.thin(weights).permute(1, 2, 0), self.dropout.make_up(v))
-        return mixed.transpose(0, 1).reshape(q.shape[1], -1, self.n_heads * self.head_dim)
+        return mixed.transpose(0, 1).reshape(length, batch, self.n_heads * e)
 
     def merge_heads(self, x: torch.Tensor) -> torch.Tensor:
         """``(batch, n_heads, length, head_dim)`` to ``(length, batch, n_heads * head_dim)``."""
