@@ -13,8 +13,9 @@ def keep_freed_memory() -> bool:
     """Let this process keep the memory it frees, for the tensors to come. Whether the C library can be told so.
 
     By its own rule glibc hands freed memory back to the kernel within a training step and has it again, page by page
-    and set to zero, in the next one: by chance of how the heap lies, up to thousands of pages a step
-    and different from process to process (``benchmarks/allocator.py``). Kept, it counts as resident until the process ends or trims its heap.
+    and set to zero, in the next one: up to thousands of pages a step, by chance of how the heap lies, so that a step's
+    time differs from process to process (``benchmarks/allocator.py``). Kept, the memory counts as resident until the
+    process ends or trims its heap.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
