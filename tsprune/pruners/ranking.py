@@ -51,8 +51,7 @@ def _bit_by_bit(scores: Sequence[Tensor], among: Iterable[Tensor | None], count:
     """True at the ``count`` largest of all tensors; nothing depends on the numbers but numbers."""
     every = []
     for score, mask in zip(scores, among, strict=True):
-        bits = (score.detach().float().flatten().view(torch.int32) & 2**31 - 1) + 1
-        bits = bits if mask is None else bits * mask.flatten()
+        bits = _ordered(score, mask)
         if one_each:
             best = bits == bits.max()
             bits = bits.masked_fill(best & (best.cumsum(0) == 1), 2**31 - 1)
@@ -62,9 +61,20 @@ def _bit_by_bit(scores: Sequence[Tensor], among: Iterable[Tensor | None], count:
     for bit in range(30, -1, -1):
         higher = value | 1 << bit
         value = torch.where((bits >= higher).sum() >= count, higher, value)
+    kept = _from(bits, value, count).split([b.numel() for b in every])
+    return [part.view(score.shape) for part, score in zip(kept, scores, strict=True)]
+
+
+def _ordered(score: Tensor, mask: Tensor | None) -> Tensor:
+    """In one row, positive integers in the order of the magnitudes; 0: cannot be chosen."""
+    bits = (score.detach().float().flatten().view(torch.int32) & 2**31 - 1) + 1
+    return bits if mask is None else bits.mul_(mask.flatten())
+
+
+def _from(bits: Tensor, value: Tensor, count: int) -> Tensor:
+    """True at the ``count`` largest, of which ``value`` is the last; of those that equal it, at the first."""
     keep, ties = bits > value, bits == value
-    keep |= ties & (ties.cumsum(0) <= count - keep.sum())
-    return [part.view(score.shape) for part, score in zip(keep.split([b.numel() for b in every]), scores, strict=True)]
+    return keep | (ties & (ties.cumsum(0) <= count - keep.sum()))
 
 
 def _within(score: Tensor, count: int, among: Tensor | None) -> Tensor:
@@ -72,11 +82,9 @@ def _within(score: Tensor, count: int, among: Tensor | None) -> Tensor:
         return _bit_by_bit([score], [among], count, one_each=False)[0]
     if not count or score.numel() > _SMALL:
         return _choose(*_halves([score], [among]), count)[0]
-    bits = (score.detach().float().contiguous().view(torch.int32) & 2**31 - 1) + 1
-    bits = bits if among is None else bits.mul_(among)
-    value = bits.flatten().kthvalue(score.numel() - count + 1).values
-    keep, ties = bits > value, bits == value
-    return keep | (ties & (ties.flatten().cumsum(0).view(ties.shape) <= count - keep.sum()))
+    bits = _ordered(score, among)
+    value = bits.kthvalue(score.numel() - count + 1).values
+    return _from(bits, value, count).view(score.shape)
 
 
 def _halves(scores: Iterable[Tensor], among: Iterable[Tensor | None]) -> tuple[list[Tensor], list[Tensor]]:
