@@ -102,6 +102,14 @@ def test_a_dying_worker_costs_its_own_step_only(make, store):
     assert any("run again, alone" in line for line in progress.news)
 
 
+def test_what_a_long_chain_waits_for_starts_first(make, store):
+    first, late = make("first"), make("late")
+    pruned = make("pruned", after=(late,))
+    steps = [first, make("leaf", after=(first,)), make("other"), make("tuned", after=(pruned,))]
+    run(steps, store, jobs=1)
+    assert ran(first) == ["late", "first", "pruned", "leaf", "other", "tuned"]
+
+
 def test_progress_says_what_is_done_running_and_left(make, store):
     steps = [make(f"step{i}") for i in range(4)]
     progress = Recorder(1)

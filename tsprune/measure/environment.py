@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,12 +13,20 @@ import torch
 
 import tsprune
 
+# A study asks for every step, and it does not change while a process lives.
+_version = lru_cache(version)
 _PACKAGES = ("torch", "torch-pruning", "numpy", "pandas", "papermill", "fvcore")
 
 
 def versions() -> dict[str, str]:
     """Versions of Python, tsprune and the packages that results depend on."""
-    return {"python": platform.python_version(), "tsprune": tsprune.__version__} | {p: version(p) for p in _PACKAGES}
+    return {"python": platform.python_version(), "tsprune": tsprune.__version__} | {p: _version(p) for p in _PACKAGES}
+
+
+@lru_cache
+def machine() -> tuple[str, str, str]:
+    """What times depend on: processor, accelerator, version of torch."""
+    return _processor(), _accelerator(), _version("torch")
 
 
 def environment() -> dict[str, str]:
@@ -27,7 +36,7 @@ def environment() -> dict[str, str]:
         "tsprune commit": _commit(),
         "processor": _processor(),
         "cores": str(os.cpu_count()),
-        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "accelerator": _accelerator(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
     return facts | {name: v for name, v in versions().items() if name not in facts}
@@ -46,6 +55,10 @@ def _commit() -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"unknown ({type(error).__name__})"
     return done.stdout.strip() if done.returncode == 0 else "unknown (not a git checkout)"
+
+
+def _accelerator() -> str:
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
 
 
 def _processor() -> str:

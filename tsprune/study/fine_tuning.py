@@ -14,7 +14,7 @@ from tsprune.study.pruning_steps import NMStep, PruneStep, StructuredStep
 from tsprune.study.result import Base, StudyResult, base_steps, common_tables, relative_to_dense, run_steps
 from tsprune.study.steps import Step, TrainStep
 from tsprune.study.store import Store
-from tsprune.study.sweep import can_narrow
+from tsprune.study.sweep import models_to_narrow
 from tsprune.study.tables import cell_columns
 from tsprune.study.tuning_steps import FineTuneStep, NarrowTuneStep
 
@@ -51,6 +51,7 @@ def fine_tune_steps(config: FineTuning, base: Base) -> tuple[Step, ...]:
     """Every arm but the dense one, for every dense model. All arms train equally long after the dense training, except
     the rewound one, which starts over and gets the dense training's epochs as well."""
     steps: list[Step] = []
+    narrow = models_to_narrow(base) if config.structured_densities else set()
     for trained in base.dense:
         recipe = trained.train.continued(config.fine_tune_epochs, config.fine_tune_learning_rate)
         again = trained.train.model_copy(update={"epochs": trained.train.epochs + config.fine_tune_epochs})
@@ -72,7 +73,7 @@ def fine_tune_steps(config: FineTuning, base: Base) -> tuple[Step, ...]:
                 NMStep(trained=trained),
                 FineTuneStep(**shared, structure="2:4", densities=[0.5], train=recipe),
             ]
-        for density in sorted(config.structured_densities, reverse=True) if can_narrow(trained) else ():
+        for density in sorted(config.structured_densities, reverse=True) if trained.model in narrow else ():
             steps += [
                 StructuredStep(trained=trained, density=density),
                 NarrowTuneStep(trained=trained, density=density, train=recipe),

@@ -130,6 +130,17 @@ def _missing(steps: Iterable[Step], rows: dict, store: Store, progress: Progress
     return todo
 
 
+def _longest_chains_first(todo: dict[str, Step]) -> dict[str, Step]:
+    """The order to start in: trainings that whole chains of steps wait for go before steps that nobody needs, so that
+    small ones are left to keep all workers busy to the end. Else as given."""
+    chain = dict.fromkeys(todo, 0)
+    for key, step in reversed(todo.items()):  # needs stand before the steps that need them
+        for need in step.needs:
+            if need.key in chain:
+                chain[need.key] = max(chain[need.key], chain[key] + 1)
+    return {key: todo[key] for key in sorted(todo, key=chain.get, reverse=True)}
+
+
 class _Run:
     """State of one run: what waits, what is in flight, what is done."""
 
@@ -143,7 +154,7 @@ class _Run:
         self.news: list[str] = []
 
     def all(self, todo: dict[str, Step], rows: dict[str, dict]) -> dict[str, dict]:
-        waiting, done = dict(todo), dict(rows)
+        waiting, done = _longest_chains_first(todo), dict(rows)
         try:
             while waiting or self.flying or self.suspects:
                 self._refuse_orphans(waiting, done)

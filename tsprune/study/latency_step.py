@@ -27,7 +27,6 @@ class LatencyStep(Step):
     repeats: int = 30
 
     def identity(self) -> dict:
-        machine = measure.environment()
         return {
             "step": self.kind,
             "version": RESULTS_VERSION,
@@ -35,7 +34,7 @@ class LatencyStep(Step):
             "batch_sizes": list(self.batch_sizes),
             "threads": self.threads,
             "repeats": self.repeats,
-            "machine": [machine["processor"], machine["accelerator"], machine["torch"]],
+            "machine": list(measure.machine()),
         }
 
     @property

@@ -20,6 +20,7 @@ from tsprune import measure
 from tsprune.data import Splits, Windows, load_table, make_splits
 from tsprune.errors import UserError
 from tsprune.models import create_model, load_checkpoint, save_checkpoint
+from tsprune.models.base import model_class
 from tsprune.pruners import layer_densities
 from tsprune.study.interruption import Interruptible
 from tsprune.study.store import Store
@@ -309,6 +310,5 @@ def train_step(
 ) -> TrainStep:
     """A :class:`TrainStep` with everything resolved: the device named, the model's config complete and checked."""
     recipe = recipe.model_copy(update={"device": resolve_device(recipe.device).type})
-    with torch.device("meta"):
-        full = create_model(model, **_geometry(data), **hyper).config.model_dump(mode="json")
+    full = model_class(model).Config.parse(_geometry(data) | hyper, where=model).model_dump(mode="json")
     return TrainStep(data=data, model=model, hyper=full, train=recipe, seed=seed, fraction=fraction)

@@ -15,7 +15,7 @@ from tsprune.study.pruning_steps import DepGraphStep, NMStep, PruneStep, Structu
 from tsprune.study.result import Base, StudyResult, base_steps, common_tables, relative_to_dense, run_steps
 from tsprune.study.steps import TrainStep
 from tsprune.study.tables import cell_columns
-from tsprune.study.why import why_steps
+from tsprune.study.why import repeat_last, why_steps
 
 TOLERANCES = (0.0, 0.05, 0.10)
 
@@ -57,11 +57,12 @@ def prune_steps(config: PruningSweep, base: Base) -> tuple[PruneStep, ...]:
 def structure_steps(config: PruningSweep, base: Base) -> tuple[Structure, ...]:
     """2:4, structured pruning and the paper's protocol, for every dense model that has widths to narrow (DLinear has
     none)."""
+    narrow = models_to_narrow(base)
     steps: list[Structure] = []
     for trained in base.dense:
         if config.two_of_four:
             steps.append(NMStep(trained=trained))
-        if can_narrow(trained):
+        if trained.model in narrow:
             for kind in (StructuredStep, DepGraphStep) if config.depgraph_paper else (StructuredStep,):
                 steps += [
                     kind(trained=trained, density=density)
@@ -87,11 +88,15 @@ def latency_steps(
     return tuple(step for step in steps if len(step.of) > 1)
 
 
-def can_narrow(trained: TrainStep) -> bool:
-    """Whether the model has a width that structured pruning may narrow."""
-    with torch.device("meta"):
-        axes = create_model(trained.model, **trained.hyper).axes()
-    return any(axis.fixed is None for axis in axes)
+def models_to_narrow(base: Base) -> set[str]:
+    """The models with a width that structured pruning may narrow."""
+    found = set()
+    for name, trained in {trained.model: trained for trained in base.dense}.items():
+        with torch.device("meta"):
+            axes = create_model(name, **trained.hyper).axes()
+        if any(axis.fixed is None for axis in axes):
+            found.add(name)
+    return found
 
 
 def run_sweep(
@@ -108,7 +113,8 @@ def run_sweep(
     pruned, others = prune_steps(config, base), structure_steps(config, base)
     timed = latency_steps(config, base, pruned, others)
     own = (*base.naive, *base.dense, *pruned, *others, *timed)
-    rows = run_steps((*own, *why_steps(config)[0]), config, make_executor, progress)
+    why = why_steps(config)[0]
+    rows = run_steps((*own, *repeat_last(why, config).values(), *why), config, make_executor, progress)
     rows = {step.key: rows[step.key] for step in own}
     cells = _cells(base, pruned, rows, config)
     structures = _structures(others, rows, cells)
@@ -117,7 +123,7 @@ def run_sweep(
         "one-shot magnitude, unstructured, no retraining; every weight tensor of two or more dimensions"
     )
     if others:
-        unable = sorted({step.model for step in base.dense if not can_narrow(step)})
+        unable = sorted(set(config.models) - models_to_narrow(base))
         common["protocol"]["2:4 and structured"] = (
             "one-shot magnitude, 2 of each 4 along the input; widths narrowed together by group L2 importance, one "
             "ranking over the model, solved for the share of parameters"

@@ -95,6 +95,11 @@ def why_steps(config: PruningSweep) -> tuple[tuple[SensitivityStep, ...], tuple[
     return steps, tuple(notes)
 
 
+def repeat_last(steps: tuple[SensitivityStep, ...], config: PruningSweep) -> dict[str, NaiveStep]:
+    """By the key of each step, the naive forecast of its windows that its dense model is held against."""
+    return {step.key: NaiveStep(data=step.trained.data, model="RepeatLast", train=config.recipe()) for step in steps}
+
+
 def run_why(
     config: PruningSweep,
     cells: pd.DataFrame,
@@ -104,7 +109,7 @@ def run_why(
 ) -> WhyResult:
     """Run what is missing and gather the tables; ``cells`` are those of ``run_sweep(config)``, for their test MSE."""
     steps, notes = why_steps(config)
-    naive = {step.key: NaiveStep(data=step.trained.data, model="RepeatLast", train=config.recipe()) for step in steps}
+    naive = repeat_last(steps, config)
     rows = run_steps((*naive.values(), *(step.trained for step in steps), *steps), config, make_executor, progress)
     standing = pd.DataFrame(
         {
