@@ -14,7 +14,7 @@ from tsprune.models import create_model, list_models
 from tsprune.pruners import DENSITIES, structured_prune
 from tsprune.pruners.cost import Cost, count
 from tsprune.pruners.importance import axis_scores
-from tsprune.pruners.structured import best_units, removal_order, solve
+from tsprune.pruners.structured import best_units, finest, removal_order, solve
 
 PRUNABLE = [name for name in list_models(trainable=True) if small_model(name).axes()]
 
@@ -161,16 +161,32 @@ def test_a_target_out_of_reach_names_the_floor_and_its_group():
     assert all(g.after == -(-g.before * 3 // 4) for g in narrowest)
 
 
-def test_a_target_between_two_whole_units_names_the_group_that_is_too_coarse():
+@pytest.mark.parametrize("target", [0.3, 0.2])
+def test_a_target_between_two_whole_units_names_the_group_that_is_too_coarse(target):
     model = model_of("PatchTST", 8, d_ff=16, n_heads=2)
-    result = structured_prune(model, example(model, 2), 0.512)
-    assert abs(result.achieved - 0.512) > 0.01
+    result = structured_prune(model, example(model, 2), target)
+    assert abs(result.achieved - target) > 0.01
     assert (
         result.floor.startswith(f"{result.achieved:.4f} is as close as whole units come")
         and "'d_model'" in result.floor
     )
     share = float(result.floor.split(" is ")[-1].split("%")[0]) / 100
-    assert share > 2 * abs(result.achieved - 0.512) - 1e-3, "else one more unit would have come closer"
+    assert share > 2 * abs(result.achieved - target) - 1e-3, "else one more unit would have come closer"
+
+
+def test_what_a_coarse_unit_took_too_much_is_given_back_in_finer_ones():
+    model = model_of("PatchTST", 8, d_ff=16, n_heads=2)
+    result = structured_prune(model, example(model, 2), 0.512)
+    assert result.achieved == pytest.approx(0.512, abs=0.01) and result.floor is None
+
+
+def test_the_next_unit_is_one_to_go_or_one_to_come_back():
+    cost = Cost([10, 1], [[1, 0], [0, 1]], 2)
+    names = ["wide", "fine"]
+    assert "width 7 of 'fine', is 2.5% of all" in finest(cost, [3, 10], [2, 7], [1, 1], names)
+    assert "width 2 of 'wide', is 25.0% of all" in finest(cost, [3, 10], [2, 1], [1, 1], names)
+    # The lowest widths, and less is left than was asked for: what could come back is named.
+    assert "width 1 of 'wide', is 25.0% of all" in finest(cost, [3, 10], [1, 10], [3, 10], names)
 
 
 def test_a_model_with_nothing_to_remove_keeps_its_horizon():
@@ -262,6 +278,7 @@ def test_no_single_unit_would_come_closer(widths, constants, target, seed):
     goal = target * cost(widths)
     error = abs(cost(found) - goal)
     for axis in range(n):
-        fewer = [width - (i == axis) for i, width in enumerate(found)]
-        if fewer[axis] >= 1:
-            assert error <= abs(cost(fewer) - goal) + 1e-3 * cost(widths) + 1e-9
+        for step in (-1, 1):
+            other = [width + step * (i == axis) for i, width in enumerate(found)]
+            if 1 <= other[axis] <= widths[axis]:
+                assert error <= abs(cost(other) - goal) + 1e-3 * cost(widths) + 1e-9

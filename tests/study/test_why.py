@@ -65,7 +65,7 @@ def test_one_group_carries_all_of_the_loss_and_the_dead_weights_are_counted(conf
     )
     assert (done.result["weights"], done.result["dead"]) == (4 * size, 2 * size)
     assert done.result["near_zero"] == size + small
-    assert done.result["mse_relative_without_free"] == pytest.approx(1, abs=1e-4)
+    assert done.result["mse_relative_without_free"] == pytest.approx(1, abs=1e-3)
 
     curves = pd.DataFrame(done.detail["curves"]).set_index(["group", "density_asked"])
     assert (curves.loc[["silenced", "unused"], "mse_relative"] == 1).all()
@@ -273,13 +273,13 @@ def test_from_the_sweep_to_the_conditions_on_two_datasets(config, threads, tmp_p
     csv = tmp_path / "mine.csv"
     stamps = pd.date_range("2024-01-01", periods=700, freq="h").astype(str)
     csv.write_text("date,load\n" + "".join(f"{s},{math.sin(i / 4) + i / 200:.4f}\n" for i, s in enumerate(stamps)))
-    both = config.model_copy(update={"why_datasets": [str(csv), "synthetic"], "seeds": [1, 2]})
+    both = config.model_copy(update={"why_datasets": [str(csv), "synthetic_short"], "seeds": [1, 2]})
     sweep = run_sweep(both, make_executor=threads, progress=Recorder())
     why = run_why(both, sweep.cells, make_executor=threads, progress=Recorder())
     assert why.failures == 0
-    assert why.conditions["dataset"].unique().tolist() == ["synthetic", "mine"]  # each once
+    assert why.conditions["dataset"].unique().tolist() == ["synthetic_short", "mine"]  # each once
     assert len(why.cells) == 2 * 2 * 2  # datasets, scopes, densities below 1
-    own = why.cells[why.cells["dataset"] == "synthetic"].merge(
+    own = why.cells[why.cells["dataset"] == "synthetic_short"].merge(
         sweep.cells, on=["model", "scope", "density_asked", "seed"], suffixes=("", "_sweep")
     )
     assert own["mse_relative_test"].tolist() == own["mse_relative_sweep"].tolist()
@@ -295,10 +295,10 @@ def test_from_the_sweep_to_the_conditions_on_two_datasets(config, threads, tmp_p
 
 def test_a_dataset_that_cannot_be_had_is_left_out_and_said(config, monkeypatch):
     table = config.load_data()
-    others = {"synthetic": table, "Traffic": replace(table, stands_in_for="Traffic")}
+    others = {"synthetic_short": table, "Traffic": replace(table, stands_in_for="Traffic")}
     monkeypatch.setattr(PruningSweep, "load_data", lambda self: others[self.dataset])
     steps, notes = why_steps(config.model_copy(update={"why_datasets": ["Traffic"]}))
-    assert {step.trained.data.label for step in steps} == {"synthetic"}
+    assert {step.trained.data.label for step in steps} == {"synthetic_short"}
     assert notes == ("Traffic could not be had and is left out.",)
 
 

@@ -281,6 +281,17 @@ _ENTRIES = (
         page="tsprune/data/synthetic.py",
         defects=("made up: numbers from it say nothing about real data",),
     ),
+    Entry(
+        name="synthetic_short",
+        source=None,
+        rows=synthetic.SHORT,
+        columns=len(synthetic.COLUMNS),
+        time_step=synthetic.STEP,
+        split=SHARES,
+        licence="MIT (part of tsprune)",
+        page="tsprune/data/synthetic.py",
+        defects=("the beginning of synthetic, for tests: made up too",),
+    ),
 )
 
 CATALOG: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-ROWS, STEP, START, SEED = 17_420, "1h", "2016-07-01", 20160701
+ROWS, SHORT, STEP, START, SEED = 17_420, 3_000, "1h", "2016-07-01", 20160701
 COLUMNS = ("load_1", "load_2", "load_3", "load_4", "load_5", "load_6", "OT")
 _DAY, _WEEK, _YEAR = 24, 7 * 24, 365.25 * 24
 

@@ -115,12 +115,12 @@ def load_table(
         if value != unset:
             raise UserError(f"{option} = '{value}' is for a CSV of your own; the catalogue says how {name} is treated")
     if entry.source is None:
-        return _synthetic(columns)
+        return _synthetic(entry, columns)
     try:
         found, content = obtain(entry)
     except DataUnavailable:
         if fallback_to_synthetic:
-            return _synthetic(None, stands_in_for=entry.name)
+            return _synthetic(CATALOG["synthetic"], None, stands_in_for=entry.name)
         raise
     return _known(entry, str(found), content, raw, columns)
 
@@ -276,9 +276,8 @@ def _chosen(
     return frame.copy(), []
 
 
-def _synthetic(columns: Sequence[str] | None, stands_in_for: str | None = None) -> Table:
-    entry = CATALOG["synthetic"]
-    values, dates, names = synthetic_frame()
+def _synthetic(entry: Entry, columns: Sequence[str] | None, stands_in_for: str | None = None) -> Table:
+    values, dates, names = synthetic_frame(entry.rows)
     frame, notes = _chosen(pd.DataFrame(values, columns=list(names)), columns, entry.name, entry.split)
     return Table(
         name=entry.name,

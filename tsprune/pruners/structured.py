@@ -120,7 +120,8 @@ def structured_prune(
         reason = largest(narrow, names + fixed, by, example_inputs)
         floor = f"{achieved:.4f} is the least at max_ratio = {max_ratio}: {reason}"
     elif abs(achieved - target) > ON_TARGET:
-        floor = f"{achieved:.4f} is as close as whole units come: {finest(costs[by], before, after, lowest, names)}"
+        bounds = lowest if achieved > target else before
+        floor = f"{achieved:.4f} is as close as whole units come: {finest(costs[by], before, after, bounds, names)}"
     new = {axis.name: axis.width for axis in narrow.axes()}
     for name, width, low in zip(names, after, lowest, strict=True):
         if width == low:
@@ -178,7 +179,8 @@ def solve(cost: Cost, order: np.ndarray, before: Sequence[int], lowest: Sequence
     """Widths that leave the share ``target`` of the cost, by going along ``order`` as far as that allows.
 
     The next unit may be worth more than what is still missing: units further on that fit are taken until the rest is
-    below :data:`CLOSE`, and at last one more unit of any group if that comes closer.
+    below :data:`CLOSE`. At last one more unit of any group, with as much given back elsewhere as fits, if that comes
+    closer; no single unit more or less would then.
     """
     dense = cost(before)
     goal = target * dense
@@ -200,9 +202,31 @@ def solve(cost: Cost, order: np.ndarray, before: Sequence[int], lowest: Sequence
         if cost(widths) < goal:
             widths[axis] += 1
             too_much.add(axis)
-    one_less = [widths - unit for unit in np.eye(len(widths), dtype=int)]
-    allowed = [w for w in one_less if (w >= lowest).all()]
-    return min([widths, *allowed], key=lambda w: abs(cost(w) - goal)).tolist()
+
+    def filled_up(widths: np.ndarray) -> np.ndarray:
+        removable = widths - lowest
+        for axis in order[::-1]:  # the most important units that are gone come back first
+            if removable[axis] > 0:
+                removable[axis] -= 1
+                continue
+            widths[axis] += 1
+            if cost(widths) > goal:
+                widths[axis] -= 1
+        return widths
+
+    def error(widths: np.ndarray) -> float:
+        return abs(cost(widths) - goal)
+
+    def neighbours(widths: np.ndarray, units: np.ndarray) -> list[np.ndarray]:
+        return [w for w in widths + units if (w >= lowest).all() and (w <= before).all()]
+
+    unit = np.eye(len(widths), dtype=int)
+    found = min([widths, *map(filled_up, neighbours(widths, -unit))], key=error)
+    while True:
+        closer = min([found, *neighbours(found, np.concatenate([-unit, unit]))], key=error)
+        if closer is found:
+            return found.tolist()
+        found = closer
 
 
 def best_units(scores: Tensor, width: int) -> Tensor:
@@ -241,10 +265,13 @@ def forecast(model: nn.Module, inputs: Sequence[Tensor | None]) -> Tensor:
         model.train(was_training)
 
 
-def finest(cost: Cost, before: Sequence[int], after: Sequence[int], lowest: Sequence[int], names: Sequence[str]) -> str:
-    """The group whose next unit is worth least, in words."""
-    next_one = [i for i, (width, low) in enumerate(zip(after, lowest, strict=True)) if width > low]
-    worth = {i: cost(after) - cost([*after[:i], after[i] - 1, *after[i + 1 :]]) for i in next_one}
+def finest(cost: Cost, before: Sequence[int], after: Sequence[int], bounds: Sequence[int], names: Sequence[str]) -> str:
+    """The group whose next unit is worth least, in words: one to go or to come back, towards ``bounds``."""
+    worth = {}
+    for i, (width, bound) in enumerate(zip(after, bounds, strict=True)):
+        if width != bound:
+            changed = [*after[:i], width + (1 if bound > width else -1), *after[i + 1 :]]
+            worth[i] = abs(cost(changed) - cost(after))
     i = min(worth, key=worth.get)
     return (
         f"the next unit worth least, of the width {after[i]} of '{names[i]}', is {worth[i] / cost(before):.1%} of all"

@@ -31,7 +31,7 @@ MODEL_FILE = "model.safetensors"
 SCORES_FILE = "scores.safetensors"
 
 # Raised when the numbers of a step change their meaning: stored rows of older versions are then no longer found.
-RESULTS_VERSION = 2
+RESULTS_VERSION = 3
 
 # Windows on which a parameter must have an effect to count as live: a ReLU unit may be silent on a few.
 _LIVE_WINDOWS = 32
