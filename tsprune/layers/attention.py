@@ -130,8 +130,10 @@ class LengthFirstAttention(FullAttention):
         # The heads of all samples are one axis, that of a batched product: nothing is unfolded and folded for it.
         length, batch = q.shape[:2]
         heads, e = batch * self.n_heads, self.head_dim
-        q, k, v = (x.view(x.shape[0], heads, e).transpose(0, 1) for x in (q * self.scale, k, v))
-        weights = torch.bmm(k, q.transpose(1, 2)).transpose(0, 1).softmax(0)
+        q, k, v = (x.view(x.shape[0], heads, e).transpose(0, 1) for x in (q, k, v))
+        # A product that is scaled as it is computed; nothing is added to it (beta).
+        scores = torch.baddbmm(q.new_empty(1), k, q.transpose(1, 2), beta=0, alpha=self.scale)
+        weights = scores.transpose(0, 1).softmax(0)
         mixed = torch.bmm(self.dropout.thin(weights).permute(1, 2, 0), self.dropout.make_up(v))
         return mixed.transpose(0, 1).reshape(length, batch, self.n_heads * e)
 

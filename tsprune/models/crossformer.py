@@ -72,12 +72,12 @@ class TwoStageAttention(nn.Module):
         x = self.norm1(x + self.dropout(self.time(x, x)))
         x = self.norm2(x + self.dropout(self.mlp1(x)))
         # (channels, segments * batch, d_model), moved once: three projections would each move a view of it.
-        x = x.unflatten(1, (batch, channels)).permute(2, 0, 1, 3).flatten(1, 2).contiguous()
+        x = x.view(segments, batch, channels, -1).permute(2, 0, 1, 3).flatten(1, 2).contiguous()
         queries = self.sender.query(self.routers).transpose(0, 1).repeat_interleave(batch, 1)  # for every sample
         collected = self.sender.out(self.sender.mix(queries, self.sender.key(x), self.sender.value(x)))
         x = self.norm3(x + self.dropout(self.receiver(x, collected)))
         x = self.norm4(x + self.dropout(self.mlp2(x)))
-        return x.unflatten(1, (segments, batch)).permute(1, 2, 0, 3).contiguous()
+        return x.view(channels, segments, batch, -1).permute(1, 2, 0, 3).contiguous()
 
     def stream(self) -> list[Slot]:
         """Where the width of ``x`` lies."""
