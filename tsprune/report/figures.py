@@ -285,7 +285,7 @@ def _heat_map(axes: Axes, panel: pd.DataFrame) -> mpl.image.AxesImage:
         for (y, x), value in np.ndenumerate(table.to_numpy()):
             ink = "#111111" if value > 0.5 else "#f5f5f5"
             text = axes.text(x, y, _cell_text(value), ha="center", va="center", fontsize=7.5, color=ink)
-            text.set_in_layout(False)  # hundreds of them, all within the panel: measuring each takes seconds
+            text.set_in_layout(False)  # hundreds of them, all within the panel
     return image
 
 
