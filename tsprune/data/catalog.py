@@ -270,27 +270,22 @@ _ENTRIES = (
         ),
         unit="MW",
     ),
-    Entry(
-        name="synthetic",
-        source=None,
-        rows=synthetic.ROWS,
-        columns=len(synthetic.COLUMNS),
-        time_step=synthetic.STEP,
-        split=SHARES,
-        licence="MIT (part of tsprune)",
-        page="tsprune/data/synthetic.py",
-        defects=("made up: numbers from it say nothing about real data",),
-    ),
-    Entry(
-        name="synthetic_short",
-        source=None,
-        rows=synthetic.SHORT,
-        columns=len(synthetic.COLUMNS),
-        time_step=synthetic.STEP,
-        split=SHARES,
-        licence="MIT (part of tsprune)",
-        page="tsprune/data/synthetic.py",
-        defects=("the beginning of synthetic, for tests: made up too",),
+    *(
+        Entry(
+            name=name,
+            source=None,
+            rows=rows,
+            columns=len(synthetic.COLUMNS),
+            time_step=synthetic.STEP,
+            split=SHARES,
+            licence="MIT (part of tsprune)",
+            page="tsprune/data/synthetic.py",
+            defects=(defect,),
+        )
+        for name, rows, defect in (
+            ("synthetic", synthetic.ROWS, "made up: numbers from it say nothing about real data"),
+            ("synthetic_short", synthetic.SHORT, "the beginning of synthetic, for tests: made up too"),
+        )
     ),
 )
 
