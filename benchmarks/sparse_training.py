@@ -26,7 +26,7 @@ from tsprune.models import create_model
 from tsprune.pruners.dynamic import Sparsity
 from tsprune.pruners.methods import METHODS, make_method
 from tsprune.pruners.pals import PALS
-from tsprune.study.sparse_step import SIGNAL_SHARE
+from tsprune.steps.sparse import SIGNAL_SHARE
 from tsprune.training import TrainConfig, evaluate, train
 
 MODELS = ("Transformer", "Informer", "iTransformer", "LSTM", "DLinear")

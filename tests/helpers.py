@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import torch
 
+from tsprune.engine.progress import Progress
+from tsprune.engine.step import Outcome, Step
+from tsprune.engine.store import Store
 from tsprune.errors import UserError
-from tsprune.study.progress import Progress
-from tsprune.study.steps import Outcome, Step
-from tsprune.study.store import Store
 
 
 class FakeStep(Step):

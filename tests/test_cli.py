@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tsprune import cli
-from tsprune.study.places import project_root
+from tsprune.places import project_root
 
 
 @pytest.fixture

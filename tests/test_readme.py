@@ -2,7 +2,7 @@
 
 import re
 
-from tsprune.study.places import project_root
+from tsprune.places import project_root
 
 ROOT = project_root()
 README = (ROOT / "README.md").read_text()

@@ -11,9 +11,9 @@ from importlib.metadata import version
 import pytest
 import yaml
 
-from tsprune.study import STUDIES
-from tsprune.study.places import project_root
-from tsprune.study.profiles import default_parameters
+from tsprune.parameters import default_parameters
+from tsprune.places import project_root
+from tsprune.study.registry import STUDIES
 
 ROOT = project_root()
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -29,10 +29,10 @@ def study(
 
     Exit status: 0 all well, 1 a notebook failed or a cell has no result (the report names it), 2 bad input.
     """
-    from tsprune.study.profiles import plan_profile
+    from tsprune.batch.profiles import plan_profile
 
     runs = plan_profile(profile, only=only, replaced=parameter, jobs=jobs, output=output)
-    from tsprune.study.notebooks import run_profile  # papermill and the plotting: not needed to refuse a parameter
+    from tsprune.batch.notebooks import run_profile
 
     if run_profile(runs):
         raise typer.Exit(1)

@@ -5,7 +5,7 @@ import pytest
 from IPython.display import Markdown
 
 from tsprune.errors import UserError
-from tsprune.report import failures_table
+from tsprune.report.failures import failures_table
 
 
 def read(cells: pd.DataFrame) -> tuple[pd.DataFrame, str]:

@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsprune.errors import UserError
-from tsprune.report.frames import density_labels, error_text, listed, need, need_limits, need_scopes, percent
+from tsprune.report.frames import need, need_scopes
+from tsprune.report.text import density_labels, error_text, listed, percent
+from tsprune.study.pruning_sweep.result import need_limits
 
 
 @given(st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=12))

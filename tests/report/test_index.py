@@ -4,8 +4,8 @@ from html.parser import HTMLParser
 import pytest
 
 from tsprune.errors import UserError
-from tsprune.report.html import ReportInfo
 from tsprune.report.index import write_index
+from tsprune.report.page import ReportInfo
 
 
 class Page(HTMLParser):

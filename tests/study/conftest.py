@@ -8,8 +8,9 @@ import pytest
 import yaml
 from helpers import Recorder
 
-from tsprune.study import PruningSweep, run_sweep
-from tsprune.study.places import project_root
+from tsprune.places import project_root
+from tsprune.study.pruning_sweep.cells import run_sweep
+from tsprune.study.pruning_sweep.config import PruningSweep
 
 
 @pytest.fixture

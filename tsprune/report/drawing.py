@@ -11,12 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from tsprune.report.frames import density_labels
+from tsprune.report.text import density_labels
 
 WIDTH = 9.6
 """Width of every figure in inches: 960 pixels on a screen."""
+
 MARKERS = "osD^vPX<>p"
+
 INK = "#333333"
+
 # The colour-blind palette of seaborn, the two weakest tones (yellow, light pink) last.
 COLOURS = [sns.color_palette("colorblind")[i] for i in (0, 1, 2, 3, 4, 9, 5, 7, 6, 8)]
 

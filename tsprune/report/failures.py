@@ -4,8 +4,9 @@ import pandas as pd
 from IPython.display import Markdown
 from pandas.io.formats.style import Styler
 
-from tsprune.report.frames import density_labels, need, percent
+from tsprune.report.frames import need
 from tsprune.report.tables import styled
+from tsprune.report.text import density_labels, percent
 
 _FACETS = {
     "structure": "structure",
@@ -18,6 +19,7 @@ _FACETS = {
     "seed": "seed",
 }
 """What tells cells apart beside model and horizon, where a study has it, and what the table calls it."""
+
 _LONGEST = 240
 """A reason of more characters is cut: the cause stands first, the store has all of it."""
 

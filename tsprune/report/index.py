@@ -7,8 +7,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tsprune.errors import UserError
-from tsprune.report.html import TEMPLATES, ReportInfo
-from tsprune.report.words import describe_parameters
+from tsprune.report.page import TEMPLATES, ReportInfo
+from tsprune.report.text import describe_parameters
 
 
 def write_index(folder: str | Path, infos: Sequence[ReportInfo]) -> Path:

@@ -1,0 +1,141 @@
+"""Each step once, in order of need; failures are rows; damage and dead workers are survived."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from helpers import FakeStep, Recorder, TimedStep
+
+from tsprune.engine.executors import local_processes
+from tsprune.engine.grid import run_grid
+from tsprune.engine.store import Store
+
+
+@pytest.fixture
+def make(tmp_path):
+    log = tmp_path / "log"
+    log.touch()
+    return lambda name, act="ok", after=(), **more: FakeStep(name=name, log=str(log), act=act, after=after, **more)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def run(steps, store, progress=None, executor=None, jobs=2):
+    return run_grid(
+        steps,
+        store,
+        make_executor=executor or (lambda: ThreadPoolExecutor(jobs)),
+        jobs=jobs,
+        progress=progress or Recorder(jobs),
+    )
+
+
+def ran(step) -> list[str]:
+    return Path(step.log).read_text().split()
+
+
+def test_a_shared_need_runs_once_and_first_and_nothing_runs_twice(make, store):
+    dense = make("dense")
+    cells = [make(f"cell{i}", after=(dense,)) for i in range(5)]
+    rows = run(cells, store)
+    assert set(rows) == {c.key for c in cells}
+    assert ran(dense)[0] == "dense"
+    assert sorted(ran(dense)) == ["cell0", "cell1", "cell2", "cell3", "cell4", "dense"]
+    assert run([dense, *cells], store).keys() == {dense.key, *rows}
+    assert len(ran(dense)) == 6
+
+
+def test_failures_are_rows_and_the_study_goes_on(make, store):
+    steps = [make("a", "error"), make("b", "user-error"), make("c", "diverge"), make("d")]
+    steps.append(make("e", after=(steps[0],)))
+    steps.append(make("f", after=(steps[2],)))
+    rows = run(steps, store)
+    state = {rows[s.key]["protocol"]["name"]: (rows[s.key]["status"], rows[s.key]["reason"]) for s in steps}
+    assert state == {
+        "a": ("failed", "ZeroDivisionError: as told"),
+        "b": ("failed", "a clear line"),
+        "c": ("diverged", "at step 3"),
+        "d": ("ok", None),
+        "e": ("failed", "needs a, which failed: ZeroDivisionError: as told"),
+        "f": ("failed", "needs c, which diverged: at step 3"),
+    }
+    assert "ZeroDivisionError" in store.artifact(steps[0].key, "traceback.txt").read_text()
+    # A failed step is tried again; one that diverged would diverge again, and is not.
+    before = ran(steps[0])
+    run(steps, store)
+    assert sorted(ran(steps[0])[len(before) :]) == ["a", "b"]
+
+
+def test_a_damaged_row_is_named_and_computed_again(make, store):
+    steps = [make("a"), make("b")]
+    rows = run(steps, store)
+    path = store.folder(steps[0].key) / "row.json"
+    path.write_text(path.read_text().replace("0.14", "0.15"))
+    progress = Recorder()
+    assert run(steps, store, progress) | {} == {
+        k: v | {"cost": w["cost"]} for (k, v), w in zip(rows.items(), run(steps, store).values(), strict=True)
+    }
+    assert any("damaged" in line and str(path) in line for line in progress.news)
+    assert ran(steps[0]) == ["a", "b", "a"] or ran(steps[0]) == ["b", "a", "a"]
+
+
+def test_a_damaged_artifact_is_computed_again_when_something_needs_it(make, store):
+    dense = make("dense")
+    run([dense], store)
+    (store.folder(dense.key) / "manifest.json").write_text("{}")
+    progress = Recorder()
+    cell = make("cell", after=(dense,))
+    assert run([cell], store, progress)[cell.key]["status"] == "ok"
+    assert ran(dense) == ["dense", "dense", "cell"]
+    assert any("damaged" in line for line in progress.news)
+
+
+def test_a_dying_worker_costs_its_own_step_only(make, store):
+    steps = [make("a"), make("killer", "die"), make("b"), make("c")]
+    progress = Recorder(2)
+    rows = run(steps, store, progress, executor=local_processes(2))
+    assert [rows[s.key]["status"] for s in steps] == ["ok", "failed", "ok", "ok"]
+    assert "worker process died" in rows[steps[1].key]["reason"]
+    assert any("run again, alone" in line for line in progress.news)
+
+
+def test_what_a_long_chain_waits_for_starts_first(make, store):
+    first, late = make("first"), make("late")
+    pruned = make("pruned", after=(late,))
+    steps = [first, make("leaf", after=(first,)), make("other"), make("tuned", after=(pruned,))]
+    run(steps, store, jobs=1)
+    assert ran(first) == ["late", "first", "pruned", "leaf", "other", "tuned"]
+
+
+def test_progress_says_what_is_done_running_and_left(make, store):
+    steps = [make(f"step{i}") for i in range(4)]
+    progress = Recorder(1)
+    run(steps, store, progress, jobs=1)
+    assert "0/4 done" in progress.news[0]
+    assert "1/4 done, 1 running, 2 waiting" in progress.news[1]
+    assert "about" in progress.news[1]
+    assert "4/4 done" in progress.news[-1]
+    again = Recorder(1)
+    run(steps, store, again, jobs=1)
+    assert "4 steps, 4 of them in the store" in again.news[0]
+
+
+def test_a_step_that_measures_time_has_the_machine_to_itself(make, store):
+    others = [make(f"o{i}", seconds=0.05) for i in range(3)]
+    alone = [TimedStep(name=f"t{i}", log=others[0].log, after=(others[0],)) for i in range(2)]
+    run([alone[0], others[0], alone[1], *others[1:]], store, jobs=3)
+    assert ran(others[0])[-2:] == ["t0", "t1"]
+    spans = sorted(tuple(store.row(step.key)["result"].values()) for step in alone)
+    assert spans[0][1] <= spans[1][0]
+
+
+@pytest.mark.parametrize("act", ["memory", "torch-memory"])
+def test_running_out_of_memory_is_a_row_of_its_kind_and_says_how_much_was_asked_for(make, store, act):
+    step = make("big", act)
+    row = run([step], store)[step.key]
+    assert row["status"] == "out of memory"
+    if act == "torch-memory":
+        assert "4611686018427387904" in row["reason"]

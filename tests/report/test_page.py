@@ -1,0 +1,266 @@
+import base64
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from io import BytesIO
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
+
+from tsprune.errors import UserError
+from tsprune.report.markdown import formula
+from tsprune.report.page import THUMBNAIL, is_long, printed, read_info, render_notebook
+
+
+def png(width=960, height=400):
+    buffer = BytesIO()
+    Image.new("RGB", (width, height), "steelblue").save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def shown(mime, data, **metadata):
+    return new_output("display_data", data={mime: data, "text/plain": "<object>"}, metadata=metadata)
+
+
+def code(source, *outputs, tags=(), **metadata):
+    return new_code_cell(source, outputs=list(outputs), metadata={"tags": list(tags), **metadata})
+
+
+FAILURE = new_output(
+    "error", ename="UserError", evalue="unknown model 'X'", traceback=["\x1b[31mUserError\x1b[0m: unknown <model> 'X'"]
+)
+
+
+@pytest.fixture
+def cells():
+    """A whole small report: prose, formulas, parameters, messages, verdict, figure, table."""
+    return [
+        new_markdown_cell(
+            "# How *far*?\n\nKept: $d = 0.8^i$, and $\\begin{x}$ is beyond mathtext.\n\n$$\\frac{1}{N}$$"
+        ),
+        code('dataset = "ETTh1"  # a name\nseeds: list = [1, 2]\nepochs = -1', tags=["parameters"]),
+        code("seeds = [3]\n", tags=["injected-parameters"]),
+        code(
+            "fit()", new_output("stream", name="stderr", text="  0%|   | 0/3\r 50%|#  | 2/3 [00:01, 1.2it/s]\nbeware\n")
+        ),
+        code("verdict()", shown("text/markdown", "**A** holds to 0.41. Not **B**."), tags=["verdict"]),
+        code("figure()", shown("image/png", png(), **{"image/png": {"alt": "A & B", "width": 480}}), tags=["figure"]),
+        new_markdown_cell("## Errors\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n### Detail & more\n\n## Errors"),
+        code("table()", shown("text/html", "<table><tr><td>0.449</td></tr></table>")),
+        code("other()", shown("image/png", png(30, 30))),
+        code("print()", new_output("stream", name="stdout", text="\n".join(f"line {i}" for i in range(40)))),
+    ]
+
+
+@pytest.fixture
+def render(tmp_path):
+    def build(cells, metadata=None, **kwargs):
+        notebook = new_notebook(cells=cells, metadata=metadata or {})
+        nbformat.write(notebook, tmp_path / "01_sweep.ipynb")
+        info = render_notebook(tmp_path / "01_sweep.ipynb", tmp_path / "out" / "01_sweep.html", **kwargs)
+        return info, (tmp_path / "out" / "01_sweep.html").read_text(encoding="utf-8")
+
+    return build
+
+
+class Page(HTMLParser):
+    """What a browser would ask for, the ids, the headings, and how deep every element is folded."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.requests, self.ids, self.links, self.headings, self.images, self.tags = [], [], [], [], [], []
+        self.feed(text)
+        self.requests += re.findall(r"url\(([^)]*)\)|@import\s+([^;]+)", re.sub(r"base64,[\w+/=]*", "", text))
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.tags.append((tag, values))
+        self.requests += [v for k, v in attrs if k in ("src", "srcset", "data", "poster", "action")]
+        if tag == "a":
+            self.links.append(values.get("href", ""))
+        elif "href" in values:
+            self.requests.append(values["href"])
+        if "id" in values:
+            self.ids.append(values["id"])
+        if re.fullmatch(r"h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag == "img":
+            self.images.append(values)
+
+
+def test_it_asks_no_host_for_anything(render, cells):
+    cells.append(new_markdown_cell("![a plot](https://example.org/p.png) [a link](https://example.org)"))
+    page = Page(render(cells)[1])
+    assert page.images
+    assert [r for r in page.requests if not r.startswith("data:")] == []
+    policy = next(v["content"] for tag, v in page.tags if tag == "meta" and "http-equiv" in v)
+    assert "default-src 'none'" in policy and "img-src data:" in policy
+
+
+def test_contents_lead_to_every_section(render, cells):
+    text = render(cells)[1]
+    page = Page(text)
+    assert [link for link in page.links if link.startswith("#")][1:] == ["#errors", "#detail-more", "#errors-2"]
+    assert {"errors", "detail-more", "errors-2"} <= set(page.ids)
+    assert len(set(page.ids)) == len(page.ids)
+    assert page.headings[0] == 1 and page.headings.count(1) == 1
+    assert all(later - sooner <= 1 for sooner, later in zip(page.headings, page.headings[1:], strict=False))
+    assert '<a href="#detail-more">Detail &amp; more</a>' in text
+
+
+def test_code_is_folded_with_a_switch_for_all(render, cells):
+    page = Page(render(cells)[1])
+    folded = [v for tag, v in page.tags if tag == "details" and v.get("class") == "source"]
+    assert len(folded) == 8
+    assert not any("open" in v for v in folded)
+    switch = next(v for tag, v in page.tags if tag == "button")
+    assert switch["aria-pressed"] == "false"
+    assert "hidden" in switch, "without scripts there is no switch that does nothing"
+    assert ("html", {"lang": "en"}) in page.tags
+    assert any(v.get("name") == "viewport" for tag, v in page.tags if tag == "meta")
+
+
+def test_pictures_are_embedded_with_words_for_those_who_cannot_see_them(render, cells):
+    alts = [image["alt"] for image in Page(render(cells)[1]).images]
+    assert alts == ["d = 0.8^i", "\\frac{1}{N}", "A & B", "Figure of Errors"]
+
+
+def test_wide_things_scroll_in_a_box_of_their_own(render, cells):
+    text = render(cells)[1]
+    for table in re.finditer("<table", text):
+        box = text[text.rindex("<div", 0, table.start()) : table.start()]
+        assert "scroll" in box and 'tabindex="0"' in box and "</div" not in box
+
+
+def test_progress_bars_and_long_prints_are_no_wall_of_text(render, cells):
+    text = render(cells)[1]
+    assert "it/s" not in text and "beware" in text
+    assert "<summary>Messages (1 lines)</summary>" in text
+    assert "<summary>Printed (40 lines)</summary>" in text
+
+
+def test_size_is_small(render, cells):
+    assert len(re.sub(r"base64,[\w+/=]*", "", render(cells)[1])) < 40_000
+
+
+def test_info_says_what_an_index_needs(render, cells, tmp_path):
+    run = {"papermill": {"end_time": "2024-05-06T07:08:09.123456+00:00", "duration": 83.4}}
+    info, text = render(cells, run)
+    assert (info.title, info.headline, info.status) == ("How far?", "A holds to 0.41.", "ok")
+    assert info.parameters == {"dataset": "ETTh1", "seeds": [3], "epochs": -1}
+    assert (info.failed_cell, info.error, info.seconds) == (None, None, 83.4)
+    assert info.date.isoformat().startswith("2024-05-06T07:08:09")
+    assert "06 May 2024, 07:08 UTC" in text and "ran 1 min 23 s" in text
+    assert "dataset ETTh1 · seeds 3 · epochs -1" in text
+    assert info.thumbnail.startswith("data:image/png;base64,")
+    with Image.open(BytesIO(base64.b64decode(info.thumbnail.split(",")[1]))) as picture:
+        assert picture.size == (THUMBNAIL, 200)
+    assert read_info(tmp_path / "01_sweep.ipynb", info.html) == info
+    assert render(cells, run, title="Mine")[0].title == "Mine"
+
+
+def test_parameters_that_are_no_literals_do_not_stop_a_report(render):
+    assert render([code("a = 1 + len('x')\nb = 2", tags=["parameters"])])[0].parameters == {"a": "1 + len('x')", "b": 2}
+    info, _ = render([code("a = ", FAILURE, tags=["parameters"])])
+    assert (info.parameters, info.status) == ({}, "failed")
+
+
+def test_a_tall_figure_gives_a_thumbnail_of_its_top(render):
+    info, _ = render([code("f()", shown("image/png", png(400, 4000)), tags=["figure"])])
+    with Image.open(BytesIO(base64.b64decode(info.thumbnail.split(",")[1]))) as picture:
+        assert picture.size == (THUMBNAIL, THUMBNAIL * 3 // 4)
+
+
+def test_a_notebook_that_failed_shows_the_failing_cell_on_top(render, cells):
+    note = new_markdown_cell("An Exception was encountered", metadata={"tags": ["papermill-error-cell-tag"]})
+    info, text = render([note, *cells[:4], code("build('X')", FAILURE), code("never()")])
+    assert (info.status, info.failed_cell, info.error) == ("failed", 4, "UserError: unknown model 'X'")
+    assert info.headline == "" and info.thumbnail is None
+    box, rest = text.split("</section>", 1)
+    assert "failed in code cell 4" in box and "unknown model" in box and "build" in box
+    assert "unknown &lt;model&gt;" in box, "the traceback is there, escaped"
+    assert text.index("failed in code cell 4") < text.index("<h1")
+    assert 'href="#cell-4"' in box and 'id="cell-4"' in rest
+    assert "An Exception was encountered" not in text
+    assert [r for r in Page(text).requests if not r.startswith("data:")] == []
+
+
+def test_a_kernel_that_died_without_an_error_is_a_failure_too(render):
+    info, text = render([code("a()", papermill={"status": "completed"}), code("b()", papermill={"status": "running"})])
+    assert (info.status, info.failed_cell) == ("failed", 2)
+    assert "the kernel stopped" in info.error and "the kernel stopped" in text
+
+
+def test_an_error_that_was_meant_is_none(render):
+    assert render([code("x", FAILURE, tags=["raises-exception"])])[0].status == "ok"
+
+
+def test_a_notebook_without_a_heading_gets_a_title(render):
+    info, text = render([new_markdown_cell("only prose")])
+    assert info.title == "01 sweep"
+    assert "<h1>01 sweep</h1>" in text
+
+
+def test_what_is_no_notebook_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"notebook '.*none\.ipynb' does not exist"):
+        render_notebook(tmp_path / "none.ipynb", tmp_path / "x.html")
+    (tmp_path / "bad.ipynb").write_text("not json")
+    with pytest.raises(UserError, match="is not a Jupyter notebook"):
+        render_notebook(tmp_path / "bad.ipynb", tmp_path / "x.html")
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_formulas_are_drawn_or_stand_as_source():
+    drawn = formula(r"\alpha_i < 1")
+    assert drawn.startswith("<img") and 'alt="\\alpha_i &lt; 1"' in drawn and "data:image/svg+xml" in drawn
+    assert formula(r"\unknown{x} < 1") == '<code class="math">\\unknown{x} &lt; 1</code>'
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("a\rb\rc\n", "c"),
+        ("done 100%|####| 3/3 [00:01<00:00, 2.1it/s]\nkept\n", "kept"),
+        ("a <b>\n", "a &lt;b&gt;"),
+        ("40% of the weights\n", "40% of the weights"),
+        ("", ""),
+    ],
+)
+def test_printed(text, left):
+    assert printed(text) == left
+
+
+def test_is_long():
+    assert is_long("\n" * 12) and not is_long("\n" * 11)
+
+
+def test_a_kernel_shows_a_figure_once_crisp_and_described(render):
+    source = (
+        "import pandas as pd\nfrom tsprune.report import style\n"
+        "from tsprune.study.pruning_sweep import figures\nstyle()\n"
+        "row = dict(dataset='D', model='M', pred_len=9, seed=1, scope='layer', density_asked=1.0, density=1.0,"
+        " mse=1.0, mse_relative=1.0, status='ok')\n"
+        "cells = pd.DataFrame([row, row | dict(density_asked=0.5, density=0.5)])\n"
+        "figures.sweep(cells, pd.DataFrame([dict(pred_len=9, model='RepeatLast', mse=2.0)]))"
+    )
+    notebook = new_notebook(cells=[code(source, tags=["figure"])])
+    NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    outputs = [output for output in notebook.cells[0].outputs if output.output_type != "stream"]
+    assert len(outputs) == 1
+    about = outputs[0].metadata["image/png"]
+    assert about["alt"].startswith("Line chart of MSE relative to the dense model")
+    with Image.open(BytesIO(base64.b64decode(outputs[0].data["image/png"]))) as picture:
+        assert picture.width // 2 == about["width"]
+    info, text = render(notebook.cells)
+    assert info.thumbnail and Page(text).images[0]["alt"] == about["alt"]
+
+
+def test_a_notebook_loads_nothing_that_makes_pages():
+    code = (
+        "import sys, tsprune.report, tsprune.study; sys.exit('nbconvert' in sys.modules or 'papermill' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

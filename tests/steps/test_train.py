@@ -1,0 +1,179 @@
+"""Steps outside a study: a share of the data, narrowed models trained on, latency."""
+
+import pytest
+import torch
+from helpers import Recorder
+
+from tsprune.engine.grid import run_grid
+from tsprune.engine.step import SCORES_FILE
+from tsprune.engine.store import Store
+from tsprune.errors import UserError
+from tsprune.pruners.methods import METHODS
+from tsprune.steps.compare import compare
+from tsprune.steps.latency import LatencyStep
+from tsprune.steps.prune import DepGraphStep, PruneStep, StructuredStep
+from tsprune.steps.sparse import SparseTrainStep
+from tsprune.steps.train import NaiveStep, load_scores
+from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
+from tsprune.study.base.shared import base_steps
+from tsprune.study.pruning_sweep.config import PruningSweep
+from tsprune.training import evaluate
+
+
+@pytest.fixture
+def trained(smoke):
+    config = PruningSweep.parse(smoke | {"models": ["iTransformer"], "store": "unused"})
+    return base_steps(config).dense[0]
+
+
+@pytest.fixture
+def linear(smoke):
+    """The quickest to train."""
+    return base_steps(PruningSweep.parse(smoke | {"models": ["DLinear"], "store": "unused"})).dense[0]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def run(store, threads):
+    return lambda *steps: run_grid(steps, store, make_executor=threads, jobs=2, progress=Recorder(2))
+
+
+def test_a_share_of_the_data_is_the_most_recent_and_gets_as_many_steps(trained):
+    splits = trained.data.splits("cpu")
+    every = splits.train.starts
+    for fraction in (0.1, 0.3, 1.0):
+        windows = trained.model_copy(update={"fraction": fraction}).windows(splits)
+        assert len(windows) == len(every)
+        distinct = windows.starts.unique()
+        assert torch.equal(distinct, every[len(every) - round(fraction * len(every)) :])
+    assert trained.model_copy(update={"fraction": 0.5}).key != trained.key
+
+
+def test_a_narrowed_model_is_trained_on_and_kept(trained, store, run):
+    narrow = StructuredStep(trained=trained, density=0.5)
+    tuned = NarrowTuneStep(trained=trained, density=0.5, train=trained.train)
+    rows = run(tuned, narrow)
+    before, after = rows[narrow.key]["result"], rows[tuned.key]["result"]
+    assert (
+        after["parameters"] == before["parameters"] < rows[narrow.key]["result"]["parameters"] / before["density_all"]
+    )
+    history = rows[tuned.key]["detail"]["history"]
+    assert [record["epoch"] for record in history] == list(range(trained.train.epochs + 1))
+    assert history[0]["test_mse"] == pytest.approx(before["mse"])
+    best = min(history, key=lambda record: record["val_mse"])
+    assert after["mse"] == pytest.approx(best["test_mse"])
+    scores = evaluate(tuned.load(store), trained.data.splits("cpu").test, trained.train)
+    assert scores.mse == pytest.approx(after["mse"])
+
+
+def test_two_of_four_is_held_while_training_on(trained, run):
+    step = FineTuneStep(trained=trained, scope="layer", structure="2:4", densities=[0.5], train=trained.train)
+    row = run(step)[step.key]
+    assert row["protocol"]["structure"] == "2:4"
+    layers = {layer["layer"]: layer["layer_density"] for layer in row["detail"]["layers"]}
+    assert set(layers.values()) <= {0.5, 1.0} and 0.5 in layers.values()
+    with pytest.raises(ValueError, match="2:4 has the one density"):
+        FineTuneStep(trained=trained, scope="layer", structure="2:4", densities=[0.3], train=trained.train)
+
+
+def test_the_papers_protocol_misses_the_density_it_was_asked_for(trained, run):
+    steps = [kind(trained=trained, density=0.5) for kind in (DepGraphStep, StructuredStep)]
+    paper, ours = (run(*steps)[step.key] for step in steps)
+    assert paper["protocol"]["method"] == "depgraph_paper"
+    assert abs(ours["result"]["density_all"] - 0.5) < 0.02 < abs(paper["result"]["density_all"] - 0.5)
+
+
+def test_test_errors_by_window_and_column_lie_beside_every_row(trained, store, run):
+    steps = [
+        trained,
+        NaiveStep(data=trained.data, model="RepeatLast", train=trained.train),
+        PruneStep(trained=trained, scope="layer", density=0.5),
+        StructuredStep(trained=trained, density=0.5),
+        FineTuneStep(trained=trained, scope="layer", densities=[0.5], train=trained.train),
+    ]
+    for key, row in run(*steps).items():
+        parts = load_scores(store, key)
+        assert len(parts["window_mse"]) == row["result"]["windows_test"]
+        assert len(parts["column_mae"]) == trained.data.columns
+        assert float(parts["window_mse"].mean()) == pytest.approx(row["result"]["mse"])
+        assert float(parts["column_mae"].mean()) == pytest.approx(row["result"]["mae"])
+
+
+def test_damaged_test_errors_are_named_and_computed_again(trained, store, threads):
+    def run():
+        progress = Recorder(2)
+        run_grid([trained], store, make_executor=threads, jobs=2, progress=progress)
+        return " ".join(progress.news)
+
+    run()
+    (store.folder(trained.key) / SCORES_FILE).write_bytes(b"half")
+    assert f"damaged in the store, will be computed again: {store.folder(trained.key) / SCORES_FILE}" in run()
+    assert len(load_scores(store, trained.key)["window_mse"]) > 0
+    assert "damaged" not in run()
+
+
+def test_latency_is_measured_beside_the_dense_model(trained, run):
+    narrow = StructuredStep(trained=trained, density=0.2)
+    masked = PruneStep(trained=trained, scope="layer", density=0.2)
+    step = LatencyStep(name="iTransformer", of=(trained, narrow, masked), batch_sizes=(1, 4), repeats=3)
+    records = run(step)[step.key]["detail"]["latency"]
+    assert {(r["key"], r["batch"]) for r in records} == {(s.key, b) for s in step.of for b in (1, 4)}
+    assert all(r["median_ms"] > 0 and r["threads"] == 1 for r in records)
+    assert all(r["speedup"] == 1 for r in records if r["key"] == trained.key)
+
+
+def test_two_steps_are_compared_on_the_same_windows(trained, store, run):
+    again = trained.model_copy(update={"seed": 2})
+    cut = [PruneStep(trained=t, scope="layer", density=0.1) for t in (trained, again)]
+    rows = run(trained, again, *cut)
+    found = compare(store, rows, cut, [trained, again])
+    mse = {key: row["result"]["mse"] for key, row in rows.items()}
+    wanted = sum(mse[s.key] for s in cut) / (mse[trained.key] + mse[again.key]) - 1
+    assert found.relative == pytest.approx(wanted) and found.seeds == 2
+    assert found.low <= found.relative <= found.high
+    rows[again.key]["status"] = "diverged"
+    assert compare(store, rows, cut, [trained, again]) is None
+    with pytest.raises(UserError, match=r"nothing to pair: seeds \[1, 2, 1\]"):
+        compare(store, run(*cut, trained), cut, [trained])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_of_sparse_training_is_a_cell(linear, store, run, method):
+    step = SparseTrainStep(dense=linear, method=method, fields={"every": 3})
+    row = run(step)[step.key]
+    assert row["status"] == "ok", row["reason"]
+    result, updates = row["result"], row["detail"]["updates"]
+    assert row["protocol"]["method"] == method
+    asked = row["protocol"]["density_asked"]
+    assert asked is None if method == "pals" else result["density"] == pytest.approx(asked, abs=0.02)
+    assert bool(updates) == METHODS[method].updates
+    assert len(load_scores(store, step.key)["window_mse"]) == result["windows_test"]
+    dense = result["training_macs_dense"]
+    # Every batch counts as a full one.
+    size, seen = linear.train.batch_size, result["windows_seen"] // result["epochs_run"]
+    assert dense == 3 * result["macs_executed"] * size * -(-seen // size) * result["epochs_run"]
+    if method == "dense":
+        assert result["training_macs_if_zeros_skipped"] == dense
+    if method in ("static", "set"):
+        share = result["macs_if_zeros_skipped"] / result["macs_executed"]
+        assert result["training_macs_if_zeros_skipped"] / dense == pytest.approx(share, rel=1e-3)
+    if method == "pals":
+        subset = len(step.subset(linear.data.splits("cpu").val))
+        assert result["windows_looked_at"] == subset * len(updates)
+        assert all(record["decision"] in ("shrink", "expand", "stable") for record in updates)
+
+
+def test_signals_of_pals_are_told_apart_and_those_of_others_are_not(linear, run):
+    def pals(signal):
+        return SparseTrainStep(dense=linear, method="pals", fields={"every": 3}, signal=signal)
+
+    steps = [pals(signal) for signal in ("whole", "subset", "training loss")]
+    rows = run(*steps)
+    looked = [rows[step.key]["result"]["windows_looked_at"] for step in steps]
+    assert len({step.key for step in steps}) == 3 and looked[0] > looked[1] > looked[2] == 0
+    gmp = [SparseTrainStep(dense=linear, method="gmp", fields={}, signal=s) for s in ("whole", "subset")]
+    assert gmp[0].key == gmp[1].key

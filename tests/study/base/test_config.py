@@ -1,0 +1,61 @@
+"""Parameters are checked strictly, each problem in one line, and the same in every way of running."""
+
+import pytest
+
+from tsprune.errors import UserError
+from tsprune.study.pruning_sweep.config import PruningSweep
+from tsprune.typed import digest
+
+
+@pytest.fixture
+def valid(smoke):
+    return smoke | {"store": "outputs/store"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"densitys": [0.5]}, "unknown parameter 'densitys'; did you mean 'densities'?"),
+        ({"models": ["Autofomer"]}, "unknown model 'Autofomer'; did you mean 'Autoformer'?"),
+        ({"models": ["RepeatLast"]}, "unknown model 'RepeatLast'"),
+        ({"models": ["DLinear", "DLinear"]}, "stands twice"),
+        ({"densities": [1.5]}, "densities.0 = 1.5: input should be less than or equal to 1"),
+        ({"densities": []}, "densities = []"),
+        ({"epochs": "3"}, "epochs = '3': input should be a valid integer"),
+        ({"epochs": 2.5}, "epochs = 2.5"),
+        ({"raw": "yes"}, "raw = 'yes': input should be a valid boolean"),
+        ({"scopes": ["layers"]}, "scopes.0 = 'layers': input should be 'layer' or 'global'"),
+        ({"n_heads": 3, "models": ["Autoformer"]}, "n_heads"),
+        ({"seeds": [-1]}, "seeds.0 = -1"),
+    ],
+)
+def test_bad_parameters_are_named_in_one_line(valid, change, words):
+    with pytest.raises(UserError) as error:
+        PruningSweep.parse(valid | change, where="my.yaml")
+    assert words in str(error.value)
+    assert str(error.value).startswith("my.yaml: ")
+    assert "\n" not in str(error.value)
+
+
+def test_all_problems_are_told_at_once(valid):
+    with pytest.raises(UserError) as error:
+        PruningSweep.parse(valid | {"epochs": 0, "densitys": [1.0], "raw": 3})
+    assert len(str(error.value).splitlines()) == 3
+
+
+def test_a_notebooks_namespace_is_read_strictly(valid):
+    namespace = valid | {"_private": 1, "In": ["x"], "Out": {}, "display": print, "pytest": pytest}
+    assert PruningSweep.from_namespace(namespace) == PruningSweep.parse(valid)
+    with pytest.raises(UserError, match="unknown parameter 'sed'; did you mean 'seeds'"):
+        PruningSweep.from_namespace(namespace | {"sed": [1]})
+    with pytest.raises(UserError, match="parameter 'seeds' is missing"):
+        PruningSweep.from_namespace({k: v for k, v in namespace.items() if k != "seeds"})
+
+
+def test_equal_configs_have_equal_hashes_and_order_does_not_matter(valid):
+    turned = dict(reversed(valid.items()))
+    assert digest(PruningSweep.parse(valid).model_dump(mode="json")) == digest(
+        PruningSweep.parse(turned).model_dump(mode="json")
+    )
+    other = PruningSweep.parse(valid | {"d_ff": 17})
+    assert digest(other.model_dump(mode="json")) != digest(PruningSweep.parse(valid).model_dump(mode="json"))

@@ -1,0 +1,267 @@
+"""Study 04: every cell of shares, widths and densities; errors in units; a week beside the truth."""
+
+# ruff: noqa: PD011  (Table.values is an array of our own)
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from helpers import Recorder
+
+from tsprune.data import load_table, make_splits
+from tsprune.engine.store import Store
+from tsprune.errors import UserError
+from tsprune.places import project_root
+from tsprune.study import tuning_steps
+from tsprune.study.base.shared import base_steps
+from tsprune.study.entsoe_scale.cells import run_entsoe_scale, scale_groups
+from tsprune.study.entsoe_scale.config import EntsoeScale
+from tsprune.study.entsoe_scale.forecasts import mean_load, typical_columns, week_of_forecasts
+from tsprune.training import TrainResult
+
+ROWS, GAP = 2400, range(900, 912)
+COLUMNS = ("a", "b", "c", "d")
+
+
+@pytest.fixture(scope="module")
+def csv(tmp_path_factory):
+    """A load of four columns that differ in size, hourly, with half a day missing."""
+    random = np.random.default_rng(1)
+    hours = pd.date_range("2024-01-01", periods=ROWS, freq="h")
+    day = np.sin(2 * np.pi * hours.hour.to_numpy() / 24)
+    frame = pd.DataFrame({"date": hours})
+    for i, name in enumerate(COLUMNS):
+        frame[name] = 10**i * (5 + day + 0.2 * random.standard_normal(ROWS).cumsum() / 10)
+    path = tmp_path_factory.mktemp("data") / "load.csv"
+    frame.drop(index=list(GAP)).to_csv(path, index=False)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def parameters(csv):
+    path = project_root() / "params" / "smoke" / "04_entsoe_scale.yaml"
+    changes = {"dataset": csv, "missing": "interpolate", "batch_size": 32, "learning_rate": 0.01, "jobs": 1}
+    return yaml.safe_load(path.read_text()) | changes
+
+
+@pytest.fixture(scope="module")
+def config(parameters, tmp_path_factory):
+    return EntsoeScale.parse(parameters | {"store": str(tmp_path_factory.mktemp("store"))})
+
+
+def run(config, make_executor):
+    return run_entsoe_scale(config, make_executor=make_executor, progress=Recorder())
+
+
+@pytest.fixture(scope="module")
+def result(config):
+    return run(config, lambda: ThreadPoolExecutor(1))
+
+
+@pytest.fixture(scope="module")
+def plain(csv, config):
+    """The table, and the first row of each test window's horizon by the rule of the documentation, counted plainly."""
+    table = load_table(csv, missing="interpolate")
+    begin = ROWS - int(0.2 * ROWS)
+    blocked = set(GAP)
+    first = [
+        row
+        for row in range(begin, ROWS - config.pred_lens[0] + 1)
+        if not blocked & set(range(row - config.seq_len, row + config.pred_lens[0]))
+    ]
+    return table, first
+
+
+def test_every_share_width_and_density_has_its_cells(result, config):
+    assert result.failures == 0
+    seeds, shares = len(config.seeds), len(config.fractions)
+    each = seeds * shares
+    assert result.cells.groupby("arm").size().to_dict() == {
+        "dense": 2 * each,
+        "dense longer": each,
+        "pruned": 2 * each,
+        "fine-tuned": 2 * each,
+    }
+    windows = result.cells.groupby("data_fraction")["windows_train"].first()
+    assert windows[0.2] == round(0.2 * windows[1.0])
+    pruned = result.cells[result.cells["structure"] == "structured"]
+    wide = result.cells[(result.cells["arm"] == "dense") & (result.cells["width"] == config.d_model)]
+    assert (abs(pruned["parameters_left"] / wide["parameters_left"].iloc[0] - 0.3) < 0.02).all()
+    assert set(result.cells.loc[result.cells["arm"] == "dense longer", "width"]) == {min(config.widths)}
+    looked = result.cells["arm"] != "pruned"
+    assert result.cells.loc[looked, "val_mse"].notna().all()
+    naive = result.naive.set_index("model")["mse"]["SeasonalNaive"]
+    assert result.cells["mse_relative"].to_numpy() == pytest.approx(result.cells["mse"] / naive)
+
+
+def test_windows_that_were_left_out_are_told(result, config):
+    lost = len(GAP) + config.seq_len + config.pred_lens[0] - 1
+    (line,) = [note for note in result.data_notes if "left out" in note]
+    assert f"{lost} of 1,645 training windows" in line and "0 of" in line
+
+
+def test_nothing_runs_twice_and_the_tables_are_the_same(result, config, threads, monkeypatch):
+    monkeypatch.setattr("tsprune.study.grid.execute", None)
+    again = run(config, threads)
+    for name in ("cells", "widths", "differences", "countries", "week"):
+        pd.testing.assert_frame_equal(getattr(result, name), getattr(again, name))
+
+
+def test_the_best_width_is_chosen_by_validation(result):
+    dense = result.cells[result.cells["arm"] == "dense"]
+    for row in result.widths.to_dict("records"):
+        own = dense[dense["data_fraction"] == row["data_fraction"]].groupby("width")["val_mse"].mean()
+        assert row["width"] == own.idxmin()
+
+
+def test_comparisons_are_of_the_sizes_they_name(result, config):
+    cells = result.cells.set_index(["data_fraction", "arm", "structure", "width"])["mse"]
+    found = result.differences.set_index(["data_fraction", "question"])
+    wide, small = config.d_model, min(config.widths)
+    for fraction in config.fractions:
+        dense = cells[fraction].loc["dense"]
+        means = dense.groupby("width").mean()
+        assert found.loc[(fraction, "width"), "relative"] == pytest.approx(means[wide] / means[small] - 1)
+        longer = cells[fraction].loc["dense longer"].mean()
+        for structure in ("structured", "unstructured"):
+            ours = cells[fraction].loc["fine-tuned"].loc[structure].mean()
+            row = found.loc[(fraction, structure)]
+            assert row["relative"] == pytest.approx(ours / longer - 1)
+            assert row["low"] <= row["relative"] <= row["high"]
+
+
+def test_errors_in_units_of_the_naive_forecast_by_plain_counting(result, plain, config):
+    table, first = plain
+    errors, loads = [], []
+    for row in first:
+        for step in range(config.pred_lens[0]):
+            truth = table.values[row + step]
+            errors.append(abs(truth - table.values[row - 24 + step % 24]))
+            loads.append(abs(truth))
+    mae, load = np.mean(errors, 0), np.mean(loads, 0)
+    own = result.countries[result.countries["kind"] == "naive"].set_index("column")
+    assert own["mae"].to_dict() == pytest.approx(dict(zip(COLUMNS, mae, strict=True)), rel=1e-5)
+    assert own["load"].to_dict() == pytest.approx(dict(zip(COLUMNS, load, strict=True)))
+    assert own["percent"].to_dict() == pytest.approx(dict(zip(COLUMNS, 100 * mae / load, strict=True)), rel=1e-5)
+    assert result.unit is None
+
+
+def test_errors_in_units_of_the_best_models_are_scaled_errors_times_the_deviation(result, config, plain):
+    table, _ = plain
+    base = base_steps(config)
+    (group,) = [group for group in scale_groups(config, base) if group.fraction == 1]
+    width = result.widths.set_index("data_fraction")["width"][1.0]
+    splits = make_splits(table, seq_len=config.seq_len, label_len=config.label_len, pred_len=config.pred_lens[0])
+    batch = splits.test.batch(torch.arange(len(splits.test)))
+    maes = []
+    for step in group.dense[width]:
+        with torch.inference_mode():
+            forecast = step.load(Store(config.store)).eval()(*batch[:4])
+        error = splits.inverse(forecast.double().numpy()) - splits.inverse(batch.y.double().numpy())
+        maes.append(abs(error).mean((0, 1)))
+    own = result.countries[result.countries["kind"] == "dense"]
+    assert own["mae"].to_numpy() == pytest.approx(np.mean(maes, 0), rel=1e-5)
+    assert set(own["forecaster"]) == {f"iTransformer {width}, dense"}
+    pruned = result.countries[result.countries["kind"] == "fine-tuned"]
+    assert (
+        len(pruned) == 4 and pruned["forecaster"].str.fullmatch(r"iTransformer 16, \w+, 3\d % kept, fine-tuned").all()
+    )
+    assert (pruned["percent_low"] <= pruned["percent"]).all() and (pruned["percent"] <= pruned["percent_high"]).all()
+
+
+def test_the_week_is_the_tables_own(result, plain):
+    table, _ = plain
+    frame = pd.DataFrame(table.values, index=table.dates, columns=table.columns)
+    assert list(result.week["column"].unique()) == ["d", "b", "a"]  # the largest, the median, the smallest load
+    for column, rows in result.week.groupby("column"):
+        assert len(rows) == 7 * 24
+        assert rows["date"].iloc[0].day_of_week == 0 and rows["date"].iloc[0].hour == 0
+        assert rows["date"].diff().dropna().eq(pd.Timedelta("1h")).all()
+        assert rows["truth"].to_numpy() == pytest.approx(frame.loc[rows["date"], column].to_numpy(), rel=1e-5)
+        before = frame.loc[rows["date"] - pd.Timedelta("24h"), column]
+        assert rows["naive"].to_numpy() == pytest.approx(before.to_numpy(), rel=1e-5)
+        assert not np.allclose(rows["forecast"], rows["truth"])
+    assert result.week["forecaster"].str.contains("seed").all()
+
+
+class Last(torch.nn.Module):
+    """Repeats the last value for twelve steps."""
+
+    def forward(self, x_enc, *rest):
+        return x_enc[:, -1:].repeat(1, 12, 1)
+
+
+def test_the_weeks_forecast_follows_the_truth_before_it(plain):
+    """A model that repeats the last value shows where each horizon begins."""
+    table, _ = plain
+    splits = make_splits(table, seq_len=24, label_len=0, pred_len=12)
+    week = week_of_forecasts(Last(), table, splits, [2])
+    place = table.dates.get_loc(week["date"].iloc[0])
+    expected = np.repeat(table.values[place - 1 : place - 1 + 7 * 24 : 12, 2], 12)
+    assert week["forecast"].to_numpy() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_split_shorter_than_a_week_shows_one_horizon(csv, tmp_path):
+    path = tmp_path / "short.csv"
+    pd.read_csv(csv).iloc[:600].to_csv(path, index=False)
+    table = load_table(str(path))
+    splits = make_splits(table, seq_len=24, label_len=0, pred_len=12)
+    week = week_of_forecasts(Last(), table, splits, [0, 1])
+    assert week.groupby("column").size().to_dict() == {"a": 12, "b": 12}
+
+
+def test_the_mean_load_counts_rows_as_windows_do(plain):
+    table, first = plain
+    splits = make_splits(table, seq_len=24, label_len=0, pred_len=12)
+    by_hand = np.mean([abs(table.values[row : row + 12]).mean(0) for row in first[:7]], 0)
+    assert mean_load(table.values, splits.test, 7) == pytest.approx(by_hand)
+    assert typical_columns(np.array([3.0, 9.0, 1.0, 5.0])) == [1, 0, 2]
+    assert typical_columns(np.array([3.0, 9.0])) == [1, 0]
+
+
+def test_a_fine_tuning_that_diverges_is_a_row_and_no_comparison(parameters, tmp_path, threads, monkeypatch):
+    bad = TrainResult(status="diverged", reason="loss not finite at epoch 1, step 7")
+    monkeypatch.setattr(tuning_steps, "train", lambda *a, **k: bad)
+    changes = {"fractions": [1.0], "seeds": [1], "store": str(tmp_path / "store")}
+    result = run(EntsoeScale.parse(parameters | changes), threads)
+    states = result.cells.groupby("arm")["status"].agg(set).to_dict()
+    assert states == {"dense": {"ok"}, "pruned": {"ok"}, "fine-tuned": {"diverged"}, "dense longer": {"diverged"}}
+    assert "step 7" in result.cells.loc[result.cells["arm"] == "fine-tuned", "reason"].iloc[0]
+    rows = result.differences.set_index("question")
+    assert rows.loc[["structured", "unstructured"], "relative"].isna().all() and not rows["clear"].any()
+    assert set(result.countries["kind"]) == {"naive", "dense"}
+
+
+def test_the_density_closest_to_the_smallest_models_share_is_compared(parameters):
+    config = EntsoeScale.parse(parameters | {"densities": [0.9, 0.35, 0.05], "store": "x"})
+    group = scale_groups(config, base_steps(config))[0]
+    share = group.sizes[8] / group.sizes[16]
+    assert group.density == min([0.9, 0.35, 0.05], key=lambda density: abs(math.log(density / share))) == 0.35
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"models": ["DLinear"]}, "nothing in DLinear can be narrowed"),
+        ({"densities": [1.0]}, "densities.0 = 1.0: input should be less than 1"),
+        ({"densities": [0.5, 0.5]}, "stands twice"),
+        ({"widths": [16]}, "16 is not below d_model = 16"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(parameters, change, words):
+    with pytest.raises(UserError) as error:
+        EntsoeScale.parse(parameters | {"store": "x"} | change)
+    assert words in str(error.value)
+
+
+def test_a_look_back_below_a_season_is_refused_before_anything_runs(parameters, tmp_path):
+    config = EntsoeScale.parse(parameters | {"store": str(tmp_path / "store"), "seq_len": 12})
+    with pytest.raises(
+        UserError, match="seq_len = 12, no seasonal naive forecast: a season has 24 time steps, the look-back 12"
+    ):
+        run_entsoe_scale(config)
+    assert not (tmp_path / "store").exists()

@@ -1,0 +1,234 @@
+"""Study 04 in pictures and words: only clear differences are claimed, units are named, what failed is told."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsprune.errors import UserError
+from tsprune.report.text import headline
+from tsprune.study.entsoe_scale import figures, tables, words
+
+WINDOWS = {0.1: 100, 1.0: 1000}
+NAIVE = pd.DataFrame(
+    [
+        {"dataset": "grid", "pred_len": 24, "model": "RepeatLast", "mse": 1.2, "mae": 0.9},
+        {"dataset": "grid", "pred_len": 24, "model": "SeasonalNaive", "mse": 0.5, "mae": 0.4},
+    ]
+)
+SIZES = {
+    ("dense", 64, None, 1.0): 1000,
+    ("dense", 16, None, 1.0): 100,
+    ("dense longer", 16, None, 1.0): 100,
+    ("pruned", 64, "structured", 0.1): 101,
+    ("fine-tuned", 64, "structured", 0.1): 101,
+    ("pruned", 64, "unstructured", 0.1): 109,
+    ("fine-tuned", 64, "unstructured", 0.1): 109,
+}
+
+
+def cells(seeds=(1, 2), models=("M",)) -> pd.DataFrame:
+    """MSE falls with the data by 0.1 and with the width by 0.05; seed 2 is 0.01 higher."""
+    return pd.DataFrame(
+        [
+            {
+                "dataset": "grid",
+                "model": model,
+                "pred_len": 24,
+                "seed": seed,
+                "arm": arm,
+                "structure": structure,
+                "width": width,
+                "density_asked": density,
+                "data_fraction": fraction,
+                "windows_train": windows,
+                "parameters_left": float(parameters),
+                "mse": 0.4 - 0.1 * fraction - 0.05 * (width == 64) + 0.01 * (seed - 1),
+                "mse_relative": 0.7,
+                "status": "ok",
+                "reason": None,
+            }
+            for model in models
+            for fraction, windows in WINDOWS.items()
+            for (arm, width, structure, density), parameters in SIZES.items()
+            for seed in seeds
+        ]
+    )
+
+
+def widths(few=16, many=64, models=("M",)) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"model": model, "pred_len": 24, "windows_train": n, "width": width, "val_mse": 0.3, "mse": 0.25}
+            for model in models
+            for n, width in ((100, few), (1000, many))
+        ]
+    )
+
+
+def differences(models=("M",), seeds=2, **changes: tuple) -> pd.DataFrame:
+    """Rows by question: relative change with few and with many windows; the interval is 0.02 wide on both sides."""
+    asked = {"width": (-0.1, -0.2), "structured": (0.01, -0.05), "unstructured": (0.01, 0.0)} | changes
+    rows = []
+    for model in models:
+        for question, values in asked.items():
+            for windows, value in zip(WINDOWS.values(), values, strict=True):
+                ours = "d_model 64" if question in ("width", "best") else f"d_model 64, {question} 0.1, fine-tuned"
+                others = "d_model 16" if question in ("width", "best") else "d_model 16, trained as long"
+                rows.append(
+                    {
+                        "model": model,
+                        "pred_len": 24,
+                        "windows_train": windows,
+                        "question": question,
+                        "ours": ours,
+                        "others": others,
+                        "share_ours": 1.0 if question in ("width", "best") else 0.101,
+                        "share_others": 0.1,
+                        "relative": value,
+                        "low": value - 0.02,
+                        "high": value + 0.02,
+                        "clear": seeds > 1 and abs(value) > 0.02,
+                        "seeds": seeds,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def text(*args, **kwargs) -> str:
+    return words.verdict(*args, **kwargs).replace("\u00a0", " ").replace("\u2212", "-")
+
+
+def test_a_bigger_model_is_needed_only_when_its_lead_is_clear():
+    grows = text(cells(), widths(), differences(best=(-0.1, -0.2)), NAIVE)
+    assert grows.startswith("On grid (horizon 24, 2 seeds), more data needs a bigger **M** (by validation d_model 16 ")
+    assert "with 1,000 the latter's test MSE is 20 % lower (95 % interval -22 to -18))." in grows
+    noise = text(cells(), widths(), differences(best=(-0.1, -0.01)), NAIVE)
+    assert "whether more data needs another width of **M** is within the noise" in noise.split("\n")[0]
+    same = text(cells(), widths(many=16), differences(), NAIVE)
+    assert "the best width of **M** does not grow with the data: d_model 16" in same.split("\n")[0]
+    smaller = text(cells(), widths(few=64, many=16), differences(best=(-0.1, -0.2)), NAIVE)
+    assert "more data needs a smaller **M**" in smaller
+    wrong = text(cells(), widths(), differences(best=(0.1, 0.2)), NAIVE)
+    assert "validation misjudges the best width of **M**" in wrong and "20 % higher" in wrong
+    assert headline(grows) == grows.split("\n")[0].replace("*", "")
+
+
+def test_the_widest_tried_is_named_as_such_and_its_lead_grows_only_where_the_intervals_do_not_meet():
+    grows = text(cells(), widths(few=64), differences(), NAIVE).split("\n")[0]
+    assert "the widest **M** tried, d_model 64, is the best by validation with 100 training windows already" in grows
+    assert grows.endswith("with 1,000, and its lead over d_model 16 grows with the data.")
+    assert text(cells(), widths(few=64), differences(width=(-0.2, -0.1)), NAIVE).split("\n")[0].endswith("more data.")
+    meet = text(cells(), widths(few=64), differences(width=(-0.1, -0.13)), NAIVE)
+    assert meet.split("\n")[0].endswith("already and with 1,000.")
+
+
+def test_what_pruning_does_is_claimed_by_structure_and_only_when_clear():
+    verdict = text(cells(), widths(64), differences(), NAIVE)
+    assert (
+        "Pruning changes the answer: structured, cut to the small one's size the large model is the better" in verdict
+    )
+    assert "structured (10 % of its parameters kept) +1.0 % (within the noise: -1.0 to +3.0) with 100" in verdict
+    assert "and 5.0 % lower (95 % interval -7.0 to -3.0) with 1,000;" in verdict
+    worse = text(cells(), widths(64), differences(structured=(0.1, 0.1), unstructured=(0.1, 0.1)), NAIVE)
+    assert "Pruning is no way round: cut to" in worse
+    unclear = text(cells(), widths(64), differences(structured=(0.0, 0.0)), NAIVE)
+    assert "neither clearly better nor clearly worse" in unclear
+    assert "**M** 0.250 (seasonal naive 0.500)" in verdict
+
+
+def test_one_seed_claims_nothing_and_what_failed_is_named():
+    verdict = text(cells(seeds=(1,)), widths(64), differences(seeds=1), NAIVE)
+    assert "one seed, no claim" in verdict and "lower" not in verdict and "Pruning changes" not in verdict
+    table = cells()
+    table.loc[table["arm"] == "fine-tuned", ["status", "reason", "mse"]] = ["diverged", "loss not finite", np.nan]
+    failed = differences(structured=(np.nan, np.nan), unstructured=(np.nan, np.nan))
+    verdict = text(table, widths(64), failed, NAIVE)
+    assert "not known, a cell has no result" in verdict
+    assert "8 of 28 cells did not finish (**M** 8 diverged)" in verdict
+    nothing = table.assign(status="failed", reason="no disk")
+    assert text(nothing, widths(), differences(), NAIVE).startswith("**No cell finished** (no disk)")
+
+
+def test_several_models_have_a_clause_and_a_line_each():
+    models = ("M", "N")
+    verdict = text(cells(models=models), widths(64, models=models), differences(models=models), NAIVE)
+    first, *rest = verdict.split("\n")
+    assert "widest **M** tried" in first and "widest **N** tried" in first
+    assert [line[:8] for line in rest if line.startswith("-")] == ["- **M**:", "- **N**:"]
+
+
+def test_the_figure_has_a_line_per_size_and_the_naive_forecast():
+    figure = figures.scale(cells(), NAIVE.replace({"mse": {0.5: 0.42}}))
+    left, right = figure.axes
+    drawn = {axes: [line for line in axes.lines if line.get_marker() != "None"] for axes in figure.axes}
+    assert (len(drawn[left]), len(drawn[right])) == (2, 3)
+    for axes in figure.axes:
+        assert axes.get_xscale() == axes.get_yscale() == "log"
+        assert [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "None"] == [0.42]
+    assert list(drawn[left][0].get_xdata()) == [100, 1000]
+    assert drawn[left][1].get_ydata() == pytest.approx([0.345, 0.255])
+    labels = [entry.get_text() for legend in figure.legends for entry in legend.get_texts()]
+    assert labels[:3] == ["d_model 16", "d_model 64", "seasonal naive"]
+    assert "structured, density 0.1" in labels and "unstructured, density 0.1" in labels
+    far = figures.scale(cells(), NAIVE.replace({"mse": {0.5: 0.9}}))
+    assert all("seasonal naive 0.900, above" in axes.texts[0].get_text() for axes in far.axes)
+    assert [entry.get_text() for entry in far.legends[0].get_texts()] == ["d_model 16", "d_model 64"]
+    with pytest.raises(UserError, match="none of the 28 cells finished"):
+        figures.scale(cells().assign(status="failed"), NAIVE)
+
+
+def test_tables_hold_every_size_and_mark_what_is_noise():
+    html = tables.scale(cells()).to_html()
+    for word in ("d_model 16, trained as long", "structured 0.1, as cut", "100 windows", "0.345 ± 0.007", "109"):
+        assert word in html, word
+    html = tables.differences(differences()).to_html()
+    assert html.count("fallen") >= 3
+    assert "d_model 64 against d_model 16" in html and "−10\u00a0%" in html and "the 2 seeds run" in html
+
+
+def test_units_are_named_or_said_to_be_unknown():
+    table = countries()
+    html = tables.countries(table, "MW").to_html()
+    assert "mean load, MW" in html and "1,000" in html and "5.00" in html
+    assert html.index("big") < html.index("small")
+    assert "the data's units" in tables.countries(table, None).to_html().replace("&#x27;", "'").replace("&#39;", "'")
+    axes = figures.countries(table).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["big", "small"]  # the hardest on top
+    assert "%" in axes.get_xlabel()
+    with pytest.raises(UserError, match="column 'percent' is missing"):
+        tables.countries(table.drop(columns="percent"), None)
+
+
+def countries() -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "pred_len": 24,
+                "column": column,
+                "load": load,
+                "kind": kind,
+                "forecaster": words,
+                "mae": share * load / 100,
+                "percent": share,
+                "percent_low": share - 0.5,
+                "percent_high": share + 0.5,
+            }
+            for kind, words, shares in (("naive", "seasonal naive", (6.0, 9.0)), ("dense", "M 64, dense", (5.0, 7.0)))
+            for (column, load), share in zip((("big", 1000.0), ("small", 10.0)), shares, strict=True)
+        ]
+    )
+
+
+def test_the_week_has_a_panel_per_column_and_three_lines_in_units():
+    dates = pd.date_range("2024-01-01", periods=168, freq="h")
+    week = pd.concat(
+        pd.DataFrame({"column": c, "date": dates, "truth": 1.0, "forecast": 1.1, "naive": 0.9, "forecaster": "M 64"})
+        for c in "xy"
+    )
+    figure = figures.week(week, "MW")
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["x", "y"]
+    assert all(axes.get_ylabel() == "MW" and len(axes.lines) == 3 for axes in figure.axes)
+    assert [entry.get_text() for entry in figure.legends[0].get_texts()] == ["truth", "M 64", "seasonal naive"]
+    assert figures.week(week, None).axes[0].get_ylabel() == "the data's units"
+    with pytest.raises(UserError, match="has no rows"):
+        figures.week(week.iloc[:0], "MW")

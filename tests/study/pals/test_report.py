@@ -1,0 +1,294 @@
+"""Study 05 in pictures and words: what ended the shrinking, claims only where clear, the paper's beside ours."""
+
+import re
+from itertools import product
+
+import pandas as pd
+import pytest
+
+from tsprune.errors import UserError
+from tsprune.report.text import headline
+from tsprune.study.pals import figures, tables, words
+from tsprune.study.pals.figures import DECISIONS
+from tsprune.study.pals.result import CODE, PAPER
+
+PUBLISHED = {"cells": 30, "better_mse": 12, "better_mae": 14, "parameters": 0.65, "macs": 0.63}
+COUNTS = {"cells": 2, "better_mse": 1, "better_mae": 0, "parameters": 0.81, "macs": 0.79}
+NAIVE = pd.DataFrame({"pred_len": [96], "model": ["RepeatLast"], "mse": [5.0], "mae": [2.0]})
+# arm, group, method, density, MSE relative to dense
+ARMS = [
+    ("dense", "dense", "dense", 1.0, 1.0),
+    (CODE, "PALS", "pals", 0.1, 1.2),
+    (PAPER, "PALS", "pals", 0.12, 1.1),
+    ("gmp 0.1", "rival", "gmp", 0.1, 1.05),
+    ("static 0.5", "rival", "static", 0.5, 1.4),
+]
+CHANGED = [
+    ("signal: whole validation set", "signal", "pals", 0.1, 1.2),
+    ("no cap", "ablation", "pals", 0.04, 1.3),
+    ("never expands", "ablation", "pals", 0.1, 1.2),
+    ("gamma 1.05, lambda 1.1", "sensitivity", "pals", 0.3, 1.1),
+    ("every 10 steps", "sensitivity", "pals", 0.2, 1.1),
+]
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ")
+
+
+def cells(models=("A", "B"), seeds=(1, 2), changed=("A",), horizons=(96,)) -> pd.DataFrame:
+    """Dense MSE 1; seed 2 is 0.02 worse relative to dense and 0.002 denser."""
+    rows = []
+    for model, pred_len, seed in product(models, horizons, seeds):
+        for arm, group, method, density, relative in [*ARMS, *(CHANGED if model in changed else [])]:
+            pals, dense = method == "pals", group == "dense"
+            rows.append(
+                {
+                    "dataset": "Exchange",
+                    "model": model,
+                    "pred_len": pred_len,
+                    "seed": seed,
+                    "arm": arm,
+                    "group": group,
+                    "method": method,
+                    "density": density + (0 if dense else 0.002 * (seed - 1)),
+                    "mse": relative,
+                    "mae": relative,
+                    "mse_relative": relative + (0 if dense else 0.02 * (seed - 1)),
+                    "macs_share": density,
+                    "training_macs_share": 1.0 if dense else 0.5,
+                    "time_share": 1.0 if dense else 1.1 + 0.1 * (seed - 1),
+                    "seconds_per_epoch": 3.0,
+                    "gamma": (1.05 if arm.startswith("gamma") else 1.2) if pals else None,
+                    "lam": 1.1 if pals else None,
+                    "every": None if dense else 10 if arm.startswith("every") else 5,
+                    "cap": (0.99 if arm == "no cap" else 0.9) if pals else None,
+                    "status": "ok",
+                    "reason": None,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def updates(decisions: dict[str, list[str]], seeds=(1, 2), arms=(CODE,)) -> pd.DataFrame:
+    """Decisions by model, the same for every seed and arm."""
+    return pd.DataFrame(
+        {
+            "model": model,
+            "pred_len": 96,
+            "seed": seed,
+            "arm": arm,
+            "step": 5 * (place + 1),
+            "decision": decision,
+            "sparsity": 0.1 * (place + 1),
+            "loss": 1 / (place + 1),
+        }
+        for (model, made), seed, arm in product(decisions.items(), seeds, arms)
+        for place, decision in enumerate(made)
+    )
+
+
+SHRUNK = {"A": ["shrink"] * 3, "B": ["shrink"] * 3}
+
+
+def compared(*pairs: tuple, seeds: int = 2) -> pd.DataFrame:
+    """Rows from ``(model, arm, against, relative, low, high)``; clear where zero lies outside, with two seeds."""
+    return pd.DataFrame(
+        {
+            "model": model,
+            "pred_len": 96,
+            "arm": arm,
+            "against": against,
+            "relative": relative,
+            "low": low,
+            "high": high,
+            "clear": seeds > 1 and (low > 0 or high < 0),
+            "seeds": seeds,
+        }
+        for model, arm, against, relative, low, high in pairs
+    )
+
+
+PAIRS = (
+    ("A", CODE, "dense", 0.21, 0.15, 0.27),
+    ("B", CODE, "dense", 0.02, -0.01, 0.05),
+    ("A", CODE, "gmp 0.1", 0.1, 0.05, 0.15),
+    ("B", CODE, "gmp 0.1", 0.01, -0.02, 0.03),
+    ("A", CODE, "static 0.5", -0.3, -0.4, -0.2),
+    ("A", "no cap", CODE, 0.08, 0.05, 0.12),
+    ("A", "never expands", CODE, 0.001, -0.01, 0.01),
+)
+
+
+def said(frame=None, made=SHRUNK, pairs=PAIRS, naive=NAIVE, seeds=2) -> str:
+    frame = cells() if frame is None else frame
+    return plain(words.verdict(frame, updates(made), compared(*pairs, seeds=seeds), naive, COUNTS, PUBLISHED))
+
+
+@pytest.mark.parametrize(
+    ("density", "made", "answer"),
+    [
+        (0.1, SHRUNK, "in **none of 4 trainings**: in 4 it runs into its cap on sparsity (0.9)."),
+        (0.4, SHRUNK, "in **none of 4 trainings**: in 4 its updates end while it still shrinks."),
+        (
+            0.4,
+            SHRUNK | {"A": ["shrink", "expand"]},
+            "in **2 of 4 trainings**: in 2 its updates end while it still shrinks.",
+        ),
+        (0.4, {"A": ["stable"], "B": ["stable"]}, "in **all of 4 trainings**."),
+    ],
+)
+def test_the_first_sentence_says_what_ended_the_shrinking(density, made, answer):
+    frame = cells()
+    frame.loc[frame["arm"] == CODE, "density"] = density
+    first = headline(said(frame, made))
+    begin = "On Exchange (horizon 96, 2 seeds), the loss decides where the sparsity of PALS as in its code ends "
+    assert first == (begin + answer).replace("*", "")
+
+
+def test_differences_are_claimed_only_where_they_are_clear():
+    text = said()
+    assert "density 0.1 for **A** (MSE +21 % (+15 to +27))" in text
+    assert "**B** (MSE within the noise)" in text
+    assert "beyond the noise the MSE is lower in 0 and higher in 1 of 2" in text
+    assert "“no cap” (MSE +8.0 %, density 0.041) differs beyond the noise; the other 1 does not." in text
+    assert "never expands" not in text
+    close = cells()
+    close.loc[close["arm"] == "no cap", "density"] = 0.09
+    assert "“no cap” (MSE +8.0 %) differs" in said(close), "0.09 and 0.1 are not called different"
+
+
+def test_the_papers_counts_stand_beside_ours():
+    text = said()
+    assert "1 of 2 by MSE and 0 of 2 by MAE (the paper: 12 of 30 by MSE and 14 of 30 by MAE)" in text
+    assert "81 % fewer parameters and 79 % fewer multiply-adds if zeros were skipped (the paper: 65 % and 63 %)" in text
+
+
+def test_only_rivals_of_similar_density_are_compared():
+    text = said()
+    assert "In 2 comparisons with rivals of similar density (within a factor of 1.5)" in text
+    assert "clearly lower in 0, clearly higher in 1 (gmp 0.1: **A**), and within the noise in 1" in text
+    assert "static" not in text
+    far = cells()
+    far.loc[far["arm"] == CODE, "density"] = 0.25
+    assert "No rival of similar density" in said(far)
+
+
+def test_one_seed_claims_nothing():
+    text = said(cells(seeds=(1,)), seeds=1)
+    assert "**A** (nothing claimed)" in text and "no difference is claimed" in text
+    assert "beyond the noise the MSE" not in text and "similar density" not in text and "no cap" not in text
+
+
+def test_costs_naive_level_and_failures_are_told():
+    frame = cells()
+    frame.loc[(frame["arm"] == "no cap") & (frame["seed"] == 1), "status"] = "diverged"
+    text = said(frame, naive=NAIVE.assign(mse=0.9))
+    assert (
+        "With an update every 5 steps, an epoch of it took 1.15 times as long as dense" in text
+        and "50 % of dense's multiply-adds" in text
+    )
+    assert "**A** and **B** are no better than repeating the last value, even dense." in text
+    assert "1 of 30 cells did not finish" in text
+    frame["status"] = frame["status"].where(frame["arm"] != CODE, "failed")
+    assert said(frame).startswith("**No training of PALS as in its code finished**")
+
+
+def test_each_decision_has_a_marker_of_its_own():
+    made = updates({"A": ["shrink", "expand", "stable"], "B": ["shrink"] * 3}, arms=(CODE, PAPER))
+    figure = figures.trajectories(made)
+    above = figure.axes[0]
+    marked = {line.get_label(): line for line in above.get_lines() if ": " in line.get_label()}
+    for decision, marker in DECISIONS.items():
+        line = marked[f"{CODE}: {decision}"]
+        assert line.get_marker() == marker and len(line.get_xdata()) == 1
+    assert marked[f"{CODE}: shrink"].get_color() != marked[f"{PAPER}: shrink"].get_color()
+    assert len(set(DECISIONS.values())) == 3
+    assert {t.get_text() for t in figure.legends[0].get_texts()} == {CODE, PAPER, *DECISIONS}
+    with pytest.raises(UserError, match="shrink"):
+        figures.trajectories(made.assign(decision="shrinks"))
+    with pytest.raises(UserError, match="PALS as in its code"):
+        figures.trajectories(made.assign(arm="no cap"))
+
+
+def test_more_models_than_fit_go_to_the_next_row():
+    figure = figures.trajectories(updates({name: ["shrink", "stable"] for name in "ABCDE"}))
+    assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")] == list("ABCDE")
+    assert len(figures.arms(cells(models="ABCDE", changed=())).axes) == 5
+
+
+def test_density_against_error_draws_dense_and_the_seeds():
+    figure = figures.arms(cells())
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["A", "B"]
+    for axes in figure.axes:
+        assert any(list(line.get_ydata()) == [1, 1] for line in axes.get_lines()), "dense"
+        low, high = sorted(axes.get_xlim())
+        assert low < 0.1 and high > 1 and len(axes.collections) == 8, "a bar each way per arm"
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == [CODE, PAPER, "gmp", "static", "dense"]
+    with pytest.raises(UserError, match="finished"):
+        figures.arms(cells().assign(status="failed"))
+
+
+def test_ablations_are_filled_only_when_clear():
+    figure = figures.ablations(cells(), compared(*PAIRS))
+    dots = [line for line in figure.axes[0].get_lines() if line.get_marker() == "o"]
+    assert [float(dot.get_xdata()[0]) for dot in dots] == pytest.approx([8, 0.1])
+    assert [dot.get_markerfacecolor() == "white" for dot in dots] == [False, True]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["no cap", "never expands"]
+    assert figures.ablations(cells(changed=()), compared(*PAIRS)) is None
+
+
+def test_the_sensitivity_frames_the_default():
+    figure = figures.sensitivity(cells())
+    density, error, interval = figure.axes
+    assert [text.get_text() for text in density.texts] == ["0.30", "0.10"]
+    assert [text.get_text() for text in error.texts] == ["1.11", "1.21"]
+    assert density.patches[0].get_x() == pytest.approx(1 - 0.47)
+    assert any(list(line.get_xdata()) == [5, 10] for line in interval.get_lines())
+    assert figures.sensitivity(cells(changed=())) is None
+
+
+def test_tables_say_what_they_hold():
+    page = plain(tables.arms(cells()).to_html())
+    assert "1.300" not in page and "static 0.5" in page and "training" in page
+    table = tables.ablations(cells(), compared(*PAIRS))
+    page = plain(table.to_html())
+    assert "+8.0 % (+5.0 to +12)" in page and "gmp" not in page and "no result" in page
+    assert len(re.findall(r'<td[^>]*class="[^"]*fallen', page)) == 1, "only what is within the noise"
+    assert tables.ablations(cells(changed=()), compared(*PAIRS)) is None
+    page = tables.overhead(cells()).to_html()
+    assert "1.15 (1.10–1.20)" in page and "3.00" in page and "signal: whole validation set" in page
+
+
+def test_published_sparsity_stands_beside_ours():
+    horizons = pd.DataFrame(
+        {
+            "dataset": "Exchange",
+            "model": ["FEDformer", "LSTM"],
+            "pred_len": [96, 96],
+            "sparsity_code": [0.881, 0.5],
+            "sparsity_paper": [0.72, None],
+            "sparsity_published": [0.56, None],
+            "tolerance": [0.02, None],
+            "source": ["plots", None],
+        }
+    )
+    frame = tables.horizons(horizons).data
+    assert frame.loc["FEDformer", [CODE, PAPER, "published"]].tolist() == ["0.88", "0.72", "0.56 ± 0.02"]
+    assert frame.loc["LSTM", [PAPER, "published", "source"]].tolist() == ["no result", "none", ""]
+
+
+def test_agreement_of_the_signals():
+    shares = pd.DataFrame(
+        [("A", 96, seed, "subset", share, 40) for seed, share in ((1, 0.9), (2, 0.8))],
+        columns=["model", "pred_len", "seed", "signal", "agreement", "updates"],
+    )
+    assert "85 % (80 % to 90 %)" in plain(tables.agreement(shares).to_html())
+    assert tables.agreement(shares.iloc[:0]) is None
+
+
+@pytest.mark.parametrize("draw", [figures.arms, tables.arms, tables.overhead])
+def test_a_missing_column_is_named(draw):
+    with pytest.raises(UserError, match=r"'(density|status)' is missing"):
+        draw(cells().drop(columns=["density", "status"]))

@@ -1,0 +1,196 @@
+from io import BytesIO
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import PolyCollection
+
+from tsprune.errors import UserError
+from tsprune.report.style import style
+from tsprune.report.text import readable_layer
+from tsprune.study.pruning_sweep import figures
+
+
+def lines(axes):
+    return {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+
+
+def marks(axes, marker):
+    return [line for line in axes.lines if line.get_marker() == marker and line.get_linestyle() == "None"]
+
+
+def legend_texts(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def drawn(figure):
+    figure.savefig(BytesIO(), format="png", dpi=30)
+    return figure
+
+
+def test_a_panel_per_scope_and_a_line_per_model(make_cells, make_naive):
+    figure = drawn(figures.sweep(make_cells(), make_naive()))
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "Layer: each layer cut alike",
+        "Global: one threshold for the whole model",
+    ]
+    for axes in figure.axes:
+        assert set(lines(axes)) == {"Transformer", "DLinear"}
+        x, y = lines(axes)["DLinear"].get_data()
+        np.testing.assert_allclose(x, [1.0, 0.8, 0.64, 0.512, 0.4096])
+        np.testing.assert_allclose(y, 1 + (1 - np.asarray(x)) / 4)
+        assert axes.get_xscale() == axes.get_yscale() == "log"
+        left, right = axes.get_xlim()
+        assert left > 1 > right, "dense stands on the left, sparse on the right"
+    assert "MSE relative to dense" in figure.axes[0].get_ylabel()
+    assert "ratio" in figure.axes[0].get_ylabel()
+    assert "share of prunable weights kept" in figure.axes[0].get_xlabel()
+    assert {"Transformer", "DLinear", "dense = 1", "within 5 %"} <= set(legend_texts(figure))
+    assert any("repeat last" in text for text in legend_texts(figure))
+    assert "ETTh1" in figure.get_label() and "Transformer" in figure.get_label()
+
+
+def test_dense_and_each_models_repeat_last_level_are_drawn(make_cells, make_naive):
+    figure = figures.sweep(make_cells(), make_naive(mse=1.03))
+    for axes in figure.axes:
+        by_gid = {line.get_gid(): line for line in axes.lines if line.get_gid()}
+        assert set(by_gid["dense"].get_ydata()) == {1}
+        # dense MSE 0.51 and 0.52 at the two seeds: 1.03 is twice their mean
+        np.testing.assert_allclose(by_gid["repeat-last DLinear"].get_ydata(), 2.0)
+
+
+def test_the_spread_over_seeds_is_a_band_and_said(make_cells, make_naive):
+    def rise(model, scope, density, seed):
+        return 1 + seed * (1 - density) / 4
+
+    def bands(figure):
+        return [c for c in figure.axes[0].collections if isinstance(c, PolyCollection)]
+
+    figure = figures.sweep(make_cells(rise), make_naive())
+    assert len(bands(figure)) == 2
+    low, high = bands(figure)[0].get_datalim(figure.axes[0].transData).intervaly
+    assert (low, high) == pytest.approx((1.0, 1 + 2 * 0.5904 / 4))
+    assert "mean of 2 seeds; band: lowest to highest seed" in figure.get_supxlabel()
+    single = figures.sweep(make_cells(rise, seeds=(1,)), make_naive())
+    assert not bands(single)
+    assert "One seed" in single.get_supxlabel()
+
+
+def test_an_explosion_is_capped_marked_and_noted(make_cells, make_naive):
+    cells = make_cells(lambda model, scope, density, seed: 1200.0 if scope == "global" and density < 0.6 else 1.1)
+    figure = drawn(figures.sweep(cells, make_naive()))
+    calm, wild = figure.axes
+    assert wild.get_ylim()[1] < 4
+    assert not marks(calm, "^") or all(line.get_gid() for line in marks(calm, "^"))
+    assert {x for line in marks(wild, "^") for x in line.get_xdata()} == {0.512, 0.4096}
+    assert "up to 1,200 times dense" in figure.get_supxlabel()
+
+
+def test_a_repeat_last_level_far_away_is_named_not_drawn_to_scale(make_cells, make_naive):
+    figure = drawn(figures.sweep(make_cells(), make_naive(mse=20.6)))
+    assert figure.axes[0].get_ylim()[1] <= 8
+    note = figure.get_supxlabel().replace("\n", " ")
+    assert "repeat last lies above the axis (Transformer 40.0, DLinear 40.0)" in note
+
+
+def test_cells_that_did_not_finish_are_crossed(make_cells, make_naive):
+    cells = make_cells()
+    lost = (cells["model"] == "DLinear") & (cells["density_asked"] < 0.5) & (cells["scope"] == "layer")
+    cells.loc[lost, ["mse", "mae", "mse_relative"]] = np.nan
+    cells.loc[lost, "status"] = "diverged"
+    figure = drawn(figures.sweep(cells, make_naive()))
+    layer, other = figure.axes
+    assert [list(line.get_xdata()) for line in marks(layer, "x")] == [[0.4096]]
+    assert not marks(other, "x")
+    assert len(lines(layer)["DLinear"].get_xdata()) == 4
+    assert "a cell did not finish" in figure.get_supxlabel()
+
+
+def test_a_model_without_any_result_is_named_in_the_legend(make_cells, make_naive):
+    cells = make_cells()
+    cells.loc[cells["model"] == "DLinear", "status"] = "failed"
+    figure = drawn(figures.sweep(cells, make_naive()))
+    assert "DLinear (no cell finished)" in legend_texts(figure)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "horizons", "panels"),
+    [(("layer",), (96,), 1), (("layer",), (96, 192, 336, 720), 4), (("layer", "global"), (96, 192, 720), 6)],
+)
+def test_panels_for_any_number_of_horizons_and_scopes(make_cells, make_naive, scopes, horizons, panels):
+    models = ["Transformer", "Autoformer", "DLinear", "Informer", "FEDformer"]
+    cells = make_cells(models=models, scopes=scopes, horizons=horizons)
+    figure = drawn(figures.sweep(cells, make_naive(horizons=horizons)))
+    assert len(figure.axes) == panels
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert len(set(titles)) == panels
+    looks = {(str(line.get_color()), line.get_marker()) for line in lines(figure.axes[0]).values()}
+    assert len(looks) == 5, "every model has a colour and a marker of its own"
+
+
+def test_close_densities_do_not_pile_up_labels(make_cells, make_naive):
+    densities = [1.0, *np.linspace(0.99, 0.5, 40)]
+    figure = drawn(figures.sweep(make_cells(densities=densities), make_naive()))
+    assert len(figure.axes[0].get_xticks()) <= 13
+
+
+def test_what_cannot_be_drawn_is_refused(make_cells, make_naive):
+    cells = make_cells()
+    with pytest.raises(UserError, match="column 'mse_relative' is missing"):
+        figures.sweep(cells.drop(columns="mse_relative"), make_naive())
+    with pytest.raises(UserError, match="no rows"):
+        figures.sweep(cells.iloc[:0], make_naive())
+    with pytest.raises(UserError, match="none of the 40 cells finished"):
+        figures.sweep(cells.assign(status="failed"), make_naive())
+    with pytest.raises(UserError, match="one dataset, got ETTh1, ETTh2"):
+        figures.sweep(cells.assign(dataset=["ETTh1", "ETTh2"] * 20), make_naive())
+    with pytest.raises(UserError, match="no 'RepeatLast' of horizon 96"):
+        figures.sweep(cells, make_naive(horizons=(192,)))
+    with pytest.raises(UserError, match="no row of model 'RepeatLast'"):
+        figures.sweep(cells, make_naive().query("model != 'RepeatLast'"))
+
+
+def test_layer_figure_shows_every_layer_of_every_model(layers):
+    figure = drawn(figures.layers(layers))
+    panels = {axes.get_title(loc="left"): axes for axes in figure.axes if axes.images}
+    assert set(panels) == {"Transformer · global", "DLinear · global"}, "by layer all keep what is asked"
+    axes = panels["Transformer · global"]
+    assert [t.get_text() for t in axes.get_yticklabels()] == [
+        "encoder 0 attention query  (37k)",
+        "decoder projection  (37k)",
+    ]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["1", "0.8", "0.64", "0.51", "0.41"]
+    mean = (0.8**1.1 + 0.8**1.3) / 2
+    np.testing.assert_allclose(panels["DLinear · global"].images[0].get_array()[0, 1], mean)
+    assert panels["DLinear · global"].get_xlabel() == "Density asked"
+    only = drawn(figures.layers(layers[layers["scope"] == "layer"]))
+    np.testing.assert_allclose(only.axes[0].images[0].get_array()[0], [1, 0.8, 0.64, 0.512, 0.4096])
+    assert any("share of its weights kept" in axes.get_xlabel() for axes in figure.axes)
+
+
+def test_layer_figure_grows_with_the_layers(layers):
+    many = layers[layers["model"] == "DLinear"]
+    tall = [many.assign(layer=f"encoder.layers.{i}.weight") for i in range(40)]
+    assert figures.layers(pd.concat(tall)).get_figheight() > 2 * figures.layers(layers).get_figheight()
+    with pytest.raises(UserError, match="column 'weights' is missing"):
+        figures.layers(layers.drop(columns="weights"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("encoder.layers.0.attention.query.weight", "encoder 0 attention query"),
+        ("enc_embedding.value.weight", "enc embedding value"),
+        ("decoder.layers.0.trend_projection.weight", "decoder 0 trend projection"),
+    ],
+)
+def test_readable_layer(name, text):
+    assert readable_layer(name) == text
+
+
+def test_style_sets_the_look():
+    with mpl.rc_context():
+        style()
+        assert mpl.rcParams["axes.spines.top"] is False
+        assert mpl.rcParams["font.sans-serif"][0] == "DejaVu Sans" or mpl.rcParams["font.family"] == ["DejaVu Sans"]

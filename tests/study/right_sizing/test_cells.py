@@ -1,0 +1,182 @@
+"""Study 03: equal sizes by construction, equal training, matches on every axis, and choices that never see the test."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from helpers import Recorder
+
+from tsprune.errors import UserError
+from tsprune.places import project_root
+from tsprune.steps.latency import LatencyStep
+from tsprune.steps.prune import StructuredStep
+from tsprune.study import tuning_steps
+from tsprune.study.base.shared import base_steps
+from tsprune.study.right_sizing.cells import map_ways, match, run_right_sizing, size_ways
+from tsprune.study.right_sizing.config import RightSizing
+from tsprune.study.right_sizing.result import COSTS, WHOLE
+from tsprune.training import TrainResult
+
+
+def in_threads() -> ThreadPoolExecutor:
+    """An executor that starts no process."""
+    return ThreadPoolExecutor(2)
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory) -> dict:
+    """The smoke profile on a series of 40 days, so that every training is over in no time."""
+    hours = np.arange(960)
+    series = {name: np.sin(2 * np.pi * hours / period) + hours / 1e3 for name, period in (("a", 24), ("b", 12))}
+    csv = tmp_path_factory.mktemp("data") / "mine.csv"
+    pd.DataFrame({"date": pd.date_range("2024-01-01", periods=960, freq="h"), **series}).to_csv(csv, index=False)
+    path = project_root() / "params" / "smoke" / "03_right_sizing.yaml"
+    return yaml.safe_load(path.read_text()) | {"dataset": str(csv), "batch_size": 32, "jobs": 1}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> str:
+    return str(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def config(smoke, store):
+    return RightSizing.parse(smoke | {"store": store})
+
+
+@pytest.fixture(scope="module")
+def result(config):
+    return run_right_sizing(config, make_executor=in_threads, progress=Recorder())
+
+
+def arms(frame: pd.DataFrame, arm: str) -> pd.DataFrame:
+    return frame[frame["arm"] == arm]
+
+
+def test_every_size_has_every_arm_and_the_pruned_ones_as_many_parameters(result, config):
+    assert result.failures == 0
+    seeds = len(config.seeds)
+    assert result.sizes.groupby("arm").size().to_dict() == {
+        "dense": 2 * seeds,
+        "dense longer": 2 * seeds,
+        "pruned": seeds,
+        "fine-tuned": seeds,
+    }
+    (small,) = arms(result.sizes, "dense").query("width == 4")["parameters"].unique()
+    for arm in ("pruned", "fine-tuned"):
+        assert arms(result.sizes, arm)["parameters"].between(0.99 * small, 1.01 * small).all()
+    assert result.sizes[list(COSTS)].notna().all(axis=None)
+    assert not result.cells["key"].duplicated().any()
+    assert set(result.sizes["key"]) | set(result.data_map["key"]) == set(result.cells["key"])
+
+
+def test_every_model_is_trained_equally_long(config):
+    base = base_steps(config)
+    for way in (*size_ways(config, base), *map_ways(config, base)):
+        for step in way.steps:
+            assert getattr(step, "trained", step).train.epochs == config.epochs
+            if way.arm in ("dense longer", "fine-tuned"):
+                assert step.train.epochs == step.train.patience == config.fine_tune_epochs
+    shared = {step.key for step in base.dense}
+    assert shared <= {step.key for way in size_ways(config, base) for step in way.steps}
+
+
+def test_comparisons_pair_fine_tuned_with_the_dense_model_of_equal_cost(result):
+    tuned = arms(result.comparison, "fine-tuned").set_index("axis")
+    assert list(tuned.index) == [*COSTS, WHOLE]
+    assert tuned.loc["parameters", ["match_width", "seeds"]].tolist() == [4, 2]
+    ours = arms(result.sizes, "fine-tuned")["mse"].mean()
+    longer = arms(result.sizes, "dense longer").groupby("width")["mse"].mean()
+    assert tuned.loc["parameters", "relative"] == pytest.approx(ours / longer[4] - 1)
+    assert tuned.loc[WHOLE, "relative"] == pytest.approx(ours / longer[8] - 1)
+    found = tuned.dropna(subset=["match_cost"]).drop(index=WHOLE)
+    assert (found["match_cost"] <= 1.05 * found["cost"]).all()
+    assert tuned["low"].le(tuned["relative"]).where(tuned["relative"].notna(), True).all()
+
+
+def test_the_map_has_every_share_width_and_density_and_is_read_by_validation(result):
+    cells = result.data_map.groupby(["data_fraction", "width", "density_asked"])
+    assert set(cells.groups) == {(f, w, d) for f in (0.2, 1.0) for w in (4, 8) for d in (0.5, 1.0)}
+    means = cells[["val_mse", "mse"]].mean()
+    for choice in result.choices.to_dict("records"):
+        own = means.loc[choice["data_fraction"]]
+        assert own["val_mse"].idxmin() == (choice["width"], choice["density_asked"])
+        assert choice["mse"] == pytest.approx(own["mse"][choice["width"], choice["density_asked"]])
+    assert result.choices["data_fraction"].tolist() == [0.2, 1.0]
+
+
+def test_a_second_run_repeats_the_first_and_computes_nothing(result, config):
+    progress = Recorder()
+    again = run_right_sizing(config, make_executor=in_threads, progress=progress)
+    for name in ("cells", "sizes", "comparison", "data_map", "choices"):
+        pd.testing.assert_frame_equal(getattr(result, name), getattr(again, name))
+    assert all("steps" in line for line in progress.news)
+
+
+def test_the_match_is_the_largest_model_within_five_percent():
+    dense = pd.Series({"small": 90.0, "equal": 104.0, "large": 106.0, "unknown": float("nan")})
+    assert match(100.0, dense) == "equal"
+    assert match(95.0, dense) == "small"
+    assert match(10.0, dense) is None
+    assert match(float("nan"), dense) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"models": ["iTransformer", "DLinear"]}, "nothing in DLinear can be narrowed"),
+        ({"depths": [2]}, "e_layers = 1, the depth of the model that is pruned, must be among them"),
+        ({"widths": [8]}, "8 is not below d_model = 8"),
+        ({"map_densities": [0.5, 0.5]}, "stands twice"),
+        ({"map_densities": [1.0]}, "less than 1"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(smoke, change, words):
+    with pytest.raises(UserError, match=words):
+        RightSizing.parse(smoke | {"store": "x"} | change)
+
+
+def test_failed_cells_and_lost_latencies_are_rows_and_the_rest_is_compared(smoke, tmp_path, monkeypatch):
+    """The first seed cannot be narrowed (memory), fine-tuning diverges, nothing can be timed."""
+    run = StructuredStep.run
+
+    def out_of_memory(step, store):
+        if step.trained.seed == 1:
+            torch.empty(2**60)
+        return run(step, store)
+
+    def no_clock(step, store):
+        raise UserError("no clock")
+
+    bad = TrainResult(status="diverged", reason="loss not finite at epoch 1, step 7")
+    monkeypatch.setattr(StructuredStep, "run", out_of_memory)
+    monkeypatch.setattr(tuning_steps, "train", lambda *a, **k: bad)
+    monkeypatch.setattr(LatencyStep, "run", no_clock)
+    config = RightSizing.parse(smoke | {"store": str(tmp_path), "fractions": [1.0], "widths": [4]})
+    result = run_right_sizing(config, make_executor=in_threads, progress=Recorder())
+    sizes = result.sizes.groupby("arm")["status"].agg(list).to_dict()
+    assert sizes["pruned"] == ["out of memory", "ok"]
+    assert sizes["fine-tuned"] == ["failed", "diverged"]
+    assert "out of memory" in arms(result.sizes, "fine-tuned")["reason"].iloc[0]
+    assert "step 7" in arms(result.sizes, "fine-tuned")["reason"].iloc[1]
+    assert arms(result.cells, "latency")["reason"].tolist() == ["no clock"]
+    assert result.sizes["latency_1_ms"].isna().all()
+    assert not result.comparison["clear"].any()
+    assert result.comparison.loc[result.comparison["arm"] == "fine-tuned", "reason"].notna().all()
+    assert result.choices.empty
+    assert result.failures == (result.cells["status"] != "ok").sum() > 0
+
+
+def test_a_floor_is_told_with_the_size_that_was_reached(smoke, tmp_path):
+    config = RightSizing.parse(
+        smoke | {"store": str(tmp_path), "fractions": [1.0], "seeds": [1], "map_densities": [0.01]}
+    )
+    result = run_right_sizing(config, make_executor=in_threads, progress=Recorder())
+    floors = result.cells[result.cells["reason"].notna()]
+    assert set(floors["status"]) == {"ok"}
+    assert floors["reason"].str.contains("is the least at max_ratio").all()
+    assert set(floors["density_asked"]) == {0.01}
+    assert not result.comparison["clear"].any()

@@ -1,0 +1,1 @@
+"""How steps are computed: keys, the store, the grid, executors, progress. Knows no model."""

@@ -1,0 +1,190 @@
+"""One executed notebook to one HTML file that opens anywhere: offline, on a phone, on paper, without scripts."""
+
+import base64
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from markupsafe import Markup
+from nbconvert import HTMLExporter
+from nbconvert.filters.ansi import ansi2html, strip_ansi
+from nbformat import NotebookNode
+from PIL import Image
+from traitlets.config import Config
+
+from tsprune.errors import UserError
+from tsprune.parameters import _parameters, _tags
+from tsprune.report.markdown import _data_uri, _Markdown
+from tsprune.report.text import describe_parameters, headline
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+THUMBNAIL = 480
+"""Width of a thumbnail in pixels; it is at most three quarters as high."""
+
+LONG = 12
+"""Printed text of more lines than this is folded."""
+
+
+@dataclass(frozen=True)
+class ReportInfo:
+    """What an index says about one report. ``failed_cell`` and ``error`` are None unless ``status`` is ``failed``."""
+
+    html: Path
+    title: str
+    headline: str
+    thumbnail: str | None
+    """Data URI of the first figure, THUMBNAIL pixels wide."""
+    status: str
+    """``ok`` or ``failed``."""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    """The parameters the notebook ran with: its defaults under what was passed in."""
+    date: datetime | None = None
+    """When the notebook ended, in UTC."""
+    seconds: float | None = None
+    failed_cell: int | None = None
+    """Position of the failing cell among the code cells, from 1."""
+    error: str | None = None
+
+
+def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str | None = None) -> ReportInfo:
+    """Render an executed notebook, whole or broken off, to one HTML file that asks no host for anything.
+
+    Code is folded, contents come from the Markdown headings, figures and formulas are embedded. Formulas are drawn
+    by matplotlib's mathtext; one it cannot draw stands as its TeX source. Of a notebook that failed the failing
+    cell and its error stand on top. A browser is told (Content-Security-Policy) to load nothing from elsewhere, so
+    that a picture linked from another host in a cell's own HTML stays empty rather than asked for.
+
+    Raises UserError for a file that is missing or no notebook. The folder of ``html_path`` is made.
+    """
+    ipynb_path, html_path = Path(ipynb_path), Path(html_path)
+    notebook = _read(ipynb_path)
+    info = _info(notebook, ipynb_path, html_path, title)
+    markdown = _Markdown(ipynb_path.parent)
+    exporter = HTMLExporter(
+        template_name="tsprune",
+        extra_template_basedirs=[str(TEMPLATES)],
+        config=Config({"CoalesceStreamsPreprocessor": {"enabled": True}}),
+        filters={"tsprune_markdown": markdown, "printed": printed, "long": is_long},
+    )
+    # Not a resource: the exporter copies those before it renders, and this list grows while it does.
+    exporter.environment.globals["headings"] = markdown.headings
+    failing = _failing(notebook)
+    notebook.cells = [cell for cell in notebook.cells if not _is_papermills_note(cell)]
+    number = 0
+    for cell in notebook.cells:
+        number += cell.cell_type == "code"
+        cell.metadata["number"] = number
+    resources = {
+        "info": info,
+        "summary": describe_parameters(info.parameters),
+        "failing": failing,
+        "metadata": {"path": str(ipynb_path.parent)},
+    }
+    body, _ = exporter.from_notebook_node(notebook, resources)
+    html_path.parent.mkdir(parents=True, exist_ok=True)
+    html_path.write_text(body, encoding="utf-8")
+    return info
+
+
+def read_info(ipynb_path: str | Path, html_path: str | Path, *, title: str | None = None) -> ReportInfo:
+    """What render_notebook returns, without rendering: for the index entry of a report that stands already."""
+    return _info(_read(Path(ipynb_path)), Path(ipynb_path), Path(html_path), title)
+
+
+def _read(path: Path) -> NotebookNode:
+    if not path.is_file():
+        raise UserError(f"notebook '{path}' does not exist")
+    try:
+        return nbformat.read(path, as_version=4)
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError) as error:
+        raise UserError(f"'{path}' is not a Jupyter notebook: {str(error).splitlines()[0]}") from error
+
+
+def _info(notebook: NotebookNode, ipynb_path: Path, html_path: Path, title: str | None) -> ReportInfo:
+    failing = _failing(notebook)
+    run = notebook.metadata.get("papermill", {})
+    verdicts = _outputs(notebook, "verdict", "text/markdown")
+    pictures = _outputs(notebook, "figure", "image/png")
+    ended = run.get("end_time")
+    date = datetime.fromisoformat(ended) if ended else datetime.fromtimestamp(ipynb_path.stat().st_mtime, UTC)
+    return ReportInfo(
+        html=html_path,
+        title=title or _first_heading(notebook) or ipynb_path.stem.replace("_", " "),
+        headline=headline(verdicts[0]) if verdicts else "",
+        thumbnail=_thumbnail(pictures[0]) if pictures else None,
+        status="failed" if failing else "ok",
+        parameters=_parameters(notebook),
+        date=date if date.tzinfo else date.replace(tzinfo=UTC),
+        seconds=run.get("duration"),
+        failed_cell=failing["number"] if failing else None,
+        error=failing["line"] if failing else None,
+    )
+
+
+def _is_papermills_note(cell: NotebookNode) -> bool:
+    """papermill marks a failure with Markdown cells of its own; ours says more."""
+    return "papermill-error-cell-tag" in _tags(cell)
+
+
+def _outputs(notebook: NotebookNode, tag: str, mime: str) -> list[str]:
+    outputs = [output for cell in notebook.cells if tag in _tags(cell) for output in cell.get("outputs", [])]
+    return [output["data"][mime] for output in outputs if mime in output.get("data", {})]
+
+
+def _first_heading(notebook: NotebookNode) -> str | None:
+    for cell in notebook.cells:
+        found = re.search(r"^#\s+(.+?)\s*#*$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
+        if found and not _is_papermills_note(cell):
+            return re.sub(r"[*`]", "", found[1])
+    return None
+
+
+def _failing(notebook: NotebookNode) -> dict[str, Any] | None:
+    """The first cell that raised, or that papermill left unfinished because the kernel died; None if all went well."""
+    number = 0
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        number += 1
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        died = cell.metadata.get("papermill", {}).get("status") in ("failed", "running")
+        if "raises-exception" in _tags(cell) or not (errors or died):
+            continue
+        place = {"number": number, "source": cell.source}
+        if not errors:
+            return place | {"line": "the kernel stopped without an error message", "trace": ""}
+        name, value = errors[0].ename, strip_ansi(errors[0].evalue).strip()
+        return place | {"line": f"{name}: {value}" if value else name, "trace": "\n".join(errors[0].traceback)}
+    return None
+
+
+def _thumbnail(png: str) -> str:
+    """A PNG in base64 as data URI, THUMBNAIL pixels wide, of a tall one the top; 64 colours do for a figure."""
+    with Image.open(BytesIO(base64.b64decode(png))) as picture:
+        flat = Image.new("RGB", picture.size, "white")
+        flat.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
+    height = max(1, round(flat.height * THUMBNAIL / flat.width))
+    small = flat.resize((THUMBNAIL, height), Image.Resampling.LANCZOS)
+    small = small.crop((0, 0, THUMBNAIL, min(height, THUMBNAIL * 3 // 4))).quantize(128, Image.Quantize.MAXCOVERAGE)
+    buffer = BytesIO()
+    small.save(buffer, "PNG", optimize=True)
+    return _data_uri("image/png", buffer.getvalue())
+
+
+_PROGRESS = re.compile(r"^.*\d+%\|.*(it/s|s/it|\?it|\]).*$")
+
+
+def printed(text: str) -> Markup:
+    """Printed text as HTML without progress bars: of a line rewritten in place only its last state stays."""
+    lines = [line.rsplit("\r", 1)[-1] for line in text.rstrip().replace("\r\n", "\n").split("\n")]
+    return Markup(ansi2html("\n".join(line for line in lines if not _PROGRESS.match(strip_ansi(line)))).strip("\n"))
+
+
+def is_long(text: str) -> bool:
+    """Whether printed text is to be folded."""
+    return text.count("\n") >= LONG

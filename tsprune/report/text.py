@@ -1,0 +1,180 @@
+"""What the verdicts and tables of all studies say alike: which run, which models, what differs, what is missing."""
+
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML
+
+
+def headline(markdown: str) -> str:
+    """The first sentence of ``markdown`` as plain text, for an index or a subject line."""
+    paragraphs = [p for p in re.split(r"\n\s*\n", markdown) if p.strip() and not p.lstrip().startswith("#")]
+    if not paragraphs:
+        return ""
+    text = re.sub(r"!\[[^]]*\]\([^)]*\)", "", paragraphs[0])
+    text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"^\s*(>|[-*+]\s)\s*", "", text, flags=re.MULTILINE)
+    text = re.sub(r"[*`$]|(?<!\w)_|_(?!\w)", "", text)
+    text = re.sub(r"[ \t\r\n]+", " ", text).strip()
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", text, maxsplit=1)[0]
+
+
+def banner(text: str) -> HTML:
+    """A callout that cannot be missed: icon, the word Note, and ``text``, on a ground of its own."""
+    return HTML(
+        '<div role="note" class="banner" style="background:#fff4d6;color:#4a3500;border:1px solid #c98a00;'
+        'border-left-width:6px;border-radius:6px;padding:.6em .9em;margin:.6em 0">'
+        f'<strong><span aria-hidden="true">⚠</span> Note.</strong> {html.escape(text)}</div>'
+    )
+
+
+def describe_parameters(parameters: dict[str, Any]) -> str:
+    """Parameters of a run in one line, long lists by their ends: ``dataset ETTh1 · densities 1, 0.8 … 0.107 (11)``."""
+    return " · ".join(f"{name} {value_text(value)}" for name, value in parameters.items() if value is not None)
+
+
+def value_text(value: Any) -> str:
+    """One parameter or protocol value for people: short numbers, lists joined, long lists by their ends."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {value_text(v)}" for name, v in value.items())
+    if isinstance(value, (list, tuple)):
+        items = [value_text(v) for v in value] or ["none"]
+        return ", ".join(items) if len(items) <= 6 else f"{items[0]}, {items[1]} … {items[-1]} ({len(items)})"
+    return str(value)
+
+
+def where(cells: pd.DataFrame) -> str:
+    """``On ETTh1 (horizons 96 and 192, 2 seeds)``: data, horizons, and the seeds that finished."""
+    horizons = [str(value) for value in sorted(cells["pred_len"].unique())]
+    of = f"horizon{'s' if len(horizons) > 1 else ''} {listed(horizons)}"
+    return f"On {listed([str(name) for name in cells['dataset'].unique()])} ({of}, {seeds_text(cells)})"
+
+
+def seeds_text(cells: pd.DataFrame) -> str:
+    """``2 seeds`` or ``one seed``, of the cells that finished."""
+    count = cells.loc[cells["status"] == "ok", "seed"].nunique()
+    return f"{count} seeds" if count > 1 else "one seed"
+
+
+def spread_text(cells: pd.DataFrame) -> str:
+    """What a table's numbers are, for its caption."""
+    text = seeds_text(cells)
+    return text if text == "one seed" else f"mean ± standard deviation over {text}"
+
+
+def bold(names: Iterable[str]) -> str:
+    """``**A**, **B**, and **C**``, each once."""
+    return listed([f"**{name}**" for name in dict.fromkeys(names)])
+
+
+def number(share: float) -> str:
+    """A relative difference in percent without the sign for it, with a decimal below ten: ``+5.1``, ``−14``."""
+    percents = 100 * share
+    return f"{percents:+.{1 if abs(percents) < 9.95 else 0}f}".replace("-", "−")
+
+
+def signed(share: float) -> str:
+    return f"{number(share)}{NBSP}%"
+
+
+def amount(share: float) -> str:
+    """:func:`signed` without the sign."""
+    return signed(abs(share)).removeprefix("+")
+
+
+def ends(row: Mapping) -> str:
+    """The interval of a difference, in percent: ``+3.0 to +7.2``."""
+    return f"{number(row['low'])} to {number(row['high'])}"
+
+
+def interval(row: Mapping) -> str:
+    """``+5.1 % (+3.0 to +7.2)``, of a difference that is known."""
+    return "no result" if pd.isna(row["relative"]) else f"{signed(row['relative'])} ({ends(row)})"
+
+
+def interval_words(differences: pd.DataFrame) -> str:
+    """What the intervals in ``differences`` rest on, for a caption."""
+    seeds = int(differences["seeds"].max())
+    if seeds < 2:
+        return "One seed: intervals over the test windows alone, no claim."
+    return f"Intervals: 95{NBSP}%, over the test windows and the {seeds} seeds run; another seed may lie outside."
+
+
+def unfinished(cells: pd.DataFrame) -> str:
+    """``3 of 66 cells did not finish (**Transformer** 2 diverged, **DLinear** 1 failed)``; empty where all did."""
+    bad = cells[cells["status"] != "ok"]
+    if bad.empty:
+        return ""
+    counts = bad.groupby(["model", "status"], sort=False).size()
+    named = ", ".join(f"**{model}** {count} {status}" for (model, status), count in counts.items())
+    return f"{len(bad)} of {len(cells)} cells did not finish ({named})"
+
+
+def left_out(cells: pd.DataFrame) -> str:
+    """:func:`unfinished` as a sentence of a verdict."""
+    return f"{missing} and are left out." if (missing := unfinished(cells)) else ""
+
+
+def readable_layer(name: str) -> str:
+    """A parameter's name for people: ``encoder.layers.0.attention.query.weight`` -> ``encoder 0 attention query``."""
+    parts = [part for part in name.split(".") if part not in ("weight", "layers")]
+    return " ".join(parts).replace("_", " ")
+
+
+def _short(count: int) -> str:
+    return f"{count / 1e6:.1f}M" if count >= 1e6 else f"{count / 1e3:.0f}k" if count >= 1e3 else str(count)
+
+
+def short_count(value: float) -> str:
+    """A count or a time in three digits: 853, 31.9k, 1.2M, 0.45."""
+    for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{sign}"
+    return f"{value:.3g}"
+
+
+SCOPES = {"layer": "each layer cut alike", "global": "one threshold for the whole model"}
+
+NBSP = "\u00a0"
+
+NAIVE = {"RepeatLast": "repeat last value", "SeasonalNaive": "seasonal naive"}
+
+
+def density_text(density: float) -> str:
+    """Two significant digits, as densities are spoken of: 1, 0.8, 0.41, 0.0043."""
+    return f"{density:.2g}"
+
+
+def density_labels(densities: Iterable[float]) -> dict[float, str]:
+    """A short text per density, all with as many significant digits (two or more) as tell them apart."""
+    distinct = sorted(set(densities), reverse=True)
+    digits = next((n for n in range(2, 17) if len({f"{d:.{n}g}" for d in distinct}) == len(distinct)), 17)
+    return {d: f"{d:.{digits}g}" for d in distinct}
+
+
+def percent(share: float) -> str:
+    """A share as percent, with a decimal only where whole percents would hide the difference to 100."""
+    value = 100 * share
+    return f"{value:.1f}{NBSP}%" if 99 <= value < 100 else f"{value:.0f}{NBSP}%"
+
+
+def error_text(value: float, like: float | None = None) -> str:
+    """An MSE or MAE with the three to four digits that carry meaning; a spread with as many decimals as its mean."""
+    size = value if like is None else like
+    if max(value, size) >= 1e4:
+        return f"{value:.1e}"
+    return f"{value:.{0 if size >= 1e3 else 1 if size >= 100 else 2 if size >= 10 else 3 if size >= 0.1 else 4}f}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b, and c``."""
+    if len(parts) <= 2:
+        return " and ".join(parts)
+    return ", ".join(parts[:-1]) + ", and " + parts[-1]

@@ -1,0 +1,1 @@
+"""What is computed: a step per kind of cell."""

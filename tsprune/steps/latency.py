@@ -1,0 +1,58 @@
+"""A step that times trained and pruned models beside each other, with nothing else of the study running."""
+
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+
+from tsprune import measure
+from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
+from tsprune.engine.store import Store
+
+
+class LatencyStep(Step):
+    """Latency of the models that ``of`` keeps, interleaved; the first is the baseline of the speedups.
+
+    Each of ``of`` has ``load(store)``, and all have the same windows. Times hold for one machine, so its processor and
+    its accelerator are part of the identity.
+    """
+
+    kind: ClassVar[str] = "latency"
+    alone: ClassVar[bool] = True
+    name: str
+    """What is timed, for the progress line."""
+    of: Annotated[tuple[Step, ...], Field(min_length=1)]
+    batch_sizes: tuple[int, ...] = (1, 32)
+    threads: int = 1
+    repeats: int = 30
+
+    def identity(self) -> dict:
+        return {
+            "step": self.kind,
+            "version": RESULTS_VERSION,
+            "of": [step.key for step in self.of],
+            "batch_sizes": list(self.batch_sizes),
+            "threads": self.threads,
+            "repeats": self.repeats,
+            "machine": list(measure.machine()),
+        }
+
+    @property
+    def needs(self) -> tuple[Step, ...]:
+        return self.of
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}: latency of {len(self.of)} models"
+
+    def protocol(self) -> dict:
+        return {"method": "latency", "model": self.name, "threads": self.threads}
+
+    def run(self, store: Store) -> Outcome:
+        first = getattr(self.of[0], "trained", self.of[0])
+        splits = first.data.splits(first.train.device)
+        index = torch.arange(min(max(self.batch_sizes), len(splits.test)))
+        inputs = splits.test.batch(index)[:4]
+        variants = {step.key: (step.load(store), inputs) for step in self.of}
+        table = measure.measure_latency(variants, self.batch_sizes, threads=self.threads, repeats=self.repeats)
+        return Outcome({}, {"latency": table.rename(columns={"variant": "key"}).to_dict("records")}, {})

@@ -1,0 +1,278 @@
+"""Steps that make a trained model sparse, without retraining: masks by magnitude, n of m, narrower layers."""
+
+import math
+from abc import abstractmethod
+from dataclasses import asdict
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from tsprune import measure
+from tsprune.data import Splits
+from tsprune.engine.step import MODEL_FILE, RESULTS_VERSION, Outcome, Step
+from tsprune.engine.store import Store
+from tsprune.errors import UserError
+from tsprune.measure.macs import MacReport
+from tsprune.models import load_checkpoint
+from tsprune.pruners import (
+    apply_masks,
+    density,
+    depgraph_paper,
+    layer_densities,
+    magnitude_masks,
+    nm_masks,
+    prunable_weights,
+    pruned,
+    structured_prune,
+)
+from tsprune.pruners.magnitude import Scope
+from tsprune.pruners.masks import Masks
+from tsprune.pruners.structured import StructuredResult
+from tsprune.steps.train import TrainStep
+from tsprune.training import evaluate
+from tsprune.typed import digest
+
+# Enough to tell live parameters apart (as many are found with 32 windows and two draws), and quick.
+_LIVE_WINDOWS = 8
+
+# Multiply-adds of dense models by model and config: masks change no shape, so a process traces each model once.
+_TRACED: dict[str, MacReport] = {}
+
+
+class OnTrained(Step):
+    """Base of the steps that start from a trained model."""
+
+    trained: TrainStep
+
+    @property
+    def needs(self) -> tuple[Step, ...]:
+        return (self.trained,)
+
+    def identity(self) -> dict:
+        return {"step": self.kind, "version": RESULTS_VERSION, "trained": self.trained.key} | self.what()
+
+    @property
+    def label(self) -> str:
+        return f"{self.trained.label.removesuffix(': training')}: {self.words()}"
+
+    def protocol(self) -> dict:
+        return self.trained.protocol() | self.columns()
+
+    @abstractmethod
+    def what(self) -> dict:
+        """What is done to the trained model, as JSON values: its part of the identity."""
+
+    @abstractmethod
+    def words(self) -> str:
+        """The same in a few words, for the progress line."""
+
+    @abstractmethod
+    def columns(self) -> dict:
+        """The same as protocol columns: method, structure, scope, density_asked."""
+
+
+class PruneStep(OnTrained):
+    """One-shot unstructured magnitude pruning of a trained model, tested without retraining."""
+
+    kind: ClassVar[str] = "prune"
+    scope: Scope
+    density: float
+
+    def what(self) -> dict:
+        return {"score": "magnitude", "structure": "unstructured", "scope": self.scope, "density": self.density}
+
+    def words(self) -> str:
+        return f"density {self.density:.3f} by {self.scope}"
+
+    def columns(self) -> dict:
+        return pruning_columns("magnitude", "unstructured", self.scope, self.density)
+
+    def load(self, store: Store) -> nn.Module:
+        """The masked model, its zeros stored as any other weight."""
+        model = self.trained.load(store)
+        apply_masks(model, magnitude_masks(model, self.density, self.scope))
+        return model
+
+    def run(self, store: Store) -> Outcome:
+        model = self.trained.load(store)
+        return _test_masked(self.trained, store, model, magnitude_masks(model, self.density, self.scope))
+
+
+class NMStep(OnTrained):
+    """One-shot n:m magnitude masks (2:4 by default) on a trained model, tested without retraining."""
+
+    kind: ClassVar[str] = "nm"
+    n: int = 2
+    m: int = 4
+
+    def what(self) -> dict:
+        return {"score": "magnitude", "structure": self.words()}
+
+    def words(self) -> str:
+        return f"{self.n}:{self.m}"
+
+    def columns(self) -> dict:
+        return pruning_columns("magnitude", self.words(), "layer", self.n / self.m)
+
+    def load(self, store: Store) -> nn.Module:
+        """The masked model, its zeros stored as any other weight."""
+        model = self.trained.load(store)
+        apply_masks(model, nm_masks(model, self.n, self.m).masks)
+        return model
+
+    def run(self, store: Store) -> Outcome:
+        model = self.trained.load(store)
+        masks, left = nm_masks(model, self.n, self.m)
+        return _test_masked(self.trained, store, model, masks, left=left)
+
+
+class NarrowStep(OnTrained):
+    """Base of the steps that narrow a trained model and keep the narrow one; tested without retraining."""
+
+    density: float
+    """What is asked for; each subclass says of what."""
+
+    @abstractmethod
+    def narrow(self, model: nn.Module, one: tuple) -> StructuredResult:
+        """Narrow ``model``; ``one`` is a batch of one window for its call."""
+
+    def load(self, store: Store) -> nn.Module:
+        """The narrow model, on its device. Raises ``Corrupt`` when the stored file was damaged."""
+        model, _ = load_checkpoint(store.artifact(self.key, MODEL_FILE))
+        return model.to(self.trained.train.device)
+
+    def run(self, store: Store) -> Outcome:
+        splits = self.trained.data.splits(self.trained.train.device)
+        model = self.trained.load(store)
+        one = splits.train.batch(torch.zeros(1, dtype=torch.long))[:4]
+        found = self.narrow(model, one)
+        with measure.PeakMemory(self.trained.train.device) as peak:
+            scores = evaluate(found.model, splits.test, self.trained.train)
+        finite = math.isfinite(scores.mse)
+        live = _live(self.trained, store, found.model, splits) if finite else {}
+        weights = {name: w.numel() for name, w in prunable_weights(model).items()}
+        narrow = {name: w.numel() for name, w in prunable_weights(found.model).items()}
+        return Outcome(
+            result={
+                "mse": scores.mse if finite else None,
+                "mae": scores.mae if finite else None,
+                "windows_test": scores.windows,
+                "parameters": found.parameters[1],
+                "density": sum(narrow.values()) / sum(weights.values()),
+                "density_all": found.achieved,
+                "macs_executed": measure.count_macs(found.model, one).macs_executed,
+            }
+            | live,
+            detail={"groups": [asdict(group) for group in found.groups], "floor": found.floor},
+            cost={"peak_memory_mib": peak.mib},
+            status="ok" if finite else "diverged",
+            reason=found.floor if finite else "the pruned model's forecast is not finite",
+            model=found.model,
+            scores=scores if finite else None,
+        )
+
+
+class StructuredStep(NarrowStep):
+    """Narrowed until the share ``density`` of all parameters is left. A ``reason`` says why not."""
+
+    kind: ClassVar[str] = "structured"
+
+    def what(self) -> dict:
+        return {"score": "group-l2", "structure": "structured", "scope": "global", "density": self.density}
+
+    def words(self) -> str:
+        return f"density {self.density:.3f}, structured"
+
+    def columns(self) -> dict:
+        return pruning_columns("structured", "structured", "global", self.density)
+
+    def narrow(self, model: nn.Module, one: tuple) -> StructuredResult:
+        return structured_prune(model, one, self.density, by="parameters", importance="group-l2", scope="global")
+
+
+class DepGraphStep(NarrowStep):
+    """Narrowed as the paper did: the share ``1 - density`` of the channels is removed, whatever that leaves.
+
+    Where the library breaks the model, that is the result: status ``broken``, and the reason.
+    """
+
+    kind: ClassVar[str] = "depgraph"
+
+    def what(self) -> dict:
+        return {"score": "group-l2", "structure": "structured", "scope": "layer", "density": self.density}
+
+    def words(self) -> str:
+        return f"density {self.density:.3f}, DepGraph as published"
+
+    def columns(self) -> dict:
+        return pruning_columns("depgraph_paper", "structured", "layer", self.density)
+
+    def narrow(self, model: nn.Module, one: tuple) -> StructuredResult:
+        try:
+            return depgraph_paper(model, one, self.density)
+        except UserError as error:
+            raise _Broken(str(error)) from error
+
+    def run(self, store: Store) -> Outcome:
+        try:
+            return super().run(store)
+        except _Broken as broken:
+            return Outcome({}, {}, {}, status="broken", reason=str(broken))
+
+
+class _Broken(Exception):
+    """The pruned model does not run; the text says why."""
+
+
+def pruning_columns(method: str, structure: str, scope: str, density: float) -> dict:
+    return {"method": method, "structure": structure, "scope": scope, "density_asked": density}
+
+
+def _live(
+    trained: TrainStep, store: Store, model: nn.Module, splits: Splits, masks: Masks | None = None
+) -> dict[str, float | int]:
+    """Parameters that still have an effect on the forecast, and as a share of the dense model's."""
+    few = splits.train.batch(torch.arange(min(_LIVE_WINDOWS, len(splits.train))))[:4]
+    live = measure.live_parameters(model, few, draws=1, masks=masks).live
+    return {"parameters_live": live, "density_live": live / store.row(trained.key)["result"]["parameters_live"]}
+
+
+def _macs(trained: TrainStep, model: nn.Module, one: tuple, masks: Masks) -> MacReport:
+    """Multiply-adds of ``model``, which has the widths of ``trained``, under ``masks``."""
+    key = digest([trained.model, trained.hyper])
+    if key not in _TRACED:
+        _TRACED[key] = measure.count_macs(model, one)
+    return _TRACED[key].with_masks(masks)
+
+
+def _test_masked(
+    trained: TrainStep, store: Store, model: nn.Module, masks: Masks, left: dict[str, str] | None = None
+) -> Outcome:
+    """Test error and counts of ``model`` under ``masks``; ``left`` says which weights have none, and why."""
+    splits = trained.data.splits(trained.train.device)
+    with measure.PeakMemory(trained.train.device) as peak, pruned(model, masks):
+        scores = evaluate(model, splits.test, trained.train)
+    achieved = density(model, masks)
+    macs = _macs(trained, model, splits.train.batch(torch.zeros(1, dtype=torch.long))[:4], masks)
+    finite = math.isfinite(scores.mse)
+    live = _live(trained, store, model, splits, masks) if finite else {}
+    return Outcome(
+        result={
+            "mse": scores.mse if finite else None,
+            "mae": scores.mae if finite else None,
+            "windows_test": scores.windows,
+            "parameters": achieved.parameters,
+            "weights_kept": achieved.kept,
+            "macs_executed": macs.macs_executed,
+            "macs_if_zeros_skipped": macs.macs_if_zeros_skipped,
+            "density": achieved.over_prunable,
+            "density_all": achieved.over_all,
+        }
+        | live,
+        detail={"layers": layer_densities(model, masks), "left": left or {}},
+        cost={"peak_memory_mib": peak.mib},
+        status="ok" if finite else "diverged",
+        reason=None if finite else "the pruned model's forecast is not finite",
+        scores=scores if finite else None,
+    )

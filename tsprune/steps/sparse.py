@@ -1,0 +1,163 @@
+"""A training that is sparse from within: a method of sparse training decides which weights exist, step by step."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar, Literal, get_args
+
+import torch
+from torch import nn
+
+from tsprune import measure
+from tsprune.data import Splits, Windows
+from tsprune.engine.partial import Interruptible
+from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
+from tsprune.engine.store import Store
+from tsprune.pruners import density, layer_densities
+from tsprune.pruners.dynamic import Sparsity
+from tsprune.pruners.methods import make_method
+from tsprune.pruners.pals import PALS
+from tsprune.steps.train import TrainStep
+from tsprune.training import evaluate, train
+
+Signal = Literal["whole", "subset", "training loss"]
+
+SIGNALS: tuple[Signal, ...] = get_args(Signal)
+
+SIGNAL_SHARE = 0.2
+"""Windows of the subset signal, as a share of the training windows between two updates. A training window costs about
+three forward passes, so the signal costs about a fifteenth of the time between updates; of the smallest models, whose
+optimiser has little to do, still less than a tenth (``benchmarks/sparse_training.py`` shows it)."""
+
+
+class SparseTrainStep(Step):
+    """A training as ``dense`` describes it (which need not have run), under a method of sparse training."""
+
+    kind: ClassVar[str] = "sparse_train"
+    dense: TrainStep
+    method: str
+    fields: dict
+    """Fields of the method, as ``make_method`` takes them."""
+    signal: Signal = "subset"
+    """What a data-driven method looks at: the validation loss, on all windows or on a fixed random subset of them, or
+    an average of the training loss."""
+    words: str = ""
+    """What tells this cell from others of the same method, for people; no part of the identity."""
+
+    def identity(self) -> dict:
+        method = make_method(self.method, **self.fields)
+        return {
+            "step": self.kind,
+            "version": RESULTS_VERSION,
+            "dense": self.dense.identity(),
+            "method": self.method,
+            "fields": method.model_dump(mode="json"),
+            "signal": self._looks_at() if isinstance(method, PALS) else None,
+        }
+
+    def _looks_at(self) -> str:
+        return f"{self.signal} of {SIGNAL_SHARE:g}" if self.signal == "subset" else self.signal
+
+    @property
+    def label(self) -> str:
+        return f"{self.dense.label.removesuffix(': training')}: {self.method} {self.words}".rstrip()
+
+    def protocol(self) -> dict:
+        method = make_method(self.method, **self.fields)
+        asked = None if isinstance(method, PALS) else getattr(method, "density", 1.0)
+        return self.dense.protocol() | {
+            "method": self.method,
+            "structure": "unstructured",
+            "scope": getattr(method, "scope", "layer"),
+            "density_asked": asked,
+        }
+
+    def run(self, store: Store) -> Outcome:
+        recipe = self.dense.train
+        splits = self.dense.data.splits(recipe.device)
+        model, windows = self.dense.build(), self.dense.windows(splits)
+        steps = recipe.epochs * -(-len(windows) // recipe.batch_size)
+        sparsity = Sparsity(make_method(self.method, **self.fields), steps=steps, seed=self.dense.seed)
+        sparsity.signal = self._signal(model, splits, sparsity)
+        with measure.PeakMemory(recipe.device) as peak, Interruptible(store, self.key) as partial:
+            done = train(
+                model,
+                windows,
+                splits.val,
+                recipe,
+                seed=self.dense.seed,
+                controller=sparsity,
+                on_state=partial,
+                resume=partial.resume,
+            )
+        detail = {"history": done.history, "updates": sparsity.log, "layers": []}
+        if done.status != "ok":
+            return Outcome({}, detail, {}, status=done.status, reason=done.reason)
+        masks, scores = sparsity.masks_now(), evaluate(model, splits.test, recipe)
+        achieved = density(model, masks)
+        one = splits.train.batch(torch.zeros(1, dtype=torch.long))[:4]
+        macs = measure.count_macs(model, one, masks)
+        looks = sum("losses" in record for record in sparsity.log)
+        looked = looks * len(splits.val if self.signal == "whole" else self.subset(splits.val))
+        forward, trained = macs.macs_executed, _training_macs(macs, sparsity, recipe.batch_size)
+        result = {
+            "mse": scores.mse,
+            "mae": scores.mae,
+            "val_mse": done.best_val_mse,
+            "windows_test": scores.windows,
+            "epochs_run": done.epochs_run,
+            "best_epoch": done.best_epoch,
+            "windows_seen": done.windows_seen,
+            "parameters": achieved.parameters,
+            "weights_kept": achieved.kept,
+            "density": achieved.over_prunable,
+            "density_all": achieved.over_all,
+            "macs_executed": forward,
+            "macs_if_zeros_skipped": macs.macs_if_zeros_skipped,
+            "training_macs_if_zeros_skipped": trained + forward * looked,
+            "training_macs_dense": 3 * forward * sparsity.step * recipe.batch_size,
+            "windows_looked_at": looked,
+        }
+        detail["layers"] = layer_densities(model, masks)
+        cost = {"seconds_per_epoch": done.seconds_per_epoch, "peak_memory_mib": peak.mib}
+        return Outcome(result, detail, cost, scores=scores)
+
+    def _signal(self, model: nn.Module, splits: Splits, sparsity: Sparsity) -> Callable[[], float] | None:
+        """The validation loss on the windows that ``signal`` names. The record of an update gains what the look saw;
+        one at all windows sees the subset as well."""
+        if self.signal == "training loss":
+            return None
+        chosen = self.subset(splits.val)
+        windows = splits.val if self.signal == "whole" else chosen
+        inside = torch.isin(windows.starts, chosen.starts).cpu()
+
+        def look() -> float:
+            scores = evaluate(model, windows, self.dense.train)
+            record = sparsity.log[-1]
+            seen = {"subset": float(scores.window_mse[inside].mean()), self.signal: scores.mse}
+            record["losses"] = seen | {"training loss": record["training_loss"]}
+            return scores.mse
+
+        return look
+
+    def subset(self, windows: Windows) -> Windows:
+        """A fixed random subset, drawn from the seed, in time order."""
+        every = make_method(self.method, **self.fields).every
+        count = min(len(windows), max(1, round(SIGNAL_SHARE * every * self.dense.train.batch_size)))
+        generator = torch.Generator().manual_seed(self.dense.seed)
+        return windows.subset(torch.randperm(len(windows), generator=generator)[:count].sort().values)
+
+
+def _training_macs(macs: measure.MacReport, sparsity: Sparsity, batch_size: int) -> int:
+    """Multiply-adds of the training if zeros were skipped: three forward passes' worth per window (forward, gradients
+    of activations, gradients of weights), at the densities of each stretch between two updates. Where weights are grown
+    by gradient, the gradient of all weights is needed once per update: one dense forward pass's worth instead of a
+    sparse one."""
+    total, last, kept = 0.0, 0, sparsity.started_with
+    for record in [*sparsity.log, {"step": sparsity.step, "kept": kept, "grown": None}]:
+        shares = zip(sparsity.names, kept, sparsity.sizes, strict=True)
+        now = replace(macs, densities={name: k / size for name, k, size in shares}).macs_if_zeros_skipped
+        total += 3 * now * (record["step"] - last)
+        if record["grown"] is not None and sparsity.method.grows_by_gradient:
+            total += macs.macs_executed - now
+        last, kept = record["step"], record["kept"]
+    return round(total * batch_size)

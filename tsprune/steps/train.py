@@ -1,0 +1,191 @@
+"""What an experiment is made of. A step is a pure function from its config, and the steps it needs, to a row.
+
+A step's identity is the hash of everything its numbers depend on: the data's fingerprint and not its path, the full
+model config, the recipe, the seed, and the identities of the steps it needs.
+"""
+
+import threading
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from tsprune import measure
+from tsprune.data import Splits, Windows
+from tsprune.engine.partial import Interruptible
+from tsprune.engine.step import MODEL_FILE, RESULTS_VERSION, SCORES_FILE, Outcome, Step
+from tsprune.engine.store import Store
+from tsprune.models import create_model, load_checkpoint
+from tsprune.models.base import model_class
+from tsprune.pruners import layer_densities
+from tsprune.steps.data import DataSpec, _geometry
+from tsprune.training import TrainConfig, evaluate, resolve_device, train
+
+# Windows on which a parameter must have an effect to count as live: a ReLU unit may be silent on a few.
+_LIVE_WINDOWS = 32
+
+# Weights are drawn from torch's global generator, which threads share: one model is built at a time.
+_BUILDING = threading.Lock()
+
+
+def load_scores(store: Store, key: str) -> dict[str, Tensor]:
+    """Test errors of a step by part, float64: ``window_mse`` (windows,), ``column_mse``, ``column_mae`` (columns,)."""
+    return load_file(store.artifact(key, SCORES_FILE))
+
+
+class NaiveStep(Step):
+    """Test error of a forecast that learns nothing."""
+
+    kind: ClassVar[str] = "naive"
+    data: DataSpec
+    model: str
+    train: TrainConfig
+    hyper: dict = Field(default_factory=dict)
+    """What the model's config needs beside the data's geometry."""
+
+    def identity(self) -> dict:
+        return {
+            "step": self.kind,
+            "version": RESULTS_VERSION,
+            "data": self.data.identity(),
+            "model": self.model,
+            "hyper": self.hyper,
+            "protocol": self.train.protocol,
+        }
+
+    @property
+    def label(self) -> str:
+        return f"{self.model} {self.data.label}-{self.data.pred_len}"
+
+    def protocol(self) -> dict:
+        return {**self.data.protocol(), "model": self.model, "seed": None, "method": "naive"}
+
+    def run(self, store: Store) -> Outcome:
+        model = create_model(self.model, **_geometry(self.data), **self.hyper)
+        scores = evaluate(model, self.data.splits("cpu").test, self.train)
+        return Outcome({"mse": scores.mse, "mae": scores.mae, "windows_test": scores.windows}, {}, {}, scores=scores)
+
+
+class TrainStep(Step):
+    """Dense training, and the test error of its best epoch. Every study that needs this model shares it."""
+
+    kind: ClassVar[str] = "train"
+    data: DataSpec
+    model: str
+    hyper: dict
+    """The model's full config, as ``model.config.model_dump()`` gives it."""
+    train: TrainConfig
+    """With the device resolved: never ``auto``."""
+    seed: int
+    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the training windows used, the most recent ones. An epoch sees as many windows as all of them are, so
+    that every share gets the same number of steps; the scaling is that of all training rows."""
+
+    def identity(self) -> dict:
+        # Neither score depends on the evaluation's batch size, unless incomplete batches are dropped.
+        published = self.train.protocol == "as_published"
+        return {
+            "step": self.kind,
+            "version": RESULTS_VERSION,
+            "data": self.data.identity(),
+            "model": self.model,
+            "hyper": self.hyper,
+            "train": self.train.model_dump(exclude=set() if published else {"eval_batch_size"}),
+            "seed": self.seed,
+            "fraction": self.fraction,
+        }
+
+    @property
+    def label(self) -> str:
+        size = f" {self.hyper['d_model']}x{self.hyper['e_layers']}" if "d_model" in self.hyper else ""
+        part = f" ({self.fraction:.0%})" if self.fraction < 1 else ""
+        return f"{self.model}{size} {self.data.label}-{self.data.pred_len}{part} seed {self.seed}: training"
+
+    def protocol(self) -> dict:
+        return {
+            **self.data.protocol(),
+            "model": self.model,
+            "seed": self.seed,
+            "method": "dense",
+            "density_asked": 1.0,
+            "d_model": self.hyper.get("d_model"),
+            "e_layers": self.hyper.get("e_layers"),
+            "data_fraction": self.fraction,
+            "device": self.train.device,
+            "threads": torch.get_num_threads(),
+            "protocol": self.train.protocol,
+            **{f"version_{name}": number for name, number in measure.versions().items()},
+        }
+
+    def build(self) -> nn.Module:
+        """The model as its seed initialises it, on its device."""
+        with _BUILDING, torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            model = create_model(self.model, **self.hyper)
+        return model.to(self.train.device)
+
+    def load(self, store: Store) -> nn.Module:
+        """The model as its best epoch left it, on its device. Raises ``Corrupt`` when the stored file was damaged."""
+        model, _ = load_checkpoint(store.artifact(self.key, MODEL_FILE))
+        return model.to(self.train.device)
+
+    def windows(self, splits: Splits) -> Windows:
+        """The windows of one epoch: the most recent share ``fraction``, repeated to the number of all of them."""
+        every = len(splits.train)
+        recent = torch.arange(every - max(1, round(self.fraction * every)), every)
+        return splits.train.subset(recent.repeat(-(-every // len(recent)))[:every])
+
+    def run(self, store: Store) -> Outcome:
+        splits = self.data.splits(self.train.device)
+        model, windows, scores = self.build(), self.windows(splits), None
+        with measure.PeakMemory(self.train.device) as peak, Interruptible(store, self.key) as partial:
+            done = train(
+                model,
+                windows,
+                splits.val,
+                self.train,
+                seed=self.seed,
+                on_state=partial,
+                resume=partial.resume,
+            )
+        result = {
+            "parameters": measure.count_parameters(model),
+            "epochs_run": done.epochs_run,
+            "best_epoch": done.best_epoch,
+            "windows_seen": done.windows_seen,
+            "windows_train": len(windows.starts.unique()),
+            "windows_val": len(splits.val),
+        }
+        if done.status == "ok":
+            scores = evaluate(model, splits.test, self.train)
+            few = splits.train.batch(torch.arange(min(_LIVE_WINDOWS, len(splits.train))))[:4]
+            result |= {
+                "mse": scores.mse,
+                "mae": scores.mae,
+                "val_mse": done.best_val_mse,
+                "windows_test": scores.windows,
+                "density": 1.0,
+                "density_all": 1.0,
+                "macs_executed": measure.count_macs(model, few).macs_executed,
+                "parameters_live": measure.live_parameters(model, few, draws=2).live,
+            }
+        return Outcome(
+            result=result,
+            detail={"history": done.history, "layers": layer_densities(model, {})},
+            cost={"seconds_per_epoch": done.seconds_per_epoch, "peak_memory_mib": peak.mib},
+            status=done.status,
+            reason=done.reason,
+            model=model if done.status == "ok" else None,
+            scores=scores,
+        )
+
+
+def train_step(
+    data: DataSpec, model: str, hyper: dict, recipe: TrainConfig, seed: int, fraction: float = 1.0
+) -> TrainStep:
+    """A :class:`TrainStep` with everything resolved: the device named, the model's config complete and checked."""
+    recipe = recipe.model_copy(update={"device": resolve_device(recipe.device).type})
+    full = model_class(model).Config.parse(_geometry(data) | hyper, where=model).model_dump(mode="json")
+    return TrainStep(data=data, model=model, hyper=full, train=recipe, seed=seed, fraction=fraction)

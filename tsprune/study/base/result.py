@@ -1,0 +1,90 @@
+"""The tables every study has: from rows of the store to tidy DataFrames."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+TOLERANCE = 0.05
+"""Accuracy counts as kept while the MSE lies at most this share above dense."""
+
+STATUS_MIME = "application/vnd.tsprune.status+json"
+"""Media type under which a study's result tells the runner of its notebook how many of its cells failed."""
+
+_CELL = [
+    "dataset",
+    "model",
+    "pred_len",
+    "seed",
+    "method",
+    "structure",
+    "scope",
+    "density_asked",
+    "density",
+    "density_all",
+    "density_live",
+    "parameters",
+    "macs_executed",
+    "macs_if_zeros_skipped",
+    "mse",
+    "mae",
+    "status",
+    "reason",
+]
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """Tables for people and figures; ``tidy`` has everything: a row per cell and metric with every protocol column."""
+
+    tidy: pd.DataFrame
+    cells: pd.DataFrame
+    naive: pd.DataFrame
+    published: pd.DataFrame
+    data_notes: tuple[str, ...]
+    stands_in_for: str | None
+    """Name of the dataset that could not be had, when the numbers are on synthetic data instead."""
+    protocol: dict[str, str]
+
+    @property
+    def failures(self) -> int:
+        """Cells without a result."""
+        return int((self.cells["status"] != "ok").sum() + (self.naive["status"] != "ok").sum())
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        """One line for the reader, and the count of failures for whoever runs the notebook."""
+        text = f"{len(self.cells)} cells, {self.failures} without a result; {len(self.tidy)} rows in the long table"
+        return {"text/plain": text, STATUS_MIME: {"cells": len(self.cells), "failures": self.failures}}
+
+
+def tidy(rows: Iterable[dict]) -> pd.DataFrame:
+    """The long table: a row per cell and metric, with every protocol column.
+
+    ``kind`` tells results (the same numbers from the same seed on the same machine) from costs (seconds, memory).
+    A cell without a result has one row whose ``metric`` is ``none``, so that nothing disappears.
+    """
+    records = []
+    for row in rows:
+        head = {"key": row["key"], "step": row["kind"], **row["protocol"], "status": row["status"]}
+        head["reason"] = row["reason"]
+        numbers = [("result", *item) for item in row["result"].items()]
+        numbers += [("cost", *item) for item in row["cost"].items()]
+        records += [
+            head | {"kind": kind, "metric": metric, "value": value}
+            for kind, metric, value in numbers or [("result", "none", None)]
+        ]
+    table = pd.DataFrame(records)
+    return table.assign(value=table["value"].astype(float)) if len(table) else table
+
+
+def cell_columns(rows: Iterable[dict]) -> pd.DataFrame:
+    """The wide table of the cells: a row per cell, the columns that figures and tables read."""
+    frame = pd.DataFrame([row["protocol"] | row["result"] | _state(row) for row in rows])
+    frame = frame.reindex(columns=_CELL)
+    numbers = ["density_asked", "density", "density_all", "density_live", "mse", "mae"]
+    numbers += ["macs_executed", "macs_if_zeros_skipped"]
+    return frame.astype({name: float for name in numbers})
+
+
+def _state(row: dict) -> dict:
+    return {"status": row["status"], "reason": row["reason"]}

@@ -1,0 +1,72 @@
+"""What every study starts from: the data, naive forecasts, dense trainings."""
+
+from dataclasses import dataclass
+
+import torch
+
+from tsprune.data import Table
+from tsprune.models import create_model, list_models
+from tsprune.steps.data import DataSpec
+from tsprune.steps.train import NaiveStep, TrainStep, train_step
+from tsprune.study.base.config import StudyConfig
+
+
+@dataclass(frozen=True)
+class Base:
+    """The steps that every study shares: naive forecasts per horizon, dense trainings per horizon, model and seed."""
+
+    table: Table
+    specs: tuple[DataSpec, ...]
+    naive: tuple[NaiveStep, ...]
+    dense: tuple[TrainStep, ...]
+
+
+def naive_models(table: Table, seq_len: int) -> dict[str, dict]:
+    """The naive forecasts that can be made, and what they need: the seasonal one a season within the look-back."""
+    found: dict[str, dict] = {model: {} for model in list_models(trainable=False)}
+    found["SeasonalNaive"] = {"season": table.season}
+    if not 1 < table.season <= seq_len:
+        del found["SeasonalNaive"]
+    return found
+
+
+def base_steps(config: StudyConfig) -> Base:
+    """Load the data and name the shared steps; nothing is run."""
+    table = config.load_data()
+    specs = tuple(config.data_spec(table, pred_len) for pred_len in config.pred_lens)
+    recipe = config.recipe()
+    return Base(
+        table=table,
+        specs=specs,
+        naive=tuple(
+            NaiveStep(data=spec, model=model, train=recipe, hyper=hyper)
+            for spec in specs
+            for model, hyper in naive_models(table, config.seq_len).items()
+        ),
+        dense=tuple(
+            train_step(spec, model, config.hyper(), recipe, seed)
+            for spec in specs
+            for model in config.models
+            for seed in config.seeds
+        ),
+    )
+
+
+def no_season(table: Table, seq_len: int) -> tuple[str, ...]:
+    """Why there is no seasonal naive forecast, a line; nothing where there is one."""
+    if "SeasonalNaive" in naive_models(table, seq_len):
+        return ()
+    if table.season == 1:
+        return (f"no seasonal naive forecast: no season is known of steps of {table.time_step}",)
+    return (f"no seasonal naive forecast: a season has {table.season} time steps, the look-back {seq_len}",)
+
+
+def models_to_narrow(base: Base) -> set[str]:
+    """The models with a width that structured pruning may narrow."""
+    found = set()
+    for name, trained in {trained.model: trained for trained in base.dense}.items():
+        with torch.device("meta"):
+            axes = create_model(name, **trained.hyper).axes()
+        if any(axis.fixed is None for axis in axes):
+            found.add(name)
+    return found

@@ -1,0 +1,46 @@
+"""Parameters of notebooks 03 and 04, which both set models of several sizes against a large one that is pruned."""
+
+from typing import Annotated, Any, Self
+
+import torch
+from pydantic import Field, field_validator, model_validator
+
+from tsprune.models import create_model
+from tsprune.study.base.config import ONCE, SOME, Positive, Share, StudyConfig
+
+
+class Sizes(StudyConfig):
+    """What notebooks 03 and 04 share: dense models of several widths, the widest one pruned, shares of the data."""
+
+    widths: Annotated[list[Positive], SOME, ONCE]
+    """d_model of the smaller dense models; d_ff shrinks in proportion. ``d_model`` itself is the widest and is always
+    included."""
+    fine_tune_epochs: Positive
+    """Epochs after pruning."""
+    fine_tune_learning_rate: Annotated[float, Field(gt=0)]
+    fractions: Annotated[list[Share], SOME, ONCE]
+    """Shares of the training windows, the most recent ones; 1.0 is always included."""
+
+    @field_validator("models")
+    @classmethod
+    def _can_be_narrowed(cls, names: list[str]) -> list[str]:
+        for name in names:
+            with torch.device("meta"):
+                axes = create_model(name).axes()
+            if all(axis.fixed is not None for axis in axes):
+                raise ValueError(f"nothing in {name} can be narrowed, so there is no other size to prune it to")
+        return names
+
+    @model_validator(mode="after")
+    def _widths_fit(self) -> Self:
+        for width in self.widths:
+            if width >= self.d_model:
+                raise ValueError(f"widths: {width} is not below d_model = {self.d_model}, the model that is pruned")
+            if width % self.n_heads:
+                raise ValueError(f"widths: {width} is not a multiple of n_heads = {self.n_heads}")
+        return self
+
+    def sized(self, width: int, e_layers: int | None = None) -> dict[str, Any]:
+        """:meth:`hyper` at another width (d_ff in proportion) and depth."""
+        layers = {} if e_layers is None else {"e_layers": e_layers}
+        return self.hyper() | {"d_model": width, "d_ff": max(1, round(self.d_ff * width / self.d_model))} | layers

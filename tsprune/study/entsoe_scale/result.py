@@ -1,0 +1,62 @@
+"""Study 04's tables: their columns and vocabulary, for the cells that fill them and for all that reads them."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tsprune.report.frames import need
+from tsprune.study.base.result import StudyResult
+
+SCOPE = "layer"
+"""Unstructured masks cut each tensor alike."""
+
+STRUCTURES = ("structured", "unstructured")
+
+
+@dataclass(frozen=True)
+class ScaleResult(StudyResult):
+    """``cells``: a row per model, horizon, share of the data, size and seed. Its column ``arm`` is ``dense``, ``dense
+    longer`` (the smallest width, trained as long as a pruned model in all), ``pruned`` or ``fine-tuned``; ``width`` is
+    d_model before pruning, ``windows_train`` the number of different training windows, ``parameters_left`` those not
+    pruned, ``val_mse`` the best validation MSE, ``mse_relative`` the test MSE over the seasonal naive forecast's."""
+
+    widths: pd.DataFrame
+    """Per model, horizon and share of the data: the width with the lowest validation MSE (mean over the seeds)."""
+    differences: pd.DataFrame
+    """Per model, horizon and share of the data: test MSE of ``ours`` relative to ``others``, with a 95 % interval
+    (``low``, ``high``). ``question`` is ``width`` (widest against smallest), ``best`` (the width that validation
+    chooses with all the data against the one it chooses with the least, where they differ), ``structured`` or
+    ``unstructured`` (the widest, pruned to about the smallest one's size and fine-tuned, against the smallest trained
+    as long). ``share_ours``: parameters kept of that model; ``share_others``: the smallest one's over the widest's."""
+    countries: pd.DataFrame
+    """Per horizon, column and forecaster: mean absolute error in the data's units and as percent of the load."""
+    week: pd.DataFrame
+    """Per column and time: truth, forecast, seasonal naive forecast, in the data's units."""
+    unit: str | None
+    """Of the data; None where it is not known."""
+
+
+UNKNOWN_UNIT = "the data's units"
+
+CELLS = (
+    *("dataset", "model", "pred_len", "seed", "arm", "structure", "width", "density_asked", "data_fraction"),
+    *("windows_train", "parameters_left", "mse", "mse_relative", "status", "reason"),
+)
+
+
+def seasonal(naive: pd.DataFrame) -> dict[int, float]:
+    """MSE of the seasonal naive forecast by horizon."""
+    need(naive, "naive", ["model", "pred_len", "mse"])
+    rows = naive[naive["model"] == "SeasonalNaive"]
+    return dict(zip(rows["pred_len"], rows["mse"], strict=True))
+
+
+def need_countries(countries: pd.DataFrame) -> None:
+    columns = ["pred_len", "column", "load", "kind", "forecaster", "mae", "percent", "percent_low", "percent_high"]
+    need(countries, "countries", columns)
+
+
+DIFFERENCES = (
+    *("model", "pred_len", "windows_train", "question", "ours", "others", "share_ours", "share_others"),
+    *("relative", "low", "high", "clear", "seeds"),
+)

@@ -1,0 +1,82 @@
+"""Tables of study 04."""
+
+from collections.abc import Hashable
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from tsprune.report.frames import need
+from tsprune.report.tables import labelled, mean_and_spread, styled
+from tsprune.report.text import density_labels, interval, interval_words, spread_text
+from tsprune.study.entsoe_scale.result import CELLS, DIFFERENCES, UNKNOWN_UNIT, need_countries
+
+
+def scale(cells: pd.DataFrame) -> Styler:
+    """Test MSE per size (rows) and training windows (columns): ``mean ± standard deviation`` over the seeds, with the
+    parameters that are left; a word where no seed finished. Raises UserError for an empty table, a missing column."""
+    need(cells, "cells", CELLS)
+    texts = density_labels(cells["density_asked"])
+    order = ["dense", "dense longer", "fine-tuned", "pruned"]
+    ranked = cells.assign(rank=cells["arm"].map(order.index)).sort_values(
+        ["rank", "width", "structure", "density_asked"], ascending=[True, False, True, False], kind="stable"
+    )
+    rows = {}
+    for (model, pred_len), group in ranked.groupby(["model", "pred_len"], sort=False):
+        for size, own in group.groupby(["arm", "width", "structure", "density_asked"], sort=False, dropna=False):
+            label = (model, f"{pred_len}", _size_words(*size, texts))
+            left = own["parameters_left"].mean()
+            rows[label] = {"parameters": "not known" if pd.isna(left) else f"{left:,.0f}"}
+            for windows, cell in own.groupby("windows_train"):
+                rows[label][f"{windows:,} windows"] = mean_and_spread(cell, "mse")
+    table = labelled(rows, ["model", "horizon", "size"], cells).replace("", "not run")
+    table = table[["parameters", *(f"{n:,} windows" for n in sorted(cells["windows_train"].unique()))]]
+    return styled(table, f"Test MSE on scaled data ({spread_text(cells)}), by size and training windows.")
+
+
+def differences(differences: pd.DataFrame) -> Styler:
+    """Change of the test MSE with its interval, per comparison (rows) and training windows (columns); in italics what
+    is within the noise. Raises UserError for an empty table or a missing column."""
+    need(differences, "differences", DIFFERENCES)
+    rows, marks = {}, {}
+    for row in differences.to_dict("records"):
+        label = (row["model"], f"{row['pred_len']}", f"{row['ours']} against {row['others']}")
+        column = f"{row['windows_train']:,} windows"
+        rows.setdefault(label, {})[column] = interval(row)
+        marks.setdefault(label, {})[column] = "" if row["clear"] else "fallen"
+    table, classes = (labelled(part, ["model", "horizon", "compared"], differences) for part in (rows, marks))
+    caption = (
+        "Change of the test MSE against the other way, below zero: better, by training windows. "
+        f"{interval_words(differences)} In italics: within the noise, nothing to be claimed."
+    )
+    return styled(table, caption).set_td_classes(classes)
+
+
+def countries(countries: pd.DataFrame, unit: str | None) -> Styler:
+    """Mean absolute error per column in the data's units and as percent of the mean load, by forecaster."""
+    need_countries(countries)
+    words = unit or UNKNOWN_UNIT
+    rows: dict[Hashable, dict] = {}
+    for row in countries.sort_values("load", ascending=False, kind="stable").to_dict("records"):
+        own = rows.setdefault((f"{row['pred_len']}", row["column"]), {("", f"mean load, {words}"): _units(row["load"])})
+        own[row["forecaster"], words] = _units(row["mae"])
+        own[row["forecaster"], "%"] = f"{row['percent']:.2f}"
+    table = labelled(rows, ["horizon", "column"], countries)
+    table.columns = pd.MultiIndex.from_tuples(table.columns)
+    caption = (
+        f"Mean absolute error on the test split in {words}, and as percent of the column's mean absolute load over the "
+        "rows that the test windows forecast, each counted as often as it is forecast (mean over the seeds)."
+    )
+    return styled(table, caption)
+
+
+def _units(value: float) -> str:
+    """Three significant digits or whole units, with thousands separated."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
+
+
+def _size_words(arm: str, width: int, structure: str | float, density: float, texts: dict[float, str]) -> str:
+    if arm == "dense":
+        return f"d_model {width}"
+    if arm == "dense longer":
+        return f"d_model {width}, trained as long"
+    return f"d_model {width}, {structure} {texts[density]}, {'as cut' if arm == 'pruned' else arm}"

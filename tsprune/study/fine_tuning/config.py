@@ -1,0 +1,42 @@
+"""Parameters of notebook 02."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from tsprune.pruners.magnitude import Scope
+from tsprune.study.base.config import ONCE, SOME, Part, Positive, StudyConfig
+
+
+class FineTuning(StudyConfig):
+    """Notebook 02: what does training on after pruning bring back, and at what cost?"""
+
+    densities: Annotated[list[Part], SOME, ONCE]
+    """Share of prunable weights kept; the dense controls are always included."""
+    scope: Scope
+    fine_tune_epochs: Positive
+    """Epochs after pruning, the same for every arm; none is stopped early."""
+    fine_tune_learning_rate: Annotated[float, Field(gt=0)]
+    stages: Annotated[int, Field(ge=2)]
+    """Prunings of the iterative arm; they share the epochs evenly."""
+    compared_densities: Annotated[list[float], ONCE]
+    """Those of ``densities`` at which the iterative and the rewound arm run as well."""
+    structured_densities: Annotated[list[Part], ONCE]
+    """Share of all parameters left by structured pruning, trained on as well; empty: none."""
+    two_of_four: bool
+    """True: 2:4 masks, trained on as well."""
+
+    @model_validator(mode="after")
+    def _compared_are_among_the_densities(self) -> Self:
+        for density in self.compared_densities:
+            if density not in self.densities:
+                raise ValueError(f"compared_densities: {density} is not one of densities = {self.densities}")
+        return self
+
+    @model_validator(mode="after")
+    def _stages_share_the_epochs(self) -> Self:
+        if self.fine_tune_epochs % self.stages:
+            raise ValueError(
+                f"fine_tune_epochs = {self.fine_tune_epochs} cannot be shared evenly by stages = {self.stages}"
+            )
+        return self

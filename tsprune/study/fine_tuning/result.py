@@ -1,0 +1,60 @@
+"""Study 02's tables: their columns and vocabulary, for the cells that fill them and for all that reads them."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tsprune.errors import UserError
+from tsprune.report.frames import finished, need
+from tsprune.study.base.result import StudyResult
+
+ARMS = ("dense", "dense longer", "pruned", "fine-tuned", "iterative", "rewound")
+"""Dense as trained; dense trained as much longer (the fair control); pruned and left; pruned once and trained on;
+pruned step by step while training on; the pruned model's mask on the initial weights, trained from there."""
+
+COMPARED = (
+    ("pruned", "dense longer"),
+    ("fine-tuned", "dense longer"),
+    ("fine-tuned", "pruned"),
+    ("iterative", "fine-tuned"),
+    ("rewound", "fine-tuned"),
+)
+"""Arm, and the arm it is compared with: at the same density and structure, the dense one aside."""
+
+HISTORY = ["model", "pred_len", "seed", "structure", "density_asked", "arm"]
+
+
+@dataclass(frozen=True)
+class FineTuningResult(StudyResult):
+    """``cells`` has a column ``arm`` (see ARMS); ``history`` a row per arm, structure, density and epoch."""
+
+    history: pd.DataFrame
+    comparisons: pd.DataFrame
+    """A row per model, horizon, structure, density and pair of COMPARED: test MSE of ``arm`` over that of ``against``
+    less one (``relative``), the interval of the paired block bootstrap (``low``, ``high``), and whether it is ``clear``
+    of zero. ``seeds`` with a result on both sides; 0: no comparison."""
+
+
+SPARSE_ARMS = ("pruned", "fine-tuned", "iterative", "rewound")
+
+CELLS = (
+    *("dataset", "model", "pred_len", "seed", "structure", "arm", "density_asked", "mse", "mse_relative"),
+    "status",
+)
+
+
+def drawable(cells: pd.DataFrame) -> pd.DataFrame:
+    need(cells, "cells", CELLS)
+    done = finished(cells)
+    if not done["arm"].isin(SPARSE_ARMS).any():
+        raise UserError(f"table 'cells': none of the {len(cells)} cells of a pruned model finished")
+    return done
+
+
+STRUCTURES = {"unstructured": "single weights", "structured": "narrower layers", "2:4": "2:4"}
+"""In reading order, with the words for them."""
+
+COMPARISONS = (
+    *("model", "pred_len", "structure", "density_asked", "arm", "against"),
+    *("relative", "low", "high", "clear", "seeds"),
+)

@@ -1,0 +1,69 @@
+"""Tables of study 02."""
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from tsprune.errors import UserError
+from tsprune.report.frames import need
+from tsprune.report.tables import labelled, mean_and_spread, styled
+from tsprune.report.text import density_labels, interval_words, number, spread_text
+from tsprune.study.fine_tuning.result import CELLS, COMPARISONS, STRUCTURES
+
+
+def arms(cells: pd.DataFrame) -> Styler:
+    """Test MSE per model, structure and density: as it is (dense, or pruned and left), trained on (both as long),
+    iterative, rewound. ``mean ± standard deviation`` over the seeds; a word where none finished."""
+    need(cells, "cells", CELLS)
+    columns = {"as it is": ["dense", "pruned"], "trained on": ["dense longer", "fine-tuned"]}
+    columns |= {arm: [arm] for arm in ("iterative", "rewound") if arm in set(cells["arm"])}
+    rows = {}
+    for (model, pred_len, structure), group in _ordered(cells).groupby(["model", "pred_len", "structure"], sort=False):
+        texts = density_labels(group["density_asked"])
+        for density in sorted(group["density_asked"].unique(), reverse=True):
+            own = group[group["density_asked"] == density]
+            present = {column: own[own["arm"].isin(arms)] for column, arms in columns.items()}
+            name = "dense" if density == 1 else STRUCTURES[structure]
+            rows[model, f"{pred_len}", name, texts[density]] = {
+                column: mean_and_spread(cell, "mse") if len(cell) else "" for column, cell in present.items()
+            }
+    table = labelled(rows, ["model", "horizon", "structure", "density"], cells)
+    return styled(table, f"Test MSE on scaled data, {spread_text(cells)}.")
+
+
+def comparisons(comparisons: pd.DataFrame) -> Styler:
+    """Every pair of arms: relative difference of the test MSE with its 95 % interval; in italics what is no claim."""
+    need(comparisons, "comparisons", COMPARISONS)
+    texts = density_labels(comparisons["density_asked"])
+    rows, marks = {}, {}
+    keys = ["model", "pred_len", "structure", "density_asked"]
+    for (model, pred_len, structure, density), group in _ordered(comparisons).groupby(keys, sort=False):
+        short = STRUCTURES[structure].removeprefix("single ").removesuffix(" layers")  # a wide table
+        label = (model, f"{pred_len}", f"{short}, {texts[density]}")
+        pairs = {f"{row['arm']} / {row['against']}": row for row in group.to_dict("records")}
+        rows[label] = {name: _cell(row) for name, row in pairs.items()}
+        marks[label] = {name: "" if row["clear"] else "fallen" for name, row in pairs.items()}
+    names = ["model", "horizon", "structure, density"]
+    table, classes = (labelled(part, names, comparisons) for part in (rows, marks))
+    caption = (
+        "Test MSE of the first arm over that of the second, less one, in percent (below 0: the first is better). "
+        f"{interval_words(comparisons)} In italics: within the noise, no claim."
+    )
+    return styled(table, caption).set_td_classes(classes)
+
+
+def _cell(row: dict) -> str:
+    if not row["seeds"]:
+        return "no result"
+    low, high = (number(row[end]).removeprefix("+") for end in ("low", "high"))
+    return f"{number(row['relative'])} ({low}…{high})"
+
+
+def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of each model and horizon by structure, in reading order. Raises UserError for an unknown structure."""
+    unknown = set(frame["structure"]) - set(STRUCTURES)
+    if unknown:
+        raise UserError(f"unknown structure {sorted(unknown)}; allowed: {', '.join(STRUCTURES)}")
+    places = {model: place for place, model in enumerate(frame["model"].unique())}
+    ranks = {"_model": frame["model"].map(places), "_structure": frame["structure"].map([*STRUCTURES].index)}
+    by = ["_model", "pred_len", "_structure", "density_asked"]
+    return frame.assign(**ranks).sort_values(by, ascending=[True, True, True, False], kind="stable")

@@ -1,0 +1,66 @@
+"""Study 05's tables: their columns and vocabulary, for the cells that fill them and for all that reads them."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tsprune.report.text import density_text
+from tsprune.study.base.result import StudyResult
+
+ABLATIONS: dict[str, dict] = {
+    "never expands": {"expands": False},
+    "regrown from zero": {"regrown": "zero"},
+    "no cap": {"max_sparsity": 0.99},
+    "no lower bound": {"min_sparsity": 0.0},
+    "one ranking for all layers": {"scope": "global"},
+    "moments reset": {"reset_moments": True},
+    "from density 0.5": {"density": 0.5},
+    "from density 0.2": {"density": 0.2},
+    "from density 0.1": {"density": 0.1},
+}
+"""One switch each, on top of PALS as its code runs it."""
+
+PUBLISHED = {"cells": 30, "better_mse": 12, "better_mae": 14, "parameters": 0.65, "macs": 0.63}
+"""What the abstract of arXiv 2305.18382 reports: cells better than dense, mean reduction of parameters and FLOPs."""
+
+
+@dataclass(frozen=True)
+class SparseTrainingResult(StudyResult):
+    """``cells`` has the columns ``arm``, ``group`` and, relative to dense, ``mse_relative``, ``mae_relative``,
+    ``macs_share``, ``training_macs_share``, ``time_share``; ``every`` and, of PALS, ``gamma``, ``lam``, ``cap`` (the
+    sparsity beyond which it never shrinks). ``updates`` has a row per update of PALS."""
+
+    updates: pd.DataFrame
+    agreement: pd.DataFrame
+    """How often another signal would have decided as the whole validation set did, at the same updates."""
+    comparisons: pd.DataFrame
+    """Paired block bootstrap of ``arm`` against ``against``: PALS as in its code against dense, each rival and PALS as
+    in the paper; every ablation, setting and other signal against PALS as in its code."""
+    horizons: pd.DataFrame
+    """Final sparsity of PALS per model and horizon, beside the published one where there is one."""
+    counts: dict[str, float]
+    """As :data:`PUBLISHED`, from ``cells``."""
+    published_counts: dict[str, float]
+
+
+CODE, PAPER = "PALS as in its code", "PALS as in the paper"
+
+CELLS = ["dataset", "model", "pred_len", "seed", "arm", "group", "status", "density", "mse", "mse_relative"]
+
+UPDATES = ["model", "pred_len", "seed", "arm", "step", "decision", "sparsity", "loss"]
+
+COMPARISONS = ["model", "pred_len", "arm", "against", "relative", "low", "high", "clear", "seeds"]
+
+CASE = ["model", "pred_len"]
+
+COSTS = ["macs_share", "training_macs_share", "time_share"]
+
+
+def density_reached(done: pd.DataFrame) -> str:
+    """Mean over the seeds, with the range where it shows."""
+    if done.empty:
+        return ""
+    low, mean, high = (
+        density_text(value) for value in (done["density"].min(), done["density"].mean(), done["density"].max())
+    )
+    return mean if low == high else f"{mean} ({low} to {high})"

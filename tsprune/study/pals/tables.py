@@ -1,0 +1,151 @@
+"""Tables of study 05; the tables they read are described in :mod:`tsprune.report.sparse_training`."""
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from tsprune.report.frames import finished, need
+from tsprune.report.tables import labelled, mean_and_spread, styled
+from tsprune.report.text import interval, interval_words, percent, spread_text
+from tsprune.study.pals.result import CASE, CELLS, CODE, COMPARISONS, COSTS, PAPER, density_reached
+
+
+def arms(cells: pd.DataFrame) -> Styler:
+    """Dense, PALS and every rival: final density, errors, and what inference and training cost beside dense.
+
+    ``mean ± standard deviation`` over the seeds; a word where none finished.
+    """
+    need(cells, "cells", [*CELLS, "mae", *COSTS])
+    shown = _model_by_model(cells[cells["group"].isin(["dense", "PALS", "rival"])])
+    rows = {}
+    for (model, pred_len, arm), own in shown.groupby([*CASE, "arm"], sort=False):
+        done = finished(own)
+        rows[model, f"{pred_len}", arm] = {
+            "density": density_reached(done),
+            "MSE": mean_and_spread(own, "mse"),
+            "MAE": mean_and_spread(own, "mae"),
+            "multiply-adds": _share(done["macs_share"]),
+            "of training": _share(done["training_macs_share"]),
+            "time per epoch": _share(done["time_share"]),
+        }
+    caption = (
+        f"Test errors on scaled data, {spread_text(cells)}. Density: share of prunable weights kept. "
+        "Multiply-adds of inference and of training if zeros were skipped, and measured time per epoch: shares of "
+        "dense's; masks as such save no time."
+    )
+    return styled(labelled(rows, ["model", "horizon", "trained as"], cells), caption)
+
+
+def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
+    """PALS as in its code with one thing changed: density, MSE, and the difference with its 95 % interval; in italics
+    what is within the noise. None where nothing was changed."""
+    need(cells, "cells", [*CELLS, "time_share"])
+    need(comparisons, "comparisons", COMPARISONS)
+    changed = cells[cells["group"].isin(["ablation", "signal", "sensitivity"])]
+    if changed.empty:
+        return None
+    pairs = comparisons[comparisons["against"] == CODE].set_index([*CASE, "arm"])
+    base = cells[(cells["arm"] == CODE) & pd.MultiIndex.from_frame(cells[CASE]).isin(changed.set_index(CASE).index)]
+    shown = _model_by_model(pd.concat([base, changed]))
+    rows, marks = {}, {}
+    for (model, pred_len, arm), own in shown.groupby([*CASE, "arm"], sort=False):
+        known = (model, pred_len, arm) in pairs.index
+        pair = pairs.loc[(model, pred_len, arm)] if known else None
+        label = (model, f"{pred_len}", arm)
+        rows[label] = {
+            "density": density_reached(finished(own)),
+            "MSE": mean_and_spread(own, "mse"),
+            "against it": _against(pair) if known else ("" if arm == CODE else "no result"),
+            "time per epoch": _share(finished(own)["time_share"]),
+        }
+        marks[label] = dict.fromkeys(rows[label], "") | {"against it": "fallen" if known and not pair["clear"] else ""}
+    table, classes = (labelled(part, ["model", "horizon", "changed"], cells) for part in (rows, marks))
+    caption = (
+        f"{CODE} (first row of each model) with one thing changed. Against it: test MSE over its own, less one, with "
+        f"its interval; in italics: within the noise. {interval_words(comparisons)} Time: share of dense."
+    )
+    return styled(table, caption).set_td_classes(classes)
+
+
+def overhead(cells: pd.DataFrame) -> Styler:
+    """Measured time of an epoch: dense in seconds, every other way to train as a share of it (lowest to highest)."""
+    need(cells, "cells", [*CELLS, "time_share", "seconds_per_epoch"])
+    done = finished(cells[cells["group"].isin(["dense", "PALS", "signal", "rival"])])
+    several = cells["pred_len"].nunique() > 1
+    rows: dict[str, dict[str, str]] = {}
+    for (arm, model, pred_len), own in done.groupby(["arm", *CASE], sort=False):
+        name = f"{model} {pred_len}" if several else model
+        if own["group"].iloc[0] == "dense":
+            rows.setdefault("dense, seconds", {})[name] = f"{own['seconds_per_epoch'].astype(float).mean():.2f}"
+        else:
+            shares = own["time_share"]
+            spread = f" ({shares.min():.2f}–{shares.max():.2f})" if len(shares) > 1 else ""
+            rows.setdefault(arm, {})[name] = f"{shares.mean():.2f}{spread}"
+    table = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows))).fillna("")
+    caption = (
+        "Wall-clock time of an epoch, validation included: dense in seconds, the others as a multiple of dense of the "
+        "same seed (lowest to highest seed). Taken by the clock in this run, in which trainings may run side by side: "
+        "what else the machine did is in them. benchmarks/sparse_training.py takes turns and counts processor time."
+    )
+    return styled(table, caption)
+
+
+def horizons(horizons: pd.DataFrame) -> Styler:
+    """Final sparsity by model and prediction length, as found here and as published."""
+    need(horizons, "horizons", ["dataset", *CASE, "sparsity_code", "sparsity_paper", "sparsity_published"])
+    need(horizons, "horizons", ["tolerance", "source"])
+    table = pd.DataFrame(
+        {
+            "dataset": horizons["dataset"].astype(str),
+            "horizon": horizons["pred_len"].astype(str),
+            CODE: horizons["sparsity_code"].map(_sparsity),
+            PAPER: horizons["sparsity_paper"].map(_sparsity),
+            "published": [
+                "none" if pd.isna(value) else f"{value:.2f} ± {tolerance:.2f}"
+                for value, tolerance in zip(horizons["sparsity_published"], horizons["tolerance"], strict=True)
+            ],
+            "source": horizons["source"].fillna("").astype(str),
+        }
+    ).set_axis(pd.Index(list(horizons["model"])))
+    caption = (
+        "Final sparsity (mean over seeds), beside what is published for this dataset, model and prediction length: "
+        "width 512, ten epochs, gamma and lambda chosen among nine by validation loss."
+    )
+    return styled(table, caption)
+
+
+def agreement(agreement: pd.DataFrame) -> Styler | None:
+    """How often a cheaper signal decides as the whole validation set did; None where that was not run."""
+    if agreement.empty:
+        return None
+    need(agreement, "agreement", [*CASE, "seed", "signal", "agreement", "updates"])
+    rows = {}
+    for (model, pred_len), own in agreement.groupby(CASE, sort=False):
+        shares = own.groupby("signal", sort=False)["agreement"]
+        rows[f"{model}, horizon {pred_len}"] = {
+            signal: f"{percent(of.mean())} ({percent(of.min())} to {percent(of.max())})" for signal, of in shares
+        } | {"updates": f"{own['updates'].max()}"}
+    table = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows)))
+    caption = (
+        "Share of the decisions taken on the whole validation set that each signal would have taken too, at the same "
+        "updates (mean, lowest to highest seed)."
+    )
+    return styled(table, caption)
+
+
+def _against(pair: pd.Series) -> str:
+    """The difference with its interval; a switch that never acted leaves the same training."""
+    return "the same" if pair["low"] == pair["high"] == 0 else interval(pair)
+
+
+def _share(values: pd.Series) -> str:
+    return "" if values.isna().all() else f"{values.mean():.2f}"
+
+
+def _sparsity(value: float) -> str:
+    return "no result" if pd.isna(value) else f"{value:.2f}"
+
+
+def _model_by_model(cells: pd.DataFrame) -> pd.DataFrame:
+    """All rows of a model and horizon together, otherwise in their order."""
+    order = cells["model"].map({model: place for place, model in enumerate(cells["model"].unique())})
+    return cells.assign(_order=order).sort_values(["_order", "pred_len"], kind="stable").drop(columns="_order")

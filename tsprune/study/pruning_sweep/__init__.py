@@ -1,0 +1,1 @@
+"""Study 01: how far can a forecaster be pruned without retraining?"""

@@ -1,0 +1,207 @@
+"""Study 01: how far can a forecaster be pruned without retraining? From a config to tidy tables."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+import pandas as pd
+
+from tsprune.engine.progress import Progress
+from tsprune.steps.latency import LatencyStep
+from tsprune.steps.prune import DepGraphStep, NMStep, PruneStep, StructuredStep
+from tsprune.steps.train import TrainStep
+from tsprune.study.base.cells import common_tables, relative_to_dense, run_steps
+from tsprune.study.base.result import cell_columns
+from tsprune.study.base.shared import Base, base_steps, models_to_narrow
+from tsprune.study.pruning_sweep.config import PruningSweep
+from tsprune.study.pruning_sweep.result import TOLERANCES, SweepResult
+from tsprune.study.why.cells import repeat_last, why_steps
+
+Structure = NMStep | StructuredStep | DepGraphStep
+
+
+def prune_steps(config: PruningSweep, base: Base) -> tuple[PruneStep, ...]:
+    """A step per dense model, scope and density below 1."""
+    return tuple(
+        PruneStep(trained=trained, scope=scope, density=density)
+        for trained in base.dense
+        for scope in config.scopes
+        for density in sorted(config.densities, reverse=True)
+        if density < 1
+    )
+
+
+def structure_steps(config: PruningSweep, base: Base) -> tuple[Structure, ...]:
+    """2:4, structured pruning and the paper's protocol, for every dense model that has widths to narrow (DLinear has
+    none)."""
+    narrow = models_to_narrow(base)
+    steps: list[Structure] = []
+    for trained in base.dense:
+        if config.two_of_four:
+            steps.append(NMStep(trained=trained))
+        if trained.model in narrow:
+            for kind in (StructuredStep, DepGraphStep) if config.depgraph_paper else (StructuredStep,):
+                steps += [
+                    kind(trained=trained, density=density)
+                    for density in sorted(config.structured_densities, reverse=True)
+                ]
+    return tuple(steps)
+
+
+def latency_steps(
+    config: PruningSweep, base: Base, pruned: tuple[PruneStep, ...], others: tuple[Structure, ...]
+) -> tuple[LatencyStep, ...]:
+    """Per horizon and model, first seed: dense, masked at the lowest density (zeros in place), 2:4, structured."""
+    if not config.latency_repeats:
+        return ()
+    lowest = min(config.densities)
+    timed = [s for s in pruned if s.density == lowest and s.scope == config.scopes[0]]
+    timed += [s for s in others if not isinstance(s, DepGraphStep)]
+    steps = []
+    for trained in base.dense:
+        if trained.seed == config.seeds[0]:
+            variants = (trained, *(step for step in timed if step.trained == trained))
+            steps.append(LatencyStep(name=trained.model, of=variants, repeats=config.latency_repeats))
+    return tuple(step for step in steps if len(step.of) > 1)
+
+
+def run_sweep(
+    config: PruningSweep,
+    *,
+    make_executor: Callable[[], Executor] | None = None,
+    progress: Progress | None = None,
+) -> SweepResult:
+    """Run what is missing and gather the tables. Raises :class:`tsprune.errors.UserError` before anything runs.
+
+    The steps of :func:`tsprune.study.why.run_why` are run along, on the same workers, and found by it in the store.
+    """
+    base = base_steps(config)
+    pruned, others = prune_steps(config, base), structure_steps(config, base)
+    timed = latency_steps(config, base, pruned, others)
+    own = (*base.naive, *base.dense, *pruned, *others, *timed)
+    why = why_steps(config)[0]
+    rows = run_steps((*own, *repeat_last(why, config).values(), *why), config, make_executor, progress)
+    rows = {step.key: rows[step.key] for step in own}
+    cells = _cells(base, pruned, rows, config)
+    structures = _structures(others, rows, cells)
+    common = common_tables(base, rows, cells, config)
+    common["protocol"]["pruning"] = (
+        "one-shot magnitude, unstructured, no retraining; every weight tensor of two or more dimensions"
+    )
+    if others:
+        unable = sorted(set(config.models) - models_to_narrow(base))
+        common["protocol"]["2:4 and structured"] = (
+            "one-shot magnitude, 2 of each 4 along the input; widths narrowed together by group L2 importance, one "
+            "ranking over the model, solved for the share of parameters"
+            + (f"; nothing to narrow in {', '.join(unable)}" if unable else "")
+        )
+    if any(isinstance(step, DepGraphStep) for step in others):
+        common["protocol"]["DepGraph as published"] = (
+            "torch-pruning, pruning_ratio = 1 - density per channel, group L2 importance, each layer alike; a share of "
+            "channels, not of parameters"
+        )
+    return SweepResult(
+        **common,
+        layers=_layers(base, pruned, rows, config),
+        limits=pruning_limits(cells),
+        structures=structures,
+        latency=_latency(timed, rows, structures),
+    )
+
+
+def _cells(base: Base, pruned: tuple[PruneStep, ...], rows: dict[str, dict], config: PruningSweep) -> pd.DataFrame:
+    """A row per model, horizon, seed, scope and density; dense stands once per scope, at density 1."""
+    dense = cell_columns([rows[step.key] for step in base.dense])
+    dense = dense.assign(structure="unstructured", density_live=1.0).drop(columns="scope")
+    dense = dense.merge(pd.DataFrame({"scope": config.scopes}), how="cross")
+    frames = [dense]
+    if pruned:
+        frames.append(cell_columns([rows[step.key] for step in pruned]))
+    cells = pd.concat(frames, ignore_index=True)
+    cells["mse_relative"] = relative_to_dense(cells, dense)
+    order = ["model", "pred_len", "seed", "scope", "density_asked"]
+    ranked = cells.assign(model=pd.Categorical(cells["model"], config.models, ordered=True))
+    index = ranked.sort_values(order, ascending=[True, True, True, True, False]).index
+    return cells.loc[index].reset_index(drop=True)
+
+
+def _structures(others: tuple[Structure, ...], rows: dict[str, dict], cells: pd.DataFrame) -> pd.DataFrame:
+    """``cells`` and the other structures in one table, with the multiply-adds as a share of the dense model's.
+
+    ``macs_share``: executed for structured, if zeros were skipped for masks (which no dense kernel does).
+    """
+    extra = cell_columns([rows[step.key] for step in others]) if others else cells.iloc[:0].drop(columns="mse_relative")
+    dense = cells[cells["method"] == "dense"]
+    extra["mse_relative"] = relative_to_dense(extra, dense)
+    table = pd.concat([cells, extra], ignore_index=True) if len(extra) else cells.copy()
+    same = ["model", "pred_len", "seed"]
+    executed = dense.drop_duplicates(same).set_index(same)["macs_executed"]
+    cost = table["macs_if_zeros_skipped"].fillna(table["macs_executed"])
+    table["macs_share"] = cost / executed.reindex(pd.MultiIndex.from_frame(table[same])).to_numpy()
+    return table
+
+
+def _latency(timed: tuple[LatencyStep, ...], rows: dict[str, dict], structures: pd.DataFrame) -> pd.DataFrame:
+    """What was timed, with the columns that name the variant and its share of multiply-adds."""
+    names = ["model", "pred_len", "seed", "method", "structure", "scope", "density_asked"]
+    shares = structures.set_index(["model", "pred_len", "seed", "method", "density_asked", "scope"])["macs_share"]
+    records = []
+    for step in timed:
+        row = rows[step.key]
+        state = {"status": row["status"], "reason": row["reason"]}
+        order = [variant.key for variant in step.of]
+        for record in sorted(row["detail"].get("latency", ()), key=lambda record: order.index(record["key"])):
+            head = {name: rows[record["key"]]["protocol"].get(name) for name in names}
+            share = 1.0 if head["method"] == "dense" else shares[tuple(head[name] for name in shares.index.names)]
+            records.append(head | record | {"macs_share": share} | state)
+        if row["status"] != "ok":
+            records.append(rows[step.of[0].key]["protocol"] | state)
+    timing = ["batch", "threads", "device", "repeats", "median_ms", "p5_ms", "p95_ms"]
+    timing += ["speedup", "speedup_p5", "speedup_p95"]
+    return pd.DataFrame(records, columns=[*names, "macs_share", *timing, "status", "reason"])
+
+
+def _layers(base: Base, pruned: tuple[PruneStep, ...], rows: dict[str, dict], config: PruningSweep) -> pd.DataFrame:
+    """A row per cell and prunable tensor, dense included."""
+    columns = ["model", "pred_len", "seed", "scope", "density_asked", "layer", "layer_density", "weights"]
+    records = []
+    for step in (*base.dense, *pruned):
+        row = rows[step.key]
+        for scope in config.scopes if isinstance(step, TrainStep) else [step.scope]:
+            records += [row["protocol"] | {"scope": scope} | layer for layer in row["detail"].get("layers", ())]
+    return pd.DataFrame(records, columns=columns)
+
+
+def pruning_limits(cells: pd.DataFrame) -> pd.DataFrame:
+    """Per model, horizon, scope and tolerance: the lowest density up to which the MSE stays within it.
+
+    For one seed a density counts when it and every higher density of the grid keep ``MSE <= (1 + tolerance) * dense
+    MSE``; a failed cell ends the range, nothing is claimed beyond it. ``density`` is the mean over the seeds,
+    ``limit_low`` and ``limit_high`` the lowest and highest of them; NaN where the dense training itself failed.
+    """
+    records = []
+    for (model, pred_len, scope), group in cells.groupby(["model", "pred_len", "scope"], sort=False):
+        relative = group.pivot(index="density_asked", columns="seed", values="mse_relative")
+        relative = relative.sort_index(ascending=False)
+        for tolerance in TOLERANCES:
+            reached = pd.Series([_lowest_within(relative[seed], tolerance) for seed in relative])
+            density = reached.mean(skipna=False)
+            records.append(
+                {
+                    "model": model,
+                    "pred_len": pred_len,
+                    "scope": scope,
+                    "tolerance": tolerance,
+                    "density": density,
+                    "sparsity": 1 - density,
+                    "limit_low": reached.min(skipna=False),
+                    "limit_high": reached.max(skipna=False),
+                    "seeds": len(reached),
+                }
+            )
+    return pd.DataFrame(records)
+
+
+def _lowest_within(relative: pd.Series, tolerance: float) -> float:
+    """``relative`` is indexed by density, falling; NaN (a failed cell) is outside every tolerance."""
+    inside = (relative <= 1 + tolerance).cummin()
+    return float(relative.index[inside].min()) if inside.any() else float("nan")

@@ -1,0 +1,62 @@
+"""Study 01's tables: their columns and vocabulary, for the cells that fill them and for all that reads them."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tsprune.errors import UserError
+from tsprune.report.frames import need
+from tsprune.study.base.result import TOLERANCE, StudyResult
+
+TOLERANCES = (0.0, TOLERANCE, 0.10)
+
+
+@dataclass(frozen=True)
+class SweepResult(StudyResult):
+    """``layers`` has a row per cell and prunable tensor, ``limits`` how far each model can be pruned."""
+
+    layers: pd.DataFrame
+    limits: pd.DataFrame
+    structures: pd.DataFrame
+    """Every structure side by side: ``cells`` plus 2:4, structured, and the paper's protocol (method
+    ``depgraph_paper``, status ``broken`` where it breaks a model), with ``macs_share`` (of the dense model's) and
+    ``density_live`` (of the dense model's live parameters)."""
+    latency: pd.DataFrame
+    """A row per model, horizon, variant and batch size, first seed; speedups are over the dense model. One row with
+    the ``reason`` for a model that could not be timed."""
+
+    @property
+    def failures(self) -> int:
+        """Cells of any structure without a result. A model that the paper's protocol breaks is one."""
+        tables = (self.structures, self.naive, self.latency)
+        return int(sum((~table["status"].isin(["ok", "broken"])).sum() for table in tables))
+
+
+PAPER = "DepGraph as published"
+
+STRUCTURES = (
+    *("model", "pred_len", "seed", "method", "structure", "scope", "density_asked", "density_all", "density_live"),
+    *("macs_share", "mse", "mse_relative", "status", "reason"),
+)
+
+LATENCY = (
+    *("model", "pred_len", "method", "structure", "density_asked", "macs_share", "batch", "threads", "repeats"),
+    *("device", "median_ms", "speedup", "speedup_p5", "speedup_p95", "status", "reason"),
+)
+
+
+def need_limits(limits: pd.DataFrame) -> pd.DataFrame:
+    """``limits`` itself: ``density`` lies between ``limit_low`` and ``limit_high``, all three being densities.
+
+    Raises UserError naming the model of a row where it does not, as when one of them is a sparsity.
+    """
+    need(limits, "limits", ["model", "pred_len", "scope", "tolerance", "density", "limit_low", "limit_high", "seeds"])
+    slack = 1e-6
+    wrong = (limits["density"] < limits["limit_low"] - slack) | (limits["density"] > limits["limit_high"] + slack)
+    if wrong.any():
+        row = limits[wrong].iloc[0]
+        raise UserError(
+            f"table 'limits': model {row['model']}, scope {row['scope']}: density {row['density']:g} does not lie "
+            f"between limit_low {row['limit_low']:g} and limit_high {row['limit_high']:g} (all are densities)"
+        )
+    return limits

@@ -1,0 +1,214 @@
+"""Every structure of sparsity side by side: single weights, 2:4, narrower layers, and what each gains in time.
+
+``structures`` has a row per cell: model, pred_len, seed, method, structure ('unstructured', '2:4', 'structured'),
+scope, density_asked, density_all (share of all parameters kept), density_live (share of the parameters with an effect
+on the forecast), macs_share (multiply-adds over the dense model's: executed for structured, if zeros were skipped for
+masks), mse, mse_relative, status, reason. Method 'depgraph_paper' is the paper's protocol, status 'broken' a model that
+it breaks.
+
+``latency`` has a row per model, horizon, variant and batch size: median and 5th and 95th percentile of the speedup
+over the dense model, measured beside it.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from tsprune.errors import UserError
+from tsprune.report.failures import cause
+from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
+from tsprune.report.tables import labelled, mean_and_spread, styled
+from tsprune.report.text import NAIVE, NBSP, SCOPES, density_labels, density_text, error_text, percent, spread_text
+from tsprune.study.pruning_sweep.result import LATENCY, STRUCTURES, need_limits
+
+
+def targets(structures: pd.DataFrame) -> Styler:
+    """Asked and achieved: structured pruning solved for the share of parameters, and the paper's protocol asked for it.
+
+    Means over the seeds. Raises UserError for an empty table, a missing column, and where nothing was narrowed.
+    """
+    need(structures, "structures", STRUCTURES)
+    narrowed = structures[structures["structure"] == "structured"]
+    if narrowed.empty:
+        raise UserError("table 'structures': no cell was narrowed")
+    labels, rows = density_labels(narrowed["density_asked"]), {}
+    for (model, pred_len, asked), group in narrowed.groupby(["model", "pred_len", "density_asked"], sort=False):
+        paper = group["method"] == "depgraph_paper"
+        ours, theirs = _reached(group[~paper]), _reached(group[paper])
+        reasons = [cause(reason) for reason in group.loc[group["reason"].notna(), "reason"].unique()]
+        rows[model, f"{pred_len}", labels[asked]] = {
+            **{f"solved: {name}": text for name, text in ours.items()},
+            **({f"as published: {name}": text for name, text in theirs.items()} if paper.any() else {}),
+            "reason": "; ".join(reasons),
+        }
+    table = labelled(rows, ["model", "horizon", "asked"], narrowed)
+    if not table["reason"].any():
+        table = table.drop(columns="reason")
+    caption = (
+        "Structured pruning asked for a share of all parameters: solved for it, and the paper's protocol "
+        "(DepGraph, that share of the channels of each layer)."
+    )
+    return styled(table, caption)
+
+
+def structures(structures: pd.DataFrame) -> Styler:
+    """Parameters kept and live, multiply-adds and test MSE, for 2:4 and structured pruning."""
+    need(structures, "structures", STRUCTURES)
+    rows = {}
+    other = structures[(structures["structure"] != "unstructured") & (structures["method"] != "depgraph_paper")]
+    if other.empty:
+        raise UserError("table 'structures' has only unstructured cells")
+    labels = density_labels(other["density_asked"])
+    keys = ["model", "pred_len", "structure", "density_asked"]
+    for (model, pred_len, structure, asked), group in other.groupby(keys, sort=False):
+        done = finished(group)
+        rows[model, f"{pred_len}", structure, labels[asked]] = {
+            "parameters": _share(done["density_all"]),
+            "live": _share(done["density_live"]),
+            "multiply-adds": _share(done["macs_share"]),
+            "MSE": mean_and_spread(group, "mse"),
+            "over dense": f"{done['mse_relative'].mean():.2f}" if len(done) else "",
+        }
+    table = labelled(rows, ["model", "horizon", "structure", "asked"], other)
+    caption = (
+        f"What is left, and the test MSE ({spread_text(other)}). 2:4 is asked of each layer it fits; "
+        "structured pruning is asked a share of all parameters. Live: of the parameters with an effect on the forecast."
+    )
+    return styled(table, caption)
+
+
+def latency(latency: pd.DataFrame) -> Styler:
+    """Measured speedup over the dense model at each batch size, beside the share of multiply-adds."""
+    need(latency, "latency", LATENCY)
+    latency = latency.assign(variant=[_variant(row) for row in latency.to_dict("records")])
+    rows, reasons = {}, []
+    for (model, pred_len), group in latency.groupby(["model", "pred_len"], sort=False):
+        bad = group[group["status"] != "ok"]
+        reasons += [f"{model}: {reason}" for reason in bad["reason"].unique()]
+        for name, variant in group[group["status"] == "ok"].groupby("variant", sort=False):
+            rows[model, f"{pred_len}", name] = {
+                "multiply-adds": _share(variant["macs_share"]),
+                **{f"batch {row['batch']:g}": _speedup(row) for row in variant.to_dict("records")},
+            }
+    if not rows:
+        raise UserError(f"table 'latency': nothing was timed. {'; '.join(reasons)}")
+    table = labelled(rows, ["model", "horizon", "variant"], latency)
+    first = latency[latency["status"] == "ok"].iloc[0]
+    caption = (
+        f"Measured speedup over the dense model (more than 1 is faster): median and, in brackets, 5th to 95th "
+        f"percentile over {first['repeats']:.0f} rounds in which all variants took turns; {first['device']}, "
+        f"{first['threads']:.0f} thread{'s' if first['threads'] > 1 else ''}, first seed. "
+        f"Multiply-adds: share of the dense model's; for masks, if zeros were skipped."
+    )
+    return styled(table, caption + ("" if not reasons else f" Not timed: {'; '.join(reasons)}."))
+
+
+def _reached(rows: pd.DataFrame) -> dict[str, str]:
+    done = finished(rows)
+    return {
+        "parameters": _share(done["density_all"]) if len(done) else " / ".join(rows["status"].unique()),
+        "multiply-adds": _share(done["macs_share"]),
+        "over dense": f"{done['mse_relative'].mean():.2f}" if len(done) else "",
+    }
+
+
+def _share(values: pd.Series) -> str:
+    """Mean share in percent with a decimal: a target within one percent has to be seen."""
+    return f"{100 * values.mean():.1f}{NBSP}%" if len(values) else ""
+
+
+def _speedup(row: dict) -> str:
+    if row["method"] == "dense":
+        return f"{row['median_ms']:.2f}{NBSP}ms"
+    return f"{row['speedup']:.2f} ({row['speedup_p5']:.2f}–{row['speedup_p95']:.2f})"
+
+
+def _variant(row: dict) -> str:
+    if row["method"] == "dense":
+        return "dense"
+    if row["structure"] == "2:4":
+        return "2:4 (masked)"
+    what = "zeros in place" if row["structure"] == "unstructured" else "structured"
+    return f"{what}, {density_text(row['density_asked'])}"
+
+
+def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
+    """MSE and MAE per density: models as columns, the naive forecasts beneath, a block per horizon and scope.
+
+    ``mean ± standard deviation`` over the seeds (sample standard deviation; none for one seed). A dagger marks an
+    MSE no better than repeating the last value; a word stands where no seed finished, a count where some did.
+    Raises UserError for an empty table, a missing column, an unknown scope or no repeat-last row.
+    """
+    need(cells, "cells", ["model", "pred_len", "seed", "scope", "density_asked", "mse", "mae", "mse_relative"])
+    need(cells, "cells", ["status"])
+    need(naive, "naive", ["pred_len", "model", "mse", "mae"])
+    levels, models = repeat_last(naive), list(cells["model"].unique())
+    scopes, horizons = need_scopes(cells), sorted(cells["pred_len"].unique())
+    texts = density_labels(cells["density_asked"])
+    rows, marks = {}, {}
+    for pred_len in horizons:
+        at_horizon = cells[cells["pred_len"] == pred_len]
+        for scope in scopes:
+            block = at_horizon[at_horizon["scope"] == scope]
+            for density in sorted(block["density_asked"].unique(), reverse=True):
+                label = (f"{pred_len}", scope, texts[density] + (" (dense)" if density == 1 else ""))
+                group = block[block["density_asked"] == density]
+                rows[label], marks[label] = {}, {}
+                for model in models:
+                    own = group[group["model"] == model]
+                    fallen = finished(own)["mse"].mean() >= level(levels, pred_len)
+                    rows[label][model, "MSE"] = mean_and_spread(own, "mse") + (" †" if fallen else "")
+                    rows[label][model, "MAE"] = mean_and_spread(own, "mae")
+                    marks[label][model, "MSE"] = "fallen" if fallen else ""
+        for forecast in naive[naive["pred_len"] == pred_len].to_dict("records"):
+            label = (f"{pred_len}", "naive", NAIVE.get(forecast["model"], forecast["model"]))
+            values = {"MSE": error_text(forecast["mse"]), "MAE": error_text(forecast["mae"])}
+            rows[label] = {(model, metric): values[metric] for model in models for metric in values}
+            marks[label] = {key: "naive" for key in rows[label]}
+    index = pd.MultiIndex.from_tuples(rows, names=["horizon", "scope", "density"])
+    columns = pd.MultiIndex.from_product([models, ["MSE", "MAE"]])
+    table = pd.DataFrame(list(rows.values()), index=index, columns=columns)
+    classes = pd.DataFrame(list(marks.values()), index=index).reindex(columns=columns).fillna("")
+    if len(horizons) == 1:
+        table, classes = table.droplevel("horizon"), classes.droplevel("horizon")
+    dagger = " † on average no better than repeating the last value." if (classes == "fallen").any(axis=None) else ""
+    caption = f"MSE and MAE on the test split, scaled data ({spread_text(cells)}), by asked density.{dagger}"
+    return styled(table, caption).set_td_classes(classes)
+
+
+def limits(limits: pd.DataFrame) -> Styler:
+    """Largest sparsity that keeps the MSE within +0 %, +5 %, +10 % of dense, per model (and horizon) and scope.
+
+    ``limits`` holds ``density``, the lowest density kept (mean over ``seeds``, NaN: none below dense), with its
+    lowest and highest value over the seeds in ``limit_low`` and ``limit_high``; the table shows what is removed.
+    Raises UserError for an empty table, a missing column, an unknown scope.
+    """
+    need_limits(limits)
+    scopes, tolerances = need_scopes(limits), sorted(limits["tolerance"].unique())
+    by = ["model"] if limits["pred_len"].nunique() == 1 else ["model", "pred_len"]
+    rows: dict[Hashable, dict[tuple[str, str], str]] = {}
+    for row in limits.to_dict("records"):
+        label = row["model"] if by == ["model"] else (row["model"], f"{row['pred_len']}")
+        rows.setdefault(label, {})[row["scope"], _tolerance(row["tolerance"])] = _removed(row)
+    columns = pd.MultiIndex.from_product([scopes, [_tolerance(t) for t in tolerances]])
+    index = pd.Index(list(rows)) if by == ["model"] else pd.MultiIndex.from_tuples(rows, names=["model", "horizon"])
+    table = pd.DataFrame(list(rows.values()), index=index).reindex(columns=columns).fillna("not run")
+    table = table.rename(columns={scope: f"{scope} ({SCOPES[scope]})" for scope in scopes}, level=0)
+    seeds = int(limits["seeds"].max())
+    spread = f"mean of {seeds} seeds, in brackets the lowest and highest" if seeds > 1 else "one seed"
+    caption = f"Share of the prunable weights that can be removed before the test MSE rises by more ({spread})."
+    return styled(table, caption)
+
+
+def _removed(row: dict[str, Any]) -> str:
+    if pd.isna(row["density"]):
+        return "none"
+    least, most = percent(1 - row["limit_high"]), percent(1 - row["limit_low"])
+    spread = f" ({least.split(NBSP)[0]}–{most})" if least != most else ""
+    return percent(1 - row["density"]) + spread
+
+
+def _tolerance(share: float) -> str:
+    return f"+{percent(share)}"

@@ -1,0 +1,251 @@
+"""The answer in words: a verdict with the run's own numbers, its first sentence, a banner, parameters in a line."""
+
+import pandas as pd
+
+from tsprune.errors import UserError
+from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
+from tsprune.report.text import NAIVE, NBSP, SCOPES, bold, density_text, listed, percent, unfinished, where
+from tsprune.study.base.result import TOLERANCE
+from tsprune.study.pruning_sweep.result import STRUCTURES, need_limits
+
+_NAMED = 3
+"""The first sentence says of at most so many models how far they go; of more, only the ends."""
+
+
+def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> str:
+    """How far the models can be pruned, as Markdown: the answer in one sentence, then up to four of detail.
+
+    ``cells`` has a row per cell, ``naive`` a row per naive forecast, ``limits`` a row per model, horizon, scope and
+    tolerance with the lowest ``density`` that keeps the tolerance (mean over ``seeds``; NaN: none below dense) and
+    its lowest and highest value over the seeds (``limit_low``, ``limit_high``).
+
+    What is claimed and when: one scope goes further than the other only if the two ranges over the seeds do not
+    meet at any horizon, and never from a single seed; a model has fallen to the level of repeating the last value
+    only if every seed has. Cells without a result are named.
+
+    Raises UserError for an empty table, a missing column, a missing tolerance or repeat-last row, an unknown scope.
+    """
+    need(cells, "cells", ["dataset", "model", "pred_len", "seed", "scope", "density_asked", "mse"])
+    need(cells, "cells", ["mse_relative", "status"])
+    if finished(cells).empty:
+        return f"**No cell finished**: {unfinished(cells)}. There is no answer to read from this run."
+    need_limits(limits)
+    limits = limits[(limits["tolerance"] - TOLERANCE).abs() < 1e-9]
+    if limits.empty:
+        raise UserError(f"table 'limits' has no row of tolerance {TOLERANCE}")
+    scopes = need_scopes(limits)
+    answer = _reach(cells, limits[limits["scope"] == scopes[0]], scopes[0])
+    details = [_standing(finished(cells), naive), _survival(finished(cells), repeat_last(naive)), _caveats(cells)]
+    if len(scopes) == 2:
+        details.insert(1, _other_scope(*(limits[limits["scope"] == scope] for scope in scopes)))
+    return answer + "\n\n" + " ".join(sentence for sentence in details if sentence)
+
+
+def _reach(cells: pd.DataFrame, limits: pd.DataFrame, scope: str) -> str:
+    """First sentence: how far each model goes within the tolerance, the one that goes furthest first. Of many models
+    only those that go furthest and least far; the table has them all."""
+    first_cut = cells.loc[cells["density_asked"] < 1, "density_asked"].max()
+    lowest = cells["density_asked"].min()
+    means = limits.groupby("model", sort=False)["density"].agg(lambda d: d.fillna(1.0).mean())
+    order = list(means.sort_values(kind="stable").index)
+    lost = [model for model in order if (limits.loc[limits["model"] == model, "density"].fillna(1.0) >= 1).all()]
+    alike: dict[str, list[str]] = {}
+    for model in order:
+        if model not in lost:
+            alike.setdefault(_limit_words(limits[limits["model"] == model], lowest), []).append(f"**{model}**")
+    between, ranked = [], limits["seeds"].max() > 1
+    if len(order) > _NAMED:
+        ends = [*alike][:1] + ([] if lost else [*alike][1:][-1:])
+        between = [name for words, names in alike.items() if words not in ends for name in names]
+        alike = {words: alike[words] for words in ends}
+    accuracy = f"accuracy (MSE within {percent(TOLERANCE)} of dense)"
+    parts = [f"{listed(names)} {words}" for words, names in alike.items()]
+    if alike:
+        words, names = next(iter(alike.items()))
+        keep = "keeps its" if len(names) == 1 else "keep their"
+        words = words.replace("down to ", "down to density ", 1).replace(" removed", " of the weights removed", 1)
+        parts[0] = f"{listed(names)} {keep} {accuracy}{' furthest on average,' if between and ranked else ''} {words}"
+    if between and ranked and not lost:
+        parts[-1] = parts[-1].replace(" down to", " least far, down to", 1)
+    if lost:
+        does, their = ("does", "its") if len(lost) == 1 else ("do", "their")
+        names = bold(lost) if len(lost) <= _NAMED else f"the other {len(lost)}"
+        fails = f"{names} {does} not keep {'it' if alike else f'{their} {accuracy}'}"
+        if len(lost) == len(order) > _NAMED:
+            fails = f"none of the {len(order)} models keeps its {accuracy}"
+        parts.append(f"{fails} even at the first cut (density {density_text(first_cut)})")
+    if between:
+        lie = "lies" if len(between) == 1 else "lie"
+        parts.append(f"{listed(between)} {lie} between, see the limits below")
+    return f"{where(cells)}, without retraining and with {SCOPES[scope]}, " + "; ".join(parts) + "."
+
+
+def _limit_words(rows: pd.DataFrame, lowest: float) -> str:
+    """How far one model goes in one scope; ``rows`` holds a row per horizon, ``lowest`` the lowest density tried."""
+    densities = rows["density"].fillna(1.0)
+    low, high = rows["limit_low"].fillna(1.0), rows["limit_high"].fillna(1.0)
+    if len(rows) > 1 and densities.max() > densities.min():
+        ends = f"{density_text(densities.min())} to {density_text(densities.max())}"
+        removed = f"{percent(1 - densities.max())} to {percent(1 - densities.min())}"
+        return f"down to {ends} depending on the horizon ({removed} removed)"
+    mean, spread = densities.iloc[0], ""
+    if density_text(low.min()) != density_text(high.max()):
+        spread = f"; seeds {density_text(low.min())} to {density_text(high.max())}"
+    tried = ", the lowest tried" if mean <= lowest * (1 + 1e-9) else ""
+    return f"down to {density_text(mean)}{tried} ({percent(1 - mean)} removed{spread})"
+
+
+def _other_scope(first: pd.DataFrame, second: pd.DataFrame) -> str:
+    """Second sentence: the other scope, against the first. A difference inside the seeds' spread is not one."""
+    intro = f"With {SCOPES[second['scope'].iloc[0]]} instead"
+    keys = ["model", "pred_len"]
+    both = first.merge(second, on=keys, suffixes=("", "_second"), sort=False)
+    filled = both.fillna({c: 1.0 for c in both.columns if c.startswith(("density", "limit_"))})
+    if second["seeds"].min() < 2:
+        means = filled.groupby("model", sort=False)["density_second"].mean()
+        parts = [f"**{model}** down to {density_text(d)}" for model, d in means.items() if density_text(d) != "1"]
+        kept = [model for model, d in means.items() if density_text(d) == "1"]
+        return f"{intro}: {listed([*parts, *([f'{bold(kept)} not at all'] if kept else [])])}."
+    further, less, same = [], [], []
+    for model, rows in filled.groupby("model", sort=False):
+        mean = density_text(rows["density_second"].mean())
+        if (rows["limit_high_second"] < rows["limit_low"]).all():
+            further.append(f"**{model}** (to {mean})")
+        elif (rows["limit_low_second"] > rows["limit_high"]).all():
+            less.append(f"**{model}** ({'to ' + mean if mean != '1' else 'not at all'})")
+        else:
+            same.append(f"**{model}**")
+    parts = []
+    if further:
+        parts.append(f"{listed(further)} can be cut further")
+    if less:
+        parts.append(f"{listed(less)} less far")
+    if same:
+        parts.append(f"for {listed(same)} the limits differ by no more than the seeds do")
+    return f"{intro}, {'; '.join(parts)}."
+
+
+def _standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
+    """What the dense models are worth to begin with: a small loss on top of a bad forecast is no success."""
+    dense = cells[cells["density_asked"] == 1].groupby("model", sort=False)["mse"].mean().sort_values()
+    if dense.empty:
+        return ""
+    by_name = naive.groupby("model")["mse"].mean()
+    best, mse = NAIVE.get(by_name.idxmin(), by_name.idxmin()), by_name.min()
+    values = listed([f"**{model}** {value:.3f}" for model, value in dense.items()])
+    mean = ", mean over the horizons" if cells["pred_len"].nunique() > 1 else ""
+    worse = [model for model, value in dense.items() if value >= mse]
+    do = "does" if len(worse) == 1 else "do"
+    verdict = f", which {bold(worse)} {do} not reach even dense" if worse else ""
+    return f"Test MSE when dense{mean}: {values}; the best naive forecast ({best}) has {mse:.3f}{verdict}."
+
+
+def _survival(cells: pd.DataFrame, levels: dict[int, float]) -> str:
+    """Third sentence: which models come down to the level of repeating the last value."""
+    by = ["model", "scope", "pred_len", "density_asked"]
+    spread = cells.groupby(by, sort=False)["mse"].agg(["min", "mean"]).reset_index()
+    spread["level"] = [level(levels, pred_len) for pred_len in spread["pred_len"]]
+    fallen = spread[spread["min"] >= spread["level"]]
+    unclear = spread[(spread["mean"] >= spread["level"]) & ~spread["model"].isin(fallen["model"])]
+    dense = list(fallen.loc[fallen["density_asked"] == 1, "model"].unique())
+    pruned = fallen[~fallen["model"].isin(dense)]
+    parts = []
+    if dense:
+        no_better = "is" if len(dense) == 1 else "are"
+        parts.append(f"{bold(dense)} {no_better} no better than repeating the last value even when dense")
+    if not pruned.empty:
+        first = listed(_first_falls(pruned, cells))
+        parts.append(f"no better than repeating the last value, so not survived: {first}")
+    if not unclear.empty:
+        parts.append(
+            f"for {bold(unclear['model'])} the seeds disagree whether the level of repeating the last value is reached"
+        )
+    if not parts:
+        return "No model falls to the level of repeating the last value."
+    text = "; ".join(parts)
+    return text[0].upper() + text[1:] + "."
+
+
+def _first_falls(pruned: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
+    """Per model the highest density at which it has fallen, with the scope (and horizon, where several)."""
+    parts = []
+    for model, rows in pruned.groupby("model", sort=False):
+        row = rows.loc[rows["density_asked"].idxmax()]
+        where = row["scope"] if cells["pred_len"].nunique() == 1 else f"{row['scope']}, horizon {row['pred_len']}"
+        parts.append(f"**{model}** at density {density_text(row['density_asked'])} ({where})")
+    return parts
+
+
+def _caveats(cells: pd.DataFrame) -> str:
+    """Last sentence: what did not finish, and what a single seed cannot say. Empty when there is nothing to say."""
+    parts = []
+    if (cells["status"] != "ok").any():
+        parts.append(f"{unfinished(cells)} and are left out here")
+    if finished(cells)["seed"].nunique() == 1:
+        parts.append("one seed only: the spread over seeds is unknown, so no model is called better than another")
+    if not parts:
+        return ""
+    text = "; ".join(parts)
+    return text[0].upper() + text[1:] + "."
+
+
+def structures(structures: pd.DataFrame, latency: pd.DataFrame) -> str:
+    """What was asked and what was reached, and what it gains in time, as Markdown; empty where nothing is narrowed.
+
+    ``latency`` may be empty. A speedup is called one only where its 5th percentile over the rounds lies above 1.
+    """
+    need(structures, "structures", STRUCTURES)
+    sentences = [_targets(structures), _speed(latency)]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _targets(structures: pd.DataFrame) -> str:
+    """How far structured pruning lies from what was asked, and the paper's protocol."""
+    narrowed = structures[structures["structure"] == "structured"]
+    paper = narrowed["method"] == "depgraph_paper"
+    ours, theirs = finished(narrowed[~paper]), finished(narrowed[paper])
+    if ours.empty:
+        return ""
+    asked = listed([percent(d) for d in sorted(ours["density_asked"].unique(), reverse=True)])
+    off = 100 * (ours["density_all"] - ours["density_asked"]).abs().max()
+    text = f"Asked for {asked} of the parameters, structured pruning ends at most {off:.1f} percentage points away"
+    floors = ours[ours["reason"].notna()]
+    if len(floors):
+        text += f" (where it could go no closer: {listed(sorted(floors['model'].unique()))})"
+    if paper.any():
+        parts = []
+        for density, group in theirs.groupby("density_asked", sort=False):
+            low, high = group["density_all"].min(), group["density_all"].max()
+            reach = percent(low) if percent(low) == percent(high) else f"{percent(low)} to {percent(high)}"
+            parts.append(f"{reach} where {percent(density)} were asked")
+        broken = bold(narrowed.loc[narrowed["status"] == "broken", "model"])
+        if parts:
+            text += f"; the paper's protocol leaves {listed(parts)}"
+        if broken:
+            text += f", and breaks {broken}" if parts else f"; the paper's protocol breaks {broken}"
+    return text + "."
+
+
+def _speed(latency: pd.DataFrame) -> str:
+    """Speedups at the largest batch: zeros in place, and the narrowest models."""
+    done = latency[(latency["status"] == "ok") & (latency["method"] != "dense")]
+    if done.empty:
+        return ""
+    done = done[done["batch"] == done["batch"].max()]
+    text = f"Measured at batch {done['batch'].iloc[0]:g}, "
+    zeros, narrow = done[done["structure"] != "structured"], done[done["structure"] == "structured"]
+    parts = []
+    if len(zeros):
+        parts.append(f"zeros in dense matrices (masks, 2:4) give {_range(zeros)} times the dense speed")
+    if len(narrow):
+        narrow = narrow[narrow["density_asked"] == narrow["density_asked"].min()]
+        clear = bold(narrow.loc[narrow["speedup_p5"] > 1, "model"])
+        which = f"faster in 95{NBSP}% of the rounds: {clear}" if clear else "none faster beyond the spread"
+        share = percent(narrow["density_asked"].iloc[0])
+        parts.append(f"models narrowed to {share} of the parameters {_range(narrow)} times ({which})")
+    return text + ", ".join(parts) + "."
+
+
+def _range(rows: pd.DataFrame) -> str:
+    low, high = f"{rows['speedup'].min():.2f}", f"{rows['speedup'].max():.2f}"
+    return low if low == high else f"{low} to {high}"

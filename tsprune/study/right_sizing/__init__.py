@@ -1,0 +1,1 @@
+"""Study 03: prune a large model, fine-tune it, or train a small one?"""

@@ -1,0 +1,26 @@
+"""Parameters of notebook 03."""
+
+from typing import Annotated
+
+from pydantic import ValidationInfo, field_validator
+
+from tsprune.study.base.config import ONCE, SOME, Part, Positive
+from tsprune.study.base.sizes import Sizes
+
+
+class RightSizing(Sizes):
+    """Notebook 03: prune a large model, fine-tune it, or train a small one?"""
+
+    depths: Annotated[list[Positive], SOME, ONCE]
+    """e_layers of the dense models; ``e_layers``, the depth of the model that is pruned, is one of them."""
+    map_densities: Annotated[list[Part], SOME, ONCE]
+    """Shares of its parameters to which every width is pruned in the map of data, width and density; dense is always
+    included."""
+
+    @field_validator("depths")
+    @classmethod
+    def _pruned_depth_is_there(cls, depths: list[int], info: ValidationInfo) -> list[int]:
+        pruned = info.data.get("e_layers")
+        if pruned is not None and pruned not in depths:
+            raise ValueError(f"e_layers = {pruned}, the depth of the model that is pruned, must be among them")
+        return depths

@@ -1,0 +1,79 @@
+"""Study 03's tables: their columns and vocabulary, for the cells that fill them and for all that reads them."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tsprune.errors import UserError, unknown
+from tsprune.report.frames import need
+from tsprune.study.base.result import StudyResult
+
+ARMS = ("dense", "dense longer", "pruned", "fine-tuned")
+"""Dense after ``epochs``; dense after ``fine_tune_epochs`` more; the large one narrowed after ``epochs``; the narrowed
+one after ``fine_tune_epochs`` more."""
+
+WHOLE = "unpruned"
+"""In the comparison's column ``axis``: against the large dense model that was not pruned."""
+
+SLACK = 0.05
+"""A dense model matches a pruned one when it costs at most this share more."""
+
+
+@dataclass(frozen=True)
+class RightSizingResult(StudyResult):
+    """``cells`` has every cell once; the other tables are views and comparisons of them."""
+
+    sizes: pd.DataFrame
+    """A row per arm, size and seed on all the data, with the four COSTS. ``width``, ``depth``: of the dense model; for
+    a pruned one, of the dense model that it is made as small as."""
+    comparison: pd.DataFrame
+    """A row per pruned model, with and without fine-tuning, and axis: the dense model that costs as much, and the
+    relative difference of the test MSE to it (positive: pruned is worse)."""
+    data_map: pd.DataFrame
+    """A row per share of the data, width, density (1: dense) and seed; all trained as long."""
+    choices: pd.DataFrame
+    """Per share of the data: the width and density of best validation MSE, and how its test MSE there compares with
+    that of what is best on all the data."""
+
+
+COSTS = {
+    "parameters": "Parameters",
+    "macs_executed": "Multiply-adds per forecast",
+    "latency_1_ms": "Latency of one window, ms",
+    "latency_32_ms": "Latency of 32 windows, ms",
+}
+"""What two models can have in common besides their training, by column, as an axis says it."""
+
+AXES = {
+    "parameters": "parameters",
+    "macs_executed": "multiply-adds",
+    "latency_1_ms": "latency of 1 window",
+    "latency_32_ms": "latency of 32 windows",
+    WHOLE: "the large one, not pruned",
+}
+"""What is equal in a comparison; the last is against the large model, trained as long and not pruned."""
+
+SIZES = ["dataset", "model", "pred_len", "seed", "arm", "width", "depth", *COSTS, "mse", "status"]
+
+COMPARISON = ["model", "pred_len", "arm", "width", "depth", "axis", "cost", "match_width", "match_depth", "match_cost"]
+
+DIFFERENCE = ["relative", "low", "high", "clear", "seeds", "reason"]
+
+MAP = ["model", "pred_len", "seed", "data_fraction", "width", "density_asked", "mse", "status"]
+
+CHOICES = ["model", "pred_len", "data_fraction", "width", "density_asked", "parameters", "val_mse", "mse"]
+
+ARM_WORDS = {
+    "dense": "dense, not trained on",
+    "dense longer": "dense",
+    "pruned": "pruned",
+    "fine-tuned": "pruned and fine-tuned",
+}
+
+
+def fine_tuned(comparison: pd.DataFrame) -> pd.DataFrame:
+    need(comparison, "comparison", [*COMPARISON, *DIFFERENCE])
+    for axis in comparison["axis"].unique():
+        if axis not in AXES:
+            raise UserError(unknown("axis", axis, AXES))
+    return comparison[comparison["arm"] == "fine-tuned"]

@@ -1,0 +1,106 @@
+"""Tables of study 03."""
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from tsprune.report.frames import need
+from tsprune.report.tables import labelled, mean_and_spread, styled
+from tsprune.report.text import (
+    density_text,
+    error_text,
+    interval,
+    interval_words,
+    percent,
+    short_count,
+    signed,
+    spread_text,
+)
+from tsprune.study.right_sizing.result import ARM_WORDS, AXES, CHOICES, DIFFERENCE, SIZES, fine_tuned
+
+
+def sizes(sizes: pd.DataFrame) -> Styler:
+    """Costs and test MSE of every size and arm: ``mean ± standard deviation`` over the seeds."""
+    need(sizes, "sizes", SIZES)
+    rows = {}
+    for (model, pred_len, arm, depth, width), group in sizes.groupby(
+        ["model", "pred_len", "arm", "depth", "width"], sort=False
+    ):
+        size = f"{width} x {depth}"
+        label = size if arm.startswith("dense") else f"as small as {size}"
+        rows[model, f"{pred_len}", ARM_WORDS[arm], label] = {
+            "parameters": _count(group["parameters"]),
+            "multiply-adds": _count(group["macs_executed"]),
+            "ms, 1 window": _milliseconds(group["latency_1_ms"]),
+            "ms, 32 windows": _milliseconds(group["latency_32_ms"]),
+            "MSE": mean_and_spread(group.assign(mse_relative=group["mse"]), "mse"),
+        }
+    table = labelled(rows, ["model", "horizon", "made", "d_model x layers"], sizes)
+    return styled(table, f"Costs of one model and test MSE on scaled data ({spread_text(sizes)}).")
+
+
+def comparison(comparison: pd.DataFrame) -> Styler:
+    """Every pruned and fine-tuned model beside the dense one of equal cost, and who wins."""
+    tuned = fine_tuned(comparison)
+    bare = comparison[comparison["arm"] == "pruned"].set_index(["model", "pred_len", "width", "depth", "axis"])
+    rows = {}
+    for row in tuned.to_dict("records"):
+        key = (row["model"], row["pred_len"], row["width"], row["depth"], row["axis"])
+        found = pd.notna(row["match_width"])
+        rows[row["model"], f"{row['pred_len']}", f"{row['width']} x {row['depth']}", AXES[row["axis"]]] = {
+            "dense match": _match(row) if found else str(row["reason"]),
+            "MSE against it": interval(row) if found else "",
+            "wins": _winner(row),
+            "without fine-tuning": signed(bare.at[key, "relative"]) if key in bare.index and found else "",
+        }
+    caption = (
+        "MSE of the pruned and fine-tuned model against a dense one trained as long, of equal cost; positive: "
+        "pruned is worse. In brackets the cost of the match, in percent of the pruned one's. "
+        f"{interval_words(comparison)}"
+    )
+    return styled(labelled(rows, ["model", "horizon", "pruned to", "equal"], comparison), caption)
+
+
+def choices(choices: pd.DataFrame) -> Styler | None:
+    """The best choice per share of the data, beside what is best on all the data; None where nothing was chosen."""
+    if choices.empty:
+        return None
+    need(choices, "choices", [*CHOICES, "full_width", "full_density", *DIFFERENCE])
+    rows = {}
+    for row in choices.to_dict("records"):
+        same = (row["width"], row["density_asked"]) == (row["full_width"], row["full_density"])
+        rows[row["model"], f"{row['pred_len']}", percent(row["data_fraction"])] = {
+            "best by validation": _choice(row["width"], row["density_asked"]),
+            "parameters": short_count(row["parameters"]),
+            "validation MSE": error_text(row["val_mse"]),
+            "test MSE": error_text(row["mse"]),
+            "against the choice on all data": "the same" if same else interval(row),
+        }
+    caption = (
+        "Chosen by validation MSE, mean over seeds. Last column: test MSE against that of the choice on all data, both "
+        f"trained on this share. {interval_words(choices)}"
+    )
+    return styled(labelled(rows, ["model", "horizon", "data"], choices), caption)
+
+
+def _match(row: dict) -> str:
+    return f"{row['match_width']:.0f} x {row['match_depth']:.0f} ({percent(row['match_cost'] / row['cost'])})"
+
+
+def _winner(row: dict) -> str:
+    if pd.isna(row["relative"]):
+        return ""
+    if not row["clear"]:
+        return "one seed: no claim" if row["seeds"] < 2 else "within the noise"
+    return "pruned" if row["high"] < 0 else "dense"
+
+
+def _choice(width: int, density: float) -> str:
+    return f"d_model {width:.0f} dense" if density == 1 else f"d_model {width:.0f} pruned to {density_text(density)}"
+
+
+def _count(values: pd.Series) -> str:
+    return f"{values.mean():,.0f}" if values.notna().any() else "unknown"
+
+
+def _milliseconds(values: pd.Series) -> str:
+    return f"{values.mean():.3g}" if values.notna().any() else "unknown"

@@ -1,0 +1,1 @@
+"""Part of study 01: why does a prune fail?"""

@@ -1,0 +1,72 @@
+"""The tables of why a prune fails: their columns and vocabulary, shared by those who fill and those who read them."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tsprune.study.base.result import STATUS_MIME
+
+CARRIES = 0.5
+"""Share of a cell's loss that a group, or the sum of all groups, must reach alone to count as its explanation."""
+
+SLACK = 0.01
+"""Share of the working weights that may go while it still counts as cutting free weights only."""
+
+PAIR = ["dataset", "model", "pred_len"]
+
+CELL = [*PAIR, "scope", "density_asked"]
+
+
+@dataclass(frozen=True)
+class WhyResult:
+    """Tidy tables; a *pair* is a dataset, model and horizon. Losses are ``MSE / dense MSE - 1`` on the same windows."""
+
+    cells: pd.DataFrame
+    """A row per pair, scope and density below 1: ``mse_relative`` on the windows of this analysis,
+    ``mse_relative_test`` on all test windows where the study has it, ``missed``; as shares, ``sparsity`` (asked),
+    ``free_removed`` (dead or near zero, of the removed), ``working_removed`` (of all that are neither),
+    ``norm_removed``; ``predicted`` (sum of the losses of the groups alone), ``top_group``, ``top_loss``,
+    ``top_density``."""
+    cell_groups: pd.DataFrame
+    """A row per cell and group: ``density`` and ``norm_removed`` there, and ``alone``, its loss if pruned alone."""
+    curves: pd.DataFrame
+    """A row per pair, group and density asked of the group, 1 included: ``mse_relative`` with all else dense."""
+    groups: pd.DataFrame
+    """A row per pair and group: ``weights``, and how many of them are ``dead`` and ``near_zero``."""
+    conditions: pd.DataFrame
+    """A row per pair and scope: how far it ``keeps`` the accuracy, the first cell that misses, and which ``kind`` of
+    failure that is; ``dead``, ``near_zero``: shares of the weights, ``without_free`` the MSE relative to dense when
+    they all go; ``mse_dense`` and ``mse_repeat_last`` on all test windows."""
+    predictors: pd.DataFrame
+    """A row per predictor: rank correlation with the loss, over all cells and at equal density and scope."""
+    windows: int
+    notes: tuple[str, ...]
+
+    @property
+    def failures(self) -> int:
+        """Pairs without a result."""
+        return int(self.conditions.loc[self.conditions["kind"] == "no result", PAIR].drop_duplicates().shape[0])
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        pairs = self.conditions[PAIR].drop_duplicates().shape[0]
+        text = f"{pairs} models looked at group by group, {self.failures} without a result"
+        return {"text/plain": text, STATUS_MIME: {"cells": pairs, "failures": self.failures}}
+
+
+FREE = 0.05
+"""Free weights are said to explain something from this share of the prunable weights on."""
+
+PREDICTORS = {
+    "sparsity": "share of weights removed",
+    "working_removed": "share of working weights removed",
+    "norm_removed": "norm removed",
+    "predicted": "losses of the groups one by one, added up",
+}
+"""Columns of ``WhyResult.cells`` that might say which cell fails, with the words for them."""
+
+CONDITIONS = (
+    *(*PAIR, "scope", "kind", "reason", "dead", "near_zero", "without_free", "cells", "missed", "keeps"),
+    *("mse_dense", "mse_repeat_last"),
+)
+
+FIRST = ["density", "loss", "free_removed", "norm_removed", "predicted", "top_group", "top_loss", "top_density"]
