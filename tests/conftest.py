@@ -1,11 +1,46 @@
-"""Tidy tables as the study hands them over, small enough to check by eye."""
+"""Parameters of runs that take seconds; tidy tables as a study hands them over, small enough to check by eye."""
 
+import math
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
+import yaml
+
+from tsprune.places import project_root
 
 DENSITIES = [1.0, 0.8, 0.64, 0.512, 0.4096]
+
+
+@pytest.fixture
+def smoke() -> dict:
+    """The smoke profile's parameters with two models, unstructured only: a run takes a second or two."""
+    path = project_root() / "params" / "smoke" / "01_pruning_sweep.yaml"
+    return yaml.safe_load(path.read_text()) | {
+        "models": ["DLinear", "Autoformer"],
+        "seeds": [1],
+        "structured_densities": [],
+        "two_of_four": False,
+        "latency_repeats": 0,
+        "jobs": 2,
+    }
+
+
+@pytest.fixture
+def few(tmp_path) -> dict:
+    """Parameters of a dataset of 900 hours, for tests that train many models."""
+    path = tmp_path / "few.csv"
+    stamps = pd.date_range("2024-01-01", periods=900, freq="h").astype(str)
+    rows = (f"{s},{math.sin(i / 4)},{i % 24 + i / 300}\n" for i, s in enumerate(stamps))
+    path.write_text("date,load,wind\n" + "".join(rows))
+    return {"dataset": str(path), "batch_size": 32}
+
+
+@pytest.fixture
+def threads():
+    """A maker of executors that start no process."""
+    return lambda: ThreadPoolExecutor(2)
 
 
 @pytest.fixture

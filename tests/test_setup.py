@@ -80,7 +80,7 @@ def test_notebooks_narrate_and_carry_no_output(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_notebooks_parameters_are_its_configs_fields_and_its_defaults_the_quick_profile(path):
     defaults = default_parameters(path)
-    STUDIES[path.stem].parse(defaults, where=path.name)
+    STUDIES[path.stem].config.parse(defaults, where=path.name)
     assert list(defaults) != []
     quick = yaml.safe_load((ROOT / "params" / "quick" / f"{path.stem}.yaml").read_text())
     assert {name: defaults[name] for name in quick} == quick
@@ -89,7 +89,7 @@ def test_a_notebooks_parameters_are_its_configs_fields_and_its_defaults_the_quic
 @pytest.mark.parametrize("path", sorted((ROOT / "params").glob("*/*.yaml")), ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_every_profile_is_valid(path):
     notebook = ROOT / "notebooks" / f"{path.stem}.ipynb"
-    STUDIES[path.stem].parse(default_parameters(notebook) | yaml.safe_load(path.read_text()), where=str(path))
+    STUDIES[path.stem].config.parse(default_parameters(notebook) | yaml.safe_load(path.read_text()), where=str(path))
 
 
 def test_every_notebook_has_a_config_and_every_profile():

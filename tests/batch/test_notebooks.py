@@ -48,7 +48,7 @@ def test_the_smoke_profile_runs_and_leaves_what_was_promised(smoke_run):
         effective = yaml.safe_load((output / "smoke" / f"{name}.params.yaml").read_text())
         given = yaml.safe_load((ROOT / "params" / "smoke" / f"{name}.yaml").read_text())
         assert given.items() <= effective.items()
-        assert set(effective) == set(STUDIES[name].model_fields)
+        assert set(effective) == set(STUDIES[name].config.model_fields)
     index = (output / "smoke" / "index.html").read_text()
     assert all(f"{name}.html" in index for name in STUDIES)
 

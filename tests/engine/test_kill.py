@@ -12,9 +12,10 @@ import pytest
 
 SCRIPT = """
 import json, sys
-from tsprune.study import PruningSweep, run_sweep
+from tsprune.study.pruning_sweep.cells import PruningSweepCells
+from tsprune.study.pruning_sweep.config import PruningSweep
 if __name__ == "__main__":
-    result = run_sweep(PruningSweep.parse(json.loads(sys.argv[1])))
+    result = PruningSweepCells(PruningSweep.parse(json.loads(sys.argv[1]))).run()
     table = result.tidy[result.tidy["kind"] == "result"]
     table.reset_index(drop=True).to_parquet(sys.argv[2])
 """

@@ -18,7 +18,7 @@ def store(tmp_path):
 
 
 def test_what_is_put_is_found_bit_for_bit(store):
-    key = store.put(CONFIG, ROW, lambda folder: (folder / "weights.bin").write_bytes(b"1234"))
+    key = store.put(CONFIG, ROW, {"weights.bin": lambda path: path.write_bytes(b"1234")})
     assert key == digest(CONFIG)
     assert store.row(key) == ROW
     assert store.artifact(key, "weights.bin").read_bytes() == b"1234"
@@ -28,7 +28,7 @@ def test_what_is_put_is_found_bit_for_bit(store):
 @pytest.mark.parametrize("name", ["row.json", "config.json", "weights.bin", "manifest.json"])
 @pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
 def test_every_damaged_file_is_detected_and_named(store, name, harm):
-    key = store.put(CONFIG, ROW, lambda folder: (folder / "weights.bin").write_bytes(b"1234"))
+    key = store.put(CONFIG, ROW, {"weights.bin": lambda path: path.write_bytes(b"1234")})
     path = store.folder(key) / name
     content = path.read_bytes()
     if harm == "flip":
@@ -56,7 +56,7 @@ def test_a_row_moved_under_another_key_is_not_believed(store):
 
 def test_a_failing_writer_leaves_nothing(store):
     with pytest.raises(OSError, match="full"):
-        store.put(CONFIG, ROW, lambda folder: (_ for _ in ()).throw(OSError("disk full")))
+        store.put(CONFIG, ROW, {"weights.bin": lambda path: (_ for _ in ()).throw(OSError("disk full"))})
     assert store.row(digest(CONFIG)) is None
     assert list((store.root / "tmp").iterdir()) == []
 

@@ -5,15 +5,15 @@ import torch
 from helpers import Recorder
 
 from tsprune.engine.grid import run_grid
-from tsprune.engine.step import SCORES_FILE
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.pruners.methods import METHODS
+from tsprune.steps.artifacts import SCORES_FILE, load_scores
 from tsprune.steps.compare import compare
 from tsprune.steps.latency import LatencyStep
 from tsprune.steps.prune import DepGraphStep, PruneStep, StructuredStep
 from tsprune.steps.sparse import SparseTrainStep
-from tsprune.steps.train import NaiveStep, load_scores
+from tsprune.steps.train import NaiveStep
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
 from tsprune.study.base.shared import base_steps
 from tsprune.study.pruning_sweep.config import PruningSweep

@@ -60,7 +60,7 @@ def plan_profile(
         if jobs is not None:
             parameters["jobs"] = jobs
         try:
-            STUDIES[name].parse(parameters, where=str(path))
+            STUDIES[name].config.parse(parameters, where=str(path))
         except UserError as error:
             problems.append(str(error))
         runs.append(NotebookRun(name, source, target / folder.name, parameters))

@@ -1,16 +1,16 @@
 """Run the steps that are missing, each once, on any executor; a step that fails becomes a row and the rest goes on."""
 
-import math
-import time
-import traceback
+import heapq
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from graphlib import TopologicalSorter
 
-from tsprune import measure
+from tsprune.engine.execute import RECIPE_FILE, execute, failure
 from tsprune.engine.progress import Progress
-from tsprune.engine.step import MODEL_FILE, Step
+from tsprune.engine.step import Step
 from tsprune.engine.store import Corrupt, Store
-from tsprune.errors import UserError
+from tsprune.typed import canonical_json
 
 # Rows with these states are results: they are not computed again. A failed step is tried again by the next run.
 FINAL = ("ok", "diverged", "broken")
@@ -23,106 +23,95 @@ def run_grid(
     make_executor: Callable[[], Executor],
     jobs: int,
     progress: Progress,
+    keeps: Callable[[Step], bool] = lambda step: True,
 ) -> dict[str, dict]:
     """Rows of ``steps`` by key, from the store where it has them, else computed.
 
     ``jobs`` steps at most are in flight on the executor that ``make_executor`` gives; it is called again when the
-    executor breaks (a worker process died). Steps that a missing step needs are run first, each once.
+    executor breaks (a worker process died). Steps that a missing step needs are run first, each once. ``keeps`` says
+    whose models are stored; one that another step of this run reads is stored in any case.
     """
     store.sweep()
-    rows = {step.key: row for step in steps if (row := _stored(step, store, progress)) is not None}
-    todo = _missing(steps, rows, store, progress)
-    progress.start(total=len({s.key for s in steps} | set(todo)), from_store=len(rows), waiting=list(todo.values()))
+    found = _Found(store, progress)
+    by_key = {step.key: step for step in steps}
+    for step in by_key.values():
+        found.look_up(step)
+    todo = _missing(by_key.values(), found)
+    every = by_key | todo
+    progress.start(total=len(every), from_store=len(every.keys() - todo.keys()), waiting=list(todo.values()))
+    for step in every.values():
+        if step.keepsake and found.rows.get(step.key, {}).get("status") == "ok":
+            _describe(step, store)
     if todo:
-        rows |= _Run(store, make_executor, jobs, progress).all(todo, rows)
+        found.rows |= _Run(store, make_executor, jobs, progress, keeps).all(todo, found.rows)
     progress.finish()
-    return {step.key: rows[step.key] for step in steps}
+    return {key: found.rows[key] for key in by_key}
 
 
-def execute(step: Step, root: str) -> dict:
-    """Run one step in this process and store what it came to, a failure too; returns the row."""
-    store, started = Store(root), time.perf_counter()
-    config, protocol = step.identity(), step.protocol()
-    try:
-        outcome = step.run(store)
-    except Exception as error:  # any failure of a cell is a row: recorded with its traceback, and the study goes on
-        reason = str(error) if isinstance(error, UserError | Corrupt) else f"{type(error).__name__}: {error}"
-        status = "out of memory" if measure.out_of_memory(error) else "failed"
-        trace = traceback.format_exc()
-        row = failure(step, reason.splitlines()[0] if reason else type(error).__name__, status)
-        store.put(config, row, lambda folder: (folder / "traceback.txt").write_text(trace))
-        return row
-    row = {
-        "kind": step.kind,
-        "key": step.key,
-        "status": outcome.status,
-        "reason": outcome.reason,
-        "protocol": protocol,
-        "result": _finite(outcome.result),
-        "detail": _finite(outcome.detail),
-        "cost": _finite(outcome.cost | {"seconds": time.perf_counter() - started}),
-    }
-    store.put(config, row, outcome.write)
-    return row
+class _Found:
+    """What the store has of the steps of one run, each looked up once. Damaged entries are named and removed, failed
+    ones are removed to be tried again."""
+
+    def __init__(self, store: Store, progress: Progress):
+        self.store, self.progress = store, progress
+        self.rows: dict[str, dict] = {}
+        self._seen: set[str] = set()
+
+    def look_up(self, step: Step) -> bool:
+        """Whether the step has a finished row, which is now in ``rows``."""
+        if step.key in self._seen:
+            return step.key in self.rows
+        self._seen.add(step.key)
+        try:
+            row = self.store.row(step.key)
+            if row is not None:  # a model is large, and is checked when a step needs it
+                self.store.verify(step.key, but=step.keepsake)
+        except Corrupt as damage:
+            self._damaged(step, damage)
+            return False
+        if row is None:
+            return False
+        if row["status"] not in FINAL:
+            self.store.discard(step.key)
+            return False
+        self.rows[step.key] = row
+        return True
+
+    def can_be_loaded(self, step: Step) -> bool:
+        """Whether the model of a step that has a row is there, unharmed. Numbers without a model stay in ``rows``."""
+        try:
+            self.store.verify(step.key)
+            return self.rows[step.key]["status"] != "ok" or self.store.has(step.key, step.keepsake)
+        except Corrupt as damage:
+            self._damaged(step, damage)
+            del self.rows[step.key]
+            return False
+
+    def _damaged(self, step: Step, damage: Corrupt) -> None:
+        self.progress.say(f"damaged in the store, will be computed again: {damage}")
+        self.store.discard(step.key)
 
 
-def _finite(value):
-    """JSON has no NaN and no infinity: a number that is not finite is stored as null (the status says why)."""
-    if isinstance(value, dict):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def failure(step: Step, reason: str, status: str = "failed") -> dict:
-    """The row of a step that has no numbers."""
-    return {
-        "kind": step.kind,
-        "key": step.key,
-        "status": status,
-        "reason": reason,
-        "protocol": step.protocol(),
-        "result": {},
-        "detail": {},
-        "cost": {},
-    }
-
-
-def _stored(step: Step, store: Store, progress: Progress) -> dict | None:
-    """The finished row of ``step``. Damaged entries are named and removed; failed ones are removed to be retried."""
-    try:
-        row = store.row(step.key)
-        if row is not None:
-            store.verify(step.key, but=MODEL_FILE)  # a model is large, and is checked when a step needs it
-    except Corrupt as damage:
-        progress.say(f"damaged in the store, will be computed again: {damage}")
-        store.discard(step.key)
-        return None
-    if row is not None and row["status"] not in FINAL:
-        store.discard(step.key)
-        return None
-    return row
-
-
-def _missing(steps: Iterable[Step], rows: dict, store: Store, progress: Progress) -> dict[str, Step]:
-    """Steps to run, those that others need first. What a missing step needs is checked down to its artifacts."""
+def _missing(steps: Iterable[Step], found: _Found) -> dict[str, Step]:
+    """Steps to run, by key, those that others need first: those without a row, and those with a row whose model is
+    not there when a step that must run reads it."""
     todo: dict[str, Step] = {}
+    loadable: dict[str, bool] = {}
 
-    def visit(step: Step) -> None:
-        if step.key in rows or step.key in todo:
+    def visit(step: Step, for_its_model: bool = False) -> None:
+        if step.key in todo:
             return
+        if found.look_up(step):
+            if not for_its_model:
+                return
+            if step.key not in loadable:
+                loadable[step.key] = found.can_be_loaded(step)
+            if loadable[step.key]:
+                return
         for need in step.needs:
-            if need.key not in todo and _stored(need, store, progress) is not None:
-                try:
-                    store.verify(need.key)
-                except Corrupt as damage:
-                    progress.say(f"damaged in the store, will be computed again: {damage}")
-                    store.discard(need.key)
-                    rows.pop(need.key, None)
-                else:
-                    rows.setdefault(need.key, store.row(need.key))
             visit(need)
+            for read in need.reads:
+                visit(read, for_its_model=True)
         todo[step.key] = step
 
     for step in steps:
@@ -130,22 +119,39 @@ def _missing(steps: Iterable[Step], rows: dict, store: Store, progress: Progress
     return todo
 
 
-def _longest_chains_first(todo: dict[str, Step]) -> dict[str, Step]:
-    """The order to start in: trainings that whole chains of steps wait for go before steps that nobody needs, so that
-    small ones are left to keep all workers busy to the end. Else as given."""
+def _describe(step: Step, store: Store) -> None:
+    """An entry of before steps were stored with how to make them again gets that: then its model can be asked for."""
+    store.add(step.key, RECIPE_FILE, lambda path: path.write_text(canonical_json(step.recipe())))
+
+
+def _chains(todo: dict[str, Step]) -> dict[str, int]:
+    """How long the longest chain of steps is that waits for each."""
     chain = dict.fromkeys(todo, 0)
     for key, step in reversed(todo.items()):  # needs stand before the steps that need them
-        for need in step.needs:
-            if need.key in chain:
-                chain[need.key] = max(chain[need.key], chain[key] + 1)
-    return {key: todo[key] for key in sorted(todo, key=chain.get, reverse=True)}
+        for need in _waits_for(step, todo):
+            chain[need] = max(chain[need], chain[key] + 1)
+    return chain
+
+
+def _waits_for(step: Step, todo: dict[str, Step]) -> set[str]:
+    """Keys of the steps to run that must be done before ``step``."""
+    keys = {other.key for need in step.needs for other in (need, *need.reads)}
+    return {key for key in keys if key in todo and key != step.key}
 
 
 class _Run:
     """State of one run: what waits, what is in flight, what is done."""
 
-    def __init__(self, store: Store, make_executor: Callable[[], Executor], jobs: int, progress: Progress):
+    def __init__(
+        self,
+        store: Store,
+        make_executor: Callable[[], Executor],
+        jobs: int,
+        progress: Progress,
+        keeps: Callable[[Step], bool],
+    ):
         self.store, self.make_executor, self.jobs, self.progress = store, make_executor, jobs, progress
+        self.keeps = keeps
         self.executor = make_executor()
         self.flying: dict[Future, Step] = {}
         # Steps that were in flight when a worker died: run one at a time, so that the guilty one is known.
@@ -154,43 +160,69 @@ class _Run:
         self.news: list[str] = []
 
     def all(self, todo: dict[str, Step], rows: dict[str, dict]) -> dict[str, dict]:
-        waiting, done = _longest_chains_first(todo), dict(rows)
+        self.todo, self.done = todo, dict(rows)
+        waits = {key: _waits_for(step, todo) for key, step in todo.items()}
+        self.needed = {key for keys in waits.values() for key in keys}
+        self.order = TopologicalSorter(waits)
+        self.order.prepare()
+        chain, place = _chains(todo), {key: i for i, key in enumerate(todo)}
+        # What whole chains of steps wait for goes before steps that nobody needs, so that small ones are left to keep
+        # all workers busy to the end. Else as given.
+        self.rank = {key: (-chain[key], place[key]) for key in todo}
+        self.ready: dict[bool, list] = defaultdict(list)  # by whether they must run alone; heaps
         try:
-            while waiting or self.flying or self.suspects:
-                self._refuse_orphans(waiting, done)
-                self._submit(waiting, done)
+            while self.order.is_active():
+                self._take()
+                self._submit()
                 self._tell()
                 for future in wait(self.flying, return_when=FIRST_COMPLETED).done if self.flying else ():
-                    self._collect(future, done)
+                    self._collect(future)
             self._tell()
         finally:
             self.executor.shutdown(wait=True, cancel_futures=True)
-        return done
+        return self.done
 
-    def _submit(self, waiting: dict[str, Step], done: dict[str, dict]) -> None:
+    def _take(self) -> None:
+        """Steps whose needs are done become ready. One whose need has no result cannot run: that is a row too, but not
+        one to store."""
+        while keys := self.order.get_ready():
+            for key in keys:
+                step = self.todo[key]
+                if lost := self._lost_need(step):
+                    self._finish(step, failure(step, lost))
+                else:
+                    heapq.heappush(self.ready[step.alone], (self.rank[key], key))
+
+    def _lost_need(self, step: Step) -> str | None:
+        for need in step.needs:
+            for other in (need, *need.reads):
+                row = self.done.get(other.key)
+                if row is not None and row["status"] != "ok":
+                    return f"needs {other.label}, which {row['status']}: {row['reason']}"
+        return None
+
+    def _submit(self) -> None:
         if self.suspects:
             if not self.flying:
                 self._fly(self.suspects.pop(0), alone=True)
             return
-        ready = [s for s in waiting.values() if all(need.key in done for need in s.needs)]
-        together = [step for step in ready if not step.alone]
-        if not together and not self.flying:
-            together = ready[:1]  # one that measures time, and now has the machine to itself
-        for step in together[: self.jobs - len(self.flying)]:
-            del waiting[step.key]
-            self._fly(step)
+        while self.ready[False] and len(self.flying) < self.jobs:
+            self._fly(self.todo[heapq.heappop(self.ready[False])[1]])
+        if not self.flying and self.ready[True]:  # it measures time, and now has the machine to itself
+            self._fly(self.todo[heapq.heappop(self.ready[True])[1]])
 
     def _fly(self, step: Step, alone: bool = False) -> None:
         self.progress.begin(step)
+        work = execute, step, str(self.store.root), step.key in self.needed or self.keeps(step)
         try:
-            future = self.executor.submit(execute, step, str(self.store.root))
+            future = self.executor.submit(*work)
         except BrokenExecutor:
             self._renew()
-            future = self.executor.submit(execute, step, str(self.store.root))
+            future = self.executor.submit(*work)
         future.alone = alone
         self.flying[future] = step
 
-    def _collect(self, future: Future, done: dict[str, dict]) -> None:
+    def _collect(self, future: Future) -> None:
         step = self.flying.pop(future)
         try:
             row = future.result()
@@ -203,7 +235,11 @@ class _Run:
             row = failure(step, f"its worker process died ({error}); out of memory?")
         except Exception as error:  # the step ran but its row could not be stored or sent back (a full disk, say)
             row = failure(step, f"{type(error).__name__}: {error}")
-        done[step.key] = row
+        self._finish(step, row)
+
+    def _finish(self, step: Step, row: dict) -> None:
+        self.done[step.key] = row
+        self.order.done(step.key)
         self.news.append(self.progress.end(step, row))
 
     def _tell(self) -> None:
@@ -214,14 +250,3 @@ class _Run:
     def _renew(self) -> None:
         self.executor.shutdown(wait=False, cancel_futures=True)
         self.executor = self.make_executor()
-
-    def _refuse_orphans(self, waiting: dict[str, Step], done: dict[str, dict]) -> None:
-        """A step whose need has no result cannot run: that is a row too, but not one to store."""
-        for step in list(waiting.values()):
-            for need in step.needs:
-                if need.key in done and done[need.key]["status"] != "ok":
-                    bad = done[need.key]
-                    done[step.key] = failure(step, f"needs {need.label}, which {bad['status']}: {bad['reason']}")
-                    del waiting[step.key]
-                    self.news.append(self.progress.end(step, done[step.key]))
-                    break

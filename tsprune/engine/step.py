@@ -1,45 +1,38 @@
-"""What the engine runs: a step is a pure function from its config, and the steps it needs, to a row."""
+"""What the engine runs. A step is a pure function from its config, and the steps it needs, to a row.
+
+A step's identity is the hash of everything its numbers depend on: the data's fingerprint and not its path, the full
+config, the recipe, the seed, and the identities of the steps it needs.
+"""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
-
-from safetensors.torch import save_file
-from torch import nn
+from typing import Any, ClassVar, Self
 
 from tsprune.engine.store import Store
-from tsprune.models import save_checkpoint
-from tsprune.training import Scores
+from tsprune.errors import UserError
 from tsprune.typed import Config, digest
-
-MODEL_FILE = "model.safetensors"
-
-SCORES_FILE = "scores.safetensors"
 
 # Raised when the numbers of a step change their meaning: stored rows of older versions are then no longer found.
 RESULTS_VERSION = 3
+
+Writer = Callable[[Path], None]
+"""Writes one file, at the path it is given."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What a step came to: numbers that repeat bit for bit (``result``), structured extras (``detail``), numbers that
-    do not repeat (``cost``), test errors by window and column, and a model to keep."""
+    do not repeat (``cost``), and the files to keep beside them, by name."""
 
     result: dict[str, float | int | None]
     detail: dict
     cost: dict[str, float | None]
     status: str = "ok"
     reason: str | None = None
-    model: nn.Module | None = None
-    scores: Scores | None = None
-
-    def write(self, folder: Path) -> None:
-        if self.model is not None:
-            save_checkpoint(folder / MODEL_FILE, self.model)
-        if self.scores is not None:
-            parts = {name: getattr(self.scores, name) for name in ("window_mse", "column_mse", "column_mae")}
-            save_file(parts, folder / SCORES_FILE)
+    files: Mapping[str, Writer] = field(default_factory=dict)
 
 
 class Step(Config, ABC):
@@ -48,10 +41,20 @@ class Step(Config, ABC):
     kind: ClassVar[str]
     alone: ClassVar[bool] = False
     """Whether no other step may run at the same time, as while time is measured."""
+    keepsake: ClassVar[str | None] = None
+    """Name of the file that holds the model the step ends with; None: it ends with numbers only."""
+    lasting: ClassVar[bool] = False
+    """Whether the keepsake stays where only dense models are kept."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         return digest(self.identity())
+
+    def __copy__(self) -> Self:
+        """A copy that is about to be changed (``model_copy``) must not bring the key along."""
+        copied = super().__copy__()
+        copied.__dict__.pop("key", None)
+        return copied
 
     @abstractmethod
     def identity(self) -> dict:
@@ -61,6 +64,11 @@ class Step(Config, ABC):
     def needs(self) -> tuple["Step", ...]:
         """Steps that must be in the store before this one can run."""
         return ()
+
+    @property
+    def reads(self) -> tuple["Step", ...]:
+        """Steps whose keepsakes :meth:`load` cannot do without."""
+        return (self,) if self.keepsake else ()
 
     @property
     @abstractmethod
@@ -74,3 +82,11 @@ class Step(Config, ABC):
     @abstractmethod
     def run(self, store: Store) -> Outcome:
         """Do the work."""
+
+    def load(self, store: Store) -> Any:
+        """The model the step ended with. Raises :class:`UserError` for a step that ends with numbers only."""
+        raise UserError(f"{self.label} ({self.key}): this step ends with numbers, not with a model")
+
+    def recipe(self) -> dict:
+        """All it takes to make the step again, as JSON values: its kind and its fields."""
+        return {"kind": self.kind, "fields": self.model_dump(mode="json")}

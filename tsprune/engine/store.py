@@ -2,6 +2,7 @@
 
     <root>/<first two digits>/<key>/row.json         numbers of the step
                                     config.json      identity of the step; its hash is the key
+                                    step.json        how to make the step again, where it ends with a model
                                     *.safetensors    artifacts (never pickle), traceback.txt of a failed step
                                     manifest.json    sha256 of every other file
 
@@ -16,7 +17,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tsprune.typed import canonical_json, digest
@@ -60,8 +61,12 @@ class Store:
         """Compare every file of the entry, ``but`` one, with its checksum. Raises :class:`Corrupt`."""
         self._check(key, tuple(name for name in self._manifest(key) if name != but))
 
-    def put(self, config: dict, row: dict, write: Callable[[Path], None] | None = None) -> str:
-        """Write an entry and return its key; ``write`` may add files to the folder it is given.
+    def has(self, key: str, name: str) -> bool:
+        """Whether there is an entry ``key`` with a file ``name``. Raises :class:`Corrupt` for a damaged manifest."""
+        return self.folder(key).exists() and name in self._manifest(key)
+
+    def put(self, config: dict, row: dict, files: Mapping[str, Callable[[Path], None]] | None = None) -> str:
+        """Write an entry and return its key; ``files`` has, by name, what writes each further file of it.
 
         When another process finished the same entry first, that one is kept.
         """
@@ -71,8 +76,8 @@ class Store:
         try:
             (temporary / "config.json").write_text(canonical_json(config))
             (temporary / "row.json").write_text(json.dumps(row, allow_nan=False, indent=1))
-            if write:
-                write(temporary)
+            for name, write in (files or {}).items():
+                write(temporary / name)
             sums = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}
             (temporary / "manifest.json").write_text(json.dumps(sums, indent=1))
             for path in temporary.iterdir():
@@ -88,6 +93,31 @@ class Store:
             shutil.rmtree(temporary, ignore_errors=True)
         return key
 
+    def add(self, key: str, name: str, write: Callable[[Path], None]) -> None:
+        """Add a file to an entry, unless it has one of that name. Killed in between, the entry is as it was."""
+        if self.has(key, name):
+            return
+        path = self.root / _TEMPORARY / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        try:
+            write(path)
+            total = _sha256(path)
+            _flush(path)
+            path.replace(self.folder(key) / name)
+        finally:
+            path.unlink(missing_ok=True)
+        self._write_manifest(key, self._manifest(key) | {name: total})
+
+    def drop(self, key: str, name: str) -> None:
+        """Take a file out of an entry, which stays valid without it; nothing where it has none of that name."""
+        manifest = self._manifest(key)
+        if manifest.pop(name, None) is not None:
+            self._write_manifest(key, manifest)
+            (self.folder(key) / name).unlink()
+
+    def keys(self) -> list[str]:
+        """The keys of all entries, in order."""
+        return sorted(path.name for path in self.root.glob("??/*") if path.name.startswith(path.parent.name))
+
     def discard(self, key: str) -> None:
         """Remove an entry: out of sight in one rename, then deleted."""
         away = self.root / _TEMPORARY / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -101,7 +131,7 @@ class Store:
             host, pid, _ = path.name.rsplit("-", 2)
             gone = host == socket.gethostname() and not Path(f"/proc/{pid}").exists() and Path("/proc").exists()
             if gone or time.time() - path.stat().st_mtime > _STALE_SECONDS:
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
                 found += 1
         return found
 
@@ -112,6 +142,12 @@ class Store:
         except (OSError, ValueError, TypeError) as error:
             raise Corrupt(f"{path} cannot be read ({type(error).__name__})") from None
 
+    def _write_manifest(self, key: str, sums: dict[str, str]) -> None:
+        path = self.folder(key) / f"manifest.{os.getpid()}"
+        path.write_text(json.dumps(sums, indent=1))
+        _flush(path)
+        path.replace(self.folder(key) / "manifest.json")
+
     def _check(self, key: str, names: tuple[str, ...]) -> None:
         manifest = self._manifest(key)
         for name in names:
@@ -120,6 +156,14 @@ class Store:
                 raise Corrupt(f"{path} is missing")
             if manifest.get(name) != _sha256(path):
                 raise Corrupt(f"{path} was changed after it was written")
+
+
+def _remove(path: Path) -> None:
+    """Delete a folder or a file; another process may be faster."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:

@@ -8,7 +8,7 @@ from tsprune.engine.step import Step
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.measure import Difference, paired_difference
-from tsprune.steps.train import load_scores
+from tsprune.steps.artifacts import load_scores
 
 
 def compare(store: Store, rows: dict[str, dict], ours: Sequence[Step], others: Sequence[Step]) -> Difference | None:

@@ -3,9 +3,14 @@
 from functools import lru_cache
 from typing import Literal
 
-from tsprune.data import Splits, load_table, make_splits
+import torch
+
+from tsprune.data import Splits, Table, load_table, make_splits
 from tsprune.errors import UserError
 from tsprune.typed import Config
+
+LIVE_WINDOWS = 32
+"""Windows on which a parameter must have an effect to count as live: a ReLU unit may be silent on a few."""
 
 
 class DataSpec(Config):
@@ -28,39 +33,43 @@ class DataSpec(Config):
     def identity(self) -> dict:
         return self.model_dump(include={"label", "fingerprint", "seq_len", "label_len", "pred_len", "freq"})
 
+    def table(self) -> Table:
+        """The dataset; the last one is kept. Raises :class:`UserError` when its values are no longer those named."""
+        table = _table(self.name, self.raw, self.missing, self.date_column, self.time_step)
+        if table.fingerprint != self.fingerprint:
+            raise UserError(f"{self.name}: the data changed while the study was running; start it again")
+        return table
+
     def splits(self, device: str) -> Splits:
         """Load the windows; one copy per process is kept for the steps that follow."""
         return _splits(self, device)
+
+    def geometry(self) -> dict:
+        """The part of a model's config that the data fixes."""
+        lengths = self.model_dump(include={"seq_len", "label_len", "pred_len", "freq"})
+        return {"enc_in": self.columns, "dec_in": self.columns, "c_out": self.columns} | lengths
 
     def protocol(self) -> dict:
         return {"dataset": self.label, **self.model_dump(include={"seq_len", "label_len", "pred_len", "freq"})}
 
 
+def first_windows(splits: Splits, count: int) -> tuple[torch.Tensor, ...]:
+    """The first ``count`` training windows, or all, as a forecaster's four inputs."""
+    return splits.train.batch(torch.arange(min(count, len(splits.train))))[:4]
+
+
+@lru_cache(maxsize=1)
+def _table(name: str, raw: bool, missing: str, date_column: str | None, time_step: str | None) -> Table:
+    return load_table(name, raw=raw, missing=missing, date_column=date_column, time_step=time_step)
+
+
 @lru_cache(maxsize=2)
 def _splits(spec: DataSpec, device: str) -> Splits:
-    table = load_table(
-        spec.name, raw=spec.raw, missing=spec.missing, date_column=spec.date_column, time_step=spec.time_step
-    )
-    if table.fingerprint != spec.fingerprint:
-        raise UserError(f"{spec.name}: the data changed while the study was running; start it again")
     return make_splits(
-        table,
+        spec.table(),
         seq_len=spec.seq_len,
         label_len=spec.label_len,
         pred_len=spec.pred_len,
         freq=spec.freq,
         device=device,
     )
-
-
-def _geometry(data: DataSpec) -> dict:
-    """The part of a model's config that the data fixes."""
-    return {
-        "enc_in": data.columns,
-        "dec_in": data.columns,
-        "c_out": data.columns,
-        "seq_len": data.seq_len,
-        "label_len": data.label_len,
-        "pred_len": data.pred_len,
-        "freq": data.freq,
-    }

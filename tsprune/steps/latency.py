@@ -8,12 +8,13 @@ from pydantic import Field
 from tsprune import measure
 from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
 from tsprune.engine.store import Store
+from tsprune.steps.model import ModelStep
 
 
 class LatencyStep(Step):
     """Latency of the models that ``of`` keeps, interleaved; the first is the baseline of the speedups.
 
-    Each of ``of`` has ``load(store)``, and all have the same windows. Times hold for one machine, so its processor and
+    All have the same windows. Times hold for one machine, so its processor and
     its accelerator are part of the identity.
     """
 
@@ -21,7 +22,7 @@ class LatencyStep(Step):
     alone: ClassVar[bool] = True
     name: str
     """What is timed, for the progress line."""
-    of: Annotated[tuple[Step, ...], Field(min_length=1)]
+    of: Annotated[tuple[ModelStep, ...], Field(min_length=1)]
     batch_sizes: tuple[int, ...] = (1, 32)
     threads: int = 1
     repeats: int = 30
@@ -49,8 +50,8 @@ class LatencyStep(Step):
         return {"method": "latency", "model": self.name, "threads": self.threads}
 
     def run(self, store: Store) -> Outcome:
-        first = getattr(self.of[0], "trained", self.of[0])
-        splits = first.data.splits(first.train.device)
+        data, device = self.of[0].place
+        splits = data.splits(device)
         index = torch.arange(min(max(self.batch_sizes), len(splits.test)))
         inputs = splits.test.batch(index)[:4]
         variants = {step.key: (step.load(store), inputs) for step in self.of}

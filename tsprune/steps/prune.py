@@ -5,16 +5,14 @@ from abc import abstractmethod
 from dataclasses import asdict
 from typing import ClassVar
 
-import torch
 from torch import nn
 
 from tsprune import measure
 from tsprune.data import Splits
-from tsprune.engine.step import MODEL_FILE, RESULTS_VERSION, Outcome, Step
+from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.measure.macs import MacReport
-from tsprune.models import load_checkpoint
 from tsprune.pruners import (
     apply_masks,
     density,
@@ -29,7 +27,10 @@ from tsprune.pruners import (
 from tsprune.pruners.magnitude import Scope
 from tsprune.pruners.masks import Masks
 from tsprune.pruners.structured import StructuredResult
-from tsprune.steps.train import TrainStep
+from tsprune.steps.artifacts import MASKS_FILE, load_masks, masks_file, model_file, scores_file
+from tsprune.steps.data import DataSpec, first_windows
+from tsprune.steps.model import ModelStep
+from tsprune.steps.train import TrainStep, not_counted
 from tsprune.training import evaluate
 from tsprune.typed import digest
 
@@ -44,6 +45,10 @@ class OnTrained(Step):
     """Base of the steps that start from a trained model."""
 
     trained: TrainStep
+
+    @property
+    def place(self) -> tuple[DataSpec, str]:
+        return self.trained.place
 
     @property
     def needs(self) -> tuple[Step, ...]:
@@ -72,7 +77,39 @@ class OnTrained(Step):
         """The same as protocol columns: method, structure, scope, density_asked."""
 
 
-class PruneStep(OnTrained):
+class MaskStep(OnTrained, ModelStep):
+    """Base of the steps that mask a trained model and keep the masks; tested without retraining."""
+
+    keepsake: ClassVar[str | None] = MASKS_FILE
+
+    @property
+    def reads(self) -> tuple[Step, ...]:
+        """The weights are those of the trained model, and the masks follow from them."""
+        return (self.trained,)
+
+    @abstractmethod
+    def mask(self, model: nn.Module) -> tuple[Masks, dict[str, str]]:
+        """The masks for the trained ``model``, and which weights have none, with the reason."""
+
+    def load_masked(self, store: Store) -> tuple[nn.Module, Masks]:
+        """The masked model, its zeros stored as any other weight, and the masks."""
+        model = self.trained.load(store)
+        if store.has(self.key, MASKS_FILE):
+            shapes = {name: weight.shape for name, weight in prunable_weights(model).items()}
+            masks = load_masks(store.artifact(self.key, MASKS_FILE), shapes)
+            masks = {name: mask.to(self.place[1]) for name, mask in masks.items()}
+        else:
+            masks = self.mask(model)[0]
+        apply_masks(model, masks)
+        return model, masks
+
+    def run(self, store: Store) -> Outcome:
+        model = self.trained.load(store)
+        masks, left = self.mask(model)
+        return _test_masked(self.trained, store, model, masks, left)
+
+
+class PruneStep(MaskStep):
     """One-shot unstructured magnitude pruning of a trained model, tested without retraining."""
 
     kind: ClassVar[str] = "prune"
@@ -88,18 +125,11 @@ class PruneStep(OnTrained):
     def columns(self) -> dict:
         return pruning_columns("magnitude", "unstructured", self.scope, self.density)
 
-    def load(self, store: Store) -> nn.Module:
-        """The masked model, its zeros stored as any other weight."""
-        model = self.trained.load(store)
-        apply_masks(model, magnitude_masks(model, self.density, self.scope))
-        return model
-
-    def run(self, store: Store) -> Outcome:
-        model = self.trained.load(store)
-        return _test_masked(self.trained, store, model, magnitude_masks(model, self.density, self.scope))
+    def mask(self, model: nn.Module) -> tuple[Masks, dict[str, str]]:
+        return magnitude_masks(model, self.density, self.scope), {}
 
 
-class NMStep(OnTrained):
+class NMStep(MaskStep):
     """One-shot n:m magnitude masks (2:4 by default) on a trained model, tested without retraining."""
 
     kind: ClassVar[str] = "nm"
@@ -115,19 +145,12 @@ class NMStep(OnTrained):
     def columns(self) -> dict:
         return pruning_columns("magnitude", self.words(), "layer", self.n / self.m)
 
-    def load(self, store: Store) -> nn.Module:
-        """The masked model, its zeros stored as any other weight."""
-        model = self.trained.load(store)
-        apply_masks(model, nm_masks(model, self.n, self.m).masks)
-        return model
-
-    def run(self, store: Store) -> Outcome:
-        model = self.trained.load(store)
-        masks, left = nm_masks(model, self.n, self.m)
-        return _test_masked(self.trained, store, model, masks, left=left)
+    def mask(self, model: nn.Module) -> tuple[Masks, dict[str, str]]:
+        found = nm_masks(model, self.n, self.m)
+        return found.masks, found.left
 
 
-class NarrowStep(OnTrained):
+class NarrowStep(OnTrained, ModelStep):
     """Base of the steps that narrow a trained model and keep the narrow one; tested without retraining."""
 
     density: float
@@ -137,15 +160,10 @@ class NarrowStep(OnTrained):
     def narrow(self, model: nn.Module, one: tuple) -> StructuredResult:
         """Narrow ``model``; ``one`` is a batch of one window for its call."""
 
-    def load(self, store: Store) -> nn.Module:
-        """The narrow model, on its device. Raises ``Corrupt`` when the stored file was damaged."""
-        model, _ = load_checkpoint(store.artifact(self.key, MODEL_FILE))
-        return model.to(self.trained.train.device)
-
     def run(self, store: Store) -> Outcome:
         splits = self.trained.data.splits(self.trained.train.device)
         model = self.trained.load(store)
-        one = splits.train.batch(torch.zeros(1, dtype=torch.long))[:4]
+        one = first_windows(splits, 1)
         found = self.narrow(model, one)
         with measure.PeakMemory(self.trained.train.device) as peak:
             scores = evaluate(found.model, splits.test, self.trained.train)
@@ -153,23 +171,24 @@ class NarrowStep(OnTrained):
         live = _live(self.trained, store, found.model, splits) if finite else {}
         weights = {name: w.numel() for name, w in prunable_weights(model).items()}
         narrow = {name: w.numel() for name, w in prunable_weights(found.model).items()}
+        macs = measure.count_macs(found.model, one)
+        result = {
+            "mse": scores.mse if finite else None,
+            "mae": scores.mae if finite else None,
+            "windows_test": scores.windows,
+            "parameters": found.parameters[1],
+            "density": sum(narrow.values()) / sum(weights.values()),
+            "density_all": found.achieved,
+            "macs_executed": macs.macs_executed,
+        }
+        about = self.about(result, before=store.row(self.trained.key)["result"])
         return Outcome(
-            result={
-                "mse": scores.mse if finite else None,
-                "mae": scores.mae if finite else None,
-                "windows_test": scores.windows,
-                "parameters": found.parameters[1],
-                "density": sum(narrow.values()) / sum(weights.values()),
-                "density_all": found.achieved,
-                "macs_executed": measure.count_macs(found.model, one).macs_executed,
-            }
-            | live,
-            detail={"groups": [asdict(group) for group in found.groups], "floor": found.floor},
+            result=result | live,
+            detail={"groups": [asdict(group) for group in found.groups], "floor": found.floor} | not_counted(macs),
             cost={"peak_memory_mib": peak.mib},
             status="ok" if finite else "diverged",
             reason=found.floor if finite else "the pruned model's forecast is not finite",
-            model=found.model,
-            scores=scores if finite else None,
+            files=scores_file(scores) | model_file(found.model, about=about) if finite else {},
         )
 
 
@@ -233,7 +252,7 @@ def _live(
     trained: TrainStep, store: Store, model: nn.Module, splits: Splits, masks: Masks | None = None
 ) -> dict[str, float | int]:
     """Parameters that still have an effect on the forecast, and as a share of the dense model's."""
-    few = splits.train.batch(torch.arange(min(_LIVE_WINDOWS, len(splits.train))))[:4]
+    few = first_windows(splits, _LIVE_WINDOWS)
     live = measure.live_parameters(model, few, draws=1, masks=masks).live
     return {"parameters_live": live, "density_live": live / store.row(trained.key)["result"]["parameters_live"]}
 
@@ -246,15 +265,13 @@ def _macs(trained: TrainStep, model: nn.Module, one: tuple, masks: Masks) -> Mac
     return _TRACED[key].with_masks(masks)
 
 
-def _test_masked(
-    trained: TrainStep, store: Store, model: nn.Module, masks: Masks, left: dict[str, str] | None = None
-) -> Outcome:
+def _test_masked(trained: TrainStep, store: Store, model: nn.Module, masks: Masks, left: dict[str, str]) -> Outcome:
     """Test error and counts of ``model`` under ``masks``; ``left`` says which weights have none, and why."""
     splits = trained.data.splits(trained.train.device)
     with measure.PeakMemory(trained.train.device) as peak, pruned(model, masks):
         scores = evaluate(model, splits.test, trained.train)
     achieved = density(model, masks)
-    macs = _macs(trained, model, splits.train.batch(torch.zeros(1, dtype=torch.long))[:4], masks)
+    macs = _macs(trained, model, first_windows(splits, 1), masks)
     finite = math.isfinite(scores.mse)
     live = _live(trained, store, model, splits, masks) if finite else {}
     return Outcome(
@@ -270,9 +287,9 @@ def _test_masked(
             "density_all": achieved.over_all,
         }
         | live,
-        detail={"layers": layer_densities(model, masks), "left": left or {}},
+        detail={"layers": layer_densities(model, masks), "left": left} | not_counted(macs),
         cost={"peak_memory_mib": peak.mib},
         status="ok" if finite else "diverged",
         reason=None if finite else "the pruned model's forecast is not finite",
-        scores=scores if finite else None,
+        files=scores_file(scores) | masks_file(masks) if finite else {},
     )

@@ -15,6 +15,7 @@ from tsprune.engine.store import Store
 from tsprune.pruners import magnitude_masks, prunable_weights, pruned
 from tsprune.pruners.magnitude import Scope, magnitude_scores, select
 from tsprune.pruners.masks import Masks
+from tsprune.steps.data import LIVE_WINDOWS, first_windows
 from tsprune.steps.prune import OnTrained, pruning_columns
 from tsprune.training import evaluate
 
@@ -25,8 +26,6 @@ The model's scale and not the tensor's, or the Fourier weights of FEDformer, sma
 
 FEW_GROUPS = 3
 """A model with at most so many groups is looked at tensor by tensor."""
-
-_LIVE_WINDOWS = 32  # as many as the dense training's count of live parameters
 
 
 class SensitivityStep(OnTrained):
@@ -68,7 +67,7 @@ class SensitivityStep(OnTrained):
         splits = self.trained.data.splits(train.device)
         windows = splits.test.subset(evenly_spaced(len(splits.test), self.windows))
         model = self.trained.load(store)
-        few = splits.train.batch(torch.arange(min(_LIVE_WINDOWS, len(splits.train))))[:4]
+        few = first_windows(splits, LIVE_WINDOWS)
         parts = Parts.of(model, measure.live_parameters(model, few, draws=2).masks)
         dense = evaluate(model, windows, train).mse
 

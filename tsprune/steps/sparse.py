@@ -10,13 +10,16 @@ from torch import nn
 from tsprune import measure
 from tsprune.data import Splits, Windows
 from tsprune.engine.partial import Interruptible
-from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
+from tsprune.engine.step import RESULTS_VERSION, Outcome
 from tsprune.engine.store import Store
 from tsprune.pruners import density, layer_densities
 from tsprune.pruners.dynamic import Sparsity
 from tsprune.pruners.methods import make_method
 from tsprune.pruners.pals import PALS
-from tsprune.steps.train import TrainStep
+from tsprune.steps.artifacts import model_file, scores_file
+from tsprune.steps.data import DataSpec, first_windows
+from tsprune.steps.model import ModelStep
+from tsprune.steps.train import TrainStep, not_counted
 from tsprune.training import evaluate, train
 
 Signal = Literal["whole", "subset", "training loss"]
@@ -29,7 +32,7 @@ three forward passes, so the signal costs about a fifteenth of the time between 
 optimiser has little to do, still less than a tenth (``benchmarks/sparse_training.py`` shows it)."""
 
 
-class SparseTrainStep(Step):
+class SparseTrainStep(ModelStep):
     """A training as ``dense`` describes it (which need not have run), under a method of sparse training."""
 
     kind: ClassVar[str] = "sparse_train"
@@ -53,6 +56,10 @@ class SparseTrainStep(Step):
             "fields": method.model_dump(mode="json"),
             "signal": self._looks_at() if isinstance(method, PALS) else None,
         }
+
+    @property
+    def place(self) -> tuple[DataSpec, str]:
+        return self.dense.place
 
     def _looks_at(self) -> str:
         return f"{self.signal} of {SIGNAL_SHARE:g}" if self.signal == "subset" else self.signal
@@ -94,7 +101,7 @@ class SparseTrainStep(Step):
             return Outcome({}, detail, {}, status=done.status, reason=done.reason)
         masks, scores = sparsity.masks_now(), evaluate(model, splits.test, recipe)
         achieved = density(model, masks)
-        one = splits.train.batch(torch.zeros(1, dtype=torch.long))[:4]
+        one = first_windows(splits, 1)
         macs = measure.count_macs(model, one, masks)
         looks = sum("losses" in record for record in sparsity.log)
         looked = looks * len(splits.val if self.signal == "whole" else self.subset(splits.val))
@@ -117,9 +124,10 @@ class SparseTrainStep(Step):
             "training_macs_dense": 3 * forward * sparsity.step * recipe.batch_size,
             "windows_looked_at": looked,
         }
-        detail["layers"] = layer_densities(model, masks)
+        detail |= {"layers": layer_densities(model, masks)} | not_counted(macs)
         cost = {"seconds_per_epoch": done.seconds_per_epoch, "peak_memory_mib": peak.mib}
-        return Outcome(result, detail, cost, scores=scores)
+        files = scores_file(scores) | model_file(model, masks, self.about(result))
+        return Outcome(result, detail, cost, files=files)
 
     def _signal(self, model: nn.Module, splits: Splits, sparsity: Sparsity) -> Callable[[], float] | None:
         """The validation loss on the windows that ``signal`` names. The record of an update gains what the look saw;

@@ -1,38 +1,27 @@
-"""What an experiment is made of. A step is a pure function from its config, and the steps it needs, to a row.
-
-A step's identity is the hash of everything its numbers depend on: the data's fingerprint and not its path, the full
-model config, the recipe, the seed, and the identities of the steps it needs.
-"""
+"""Dense training, and forecasts that learn nothing: what every study starts from."""
 
 import threading
 from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from tsprune import measure
 from tsprune.data import Splits, Windows
 from tsprune.engine.partial import Interruptible
-from tsprune.engine.step import MODEL_FILE, RESULTS_VERSION, SCORES_FILE, Outcome, Step
+from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
 from tsprune.engine.store import Store
-from tsprune.models import create_model, load_checkpoint
+from tsprune.models import create_model
 from tsprune.models.base import model_class
 from tsprune.pruners import layer_densities
-from tsprune.steps.data import DataSpec, _geometry
+from tsprune.steps.artifacts import model_file, scores_file
+from tsprune.steps.data import LIVE_WINDOWS, DataSpec, first_windows
+from tsprune.steps.model import ModelStep
 from tsprune.training import TrainConfig, evaluate, resolve_device, train
-
-# Windows on which a parameter must have an effect to count as live: a ReLU unit may be silent on a few.
-_LIVE_WINDOWS = 32
 
 # Weights are drawn from torch's global generator, which threads share: one model is built at a time.
 _BUILDING = threading.Lock()
-
-
-def load_scores(store: Store, key: str) -> dict[str, Tensor]:
-    """Test errors of a step by part, float64: ``window_mse`` (windows,), ``column_mse``, ``column_mae`` (columns,)."""
-    return load_file(store.artifact(key, SCORES_FILE))
 
 
 class NaiveStep(Step):
@@ -63,15 +52,17 @@ class NaiveStep(Step):
         return {**self.data.protocol(), "model": self.model, "seed": None, "method": "naive"}
 
     def run(self, store: Store) -> Outcome:
-        model = create_model(self.model, **_geometry(self.data), **self.hyper)
+        model = create_model(self.model, **self.data.geometry(), **self.hyper)
         scores = evaluate(model, self.data.splits("cpu").test, self.train)
-        return Outcome({"mse": scores.mse, "mae": scores.mae, "windows_test": scores.windows}, {}, {}, scores=scores)
+        result = {"mse": scores.mse, "mae": scores.mae, "windows_test": scores.windows}
+        return Outcome(result, {}, {}, files=scores_file(scores))
 
 
-class TrainStep(Step):
+class TrainStep(ModelStep):
     """Dense training, and the test error of its best epoch. Every study that needs this model shares it."""
 
     kind: ClassVar[str] = "train"
+    lasting: ClassVar[bool] = True
     data: DataSpec
     model: str
     hyper: dict
@@ -126,10 +117,9 @@ class TrainStep(Step):
             model = create_model(self.model, **self.hyper)
         return model.to(self.train.device)
 
-    def load(self, store: Store) -> nn.Module:
-        """The model as its best epoch left it, on its device. Raises ``Corrupt`` when the stored file was damaged."""
-        model, _ = load_checkpoint(store.artifact(self.key, MODEL_FILE))
-        return model.to(self.train.device)
+    @property
+    def place(self) -> tuple[DataSpec, str]:
+        return self.data, self.train.device
 
     def windows(self, splits: Splits) -> Windows:
         """The windows of one epoch: the most recent share ``fraction``, repeated to the number of all of them."""
@@ -139,7 +129,7 @@ class TrainStep(Step):
 
     def run(self, store: Store) -> Outcome:
         splits = self.data.splits(self.train.device)
-        model, windows, scores = self.build(), self.windows(splits), None
+        model, windows = self.build(), self.windows(splits)
         with measure.PeakMemory(self.train.device) as peak, Interruptible(store, self.key) as partial:
             done = train(
                 model,
@@ -158,28 +148,30 @@ class TrainStep(Step):
             "windows_train": len(windows.starts.unique()),
             "windows_val": len(splits.val),
         }
-        if done.status == "ok":
-            scores = evaluate(model, splits.test, self.train)
-            few = splits.train.batch(torch.arange(min(_LIVE_WINDOWS, len(splits.train))))[:4]
-            result |= {
-                "mse": scores.mse,
-                "mae": scores.mae,
-                "val_mse": done.best_val_mse,
-                "windows_test": scores.windows,
-                "density": 1.0,
-                "density_all": 1.0,
-                "macs_executed": measure.count_macs(model, few).macs_executed,
-                "parameters_live": measure.live_parameters(model, few, draws=2).live,
-            }
-        return Outcome(
-            result=result,
-            detail={"history": done.history, "layers": layer_densities(model, {})},
-            cost={"seconds_per_epoch": done.seconds_per_epoch, "peak_memory_mib": peak.mib},
-            status=done.status,
-            reason=done.reason,
-            model=model if done.status == "ok" else None,
-            scores=scores,
-        )
+        detail = {"history": done.history, "layers": layer_densities(model, {})}
+        cost = {"seconds_per_epoch": done.seconds_per_epoch, "peak_memory_mib": peak.mib}
+        if done.status != "ok":
+            return Outcome(result, detail, cost, status=done.status, reason=done.reason)
+        scores = evaluate(model, splits.test, self.train)
+        few = first_windows(splits, LIVE_WINDOWS)
+        macs = measure.count_macs(model, few)
+        result |= {
+            "mse": scores.mse,
+            "mae": scores.mae,
+            "val_mse": done.best_val_mse,
+            "windows_test": scores.windows,
+            "density": 1.0,
+            "density_all": 1.0,
+            "macs_executed": macs.macs_executed,
+            "parameters_live": measure.live_parameters(model, few, draws=2).live,
+        }
+        files = scores_file(scores) | model_file(model, about=self.about(result))
+        return Outcome(result, detail | not_counted(macs), cost, files=files)
+
+
+def not_counted(macs: measure.MacReport) -> dict:
+    """A row's word for operators that the multiply-add counter does not know: its counts are too low without them."""
+    return {"macs_unknown": sorted(macs.unsupported)} if macs.unsupported else {}
 
 
 def train_step(
@@ -187,5 +179,5 @@ def train_step(
 ) -> TrainStep:
     """A :class:`TrainStep` with everything resolved: the device named, the model's config complete and checked."""
     recipe = recipe.model_copy(update={"device": resolve_device(recipe.device).type})
-    full = model_class(model).Config.parse(_geometry(data) | hyper, where=model).model_dump(mode="json")
+    full = model_class(model).Config.parse(data.geometry() | hyper, where=model).model_dump(mode="json")
     return TrainStep(data=data, model=model, hyper=full, train=recipe, seed=seed, fraction=fraction)

@@ -1,5 +1,6 @@
 """Steps that train a pruned model on: with its masks held, or narrowed."""
 
+import math
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -7,18 +8,20 @@ from torch import nn
 
 from tsprune import measure
 from tsprune.data import Splits
-from tsprune.engine.step import MODEL_FILE, Outcome, Step
+from tsprune.engine.partial import Interruptible
+from tsprune.engine.step import Outcome, Step
 from tsprune.engine.store import Store
-from tsprune.models import load_checkpoint
 from tsprune.pruners import HeldMasks, apply_masks, density, layer_densities, magnitude_masks, nm_masks
 from tsprune.pruners.magnitude import Scope
 from tsprune.pruners.masks import Masks
+from tsprune.steps.artifacts import model_file, scores_file
+from tsprune.steps.model import ModelStep
 from tsprune.steps.prune import OnTrained, StructuredStep, pruning_columns
 from tsprune.steps.train import TrainStep
-from tsprune.training import Controller, Scores, TrainConfig, TrainResult, evaluate, train
+from tsprune.training import Scores, TrainConfig, TrainResult, evaluate, train
 
 
-class FineTuneStep(OnTrained):
+class FineTuneStep(OnTrained, ModelStep):
     """A pruned model trained on with its masks held, tested after every epoch.
 
     ``densities`` has one entry per stage: ``[d]`` prunes once, ``[a, b, d]`` prunes step by step with the epochs
@@ -74,18 +77,23 @@ class FineTuneStep(OnTrained):
 
     def run(self, store: Store) -> Outcome:
         splits = self.trained.data.splits(self.trained.train.device)
-        model = self.trained.load(store)
-        recipe = self.train.model_copy(update={"epochs": self.train.epochs // len(self.densities)})
-        history, masks, seconds = [], {}, 0.0
-        with measure.PeakMemory(self.trained.train.device) as peak:
+        model, recipe = self.trained.load(store), self.train.model_copy(update={"epochs": self.epochs_a_stage})
+        history, masks = [], {}
+        with (
+            measure.PeakMemory(self.trained.train.device) as peak,
+            TrainOn(store, self.key, splits, recipe, self.trained) as training,
+        ):
             for stage, wanted in enumerate(self.densities):
-                masks = self._masks(model, wanted)
-                if self.start == "initial":
-                    model.load_state_dict(self.trained.build().state_dict())
-                apply_masks(model, masks)
-                held = HeldMasks(masks)
-                done, scores = train_on(model, splits, recipe, self.trained, history, stage=stage, controller=held)
-                seconds += done.seconds_per_epoch * done.epochs_run
+                if stage < training.stage:  # done before this process began
+                    continue
+                if training.resume is None:
+                    masks = self._masks(model, wanted)
+                    if self.start == "initial":
+                        model.load_state_dict(self.trained.build().state_dict())
+                    apply_masks(model, masks)
+                else:
+                    masks = {name: mask.to(self.place[1]) for name, mask in training.resume["masks"].items()}
+                done, scores = training(model, history, stage=stage, masks=masks)
                 if done.status != "ok":
                     return Outcome({}, {"history": history}, {}, status=done.status, reason=done.reason)
         achieved = density(model, masks)
@@ -100,15 +108,20 @@ class FineTuneStep(OnTrained):
             "density_all": achieved.over_all,
             "parameters": achieved.parameters,
         }
-        cost = {"seconds_per_epoch": seconds / epochs, "peak_memory_mib": peak.mib}
+        cost = {"seconds_per_epoch": training.seconds / epochs, "peak_memory_mib": peak.mib}
         detail = {"history": history, "layers": layer_densities(model, masks)}
-        return Outcome(result, detail, cost, scores=scores)
+        about = self.about(result, before=store.row(self.trained.key)["result"])
+        return Outcome(result, detail, cost, files=scores_file(scores) | model_file(model, masks, about))
+
+    @property
+    def epochs_a_stage(self) -> int:
+        return self.train.epochs // len(self.densities)
 
     def _masks(self, model: nn.Module, wanted: float) -> Masks:
         return nm_masks(model).masks if self.structure == "2:4" else magnitude_masks(model, wanted, self.scope)
 
 
-class NarrowTuneStep(OnTrained):
+class NarrowTuneStep(OnTrained, ModelStep):
     """A narrowed model trained on, tested after every epoch; the weights of the best validation MSE are kept, the
     state before the first epoch included."""
 
@@ -139,16 +152,14 @@ class NarrowTuneStep(OnTrained):
     def columns(self) -> dict:
         return self.narrow.columns() | {"method": self.arm}
 
-    def load(self, store: Store) -> nn.Module:
-        """The model after training on, on its device. Raises ``Corrupt`` when the stored file was damaged."""
-        model, _ = load_checkpoint(store.artifact(self.key, MODEL_FILE))
-        return model.to(self.trained.train.device)
-
     def run(self, store: Store) -> Outcome:
         splits = self.trained.data.splits(self.trained.train.device)
         model, history = self.narrow.load(store), []
-        with measure.PeakMemory(self.trained.train.device) as peak:
-            done, scores = train_on(model, splits, self.train, self.trained, history)
+        with (
+            measure.PeakMemory(self.trained.train.device) as peak,
+            TrainOn(store, self.key, splits, self.train, self.trained) as training,
+        ):
+            done, scores = training(model, history)
         if done.status != "ok":
             return Outcome({}, {"history": history}, {}, status=done.status, reason=done.reason)
         before = store.row(self.narrow.key)["result"]
@@ -161,39 +172,77 @@ class NarrowTuneStep(OnTrained):
             **{name: before[name] for name in ("density", "density_all", "parameters", "macs_executed")},
         }
         cost = {"seconds_per_epoch": done.seconds_per_epoch, "peak_memory_mib": peak.mib}
-        return Outcome(result, {"history": history}, cost, model=model, scores=scores)
+        about = self.about(result, before=store.row(self.trained.key)["result"])
+        return Outcome(result, {"history": history}, cost, files=scores_file(scores) | model_file(model, about=about))
 
 
-def train_on(
-    model: nn.Module,
-    splits: Splits,
-    recipe: TrainConfig,
-    trained: TrainStep,
-    history: list[dict],
-    *,
-    stage: int = 0,
-    controller: Controller | None = None,
-) -> tuple[TrainResult, Scores]:
-    """Train a pruned model in place on the windows of ``trained``, and keep the best state by validation MSE.
+class TrainOn:
+    """Trains a pruned model on, on the windows of ``trained``, and goes on where a killed process left it.
 
-    Returns the test scores of that state as well. ``history`` gains a record per epoch: ``stage``, ``epoch`` (over all
-    stages; 0 is the state before the first), ``val_mse``, ``test_mse``.
+    A context, as :class:`~tsprune.engine.partial.Interruptible` is. Called once per stage.
     """
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    start = evaluate(model, splits.val, recipe)
-    offset = stage * recipe.epochs
-    tests = [evaluate(model, splits.test, recipe)]
-    history.append({"stage": stage, "epoch": offset, "val_mse": start.mse, "test_mse": tests[0].mse})
 
-    def note(record: dict) -> None:
-        tests.append(evaluate(model, splits.test, recipe))
-        entry = {"stage": stage, "epoch": offset + record["epoch"], "val_mse": record["val_mse"]}
-        history.append(entry | {"test_mse": tests[-1].mse})
+    def __init__(self, store: Store, key: str, splits: Splits, recipe: TrainConfig, trained: TrainStep):
+        self.splits, self.recipe, self.trained = splits, recipe, trained
+        self.partial = Interruptible(store, key)
+        self.resume = self.partial.resume
+        self.stage = self.resume["stage"] if self.resume else 0
+        """The stage that begins or goes on; those before it are done."""
+        self.seconds = self.resume["seconds"] if self.resume else 0.0
+        """Spent on the stages that are done."""
 
-    seed = trained.seed + 1000 * (stage + 1)  # other batches than those of the first epochs of training
-    windows = trained.windows(splits)
-    done = train(model, windows, splits.val, recipe, seed=seed, controller=controller, on_epoch=note)
-    if done.status == "ok" and not done.best_val_mse < start.mse:
-        model.load_state_dict(before)
-        return done, tests[0]
-    return done, tests[done.best_epoch]
+    def __enter__(self) -> "TrainOn":
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.partial.__exit__(*error)
+
+    def __call__(
+        self, model: nn.Module, history: list[dict], *, stage: int = 0, masks: Masks | None = None
+    ) -> tuple[TrainResult, Scores]:
+        """Train ``model`` in place, under ``masks``, and keep the best state by validation MSE.
+
+        Returns the test scores of that state as well. ``history`` gains a record per epoch: ``stage``, ``epoch`` (over
+        all stages; 0 is the state before the first), ``val_mse``, ``test_mse``.
+        """
+        resume, self.resume = self.resume, None
+        offset = stage * self.recipe.epochs
+        if resume:
+            history[:] = resume["history"]
+            before, start, best = resume["before"], resume["start"], (resume["best"], Scores(**resume["scores"]))
+        else:
+            before = {name: value.clone() for name, value in model.state_dict().items()}
+            start = evaluate(model, self.splits.val, self.recipe).mse
+            best = math.inf, evaluate(model, self.splits.test, self.recipe)
+            history.append({"stage": stage, "epoch": offset, "val_mse": start, "test_mse": best[1].mse})
+        first = best[1] if not resume else Scores(**resume["first"])
+
+        def note(record: dict) -> None:
+            nonlocal best
+            scores = evaluate(model, self.splits.test, self.recipe)
+            if record["val_mse"] < best[0]:
+                best = record["val_mse"], scores
+            entry = {"stage": stage, "epoch": offset + record["epoch"], "val_mse": record["val_mse"]}
+            history.append(entry | {"test_mse": scores.mse})
+
+        def keep(state: dict) -> None:
+            more = {"before": before, "start": start, "best": best[0], "first": vars(first), "scores": vars(best[1])}
+            now = {"stage": stage, "seconds": self.seconds, "masks": masks, "history": history, "training": state}
+            self.partial(now | more)
+
+        done = train(
+            model,
+            self.trained.windows(self.splits),
+            self.splits.val,
+            self.recipe,
+            seed=self.trained.seed + 1000 * (stage + 1),  # other batches than those of the first epochs of training
+            controller=HeldMasks(masks) if masks else None,
+            on_epoch=note,
+            on_state=keep,
+            resume=resume and resume["training"],
+        )
+        self.seconds += done.seconds_per_epoch * done.epochs_run
+        if done.status == "ok" and not done.best_val_mse < start:
+            model.load_state_dict(before)
+            return done, first
+        return done, best[1]

@@ -1,21 +1,33 @@
-"""Parameters of the studies: what a notebook's ``parameters`` cell and a profile's YAML file may say.
+"""The studies, by the name of their notebook: where their parameters are checked and where their cells are named."""
 
-One field per parameter, flat, so that the three ways to run a study (``tsprune study``, papermill, JupyterLab) meet
-the same names and the same checks.
-"""
+from dataclasses import dataclass
+from importlib import import_module
 
+from tsprune.study.base.cells import Cells
 from tsprune.study.base.config import StudyConfig
-from tsprune.study.entsoe_scale.config import EntsoeScale
-from tsprune.study.fine_tuning.config import FineTuning
-from tsprune.study.pals.config import SparseTraining
-from tsprune.study.pruning_sweep.config import PruningSweep
-from tsprune.study.right_sizing.config import RightSizing
 
-STUDIES: dict[str, type[StudyConfig]] = {
-    "01_pruning_sweep": PruningSweep,
-    "02_fine_tuning": FineTuning,
-    "03_right_sizing": RightSizing,
-    "04_entsoe_scale": EntsoeScale,
-    "05_pals": SparseTraining,
+
+@dataclass(frozen=True)
+class Study:
+    """A folder beside this file, and the names of two classes in it. What is not asked for is not imported."""
+
+    folder: str
+    config_name: str
+    cells_name: str
+
+    @property
+    def config(self) -> type[StudyConfig]:
+        return getattr(import_module(f"tsprune.study.{self.folder}.config"), self.config_name)
+
+    @property
+    def cells(self) -> type[Cells]:
+        return getattr(import_module(f"tsprune.study.{self.folder}.cells"), self.cells_name)
+
+
+STUDIES = {
+    "01_pruning_sweep": Study("pruning_sweep", "PruningSweep", "PruningSweepCells"),
+    "02_fine_tuning": Study("fine_tuning", "FineTuning", "FineTuningCells"),
+    "03_right_sizing": Study("right_sizing", "RightSizing", "RightSizingCells"),
+    "04_entsoe_scale": Study("entsoe_scale", "EntsoeScale", "EntsoeScaleCells"),
+    "05_pals": Study("pals", "SparseTraining", "PalsCells"),
 }
-"""The config of each notebook, by the notebook's name."""

@@ -16,11 +16,12 @@ from tsprune.data import load_table, make_splits
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.places import project_root
-from tsprune.study import tuning_steps
+from tsprune.steps import tune
 from tsprune.study.base.shared import base_steps
-from tsprune.study.entsoe_scale.cells import run_entsoe_scale, scale_groups
+from tsprune.study.entsoe_scale.cells import EntsoeScaleCells
 from tsprune.study.entsoe_scale.config import EntsoeScale
 from tsprune.study.entsoe_scale.forecasts import mean_load, typical_columns, week_of_forecasts
+from tsprune.study.entsoe_scale.groups import scale_groups
 from tsprune.training import TrainResult
 
 ROWS, GAP = 2400, range(900, 912)
@@ -54,7 +55,7 @@ def config(parameters, tmp_path_factory):
 
 
 def run(config, make_executor):
-    return run_entsoe_scale(config, make_executor=make_executor, progress=Recorder())
+    return EntsoeScaleCells(config).run(make_executor=make_executor, progress=Recorder())
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_windows_that_were_left_out_are_told(result, config):
 
 
 def test_nothing_runs_twice_and_the_tables_are_the_same(result, config, threads, monkeypatch):
-    monkeypatch.setattr("tsprune.study.grid.execute", None)
+    monkeypatch.setattr("tsprune.engine.grid.execute", None)
     again = run(config, threads)
     for name in ("cells", "widths", "differences", "countries", "week"):
         pd.testing.assert_frame_equal(getattr(result, name), getattr(again, name))
@@ -225,7 +226,7 @@ def test_the_mean_load_counts_rows_as_windows_do(plain):
 
 def test_a_fine_tuning_that_diverges_is_a_row_and_no_comparison(parameters, tmp_path, threads, monkeypatch):
     bad = TrainResult(status="diverged", reason="loss not finite at epoch 1, step 7")
-    monkeypatch.setattr(tuning_steps, "train", lambda *a, **k: bad)
+    monkeypatch.setattr(tune, "train", lambda *a, **k: bad)
     changes = {"fractions": [1.0], "seeds": [1], "store": str(tmp_path / "store")}
     result = run(EntsoeScale.parse(parameters | changes), threads)
     states = result.cells.groupby("arm")["status"].agg(set).to_dict()
@@ -263,5 +264,5 @@ def test_a_look_back_below_a_season_is_refused_before_anything_runs(parameters, 
     with pytest.raises(
         UserError, match="seq_len = 12, no seasonal naive forecast: a season has 24 time steps, the look-back 12"
     ):
-        run_entsoe_scale(config)
+        EntsoeScaleCells(config)
     assert not (tmp_path / "store").exists()

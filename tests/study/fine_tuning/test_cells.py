@@ -9,10 +9,10 @@ from helpers import Recorder
 from tsprune.errors import UserError
 from tsprune.places import project_root
 from tsprune.pruners import prunable_weights
+from tsprune.steps import tune
 from tsprune.steps.tune import FineTuneStep
-from tsprune.study import tuning_steps
 from tsprune.study.base.shared import base_steps
-from tsprune.study.fine_tuning.cells import run_fine_tuning
+from tsprune.study.fine_tuning.cells import FineTuningCells
 from tsprune.study.fine_tuning.config import FineTuning
 from tsprune.training import TrainResult
 
@@ -30,7 +30,7 @@ def config(smoke, tmp_path):
 
 
 def test_every_arm_has_its_cells_and_its_epochs(config, threads):
-    result = run_fine_tuning(config, make_executor=threads, progress=Recorder())
+    result = FineTuningCells(config).run(make_executor=threads, progress=Recorder())
     assert result.failures == 0
     cells = result.cells
     assert cells.groupby("arm").size().to_dict() == {
@@ -51,30 +51,30 @@ def test_every_arm_has_its_cells_and_its_epochs(config, threads):
     pruned = cells[cells["arm"] == "pruned"].set_index("density_asked")["mse"]
     start = result.history[(result.history["arm"] == "fine-tuned") & (result.history["epoch"] == 0)]
     assert start.set_index("density_asked")["test_mse"].to_dict() == pytest.approx(pruned.to_dict())
-    again = run_fine_tuning(config, make_executor=threads, progress=Recorder())
+    again = FineTuningCells(config).run(make_executor=threads, progress=Recorder())
     pd.testing.assert_frame_equal(result.cells, again.cells)
 
 
 def test_masks_hold_and_the_rewound_model_starts_from_the_initial_weights(config, threads, monkeypatch):
     seen = {}
     running = []
-    run, train_on = FineTuneStep.run, tuning_steps.train_on
+    run, train_on = FineTuneStep.run, tune.TrainOn.__call__
 
     def spy_run(self, store):
         running.append(self)
         return run(self, store)
 
-    def spy(model, *rest, stage, controller):
+    def spy(self, model, history, *, stage, masks):
         before = {n: w.detach().clone() for n, w in prunable_weights(model).items()}
-        done = train_on(model, *rest, stage=stage, controller=controller)
+        done = train_on(self, model, history, stage=stage, masks=masks)
         after = {n: w.detach().clone() for n, w in prunable_weights(model).items()}
         step = running[-1]
-        seen[step.arm, step.densities[-1], stage] = (before, controller.masks, after)
+        seen[step.arm, step.densities[-1], stage] = (before, masks, after)
         return done
 
     monkeypatch.setattr(FineTuneStep, "run", spy_run)
-    monkeypatch.setattr(tuning_steps, "train_on", spy)
-    run_fine_tuning(config, make_executor=threads, progress=Recorder())
+    monkeypatch.setattr(tune.TrainOn, "__call__", spy)
+    FineTuningCells(config).run(make_executor=threads, progress=Recorder())
     trained = base_steps(config).dense[0]
     initial = dict(prunable_weights(trained.build()))
     assert len(seen) == 1 + 2 + config.stages + 1
@@ -93,8 +93,8 @@ def test_masks_hold_and_the_rewound_model_starts_from_the_initial_weights(config
 def test_a_fine_tuning_that_diverges_is_a_row(config, threads, monkeypatch):
     bad = TrainResult(status="diverged", reason="loss not finite at epoch 1, step 7")
 
-    monkeypatch.setattr(tuning_steps, "train", lambda *a, **k: bad)
-    result = run_fine_tuning(config, make_executor=threads, progress=Recorder())
+    monkeypatch.setattr(tune, "train", lambda *a, **k: bad)
+    result = FineTuningCells(config).run(make_executor=threads, progress=Recorder())
     states = result.cells.groupby("arm")["status"].agg(set).to_dict()
     assert states["dense"] == states["pruned"] == {"ok"}
     assert states["fine-tuned"] == states["rewound"] == {"diverged"}
@@ -105,7 +105,7 @@ def test_other_structures_are_trained_on_and_every_comparison_is_paired(smoke, f
     given = smoke | few | {"models": ["iTransformer", "DLinear"], "seeds": [1, 2]}
     given |= {"structured_densities": [0.5], "two_of_four": True}
     config = FineTuning.parse(given | {"densities": [0.5], "compared_densities": [0.5], "store": str(tmp_path)})
-    result = run_fine_tuning(config, make_executor=threads, progress=Recorder())
+    result = FineTuningCells(config).run(make_executor=threads, progress=Recorder())
     assert result.failures == 0
     cells = result.cells
     arms = cells.groupby(["model", "structure"])["arm"].agg(set).to_dict()
@@ -134,7 +134,7 @@ def test_a_seed_without_a_result_is_left_out_of_the_comparison(smoke, few, tmp_p
         return run(self, store)
 
     monkeypatch.setattr(FineTuneStep, "run", fail)
-    result = run_fine_tuning(config, make_executor=threads, progress=Recorder())
+    result = FineTuningCells(config).run(make_executor=threads, progress=Recorder())
     assert result.cells["status"].tolist().count("out of memory") == 1
     found = result.comparisons.set_index(["arm", "against"])
     assert found["seeds"].to_dict()["fine-tuned", "dense longer"] == 1

@@ -9,9 +9,9 @@ from helpers import Recorder
 
 from tsprune.errors import UserError
 from tsprune.places import project_root
-from tsprune.study.base.published import published_sparsities
-from tsprune.study.pals.cells import _horizons, run_sparse_training
+from tsprune.study.pals.cells import PalsCells, horizons
 from tsprune.study.pals.config import SparseTraining
+from tsprune.study.pals.published import published_sparsities
 from tsprune.study.pals.result import ABLATIONS
 
 
@@ -24,7 +24,7 @@ def smoke(tmp_path_factory):
 
 def run(smoke):
     config = SparseTraining.parse(smoke)
-    return run_sparse_training(config, make_executor=lambda: ThreadPoolExecutor(1), progress=Recorder())
+    return PalsCells(config).run(make_executor=lambda: ThreadPoolExecutor(1), progress=Recorder())
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_final_sparsity_stands_beside_the_published_one(result):
 
 
 def test_without_a_finished_pals_the_tables_are_there(result):
-    assert _horizons(result.cells.assign(status="failed")).empty
+    assert horizons(result.cells.assign(status="failed")).empty
 
 
 def test_a_second_run_reads_the_store(result, smoke):

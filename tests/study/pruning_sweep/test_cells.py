@@ -6,16 +6,16 @@ import pandas as pd
 import pytest
 from helpers import Recorder
 
-from tsprune.engine.step import MODEL_FILE
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.models import load_checkpoint
 from tsprune.models.dlinear import DLinear
 from tsprune.pruners import depgraph_paper
+from tsprune.steps import prune
+from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.latency import LatencyStep
-from tsprune.study import pruning_steps
 from tsprune.study.base.shared import base_steps
-from tsprune.study.pruning_sweep.cells import prune_steps, pruning_limits
+from tsprune.study.pruning_sweep.cells import PruningSweepCells, pruning_limits
 from tsprune.study.pruning_sweep.config import PruningSweep
 from tsprune.training import evaluate
 
@@ -100,8 +100,8 @@ def test_a_dense_training_is_shared_and_identity_is_what_matters(run, smoke, tmp
 def test_a_stored_model_gives_the_stored_score(run, smoke, tmp_path):
     run()
     config = PruningSweep.parse(smoke | {"store": str(tmp_path / "store")})
-    base = base_steps(config)
-    pruned = prune_steps(config, base)
+    sweep = PruningSweepCells(config)
+    base, pruned = sweep.base, sweep.pruned
     store = Store(tmp_path / "store")
     step = base.dense[1]
     model, masks = load_checkpoint(store.artifact(step.key, MODEL_FILE))
@@ -130,7 +130,7 @@ def test_every_structure_stands_beside_the_others(run, few, tmp_path, monkeypatc
             raise UserError("torch-pruning breaks it")
         return depgraph_paper(model, one, density)
 
-    monkeypatch.setattr(pruning_steps, "depgraph_paper", half_broken)
+    monkeypatch.setattr(prune, "depgraph_paper", half_broken)
     others = few | {"structured_densities": [0.7, 0.4], "two_of_four": True, "latency_repeats": 2}
     result = run(models=["DLinear", "Transformer"], scopes=["layer"], **others)
     assert result.failures == 0  # that the library breaks a model is a result

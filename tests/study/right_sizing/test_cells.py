@@ -11,13 +11,14 @@ from helpers import Recorder
 
 from tsprune.errors import UserError
 from tsprune.places import project_root
+from tsprune.steps import tune
 from tsprune.steps.latency import LatencyStep
 from tsprune.steps.prune import StructuredStep
-from tsprune.study import tuning_steps
 from tsprune.study.base.shared import base_steps
-from tsprune.study.right_sizing.cells import map_ways, match, run_right_sizing, size_ways
+from tsprune.study.right_sizing.cells import RightSizingCells, match
 from tsprune.study.right_sizing.config import RightSizing
 from tsprune.study.right_sizing.result import COSTS, WHOLE
+from tsprune.study.right_sizing.ways import map_ways, size_ways
 from tsprune.training import TrainResult
 
 
@@ -49,7 +50,7 @@ def config(smoke, store):
 
 @pytest.fixture(scope="module")
 def result(config):
-    return run_right_sizing(config, make_executor=in_threads, progress=Recorder())
+    return RightSizingCells(config).run(make_executor=in_threads, progress=Recorder())
 
 
 def arms(frame: pd.DataFrame, arm: str) -> pd.DataFrame:
@@ -110,7 +111,7 @@ def test_the_map_has_every_share_width_and_density_and_is_read_by_validation(res
 
 def test_a_second_run_repeats_the_first_and_computes_nothing(result, config):
     progress = Recorder()
-    again = run_right_sizing(config, make_executor=in_threads, progress=progress)
+    again = RightSizingCells(config).run(make_executor=in_threads, progress=progress)
     for name in ("cells", "sizes", "comparison", "data_map", "choices"):
         pd.testing.assert_frame_equal(getattr(result, name), getattr(again, name))
     assert all("steps" in line for line in progress.news)
@@ -153,10 +154,10 @@ def test_failed_cells_and_lost_latencies_are_rows_and_the_rest_is_compared(smoke
 
     bad = TrainResult(status="diverged", reason="loss not finite at epoch 1, step 7")
     monkeypatch.setattr(StructuredStep, "run", out_of_memory)
-    monkeypatch.setattr(tuning_steps, "train", lambda *a, **k: bad)
+    monkeypatch.setattr(tune, "train", lambda *a, **k: bad)
     monkeypatch.setattr(LatencyStep, "run", no_clock)
     config = RightSizing.parse(smoke | {"store": str(tmp_path), "fractions": [1.0], "widths": [4]})
-    result = run_right_sizing(config, make_executor=in_threads, progress=Recorder())
+    result = RightSizingCells(config).run(make_executor=in_threads, progress=Recorder())
     sizes = result.sizes.groupby("arm")["status"].agg(list).to_dict()
     assert sizes["pruned"] == ["out of memory", "ok"]
     assert sizes["fine-tuned"] == ["failed", "diverged"]
@@ -174,7 +175,7 @@ def test_a_floor_is_told_with_the_size_that_was_reached(smoke, tmp_path):
     config = RightSizing.parse(
         smoke | {"store": str(tmp_path), "fractions": [1.0], "seeds": [1], "map_densities": [0.01]}
     )
-    result = run_right_sizing(config, make_executor=in_threads, progress=Recorder())
+    result = RightSizingCells(config).run(make_executor=in_threads, progress=Recorder())
     floors = result.cells[result.cells["reason"].notna()]
     assert set(floors["status"]) == {"ok"}
     assert floors["reason"].str.contains("is the least at max_ratio").all()

@@ -15,9 +15,9 @@ from tsprune.models import create_model
 from tsprune.steps.sensitivity import Parts, SensitivityStep, evenly_spaced, parameter_groups
 from tsprune.steps.train import TrainStep
 from tsprune.study.base.shared import base_steps
-from tsprune.study.pruning_sweep.cells import run_sweep
+from tsprune.study.pruning_sweep.cells import PruningSweepCells
 from tsprune.study.pruning_sweep.config import PruningSweep
-from tsprune.study.why.cells import alone_loss, explain, rank_predictors, run_why, why_steps
+from tsprune.study.why.cells import WhyCells, alone_loss, explain, rank_predictors
 
 PAIR = {"dataset": "D", "model": "M", "pred_len": 12}
 
@@ -274,8 +274,8 @@ def test_from_the_sweep_to_the_conditions_on_two_datasets(config, threads, tmp_p
     stamps = pd.date_range("2024-01-01", periods=700, freq="h").astype(str)
     csv.write_text("date,load\n" + "".join(f"{s},{math.sin(i / 4) + i / 200:.4f}\n" for i, s in enumerate(stamps)))
     both = config.model_copy(update={"why_datasets": [str(csv), "synthetic_short"], "seeds": [1, 2]})
-    sweep = run_sweep(both, make_executor=threads, progress=Recorder())
-    why = run_why(both, sweep.cells, make_executor=threads, progress=Recorder())
+    sweep = PruningSweepCells(both).run(make_executor=threads, progress=Recorder())
+    why = WhyCells(both, sweep.cells).run(make_executor=threads, progress=Recorder())
     assert why.failures == 0
     assert why.conditions["dataset"].unique().tolist() == ["synthetic_short", "mine"]  # each once
     assert len(why.cells) == 2 * 2 * 2  # datasets, scopes, densities below 1
@@ -288,7 +288,7 @@ def test_from_the_sweep_to_the_conditions_on_two_datasets(config, threads, tmp_p
     assert why.windows == both.why_windows
     assert (why.conditions[["mse_dense", "mse_repeat_last"]] > 0).all(axis=None)
     again = Recorder()
-    second = run_why(both, sweep.cells, make_executor=threads, progress=again)
+    second = WhyCells(both, sweep.cells).run(make_executor=threads, progress=again)
     assert "all steps done" in again.news[-1]
     pd.testing.assert_frame_equal(why.conditions, second.conditions)
 
@@ -297,9 +297,9 @@ def test_a_dataset_that_cannot_be_had_is_left_out_and_said(config, monkeypatch):
     table = config.load_data()
     others = {"synthetic_short": table, "Traffic": replace(table, stands_in_for="Traffic")}
     monkeypatch.setattr(PruningSweep, "load_data", lambda self: others[self.dataset])
-    steps, notes = why_steps(config.model_copy(update={"why_datasets": ["Traffic"]}))
-    assert {step.trained.data.label for step in steps} == {"synthetic_short"}
-    assert notes == ("Traffic could not be had and is left out.",)
+    why = WhyCells(config.model_copy(update={"why_datasets": ["Traffic"]}))
+    assert {step.trained.data.label for step in why.looks} == {"synthetic_short"}
+    assert why.found[1] == ("Traffic could not be had and is left out.",)
 
 
 def test_names_are_checked_before_the_first_hour(smoke):

@@ -1,7 +1,10 @@
-"""What every study does the same way: load the data, run the missing steps, gather tables and the protocol."""
+"""The cells of a study: named before anything runs, then run, then gathered into tables."""
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from functools import cached_property
+from typing import Generic, TypeVar
 
 import pandas as pd
 
@@ -10,47 +13,131 @@ from tsprune.engine.grid import run_grid
 from tsprune.engine.progress import Progress, make_progress
 from tsprune.engine.step import Step
 from tsprune.engine.store import Store
+from tsprune.measure import Difference
 from tsprune.places import resolve
+from tsprune.steps.compare import compare
 from tsprune.study.base.config import StudyConfig
-from tsprune.study.base.protocol import _protocol
+from tsprune.study.base.protocol import protocol_lines
 from tsprune.study.base.published import compare_with_published
 from tsprune.study.base.result import cell_columns, tidy
-from tsprune.study.base.shared import Base, no_season
+from tsprune.study.base.shared import Base, base_steps, no_season
+
+AnyConfig = TypeVar("AnyConfig", bound=StudyConfig)
+AnyResult = TypeVar("AnyResult")
 
 
-def run_steps(
-    steps: Sequence[Step],
-    config: StudyConfig,
-    make_executor: Callable[[], Executor] | None,
-    progress: Progress | None,
-) -> dict[str, dict]:
-    """Rows of ``steps`` by key; local processes and the progress that suits, unless others are given."""
-    jobs = config.jobs or cores()
-    return run_grid(
-        steps,
-        Store(resolve(config.store)),
-        make_executor=make_executor or local_processes(jobs),
-        jobs=jobs,
-        progress=progress or make_progress(jobs),
-    )
+class Cells(ABC, Generic[AnyConfig, AnyResult]):
+    """Base of all studies' cells: ``Cells(config).run()`` gives the study's result.
 
+    Built from a checked config; that loads the data and may raise :class:`tsprune.errors.UserError`. Nothing runs
+    before :meth:`run`.
+    """
 
-def common_tables(base: Base, rows: dict[str, dict], cells: pd.DataFrame, config: StudyConfig) -> dict:
-    """The fields of :class:`StudyResult` that do not depend on the study."""
-    naive = cell_columns([rows[step.key] for step in base.naive])
-    return {
-        "tidy": tidy(rows.values()),
-        "cells": cells,
-        "naive": naive[["dataset", "pred_len", "model", "mse", "mae", "status", "reason"]],
-        "published": compare_with_published(cells, naive, config),
-        "data_notes": (*base.table.notes, *no_season(base.table, config.seq_len)),
-        "stands_in_for": base.table.stands_in_for,
-        "protocol": _protocol(base, rows, config),
-    }
+    def __init__(self, config: AnyConfig):
+        self.config = config
+        self.rows: dict[str, dict] = {}
+        """What each step came to, by its key; there once :meth:`run` calls :meth:`gather`."""
+
+    @cached_property
+    def base(self) -> Base:
+        """The data, and the steps that all studies share."""
+        return base_steps(self.config)
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(resolve(self.config.store))
+
+    @abstractmethod
+    def steps(self) -> Iterable[Step]:
+        """Every step of this study but the shared ones of :attr:`base`, in the order of its tables."""
+
+    def beside(self) -> Iterable[Step]:
+        """Steps that are run along, on the same workers, and gathered elsewhere; none."""
+        return ()
+
+    def then(self) -> Iterable[Step]:
+        """Steps that depend on what the others came to, named when :attr:`rows` has those; none."""
+        return ()
+
+    @abstractmethod
+    def gather(self) -> AnyResult:
+        """The tables, once :attr:`rows` has every row."""
+
+    def plan(self) -> tuple[Step, ...]:
+        """All steps that can be named before anything runs, shared ones first."""
+        return (*self.base.naive, *self.base.dense, *self.steps())
+
+    def run(
+        self, *, make_executor: Callable[[], Executor] | None = None, progress: Progress | None = None
+    ) -> AnyResult:
+        """Run what is missing and gather the tables; local processes and the progress that suits, unless others are
+        given. Models that ``keep`` does not name are dropped from the store at the end."""
+        jobs = self.config.jobs or cores()
+
+        def compute(steps: Sequence[Step]) -> dict[str, dict]:
+            return run_grid(
+                steps,
+                self.store,
+                make_executor=make_executor or local_processes(jobs),
+                jobs=jobs,
+                progress=progress or make_progress(jobs),
+                keeps=self.keeps,
+            )
+
+        own, beside = self.plan(), tuple(self.beside())
+        rows = compute((*own, *beside))
+        self.rows = {step.key: rows[step.key] for step in own}
+        if later := tuple(self.then()):
+            self.rows = compute((*own, *later))
+        result = self.gather()
+        self._drop((*own, *beside))
+        return result
+
+    def keeps(self, step: Step) -> bool:
+        """Whether the model that ``step`` ends with stays in the store."""
+        return self.config.keep == "all" or (self.config.keep == "dense" and step.lasting)
+
+    def _drop(self, steps: Sequence[Step]) -> None:
+        """Models of this study that ``keep`` does not name, and of the steps that it needed."""
+        every: dict[str, Step] = {}
+        todo = list(steps)
+        while todo:
+            step = todo.pop()
+            if step.key not in every:
+                every[step.key] = step
+                todo += step.needs
+        for step in every.values():
+            if step.keepsake and not self.keeps(step):
+                self.store.drop(step.key, step.keepsake)
+
+    def ok(self, *steps: Step) -> bool:
+        """Whether every one of ``steps`` has a result."""
+        return all(self.rows[step.key]["status"] == "ok" for step in steps)
+
+    def frame(self, steps: Iterable[Step]) -> pd.DataFrame:
+        """A row per step, as the study's table ``cells`` has them."""
+        return cell_columns([self.rows[step.key] for step in steps])
+
+    def compare(self, ours: Sequence[Step], others: Sequence[Step]) -> Difference | None:
+        """Test MSE of ``ours`` relative to ``others``, see :func:`tsprune.steps.compare.compare`."""
+        return compare(self.store, self.rows, ours, others)
+
+    def common(self, cells: pd.DataFrame) -> dict:
+        """The fields of ``StudyResult`` that do not depend on the study."""
+        naive = self.frame(self.base.naive)
+        return {
+            "tidy": tidy(self.rows.values()),
+            "cells": cells,
+            "naive": naive[["dataset", "pred_len", "model", "mse", "mae", "status", "reason"]],
+            "published": compare_with_published(cells, naive, self.config),
+            "data_notes": (*self.base.table.notes, *no_season(self.base.table, self.config.seq_len)),
+            "stands_in_for": self.base.table.stands_in_for,
+            "protocol": protocol_lines(self.base, self.rows, self.config),
+        }
 
 
 def relative_to_dense(cells: pd.DataFrame, dense: pd.DataFrame) -> pd.Series:
     """MSE over the dense MSE of the same model, horizon and seed."""
     same = ["model", "pred_len", "seed"]
-    reference = dense.drop_duplicates(same).set_index(same)["mse"]
-    return cells["mse"] / reference.reindex(pd.MultiIndex.from_frame(cells[same])).to_numpy()
+    table = dense.drop_duplicates(same).set_index(same)["mse"]
+    return cells["mse"] / table.reindex(pd.MultiIndex.from_frame(cells[same])).to_numpy()

@@ -90,6 +90,8 @@ class StudyConfig(Config):
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], SOME, ONCE]
     store: str
     """Folder of results, shared by all studies; a relative path counts from the project's root."""
+    keep: Literal["all", "dense", "none"] = "all"
+    """Models that stay in the store: all, those of dense trainings, or none (then only while a run needs them)."""
     jobs: Annotated[int, Field(ge=0)]
     """Steps to run side by side; 0: as many as there are cores."""
 

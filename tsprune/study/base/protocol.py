@@ -10,7 +10,7 @@ def _naive_words(base: Base) -> str:
     return f"the last value{season}"
 
 
-def _protocol(base: Base, rows: dict[str, dict], config: StudyConfig) -> dict[str, str]:
+def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> dict[str, str]:
     """What the numbers stand for, as readable lines."""
     table = base.table
     done = [(step, rows[step.key]) for step in base.dense if rows[step.key]["status"] == "ok"]

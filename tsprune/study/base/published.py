@@ -1,4 +1,4 @@
-"""Published test errors beside ours, with what differs in the protocol; published final sparsities of PALS."""
+"""Published test errors beside ours, with what differs in the protocol."""
 
 from importlib.resources import files
 
@@ -12,16 +12,7 @@ _PUBLISHED_WIDTH, _PUBLISHED_RATE, _PUBLISHED_EPOCHS = 512, 1e-4, 10
 
 def published_errors() -> pd.DataFrame:
     """Columns model, dataset, pred_len, mse_published, mae_published, look_back, source; errors on scaled data."""
-    with (files("tsprune.study") / "published.csv").open() as file:
-        return pd.read_csv(file)
-
-
-def published_sparsities() -> pd.DataFrame:
-    """Final sparsity of PALS as its repository's plots show it, read to ± ``tolerance``.
-
-    Columns model, dataset, pred_len, sparsity_published, tolerance, source; a share of all trainable parameters.
-    """
-    with (files("tsprune.study") / "published_sparsity.csv").open() as file:
+    with (files("tsprune.study.base") / "published.csv").open() as file:
         return pd.read_csv(file)
 
 

@@ -1,165 +1,45 @@
 """Study 04: does more data need a bigger model, and does pruning change the answer? From a config to tidy tables."""
 
 import math
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
-import torch
 
-from tsprune.data import CATALOG, Splits, Table
-from tsprune.engine.progress import Progress
+from tsprune.data import CATALOG, Splits
 from tsprune.engine.step import Step
-from tsprune.engine.store import Store
 from tsprune.errors import UserError
-from tsprune.models import create_model
-from tsprune.places import resolve
-from tsprune.steps.compare import compare
-from tsprune.steps.data import DataSpec
-from tsprune.steps.prune import PruneStep, StructuredStep
-from tsprune.steps.train import TrainStep, load_scores, train_step
-from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
-from tsprune.study.base.cells import common_tables, run_steps
-from tsprune.study.base.result import cell_columns
-from tsprune.study.base.shared import Base, base_steps, no_season
+from tsprune.steps.artifacts import load_scores
+from tsprune.steps.train import TrainStep
+from tsprune.steps.tune import NarrowTuneStep
+from tsprune.study.base.cells import Cells
+from tsprune.study.base.shared import no_season
 from tsprune.study.entsoe_scale.config import EntsoeScale
 from tsprune.study.entsoe_scale.forecasts import mean_load, typical_columns, week_of_forecasts
-from tsprune.study.entsoe_scale.result import SCOPE, STRUCTURES, ScaleResult
+from tsprune.study.entsoe_scale.groups import Group, scale_groups
+from tsprune.study.entsoe_scale.result import STRUCTURES, ScaleResult
+
+_ARMS = {"train": "dense", "prune": "pruned", "structured": "pruned"}
+
+_NOT_COMPARED = {"relative": math.nan, "low": math.nan, "high": math.nan, "seeds": 0, "windows": 0}
 
 
-@dataclass(frozen=True)
-class Group:
-    """What one model is trained to on one share of the data: steps by seed, sizes falling."""
+class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
+    """Dense models of every width on every share of the data; the widest pruned and trained on."""
 
-    model: str
-    pred_len: int
-    fraction: float
-    dense: dict[int, tuple[TrainStep, ...]]
-    """By width."""
-    longer: tuple[FineTuneStep, ...]
-    pruned: dict[tuple[str, float], tuple[PruneStep | StructuredStep, ...]]
-    """By structure and density."""
-    tuned: dict[tuple[str, float], tuple[FineTuneStep | NarrowTuneStep, ...]]
-
-    @property
-    def smallest(self) -> int:
-        return min(self.dense)
-
-    @property
-    def widest(self) -> int:
-        return max(self.dense)
-
-    def steps(self) -> Iterator[Step]:
-        for seeds in (*self.dense.values(), self.longer, *self.pruned.values(), *self.tuned.values()):
-            yield from seeds
+    def __init__(self, config: EntsoeScale):
+        super().__init__(config)
+        if lacking := no_season(self.base.table, config.seq_len):
+            raise UserError(f"seq_len = {config.seq_len}, {lacking[0]}; all are measured against it here")
 
     @cached_property
-    def sizes(self) -> dict[int, int]:
-        """Parameters of the dense models, by width."""
-        return {width: _count(steps[0]) for width, steps in self.dense.items()}
+    def groups(self) -> tuple[Group, ...]:
+        return scale_groups(self.config, self.base)
 
-    @property
-    def density(self) -> float:
-        """The density asked that comes closest to the smallest model's share of the widest one's parameters."""
-        share = self.sizes[self.smallest] / self.sizes[self.widest]
-        return min((density for _, density in self.tuned), key=lambda density: abs(math.log(density / share)))
-
-
-def _count(step: TrainStep) -> int:
-    with torch.device("meta"):
-        return sum(weight.numel() for weight in create_model(step.model, **step.hyper).parameters())
-
-
-def scale_groups(config: EntsoeScale, base: Base) -> tuple[Group, ...]:
-    """A :class:`Group` per horizon, model and share of the data; nothing is run."""
-    fractions = sorted({*config.fractions, 1.0})
-    return tuple(
-        _group(config, spec, model, fraction)
-        for spec in base.specs
-        for model in config.models
-        for fraction in fractions
-    )
-
-
-def _group(config: EntsoeScale, spec: DataSpec, model: str, fraction: float) -> Group:
-    recipe = config.recipe()
-    dense = {
-        width: tuple(
-            train_step(spec, model, config.sized(width), recipe, seed, fraction=fraction) for seed in config.seeds
-        )
-        for width in sorted({*config.widths, config.d_model}, reverse=True)
-    }
-    widest, smallest = dense[max(dense)], dense[min(dense)]
-    again = widest[0].train.continued(config.fine_tune_epochs, config.fine_tune_learning_rate)
-    pruned, tuned = {}, {}
-    for density in sorted(config.densities, reverse=True):
-        masks = {"scope": SCOPE, "train": again}
-        pruned["structured", density] = tuple(StructuredStep(trained=step, density=density) for step in widest)
-        tuned["structured", density] = tuple(
-            NarrowTuneStep(trained=step, density=density, train=again) for step in widest
-        )
-        pruned["unstructured", density] = tuple(
-            PruneStep(trained=step, scope=SCOPE, density=density) for step in widest
-        )
-        tuned["unstructured", density] = tuple(
-            FineTuneStep(trained=step, densities=[density], **masks) for step in widest
-        )
-    return Group(
-        model=model,
-        pred_len=spec.pred_len,
-        fraction=fraction,
-        dense=dense,
-        longer=tuple(FineTuneStep(trained=s, scope=SCOPE, densities=[1.0], train=again) for s in smallest),
-        pruned=pruned,
-        tuned=tuned,
-    )
-
-
-def run_entsoe_scale(
-    config: EntsoeScale,
-    *,
-    make_executor: Callable[[], Executor] | None = None,
-    progress: Progress | None = None,
-) -> ScaleResult:
-    """Run what is missing and gather the tables. Raises :class:`tsprune.errors.UserError` before anything runs."""
-    base = base_steps(config)
-    if lacking := no_season(base.table, config.seq_len):
-        raise UserError(f"seq_len = {config.seq_len}, {lacking[0]}; all are measured against it here")
-    groups = scale_groups(config, base)
-    steps = [step for group in groups for step in group.steps()]
-    rows = run_steps((*base.naive, *base.dense, *steps), config, make_executor, progress)
-    study = _Study(config, base, groups, rows)
-    cells = study.cells()
-    widths = study.widths(cells)
-    reference = cells[cells["key"].isin({step.key for step in base.dense})]
-    common = common_tables(base, rows, reference, config) | {"cells": cells}
-    common["data_notes"] = (*base.table.notes, *study.left_out())
-    common["protocol"] |= _protocol(config, study)
-    return ScaleResult(
-        **common,
-        widths=widths,
-        differences=study.differences(widths),
-        countries=study.countries(),
-        week=study.week(),
-        unit=CATALOG[base.table.name].unit if base.table.name in CATALOG else None,
-    )
-
-
-@dataclass(frozen=True)
-class _Study:
-    """A finished run, from which each table is made."""
-
-    config: EntsoeScale
-    base: Base
-    groups: tuple[Group, ...]
-    rows: dict[str, dict]
-
-    @cached_property
-    def store(self) -> Store:
-        return Store(resolve(self.config.store))
+    def steps(self) -> Iterable[Step]:
+        return (step for group in self.groups for step in group.steps())
 
     @cached_property
     def splits(self) -> dict[int, Splits]:
@@ -167,12 +47,22 @@ class _Study:
         device = self.base.dense[0].train.device
         return {spec.pred_len: spec.splits(device) for spec in self.base.specs}
 
-    @property
-    def table(self) -> Table:
-        return self.base.table
-
-    def ok(self, steps: tuple[Step, ...]) -> bool:
-        return all(self.rows[step.key]["status"] == "ok" for step in steps)
+    def gather(self) -> ScaleResult:
+        cells = self._cells()
+        widths = self.widths(cells)
+        reference = cells[cells["key"].isin({step.key for step in self.base.dense})]
+        common = self.common(reference) | {"cells": cells}
+        common["data_notes"] = (*self.base.table.notes, *self.left_out())
+        common["protocol"] |= self._protocol()
+        name = self.base.table.name
+        return ScaleResult(
+            **common,
+            widths=widths,
+            differences=self.differences(widths),
+            countries=self.countries(),
+            week=self.week(),
+            unit=CATALOG[name].unit if name in CATALOG else None,
+        )
 
     def val(self, step: Step) -> float:
         """Validation MSE of the weights that were kept; NaN for a step that looks at no validation window."""
@@ -181,9 +71,9 @@ class _Study:
         found = [value for value in tried if value is not None]
         return min(found) if row["status"] == "ok" and found else math.nan
 
-    def cells(self) -> pd.DataFrame:
-        steps = [step for group in self.groups for step in group.steps()]
-        cells = cell_columns([self.rows[step.key] for step in steps])
+    def _cells(self) -> pd.DataFrame:
+        steps = tuple(self.steps())
+        cells = self.frame(steps)
         cells["key"] = [step.key for step in steps]
         cells["arm"] = [_ARMS.get(step.kind) or step.arm for step in steps]
         trained = [getattr(step, "trained", step) for step in steps]
@@ -234,7 +124,7 @@ class _Study:
         for group in self.groups:
             share = group.sizes[group.smallest] / group.sizes[group.widest]
             for question, names, pair in self.questions(group, widths):
-                found = compare(self.store, self.rows, *pair)
+                found = self.compare(*pair)
                 left = [self.rows[step.key]["result"].get("density_all", math.nan) for step in pair[0]]
                 records.append(
                     {
@@ -272,9 +162,9 @@ class _Study:
         for naive in self.naive:
             pred_len = naive.data.pred_len
             splits = self.splits[pred_len]
-            load = mean_load(self.table.values, splits.test, self.rows[naive.key]["result"].get("windows_test"))
+            load = mean_load(self.base.table.values, splits.test, self.rows[naive.key]["result"].get("windows_test"))
             for kind, words, steps in [("naive", "seasonal naive", (naive,)), *self.best(pred_len)]:
-                if not self.ok(steps):
+                if not self.ok(*steps):
                     continue
                 scaled = np.stack([load_scores(self.store, step.key)["column_mae"].numpy() for step in steps])
                 mae = scaled * splits.std
@@ -282,7 +172,7 @@ class _Study:
                     pd.DataFrame(
                         {
                             "pred_len": pred_len,
-                            "column": self.table.columns,
+                            "column": self.base.table.columns,
                             "load": load,
                             "kind": kind,
                             "forecaster": words,
@@ -299,12 +189,12 @@ class _Study:
         """Kind, words and steps of the dense model that is best by validation on all the data, and of the best way to
         prune the widest of its kind to about the size of the smallest."""
         full = [group for group in self.groups if group.pred_len == pred_len and group.fraction == 1]
-        dense = [(group, width) for group in full for width in group.dense if self.ok(group.dense[width])]
+        dense = [(group, width) for group in full for width in group.dense if self.ok(*group.dense[width])]
         if not dense:
             return []
         group, width = min(dense, key=lambda choice: self.mean_val(choice[0].dense[choice[1]]))
         found = [("dense", f"{group.model} {width}, dense", group.dense[width])]
-        tuned = {s: group.tuned[s, group.density] for s in STRUCTURES if self.ok(group.tuned[s, group.density])}
+        tuned = {s: group.tuned[s, group.density] for s in STRUCTURES if self.ok(*group.tuned[s, group.density])}
         if tuned:
             structure = min(tuned, key=lambda name: self.mean_val(tuned[name]))
             left = np.mean([self.rows[step.key]["result"]["density_all"] for step in tuned[structure]])
@@ -321,41 +211,36 @@ class _Study:
         pred_len = self.config.pred_lens[0]
         groups = [group for group in self.groups if group.pred_len == pred_len]
         kept = [step for group in groups for step in group.steps() if isinstance(step, TrainStep | NarrowTuneStep)]
-        kept = [step for step in kept if self.ok((step,))]
+        kept = [step for step in kept if self.ok(step)]
         if not kept:
             return pd.DataFrame()
         best = min(kept, key=self.val)
         splits = self.splits[pred_len]
-        columns = typical_columns(mean_load(self.table.values, splits.test))
-        week = week_of_forecasts(best.load(self.store), self.table, splits, columns)
+        columns = typical_columns(mean_load(self.base.table.values, splits.test))
+        week = week_of_forecasts(best.load(self.store), self.base.table, splits, columns)
         trained = getattr(best, "trained", best)
         how = "dense" if trained is best else f"structured {best.density:g}, fine-tuned"
         size = f"{trained.model} {trained.hyper['d_model']}, {how}"
         windows = self.windows(pred_len, trained.fraction)
         return week.assign(forecaster=f"{size} ({windows:,} training windows, seed {trained.seed})")
 
-
-_ARMS = {"train": "dense", "prune": "pruned", "structured": "pruned"}
-
-_NOT_COMPARED = {"relative": math.nan, "low": math.nan, "high": math.nan, "seeds": 0, "windows": 0}
-
-
-def _protocol(config: EntsoeScale, study: _Study) -> dict[str, str]:
-    """What this study adds to the protocol, as readable lines."""
-    pred_len = config.pred_lens[0]
-    shares = ", ".join(
-        f"{study.windows(pred_len, fraction):,} ({fraction:.0%})" for fraction in sorted({*config.fractions, 1.0})
-    )
-    epochs = f"{config.fine_tune_epochs} epoch{'s' if config.fine_tune_epochs > 1 else ''}"
-    return {
-        "training windows": f"{shares}: the most recent ones; every share gets the same number of steps, that of an "
-        "epoch over all of them; scaling, validation and test are those of the whole dataset",
-        "widths": f"d_model {', '.join(map(str, sorted({*config.widths, config.d_model})))}, d_ff in proportion",
-        "pruning": f"the widest model of each share of the data to densities {', '.join(map(str, config.densities))}: "
-        "structured (share of all parameters; widths narrowed together by group L2 importance) and unstructured (share "
-        "of the prunable weights; magnitude, each tensor cut alike)",
-        "after pruning": f"{epochs} on the same windows, Adam {config.fine_tune_learning_rate:g}, schedule "
-        f"{config.schedule}, no early stop; the best epoch by validation MSE counts, the start included; the smallest "
-        "dense model gets the same before the two are compared",
-        "intervals": "95 %, paired block bootstrap over test windows and seeds; a block is as long as a window",
-    }
+    def _protocol(self) -> dict[str, str]:
+        """What this study adds to the protocol, as readable lines."""
+        config, pred_len = self.config, self.config.pred_lens[0]
+        shares = ", ".join(
+            f"{self.windows(pred_len, fraction):,} ({fraction:.0%})" for fraction in sorted({*config.fractions, 1.0})
+        )
+        epochs = f"{config.fine_tune_epochs} epoch{'s' if config.fine_tune_epochs > 1 else ''}"
+        return {
+            "training windows": f"{shares}: the most recent ones; every share gets the same number of steps, that of "
+            "an epoch over all of them; scaling, validation and test are those of the whole dataset",
+            "widths": f"d_model {', '.join(map(str, sorted({*config.widths, config.d_model})))}, d_ff in proportion",
+            "pruning": "the widest model of each share of the data to densities "
+            f"{', '.join(map(str, config.densities))}: structured (share of all parameters; widths narrowed together "
+            "by group L2 importance) and unstructured (share of the prunable weights; magnitude, each tensor cut "
+            "alike)",
+            "after pruning": f"{epochs} on the same windows, Adam {config.fine_tune_learning_rate:g}, schedule "
+            f"{config.schedule}, no early stop; the best epoch by validation MSE counts, the start included; the "
+            "smallest dense model gets the same before the two are compared",
+            "intervals": "95 %, paired block bootstrap over test windows and seeds; a block is as long as a window",
+        }

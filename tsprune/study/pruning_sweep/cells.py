@@ -1,174 +1,167 @@
 """Study 01: how far can a forecaster be pruned without retraining? From a config to tidy tables."""
 
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import Iterable
+from functools import cached_property
 
 import pandas as pd
 
-from tsprune.engine.progress import Progress
+from tsprune.engine.step import Step
 from tsprune.steps.latency import LatencyStep
 from tsprune.steps.prune import DepGraphStep, NMStep, PruneStep, StructuredStep
 from tsprune.steps.train import TrainStep
-from tsprune.study.base.cells import common_tables, relative_to_dense, run_steps
-from tsprune.study.base.result import cell_columns
-from tsprune.study.base.shared import Base, base_steps, models_to_narrow
+from tsprune.study.base.cells import Cells, relative_to_dense
+from tsprune.study.base.shared import models_to_narrow
 from tsprune.study.pruning_sweep.config import PruningSweep
 from tsprune.study.pruning_sweep.result import TOLERANCES, SweepResult
-from tsprune.study.why.cells import repeat_last, why_steps
+from tsprune.study.why.cells import WhyCells
 
 Structure = NMStep | StructuredStep | DepGraphStep
 
 
-def prune_steps(config: PruningSweep, base: Base) -> tuple[PruneStep, ...]:
-    """A step per dense model, scope and density below 1."""
-    return tuple(
-        PruneStep(trained=trained, scope=scope, density=density)
-        for trained in base.dense
-        for scope in config.scopes
-        for density in sorted(config.densities, reverse=True)
-        if density < 1
-    )
+class PruningSweepCells(Cells[PruningSweep, SweepResult]):
+    """Every dense model pruned every way; the steps of :class:`tsprune.study.why.cells.WhyCells` are run along."""
 
-
-def structure_steps(config: PruningSweep, base: Base) -> tuple[Structure, ...]:
-    """2:4, structured pruning and the paper's protocol, for every dense model that has widths to narrow (DLinear has
-    none)."""
-    narrow = models_to_narrow(base)
-    steps: list[Structure] = []
-    for trained in base.dense:
-        if config.two_of_four:
-            steps.append(NMStep(trained=trained))
-        if trained.model in narrow:
-            for kind in (StructuredStep, DepGraphStep) if config.depgraph_paper else (StructuredStep,):
-                steps += [
-                    kind(trained=trained, density=density)
-                    for density in sorted(config.structured_densities, reverse=True)
-                ]
-    return tuple(steps)
-
-
-def latency_steps(
-    config: PruningSweep, base: Base, pruned: tuple[PruneStep, ...], others: tuple[Structure, ...]
-) -> tuple[LatencyStep, ...]:
-    """Per horizon and model, first seed: dense, masked at the lowest density (zeros in place), 2:4, structured."""
-    if not config.latency_repeats:
-        return ()
-    lowest = min(config.densities)
-    timed = [s for s in pruned if s.density == lowest and s.scope == config.scopes[0]]
-    timed += [s for s in others if not isinstance(s, DepGraphStep)]
-    steps = []
-    for trained in base.dense:
-        if trained.seed == config.seeds[0]:
-            variants = (trained, *(step for step in timed if step.trained == trained))
-            steps.append(LatencyStep(name=trained.model, of=variants, repeats=config.latency_repeats))
-    return tuple(step for step in steps if len(step.of) > 1)
-
-
-def run_sweep(
-    config: PruningSweep,
-    *,
-    make_executor: Callable[[], Executor] | None = None,
-    progress: Progress | None = None,
-) -> SweepResult:
-    """Run what is missing and gather the tables. Raises :class:`tsprune.errors.UserError` before anything runs.
-
-    The steps of :func:`tsprune.study.why.run_why` are run along, on the same workers, and found by it in the store.
-    """
-    base = base_steps(config)
-    pruned, others = prune_steps(config, base), structure_steps(config, base)
-    timed = latency_steps(config, base, pruned, others)
-    own = (*base.naive, *base.dense, *pruned, *others, *timed)
-    why = why_steps(config)[0]
-    rows = run_steps((*own, *repeat_last(why, config).values(), *why), config, make_executor, progress)
-    rows = {step.key: rows[step.key] for step in own}
-    cells = _cells(base, pruned, rows, config)
-    structures = _structures(others, rows, cells)
-    common = common_tables(base, rows, cells, config)
-    common["protocol"]["pruning"] = (
-        "one-shot magnitude, unstructured, no retraining; every weight tensor of two or more dimensions"
-    )
-    if others:
-        unable = sorted(set(config.models) - models_to_narrow(base))
-        common["protocol"]["2:4 and structured"] = (
-            "one-shot magnitude, 2 of each 4 along the input; widths narrowed together by group L2 importance, one "
-            "ranking over the model, solved for the share of parameters"
-            + (f"; nothing to narrow in {', '.join(unable)}" if unable else "")
+    @cached_property
+    def pruned(self) -> tuple[PruneStep, ...]:
+        """A step per dense model, scope and density below 1."""
+        return tuple(
+            PruneStep(trained=trained, scope=scope, density=density)
+            for trained in self.base.dense
+            for scope in self.config.scopes
+            for density in sorted(self.config.densities, reverse=True)
+            if density < 1
         )
-    if any(isinstance(step, DepGraphStep) for step in others):
-        common["protocol"]["DepGraph as published"] = (
-            "torch-pruning, pruning_ratio = 1 - density per channel, group L2 importance, each layer alike; a share of "
-            "channels, not of parameters"
+
+    @cached_property
+    def structures(self) -> tuple[Structure, ...]:
+        """2:4, structured pruning and the paper's protocol, for every dense model that has widths to narrow (DLinear
+        has none)."""
+        steps: list[Structure] = []
+        for trained in self.base.dense:
+            if self.config.two_of_four:
+                steps.append(NMStep(trained=trained))
+            if trained.model in self.narrow:
+                for kind in (StructuredStep, DepGraphStep) if self.config.depgraph_paper else (StructuredStep,):
+                    steps += [
+                        kind(trained=trained, density=density)
+                        for density in sorted(self.config.structured_densities, reverse=True)
+                    ]
+        return tuple(steps)
+
+    @cached_property
+    def narrow(self) -> set[str]:
+        return models_to_narrow(self.base)
+
+    @cached_property
+    def timed(self) -> tuple[LatencyStep, ...]:
+        """Per horizon and model, first seed: dense, masked at the lowest density (zeros in place), 2:4, structured."""
+        config = self.config
+        if not config.latency_repeats:
+            return ()
+        lowest = min(config.densities)
+        timed = [s for s in self.pruned if s.density == lowest and s.scope == config.scopes[0]]
+        timed += [s for s in self.structures if not isinstance(s, DepGraphStep)]
+        steps = []
+        for trained in self.base.dense:
+            if trained.seed == config.seeds[0]:
+                variants = (trained, *(step for step in timed if step.trained == trained))
+                steps.append(LatencyStep(name=trained.model, of=variants, repeats=config.latency_repeats))
+        return tuple(step for step in steps if len(step.of) > 1)
+
+    def steps(self) -> Iterable[Step]:
+        return (*self.pruned, *self.structures, *self.timed)
+
+    def beside(self) -> Iterable[Step]:
+        return WhyCells(self.config).plan()
+
+    def gather(self) -> SweepResult:
+        cells = self._cells()
+        structures = self._structures(cells)
+        common = self.common(cells)
+        common["protocol"] |= self._protocol()
+        return SweepResult(
+            **common,
+            layers=self._layers(),
+            limits=pruning_limits(cells),
+            structures=structures,
+            latency=self._latency(structures),
         )
-    return SweepResult(
-        **common,
-        layers=_layers(base, pruned, rows, config),
-        limits=pruning_limits(cells),
-        structures=structures,
-        latency=_latency(timed, rows, structures),
-    )
 
+    def _protocol(self) -> dict[str, str]:
+        """What this study adds to the protocol, as readable lines."""
+        lines = {
+            "pruning": "one-shot magnitude, unstructured, no retraining; every weight tensor of two or more dimensions"
+        }
+        if self.structures:
+            unable = sorted(set(self.config.models) - self.narrow)
+            lines["2:4 and structured"] = (
+                "one-shot magnitude, 2 of each 4 along the input; widths narrowed together by group L2 importance, one "
+                "ranking over the model, solved for the share of parameters"
+                + (f"; nothing to narrow in {', '.join(unable)}" if unable else "")
+            )
+        if any(isinstance(step, DepGraphStep) for step in self.structures):
+            lines["DepGraph as published"] = (
+                "torch-pruning, pruning_ratio = 1 - density per channel, group L2 importance, each layer alike; a "
+                "share of channels, not of parameters"
+            )
+        return lines
 
-def _cells(base: Base, pruned: tuple[PruneStep, ...], rows: dict[str, dict], config: PruningSweep) -> pd.DataFrame:
-    """A row per model, horizon, seed, scope and density; dense stands once per scope, at density 1."""
-    dense = cell_columns([rows[step.key] for step in base.dense])
-    dense = dense.assign(structure="unstructured", density_live=1.0).drop(columns="scope")
-    dense = dense.merge(pd.DataFrame({"scope": config.scopes}), how="cross")
-    frames = [dense]
-    if pruned:
-        frames.append(cell_columns([rows[step.key] for step in pruned]))
-    cells = pd.concat(frames, ignore_index=True)
-    cells["mse_relative"] = relative_to_dense(cells, dense)
-    order = ["model", "pred_len", "seed", "scope", "density_asked"]
-    ranked = cells.assign(model=pd.Categorical(cells["model"], config.models, ordered=True))
-    index = ranked.sort_values(order, ascending=[True, True, True, True, False]).index
-    return cells.loc[index].reset_index(drop=True)
+    def _cells(self) -> pd.DataFrame:
+        """A row per model, horizon, seed, scope and density; dense stands once per scope, at density 1."""
+        dense = self.frame(self.base.dense)
+        dense = dense.assign(structure="unstructured", density_live=1.0).drop(columns="scope")
+        dense = dense.merge(pd.DataFrame({"scope": self.config.scopes}), how="cross")
+        frames = [dense, *([self.frame(self.pruned)] if self.pruned else [])]
+        cells = pd.concat(frames, ignore_index=True)
+        cells["mse_relative"] = relative_to_dense(cells, dense)
+        order = ["model", "pred_len", "seed", "scope", "density_asked"]
+        ranked = cells.assign(model=pd.Categorical(cells["model"], self.config.models, ordered=True))
+        index = ranked.sort_values(order, ascending=[True, True, True, True, False]).index
+        return cells.loc[index].reset_index(drop=True)
 
+    def _structures(self, cells: pd.DataFrame) -> pd.DataFrame:
+        """``cells`` and the other structures in one table, with the multiply-adds as a share of the dense model's.
 
-def _structures(others: tuple[Structure, ...], rows: dict[str, dict], cells: pd.DataFrame) -> pd.DataFrame:
-    """``cells`` and the other structures in one table, with the multiply-adds as a share of the dense model's.
+        ``macs_share``: executed for structured, if zeros were skipped for masks (which no dense kernel does).
+        """
+        extra = self.frame(self.structures) if self.structures else cells.iloc[:0].drop(columns="mse_relative")
+        dense = cells[cells["method"] == "dense"]
+        extra["mse_relative"] = relative_to_dense(extra, dense)
+        table = pd.concat([cells, extra], ignore_index=True) if len(extra) else cells.copy()
+        same = ["model", "pred_len", "seed"]
+        executed = dense.drop_duplicates(same).set_index(same)["macs_executed"]
+        cost = table["macs_if_zeros_skipped"].fillna(table["macs_executed"])
+        table["macs_share"] = cost / executed.reindex(pd.MultiIndex.from_frame(table[same])).to_numpy()
+        return table
 
-    ``macs_share``: executed for structured, if zeros were skipped for masks (which no dense kernel does).
-    """
-    extra = cell_columns([rows[step.key] for step in others]) if others else cells.iloc[:0].drop(columns="mse_relative")
-    dense = cells[cells["method"] == "dense"]
-    extra["mse_relative"] = relative_to_dense(extra, dense)
-    table = pd.concat([cells, extra], ignore_index=True) if len(extra) else cells.copy()
-    same = ["model", "pred_len", "seed"]
-    executed = dense.drop_duplicates(same).set_index(same)["macs_executed"]
-    cost = table["macs_if_zeros_skipped"].fillna(table["macs_executed"])
-    table["macs_share"] = cost / executed.reindex(pd.MultiIndex.from_frame(table[same])).to_numpy()
-    return table
+    def _latency(self, structures: pd.DataFrame) -> pd.DataFrame:
+        """What was timed, with the columns that name the variant and its share of multiply-adds."""
+        names = ["model", "pred_len", "seed", "method", "structure", "scope", "density_asked"]
+        shares = structures.set_index(["model", "pred_len", "seed", "method", "density_asked", "scope"])["macs_share"]
+        records = []
+        for step in self.timed:
+            row = self.rows[step.key]
+            state = {"status": row["status"], "reason": row["reason"]}
+            order = [variant.key for variant in step.of]
+            for record in sorted(row["detail"].get("latency", ()), key=lambda record: order.index(record["key"])):
+                head = {name: self.rows[record["key"]]["protocol"].get(name) for name in names}
+                share = 1.0 if head["method"] == "dense" else shares[tuple(head[name] for name in shares.index.names)]
+                records.append(head | record | {"macs_share": share} | state)
+            if row["status"] != "ok":
+                records.append(self.rows[step.of[0].key]["protocol"] | state)
+        timing = ["batch", "threads", "device", "repeats", "median_ms", "p5_ms", "p95_ms"]
+        speedups = ["speedup", "speedup_p5", "speedup_p95"]
+        return pd.DataFrame(records, columns=[*names, "macs_share", *timing, *speedups, "status", "reason"])
 
-
-def _latency(timed: tuple[LatencyStep, ...], rows: dict[str, dict], structures: pd.DataFrame) -> pd.DataFrame:
-    """What was timed, with the columns that name the variant and its share of multiply-adds."""
-    names = ["model", "pred_len", "seed", "method", "structure", "scope", "density_asked"]
-    shares = structures.set_index(["model", "pred_len", "seed", "method", "density_asked", "scope"])["macs_share"]
-    records = []
-    for step in timed:
-        row = rows[step.key]
-        state = {"status": row["status"], "reason": row["reason"]}
-        order = [variant.key for variant in step.of]
-        for record in sorted(row["detail"].get("latency", ()), key=lambda record: order.index(record["key"])):
-            head = {name: rows[record["key"]]["protocol"].get(name) for name in names}
-            share = 1.0 if head["method"] == "dense" else shares[tuple(head[name] for name in shares.index.names)]
-            records.append(head | record | {"macs_share": share} | state)
-        if row["status"] != "ok":
-            records.append(rows[step.of[0].key]["protocol"] | state)
-    timing = ["batch", "threads", "device", "repeats", "median_ms", "p5_ms", "p95_ms"]
-    timing += ["speedup", "speedup_p5", "speedup_p95"]
-    return pd.DataFrame(records, columns=[*names, "macs_share", *timing, "status", "reason"])
-
-
-def _layers(base: Base, pruned: tuple[PruneStep, ...], rows: dict[str, dict], config: PruningSweep) -> pd.DataFrame:
-    """A row per cell and prunable tensor, dense included."""
-    columns = ["model", "pred_len", "seed", "scope", "density_asked", "layer", "layer_density", "weights"]
-    records = []
-    for step in (*base.dense, *pruned):
-        row = rows[step.key]
-        for scope in config.scopes if isinstance(step, TrainStep) else [step.scope]:
-            records += [row["protocol"] | {"scope": scope} | layer for layer in row["detail"].get("layers", ())]
-    return pd.DataFrame(records, columns=columns)
+    def _layers(self) -> pd.DataFrame:
+        """A row per cell and prunable tensor, dense included."""
+        columns = ["model", "pred_len", "seed", "scope", "density_asked", "layer", "layer_density", "weights"]
+        records = []
+        for step in (*self.base.dense, *self.pruned):
+            row = self.rows[step.key]
+            for scope in self.config.scopes if isinstance(step, TrainStep) else [step.scope]:
+                records += [row["protocol"] | {"scope": scope} | layer for layer in row["detail"].get("layers", ())]
+        return pd.DataFrame(records, columns=columns)
 
 
 def pruning_limits(cells: pd.DataFrame) -> pd.DataFrame:

@@ -1,81 +1,88 @@
 """Why does a prune fail? Which groups carried the loss, what of the removed was free, what predicts the loss.
 
 The first seed of every model, on the study's dataset and on others, with the same recipe. Tables only; see
-:mod:`tsprune.study.why_steps` for what is measured.
+:mod:`tsprune.steps.sensitivity` for what is measured.
 """
 
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from tsprune.engine.progress import Progress
+from tsprune.engine.step import Step
 from tsprune.steps.sensitivity import SensitivityStep
 from tsprune.steps.train import NaiveStep
-from tsprune.study.base.cells import run_steps
+from tsprune.study.base.cells import Cells
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.base.shared import Base, base_steps
 from tsprune.study.pruning_sweep.config import PruningSweep
 from tsprune.study.why.result import CARRIES, CELL, PAIR, PREDICTORS, SLACK, WhyResult
 
 _DRAWS = 1000
-
 _TOTALS = ["weights", "dead", "near_zero"]
-
 _FIRST = ["free_removed", "working_removed", "norm_removed", "predicted", "top_group", "top_loss", "top_density"]
 
 
-def why_steps(config: PruningSweep) -> tuple[tuple[SensitivityStep, ...], tuple[str, ...]]:
-    """A step per dataset, horizon and model, first seed; and a note per dataset that could not be had."""
-    first = {"seeds": config.seeds[:1]}
-    bases, notes = [base_steps(config.model_copy(update=first))], []
-    for dataset in config.why_datasets:
-        base = base_steps(config.model_copy(update=first | {"dataset": dataset}))
-        if base.table.stands_in_for is not None:
-            notes.append(f"{dataset} could not be had and is left out.")
-        elif _fingerprint(base) not in map(_fingerprint, bases):
-            bases.append(base)
-    joint = tuple(sorted((d for d in config.densities if d < 1), reverse=True))
-    steps = tuple(
-        SensitivityStep(
-            trained=trained,
-            alone_at=tuple(sorted(config.why_densities, reverse=True)),
-            scopes=tuple(config.scopes),
-            joint=joint,
-            windows=config.why_windows,
+class WhyCells(Cells[PruningSweep, WhyResult]):
+    """``sweep``: the table ``cells`` of study 01 with the same config, for the test MSE of its cells."""
+
+    def __init__(self, config: PruningSweep, sweep: pd.DataFrame | None = None):
+        super().__init__(config)
+        self.sweep = sweep
+
+    @cached_property
+    def found(self) -> tuple[tuple[Base, ...], tuple[str, ...]]:
+        """Every dataset once, with its dense trainings of the first seed; a note per dataset that could not be had."""
+        first = {"seeds": self.config.seeds[:1]}
+        bases, notes = [base_steps(self.config.model_copy(update=first))], []
+        for dataset in self.config.why_datasets:
+            base = base_steps(self.config.model_copy(update=first | {"dataset": dataset}))
+            if base.table.stands_in_for is not None:
+                notes.append(f"{dataset} could not be had and is left out.")
+            elif base.table.fingerprint not in [other.table.fingerprint for other in bases]:
+                bases.append(base)
+        return tuple(bases), tuple(notes)
+
+    @cached_property
+    def looks(self) -> tuple[SensitivityStep, ...]:
+        """A step per dataset, horizon and model."""
+        config = self.config
+        return tuple(
+            SensitivityStep(
+                trained=trained,
+                alone_at=tuple(sorted(config.why_densities, reverse=True)),
+                scopes=tuple(config.scopes),
+                joint=tuple(sorted((d for d in config.densities if d < 1), reverse=True)),
+                windows=config.why_windows,
+            )
+            for base in self.found[0]
+            for trained in base.dense
         )
-        for base in bases
-        for trained in base.dense
-    )
-    return steps, tuple(notes)
 
+    @cached_property
+    def naive(self) -> dict[str, NaiveStep]:
+        """By the key of each look, the naive forecast of its windows that its dense model is held against."""
+        recipe = self.config.recipe()
+        return {step.key: NaiveStep(data=step.trained.data, model="RepeatLast", train=recipe) for step in self.looks}
 
-def repeat_last(steps: tuple[SensitivityStep, ...], config: PruningSweep) -> dict[str, NaiveStep]:
-    """By the key of each step, the naive forecast of its windows that its dense model is held against."""
-    return {step.key: NaiveStep(data=step.trained.data, model="RepeatLast", train=config.recipe()) for step in steps}
+    def steps(self) -> Iterable[Step]:
+        return self.looks
 
+    def plan(self) -> tuple[Step, ...]:
+        return (*self.naive.values(), *(step.trained for step in self.looks), *self.looks)
 
-def run_why(
-    config: PruningSweep,
-    cells: pd.DataFrame,
-    *,
-    make_executor: Callable[[], Executor] | None = None,
-    progress: Progress | None = None,
-) -> WhyResult:
-    """Run what is missing and gather the tables; ``cells`` are those of ``run_sweep(config)``, for their test MSE."""
-    steps, notes = why_steps(config)
-    naive = repeat_last(steps, config)
-    rows = run_steps((*naive.values(), *(step.trained for step in steps), *steps), config, make_executor, progress)
-    standing = pd.DataFrame(
-        {
-            **{name: rows[step.key]["protocol"][name] for name in PAIR},
-            "mse_dense": rows[step.trained.key]["result"].get("mse"),
-            "mse_repeat_last": rows[naive[step.key].key]["result"].get("mse"),
-        }
-        for step in steps
-    )
-    return explain([rows[step.key] for step in steps], cells, standing, tuple(config.scopes), notes)
+    def gather(self) -> WhyResult:
+        standing = pd.DataFrame(
+            {
+                **{name: self.rows[step.key]["protocol"][name] for name in PAIR},
+                "mse_dense": self.rows[step.trained.key]["result"].get("mse"),
+                "mse_repeat_last": self.rows[self.naive[step.key].key]["result"].get("mse"),
+            }
+            for step in self.looks
+        )
+        rows = [self.rows[step.key] for step in self.looks]
+        return explain(rows, self.sweep, standing, tuple(self.config.scopes), self.found[1])
 
 
 def explain(
@@ -159,10 +166,6 @@ def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
 def _centred_ranks(x: np.ndarray) -> np.ndarray:
     """Twice the ranks within each column, ties at their mean, around zero."""
     return (x[:, None] > x[None]).sum(1) - (x[:, None] < x[None]).sum(1)
-
-
-def _fingerprint(base: Base) -> str:
-    return base.table.fingerprint
 
 
 def _records(rows: list[dict], part: str) -> pd.DataFrame:

@@ -1,0 +1,88 @@
+"""One step, run in this process and stored, whatever it comes to."""
+
+import math
+import time
+import traceback
+import warnings
+
+from tsprune import measure
+from tsprune.engine.step import Outcome, Step
+from tsprune.engine.store import Corrupt, Store
+from tsprune.errors import UserError
+from tsprune.typed import canonical_json
+
+RECIPE_FILE = "step.json"
+"""Beside a row whose step ends with a model: how to make that step again."""
+
+
+def execute(step: Step, root: str, keep: bool = True) -> dict:
+    """Run one step in this process and store what it came to, a failure too; returns the row.
+
+    ``keep``: store its model as well. Where the store has the row already, as when only its model is missing, the row
+    stays; one whose numbers come out otherwise now (another machine, say) is replaced, with a warning.
+    """
+    store, started = Store(root), time.perf_counter()
+    try:
+        outcome = step.run(store)
+    except Exception as error:  # any failure of a cell is a row: recorded with its traceback, and the study goes on
+        reason = str(error) if isinstance(error, UserError | Corrupt) else f"{type(error).__name__}: {error}"
+        status = "out of memory" if measure.out_of_memory(error) else "failed"
+        trace = traceback.format_exc()
+        row = failure(step, reason.splitlines()[0] if reason else type(error).__name__, status)
+        store.put(step.identity(), row, {"traceback.txt": lambda path: path.write_text(trace)})
+        return row
+    row = {
+        "kind": step.kind,
+        "key": step.key,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "protocol": step.protocol(),
+        "result": finite(outcome.result),
+        "detail": finite(outcome.detail),
+        "cost": finite(outcome.cost | {"seconds": time.perf_counter() - started}),
+    }
+    files = _files(step, outcome, keep)
+    if (before := store.row(step.key)) is None:
+        store.put(step.identity(), row, files)
+    elif (before["status"], before["result"]) == (row["status"], row["result"]):
+        for name in (step.keepsake, RECIPE_FILE):
+            if name in files:
+                store.add(step.key, name, files[name])
+        return before
+    else:
+        warnings.warn(
+            f"{step.label}: its numbers come out otherwise than those stored; they replace them", stacklevel=2
+        )
+        store.discard(step.key)
+        store.put(step.identity(), row, files)
+    return row
+
+
+def _files(step: Step, outcome: Outcome, keep: bool) -> dict:
+    files = {name: write for name, write in outcome.files.items() if keep or name != step.keepsake}
+    if step.keepsake and outcome.status == "ok":
+        files[RECIPE_FILE] = lambda path: path.write_text(canonical_json(step.recipe()))
+    return files
+
+
+def finite(value):
+    """JSON has no NaN and no infinity: a number that is not finite is stored as null (the status says why)."""
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def failure(step: Step, reason: str, status: str = "failed") -> dict:
+    """The row of a step that has no numbers."""
+    return {
+        "kind": step.kind,
+        "key": step.key,
+        "status": status,
+        "reason": reason,
+        "protocol": step.protocol(),
+        "result": {},
+        "detail": {},
+        "cost": {},
+    }

@@ -1,0 +1,74 @@
+"""Steps that end with a model, and can give it back."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from torch import nn
+
+from tsprune.data import CATALOG
+from tsprune.engine.execute import execute
+from tsprune.engine.step import Step
+from tsprune.engine.store import Store
+from tsprune.errors import UserError
+from tsprune.models import About, load_checkpoint
+from tsprune.pruners.masks import Masks
+from tsprune.steps.artifacts import MODEL_FILE
+from tsprune.steps.data import DataSpec
+
+
+class ModelStep(Step):
+    """Base of the steps that end with a model."""
+
+    keepsake: ClassVar[str | None] = MODEL_FILE
+
+    @property
+    @abstractmethod
+    def place(self) -> tuple[DataSpec, str]:
+        """The data that the model is for, and the device that it lies on."""
+
+    def load(self, store: Store) -> nn.Module:
+        """The model as the step left it, on its device, zeros where weights were pruned.
+
+        Computed again where the store has its numbers only. Raises ``Corrupt`` when the stored file was damaged and
+        :class:`UserError` when the step comes to no model.
+        """
+        return self.load_masked(store)[0]
+
+    def load_masked(self, store: Store) -> tuple[nn.Module, Masks]:
+        """:meth:`load`, and the masks by parameter name; none for a model that is dense or narrowed."""
+        self.need_keepsake(store)
+        model, masks = load_checkpoint(store.artifact(self.key, MODEL_FILE))
+        device = self.place[1]
+        return model.to(device), {name: mask.to(device) for name, mask in masks.items()}
+
+    def need_keepsake(self, store: Store) -> None:
+        """Compute the step (again) unless the store has its model."""
+        if not store.has(self.key, self.keepsake):
+            row = execute(self, str(store.root))
+            if row["status"] != "ok":
+                raise UserError(f"{self.label} ({self.key}) has no model: {row['status']}, {row['reason']}")
+
+    def about(self, result: dict, before: dict | None = None) -> About:
+        """What a checkpoint of the model says: the data's columns, scaling and unit, the protocol, the test errors
+        ``before`` pruning and after it (``result``)."""
+        data, device = self.place
+        table, splits, protocol = data.table(), data.splits(device), self.protocol()
+        return About(
+            columns=table.columns,
+            mean=splits.mean,
+            std=splits.std,
+            unit=CATALOG[table.name].unit if table.name in CATALOG else None,
+            time_step=table.time_step,
+            season=table.season,
+            dataset=data.label,
+            fingerprint=data.fingerprint,
+            protocol=protocol,
+            density_asked=protocol.get("density_asked"),
+            density_achieved=result.get("density"),
+            before=_errors(before or {}),
+            after=_errors(result),
+        )
+
+
+def _errors(result: dict) -> dict:
+    return {name: result[name] for name in ("mse", "mae") if name in result}

@@ -1,0 +1,103 @@
+"""The ways to a model that study 03 compares: which steps, for which size; nothing is run."""
+
+from dataclasses import dataclass
+
+import torch
+
+from tsprune import measure
+from tsprune.models import create_model
+from tsprune.steps.data import DataSpec
+from tsprune.steps.prune import StructuredStep
+from tsprune.steps.train import TrainStep, train_step
+from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
+from tsprune.study.base.shared import Base
+from tsprune.study.right_sizing.config import RightSizing
+from tsprune.training import TrainConfig
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to get a model: a step per seed. In the map, ``width`` is that of the model pruned; see ``sizes``."""
+
+    arm: str
+    data: DataSpec
+    model: str
+    width: int
+    depth: int
+    density: float
+    fraction: float
+    steps: tuple[TrainStep | FineTuneStep | StructuredStep | NarrowTuneStep, ...]
+
+    @property
+    def case(self) -> tuple[str, int]:
+        """Only ways of one model and horizon are compared."""
+        return self.model, self.data.pred_len
+
+
+def size_ways(config: RightSizing, base: Base) -> list[Way]:
+    """Dense models of every width and depth, and the large one pruned to the size of each smaller one of its depth."""
+    ways, smaller = [], sorted(config.widths, reverse=True)
+    depths = [config.e_layers, *(depth for depth in config.depths if depth != config.e_layers)]
+    for data in base.specs:
+        for model in config.models:
+            sizes = [(width, depth) for depth in depths for width in (config.d_model, *smaller)]
+            dense = {size: _dense_ways(config, data, model, *size) for size in sizes}
+            ways += [way for pair in dense.values() for way in pair]
+            large = dense[config.d_model, config.e_layers][0]
+            for width in smaller:
+                small = dense[width, config.e_layers][0]
+                ways += _pruned_ways(config, large, _parameters(small) / _parameters(large), width)
+    return ways
+
+
+def map_ways(config: RightSizing, base: Base) -> list[Way]:
+    """Per share of the data: every width, dense and pruned to every density, each trained on. No arm in between."""
+    ways = []
+    for data in base.specs:
+        for model in config.models:
+            for fraction in sorted({*config.fractions, 1.0}):
+                for width in sorted([*config.widths, config.d_model]):
+                    dense, longer = _dense_ways(config, data, model, width, config.e_layers, fraction)
+                    ways.append(longer)
+                    for density in sorted(config.map_densities, reverse=True):
+                        ways.append(_pruned_ways(config, dense, density, width)[1])
+    return ways
+
+
+def _dense_ways(
+    config: RightSizing, data: DataSpec, model: str, width: int, depth: int, fraction: float = 1.0
+) -> tuple[Way, Way]:
+    """After ``epochs``, and after ``fine_tune_epochs`` more."""
+    steps = _trained(config, data, model, width, depth, fraction)
+    longer = tuple(
+        FineTuneStep(trained=step, scope="layer", densities=[1.0], train=_longer(config, step)) for step in steps
+    )
+    shared = {"data": data, "model": model, "width": width, "depth": depth, "density": 1.0, "fraction": fraction}
+    return Way("dense", steps=steps, **shared), Way("dense longer", steps=longer, **shared)
+
+
+def _pruned_ways(config: RightSizing, dense: Way, density: float, width: int) -> tuple[Way, Way]:
+    """``dense`` narrowed to the share ``density`` of its parameters, and trained on."""
+    narrow = tuple(StructuredStep(trained=step, density=density) for step in dense.steps)
+    tuned = tuple(NarrowTuneStep(trained=s, density=density, train=_longer(config, s)) for s in dense.steps)
+    shared = {name: getattr(dense, name) for name in ("data", "model", "depth", "fraction")}
+    shared |= {"width": width, "density": density}
+    return Way("pruned", steps=narrow, **shared), Way("fine-tuned", steps=tuned, **shared)
+
+
+def _trained(
+    config: RightSizing, data: DataSpec, model: str, width: int, depth: int, fraction: float = 1.0
+) -> tuple[TrainStep, ...]:
+    """A dense training per seed."""
+    hyper = config.sized(width, depth)
+    return tuple(train_step(data, model, hyper, config.recipe(), seed, fraction) for seed in config.seeds)
+
+
+def _longer(config: RightSizing, step: TrainStep) -> TrainConfig:
+    """The recipe of the epochs after those of ``step``, none of them stopped early."""
+    return step.train.continued(config.fine_tune_epochs, config.fine_tune_learning_rate)
+
+
+def _parameters(dense: Way) -> int:
+    with torch.device("meta"):
+        return measure.count_parameters(create_model(dense.model, **dense.steps[0].hyper))
