@@ -1,4 +1,4 @@
-"""The front door: ``tsprune study`` and ``tsprune data``. Heavy imports wait until a command needs them."""
+"""The front door: ``tsprune study``, ``tsprune models``, ``tsprune data``. Heavy imports wait until they are needed."""
 
 import sys
 from typing import Annotated
@@ -10,6 +10,10 @@ from tsprune.errors import UserError
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 data = typer.Typer(no_args_is_help=True, help="Datasets: what is known, what is here, what is wrong with a file.")
 app.add_typer(data, name="data")
+models = typer.Typer(invoke_without_command=True, help="Trained and pruned models that studies have left in the store.")
+app.add_typer(models, name="models")
+
+StoreFolder = Annotated[str, typer.Option("--store", help="Folder of results.")]
 
 
 @app.command()
@@ -36,6 +40,42 @@ def study(
 
     if run_profile(runs):
         raise typer.Exit(1)
+
+
+@models.callback()
+def list_models(context: typer.Context, store: StoreFolder = "outputs/store") -> None:
+    """A line per model: what it forecasts, how it was made, its test error and its size."""
+    if context.invoked_subcommand is None:
+        from tsprune.steps.kept import kept_models
+
+        table, damaged = kept_models(_existing_store(store))
+        formats = {"density": "{:.3g}".format, "MSE": "{:.4f}".format, "MiB": lambda size: f"{size:.2f}"}
+        print(table.to_string(index=False, formatters=formats, na_rep="not kept") if len(table) else "no model there")
+        print(*damaged, sep="\n", end="\n" if damaged else "", file=sys.stderr)
+
+
+@models.command()
+def save(
+    key: Annotated[str, typer.Argument(help="Its key in the list, or as much of it as is unique.")],
+    file: Annotated[str, typer.Argument(help="Checkpoint to write (.safetensors).")],
+    store: StoreFolder = "outputs/store",
+) -> None:
+    """Write a model as a checkpoint that tsprune.models.load_checkpoint reads; made again where it was not kept."""
+    from pathlib import Path
+
+    from tsprune.steps.kept import save_model
+
+    step = save_model(_existing_store(store), key, Path(file))
+    print(f"{file}: {step.label}")
+
+
+def _existing_store(folder: str):
+    from tsprune.engine.store import Store
+    from tsprune.places import resolve
+
+    if not resolve(folder).is_dir():
+        raise UserError(f"there is no store at {resolve(folder)}; --store names another folder")
+    return Store(resolve(folder))
 
 
 @data.command("list")

@@ -114,7 +114,7 @@ class Store:
             self._write_manifest(key, manifest)
             (self.folder(key) / name).unlink()
 
-    def keys(self) -> list[str]:
+    def entries(self) -> list[str]:
         """The keys of all entries, in order."""
         return sorted(path.name for path in self.root.glob("??/*") if path.name.startswith(path.parent.name))
 

@@ -48,11 +48,11 @@ class ModelStep(Step):
             if row["status"] != "ok":
                 raise UserError(f"{self.label} ({self.key}) has no model: {row['status']}, {row['reason']}")
 
-    def about(self, result: dict, before: dict | None = None) -> About:
-        """What a checkpoint of the model says: the data's columns, scaling and unit, the protocol, the test errors
-        ``before`` pruning and after it (``result``)."""
+    def about(self, result: dict, before: dict | None = None, protocol: dict | None = None) -> About:
+        """What a checkpoint of the model says: the data's columns, scaling and unit, the ``protocol`` (None: that of
+        this process), the test errors ``before`` pruning and after it (``result``)."""
         data, device = self.place
-        table, splits, protocol = data.table(), data.splits(device), self.protocol()
+        table, splits, protocol = data.table(), data.splits(device), protocol or self.protocol()
         return About(
             columns=table.columns,
             mean=splits.mean,

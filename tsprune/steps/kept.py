@@ -1,0 +1,87 @@
+"""What a store keeps of models: a list to choose from, and a checkpoint to take away."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from tsprune.engine.execute import RECIPE_FILE
+from tsprune.engine.store import Corrupt, Store
+from tsprune.errors import UserError
+from tsprune.models import save_checkpoint
+from tsprune.steps.model import ModelStep
+from tsprune.steps.recipes import KINDS, rebuild
+
+COLUMNS = ("key", "dataset", "horizon", "model", "size", "seed", "made", "density", "MSE", "MiB")
+
+
+def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
+    """A row per model that the store has or can make again, and a line per entry that is damaged.
+
+    ``size``: d_model x encoder layers before pruning, where it has them. ``made``: how, with structure and scope where
+    it was pruned. ``MiB``: the size of its file; NaN where only its numbers were kept.
+    """
+    records, damaged = [], []
+    for key in store.entries():
+        try:
+            row = store.row(key)
+            step = KINDS.get(row["kind"])
+            if step is None or step.keepsake is None or row["status"] != "ok":
+                continue
+            there = store.has(key, step.keepsake)
+        except Corrupt as damage:
+            damaged.append(str(damage))
+            continue
+        told, result = row["protocol"], row["result"]
+        mib = (store.folder(key) / step.keepsake).stat().st_size / 2**20 if there else None
+        size = f"{told['d_model']}x{told['e_layers']}" if told.get("d_model") else ""
+        made = ", ".join(filter(None, (told["method"], told.get("structure"), told.get("scope"))))
+        which = key, told["dataset"], told["pred_len"], told["model"], size, told["seed"], made
+        records.append((*which, result["density_all"], result["mse"], mib))
+    table = pd.DataFrame(records, columns=COLUMNS)
+    return table.sort_values(list(COLUMNS[1:8]), kind="stable", ignore_index=True), damaged
+
+
+def save_model(store: Store, key: str, path: Path) -> ModelStep:
+    """Write the model of an entry, with its masks and what it is about, as a checkpoint; returns its step.
+
+    ``key`` may be cut short as long as it is unique. A model whose numbers alone were kept is computed again. Raises
+    :class:`UserError` for a key that is unknown, ambiguous, or of a step without a model, and for a file that cannot
+    be written.
+    """
+    step = _step(store, _full(store, key))
+    row = store.row(step.key)
+    trained = getattr(step, "trained", None)
+    before = store.row(trained.key)["result"] if trained else None
+    model, masks = step.load_masked(store)
+    try:
+        save_checkpoint(path, model, masks, about=step.about(row["result"], before, row["protocol"]))
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
+    return step
+
+
+def _full(store: Store, key: str) -> str:
+    found = [other for other in store.entries() if other.startswith(key)] if key else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(f"key '{key}' is that of {len(found)} entries: {', '.join(found[:3])} ...; give more of it")
+    raise UserError(f"no entry with key '{key}' in {store.root}; `tsprune models` lists them")
+
+
+def _step(store: Store, key: str) -> ModelStep:
+    try:
+        row = store.row(key)
+        if store.has(key, RECIPE_FILE):
+            return rebuild(store.artifact(key, RECIPE_FILE))
+    except Corrupt as damage:
+        raise UserError(f"{damage}; run its study again, which computes it anew") from None
+    step = KINDS.get(row["kind"])
+    if step is None or step.keepsake is None:
+        raise UserError(f"entry {key} is a {row['kind']} step: it ends with numbers, not with a model")
+    if row["status"] != "ok":
+        raise UserError(f"entry {key} has no model: {row['status']}, {row['reason']}")
+    raise UserError(
+        f"entry {key} was stored before entries said how to make them again; run its study once more, which computes "
+        "nothing but adds that"
+    )
