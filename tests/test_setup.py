@@ -11,7 +11,7 @@ from importlib.metadata import version
 import pytest
 import yaml
 
-from tsprune.parameters import default_parameters
+from tsprune.parameters import default_parameters, notebook_parameters, read_cell
 from tsprune.places import project_root
 from tsprune.study.registry import STUDIES
 
@@ -69,8 +69,7 @@ def test_notebooks_narrate_and_carry_no_output(path):
         kinds = {type(node) for node in ast.walk(ast.parse(source))}
         assert not kinds & {ast.FunctionDef, ast.ClassDef, ast.Lambda}
         if "parameters" in tags:
-            for line in source.splitlines():
-                assert re.fullmatch(r"\w+ = .+  # .+", line), f"a literal and its meaning on one line: {line}"
+            assert len(read_cell(source)) == len(source.splitlines()), "a parameter, a line"
         else:
             assert len(source.splitlines()) <= 15
     assert [c["metadata"]["tags"] for c in code if "parameters" in c["metadata"].get("tags", [])] == [["parameters"]]
@@ -78,12 +77,22 @@ def test_notebooks_narrate_and_carry_no_output(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_a_notebooks_parameters_are_its_configs_fields_and_its_defaults_the_quick_profile(path):
-    defaults = default_parameters(path)
-    STUDIES[path.stem].parse(defaults, where=path.name)
-    assert list(defaults) != []
-    quick = yaml.safe_load((ROOT / "params" / "quick" / f"{path.stem}.yaml").read_text())
-    assert {name: defaults[name] for name in quick} == quick
+def test_a_notebook_has_every_parameter_without_a_default_and_those_of_the_place(path):
+    config, shown = STUDIES[path.stem], list(default_parameters(path))
+    required = [name for name, field in config.model_fields.items() if field.is_required()]
+    assert sorted(shown) == sorted([*required, "store", "jobs"])
+    config.parse(default_parameters(path), where=path.name)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_notebook_says_of_a_parameter_what_its_field_says(path):
+    for name, parameter in notebook_parameters(path).items():
+        assert parameter.comment == STUDIES[path.stem].meaning(name), name
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_parameter_has_its_meaning_at_its_field(name):
+    assert [field for field in STUDIES[name].model_fields if not STUDIES[name].meaning(field)] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "params").glob("*/*.yaml")), ids=lambda p: f"{p.parent.name}/{p.stem}")

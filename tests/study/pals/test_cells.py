@@ -127,7 +127,9 @@ def test_a_second_run_reads_the_store(result, smoke):
     ("change", "says"),
     [
         ({"ablation_models": ["FEDformer"]}, "ablation_models: unknown model 'FEDformer'"),
-        ({"rivals": ["riggl"]}, "rigl"),
+        ({"rivals": ["riggl"]}, "rivals.0 = 'riggl': unknown rival 'riggl'; did you mean 'rigl'"),
+        ({"rivals": ["dense"]}, "unknown rival 'dense'"),
+        ({"rivals": ["pals"]}, "unknown rival 'pals'"),
         ({"gamma": 1.0}, "greater than 1"),
         ({"signal": "half"}, "whole"),
     ],
