@@ -4,11 +4,10 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
+import profiles
 import pytest
-import yaml
 from helpers import Recorder
 
-from tsprune.places import project_root
 from tsprune.study.pruning_sweep.cells import run_sweep
 from tsprune.study.pruning_sweep.config import PruningSweep
 
@@ -16,8 +15,7 @@ from tsprune.study.pruning_sweep.config import PruningSweep
 @pytest.fixture
 def smoke() -> dict:
     """The smoke profile's parameters with two models, unstructured only: a run takes a second or two."""
-    path = project_root() / "params" / "smoke" / "01_pruning_sweep.yaml"
-    return yaml.safe_load(path.read_text()) | {
+    return profiles.parameters("smoke", "01_pruning_sweep") | {
         "models": ["DLinear", "Autoformer"],
         "seeds": [1],
         "structured_densities": [],

@@ -3,7 +3,6 @@
 import pytest
 
 from tsprune.errors import UserError
-from tsprune.study.base.config import StudyConfig
 from tsprune.study.pruning_sweep.config import PruningSweep
 from tsprune.typed import digest
 
@@ -65,20 +64,6 @@ def test_what_has_a_default_may_be_left_out_of_a_notebook_and_put_in_from_outsid
     assert PruningSweep.from_namespace(namespace | {"missing": "interpolate"}).missing == "interpolate"
     with pytest.raises(UserError, match="keep = 'some': input should be 'all', 'dense' or 'none'"):
         PruningSweep.from_namespace(namespace | {"keep": "some"})
-
-
-def test_a_meaning_is_the_first_paragraph_in_one_line():
-    class Example(StudyConfig):
-        width: int
-        """Width of something
-        long, channels.
-
-        More of it."""
-        pace: int
-        """PALS: pace."""
-
-    assert Example.meaning("width") == "width of something long, channels"
-    assert Example.meaning("pace") == "PALS: pace"
 
 
 def test_equal_configs_have_equal_hashes_and_order_does_not_matter(valid):

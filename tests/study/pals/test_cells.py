@@ -3,12 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
+import profiles
 import pytest
-import yaml
 from helpers import Recorder
 
 from tsprune.errors import UserError
-from tsprune.places import project_root
 from tsprune.study.base.published import published_sparsities
 from tsprune.study.pals.cells import _horizons, run_sparse_training
 from tsprune.study.pals.config import SparseTraining
@@ -17,9 +16,8 @@ from tsprune.study.pals.result import ABLATIONS
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    path = project_root() / "params" / "smoke" / "05_pals.yaml"
     store = {"store": str(tmp_path_factory.mktemp("store")), "jobs": 1}
-    return yaml.safe_load(path.read_text()) | {"seeds": [1], **store}
+    return profiles.parameters("smoke", "05_pals") | {"seeds": [1], **store}
 
 
 def run(smoke):

@@ -59,8 +59,8 @@ ONCE = AfterValidator(_each_once)
 class StudyConfig(Config):
     """What every study needs: data, models, recipe, seeds, and where results are kept.
 
-    What a parameter means stands at its field and nowhere else: the first paragraph, as :meth:`meaning` gives it, is
-    the comment beside it in a notebook and its line in ``tsprune study PROFILE --show``.
+    What a parameter means, and its unit, stands at its field: the first paragraph is the comment beside it in a
+    notebook too (a test holds the two together).
     """
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -141,12 +141,6 @@ class StudyConfig(Config):
             if not name.startswith("_") and name not in _IPYTHON_NAMES and isinstance(value, _LITERALS)
         }
         return cls.parse(given, where="parameters")
-
-    @classmethod
-    def meaning(cls, name: str) -> str:
-        """What a parameter means and its unit, in one line: the first paragraph at its field, as a comment has it."""
-        line = " ".join((cls.model_fields[name].description or "").split("\n\n")[0].split()).removesuffix(".")
-        return line if line[1:2].isupper() else line[:1].lower() + line[1:]
 
     @field_validator("models")
     @classmethod
