@@ -5,10 +5,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
+import profiles
 import pytest
-import yaml
-
-from tsprune.places import project_root
 
 DENSITIES = [1.0, 0.8, 0.64, 0.512, 0.4096]
 
@@ -16,8 +14,7 @@ DENSITIES = [1.0, 0.8, 0.64, 0.512, 0.4096]
 @pytest.fixture
 def smoke() -> dict:
     """The smoke profile's parameters with two models, unstructured only: a run takes a second or two."""
-    path = project_root() / "params" / "smoke" / "01_pruning_sweep.yaml"
-    return yaml.safe_load(path.read_text()) | {
+    return profiles.parameters("smoke", "01_pruning_sweep") | {
         "models": ["DLinear", "Autoformer"],
         "seeds": [1],
         "structured_densities": [],

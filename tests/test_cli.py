@@ -52,7 +52,9 @@ def test_a_misspelt_parameter_fails_at_once_with_the_closest_name(tmp_path):
     ("text", "words"),
     [
         ("epochs: many\n", "epochs = 'many': input should be a valid integer"),
-        ("learning_rate: 5e-4\n", "learning_rate = '5e-4'"),
+        ("learning_rate: fast\n", "learning_rate = 'fast'"),
+        ("epochs: 010\n", "line 1: 010 is no plain number"),
+        ("epochs: 1\nepochs: 2\n", "line 2: 'epochs' stands twice"),
         ("seeds: [1, 1]\n", "stands twice"),
         ("epochs: [\n", "not valid YAML"),
         ("just words\n", "expected 'name: value' lines"),
@@ -69,7 +71,7 @@ def test_bad_profiles_are_told_in_a_line(tsprune, tmp_path, text, words):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("epochs=many", "epochs = 'many': input should be a valid integer"),
+        ("epochs=many", "-p: epochs = 'many': input should be a valid integer"),
         ("densitys=[0.5]", "unknown parameter 'densitys'; did you mean 'densities'?"),
         ("seeds=[1", "parameter 'seeds': not valid YAML"),
         ("dataset", "parameter 'dataset': expected name=value, as in dataset=ETTh2"),
@@ -81,6 +83,45 @@ def test_bad_parameters_on_the_command_line_are_told_in_a_line(tsprune, tmp_path
     assert words in err
     assert out == ""
     assert not (tmp_path / "out").exists()
+
+
+def test_show_prints_name_origin_and_value_and_runs_nothing(tsprune, tmp_path):
+    out = tmp_path / "out"
+    code, text, err = tsprune(
+        *("study", "paper", "--only", "05_pals,01_pruning_sweep", "--show", "--jobs", "3", "--output", str(out)),
+        *("-p", "batch_size=8", "-p", "learning_rate=1e-3"),
+    )
+    assert (code, err) == (0, "")
+    assert not out.exists()
+    first, second = (block.splitlines() for block in text.rstrip().split("\n\n"))
+    assert (first[0], second[0]) == ("01_pruning_sweep", "05_pals")
+    rows = [line.split(maxsplit=2) for line in second[1:]]
+    for row in (
+        ["dataset", "file", "ETTm2"],
+        ["raw", "default", "false"],
+        ["seq_len", "notebook", "96"],
+        ["pred_lens", "common", "[96, 192, 336, 720]"],
+        ["batch_size", "-p", "8"],
+        ["learning_rate", "-p", "0.001"],
+        ["jobs", "--jobs", "3"],
+        ["keep", "default", "all"],
+    ):
+        assert row in rows
+    assert any(line.split() == ["store", "--output", str(out / "store")] for line in first)
+    assert max(len(line) for line in text.splitlines() if str(out) not in line) <= 100
+
+
+def test_only_takes_several_names_repeated_or_with_commas(tsprune):
+    def shown(*only):
+        code, out, err = tsprune("study", "smoke", "--show", *only)
+        return [block.splitlines()[0] for block in out.split("\n\n")] if code == 0 else err.splitlines()
+
+    assert shown("--only", "02_fine_tuning") == ["02_fine_tuning"]
+    assert shown("--only", "05_pals", "--only", "02_fine_tuning") == ["02_fine_tuning", "05_pals"]
+    assert shown("--only", "05_pals, 02_fine_tuning,05_pals") == ["02_fine_tuning", "05_pals"]
+    problems = shown("--only", "05_pal,02_fine_tuning", "--only", "6")
+    assert len(problems) == 2
+    assert "unknown notebook '05_pal'; did you mean '05_pals'?" in problems[0]
 
 
 def test_unknown_profiles_notebooks_and_names(tsprune, tmp_path):

@@ -21,21 +21,34 @@ def study(
     profile: Annotated[
         str, typer.Argument(help="A name under params/ (smoke, quick, paper), or a folder of YAML files.")
     ],
-    only: Annotated[str | None, typer.Option(help="Run this notebook only, e.g. 01_pruning_sweep.")] = None,
+    only: Annotated[
+        list[str],
+        typer.Option(metavar="NAME[,NAME]", help="Run these notebooks only, e.g. 01_pruning_sweep; may be repeated."),
+    ] = [],  # noqa: B006  (typer's way to say: none)
     parameter: Annotated[
         list[str],
         typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Instead of the profile's; the value as in YAML."),
-    ] = [],  # noqa: B006  (typer's way to say: none)
+    ] = [],  # noqa: B006
     jobs: Annotated[int | None, typer.Option(min=0, help="Steps side by side; 0: as many as cores.")] = None,
     output: Annotated[str, typer.Option(help="Folder for reports and for the store of results.")] = "outputs",
+    show: Annotated[
+        bool, typer.Option("--show", help="Run nothing: print every parameter, where it comes from, and its value.")
+    ] = False,
 ) -> None:
     """Check the profile's parameters, run its notebooks, render the reports and their index.
+
+    Later ones win: the notebook's own parameters, common.yaml of the profile, its file for the notebook, -p.
 
     Exit status: 0 all well, 1 a notebook failed or a cell has no result (the report names it), 2 bad input.
     """
     from tsprune.batch.profiles import plan_profile
 
     runs = plan_profile(profile, only=only, replaced=parameter, jobs=jobs, output=output)
+    if show:
+        from tsprune.batch.show import show_parameters
+
+        print(show_parameters(runs))
+        return
     from tsprune.batch.notebooks import run_profile
 
     if run_profile(runs):

@@ -1,62 +1,120 @@
-"""Parameters of a notebook: what its cell tagged ``parameters`` says, read without running it."""
+"""Parameters of a notebook: what its cell tagged ``parameters`` says, read without running it.
+
+A notebook is its JSON here, as ``json.loads`` or ``nbformat`` gives it.
+"""
 
 import ast
 import json
+import tokenize
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from nbformat import NotebookNode
-
 from tsprune.errors import UserError
 
+PLUMBING = ("store", "jobs", "keep")
+"""Parameters that say where, how wide and how lasting a run was, and nothing about its numbers: not repeated in
+reports."""
 
-def default_parameters(source: Path) -> dict[str, Any]:
-    """Values of a notebook's ``parameters`` cell: assignments of literals."""
-    if not source.is_file():
-        raise UserError(f"{source} does not exist")
-    cells = json.loads(source.read_text())["cells"]
-    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", ())]
-    if len(tagged) != 1:
-        raise UserError(f"{source}: expected one cell tagged 'parameters', found {len(tagged)}")
+
+@dataclass(frozen=True)
+class Parameter:
+    """The right-hand side of an assignment, and the comment at its end (without ``#``; empty where there is none)."""
+
+    node: ast.expr
+    comment: str
+
+    @property
+    def value(self) -> Any:
+        """The literal. Raises :class:`ValueError` where it is none."""
+        try:
+            return ast.literal_eval(self.node)
+        except TypeError as error:  # a list as the key of a dict
+            raise ValueError(str(error)) from None
+
+    @property
+    def text(self) -> str:
+        return ast.unparse(self.node)
+
+
+def read_cell(source: str) -> dict[str, Parameter]:
+    """What a cell of parameters assigns, by name, in its order; other statements are passed over.
+
+    Raises :class:`SyntaxError` where it is not Python.
+    """
+    body = ast.parse(source).body
+    tokens = tokenize.generate_tokens(StringIO(source).readline)
+    comments = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
     return {
-        target.id: ast.literal_eval(node.value)
-        for node in ast.parse("".join(tagged[0]["source"])).body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
+        target.id: Parameter(node.value, comments.get(node.end_lineno, ""))
+        for node in body
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
     }
 
 
-PLUMBING = ("store", "jobs")
-"""Parameters that say where and how wide a run was, and nothing about its numbers: not repeated in reports."""
+def tags(cell: Mapping[str, Any]) -> list[str]:
+    return cell["metadata"].get("tags", [])
 
 
-def _tags(cell: NotebookNode) -> list[str]:
-    return cell.metadata.get("tags", [])
+def notebook_parameters(path: Path) -> dict[str, Parameter]:
+    """The ``parameters`` cell of the notebook at ``path``.
+
+    Raises :class:`UserError`, one line, for what is no notebook, has no such cell or two, or a cell that is not Python.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist")
+    try:
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        sources = ["".join(cell["source"]) for cell in cells if "parameters" in tags(cell)]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise UserError(f"{path} is not a Jupyter notebook") from None
+    if len(sources) != 1:
+        raise UserError(f"{path}: expected one cell tagged 'parameters', found {len(sources)}")
+    try:
+        return read_cell(sources[0])
+    except SyntaxError as error:
+        raise UserError(f"{path}: line {error.lineno} of the cell 'parameters' is not Python: {error.msg}") from None
 
 
-def _parameters(notebook: NotebookNode) -> dict[str, Any]:
-    """The literals assigned in the cells tagged ``parameters`` and, over them, ``injected-parameters``."""
+def default_parameters(path: Path) -> dict[str, Any]:
+    """Values of a notebook's ``parameters`` cell. Raises :class:`UserError` where one is no literal, and as
+    :func:`notebook_parameters`."""
+    values = {}
+    for name, parameter in notebook_parameters(path).items():
+        try:
+            values[name] = parameter.value
+        except ValueError:
+            raise UserError(f"{path}: {name} = {parameter.text}: a parameter must be a literal") from None
+    return values
+
+
+def parameters_of_run(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """What an executed notebook ran with: the cells tagged ``parameters`` and, over them, ``injected-parameters``.
+
+    What is no literal stands as its source text; :data:`PLUMBING` is left out. A cell that is not Python says nothing
+    here: it failed when it ran, and that failure heads the report.
+    """
     found: dict[str, Any] = {}
     for tag in ("parameters", "injected-parameters"):
-        for cell in notebook.cells:
-            if tag in _tags(cell):
-                found |= _literals(cell.source)
+        for cell in notebook["cells"]:
+            if tag in tags(cell):
+                found |= _values_or_text("".join(cell["source"]))
     return {name: value for name, value in found.items() if name not in PLUMBING}
 
 
-def _literals(source: str) -> dict[str, Any]:
-    """Names and literals assigned in ``source``; what is no literal stands as its source text."""
+def _values_or_text(source: str) -> dict[str, Any]:
     try:
-        body = ast.parse(source).body
-    except SyntaxError:  # such a cell fails when it runs, and that failure heads the report
+        parameters = read_cell(source)
+    except SyntaxError:
         return {}
     values = {}
-    for node in body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value and isinstance(targets[0], ast.Name):
-            try:
-                values[targets[0].id] = ast.literal_eval(node.value)
-            except ValueError:
-                values[targets[0].id] = ast.unparse(node.value)
+    for name, parameter in parameters.items():
+        try:
+            values[name] = parameter.value
+        except ValueError:
+            values[name] = parameter.text
     return values

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,29 +20,37 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=())
 
     @classmethod
-    def parse(cls, values: dict[str, Any], where: str = "") -> Self:
-        """Validate ``values``; raise :class:`UserError` with one line per problem, each starting with ``where``."""
+    def parse(cls, values: dict[str, Any], where: str | Callable[[str], str] = "") -> Self:
+        """Validate ``values``; raise :class:`UserError` with one line per problem, each starting with ``where``.
+
+        ``where`` may give the place of a parameter by its name, and of what several say together by ``""``.
+        """
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            prefix = f"{where}: " if where else ""
-            raise UserError("\n".join(prefix + line for line in cls._explain(error))) from None
+            lines = []
+            for name, line in cls._explain(error):
+                place = where(name) if callable(where) else where
+                lines.append(f"{place}: {line}" if place else line)
+            raise UserError("\n".join(lines)) from None
 
     @classmethod
-    def _explain(cls, error: ValidationError) -> list[str]:
+    def _explain(cls, error: ValidationError) -> list[tuple[str, str]]:
+        """Name of the parameter and what is wrong, per problem; no name where it is several together."""
         lines = []
         for problem in error.errors():
-            name = ".".join(str(part) for part in problem["loc"])
+            place = [str(part) for part in problem["loc"]]
+            name, first = ".".join(place), place[0] if place else ""
             if problem["type"] == "extra_forbidden":
-                lines.append(unknown("parameter", name, cls.model_fields))
+                lines.append((first, unknown("parameter", name, cls.model_fields)))
             elif problem["type"] == "missing":
-                lines.append(f"parameter '{name}' is missing")
+                lines.append((first, f"parameter '{name}' is missing"))
             else:
                 message = problem["msg"].removeprefix("Value error, ")
                 if not name:  # what several values say together names them itself
-                    lines.append(message)
+                    lines.append(("", message))
                     continue
-                lines.append(f"{name} = {problem['input']!r}: {message[:1].lower()}{message[1:]}")
+                lines.append((first, f"{name} = {problem['input']!r}: {message[:1].lower()}{message[1:]}"))
         return lines
 
     def canonical(self) -> str:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import profiles
 import pytest
 import yaml
 from pandas import date_range
@@ -46,8 +47,7 @@ def test_the_smoke_profile_runs_and_leaves_what_was_promised(smoke_run):
             f"{name}.params.yaml",
         }
         effective = yaml.safe_load((output / "smoke" / f"{name}.params.yaml").read_text())
-        given = yaml.safe_load((ROOT / "params" / "smoke" / f"{name}.yaml").read_text())
-        assert given.items() <= effective.items()
+        assert effective == profiles.parameters("smoke", name) | {"store": str(output / "store")}
         assert set(effective) == set(STUDIES[name].config.model_fields)
     index = (output / "smoke" / "index.html").read_text()
     assert all(f"{name}.html" in index for name in STUDIES)
@@ -94,6 +94,7 @@ def test_a_csv_of_ones_own_by_plain_papermill(tmp_path):
                 str(ROOT / "notebooks" / "01_pruning_sweep.ipynb"),
                 str(out),
             ),
+            *("-f", str(ROOT / "params" / "smoke" / "common.yaml")),
             *("-f", str(ROOT / "params" / "smoke" / "01_pruning_sweep.yaml"), "--no-progress-bar"),
             *(
                 "-p",
@@ -134,8 +135,8 @@ def test_without_data_the_built_in_series_stands_in_and_the_report_says_so(tmp_p
     """No dataset to be found and none to be downloaded: a banner, and never numbers under the dataset's name."""
     folder = tmp_path / "mine"
     folder.mkdir()
-    given = yaml.safe_load((ROOT / "params" / "smoke" / "01_pruning_sweep.yaml").read_text())
-    given |= {"dataset": "Traffic", "models": ["DLinear"], "seeds": [1]}
+    given = profiles.parameters("smoke", "01_pruning_sweep") | {"dataset": "Traffic", "models": ["DLinear"]}
+    given["store"] = str(tmp_path / "store")
     (folder / "01_pruning_sweep.yaml").write_text(yaml.safe_dump(given))
     assert run_profile(plan_profile(str(folder), output=str(tmp_path / "out"))) == 0
     page = (tmp_path / "out" / "mine" / "01_pruning_sweep.html").read_text()

@@ -15,7 +15,7 @@ from tsprune.models import load_checkpoint, read_about
 from tsprune.pruners import prunable_weights
 from tsprune.steps.latency import LatencyStep
 from tsprune.steps.prune import DepGraphStep, NMStep, PruneStep, StructuredStep
-from tsprune.steps.recipes import KINDS, rebuild
+from tsprune.steps.recipes import kinds, rebuild
 from tsprune.steps.sensitivity import SensitivityStep
 from tsprune.steps.sparse import SparseTrainStep
 from tsprune.steps.train import NaiveStep
@@ -68,9 +68,9 @@ def score(step, model):
 
 
 def test_every_kind_of_step_is_made_here():
-    assert {kind for kind, step in KINDS.items() if step.keepsake} == set(MAKE)
+    assert {kind for kind, step in kinds().items() if step.keepsake} == set(MAKE)
     without = {NaiveStep, LatencyStep, SensitivityStep}
-    assert {step for step in KINDS.values() if not step.keepsake} == without
+    assert {step for step in kinds().values() if not step.keepsake} == without
 
 
 @pytest.mark.parametrize("kind", MAKE)
@@ -132,7 +132,7 @@ def test_a_study_keeps_the_models_it_is_told_to(run_sweep, tmp_path, keep, left)
     kept = {
         store.row(key)["kind"]
         for key in store.entries()
-        if store.has(key, KINDS[store.row(key)["kind"]].keepsake or "nothing")
+        if store.has(key, kinds()[store.row(key)["kind"]].keepsake or "nothing")
     }
     assert kept == left
     again = run_sweep(keep=keep, counted=True)

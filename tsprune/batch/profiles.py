@@ -1,5 +1,7 @@
-"""A profile is a folder of YAML files, one per notebook: what will be run, checked before anything is.
+"""A profile is a folder of YAML files: what will be run, checked before anything is.
 
+Layers, later ones win: the defaults of the config's fields, the notebook's ``parameters`` cell (the quick profile),
+``common.yaml``, the notebook's own file, the command line. A file says only what differs from the layers below it.
 Light imports only: a misspelt parameter is told in a second or two, before papermill and the plotting are loaded.
 """
 
@@ -8,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from tsprune.batch.strict_yaml import parse_yaml, read_parameters
 from tsprune.errors import UserError, unknown
 from tsprune.parameters import default_parameters
 from tsprune.places import project_root
 from tsprune.study.registry import STUDIES
+
+COMMON = "common"
+"""Name of the file that holds for every notebook."""
 
 
 @dataclass(frozen=True)
@@ -24,56 +28,129 @@ class NotebookRun:
     source: Path
     folder: Path
     parameters: dict[str, Any]
+    """A value for every field of the notebook's config."""
+    origins: dict[str, str]
+    """Where each comes from: ``default``, ``notebook``, ``--output``, ``common``, ``file``, ``-p`` or ``--jobs``."""
+
+
+@dataclass(frozen=True)
+class _Layer:
+    label: str
+    place: str
+    """As an error names it."""
+    values: dict[str, Any]
 
 
 def plan_profile(
     profile: str,
     *,
-    only: str | None = None,
+    only: Sequence[str] = (),
     replaced: Sequence[str] = (),
     jobs: int | None = None,
     output: str = "outputs",
 ) -> list[NotebookRun]:
     """The runs of a profile (a name under ``params/``, or a folder), every parameter checked; nothing is started.
 
-    ``replaced``: ``name=value``, for every notebook instead of what the profile says.
-    Raises :class:`UserError` with a line per problem: an unknown profile, notebook or parameter (the closest name is
-    given), a wrong type, a value out of range.
+    A folder with ``common.yaml`` runs all notebooks, one without it those it has files for. ``only``: names, each one
+    or several with commas between; none: all. ``replaced``: ``name=value``, for every notebook over what the files say.
+    Raises :class:`UserError` with a line per problem, each with the place it comes from: an unknown profile, notebook
+    or parameter (the closest name is given), a wrong type, a value out of range.
     """
     root = project_root()
     folder = _profile_folder(profile, root)
-    files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-    if not files:
-        raise UserError(f"{folder}: no YAML files there; a profile has one per notebook, named as the notebook")
-    for name in files:
-        if name not in STUDIES:
-            raise UserError(f"{files[name]}: " + unknown("notebook", name, STUDIES))
-    if only is not None:
-        if only not in files:
-            raise UserError(unknown("notebook", only, files))
-        files = {only: files[only]}
-    target, instead = Path(output).absolute(), dict(map(_assignment, replaced))
-    runs, problems = [], []
-    for name, path in files.items():
+    files = profile_files(folder)
+    names = _chosen(only, [name for name in STUDIES if COMMON in files or name in files])
+    common = _layer_of("common", files.get(COMMON))
+    given = _Layer("-p", "-p", dict(map(_assignment, replaced)))
+    target = Path(output).absolute()
+    above = _Layer("--jobs", "--jobs", {} if jobs is None else {"jobs": jobs})
+    below = _Layer("--output", "--output", {"store": str(target / "store")})
+    runs, problems = [], [*_strangers(common, names), *_strangers(given, names)]
+    for name in names:
         source = root / "notebooks" / f"{name}.ipynb"
-        parameters = default_parameters(source) | _yaml(path) | instead | {"store": str(target / "store")}
-        if jobs is not None:
-            parameters["jobs"] = jobs
+        own = _layer_of("file", files.get(name))
+        layers = [_Layer("notebook", str(source), default_parameters(source)), below, common, own, given, above]
         try:
-            STUDIES[name].config.parse(parameters, where=str(path))
+            parameters, origins = _effective(name, layers, shared=(common, given), where=f"{folder}, {name}")
         except UserError as error:
-            problems.append(str(error))
-        runs.append(NotebookRun(name, source, target / folder.name, parameters))
+            problems += str(error).splitlines()
+            continue
+        runs.append(NotebookRun(name, source, target / folder.name, parameters, origins))
+    if problems:
+        raise UserError("\n".join(dict.fromkeys(problems)))
+    return runs
+
+
+def profile_files(folder: Path) -> dict[str, Path]:
+    """The YAML files of a profile: :data:`COMMON` and the notebooks that have one, by name.
+
+    Raises :class:`UserError` for a folder without any, a file that is no notebook's, two files for one.
+    """
+    paths = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+    if not paths:
+        raise UserError(
+            f"{folder}: no YAML files there; a profile has {COMMON}.yaml for all notebooks, or one file per notebook, "
+            "named as the notebook"
+        )
+    files, problems = {}, []
+    for path in paths:
+        if path.stem not in (COMMON, *STUDIES):
+            problems.append(f"{path}: " + unknown("notebook", path.stem, (COMMON, *STUDIES)))
+        elif path.stem in files:
+            problems.append(f"{path}: {files[path.stem].name} is there as well; one of them must go")
+        files[path.stem] = path
     if problems:
         raise UserError("\n".join(problems))
-    return runs
+    return files
+
+
+def _layer_of(label: str, path: Path | None) -> _Layer:
+    return _Layer(label, str(path), read_parameters(path)) if path else _Layer(label, "", {})
+
+
+def _chosen(only: Sequence[str], names: list[str]) -> list[str]:
+    asked = [name.strip() for text in only for name in text.split(",")]
+    problems = [unknown("notebook", name, names) for name in asked if name not in names]
+    if problems:
+        raise UserError("\n".join(problems))
+    return [name for name in names if name in asked] if asked else names
+
+
+def _strangers(layer: _Layer, names: Sequence[str]) -> list[str]:
+    """A line per parameter of a layer for all notebooks that not all of them have."""
+    lines = []
+    for parameter in layer.values:
+        having = [name for name in names if parameter in STUDIES[name].config.model_fields]
+        if not having:
+            known = dict.fromkeys(field for name in names for field in STUDIES[name].config.model_fields)
+            lines.append(f"{layer.place}: " + unknown("parameter", parameter, known))
+        elif len(having) < len(names):
+            lacking = ", ".join(name for name in names if name not in having)
+            lines.append(f"{layer.place}: '{parameter}' is none of {lacking}; give it to {', '.join(having)} alone")
+    return lines
+
+
+def _effective(
+    name: str, layers: Sequence[_Layer], *, shared: Sequence[_Layer], where: str
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values by parameter, checked, and the label of the layer that each comes from."""
+    config = STUDIES[name].config
+    values: dict[str, Any] = {}
+    origin: dict[str, _Layer] = {}
+    for layer in layers:
+        known = {k: v for k, v in layer.values.items() if k in config.model_fields or layer not in shared}
+        values |= known
+        origin |= dict.fromkeys(known, layer)
+    checked = config.parse(values, where=lambda parameter: origin[parameter].place if parameter in origin else where)
+    labels = {field: origin[field].label if field in origin else "default" for field in config.model_fields}
+    return checked.model_dump(mode="json"), labels
 
 
 def _assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise UserError(f"parameter {text!r}: expected name=value, as in dataset=ETTh2")
-    return name, _parsed(value, f"parameter {name!r}")
+    return name, parse_yaml(value, f"parameter {name!r}")
 
 
 def _profile_folder(profile: str, root: Path) -> Path:
@@ -82,19 +159,5 @@ def _profile_folder(profile: str, root: Path) -> Path:
         return named
     if Path(profile).is_dir():
         return Path(profile).absolute()
-    known = sorted(path.name for path in (root / "params").iterdir() if path.is_dir())
+    known = sorted(path.name for path in (root / "params").glob("*") if path.is_dir())
     raise UserError(unknown("profile", profile, known) + ", or the path of a folder with YAML files")
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    values = _parsed(path.read_text(), str(path))
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: expected 'name: value' lines")
-    return values
-
-
-def _parsed(text: str, where: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None

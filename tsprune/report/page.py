@@ -17,7 +17,7 @@ from PIL import Image
 from traitlets.config import Config
 
 from tsprune.errors import UserError
-from tsprune.parameters import _parameters, _tags
+from tsprune.parameters import parameters_of_run, tags
 from tsprune.report.markdown import _data_uri, _Markdown
 from tsprune.report.text import describe_parameters, headline
 
@@ -118,7 +118,7 @@ def _info(notebook: NotebookNode, ipynb_path: Path, html_path: Path, title: str 
         headline=headline(verdicts[0]) if verdicts else "",
         thumbnail=_thumbnail(pictures[0]) if pictures else None,
         status="failed" if failing else "ok",
-        parameters=_parameters(notebook),
+        parameters=parameters_of_run(notebook),
         date=date if date.tzinfo else date.replace(tzinfo=UTC),
         seconds=run.get("duration"),
         failed_cell=failing["number"] if failing else None,
@@ -128,11 +128,11 @@ def _info(notebook: NotebookNode, ipynb_path: Path, html_path: Path, title: str 
 
 def _is_papermills_note(cell: NotebookNode) -> bool:
     """papermill marks a failure with Markdown cells of its own; ours says more."""
-    return "papermill-error-cell-tag" in _tags(cell)
+    return "papermill-error-cell-tag" in tags(cell)
 
 
 def _outputs(notebook: NotebookNode, tag: str, mime: str) -> list[str]:
-    outputs = [output for cell in notebook.cells if tag in _tags(cell) for output in cell.get("outputs", [])]
+    outputs = [output for cell in notebook.cells if tag in tags(cell) for output in cell.get("outputs", [])]
     return [output["data"][mime] for output in outputs if mime in output.get("data", {})]
 
 
@@ -153,7 +153,7 @@ def _failing(notebook: NotebookNode) -> dict[str, Any] | None:
         number += 1
         errors = [output for output in cell.outputs if output.output_type == "error"]
         died = cell.metadata.get("papermill", {}).get("status") in ("failed", "running")
-        if "raises-exception" in _tags(cell) or not (errors or died):
+        if "raises-exception" in tags(cell) or not (errors or died):
             continue
         place = {"number": number, "source": cell.source}
         if not errors:

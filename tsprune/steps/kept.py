@@ -9,7 +9,7 @@ from tsprune.engine.store import Corrupt, Store
 from tsprune.errors import UserError
 from tsprune.models import save_checkpoint
 from tsprune.steps.model import ModelStep
-from tsprune.steps.recipes import KINDS, rebuild
+from tsprune.steps.recipes import kinds, rebuild
 
 COLUMNS = ("key", "dataset", "horizon", "model", "size", "seed", "made", "density", "MSE", "MiB")
 
@@ -24,7 +24,7 @@ def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
     for key in store.entries():
         try:
             row = store.row(key)
-            step = KINDS.get(row["kind"])
+            step = kinds().get(row["kind"])
             if step is None or step.keepsake is None or row["status"] != "ok":
                 continue
             there = store.has(key, step.keepsake)
@@ -76,7 +76,7 @@ def _step(store: Store, key: str) -> ModelStep:
             return rebuild(store.artifact(key, RECIPE_FILE))
     except Corrupt as damage:
         raise UserError(f"{damage}; run its study again, which computes it anew") from None
-    step = KINDS.get(row["kind"])
+    step = kinds().get(row["kind"])
     if step is None or step.keepsake is None:
         raise UserError(f"entry {key} is a {row['kind']} step: it ends with numbers, not with a model")
     if row["status"] != "ok":

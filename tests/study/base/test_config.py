@@ -52,6 +52,20 @@ def test_a_notebooks_namespace_is_read_strictly(valid):
         PruningSweep.from_namespace({k: v for k, v in namespace.items() if k != "seeds"})
 
 
+def test_what_has_a_default_may_be_left_out_of_a_notebook_and_put_in_from_outside(valid):
+    """papermill injects what its notebook has no line for as one more variable."""
+    names = [name for name, field in PruningSweep.model_fields.items() if not field.is_required()]
+    assert set(names) == {
+        *("raw", "missing", "freq", "d_layers", "factor", "patience", "precision", "protocol", "store", "jobs", "keep")
+    }
+    namespace = {name: value for name, value in valid.items() if name not in names}
+    config = PruningSweep.from_namespace(namespace)
+    assert (config.raw, config.missing, config.store, config.keep) == (False, "error", "outputs/store", "all")
+    assert PruningSweep.from_namespace(namespace | {"missing": "interpolate"}).missing == "interpolate"
+    with pytest.raises(UserError, match="keep = 'some': input should be 'all', 'dense' or 'none'"):
+        PruningSweep.from_namespace(namespace | {"keep": "some"})
+
+
 def test_equal_configs_have_equal_hashes_and_order_does_not_matter(valid):
     turned = dict(reversed(valid.items()))
     assert digest(PruningSweep.parse(valid).model_dump(mode="json")) == digest(

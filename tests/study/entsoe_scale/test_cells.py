@@ -7,15 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
+import profiles
 import pytest
 import torch
-import yaml
 from helpers import Recorder
 
 from tsprune.data import load_table, make_splits
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
-from tsprune.places import project_root
 from tsprune.steps import tune
 from tsprune.study.base.shared import base_steps
 from tsprune.study.entsoe_scale.cells import EntsoeScaleCells
@@ -44,9 +43,8 @@ def csv(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def parameters(csv):
-    path = project_root() / "params" / "smoke" / "04_entsoe_scale.yaml"
     changes = {"dataset": csv, "missing": "interpolate", "batch_size": 32, "learning_rate": 0.01, "jobs": 1}
-    return yaml.safe_load(path.read_text()) | changes
+    return profiles.parameters("smoke", "04_entsoe_scale") | changes
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """Study 02: masks held while training on, a fair control, and every arm under the same budget."""
 
 import pandas as pd
+import profiles
 import pytest
 import torch
-import yaml
 from helpers import Recorder
 
 from tsprune.errors import UserError
-from tsprune.places import project_root
 from tsprune.pruners import prunable_weights
 from tsprune.steps import tune
 from tsprune.steps.tune import FineTuneStep
@@ -19,9 +18,8 @@ from tsprune.training import TrainResult
 
 @pytest.fixture
 def smoke():
-    path = project_root() / "params" / "smoke" / "02_fine_tuning.yaml"
     given = {"models": ["DLinear"], "seeds": [1], "structured_densities": [], "two_of_four": False, "jobs": 1}
-    return yaml.safe_load(path.read_text()) | given
+    return profiles.parameters("smoke", "02_fine_tuning") | given
 
 
 @pytest.fixture

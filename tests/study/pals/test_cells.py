@@ -3,12 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
+import profiles
 import pytest
-import yaml
 from helpers import Recorder
 
 from tsprune.errors import UserError
-from tsprune.places import project_root
 from tsprune.study.pals.cells import PalsCells, horizons
 from tsprune.study.pals.config import SparseTraining
 from tsprune.study.pals.published import published_sparsities
@@ -17,9 +16,8 @@ from tsprune.study.pals.result import ABLATIONS
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    path = project_root() / "params" / "smoke" / "05_pals.yaml"
     store = {"store": str(tmp_path_factory.mktemp("store")), "jobs": 1}
-    return yaml.safe_load(path.read_text()) | {"seeds": [1], **store}
+    return profiles.parameters("smoke", "05_pals") | {"seeds": [1], **store}
 
 
 def run(smoke):
@@ -127,7 +125,9 @@ def test_a_second_run_reads_the_store(result, smoke):
     ("change", "says"),
     [
         ({"ablation_models": ["FEDformer"]}, "ablation_models: unknown model 'FEDformer'"),
-        ({"rivals": ["riggl"]}, "rigl"),
+        ({"rivals": ["riggl"]}, "rivals.0 = 'riggl': unknown rival 'riggl'; did you mean 'rigl'"),
+        ({"rivals": ["dense"]}, "unknown rival 'dense'"),
+        ({"rivals": ["pals"]}, "unknown rival 'pals'"),
         ({"gamma": 1.0}, "greater than 1"),
         ({"signal": "half"}, "whole"),
     ],

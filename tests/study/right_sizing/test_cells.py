@@ -4,13 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
+import profiles
 import pytest
 import torch
-import yaml
 from helpers import Recorder
 
 from tsprune.errors import UserError
-from tsprune.places import project_root
 from tsprune.steps import tune
 from tsprune.steps.latency import LatencyStep
 from tsprune.steps.prune import StructuredStep
@@ -34,8 +33,7 @@ def smoke(tmp_path_factory) -> dict:
     series = {name: np.sin(2 * np.pi * hours / period) + hours / 1e3 for name, period in (("a", 24), ("b", 12))}
     csv = tmp_path_factory.mktemp("data") / "mine.csv"
     pd.DataFrame({"date": pd.date_range("2024-01-01", periods=960, freq="h"), **series}).to_csv(csv, index=False)
-    path = project_root() / "params" / "smoke" / "03_right_sizing.yaml"
-    return yaml.safe_load(path.read_text()) | {"dataset": str(csv), "batch_size": 32, "jobs": 1}
+    return profiles.parameters("smoke", "03_right_sizing") | {"dataset": str(csv), "batch_size": 32, "jobs": 1}
 
 
 @pytest.fixture(scope="module")

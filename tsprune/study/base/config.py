@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from tsprune.data import CATALOG, Table, load_table
 from tsprune.errors import UserError, unknown
@@ -57,50 +57,83 @@ ONCE = AfterValidator(_each_once)
 
 
 class StudyConfig(Config):
-    """What every study needs: data, models, recipe, seeds, and where results are kept."""
+    """What every study needs: data, models, recipe, seeds, and where results are kept.
+
+    What a parameter means, and its unit, stands at its field: the first paragraph is the comment beside it in a
+    notebook too (a test holds the two together).
+    """
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     dataset: Dataset
-    raw: bool
-    """True: leave known defects (Weather's -9999, ENTSO-E's outliers) as published."""
-    missing: Literal["error", "interpolate"]
-    """Missing values and times in a CSV file of one's own: refuse them, or fill them by stated rules."""
-    freq: Literal["h", "t", "s", "d", "b", "w", "m", "a"]
-    """Calendar features: ``h`` hour to day of year (the papers' choice for every dataset), ``t`` the minute too."""
+    """Name in the catalogue (tsprune data list), or path of a CSV file with a date column."""
+    raw: bool = False
+    """Leave known defects of a catalogue dataset (Weather's -9999, ENTSO-E's outliers) as published."""
+    missing: Literal["error", "interpolate"] = "error"
+    """Gaps in a CSV file of your own: "error" refuses them, "interpolate" fills them by stated rules."""
+    freq: Literal["h", "t", "s", "d", "b", "w", "m", "a"] = "h"
+    """Calendar features: "h" hour, weekday, day, day of year (as in the papers); "t" adds the minute."""
     seq_len: Positive
+    """Look-back window, time steps."""
     label_len: Annotated[int, Field(ge=0)]
+    """Known steps given to the decoder, time steps."""
     pred_lens: Annotated[list[Positive], SOME, ONCE]
+    """Forecast horizons, time steps."""
     models: Annotated[list[str], SOME, ONCE]
+    """Forecasters; see tsprune.models.list_models()."""
     d_model: Positive
+    """Width of the residual stream, channels (the papers: 512)."""
     n_heads: Positive
+    """Attention heads (the papers: 8)."""
     e_layers: Positive
-    d_layers: Positive
+    """Encoder layers (the papers: 2)."""
+    d_layers: Positive = 1
+    """Decoder layers (the papers: 1)."""
     d_ff: Positive
+    """Width of the feed-forward blocks, channels (the papers: 2048)."""
     dropout: Annotated[float, Field(ge=0, lt=1)]
-    factor: Positive
+    """Share of activations dropped in training (the papers: 0.05)."""
+    factor: Positive = 3
+    """Times ln(length): the queries that Informer keeps, and the delays of Autoformer; in Crossformer the routers."""
     moving_avg: Positive
+    """Length of the trend's moving average, time steps."""
     learning_rate: Annotated[float, Field(gt=0)]
+    """Learning rate of Adam (the first paper: 5e-4, the paper of PALS: 1e-4)."""
     schedule: Literal["constant", "type1", "cosine"]
+    """Learning rate over epochs: "constant", "type1" (halved after every epoch from the second on), "cosine"."""
     batch_size: Positive
+    """Windows per training step."""
     epochs: Positive
-    patience: Positive
-    precision: Literal["float32", "bfloat16"]
+    """Epochs of a training, at most (the papers: 10)."""
+    patience: Positive = 3
+    """Epochs without a better validation MSE before training stops."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the forward pass in training: "float32", or "bfloat16" (autocast)."""
     device: Literal["auto", "cpu", "cuda"]
-    protocol: Literal["full", "as_published"]
+    """Where models run: "cpu", "cuda", or "auto", which is cuda where there is one."""
+    protocol: Literal["full", "as_published"] = "full"
+    """Validation and test windows that count: "full" all, "as_published" without the last incomplete batch."""
     eval_batch_size: Positive
+    """Windows per batch in validation and test; changes no score.
+
+    Except under ``as_published``, where it says which batch is incomplete."""
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], SOME, ONCE]
-    store: str
+    """Random seeds; every model is trained once with each."""
+    store: str = "outputs/store"
     """Folder of results, shared by all studies; a relative path counts from the project's root."""
+    jobs: Annotated[int, Field(ge=0)] = 0
+    """Steps side by side; 0: as many as cores."""
     keep: Literal["all", "dense", "none"] = "all"
-    """Models that stay in the store: all, those of dense trainings, or none (then only while a run needs them)."""
-    jobs: Annotated[int, Field(ge=0)]
-    """Steps to run side by side; 0: as many as there are cores."""
+    """Models and masks that the store keeps: "all", "dense" (of dense trainings only), or "none" (results alone).
+
+    What is not kept is there only as long as a step of the run needs it."""
 
     @classmethod
     def from_namespace(cls, namespace: Mapping[str, Any]) -> Self:
         """Build the config from a notebook's globals, right after its ``parameters`` cell.
 
-        Every field must be there, and every plain value that is there must be a field, so that a misspelt parameter
-        injected by papermill is refused and not ignored.
+        Every field without a default must be there, and every plain value that is there must be a field, so that a
+        misspelt parameter injected by papermill is refused and not ignored.
         """
         given = {
             name: value

@@ -12,12 +12,22 @@ from tsprune.study.base.config import ONCE, SOME, Positive, Share, StudyConfig
 class Sizes(StudyConfig):
     """What notebooks 03 and 04 share: dense models of several widths, the widest one pruned, shares of the data."""
 
+    models: Annotated[list[str], SOME, ONCE]
+    """Forecasters that have a width to narrow; see tsprune.models.list_models()."""
+    d_model: Positive
+    """Width of the model that is pruned, the widest, channels (the papers: 512)."""
+    n_heads: Positive
+    """Attention heads, at every width (the papers: 8)."""
+    d_ff: Positive
+    """Width of its feed-forward blocks, channels (the papers: 2048); in proportion at other widths."""
     widths: Annotated[list[Positive], SOME, ONCE]
-    """d_model of the smaller dense models; d_ff shrinks in proportion. ``d_model`` itself is the widest and is always
-    included."""
+    """d_model of the smaller dense models, channels.
+
+    ``d_model`` itself is always included."""
     fine_tune_epochs: Positive
-    """Epochs after pruning."""
+    """Epochs of training after pruning."""
     fine_tune_learning_rate: Annotated[float, Field(gt=0)]
+    """Learning rate of Adam after pruning."""
     fractions: Annotated[list[Share], SOME, ONCE]
     """Shares of the training windows, the most recent ones; 1.0 is always included."""
 

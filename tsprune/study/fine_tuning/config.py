@@ -12,19 +12,25 @@ class FineTuning(StudyConfig):
     """Notebook 02: what does training on after pruning bring back, and at what cost?"""
 
     densities: Annotated[list[Part], SOME, ONCE]
-    """Share of prunable weights kept; the dense controls are always included."""
+    """Share of prunable weights kept.
+
+    The dense controls are always included."""
     scope: Scope
+    """Where weights are ranked: "layer", every tensor cut alike, or "global", one ranking over all tensors."""
     fine_tune_epochs: Positive
-    """Epochs after pruning, the same for every arm; none is stopped early."""
+    """Epochs of training after pruning, the same for every arm.
+
+    None is stopped early."""
     fine_tune_learning_rate: Annotated[float, Field(gt=0)]
+    """Learning rate of Adam after pruning."""
     stages: Annotated[int, Field(ge=2)]
     """Prunings of the iterative arm; they share the epochs evenly."""
     compared_densities: Annotated[list[float], ONCE]
-    """Those of ``densities`` at which the iterative and the rewound arm run as well."""
+    """Those of densities at which the iterative and the rewound arm run as well; [] for none."""
     structured_densities: Annotated[list[Part], ONCE]
-    """Share of all parameters left by structured pruning, trained on as well; empty: none."""
+    """Share of all parameters left by structured pruning, trained on as well; [] for none."""
     two_of_four: bool
-    """True: 2:4 masks, trained on as well."""
+    """2:4 masks, trained on as well."""
 
     @model_validator(mode="after")
     def _compared_are_among_the_densities(self) -> Self:

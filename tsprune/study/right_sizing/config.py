@@ -11,11 +11,16 @@ from tsprune.study.base.sizes import Sizes
 class RightSizing(Sizes):
     """Notebook 03: prune a large model, fine-tune it, or train a small one?"""
 
+    e_layers: Positive
+    """Encoder layers of the model that is pruned (the papers: 2)."""
     depths: Annotated[list[Positive], SOME, ONCE]
-    """e_layers of the dense models; ``e_layers``, the depth of the model that is pruned, is one of them."""
+    """Encoder layers of the dense models; e_layers is one of them."""
+    fine_tune_epochs: Positive
+    """Epochs of training after pruning; every dense model is trained as much longer."""
     map_densities: Annotated[list[Part], SOME, ONCE]
-    """Shares of its parameters to which every width is pruned in the map of data, width and density; dense is always
-    included."""
+    """Shares of its parameters to which every width is pruned in the map of data, width and density.
+
+    Dense is always included."""
 
     @field_validator("depths")
     @classmethod

@@ -16,7 +16,7 @@ from tsprune.steps.train import NaiveStep
 from tsprune.study.base.cells import Cells
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.base.shared import Base, base_steps
-from tsprune.study.pruning_sweep.config import PruningSweep
+from tsprune.study.why.config import Why
 from tsprune.study.why.result import CARRIES, CELL, PAIR, PREDICTORS, SLACK, WhyResult
 
 _DRAWS = 1000
@@ -24,10 +24,10 @@ _TOTALS = ["weights", "dead", "near_zero"]
 _FIRST = ["free_removed", "working_removed", "norm_removed", "predicted", "top_group", "top_loss", "top_density"]
 
 
-class WhyCells(Cells[PruningSweep, WhyResult]):
+class WhyCells(Cells[Why, WhyResult]):
     """``sweep``: the table ``cells`` of study 01 with the same config, for the test MSE of its cells."""
 
-    def __init__(self, config: PruningSweep, sweep: pd.DataFrame | None = None):
+    def __init__(self, config: Why, sweep: pd.DataFrame | None = None):
         super().__init__(config)
         self.sweep = sweep
 

@@ -1,0 +1,129 @@
+"""Layers of parameters: the notebook, common.yaml, the notebook's file, the command line; errors name their place."""
+
+import pytest
+
+from tsprune.batch.profiles import plan_profile
+from tsprune.errors import UserError
+from tsprune.parameters import default_parameters
+from tsprune.places import project_root
+from tsprune.study.registry import STUDIES
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "mine"
+
+
+@pytest.fixture
+def plan(folder):
+    """Write the files of a profile of one's own and plan it; runs by name."""
+
+    def plan(files: dict[str, str], **options):
+        folder.mkdir(exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        return {run.name: run for run in plan_profile(str(folder), **options)}
+
+    return plan
+
+
+@pytest.fixture
+def problems(plan):
+    def problems(files: dict[str, str], **options) -> list[str]:
+        with pytest.raises(UserError) as error:
+            plan(files, **options)
+        return str(error.value).splitlines()
+
+    return problems
+
+
+def test_later_layers_win_and_each_value_says_where_it_comes_from(plan):
+    files = {"common.yaml": "epochs: 7\nbatch_size: 8\npatience: 5\n", "05_pals.yaml": "batch_size: 16\nevery: 3\n"}
+    runs = plan(files, replaced=["patience=6", "device=auto"], jobs=4)
+    assert list(runs) == sorted(STUDIES)
+    names = ("seq_len", "epochs", "batch_size", "every", "patience", "device", "jobs", "raw")
+    pals, sweep = runs["05_pals"], runs["01_pruning_sweep"]
+    assert [pals.parameters[name] for name in names] == [96, 7, 16, 3, 6, "auto", 4, False]
+    labels = ["notebook", "common", "file", "file", "-p", "-p", "--jobs", "default"]
+    assert [pals.origins[name] for name in names] == labels
+    assert (sweep.parameters["batch_size"], sweep.origins["batch_size"]) == (8, "common")
+
+
+def test_without_a_common_file_the_notebooks_with_files_run_and_an_empty_common_file_runs_all(plan):
+    assert list(plan({"02_fine_tuning.yml": "epochs: 1\n", "05_pals.yaml": ""})) == ["02_fine_tuning", "05_pals"]
+    runs = plan({"common.yml": "# nothing differs\n"})
+    assert list(runs) == sorted(STUDIES)
+    own = default_parameters(project_root() / "notebooks" / "05_pals.ipynb")
+    del own["store"]
+    assert {name: runs["05_pals"].parameters[name] for name in own} == own
+
+
+def test_every_run_has_a_value_for_every_field(plan):
+    for name, run in plan({"common.yaml": ""}).items():
+        assert list(run.parameters) == list(run.origins) == list(STUDIES[name].config.model_fields)
+
+
+def test_results_go_beside_the_reports_unless_the_files_or_the_command_line_say_otherwise(plan, tmp_path):
+    out = tmp_path / "out"
+    (run,) = plan({"05_pals.yaml": ""}, output=str(out)).values()
+    assert (run.folder, run.parameters["store"], run.origins["store"]) == (out / "mine", str(out / "store"), "--output")
+    (run,) = plan({"05_pals.yaml": "store: elsewhere\n"}, output=str(out)).values()
+    assert (run.parameters["store"], run.origins["store"]) == ("elsewhere", "file")
+    (run,) = plan({}, output=str(out), replaced=["store=there"]).values()
+    assert (run.parameters["store"], run.origins["store"]) == ("there", "-p")
+
+
+def test_a_problem_is_told_once_with_the_file_it_comes_from(problems, folder):
+    files = {
+        "common.yaml": "epochs: many\n",
+        "05_pals.yaml": "evry: 3\nepochs: 0\n",
+        "02_fine_tuning.yml": "stages: 1\n",
+    }
+    lines = problems(files, replaced=["batch_size=0"])
+    assert len(lines) == 5
+    starts = (
+        f"{folder / 'common.yaml'}: epochs = 'many': ",
+        "-p: batch_size = 0: ",
+        f"{folder / '02_fine_tuning.yml'}: stages = 1: ",
+        f"{folder / '05_pals.yaml'}: epochs = 0: ",
+        f"{folder / '05_pals.yaml'}: unknown parameter 'evry'; did you mean 'every'?",
+    )
+    for start in starts:
+        assert sum(line.startswith(start) for line in lines) == 1
+
+
+def test_what_values_say_only_together_names_folder_and_notebook(problems, folder):
+    (line,) = problems({"03_right_sizing.yaml": "widths: [64]\n"})
+    assert line.startswith(f"{folder}, 03_right_sizing: widths: 64 is not below d_model = 48")
+
+
+def test_what_is_meant_for_all_notebooks_must_be_a_parameter_of_all_of_them(problems, plan, folder):
+    """Plain papermill, too, would hand it to all of them, and those that do not know it would refuse."""
+    lines = problems({"common.yaml": "epoch: 3\nstages: 2\n"}, replaced=["every=4"])
+    assert len(lines) == 3
+    assert lines[0].startswith(f"{folder / 'common.yaml'}: unknown parameter 'epoch'; did you mean 'epochs'?")
+    others = "01_pruning_sweep, 03_right_sizing, 04_entsoe_scale, 05_pals"
+    assert lines[1] == f"{folder / 'common.yaml'}: 'stages' is none of {others}; give it to 02_fine_tuning alone"
+    assert lines[2].startswith("-p: 'every' is none of 01_pruning_sweep")
+    assert list(plan({"common.yaml": ""}, replaced=["every=4"], only=["05_pals"])) == ["05_pals"]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"comon.yaml": ""}, "unknown notebook 'comon'; did you mean 'common'?"),
+        ({"05_pals.yaml": "", "05_pals.yml": ""}, "05_pals.yml: 05_pals.yaml is there as well; one of them must go"),
+        ({"common.yaml": "epochs: 010\n"}, "common.yaml: line 1: 010 is no plain number"),
+        ({"common.yaml": "epochs: 1\nepochs: 1\n"}, "common.yaml: line 2: 'epochs' stands twice"),
+        ({"common.yaml": "1: 2\n"}, "common.yaml: line 1: expected 'name: value'"),
+        ({"notes.txt": ""}, "no YAML files there; a profile has common.yaml for all notebooks"),
+    ],
+)
+def test_files_that_cannot_be_meant_are_told_in_a_line(problems, files, words):
+    (line,) = problems(files)
+    assert words in line
+
+
+def test_a_number_is_one_in_a_file_and_on_the_command_line(plan):
+    (run,) = plan({"05_pals.yaml": "learning_rate: 1e-3\n"}, replaced=["dropout=1e-1"]).values()
+    assert (run.parameters["learning_rate"], run.parameters["dropout"]) == (0.001, 0.1)

@@ -1,0 +1,25 @@
+"""Parameters of the part of notebook 01 that asks why a prune fails."""
+
+from typing import Annotated
+
+from tsprune.pruners.magnitude import Scope
+from tsprune.study.base.config import ONCE, SOME, Dataset, Part, Positive, Share, StudyConfig
+
+
+class Why(StudyConfig):
+    """Groups of weights pruned alone and together, on the study's dataset and on others."""
+
+    densities: Annotated[list[Share], SOME, ONCE]
+    """Share of prunable weights kept (the first paper: powers of 0.8); 1.0 is dense and always included."""
+    scopes: Annotated[list[Scope], SOME, ONCE]
+    """Where weights are ranked: "layer", every tensor cut alike, or "global", one ranking over all tensors."""
+    why_datasets: Annotated[list[Dataset], ONCE]
+    """Other datasets on which it is asked why a prune fails, with the same recipe; [] for none.
+
+    Names or paths; the study's own is always included."""
+    why_densities: Annotated[list[Part], SOME, ONCE]
+    """Share kept of a group of weights that is pruned alone."""
+    why_windows: Positive
+    """Test windows, evenly spaced, on which groups are pruned alone.
+
+    All of them where there are not so many."""
