@@ -38,7 +38,10 @@ def problems(plan):
 
 
 def test_later_layers_win_and_each_value_says_where_it_comes_from(plan):
-    files = {"common.yaml": "epochs: 7\nbatch_size: 8\npatience: 5\n", "05_pals.yaml": "batch_size: 16\nevery: 3\n"}
+    files = {
+        "common.yaml": "epochs: 7\nbatch_size: 8\npatience: 5\n",
+        "05_pals.yaml": "batch_size: 16\nevery: 3\npatience: 4\n",
+    }
     runs = plan(files, replaced=["patience=6", "device=auto"], jobs=4)
     assert list(runs) == sorted(STUDIES)
     names = ("seq_len", "epochs", "batch_size", "every", "patience", "device", "jobs", "raw")

@@ -4,6 +4,7 @@ import pytest
 
 from tsprune.errors import UserError
 from tsprune.study.pruning_sweep.config import PruningSweep
+from tsprune.study.why.config import Why
 from tsprune.typed import digest
 
 
@@ -64,6 +65,13 @@ def test_what_has_a_default_may_be_left_out_of_a_notebook_and_put_in_from_outsid
     assert PruningSweep.from_namespace(namespace | {"missing": "interpolate"}).missing == "interpolate"
     with pytest.raises(UserError, match="keep = 'some': input should be 'all', 'dense' or 'none'"):
         PruningSweep.from_namespace(namespace | {"keep": "some"})
+
+
+def test_asking_why_needs_no_more_than_its_own_parameters(valid):
+    own = {name: value for name, value in valid.items() if name in Why.model_fields}
+    sweep = PruningSweep.parse(valid)
+    assert Why.parse(own).model_dump() == sweep.model_dump(include=set(Why.model_fields))
+    assert "structured_densities" not in own and "why_windows" in own
 
 
 def test_equal_configs_have_equal_hashes_and_order_does_not_matter(valid):
