@@ -1,6 +1,7 @@
 """Run, render and index the notebooks of a profile."""
 
 import json
+import logging
 import os
 import sys
 import time
@@ -41,6 +42,8 @@ def run_profile(runs: list[NotebookRun]) -> int:
 def _execute(run: NotebookRun, output: Path) -> int:
     """Run the notebook; return the number of failures (the notebook's own counts as one)."""
     os.environ[LINES_VARIABLE] = "lines"
+    # It warns of every parameter that stands in no cell of the notebook; those were checked against the study's config.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
         papermill.execute_notebook(
             run.source,
