@@ -1,13 +1,24 @@
-"""All methods of sparse training, by name: one entry each, found here by studies and tests."""
+"""All methods of sparse training, by name: in any module of this folder, a class with a name of its own is one."""
 
+import importlib
+import pkgutil
+
+import tsprune.pruners
 from tsprune.errors import UserError, unknown
-from tsprune.pruners.baselines import GMP, SET, Dense, GraNet, OneShot, RigL, Static
 from tsprune.pruners.dynamic import Method
-from tsprune.pruners.pals import PALS
 
-METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (Dense, Static, OneShot, GMP, GraNet, SET, RigL, PALS)
-}
+
+def _named(base: type[Method]) -> dict[str, type[Method]]:
+    """``base`` and the classes derived from it that have a name of their own, in the order of their definition."""
+    own = {base.name: base} if "name" in vars(base) else {}
+    return own | {name: method for below in base.__subclasses__() for name, method in _named(below).items()}
+
+
+for _module in pkgutil.iter_modules(tsprune.pruners.__path__):
+    if _module.name != "methods":
+        importlib.import_module(f"tsprune.pruners.{_module.name}")
+
+METHODS: dict[str, type[Method]] = _named(Method)
 
 
 def list_methods(asks_density: bool | None = None) -> list[str]:
