@@ -1,110 +1,165 @@
-"""What all figures draw alike: size, colours, the density axis, the axis of errors relative to dense."""
+"""What all figures are made of: canvas, panels, lines and dots with their spread, heat maps, legend and note."""
 
-import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from textwrap import fill
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
 
-from tsprune.report.text import density_labels
+from tsprune.report.axes import Apart
+from tsprune.report.style import COLOURS, INK, MARKERS, RC, WIDTH
 
-WIDTH = 9.6
-"""Width of every figure in inches: 960 pixels on a screen."""
+WITHIN = {"color": "#000000", "alpha": 0.07, "linewidth": 0, "zorder": 0}
+"""How the band of what counts as kept is shaded."""
 
-MARKERS = "osD^vPX<>p"
-
-INK = "#333333"
-
-# The colour-blind palette of seaborn, the two weakest tones (yellow, light pink) last.
-COLOURS = [sns.color_palette("colorblind")[i] for i in (0, 1, 2, 3, 4, 9, 5, 7, 6, 8)]
-
-RC = {
-    "axes.edgecolor": "#9a9a9a",
-    "axes.labelcolor": INK,
-    "axes.labelsize": 10.5,
-    "axes.titlesize": 11.5,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 9,
-    "figure.constrained_layout.wspace": 0.05,
-    "axes.titleweight": "bold",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.facecolor": "white",
-    "font.size": 10.5,
-    "grid.color": "#e6e6e6",
-    "legend.frameon": False,
-    "legend.fontsize": 10,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelsize": 9.5,
-    "ytick.labelsize": 9.5,
-}
+DOTTED = (0, (1, 1.6))
 
 
-def density_axis(axes: Axes, densities: np.ndarray) -> None:
-    """Log axis from dense on the left to sparse on the right, ticks at the densities asked."""
-    texts = density_labels(densities)
-    ticks = np.array(list(texts))
-    axes.set_xscale("log", base=2)
-    span = math.log2(ticks[0] / ticks[-1])
-    room = 0.04 * max(span, 1) if span else 0.5  # around a single density there is room for points beside it
-    axes.set_xlim(ticks[0] * 2**room, ticks[-1] * 2**-room)
-    span = span or 1
-    axes.xaxis.set_major_locator(FixedLocator(_spaced(ticks, span)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: texts[value]))
-    axes.xaxis.set_minor_locator(FixedLocator(ticks))
+@contextmanager
+def canvas(height: float, label: str) -> Iterator[Figure]:
+    """A figure of ``height`` inches in the common look, with ``label`` as its alternative text.
+
+    Drawn without pyplot, so that a notebook shows it exactly once.
+    """
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        figure.set_label(label)
+        yield figure
 
 
-def _spaced(ticks: np.ndarray, span: float) -> list[float]:
-    """The ticks whose labels do not touch; a label needs about a thirteenth of the panel."""
-    shown = [ticks[0]]
-    for tick in ticks[1:]:
-        if math.log2(shown[-1] / tick) / span > 1 / 13:
-            shown.append(tick)
-    return shown
+def panels(figure: Figure, count: int, across: int, xlabel: str, ylabel: str, **share: bool) -> list[Axes]:
+    """``count`` panels, at most ``across`` side by side, labelled at the left and under the lowest of each column."""
+    columns = min(across, count)
+    grid = list(figure.subplots(-(-count // columns), columns, squeeze=False, **share).flat)
+    for axes in grid[count:]:
+        axes.remove()
+    for axes in grid[:count:columns]:
+        axes.set_ylabel(ylabel)
+    for axes in grid[max(count - columns, 0) : count]:
+        axes.set_xlabel(xlabel)
+        axes.tick_params(labelbottom=True)
+    return grid[:count]
 
 
-def relative_axis(axes: Axes, bottom: float, top: float) -> None:
-    axes.set_yscale("log")
-    axes.set_ylim(bottom, top)
-    steps = [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 8]
-    span = math.log(top / bottom)
-    shown = [1.0]
-    for step in steps:
-        if bottom <= step <= top and min(abs(math.log(step / s)) for s in shown) > span / 11:
-            shown.append(step)
-    axes.yaxis.set_major_locator(FixedLocator(shown))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.grid(axis="y", zorder=0)
+def looks(names: Iterable) -> dict:
+    """A colour and a marker per name, no two alike among the first ten."""
+    return {name: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(names)}
 
 
-def case_title(frame: pd.DataFrame, model: str, pred_len: int) -> str:
-    """What a panel of one model and horizon is called: the horizon is named where ``frame`` has several."""
-    return model if frame["pred_len"].nunique() == 1 else f"{model} · horizon {pred_len}"
+def points(rows: pd.DataFrame, x: str, y: str, by: str | Sequence[str]) -> pd.DataFrame:
+    """Per value of ``by``: ``at``, the mean ``x``, and ``mean``, ``low`` and ``high`` of ``y``; sorted by ``at``."""
+    means = rows.groupby(by).agg(at=(x, "mean"), mean=(y, "mean"), low=(y, "min"), high=(y, "max"))
+    return means.sort_values("at")
 
 
-def band_line(axes: Axes, rows: pd.DataFrame, x: str, y: str, **look) -> None:
-    """Mean of ``y`` over the seeds against ``x``, in a band from lowest to highest seed."""
-    points = rows.groupby(x)[y].agg(["mean", "min", "max"])
-    axes.fill_between(points.index, points["min"], points["max"], color=look["color"], alpha=0.18, linewidth=0)
-    axes.plot(points.index, points["mean"], **{"markeredgecolor": "white", "linewidth": 2, "zorder": 3} | look)
+def band_line(axes: Axes, rows: pd.DataFrame, x: str, y: str, by: str | None = None, **look) -> pd.DataFrame:
+    """Mean of ``y`` over the seeds against mean ``x``, in a band from lowest to highest seed: the :func:`points` drawn.
+
+    There is a point per value of ``by``, of ``x`` itself unless it is named.
+    """
+    drawn = points(rows, x, y, by or x)
+    if (drawn["high"] > drawn["low"]).any():
+        axes.fill_between(drawn["at"], drawn["low"], drawn["high"], color=look["color"], alpha=0.18, linewidth=0)
+    axes.plot(drawn["at"], drawn["mean"], **{"markeredgecolor": "white", "linewidth": 2, "zorder": 3} | look)
+    return drawn
 
 
-def handle(label: str, colour: tuple, marker: str, **look) -> Line2D:
-    """A line with markers for a legend."""
-    return Line2D([], [], color=colour, marker=marker, linewidth=2, markeredgecolor="white", label=label, **look)
+def mark_above(axes: Axes, drawn: pd.DataFrame, top: float, colour: tuple) -> None:
+    """An open triangle at the upper edge for each of the :func:`points` above ``top``."""
+    above = drawn.loc[drawn["mean"] > top, "at"]
+    if len(above):
+        look = {"markersize": 8, "markerfacecolor": "white", "markeredgewidth": 1.6, "clip_on": False, "zorder": 5}
+        place = {"linestyle": "none", "transform": axes.get_xaxis_transform()}
+        axes.plot(above, np.full(len(above), 0.97), marker="^", color=colour, **look, **place)
+
+
+def dot(axes: Axes, place: float, ends: tuple, colour: tuple, marker: str = "o", *, filled: bool = True) -> None:
+    """A dot in line ``place`` on a bar, ``ends`` being its low end, the dot and its high end; hollow: no claim."""
+    low, middle, high = ends
+    axes.hlines(place, low, high, color=colour, linewidth=2, zorder=2)
+    face = colour if filled else "white"
+    axes.plot(middle, place, marker=marker, color=colour, markerfacecolor=face, markersize=6, zorder=3)
+
+
+def difference_dot(axes: Axes, place: float, row: Mapping, colour: tuple, marker: str = "o") -> None:
+    """A :func:`dot` of a relative difference and its interval, in percent: filled where it is ``clear`` of zero."""
+    ends = 100 * row["low"], 100 * row["relative"], 100 * row["high"]
+    dot(axes, place, ends, colour, marker, filled=row["clear"])
+
+
+def lines_named(axes: Axes, names: Sequence[str]) -> None:
+    """The lines of :func:`dot` by name, the first on top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def heat_map(
+    axes: Axes,
+    table: pd.DataFrame,
+    text: Callable[[float], str] | None,
+    *,
+    cmap: str = "cividis_r",
+    ends: tuple[float, float] | None = None,
+    size: float = 9,
+    framed: Iterable[tuple] = (),
+) -> AxesImage:
+    """``table`` as colours, rows and columns named as in it, with ``text`` of each number, "none" where there is none.
+
+    ``ends`` are the numbers with the first and the last colour, else the least and the largest. ``framed`` are the
+    (row, column) of cells with a frame. Without ``text`` the colours stand alone.
+    """
+    values = table.to_numpy(dtype=float)
+    low, high = ends or (None, None)
+    image = axes.imshow(values, aspect="auto", cmap=cmap, vmin=low, vmax=high)
+    axes.xaxis.set_major_locator(Apart(range(table.shape[1]), lambda x: str(table.columns[int(x)])))
+    axes.xaxis.set_major_formatter(lambda x, _: str(table.columns[int(x)]))
+    axes.set_yticks(range(table.shape[0]), table.index)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    for (y, x), value in np.ndenumerate(values) if text else ():
+        known = np.isfinite(value)
+        bright = not known or np.dot(image.to_rgba(value)[:3], (0.3, 0.59, 0.11)) > 0.45
+        words = {"ha": "center", "va": "center", "fontsize": size, "color": "#111111" if bright else "#f5f5f5"}
+        cell = axes.text(x, y, text(value) if known else "none", **words)
+        cell.set_in_layout(False)  # there may be hundreds, all within the panel
+    for row, column in framed:
+        corner = table.columns.get_loc(column) - 0.47, table.index.get_loc(row) - 0.47
+        axes.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, edgecolor=COLOURS[3], linewidth=3))
+    return image
+
+
+def handle(label: str, colour: tuple | str = INK, marker: str | None = None, **look) -> Line2D:
+    """An entry of a legend: a line with markers, or the thin line that others are read against."""
+    edge = colour if look.get("linestyle") == "none" else "white"
+    usual = {"linewidth": 1.2 if marker is None else 2, "markersize": 7, "markeredgecolor": edge}
+    return Line2D([], [], color=colour, marker=marker, label=label, **usual | look)
+
+
+def legend(figure: Figure, handles: Sequence[Artist], side: str = "left", width: float = WIDTH) -> None:
+    """What colours and markers mean, above the panels, in as few lines as ``width`` inches allow."""
+    size = RC["legend.fontsize"]
+    # In points: the sign, the gaps after it and to the next column are 2, 0.5 and 1.3 letters wide, the margins 2.
+    sizes = [3.8 * size + TextPath((0, 0), entry.get_label(), size=size).get_extents().x1 for entry in handles]
+
+    def fits(columns: int) -> bool:
+        return columns == 1 or sum(max(part) for part in np.array_split(sizes, columns)) <= 72 * width - 2 * size
+
+    columns = next(n for n in range(len(handles), 0, -1) if fits(n))
+    figure.legend(handles=handles, loc=f"outside upper {side}", ncols=columns, columnspacing=1.3, handletextpad=0.5)
 
 
 def note(figure: Figure, *sentences: str) -> None:
     """Small print below the panels, in lines that do not reach beyond them."""
-    figure.supxlabel(fill(" ".join(sentences), 125), fontsize=9, color="#555555", x=0.01, ha="left")
+    figure.supxlabel(fill(" ".join(filter(None, sentences)), 125), fontsize=9, color="#555555", x=0.01, ha="left")
 
 
 def spread_note(rows: pd.DataFrame, mean: str = "Line", spread: str = "band") -> str:

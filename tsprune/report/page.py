@@ -164,7 +164,7 @@ def _failing(notebook: NotebookNode) -> dict[str, Any] | None:
 
 
 def _thumbnail(png: str) -> str:
-    """A PNG in base64 as data URI, THUMBNAIL pixels wide, of a tall one the top; 64 colours do for a figure."""
+    """A PNG in base64 as data URI, THUMBNAIL pixels wide, of a tall one the top; 128 colours do for a figure."""
     with Image.open(BytesIO(base64.b64decode(png))) as picture:
         flat = Image.new("RGB", picture.size, "white")
         flat.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)

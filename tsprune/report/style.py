@@ -1,4 +1,4 @@
-"""One look for every figure of a notebook."""
+"""One look for every figure: colours, markers, sizes of letters, and how a notebook shows it."""
 
 import base64
 from io import BytesIO
@@ -9,7 +9,41 @@ from IPython.core.pylabtools import retina_figure
 from matplotlib.figure import Figure
 from PIL import Image
 
-from tsprune.report.drawing import COLOURS, RC
+WIDTH = 9.6
+"""Width of every figure in inches: 960 pixels on a screen."""
+
+MARKERS = "osD^vPX<>p"
+
+INK = "#333333"
+
+# The colour-blind palette of seaborn, the two weakest tones (yellow, light pink) last.
+COLOURS = [sns.color_palette("colorblind")[i] for i in (0, 1, 2, 3, 4, 9, 5, 7, 6, 8)]
+
+TICK_SIZE = 9.5
+"""Size of the letters at ticks, in points."""
+
+RC = {
+    "axes.edgecolor": "#9a9a9a",
+    "axes.labelcolor": INK,
+    "axes.labelsize": 10.5,
+    "axes.titlesize": 11.5,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 9,
+    "figure.constrained_layout.wspace": 0.05,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.facecolor": "white",
+    "font.size": 10.5,
+    "grid.color": "#e6e6e6",
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": TICK_SIZE,
+    "ytick.labelsize": TICK_SIZE,
+}
 
 
 def style() -> None:

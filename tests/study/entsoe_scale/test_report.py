@@ -193,7 +193,8 @@ def test_units_are_named_or_said_to_be_unknown():
     assert html.index("big") < html.index("small")
     assert "the data's units" in tables.countries(table, None).to_html().replace("&#x27;", "'").replace("&#39;", "'")
     axes = figures.countries(table).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["big", "small"]  # the hardest on top
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["small", "big"]
+    assert axes.yaxis.get_inverted(), "the first, which is the hardest, is on top"
     assert "%" in axes.get_xlabel()
     with pytest.raises(UserError, match="column 'percent' is missing"):
         tables.countries(table.drop(columns="percent"), None)

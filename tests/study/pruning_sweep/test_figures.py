@@ -38,7 +38,7 @@ def test_a_panel_per_scope_and_a_line_per_model(make_cells, make_naive):
     for axes in figure.axes:
         assert set(lines(axes)) == {"Transformer", "DLinear"}
         x, y = lines(axes)["DLinear"].get_data()
-        np.testing.assert_allclose(x, [1.0, 0.8, 0.64, 0.512, 0.4096])
+        np.testing.assert_allclose(x, [0.4096, 0.512, 0.64, 0.8, 1.0])
         np.testing.assert_allclose(y, 1 + (1 - np.asarray(x)) / 4)
         assert axes.get_xscale() == axes.get_yscale() == "log"
         left, right = axes.get_xlim()
@@ -46,7 +46,7 @@ def test_a_panel_per_scope_and_a_line_per_model(make_cells, make_naive):
     assert "MSE relative to dense" in figure.axes[0].get_ylabel()
     assert "ratio" in figure.axes[0].get_ylabel()
     assert "share of prunable weights kept" in figure.axes[0].get_xlabel()
-    assert {"Transformer", "DLinear", "dense = 1", "within 5 %"} <= set(legend_texts(figure))
+    assert {"Transformer", "DLinear", "dense = 1", "within 5\u00a0%"} <= set(legend_texts(figure))
     assert any("repeat last" in text for text in legend_texts(figure))
     assert "ETTh1" in figure.get_label() and "Transformer" in figure.get_label()
 

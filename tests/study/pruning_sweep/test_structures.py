@@ -9,9 +9,12 @@ from tsprune.study.pruning_sweep import figures, tables, words
 
 @pytest.fixture
 def structures() -> pd.DataFrame:
-    cells = [("unstructured", scope, d, d + 0.05, d) for scope in ("layer", "global") for d in (1.0, 0.5, 0.1)]
-    cells += [("2:4", "layer", 0.5, 0.6, 0.7), ("structured", "global", 0.5, 0.498, 0.55)]
-    cells += [("structured", "layer", 0.5, 0.27, 0.3)]
+    cells = (
+        *(("unstructured", scope, d, d + 0.05, d) for scope in ("layer", "global") for d in (1.0, 0.5, 0.1)),
+        ("2:4", "layer", 0.5, 0.6, 0.7),
+        ("structured", "global", 0.5, 0.498, 0.55),
+        ("structured", "layer", 0.5, 0.27, 0.3),
+    )
     return pd.DataFrame(
         {
             "model": model,
@@ -77,8 +80,12 @@ def test_asked_and_achieved_of_both_stand_in_one_row_and_a_broken_model_says_why
 
 @pytest.fixture
 def latency() -> pd.DataFrame:
-    variants = [("dense", "unstructured", 1.0, 1.0, 1.0), ("magnitude", "unstructured", 0.1, 0.99, 0.9)]
-    variants += [("magnitude", "2:4", 0.5, 1.02, 0.95), ("structured", "structured", 0.1, 2.0, 1.6)]
+    variants = (
+        ("dense", "unstructured", 1.0, 1.0, 1.0),
+        ("magnitude", "unstructured", 0.1, 0.99, 0.9),
+        ("magnitude", "2:4", 0.5, 1.02, 0.95),
+        ("structured", "structured", 0.1, 2.0, 1.6),
+    )
     return pd.DataFrame(
         {
             "model": model,

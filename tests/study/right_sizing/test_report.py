@@ -15,10 +15,21 @@ def sizes(seeds=(1, 2), pruned=2.0, depths=(1, 2), models=("M",)) -> pd.DataFram
     mse = {("dense longer", 8): 0.5, ("dense longer", 4): 0.6, ("pruned", 4): pruned, ("fine-tuned", 4): 0.55}
     rows = [
         {
-            **{"dataset": "ETTh1", "model": model, "pred_len": 96, "seed": seed, "arm": arm, "width": width},
-            **{"depth": depth, "parameters": COST[width] * depth, "macs_executed": 10 * COST[width] * depth},
-            **{"latency_1_ms": COST[width] / 1e3, "latency_32_ms": COST[width] / 100, "val_mse": value},
-            **{"mse": value + (seed - 1) / 100, "status": "ok", "reason": None},
+            "dataset": "ETTh1",
+            "model": model,
+            "pred_len": 96,
+            "seed": seed,
+            "arm": arm,
+            "width": width,
+            "depth": depth,
+            "parameters": COST[width] * depth,
+            "macs_executed": 10 * COST[width] * depth,
+            "latency_1_ms": COST[width] / 1e3,
+            "latency_32_ms": COST[width] / 100,
+            "val_mse": value,
+            "mse": value + (seed - 1) / 100,
+            "status": "ok",
+            "reason": None,
         }
         for model in models
         for (arm, width), value in mse.items()
@@ -38,10 +49,22 @@ def comparison(model="M", seeds=2, bare=0.3, **differences: tuple[float, float, 
             clear = values is not None and seeds > 1 and (ends[0] > 0 or ends[2] < 0)
             rows.append(
                 {
-                    **{"model": model, "pred_len": 96, "arm": arm, "width": 4, "depth": 2, "axis": axis},
-                    **{"cost": 600.0, "match_width": 4.0 if values else None, "match_depth": 2.0 if values else None},
-                    **{"match_cost": 606.0 if values else None, "low": ends[0], "relative": ends[1], "high": ends[2]},
-                    **{"clear": clear, "seeds": seeds, "reason": None if values else "no dense model costs as little"},
+                    "model": model,
+                    "pred_len": 96,
+                    "arm": arm,
+                    "width": 4,
+                    "depth": 2,
+                    "axis": axis,
+                    "cost": 600.0,
+                    "match_width": 4.0 if values else None,
+                    "match_depth": 2.0 if values else None,
+                    "match_cost": 606.0 if values else None,
+                    "low": ends[0],
+                    "relative": ends[1],
+                    "high": ends[2],
+                    "clear": clear,
+                    "seeds": seeds,
+                    "reason": None if values else "no dense model costs as little",
                 }
             )
     frame = pd.DataFrame(rows)
@@ -179,8 +202,14 @@ def test_the_map_shows_test_errors_and_frames_the_choice():
     cells = pd.DataFrame(
         [
             {
-                **{"model": "M", "pred_len": 96, "seed": seed, "data_fraction": share, "width": width},
-                **{"density_asked": density, "mse": width / 10 + density / 100 + share / 1000, "status": "ok"},
+                "model": "M",
+                "pred_len": 96,
+                "seed": seed,
+                "data_fraction": share,
+                "width": width,
+                "density_asked": density,
+                "mse": width / 10 + density / 100 + share / 1000,
+                "status": "ok",
             }
             for seed in (1, 2)
             for share in (0.1, 1.0)

@@ -106,8 +106,12 @@ def test_the_table_of_predictors_says_which_are_behind():
 def test_the_costliest_groups_are_named_and_the_others_grey():
     curves = pd.DataFrame(
         {
-            **{"dataset": dataset, "model": "M", "pred_len": 96, "group": f"layers.{group}.attention"},
-            **{"density_asked": density, "mse_relative": 1 + group * (1 - density) / 10},
+            "dataset": dataset,
+            "model": "M",
+            "pred_len": 96,
+            "group": f"layers.{group}.attention",
+            "density_asked": density,
+            "mse_relative": 1 + group * (1 - density) / 10,
         }
         for dataset in ("ETTh1", "Exchange")
         for group in range(6)
@@ -127,8 +131,12 @@ def test_the_costliest_groups_are_named_and_the_others_grey():
 def test_every_cell_that_can_be_is_drawn_and_the_others_are_counted():
     cells = pd.DataFrame(
         {
-            **{"dataset": "ETTh1", "model": model, "pred_len": 96, "scope": scope},
-            **{"predicted": 0.1, "mse_relative": 1.2},
+            "dataset": "ETTh1",
+            "model": model,
+            "pred_len": 96,
+            "scope": scope,
+            "predicted": 0.1,
+            "mse_relative": 1.2,
         }
         for model in ("M", "N")
         for scope in ("layer", "global")

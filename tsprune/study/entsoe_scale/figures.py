@@ -1,27 +1,24 @@
-"""Figures of study 04: does more data need a bigger model, and does pruning change the answer?
+"""Figures of study 04: does more data need a bigger model, and does pruning change the answer?"""
 
-``cells`` has a row per model, horizon, share of the data, size and seed; ``width`` is d_model before pruning, ``arm``
-one of ``dense``, ``dense longer`` (the smallest width, trained as long as a pruned model in all), ``pruned``,
-``fine-tuned``. ``differences`` has a row per comparison: test MSE of ``ours`` relative to ``others``, with an interval.
-"""
-
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 
 from tsprune.errors import UserError
-from tsprune.report.drawing import COLOURS, INK, MARKERS, RC, WIDTH, band_line, case_title, handle, note, spread_note
+from tsprune.report import drawing as kit
+from tsprune.report.axes import log_axis
+from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import finished, need
+from tsprune.report.style import COLOURS, INK, WIDTH
 from tsprune.report.text import density_labels, error_text
 from tsprune.study.entsoe_scale.result import CELLS, UNKNOWN_UNIT, need_countries, seasonal
 
-LINES = {"structured": "-", "unstructured": (0, (4, 1.5))}
+LINES = {"structured": ("-", "o"), "unstructured": ((0, (4, 1.5)), "s")}
+"""Stroke and marker of a pruned model."""
 
-_NAIVE_LINE = {"color": INK, "linestyle": ":", "linewidth": 1.6}
+_NAIVE_LINE = {"linestyle": ":", "linewidth": 1.6}
 
 _MOST = 40
 """Columns that a figure or a list of them shows at most, those with the largest load."""
@@ -40,65 +37,83 @@ def scale(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
     done, levels = finished(cells), seasonal(naive)
     if done.empty:
         raise UserError(f"table 'cells': none of the {len(cells)} cells finished")
+    texts = density_labels(cells.loc[cells["arm"] == "fine-tuned", "density_asked"])
     widths = sorted(cells["width"].unique())
-    colours = {width: COLOURS[i % len(COLOURS)] for i, width in enumerate(widths)}
-    pruned = cells[cells["arm"] == "fine-tuned"]
-    densities = density_labels(pruned["density_asked"])
-    tones = {d: COLOURS[(len(widths) + i) % len(COLOURS)] for i, d in enumerate(densities)}
-    rows = list(done.groupby(["model", "pred_len"], sort=False))
-    with mpl.rc_context(RC):
-        figure = Figure(figsize=(WIDTH, 1.5 + 2.9 * len(rows)), layout="constrained")
-        figure.set_label("Line charts of test MSE against the number of training windows, by width and by density.")
-        grid = figure.subplots(len(rows), 2, squeeze=False, sharey="row")
-        for ((model, pred_len), group), (left, right) in zip(rows, grid, strict=True):
-            left.set_title(f"{case_title(cells, model, pred_len)}: dense, by width")
-            right.set_title("The widest one, pruned and fine-tuned")
-            for i, width in enumerate(widths):
-                own = group[(group["arm"] == "dense") & (group["width"] == width)]
-                band_line(left, own, "windows_train", "mse", color=colours[width], marker=MARKERS[i % len(MARKERS)])
-            for structure, stroke in LINES.items():
-                for density, tone in tones.items():
-                    own = group[(group["arm"] == "fine-tuned") & (group["structure"] == structure)]
-                    own = own[own["density_asked"] == density]
-                    band_line(
-                        right,
-                        own,
-                        "windows_train",
-                        "mse",
-                        color=tone,
-                        linestyle=stroke,
-                        marker="o" if stroke == "-" else "s",
-                    )
-            control = group[group["arm"] == "dense longer"]
-            band_line(right, control, "windows_train", "mse", color=colours[widths[0]], marker=MARKERS[0])
+    every = kit.looks([*widths, *(f"density {text}" for text in texts.values())])
+    dense = {width: every[width] for width in widths}
+    tones = {density: every[f"density {text}"][0] for density, text in texts.items()}
+    keys = cases(done)
+    alt = "Line charts of test MSE against the number of training windows, by width and by density."
+    with kit.canvas(1.5 + 2.9 * len(keys), alt) as figure:
+        grid = figure.subplots(len(keys), 2, squeeze=False, sharey="row")
+        near = []
+        for (model, pred_len), row in zip(keys, grid, strict=True):
+            group = of_case(done, model, pred_len)
+            _dense_lines(row[0], group, dense)
+            _pruned_lines(row[1], group, tones, dense[widths[0]])
+            row[0].set_title(f"{case_title(cells, model, pred_len)}: dense, by width")
+            row[1].set_title("The widest one, pruned and fine-tuned")
+            row[0].set_ylabel("Test MSE, scaled data (log scale)")
             drawn = group.loc[group["arm"] != "pruned", "mse"]
-            _mse_axis(left, drawn.min(), drawn.max(), levels[pred_len])
-            for axes in (left, right):
+            for axes in row:
                 _windows_axis(axes, group)
-                if levels[pred_len] <= left.get_ylim()[1]:
-                    axes.axhline(levels[pred_len], **_NAIVE_LINE, zorder=1)
-                else:
-                    text = f"seasonal naive {error_text(levels[pred_len])}, above the panel \u2191"
-                    axes.text(0.98, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=9)
-            right.grid(axis="y", zorder=0)
-            left.set_ylabel("Test MSE, scaled data (log scale)")
+                near.append(_mse_axis(axes, drawn.min(), drawn.max(), levels[pred_len]))
         for axes in grid[-1]:
             axes.set_xlabel("Training windows (log scale), and their share")
-        dense = [
-            handle(f"d_model {width}", colours[width], MARKERS[i % len(MARKERS)]) for i, width in enumerate(widths)
-        ]
-        if any(line.get_linestyle() == ":" for axes in grid.flat for line in axes.lines):
-            dense.append(Line2D([], [], **_NAIVE_LINE, label="seasonal naive"))
-        cut = [
-            handle(f"{structure}, density {densities[d]}", tones[d], marker, linestyle=stroke)
-            for (structure, stroke), marker in zip(LINES.items(), "os", strict=True)
-            for d in densities
-        ]
-        cut.append(handle(f"d_model {widths[0]}, dense, trained as long", colours[widths[0]], MARKERS[0]))
-        figure.legend(handles=dense, loc="outside upper left", ncols=2, columnspacing=1.3)
-        figure.legend(handles=cut, loc="outside upper right", ncols=2, columnspacing=1.3)
-        note(figure, spread_note(done))
+        of_widths = (kit.handle(f"d_model {width}", *look) for width, look in dense.items())
+        level = [kit.handle("seasonal naive", **_NAIVE_LINE)] if any(near) else []
+        of_densities = (
+            kit.handle(f"{structure}, density {texts[d]}", tone, marker, linestyle=stroke)
+            for structure, (stroke, marker) in LINES.items()
+            for d, tone in tones.items()
+        )
+        control = kit.handle(f"d_model {widths[0]}, dense, trained as long", *dense[widths[0]])
+        kit.legend(figure, [*of_widths, *level], "left", 0.38 * WIDTH)
+        kit.legend(figure, [*of_densities, control], "right", 0.62 * WIDTH)
+        kit.note(figure, kit.spread_note(done))
     return figure
+
+
+def _dense_lines(axes: Axes, group: pd.DataFrame, dense: dict[int, tuple]) -> None:
+    for width, (colour, marker) in dense.items():
+        own = group[(group["arm"] == "dense") & (group["width"] == width)]
+        kit.band_line(axes, own, "windows_train", "mse", color=colour, marker=marker)
+
+
+def _pruned_lines(axes: Axes, group: pd.DataFrame, tones: dict[float, tuple], smallest: tuple) -> None:
+    """A line per structure and density, and the smallest dense model trained as long."""
+    tuned = group[group["arm"] == "fine-tuned"]
+    for structure, (stroke, marker) in LINES.items():
+        for density, tone in tones.items():
+            own = tuned[(tuned["structure"] == structure) & (tuned["density_asked"] == density)]
+            kit.band_line(axes, own, "windows_train", "mse", color=tone, linestyle=stroke, marker=marker)
+    colour, marker = smallest
+    kit.band_line(axes, group[group["arm"] == "dense longer"], "windows_train", "mse", color=colour, marker=marker)
+
+
+def _windows_axis(axes: Axes, rows: pd.DataFrame) -> None:
+    shares = rows.groupby("windows_train")["data_fraction"].first().sort_index(ascending=False)
+    windows = [*shares.index]
+    log_axis(axes.xaxis, 0.85 * windows[-1], 1.18 * windows[0], windows, lambda n: f"{n:,.0f}\n{shares[n]:.0%}")
+    axes.xaxis.set_minor_locator(FixedLocator(windows))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _mse_axis(axes: Axes, low: float, high: float, naive: float) -> bool:
+    """Log axis of the models' errors, and of the naive forecast's where that leaves them half of the panel.
+
+    Returns whether it does.
+    """
+    top = max(high, naive) if naive < high**2 / low else 1.06 * high
+    log_axis(axes.yaxis, 0.95 * low, 1.06 * top, text="{:.3g}".format)
+    axes.grid(axis="y", zorder=0)
+    near = naive <= 1.06 * top
+    if near:
+        axes.axhline(naive, color=INK, zorder=1, **_NAIVE_LINE)
+    else:
+        place = {"transform": axes.transAxes, "ha": "right", "va": "top", "fontsize": 9}
+        axes.text(0.98, 0.97, f"seasonal naive {error_text(naive)}, above the panel \u2191", **place)
+    return near
 
 
 def countries(countries: pd.DataFrame) -> Figure:
@@ -108,81 +123,54 @@ def countries(countries: pd.DataFrame) -> Figure:
     horizons = sorted(countries["pred_len"].unique())
     names = countries.drop_duplicates("column").nlargest(_MOST, "load")["column"]
     shown = countries[countries["column"].isin(names)]
-    with mpl.rc_context(RC):
-        figure = Figure(figsize=(WIDTH, 1.3 + 0.25 * len(names)), layout="constrained")
-        figure.set_label("Dots: mean absolute error as percent of the load, per column and forecaster.")
-        panels = figure.subplots(1, len(horizons), squeeze=False, sharex=True)[0]
-        for pred_len, axes in zip(horizons, panels, strict=True):
+    signs = {"naive": (INK, "d")} | dict(zip(("dense", "fine-tuned"), kit.looks("ab").values(), strict=True))
+    alt = "Dots: mean absolute error as percent of the load, per column and forecaster."
+    with kit.canvas(1.3 + 0.25 * len(names), alt) as figure:
+        grid = figure.subplots(1, len(horizons), squeeze=False, sharex=True)[0]
+        for pred_len, axes in zip(horizons, grid, strict=True):
             own = shown[shown["pred_len"] == pred_len]
-            order = own[own["kind"] == kinds[0]].sort_values("percent")["column"].tolist()
-            place = {column: i for i, column in enumerate(order)}
-            for i, kind in enumerate(kinds):
-                rows = own[own["kind"] == kind]
-                y = rows["column"].map(place)
-                tone = INK if kind == "naive" else COLOURS[i - 1]
-                axes.hlines(y, rows["percent_low"], rows["percent_high"], color=tone, linewidth=1.5, zorder=2)
-                look = {"marker": "d" if kind == "naive" else MARKERS[i - 1], "facecolor": tone}
-                axes.scatter(
-                    rows["percent"], y, s=38, edgecolor="white", zorder=3, label=rows["forecaster"].iloc[0], **look
-                )
-            axes.set_yticks(range(len(order)), order)
+            order = own[own["kind"] == kinds[0]].sort_values("percent", ascending=False)["column"].tolist()
+            for row in own[own["column"].isin(order)].to_dict("records"):
+                ends = row["percent_low"], row["percent"], row["percent_high"]
+                kit.dot(axes, order.index(row["column"]), ends, *signs[row["kind"]])
+            kit.lines_named(axes, order)
             axes.tick_params(axis="y", length=0)
             axes.set_xlim(left=0)
             axes.grid(axis="both", zorder=0)
             axes.set_xlabel("Mean absolute error, % of mean load")
             title = f"Horizon {pred_len}" if len(horizons) > 1 else None
             axes.set_title(title)
-            axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0 if title is None else 1.06), ncols=3, borderpad=0)
+            named = own.groupby("kind")["forecaster"].first()
+            handles = [kit.handle(named[kind], *signs[kind], linestyle="none") for kind in kinds if kind in named]
+            place = {"loc": "lower left", "bbox_to_anchor": (0, 1.0 if title is None else 1.06), "borderpad": 0}
+            axes.legend(handles=handles, ncols=3, **place)
     return figure
 
 
 def week(week: pd.DataFrame, unit: str | None) -> Figure:
     """Truth, forecast and seasonal naive forecast over a week of the test split: a panel per column, dates below."""
     need(week, "week", ["column", "date", "truth", "forecast", "naive", "forecaster"])
-    panels = list(week.groupby("column", sort=False))
-    looks = {
-        "truth": {"color": INK, "linewidth": 2.2},
-        "forecast": {"color": COLOURS[0], "linewidth": 1.8},
-        "naive": {"color": COLOURS[1], "linewidth": 1.3, "linestyle": (0, (4, 1.5))},
+    columns = list(week.groupby("column", sort=False))
+    lines = {
+        "truth": ("truth", {"color": INK, "linewidth": 2.2}),
+        "forecast": (week["forecaster"].iloc[0], {"color": COLOURS[0], "linewidth": 1.8}),
+        "naive": ("seasonal naive", {"color": COLOURS[1], "linewidth": 1.3, "linestyle": (0, (4, 1.5))}),
     }
-    words = {"truth": "truth", "forecast": week["forecaster"].iloc[0], "naive": "seasonal naive"}
-    with mpl.rc_context(RC):
-        figure = Figure(figsize=(WIDTH, 0.9 + 1.95 * len(panels)), layout="constrained")
-        figure.set_label("Line charts of a week: truth, forecast and seasonal naive forecast.")
-        for (column, rows), axes in zip(
-            panels, figure.subplots(len(panels), 1, squeeze=False, sharex=True)[:, 0], strict=True
-        ):
-            for name, look in looks.items():
-                axes.plot(rows["date"], rows[name], label=words[name], **look)
+    alt = "Line charts of a week: truth, forecast and seasonal naive forecast."
+    with kit.canvas(0.9 + 1.95 * len(columns), alt) as figure:
+        grid = figure.subplots(len(columns), 1, squeeze=False, sharex=True)[:, 0]
+        for (column, rows), axes in zip(columns, grid, strict=True):
+            drawn = [
+                axes.plot(rows["date"], rows[name], label=label, **look)[0] for name, (label, look) in lines.items()
+            ]
             axes.set_title(str(column))
             axes.set_ylabel(unit or UNKNOWN_UNIT)
             axes.yaxis.set_major_locator(MaxNLocator(5))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
             axes.grid(zorder=0)
             axes.margins(x=0)
         locator = AutoDateLocator(maxticks=9)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-        handles = axes.get_legend_handles_labels()[0]
-        figure.legend(handles=handles, loc="outside upper left", ncols=3, columnspacing=1.3)
+        kit.legend(figure, drawn)
     return figure
-
-
-def _windows_axis(axes: Axes, rows: pd.DataFrame) -> None:
-    shares = rows.groupby("windows_train")["data_fraction"].first()
-    axes.set_xscale("log")
-    axes.set_xlim(0.85 * shares.index.min(), 1.18 * shares.index.max())
-    axes.xaxis.set_major_locator(FixedLocator(list(shares.index)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}\n{shares[n]:.0%}"))
-    axes.xaxis.set_minor_locator(NullLocator())
-
-
-def _mse_axis(axes: Axes, low: float, high: float, naive: float) -> None:
-    """Log axis of the models' errors, with the naive forecast's where that leaves them half of the panel."""
-    top = max(high, naive) if naive < high**2 / low else 1.06 * high
-    axes.set_yscale("log")
-    axes.set_ylim(0.95 * low, 1.06 * top)
-    axes.yaxis.set_major_locator(MaxNLocator(6))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.grid(axis="y", zorder=0)

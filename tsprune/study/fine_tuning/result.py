@@ -26,9 +26,11 @@ HISTORY = ["model", "pred_len", "seed", "structure", "density_asked", "arm"]
 
 @dataclass(frozen=True)
 class FineTuningResult(StudyResult):
-    """``cells`` has a column ``arm`` (see ARMS); ``history`` a row per arm, structure, density and epoch."""
+    """``cells`` has a row per model, horizon, seed, structure (see STRUCTURES), arm (see ARMS) and density;
+    ``mse_relative`` is the test MSE over that of the dense model of the same seed."""
 
     history: pd.DataFrame
+    """A row per epoch of every arm that trains on; epoch 0 is the state before it does."""
     comparisons: pd.DataFrame
     """A row per model, horizon, structure, density and pair of COMPARED: test MSE of ``arm`` over that of ``against``
     less one (``relative``), the interval of the paired block bootstrap (``low``, ``high``), and whether it is ``clear``

@@ -26,11 +26,13 @@ PUBLISHED = {"cells": 30, "better_mse": 12, "better_mae": 14, "parameters": 0.65
 
 @dataclass(frozen=True)
 class SparseTrainingResult(StudyResult):
-    """``cells`` has the columns ``arm``, ``group`` and, relative to dense, ``mse_relative``, ``mae_relative``,
+    """``cells`` has a row per arm, model, horizon and seed, with its ``group`` (``dense``, ``PALS``, ``rival``,
+    ``signal``, ``ablation`` or ``sensitivity``) and, relative to dense, ``mse_relative``, ``mae_relative``,
     ``macs_share``, ``training_macs_share``, ``time_share``; ``every`` and, of PALS, ``gamma``, ``lam``, ``cap`` (the
-    sparsity beyond which it never shrinks). ``updates`` has a row per update of PALS."""
+    sparsity beyond which it never shrinks)."""
 
     updates: pd.DataFrame
+    """A row per update of PALS: ``step``, ``decision``, ``sparsity`` after it, and the ``loss`` it looked at."""
     agreement: pd.DataFrame
     """How often another signal would have decided as the whole validation set did, at the same updates."""
     comparisons: pd.DataFrame

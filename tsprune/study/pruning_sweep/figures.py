@@ -1,38 +1,23 @@
-"""Figures from tidy tables. Drawn without pyplot, so that a notebook shows each exactly once."""
+"""Figures of study 01: error against density, structures side by side, and where a prune takes its weights."""
 
-import math
 from itertools import product
 
-import matplotlib as mpl
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from tsprune.errors import UserError
-from tsprune.report.drawing import (
-    COLOURS,
-    INK,
-    MARKERS,
-    RC,
-    WIDTH,
-    case_title,
-    density_axis,
-    handle,
-    note,
-    relative_axis,
-    spread_note,
-)
+from tsprune.report import drawing as kit
+from tsprune.report.axes import density_axis, log_axis, relative_axis
+from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
-from tsprune.report.text import SCOPES, _short, density_labels, readable_layer
+from tsprune.report.text import SCOPES, _short, density_labels, percent, readable_layer
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.result import PAPER, STRUCTURES
 
 _LABELLED = 6
-"""Densities that a heat map has room to label, and whose cells hold their number."""
+"""Densities up to which the cells of a heat map have room for their number."""
 
 HIGHEST = 8.0
 """Nothing above this multiple of the dense MSE is drawn to scale: such a forecast is of no use."""
@@ -57,48 +42,34 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
     done = finished(cells)
     if done.empty:
         raise UserError(f"table 'cells': none of the {len(cells)} cells finished, there is nothing to draw")
-    levels = repeat_last(naive)
-    looks = {
-        model: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, model in enumerate(cells["model"].unique())
-    }
-    relative = _relative_levels(done, levels)
+    models = kit.looks(cells["model"].unique())
+    relative = _relative_levels(done, repeat_last(naive))
     top = _top(done, relative)
     bottom = min(0.93, 0.97 * done["mse_relative"].min())
     scopes, horizons = need_scopes(cells), sorted(cells["pred_len"].unique())
-    with mpl.rc_context(RC):
-        figure, panels = _panels([f"{h}" for h in horizons], scopes)
-        figure.set_label(_sweep_alt(cells, looks))
-        for (pred_len, scope), axes in zip(product(horizons, scopes), panels, strict=True):
+    keys = list(product(horizons, scopes))
+    rows = -(-len(keys) // 2)
+    with kit.canvas(1.15 + (3.35 if rows == 1 else 2.75) * rows, _sweep_alt(cells, horizons)) as figure:
+        labels = "Density: share of prunable weights kept (log scale)", "MSE relative to dense\n(ratio, log scale)"
+        grid = kit.panels(figure, len(keys), 2, *labels, sharex=True, sharey=True)
+        for (pred_len, scope), axes in zip(keys, grid, strict=True):
             panel = cells[(cells["pred_len"] == pred_len) & (cells["scope"] == scope)]
-            _reference(axes, relative, pred_len, looks, top)
-            for model, (colour, marker) in looks.items():
-                _model_line(axes, panel[panel["model"] == model], colour, marker, top)
-            title = f"{scope.capitalize()}: {SCOPES[scope]}"
-            axes.set_title(title if len(horizons) == 1 else f"Horizon {pred_len} · {scope}")
             density_axis(axes, cells["density_asked"].unique())
             relative_axis(axes, bottom, top)
-        _legend(figure, looks, cells, done, top, relative)
+            axes.axhspan(1, 1 + TOLERANCE, **kit.WITHIN)
+            for model, (colour, marker) in models.items():
+                _naive_level(axes, model, relative.get((model, pred_len)), colour, top)
+                _model_line(axes, panel[panel["model"] == model], model, colour, marker, top)
+            title = f"{scope.capitalize()}: {SCOPES[scope]}"
+            axes.set_title(title if len(horizons) == 1 else f"Horizon {pred_len} · {scope}")
+        lost = {model: " (no cell finished)" for model in set(models) - set(done["model"])}
+        lines = (kit.handle(model + lost.get(model, ""), *look) for model, look in models.items())
+        within = Patch(color="#000000", alpha=0.12, linewidth=0, label=f"within {percent(TOLERANCE)}")
+        dotted = {"marker": "<", "markeredgecolor": "#777777", "linestyle": kit.DOTTED, "linewidth": 1.3}
+        last = kit.handle("repeat last value (model's colour)", "#777777", **dotted)
+        kit.legend(figure, [*lines, kit.handle("dense = 1"), within, last])
+        kit.note(figure, kit.spread_note(done), *_what_is_marked(cells, done, top, relative))
     return figure
-
-
-def _panels(horizons: list[str], scopes: list[str]) -> tuple[Figure, list[Axes]]:
-    """A figure with a panel per horizon and scope, in that order, two side by side, labels at the outer edge."""
-    count = len(horizons) * len(scopes)
-    columns = min(2, count)
-    rows = math.ceil(count / columns)
-    figure = Figure(figsize=(WIDTH, 1.15 + (3.35 if rows == 1 else 2.75) * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    panels = list(grid.flat)
-    for axes in panels[count:]:
-        axes.remove()
-    for i, axes in enumerate(panels[:count]):
-        axes.label_outer(remove_inner_ticks=True)
-        if i % columns == 0:
-            axes.set_ylabel("MSE relative to dense\n(ratio, log scale)")
-        if i + columns >= count:
-            axes.set_xlabel("Density: share of prunable weights kept (log scale)")
-            axes.tick_params(labelbottom=True)
-    return figure, panels[:count]
 
 
 def _relative_levels(done: pd.DataFrame, levels: dict[int, float]) -> dict[tuple[str, int], float]:
@@ -119,84 +90,45 @@ def _top(done: pd.DataFrame, relative: dict[tuple[str, int], float]) -> float:
     return max(min(max(data, naive), max(naive, 1.5), HIGHEST), 1.15)
 
 
-def _model_line(axes: Axes, rows: pd.DataFrame, colour: tuple, marker: str, top: float) -> None:
-    done = finished(rows)
-    grouped = done.groupby("density_asked")
-    points = grouped.agg(
-        density=("density", "mean"),
-        mean=("mse_relative", "mean"),
-        low=("mse_relative", "min"),
-        high=("mse_relative", "max"),
-    ).sort_index(ascending=False)
-    x = points["density"].to_numpy()
-    mean = points["mean"].to_numpy()
-    label = rows["model"].iloc[0] if len(rows) else None
-    if len(points) and (grouped["seed"].nunique() > 1).any():
-        axes.fill_between(x, points["low"], points["high"], color=colour, alpha=0.2, linewidth=0, zorder=2)
-    shape = {"marker": marker, "markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.7}
-    axes.plot(x, mean, color=colour, linewidth=2, label=label, zorder=3, **shape)
-    base = axes.get_xaxis_transform()
-    signs = {"color": colour, "linestyle": "none", "clip_on": False, "zorder": 5}
-    above = x[mean > top]
-    if len(above):
-        triangle = {"marker": "^", "markersize": 8, "markerfacecolor": "white", "markeredgewidth": 1.6}
-        axes.plot(above, np.full(len(above), 0.97), transform=base, **triangle, **signs)
+def _model_line(axes: Axes, rows: pd.DataFrame, model: str, colour: tuple, marker: str, top: float) -> None:
+    look = {"color": colour, "marker": marker, "markersize": 5, "markeredgewidth": 0.7, "label": model}
+    drawn = kit.band_line(axes, finished(rows), "density", "mse_relative", by="density_asked", **look)
+    kit.mark_above(axes, drawn, top, colour)
     lost = rows.loc[rows["status"] != "ok", "density_asked"].unique()
     if len(lost):
-        axes.plot(lost, np.full(len(lost), 0.03), marker="x", markeredgewidth=1.8, transform=base, **signs)
+        place = {"linestyle": "none", "transform": axes.get_xaxis_transform(), "clip_on": False, "zorder": 5}
+        axes.plot(lost, [0.03] * len(lost), marker="x", markeredgewidth=1.8, color=colour, **place)
 
 
-def _reference(axes: Axes, relative: dict, pred_len: int, looks: dict, top: float) -> None:
-    """Dense, the band within the tolerance, and each model's repeat-last level."""
-    axes.axhspan(1, 1 + TOLERANCE, color="#000000", alpha=0.07, linewidth=0, zorder=0)
-    axes.axhline(1, color=INK, linewidth=1.2, zorder=1, gid="dense")
-    margin = axes.get_yaxis_transform()
-    for model, (colour, _) in looks.items():
-        if (model, pred_len) not in relative:
-            continue
-        value = relative[model, pred_len]
-        gid = f"repeat-last {model}"
-        arrow = {"markersize": 7, "color": colour, "clip_on": False, "zorder": 4}
-        if value <= top:
-            axes.axhline(value, color=colour, linewidth=1.3, linestyle=(0, (1, 1.6)), zorder=1, gid=gid)
-            axes.plot([1.012], [value], marker="<", transform=margin, **arrow)
-        else:
-            axes.plot([1.012], [top], marker="^", transform=margin, gid=gid, **arrow)
+def _naive_level(axes: Axes, model: str, value: float | None, colour: tuple, top: float) -> None:
+    """The MSE of repeating the last value, unless no cell of the model finished: an arrow tells where it lies above."""
+    if value is None:
+        return
+    if value <= top:
+        axes.axhline(value, color=colour, linewidth=1.3, linestyle=kit.DOTTED, zorder=1, gid=f"repeat-last {model}")
+    sign = {"marker": "<" if value <= top else "^", "markersize": 7, "color": colour, "clip_on": False, "zorder": 4}
+    axes.plot([1.012], [min(value, top)], transform=axes.get_yaxis_transform(), gid=f"arrow {model}", **sign)
 
 
-def _legend(figure: Figure, looks: dict, cells: pd.DataFrame, done: pd.DataFrame, top: float, relative: dict) -> None:
-    """Models and signs above the panels; below them a line that says what band, triangle and cross mean."""
-    handles = []
-    for model, (colour, marker) in looks.items():
-        label = model if model in set(done["model"]) else f"{model} (no cell finished)"
-        handles.append(handle(label, colour, marker))
-    handles.append(Line2D([], [], color=INK, linewidth=1.2, label="dense = 1"))
-    handles.append(Patch(color="#000000", alpha=0.12, linewidth=0, label="within 5 %"))
-    dotted = {"linestyle": (0, (1, 1.6)), "linewidth": 1.3, "marker": "<", "markersize": 6}
-    handles.append(Line2D([], [], color="#777777", label="repeat last value (model's colour)", **dotted))
-    columns = len(handles) if len(handles) <= 6 else 5
-    figure.legend(handles=handles, loc="outside upper left", ncols=columns, columnspacing=1.3, handletextpad=0.5)
-    notes = [spread_note(done)]
+def _what_is_marked(cells: pd.DataFrame, done: pd.DataFrame, top: float, relative: dict) -> list[str]:
     highest = done["mse_relative"].max()
-    if highest > top:
-        notes.append(f"△ above the axis: up to {_times(highest)} times dense.")
     off = [f"{model} {value:.1f}" for (model, _), value in relative.items() if value > top]
-    if off:
-        notes.append(f"▲ at the margin: repeat last lies above the axis ({', '.join(off)}).")
-    if (cells["status"] != "ok").any():
-        notes.append("×: a cell did not finish.")
-    note(figure, *notes)
+    return [
+        f"△ above the axis: up to {_times(highest)} times dense." if highest > top else "",
+        f"▲ at the margin: repeat last lies above the axis ({', '.join(off)})." if off else "",
+        "×: a cell did not finish." if (cells["status"] != "ok").any() else "",
+    ]
 
 
 def _times(value: float) -> str:
     return f"{value:.2g}" if value < 10 else f"{value:,.0f}" if value < 1e6 else f"{value:.0e}"
 
 
-def _sweep_alt(cells: pd.DataFrame, looks: dict) -> str:
-    horizons = ", ".join(str(h) for h in sorted(cells["pred_len"].unique()))
+def _sweep_alt(cells: pd.DataFrame, horizons: list[int]) -> str:
     return (
         f"Line chart of MSE relative to the dense model against density on {cells['dataset'].iloc[0]}, "
-        f"horizon {horizons}, for {', '.join(looks)}; the table below has the numbers."
+        f"horizon {', '.join(map(str, horizons))}, for {', '.join(cells['model'].unique())}; "
+        "the table below has the numbers."
     )
 
 
@@ -209,25 +141,23 @@ def layers(layers: pd.DataFrame) -> Figure:
     """
     need(layers, "layers", ["model", "scope", "density_asked", "layer", "layer_density", "weights"])
     scope = need_scopes(layers)[-1]
-    panels = list(layers[layers["scope"] == scope].groupby("model", sort=False))
-    columns, heights = [[] for _ in panels[:2]], [0.0 for _ in panels[:2]]
-    for model, panel in panels:
+    drawn = list(layers[layers["scope"] == scope].groupby("model", sort=False))
+    columns, heights = [[] for _ in drawn[:2]], [0.0 for _ in drawn[:2]]
+    for model, panel in drawn:
         shorter = heights.index(min(heights))
         columns[shorter].append((model, panel))
-        heights[shorter] += _heat_map_height(panel)
-    with mpl.rc_context(RC):
-        figure = Figure(figsize=(WIDTH, max(heights) + 0.8), layout="constrained")
-        names = ", ".join(model for model, _ in panels)
-        figure.set_label(f"Heat map of the density kept in every layer of {names} at each density asked.")
+        heights[shorter] += _layers_height(panel)
+    names = ", ".join(model for model, _ in drawn)
+    alt = f"Heat map of the density kept in every layer of {names} at each density asked."
+    with kit.canvas(max(heights) + 0.8, alt) as figure:
         above, below = figure.subfigures(2, 1, height_ratios=[0.8, max(heights)])
-        for part, column, height in zip(
-            below.subfigures(1, len(columns), squeeze=False)[0], columns, heights, strict=True
-        ):
-            rows = [*(_heat_map_height(panel) for _, panel in column), max(heights) - height + 1e-3]
-            grid = part.subplots(len(rows), 1, squeeze=False, gridspec_kw={"height_ratios": rows})[:, 0]
+        parts = below.subfigures(1, len(columns), squeeze=False)[0]
+        for part, column, height in zip(parts, columns, heights, strict=True):
+            rows = [*(_layers_height(panel) for _, panel in column), max(heights) - height + 1e-3]
+            grid = part.subplots(len(rows), 1, squeeze=False, height_ratios=rows)[:, 0]
             grid[-1].remove()  # what the column lacks
             for (model, panel), axes in zip(column, grid, strict=False):
-                image = _heat_map(axes, panel)
+                image = _layers_of_one(axes, panel)
                 axes.set_title(f"{model} · {scope}")
             axes.set_xlabel("Density asked")
         bar = figure.colorbar(image, cax=above.add_axes((0.02, 0.5, 0.4, 0.18)), orientation="horizontal")
@@ -236,28 +166,21 @@ def layers(layers: pd.DataFrame) -> Figure:
     return figure
 
 
-def _heat_map_height(panel: pd.DataFrame) -> float:
+def _layers_height(panel: pd.DataFrame) -> float:
     """Inches that one model needs: a line per layer, its title and ticks."""
     return 0.155 * max(panel["layer"].nunique(), 2) + 0.6
 
 
-def _heat_map(axes: Axes, panel: pd.DataFrame) -> mpl.image.AxesImage:
+def _layers_of_one(axes: Axes, panel: pd.DataFrame):
     table = panel.pivot_table(index="layer", columns="density_asked", values="layer_density", sort=False)
     table = table[sorted(table.columns, reverse=True)]
     weights = panel.groupby("layer", sort=False)["weights"].first()
-    image = axes.imshow(table.to_numpy(), aspect="auto", cmap="cividis", vmin=0, vmax=1)
-    every = -(-table.shape[1] // _LABELLED)
-    texts = [*density_labels(table.columns).values()]
-    axes.set_xticks(range(0, len(texts), every), texts[::every], fontsize=8)
-    labels = [f"{readable_layer(name)}  ({_short(weights[name])})" for name in table.index]
-    axes.set_yticks(range(len(labels)), labels, fontsize=8.5)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    if table.shape[1] <= _LABELLED:
-        for (y, x), value in np.ndenumerate(table.to_numpy()):
-            ink = "#111111" if value > 0.5 else "#f5f5f5"
-            text = axes.text(x, y, _cell_text(value), ha="center", va="center", fontsize=7.5, color=ink)
-            text.set_in_layout(False)  # hundreds of them, all within the panel
+    table = table.rename(index=lambda name: f"{readable_layer(name)}  ({_short(weights[name])})")
+    table = table.rename(columns=density_labels(table.columns))
+    text = _cell_text if table.shape[1] <= _LABELLED else None
+    image = kit.heat_map(axes, table, text, cmap="cividis", ends=(0, 1), size=7.5)
+    axes.tick_params(axis="x", labelsize=8)
+    axes.tick_params(axis="y", labelsize=8.5)
     return image
 
 
@@ -265,9 +188,6 @@ def _cell_text(density: float) -> str:
     if density >= 0.995:
         return "1"
     return f"{density:.2f}"[1:] if density >= 0.005 else f"{density:.0e}".replace("e-0", "e-")
-
-
-_TICKS = (1.0, 0.8, 0.6, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
 
 
 def structures(structures: pd.DataFrame) -> Figure:
@@ -281,29 +201,26 @@ def structures(structures: pd.DataFrame) -> Figure:
     done = finished(structures).assign(kind=_kinds)
     if done.empty:
         raise UserError(f"table 'structures': none of the {len(structures)} cells finished")
-    kinds = list(done["kind"].unique())
-    looks = {kind: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, kind in enumerate(kinds)}
-    rows = list(done.groupby(["model", "pred_len"], sort=False))
-    with mpl.rc_context(RC):
-        figure = Figure(figsize=(WIDTH, 1.0 + 2.35 * len(rows)), layout="constrained")
-        figure.set_label("Line charts of MSE relative to dense against live parameters and multiply-adds left.")
-        grid = figure.subplots(len(rows), 2, squeeze=False, sharey="row")
-        for ((model, pred_len), group), (left, right) in zip(rows, grid, strict=True):
-            for axes, column in ((left, "density_live"), (right, "macs_share")):
-                for kind, (colour, marker) in looks.items():
-                    _line(axes, group[group["kind"] == kind], column, colour, marker)
-                axes.axhline(1, color=INK, linewidth=1.2, zorder=1)
-                _share_axis(axes, group[column])
-            relative_axis(left, 0.97 * min(group["mse_relative"].min(), 1), 1.05 * group["mse_relative"].max())
-            right.grid(axis="y", zorder=0)
-            left.set_title(case_title(structures, model, pred_len))
-            left.set_ylabel("MSE relative\nto dense")
-        grid[-1, 0].set_xlabel("Share of live parameters left (log scale)")
-        grid[-1, 1].set_xlabel("Share of multiply-adds (log scale)")
-        handles = [handle(kind, *look) for kind, look in looks.items()]
-        handles.append(Line2D([], [], color=INK, linewidth=1.2, label="dense"))
-        figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 6), columnspacing=1.3)
-        note(figure, spread_note(done))
+    kinds = kit.looks(done["kind"].unique())
+    across = {"density_live": "Share of live parameters left", "macs_share": "Share of multiply-adds"}
+    keys = cases(done)
+    alt = "Line charts of MSE relative to dense against live parameters and multiply-adds left."
+    with kit.canvas(1.0 + 2.35 * len(keys), alt) as figure:
+        grid = figure.subplots(len(keys), 2, squeeze=False, sharey="row")
+        for case, row in zip(keys, grid, strict=True):
+            own = of_case(done, *case)
+            for axes, column in zip(row, across, strict=True):
+                for kind, (colour, marker) in kinds.items():
+                    look = {"color": colour, "marker": marker, "markersize": 6.5, "linewidth": 1.5}
+                    kit.band_line(axes, own[own["kind"] == kind], column, "mse_relative", by="density_asked", **look)
+                log_axis(axes.xaxis, 1.06, 0.94 * min(own[column].min(), 0.5))
+                relative_axis(axes, 0.97 * min(own["mse_relative"].min(), 1), 1.05 * own["mse_relative"].max())
+            row[0].set_title(case_title(structures, *case))
+            row[0].set_ylabel("MSE relative to\ndense (log scale)")
+        for axes, what in zip(grid[-1], across.values(), strict=True):
+            axes.set_xlabel(f"{what} (log scale)")
+        kit.legend(figure, [*(kit.handle(kind, *look) for kind, look in kinds.items()), kit.handle("dense")])
+        kit.note(figure, kit.spread_note(done))
     return figure
 
 
@@ -312,28 +229,3 @@ def _kinds(rows: pd.DataFrame) -> pd.Series:
     kinds = rows["structure"].astype(str)
     kinds = kinds.mask(rows["structure"] == "unstructured", "unstructured, by " + rows["scope"].astype(str))
     return kinds.mask(rows["method"] == "depgraph_paper", PAPER)
-
-
-def _line(axes: Axes, rows: pd.DataFrame, x: str, colour: tuple, marker: str) -> None:
-    points = rows.groupby("density_asked").agg(
-        x=(x, "mean"), mean=("mse_relative", "mean"), low=("mse_relative", "min"), high=("mse_relative", "max")
-    )
-    points = points.sort_values("x")
-    axes.fill_between(points["x"], points["low"], points["high"], color=colour, alpha=0.15, linewidth=0, zorder=2)
-    axes.plot(
-        points["x"], points["mean"], color=colour, marker=marker, markersize=6.5, markeredgecolor="white", zorder=3
-    )
-
-
-def _share_axis(axes: Axes, values: pd.Series) -> None:
-    """Log axis from all on the left to little on the right."""
-    lowest = min(values.min(), 0.5)
-    axes.set_xscale("log")
-    axes.set_xlim(1.06, 0.94 * lowest)
-    ticks = [1.0]
-    for tick in _TICKS:
-        if tick >= lowest and math.log(ticks[-1] / tick) > math.log(1 / lowest) / 9:  # labels that do not touch
-            ticks.append(tick)
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
