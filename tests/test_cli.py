@@ -153,3 +153,55 @@ def test_data_list_names_every_dataset(tsprune):
     assert code == 0
     for name in ("ETTh1", "Weather", "entsoe_hourly", "Traffic", "synthetic"):
         assert name in out
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store with a dense model, its pruned one, and a naive forecast."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from helpers import Recorder
+    from profiles import parameters
+
+    from tsprune.study.pruning_sweep.cells import PruningSweepCells
+    from tsprune.study.pruning_sweep.config import PruningSweep
+
+    folder = tmp_path_factory.mktemp("models") / "store"
+    few = {"models": ["DLinear"], "densities": [1.0, 0.5], "scopes": ["layer"], "latency_repeats": 0}
+    few |= {"two_of_four": False, "structured_densities": [], "store": str(folder)}
+    config = PruningSweep.parse(parameters("smoke", "01_pruning_sweep") | few)
+    PruningSweepCells(config).run(make_executor=lambda: ThreadPoolExecutor(1), progress=Recorder())
+    return folder
+
+
+def test_models_are_listed_and_saved(tsprune, store, tmp_path):
+    from tsprune.models import load_checkpoint, read_about
+
+    code, out, err = tsprune("models", "--store", str(store))
+    lines = out.splitlines()
+    assert (code, err, len(lines)) == (0, "", 3)
+    assert lines[1].split()[1:5] == ["synthetic_short", "12", "DLinear", "8x1"]
+    assert "magnitude, unstructured, layer" in lines[2]
+    key = lines[2].split()[0]
+    code, out, _ = tsprune("models", "save", key[:8], str(tmp_path / "small.safetensors"), "--store", str(store))
+    assert code == 0 and "density 0.500 by layer" in out
+    _, masks = load_checkpoint(tmp_path / "small.safetensors")
+    assert sum(int(mask.sum()) for mask in masks.values()) == sum(mask.numel() for mask in masks.values()) / 2
+    assert read_about(tmp_path / "small.safetensors").density_achieved == 0.5
+
+
+def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path):
+    from tsprune.engine.store import Store
+
+    def save(key, file="x.safetensors", folder=store):
+        code, out, err = tsprune("models", "save", key, str(tmp_path / file), "--store", str(folder))
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        return err
+
+    opened = Store(store)
+    naive = next(key for key in opened.entries() if opened.row(key)["kind"] == "naive")
+    assert "no entry with key 'zz'" in save("zz")
+    assert "ends with numbers, not with a model" in save(naive)
+    assert "there is no store at" in save(naive, folder=tmp_path / "nowhere")
+    trained = next(key for key in opened.entries() if opened.row(key)["kind"] == "train")
+    assert "cannot be written" in save(trained, file="no/such/folder.safetensors")

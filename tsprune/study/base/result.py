@@ -28,6 +28,7 @@ _CELL = [
     "macs_if_zeros_skipped",
     "mse",
     "mae",
+    "macs_unknown",
     "status",
     "reason",
 ]
@@ -79,11 +80,16 @@ def tidy(rows: Iterable[dict]) -> pd.DataFrame:
 
 def cell_columns(rows: Iterable[dict]) -> pd.DataFrame:
     """The wide table of the cells: a row per cell, the columns that figures and tables read."""
-    frame = pd.DataFrame([row["protocol"] | row["result"] | _state(row) for row in rows])
+    frame = pd.DataFrame([row["protocol"] | row["result"] | _state(row) | _uncounted(row) for row in rows])
     frame = frame.reindex(columns=_CELL)
     numbers = ["density_asked", "density", "density_all", "density_live", "mse", "mae"]
     numbers += ["macs_executed", "macs_if_zeros_skipped"]
     return frame.astype({name: float for name in numbers})
+
+
+def _uncounted(row: dict) -> dict:
+    """Operators that the multiply-add counter does not know: where there are any, the row's counts are too low."""
+    return {"macs_unknown": ", ".join(row["detail"].get("macs_unknown", ()))}
 
 
 def _state(row: dict) -> dict:
