@@ -25,7 +25,7 @@ def test_cells_of_one_reason_stand_in_one_row(make_cells):
     assert caption == "8 of 40 cells did not finish."
 
 
-def test_a_missed_target_is_told_and_a_broken_library_left_to_its_table(make_cells):
+def test_a_missed_target_is_told_and_models_that_the_papers_protocol_breaks_are_counted(make_cells):
     cells = make_cells(models=["A"])
     cells.loc[cells["density_asked"] < 0.5, "reason"] = "0.45 is the least: layer 1"
     cells.loc[cells["density_asked"] == 0.8, ["status", "reason"]] = "broken", "does not run"
@@ -33,7 +33,26 @@ def test_a_missed_target_is_told_and_a_broken_library_left_to_its_table(make_cel
     assert table[["density", "cells", "status", "reason"]].to_numpy().tolist() == [
         ["0.41", "4", "off target", "0.45 is the least: layer 1"]
     ]
-    assert caption == "4 of 20 cells could not be pruned to what was asked."
+    broken = "4 of 20 cells have no error: the paper's protocol breaks the model (A)."
+    assert caption == f"4 of 20 cells could not be pruned to what was asked. {broken}"
+    alone = failures_table(cells.assign(reason=None))
+    assert isinstance(alone, Markdown) and alone.data == broken
+    assert failures_table(make_cells()).data == "Every cell has a result."
+
+
+def test_cells_whose_multiply_adds_are_counted_too_low_are_named_with_the_operators(make_cells):
+    cells = make_cells(models=["A", "B"], scopes=["layer"], seeds=(1,)).assign(macs_unknown="")
+    assert isinstance(failures_table(cells), Markdown)
+    cells.loc[cells["model"] == "A", "macs_unknown"] = "fft_rfft"
+    cells.loc[9, "macs_unknown"] = "scan, erfinv"
+    cells.loc[8, ["status", "reason", "macs_unknown"]] = "failed", "boom", "scan"
+    table, caption = read(cells)
+    assert caption == "1 of 10 cells did not finish. 6 of 10 cells do more multiply-adds than are counted."
+    assert table[["cells", "status", "reason"]].to_numpy().tolist() == [
+        ["1", "failed", "boom"],
+        ["5", "counted too low", "multiply-adds too low: operator fft_rfft is not counted"],
+        ["1", "counted too low", "multiply-adds too low: operators scan and erfinv are not counted"],
+    ]
 
 
 def test_sizes_and_shares_of_the_data_are_named_where_a_study_has_them(make_cells):

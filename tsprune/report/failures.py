@@ -6,7 +6,7 @@ from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import need
 from tsprune.report.tables import styled
-from tsprune.report.text import density_labels, percent
+from tsprune.report.text import density_labels, listed, percent
 
 _FACETS = {
     "structure": "structure",
@@ -28,30 +28,54 @@ def failures_table(cells: pd.DataFrame) -> Styler | Markdown:
     """The cells that did not finish, or finished with a reason (why they missed what was asked); a sentence where none.
 
     Cells of one model, horizon and reason stand in one row, with what they were. A model that the paper's protocol
-    breaks (status ``broken``) is a result and shown where that protocol is. Raises UserError for an empty table or a
-    missing column.
+    breaks (status ``broken``) is a result, explained where that protocol is, and counted here. A column
+    ``macs_unknown`` may name the operators of a cell that the counter of multiply-adds does not know (empty: none).
+    Raises UserError for an empty table or a missing column.
     """
     need(cells, "cells", ["model", "pred_len", "seed", "status", "reason"])
-    told = cells.assign(reason=cells["reason"].fillna(""))
-    told = told[((told["status"] != "ok") | (told["reason"] != "")) & (told["status"] != "broken")]
-    if told.empty:
-        return Markdown("Every cell has a result.")
-    rows = []
-    for (model, pred_len, status, reason), group in told.groupby(["model", "pred_len", "status", "reason"], sort=False):
-        facets = {words: _values(group[name], name) for name, words in _FACETS.items() if name in cells}
-        ended = "off target" if status == "ok" else status
-        rows.append(
-            {"model": model, "horizon": f"{pred_len:.0f}"}
-            | facets
-            | {"cells": f"{len(group)}", "status": ended, "reason": cause(reason) or "not given"}
+    uncounted = cells["macs_unknown"].fillna("") if "macs_unknown" in cells else pd.Series("", index=cells.index)
+    kept = cells.assign(reason=cells["reason"].fillna(""), ended=cells["status"])
+    told = kept[((kept["status"] != "ok") | (kept["reason"] != "")) & (kept["status"] != "broken")]
+    told = told.assign(ended=told["status"].replace("ok", "off target"))
+    low = kept[(uncounted != "") & (kept["status"] == "ok")]
+    low = low.assign(ended="counted too low", reason=uncounted[low.index].map(_uncounted))
+    counts = [
+        f"{number} of {len(cells)} cells {words}."
+        for number, words in (
+            (int((told["status"] != "ok").sum()), "did not finish"),
+            (int((told["status"] == "ok").sum()), "could not be pruned to what was asked"),
+            (len(low), "do more multiply-adds than are counted"),
         )
+        if number
+    ]
+    broken = kept[kept["status"] == "broken"]
+    also = _broken(broken, len(cells)) if len(broken) else ""
+    if not counts:
+        return Markdown(also or "Every cell has a result.")
+    caption = " ".join(part for part in (*counts, also) if part)
+    return styled(_rows(pd.concat([told, low]), cells), caption)
+
+
+def _uncounted(names: str) -> str:
+    operators = [name.strip() for name in names.split(",")]
+    verb = "is" if len(operators) == 1 else "are"
+    return f"multiply-adds too low: operator{'' if verb == 'is' else 's'} {listed(operators)} {verb} not counted"
+
+
+def _broken(broken: pd.DataFrame, total: int) -> str:
+    models = listed(list(dict.fromkeys(broken["model"])))
+    return f"{len(broken)} of {total} cells have no error: the paper's protocol breaks the model ({models})."
+
+
+def _rows(told: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """A row per model, horizon, end and reason, with the values of every facet that ``cells`` has."""
+    rows = []
+    for (model, pred_len, ended, reason), group in told.groupby(["model", "pred_len", "ended", "reason"], sort=False):
+        facets = {words: _values(group[name], name) for name, words in _FACETS.items() if name in cells}
+        row = {"model": model, "horizon": f"{pred_len:.0f}"} | facets
+        rows.append(row | {"cells": f"{len(group)}", "status": ended, "reason": cause(reason) or "not given"})
     table = pd.DataFrame(rows).set_index("model").rename_axis(None)
-    table = table.loc[:, (table != "").any()]
-    bad = int((told["status"] != "ok").sum())
-    counts = [f"{bad} of {len(cells)} cells did not finish."] if bad else []
-    off = len(told) - bad
-    counts += [f"{off} of {len(cells)} cells could not be pruned to what was asked."] if off else []
-    return styled(table, " ".join(counts))
+    return table.loc[:, (table != "").any()]
 
 
 def cause(reason: str) -> str:

@@ -50,6 +50,12 @@ def value_text(value: Any) -> str:
     return str(value)
 
 
+def on_data(names: Iterable[str]) -> str:
+    """``On ETTh1``, ``On ETTh1 and Exchange``, ``On 3 datasets``: how a verdict's first sentence begins."""
+    distinct = list(dict.fromkeys(names))
+    return f"On {listed(distinct)}" if len(distinct) <= 2 else f"On {len(distinct)} datasets"
+
+
 def where(cells: pd.DataFrame) -> str:
     """``On ETTh1 (horizons 96 and 192, 2 seeds)``: data, horizons, and the seeds that finished."""
     horizons = [str(value) for value in sorted(cells["pred_len"].unique())]
@@ -61,6 +67,12 @@ def seeds_text(cells: pd.DataFrame) -> str:
     """``2 seeds`` or ``one seed``, of the cells that finished."""
     count = cells.loc[cells["status"] == "ok", "seed"].nunique()
     return f"{count} seeds" if count > 1 else "one seed"
+
+
+def mean_text(cells: pd.DataFrame) -> str:
+    """``mean of 2 seeds`` or ``one seed``: what an error without an interval rests on."""
+    text = seeds_text(cells)
+    return text if text == "one seed" else f"mean of {text}"
 
 
 def spread_text(cells: pd.DataFrame) -> str:
@@ -92,6 +104,12 @@ def amount(share: float) -> str:
 def ends(row: Mapping) -> str:
     """The interval of a difference, in percent: ``+3.0 to +7.2``."""
     return f"{number(row['low'])} to {number(row['high'])}"
+
+
+def span(row: Mapping) -> str:
+    """The interval of a clear difference without its sign: ``3.0 to 7.2 %``."""
+    low, high = sorted((abs(row["low"]), abs(row["high"])))
+    return f"{amount(low).removesuffix(f'{NBSP}%')} to {amount(high)}"
 
 
 def interval(row: Mapping) -> str:
@@ -128,8 +146,12 @@ def readable_layer(name: str) -> str:
     return " ".join(parts).replace("_", " ")
 
 
-def _short(count: int) -> str:
+def whole_count(count: int) -> str:
+    """A number of weights in whole thousands: 853, 37k, 1.2M."""
     return f"{count / 1e6:.1f}M" if count >= 1e6 else f"{count / 1e3:.0f}k" if count >= 1e3 else str(count)
+
+
+_short = whole_count  # the name by which study 01's figures import it
 
 
 def short_count(value: float) -> str:

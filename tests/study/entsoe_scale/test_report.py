@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from tsprune.errors import UserError
-from tsprune.report.text import headline
 from tsprune.study.entsoe_scale import figures, tables, words
 
 WINDOWS = {0.1: 100, 1.0: 1000}
@@ -100,45 +99,49 @@ def text(*args, **kwargs) -> str:
 
 def test_a_bigger_model_is_needed_only_when_its_lead_is_clear():
     grows = text(cells(), widths(), differences(best=(-0.1, -0.2)), NAIVE)
-    assert grows.startswith("On grid (horizon 24, 2 seeds), more data needs a bigger **M** (by validation d_model 16 ")
-    assert "with 1,000 the latter's test MSE is 20 % lower (95 % interval -22 to -18))." in grows
+    assert grows.startswith(
+        "On grid, more data needs a bigger forecaster: trained on 1,000 windows, not 100, **M** has 20 % less forecast "
+        "error at width 64 than at 16 (18 to 22 %)."
+    )
+    assert "by validation d_model 16 is best with 100 training windows and d_model 64 with 1,000" in grows
     noise = text(cells(), widths(), differences(best=(-0.1, -0.01)), NAIVE)
-    assert "whether more data needs another width of **M** is within the noise" in noise.split("\n")[0]
+    assert "no difference beyond chance to the best size of **M**: widths 64 and 16 differ by -1.0 %" in noise
     same = text(cells(), widths(many=16), differences(), NAIVE)
-    assert "the best width of **M** does not grow with the data: d_model 16" in same.split("\n")[0]
+    assert same.startswith("On grid, more data makes no difference to the best size of **M**: width 16 is chosen with")
     smaller = text(cells(), widths(few=64, many=16), differences(best=(-0.1, -0.2)), NAIVE)
-    assert "more data needs a smaller **M**" in smaller
+    assert smaller.startswith("On grid, more data needs a smaller forecaster")
     wrong = text(cells(), widths(), differences(best=(0.1, 0.2)), NAIVE)
-    assert "validation misjudges the best width of **M**" in wrong and "20 % higher" in wrong
-    assert headline(grows) == grows.split("\n")[0].replace("*", "")
+    assert "with more data validation picks the wrong size" in wrong and "20 % more forecast error" in wrong
 
 
 def test_the_widest_tried_is_named_as_such_and_its_lead_grows_only_where_the_intervals_do_not_meet():
-    grows = text(cells(), widths(few=64), differences(), NAIVE).split("\n")[0]
-    assert "the widest **M** tried, d_model 64, is the best by validation with 100 training windows already" in grows
-    assert grows.endswith("with 1,000, and its lead over d_model 16 grows with the data.")
-    assert text(cells(), widths(few=64), differences(width=(-0.2, -0.1)), NAIVE).split("\n")[0].endswith("more data.")
-    meet = text(cells(), widths(few=64), differences(width=(-0.1, -0.13)), NAIVE)
-    assert meet.split("\n")[0].endswith("already and with 1,000.")
-
-
-def test_what_pruning_does_is_claimed_by_structure_and_only_when_clear():
-    verdict = text(cells(), widths(64), differences(), NAIVE)
-    assert (
-        "Pruning changes the answer: structured, cut to the small one's size the large model is the better" in verdict
+    grows = text(cells(), widths(few=64), differences(), NAIVE)
+    assert "width 64, the widest, is chosen with 100 windows as with 1,000 (widest against smallest: -20 %" in grows
+    assert "; the lead of d_model 64 over d_model 16 grows with the data." in grows
+    assert "lead of d_model 64 over d_model 16 shrinks with more data." in text(
+        cells(), widths(few=64), differences(width=(-0.2, -0.1)), NAIVE
     )
+    assert "lead" not in text(cells(), widths(few=64), differences(width=(-0.1, -0.13)), NAIVE)
+
+
+def test_what_pruning_does_is_said_by_structure_with_its_interval_and_the_best_row_is_named():
+    verdict = text(cells(), widths(64), differences(), NAIVE)
     assert "structured (10 % of its parameters kept) +1.0 % (within the noise: -1.0 to +3.0) with 100" in verdict
     assert "and 5.0 % lower (95 % interval -7.0 to -3.0) with 1,000;" in verdict
-    worse = text(cells(), widths(64), differences(structured=(0.1, 0.1), unstructured=(0.1, 0.1)), NAIVE)
-    assert "Pruning is no way round: cut to" in worse
-    unclear = text(cells(), widths(64), differences(structured=(0.0, 0.0)), NAIVE)
-    assert "neither clearly better nor clearly worse" in unclear
     assert "**M** 0.250 (seasonal naive 0.500)" in verdict
+    table = cells()
+    better = table[(table["arm"] == "fine-tuned") & (table["structure"] == "structured")]
+    table = pd.concat([table, better.assign(density_asked=0.3, mse=better["mse"] - 0.05)], ignore_index=True)
+    verdict = text(table, widths(64), differences(structured=(0.1, 0.1), unstructured=(0.1, 0.1)), NAIVE)
+    assert "lowest test MSE of the table is 0.205, of d_model 64, structured 0.3, fine-tuned; 1 of 3 pruned" in verdict
+    assert "below the best dense one, d_model 64 with 0.255 (means over the seeds, no claim)." in verdict
+    assert "no way round" not in verdict
 
 
 def test_one_seed_claims_nothing_and_what_failed_is_named():
     verdict = text(cells(seeds=(1,)), widths(64), differences(seeds=1), NAIVE)
-    assert "one seed, no claim" in verdict and "lower" not in verdict and "Pruning changes" not in verdict
+    assert "one seed, no claim" in verdict and "lower" not in verdict.replace("lowest", "")
+    assert "one seed" in verdict.split("\n")[0]
     table = cells()
     table.loc[table["arm"] == "fine-tuned", ["status", "reason", "mse"]] = ["diverged", "loss not finite", np.nan]
     failed = differences(structured=(np.nan, np.nan), unstructured=(np.nan, np.nan))
@@ -146,14 +149,16 @@ def test_one_seed_claims_nothing_and_what_failed_is_named():
     assert "not known, a cell has no result" in verdict
     assert "8 of 28 cells did not finish (**M** 8 diverged)" in verdict
     nothing = table.assign(status="failed", reason="no disk")
-    assert text(nothing, widths(), differences(), NAIVE).startswith("**No cell finished** (no disk)")
+    assert text(nothing, widths(), differences(), NAIVE) == (
+        "On grid, there is no answer: no forecaster finished.\n\nReasons: no disk."
+    )
 
 
-def test_several_models_have_a_clause_and_a_line_each():
+def test_several_models_have_a_line_each():
     models = ("M", "N")
     verdict = text(cells(models=models), widths(64, models=models), differences(models=models), NAIVE)
     first, *rest = verdict.split("\n")
-    assert "widest **M** tried" in first and "widest **N** tried" in first
+    assert "no difference beyond chance to the best size in 2 of 2 cases" in first
     assert [line[:8] for line in rest if line.startswith("-")] == ["- **M**:", "- **N**:"]
 
 

@@ -5,6 +5,7 @@ from itertools import product
 
 import pandas as pd
 import pytest
+from reading import read
 
 from tsprune.errors import UserError
 from tsprune.report.text import headline
@@ -122,35 +123,38 @@ PAIRS = (
 
 def said(frame=None, made=SHRUNK, pairs=PAIRS, naive=NAIVE, seeds=2) -> str:
     frame = cells() if frame is None else frame
-    return plain(words.verdict(frame, updates(made), compared(*pairs, seeds=seeds), naive, COUNTS, PUBLISHED))
+    return plain(words.verdict(frame, updates(made), compared(*pairs, seeds=seeds), naive))
 
 
 @pytest.mark.parametrize(
     ("density", "made", "answer"),
     [
-        (0.1, SHRUNK, "in **none of 4 trainings**: in 4 it runs into its cap on sparsity (0.9)."),
-        (0.4, SHRUNK, "in **none of 4 trainings**: in 4 its updates end while it still shrinks."),
+        (0.1, SHRUNK, "in none of 4 trainings (2 seeds); 4 hit its limit (90 %)."),
+        (0.4, SHRUNK, "in none of 4 trainings (2 seeds); 4 ended still removing."),
         (
             0.4,
             SHRUNK | {"A": ["shrink", "expand"]},
-            "in **2 of 4 trainings**: in 2 its updates end while it still shrinks.",
+            "in 2 of 4 trainings (2 seeds); 2 ended still removing.",
         ),
-        (0.4, {"A": ["stable"], "B": ["stable"]}, "in **all of 4 trainings**."),
+        (0.4, {"A": ["stable"], "B": ["stable"]}, "in all of 4 trainings (2 seeds)."),
     ],
 )
 def test_the_first_sentence_says_what_ended_the_shrinking(density, made, answer):
     frame = cells()
     frame.loc[frame["arm"] == CODE, "density"] = density
-    first = headline(said(frame, made))
-    begin = "On Exchange (horizon 96, 2 seeds), the loss decides where the sparsity of PALS as in its code ends "
-    assert first == (begin + answer).replace("*", "")
+    begin = "On Exchange, PALS, meant to find by itself how many weights training can remove, did so "
+    assert headline(said(frame, made)) == begin + answer
+
+
+def test_the_pace_that_partly_makes_where_it_ends_is_named():
+    text = said()
+    assert "It ran with gamma 1.2, lambda 1.1, an update every 5 steps and a cap on sparsity of 0.9; these set" in text
 
 
 def test_differences_are_claimed_only_where_they_are_clear():
     text = said()
     assert "density 0.1 for **A** (MSE +21 % (+15 to +27))" in text
     assert "**B** (MSE within the noise)" in text
-    assert "beyond the noise the MSE is lower in 0 and higher in 1 of 2" in text
     assert "“no cap” (MSE +8.0 %, density 0.041) differs beyond the noise; the other 1 does not." in text
     assert "never expands" not in text
     close = cells()
@@ -159,15 +163,28 @@ def test_differences_are_claimed_only_where_they_are_clear():
 
 
 def test_the_papers_counts_stand_beside_ours():
-    text = said()
-    assert "1 of 2 by MSE and 0 of 2 by MAE (the paper: 12 of 30 by MSE and 14 of 30 by MAE)" in text
-    assert "81 % fewer parameters and 79 % fewer multiply-adds if zeros were skipped (the paper: 65 % and 63 %)" in text
+    table = tables.paper_counts(COUNTS, PUBLISHED).data
+    assert table["here"].tolist() == ["1 of 2", "0 of 2", "81\u00a0%", "79\u00a0%"]
+    assert table["paper"].tolist() == ["12 of 30", "14 of 30", "65\u00a0%", "63\u00a0%"]
+    with pytest.raises(UserError, match="column 'macs' is missing"):
+        tables.paper_counts({"cells": 1, "better_mse": 1, "better_mae": 1, "parameters": 0.5}, {})
+
+
+def test_counts_set_it_against_dense_each_rival_and_those_of_similar_density():
+    rows, _ = read(tables.counts(cells(), compared(*PAIRS)))
+    assert [cell for cell in rows[0] if cell] == ["better", "worse", "within the noise", "of"]
+    assert rows[1:] == [
+        ["against dense", "0", "1", "1", "2"],
+        ["against gmp 0.1", "0", "1", "1", "2"],
+        ["against static 0.5", "1", "0", "0", "1"],
+        ["against rivals of similar density (within a factor of 1.5)", "0", "1", "1", "2"],
+    ]
 
 
 def test_only_rivals_of_similar_density_are_compared():
     text = said()
-    assert "In 2 comparisons with rivals of similar density (within a factor of 1.5)" in text
-    assert "clearly lower in 0, clearly higher in 1 (gmp 0.1: **A**), and within the noise in 1" in text
+    assert "Beside rivals of similar density (within a factor of 1.5) its MSE is clearly higher than gmp 0.1" in text
+    assert "clearly higher than gmp 0.1 (**A**), within the noise in the rest." in text
     assert "static" not in text
     far = cells()
     far.loc[far["arm"] == CODE, "density"] = 0.25
@@ -177,7 +194,7 @@ def test_only_rivals_of_similar_density_are_compared():
 def test_one_seed_claims_nothing():
     text = said(cells(seeds=(1,)), seeds=1)
     assert "**A** (nothing claimed)" in text and "no difference is claimed" in text
-    assert "beyond the noise the MSE" not in text and "similar density" not in text and "no cap" not in text
+    assert "clearly" not in text and "similar density" not in text and "no cap" not in text
 
 
 def test_costs_naive_level_and_failures_are_told():
@@ -188,10 +205,13 @@ def test_costs_naive_level_and_failures_are_told():
         "With an update every 5 steps, an epoch of it took 1.15 times as long as dense" in text
         and "50 % of dense's multiply-adds" in text
     )
-    assert "**A** and **B** are no better than repeating the last value, even dense." in text
+    assert text.startswith("On Exchange, both forecasters do no better than repeating the last value, even unpruned")
+    assert "- **A** and **B** are no better than repeating the last value, even dense.\n- PALS, meant to find" in text
     assert "1 of 30 cells did not finish" in text
     frame["status"] = frame["status"].where(frame["arm"] != CODE, "failed")
-    assert said(frame).startswith("**No training of PALS as in its code finished**")
+    assert said(frame).startswith(
+        "On Exchange, whether PALS finds by itself how many weights training can remove cannot"
+    )
 
 
 def test_each_decision_has_a_marker_of_its_own():

@@ -1,42 +1,10 @@
-import re
-from html.parser import HTMLParser
-
 import numpy as np
 import pandas as pd
 import pytest
+from reading import read
 
 from tsprune.errors import UserError
-from tsprune.report.tables import naive_table, protocol_table, published_table
 from tsprune.study.pruning_sweep import tables
-
-
-class _Cells(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.rows, self.classes, self.open = [], {}, False
-
-    def handle_starttag(self, tag, attrs):
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-            self.open, self.kind = True, dict(attrs).get("class", "")
-
-    def handle_endtag(self, tag):
-        self.open = self.open and tag not in ("td", "th")
-
-    def handle_data(self, data):
-        if self.open:
-            self.rows[-1][-1] += data
-            self.classes[data] = self.kind
-
-
-def read(styler):
-    """Rows of a table as a reader sees them, and the CSS class of each text."""
-    parser = _Cells()
-    parser.feed(styler.to_html())
-    rows = [[re.sub(r"\s+", " ", cell).strip() for cell in row] for row in parser.rows]
-    return rows, parser.classes
 
 
 def test_sweep_table_has_mse_and_mae_per_density_and_the_naive_forecasts_beneath(make_cells, make_naive):
@@ -88,7 +56,7 @@ def test_limits_table_shows_the_share_removed(make_limits):
     rows, _ = read(table)
     assert rows[1][1:4] == ["+0 %", "+5 %", "+10 %"]
     assert rows[2] == ["A", *(["49 %"] * 3), *(["54 % (49–59 %)"] * 3)]
-    assert rows[3] == ["B", *(["none"] * 3), *(["not run"] * 3)]
+    assert rows[3] == ["B", *(["no result"] * 3), *(["not run"] * 3)]
     assert "each layer cut alike" in rows[0][1]
     assert "mean of 2 seeds" in table.caption
 
@@ -99,50 +67,19 @@ def test_limits_table_by_horizon(make_limits):
     assert rows[-2:] == [["A", "96", *(["20 %"] * 3)], ["720", *(["36 %"] * 3)]]
 
 
-def test_published_table_puts_the_protocols_beside_the_numbers():
-    published = pd.DataFrame(
-        [
-            {
-                "model": "Autoformer",
-                "dataset": "ETTh1",
-                "pred_len": pred_len,
-                "mse_published": 0.449,
-                "mae_published": 0.459,
-                "source": "Table 1",
-                "mse_here": here,
-                "mae_here": here,
-                "difference": here - 0.449,
-                "protocol": "there: <drop_last>",
-            }
-            for pred_len, here in ((96, 0.462), (192, np.nan))
-        ]
-    )
-    styler = published_table(published)
-    rows, _ = read(styler)
-    assert rows[1] == [
-        "Autoformer", "ETTh1", "96", "0.449", "0.462", "+0.013", "0.459", "0.462", "Table 1", "there: <drop_last>",
-    ]  # fmt: skip
-    assert rows[2][4:6] == ["not run", "not run"]
-    assert "<drop_last>" not in styler.to_html()
-
-
-def test_naive_table(make_naive):
-    rows, _ = read(naive_table(make_naive()))
-    assert rows[1] == ["repeat last value", "ETTh1", "96", "1.300", "0.650"]
-
-
-def test_protocol_table_writes_values_for_people():
-    rows, _ = read(protocol_table({"look-back": 96, "seeds": [1, 2], "drop_last": False, "rate": 5e-4}))
-    assert rows[-4:] == [["look-back", "96"], ["seeds", "1, 2"], ["drop_last", "no"], ["rate", "0.0005"]]
-
-
 def test_missing_columns_and_empty_tables_are_named(make_cells, make_naive, make_limits):
     with pytest.raises(UserError, match="'cells': column 'mae'"):
         tables.sweep(make_cells().drop(columns="mae"), make_naive())
     with pytest.raises(UserError, match="'limits': column 'tolerance'"):
         tables.limits(make_limits({("A", "layer"): 0.5}).drop(columns="tolerance"))
-    for function in (published_table, naive_table):
-        with pytest.raises(UserError, match=r"column '.*' is missing"):
-            function(pd.DataFrame())
-    with pytest.raises(UserError, match="'protocol' has no rows"):
-        protocol_table({})
+
+
+def test_counts_of_models_that_keep_their_accuracy_with_every_seed(make_limits):
+    limits = make_limits({("A", "layer"): 0.512, ("B", "layer"): (0.512, 0.8), ("C", "layer"): 1.0})
+    table = tables.counts(limits, [1.0, 0.8, 0.512])
+    rows, _ = read(table)
+    assert [cell for cell in rows[0] if cell] == ["0.8", "0.51"]
+    assert rows[1] == ["layer (each layer cut alike)", "2 of 3", "1 of 3"]
+    assert table.caption == "How many models keep the MSE within 5\u00a0% of dense down to each density."
+    with pytest.raises(UserError, match="no rows"):
+        tables.counts(make_limits({("A", "layer"): 0.5}, tolerances=(0.1,)), [0.5])

@@ -60,3 +60,20 @@ DIFFERENCES = (
     *("model", "pred_len", "windows_train", "question", "ours", "others", "share_ours", "share_others"),
     *("relative", "low", "high", "clear", "seeds"),
 )
+
+QUESTIONS = {
+    "width": "widest against smallest",
+    "best": "chosen with all the data against chosen with the least",
+    "structured": "widest narrowed to the smallest one's size, against it",
+    "unstructured": "widest masked to the smallest one's size, against it",
+}
+"""What ``differences`` compare, with the words for it."""
+
+
+def size_text(arm: str, width: int, structure: str | float, density: float, texts: dict[float, str]) -> str:
+    """A size for people; ``texts`` has the text of each density."""
+    if arm == "dense":
+        return f"d_model {width}"
+    if arm == "dense longer":
+        return f"d_model {width}, trained as long"
+    return f"d_model {width}, {structure} {texts[density]}, {'as cut' if arm == 'pruned' else arm}"

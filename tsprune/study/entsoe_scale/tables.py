@@ -1,14 +1,16 @@
-"""Tables of study 04."""
+"""Tables of study 04: every size, every comparison and how they came out, errors by column."""
 
 from collections.abc import Hashable
 
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from tsprune.errors import UserError, unknown
 from tsprune.report.frames import need
+from tsprune.report.outcomes import counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
 from tsprune.report.text import density_labels, interval, interval_words, spread_text
-from tsprune.study.entsoe_scale.result import CELLS, DIFFERENCES, UNKNOWN_UNIT, need_countries
+from tsprune.study.entsoe_scale.result import CELLS, DIFFERENCES, QUESTIONS, UNKNOWN_UNIT, need_countries, size_text
 
 
 def scale(cells: pd.DataFrame) -> Styler:
@@ -23,7 +25,7 @@ def scale(cells: pd.DataFrame) -> Styler:
     rows = {}
     for (model, pred_len), group in ranked.groupby(["model", "pred_len"], sort=False):
         for size, own in group.groupby(["arm", "width", "structure", "density_asked"], sort=False, dropna=False):
-            label = (model, f"{pred_len}", _size_words(*size, texts))
+            label = (model, f"{pred_len}", size_text(*size, texts))
             left = own["parameters_left"].mean()
             rows[label] = {"parameters": "not known" if pd.isna(left) else f"{left:,.0f}"}
             for windows, cell in own.groupby("windows_train"):
@@ -51,6 +53,21 @@ def differences(differences: pd.DataFrame) -> Styler:
     return styled(table, caption).set_td_classes(classes)
 
 
+def counts(differences: pd.DataFrame) -> Styler:
+    """How often each question came out how, over models, horizons and shares of the data. Raises UserError for an
+    empty table, a missing column, an unknown question."""
+    need(differences, "differences", DIFFERENCES)
+    groups = {}
+    for question, rows in differences.groupby("question", sort=False):
+        if question not in QUESTIONS:
+            raise UserError(unknown("question", question, QUESTIONS))
+        groups[QUESTIONS[question]] = rows
+    caption = (
+        f"Comparisons of test MSE over models and amounts of data (better: the first). {interval_words(differences)}"
+    )
+    return counts_table(groups, caption)
+
+
 def countries(countries: pd.DataFrame, unit: str | None) -> Styler:
     """Mean absolute error per column in the data's units and as percent of the mean load, by forecaster."""
     need_countries(countries)
@@ -72,11 +89,3 @@ def countries(countries: pd.DataFrame, unit: str | None) -> Styler:
 def _units(value: float) -> str:
     """Three significant digits or whole units, with thousands separated."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
-
-
-def _size_words(arm: str, width: int, structure: str | float, density: float, texts: dict[float, str]) -> str:
-    if arm == "dense":
-        return f"d_model {width}"
-    if arm == "dense longer":
-        return f"d_model {width}, trained as long"
-    return f"d_model {width}, {structure} {texts[density]}, {'as cut' if arm == 'pruned' else arm}"

@@ -1,77 +1,185 @@
-"""Tables and verdict of study 04; the frames are those of :mod:`tsprune.report.entsoe_scale`."""
+"""The answer of study 04 in words: a first sentence to repeat, then the details."""
 
 import pandas as pd
 
 from tsprune.report.frames import finished, need
-from tsprune.report.text import NBSP, amount, ends, error_text, interval_words, left_out, listed, percent, signed, where
-from tsprune.study.entsoe_scale.figures import LINES
-from tsprune.study.entsoe_scale.result import CELLS, DIFFERENCES, seasonal
+from tsprune.report.text import (
+    NBSP,
+    amount,
+    density_labels,
+    ends,
+    error_text,
+    interval_words,
+    left_out,
+    listed,
+    on_data,
+    percent,
+    signed,
+    span,
+    where,
+)
+from tsprune.study.base.words import idle, no_better, standing
+from tsprune.study.entsoe_scale.result import CELLS, DIFFERENCES, STRUCTURES, seasonal, size_text
+
+SEASON = "repeating the value one season before"
+
+_CASE = ["model", "pred_len"]
+
+_SIZE = ["arm", "width", "structure", "density_asked"]
 
 
 def verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame, naive: pd.DataFrame) -> str:
     """The answer as Markdown: whether the best width grows with the data, then what pruning does to it.
 
     ``widths`` has the best width by validation per model, horizon and share of the data; a clause claims a difference
-    only where ``clear`` is true in ``differences``, and gives percent and interval either way. Raises UserError for an
-    empty table or a missing column.
+    only where ``clear`` is true in ``differences``, and gives percent and interval either way. That no model beats the
+    seasonal naive forecast, or that more data changes nothing, stands first. Raises UserError for an empty table or a
+    missing column.
     """
     need(cells, "cells", CELLS)
     done = finished(cells)
+    data = on_data(cells["dataset"])
     if done.empty:
         reasons = listed([str(reason) for reason in cells["reason"].dropna().unique()[:3]])
-        return f"**No cell finished** ({reasons}). There is no answer to read from this run."
+        return f"{data}, there is no answer: no forecaster finished.\n\nReasons: {reasons or 'not given'}."
     need(differences, "differences", DIFFERENCES)
     need(widths, "widths", ["model", "pred_len", "windows_train", "width", "mse"])
-    several, widest = cells["pred_len"].nunique() > 1, cells["width"].max()
-    answers, details = [], []
-    for (model, pred_len), rows in differences.groupby(["model", "pred_len"], sort=False):
-        name = f"**{model}** (horizon {pred_len})" if several else f"**{model}**"
-        best = widths[(widths["model"] == model) & (widths["pred_len"] == pred_len)].set_index("windows_train")["width"]
-        answers.append(_width_answer(name, best, widest, rows))
-        details.append((name, _width_words(rows), _pruned_words(rows)))
-    first = f"{where(cells)}, {'; '.join(answers)}."
-    if len(details) == 1:
-        body = "\n\n".join(details[0][1:])
+    best = done.groupby([*_CASE, "windows_train", *_SIZE], sort=False, dropna=False)["mse"].mean()
+    best = best.groupby(level=_CASE, sort=False).min()
+    fallen = no_better(best, seasonal(naive))
+    if len(fallen) == len(best):
+        first = idle(best.index.unique(0), SEASON, cells)
     else:
-        body = "\n".join(f"- {name}: {width} {pruned}" for name, width, pruned in details)
-    return f"{first}\n\n{body}\n\n{_standing(widths, cells, naive)} {interval_words(differences)}"
+        first = _answer(widths, differences, cells["width"].max())
+    lines, texts = [], density_labels(cells["density_asked"])
+    for (model, pred_len), rows in differences.groupby(_CASE, sort=False):
+        name = f"**{model}**" + (f" (horizon {pred_len})" if cells["pred_len"].nunique() > 1 else "")
+        own = done[(done["model"] == model) & (done["pred_len"] == pred_len)]
+        told = (_chosen_words(_chosen(widths, model, pred_len), rows), _width_words(rows), _pruned_words(rows))
+        full = own[own["windows_train"] == rows["windows_train"].max()]
+        lines.append(" ".join(text for text in (f"- {name}:", *told, _best_row(full, texts)) if text))
+    last = (
+        standing(fallen, SEASON, cells),
+        _levels(widths, cells, naive),
+        interval_words(differences),
+        left_out(cells),
+    )
+    body = "\n".join(lines)
+    return f"{data}, {first}.\n\n{where(cells)}:\n\n{body}\n\n{' '.join(text for text in last if text)}"
 
 
-def _width_answer(name: str, best: pd.Series, widest: int, rows: pd.DataFrame) -> str:
-    """Does the best width grow with the data? Widths chosen by validation, claimed when the test errors say so."""
-    if len(best) < 2:
-        return f"{name} cannot be judged: the dense models finished for fewer than two shares of the data"
-    few, many = best.index.min(), best.index.max()
-    chosen = f"(by validation d_model {best[few]} with {few:,} training windows and d_model {best[many]} with {many:,}"
-    if best[few] == best[many] == widest:
-        return (
-            f"the widest {name} tried, d_model {widest}, is the best by validation with {few:,} training windows "
-            f"already and with {many:,}{_lead(rows, few, many)}"
+def _chosen(widths: pd.DataFrame, model: str, pred_len: int) -> pd.Series:
+    """Width of lowest validation MSE by number of training windows."""
+    own = widths[(widths["model"] == model) & (widths["pred_len"] == pred_len)]
+    return own.set_index("windows_train")["width"].sort_index()
+
+
+def _answer(widths: pd.DataFrame, differences: pd.DataFrame, widest: int) -> str:
+    """The first sentence, from the data on: does the best width grow with the data?"""
+    groups = list(differences.groupby(_CASE, sort=False))
+    chosen = [_chosen(widths, *case) for case, _ in groups]
+    kinds = pd.Series([_kind(own, rows) for own, (_, rows) in zip(chosen, groups, strict=True)])
+    if len(groups) == 1:
+        ((model, _), rows) = groups[0]
+        return _one_case(f"**{model}**", kinds[0], chosen[0], rows, widest)
+    count = len(kinds)
+    settled, clear = kinds.isin(_SETTLED), kinds.isin(_CLEAR)
+    rows = [_row(rows, "best", own.index.max()) for own, (_, rows) in zip(chosen, groups, strict=True)]
+    if not settled.any() and not clear.any():
+        return f"whether more data needs a bigger forecaster cannot be said in any of {count} cases"
+    if settled.sum() >= clear.sum():
+        first, told = (
+            f"more data makes no difference beyond chance to the best size in {settled.sum()} of {count} cases",
+            clear,
         )
-    if best[few] == best[many]:
+    else:
+        main = kinds[clear].value_counts().idxmax()
+        first, told = f"{_CLEAR[main]} in {(kinds == main).sum()} of {count} cases", kinds == main
+    if not told.any():
+        seeds = int(differences["seeds"].max())
+        return f"{first} (sizes chosen by validation, {seeds} seed{'s' if seeds > 1 else ''})"
+    most = max((i for i in kinds.index if told[i]), key=lambda i: abs(rows[i]["relative"]))
+    return f"{first}; furthest **{groups[most][0][0]}**: {_gap(rows[most])}"
+
+
+_CLEAR = {
+    "bigger": "more data needs a bigger forecaster",
+    "smaller": "more data needs a smaller forecaster",
+    "misjudged": "with more data validation picks the wrong size",
+}
+"""Kinds of answer whose test errors are clear, with the words for them."""
+
+_SETTLED = ("same", "noise")
+
+
+def _kind(chosen: pd.Series, rows: pd.DataFrame) -> str:
+    """Widths are chosen by validation; what changes with the data is claimed when the test errors say so."""
+    if len(chosen) < 2:
+        return "unknown"
+    few, many = chosen.iloc[0], chosen.iloc[-1]
+    if few == many:
+        return "same"
+    row = _row(rows, "best", chosen.index.max())
+    if row is None or pd.isna(row["relative"]):
+        return "unknown"
+    if not row["clear"]:
+        return "noise" if row["seeds"] > 1 else "one seed"
+    return "misjudged" if row["relative"] > 0 else "bigger" if many > few else "smaller"
+
+
+def _one_case(name: str, kind: str, chosen: pd.Series, rows: pd.DataFrame, widest: int) -> str:
+    """The answer for one model and horizon."""
+    if kind == "unknown":
+        return f"whether more data needs a bigger {name} cannot be said: too few amounts of data have a result"
+    if kind == "one seed":
+        return f"whether more data needs a bigger {name} is not claimed: one seed was run"
+    few, many = chosen.index.min(), chosen.index.max()
+    if kind == "same":
+        row = _row(rows, "width", many)
+        known = row is not None and pd.notna(row["relative"])
+        seeds = "" if not known or row["seeds"] > 1 else ", one seed"
+        against = f" (widest against smallest: {signed(row['relative'])}, {ends(row)}{NBSP}%{seeds})" if known else ""
+        which = f"{chosen.iloc[0]}{', the widest,' if chosen.iloc[0] == widest else ''}"
         return (
-            f"the best width of {name} does not grow with the data: d_model {best[few]} by validation with {few:,} "
-            f"training windows and with {many:,}"
+            f"more data makes no difference to the best size of {name}: width {which} is chosen with {few:,} windows "
+            f"as with {many:,}{against}"
         )
     row = _row(rows, "best", many)
-    if row is None or not row["clear"]:
-        return f"whether more data needs another width of {name} is within the noise {chosen})"
-    with_all = f"; with {many:,} the latter's test MSE is {_change(row)})"
-    if row["relative"] > 0:
-        return f"validation misjudges the best width of {name} {chosen}{with_all}"
-    wanted = "a bigger" if best[many] > best[few] else "a smaller"
-    return f"more data needs {wanted} {name} {chosen}{with_all}"
+    if kind == "noise":
+        return (
+            f"more data makes no difference beyond chance to the best size of {name}: widths {chosen[many]} and "
+            f"{chosen[few]} differ by {signed(row['relative'])} of forecast error ({ends(row)}{NBSP}%)"
+        )
+    return f"{_CLEAR[kind]}: trained on {many:,} windows, not {few:,}, {name} has {_gap(row)}"
+
+
+def _gap(row: dict) -> str:
+    """A clear difference between two widths in plain words; ``ours`` is the one chosen with all the data."""
+    ours, others = (row[side].removeprefix("d_model ") for side in ("ours", "others"))
+    less = "less" if row["relative"] < 0 else "more"
+    return f"{amount(row['relative'])} {less} forecast error at width {ours} than at {others} ({span(row)})"
+
+
+def _chosen_words(chosen: pd.Series, rows: pd.DataFrame) -> str:
+    """Which width validation chooses, with the least and with all the data, and what the lead of the widest does."""
+    if len(chosen) < 2:
+        return ""
+    few, many = chosen.index.min(), chosen.index.max()
+    return (
+        f"by validation d_model {chosen[few]} is best with {few:,} training windows and d_model {chosen[many]} with "
+        f"{many:,}{_lead(rows, few, many)}."
+    )
 
 
 def _lead(rows: pd.DataFrame, few: int, many: int) -> str:
     """Whether the widest one's lead over the smallest depends on the data: claimed when the intervals do not meet."""
     first, last = (_row(rows, "width", n) for n in (few, many))
-    if not (last["clear"] and last["relative"] < 0):
+    if first is None or last is None or not (last["clear"] and last["relative"] < 0 and first["seeds"] > 1):
         return ""
     if last["high"] < first["low"]:
-        return f", and its lead over {last['others']} grows with the data"
+        return f"; the lead of {last['ours']} over {last['others']} grows with the data"
     if last["low"] > first["high"]:
-        return f", and its lead over {last['others']} shrinks with more data"
+        return f"; the lead of {last['ours']} over {last['others']} shrinks with more data"
     return ""
 
 
@@ -86,43 +194,48 @@ def _width_words(rows: pd.DataFrame) -> str:
 def _pruned_words(rows: pd.DataFrame) -> str:
     """What pruning the widest model to the smallest one's size comes to, a clause per structure."""
     few, many = rows["windows_train"].min(), rows["windows_train"].max()
-    clauses, better, worse = [], [], []
-    structures = [structure for structure in LINES if structure in set(rows["question"])]
-    for structure in structures:
+    clauses = []
+    for structure in (name for name in STRUCTURES if name in set(rows["question"])):
         found = [(n, _row(rows, structure, n)) for n in (few, many)]
         last = found[-1][1]
         kept = "" if pd.isna(last["share_ours"]) else f" ({percent(last['share_ours'])} of its parameters kept)"
         clauses.append(f"{structure}{kept} {listed([f'{_change(row)} with {n:,}' for n, row in found])}")
-        if last["clear"]:
-            (better if last["relative"] < 0 else worse).append(structure)
-    if better:
-        how = "" if len(better) == len(structures) else f"{listed(better)}, "
-        answer = (
-            f"Pruning changes the answer: {how}cut to the small one's size the large model is the better of the two"
-        )
-    elif worse:
-        how = "" if len(worse) == len(structures) else f"{listed(worse)}, "
-        answer = f"Pruning is no way round: {how}cut to the small one's size the large model is the worse of the two"
-    else:
-        answer = "Cut to the small one's size, the large model is neither clearly better nor clearly worse"
     small = percent(rows["share_others"].iloc[0])
     return (
-        f"{answer}. Pruned and fine-tuned, against the small dense model ({small} of the parameters) trained as long, "
-        f"its test MSE is: {'; '.join(clauses)} training windows."
+        f"Pruned to the size of the small dense model ({small} of the parameters) and fine-tuned, its test MSE against "
+        f"that one, trained as long, is: {'; '.join(clauses)} training windows."
     )
 
 
-def _standing(widths: pd.DataFrame, cells: pd.DataFrame, naive: pd.DataFrame) -> str:
-    """What the best dense models are worth beside the seasonal naive forecast, and what is missing."""
-    several = cells["pred_len"].nunique() > 1
+def _best_row(full: pd.DataFrame, texts: dict[float, str]) -> str:
+    """The best row of the table with all the data, and how many pruned sizes lie below the best dense one."""
+    if full.empty:
+        return ""
+    means = full.groupby(_SIZE, sort=False, dropna=False)["mse"].mean()
+    arms = means.index.get_level_values("arm")
+    text = (
+        f"With all the data the lowest test MSE of the table is {error_text(means.min())}, of "
+        f"{size_text(*means.idxmin(), texts)}"
+    )
+    dense, pruned = means[arms.isin(["dense", "dense longer"])], means[arms == "fine-tuned"]
+    if dense.empty or pruned.empty:
+        return f"{text} (mean over the seeds, no claim)."
+    below = int((pruned < dense.min()).sum())
+    return (
+        f"{text}; {below} of {len(pruned)} pruned and fine-tuned sizes lie below the best dense one, "
+        f"{size_text(*dense.idxmin(), texts)} with {error_text(dense.min())} (means over the seeds, no claim)."
+    )
+
+
+def _levels(widths: pd.DataFrame, cells: pd.DataFrame, naive: pd.DataFrame) -> str:
+    """What the dense models that validation chooses are worth beside the seasonal naive forecast."""
     parts = []
     for pred_len, rows in widths.groupby("pred_len", sort=False):
         last = rows.sort_values("windows_train").groupby("model", sort=False).tail(1)
         found = [f"**{row['model']}** {error_text(row['mse'])}" for row in last.to_dict("records")]
-        level = error_text(seasonal(naive)[pred_len])
-        parts.append((f"at horizon {pred_len} " if several else "") + f"{listed(found)} (seasonal naive {level})")
-    text = f"Test MSE at the width that validation chooses with all the data: {'; '.join(parts)}."
-    return f"{text} {left_out(cells)}".strip()
+        at = f"at horizon {pred_len} " if cells["pred_len"].nunique() > 1 else ""
+        parts.append(f"{at}{listed(found)} (seasonal naive {error_text(seasonal(naive)[pred_len])})")
+    return f"Test MSE at the width that validation chooses with all the data: {'; '.join(parts)}."
 
 
 def _row(rows: pd.DataFrame, question: str, windows: int) -> dict | None:

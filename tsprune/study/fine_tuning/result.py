@@ -60,3 +60,17 @@ COMPARISONS = (
     *("model", "pred_len", "structure", "density_asked", "arm", "against"),
     *("relative", "low", "high", "clear", "seeds"),
 )
+
+
+def sparsest(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Fine-tuned against dense trained as long, of the first structure in reading order, at its lowest density.
+
+    Raises UserError for an empty table, a missing column, and where no model was fine-tuned.
+    """
+    need(comparisons, "comparisons", COMPARISONS)
+    pairs = comparisons[(comparisons["arm"] == "fine-tuned") & (comparisons["against"] == "dense longer")]
+    structure = next((name for name in STRUCTURES if name in set(pairs["structure"])), None)
+    own = pairs[pairs["structure"] == structure]
+    if own.empty:
+        raise UserError("table 'comparisons' has no row of fine-tuned against dense longer")
+    return own[own["density_asked"] == own["density_asked"].min()]

@@ -1,10 +1,11 @@
-"""Tables of study 02."""
+"""Tables of study 02: every arm, every comparison, and how the comparisons came out."""
 
 import pandas as pd
 from pandas.io.formats.style import Styler
 
 from tsprune.errors import UserError
 from tsprune.report.frames import need
+from tsprune.report.outcomes import counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
 from tsprune.report.text import density_labels, interval_words, number, spread_text
 from tsprune.study.fine_tuning.result import CELLS, COMPARISONS, STRUCTURES
@@ -49,6 +50,19 @@ def comparisons(comparisons: pd.DataFrame) -> Styler:
         f"{interval_words(comparisons)} In italics: within the noise, no claim."
     )
     return styled(table, caption).set_td_classes(classes)
+
+
+def counts(comparisons: pd.DataFrame) -> Styler:
+    """How often each pair of arms came out how, over models and horizons, by structure and density."""
+    need(comparisons, "comparisons", COMPARISONS)
+    texts = density_labels(comparisons["density_asked"])
+    keys = ["structure", "density_asked", "arm", "against"]
+    groups = {
+        f"{arm} against {against}, {STRUCTURES[structure]} {texts[density]}": group
+        for (structure, density, arm, against), group in _ordered(comparisons).groupby(keys, sort=False)
+    }
+    caption = f"Comparisons of test MSE over models and horizons, by what may be claimed. {interval_words(comparisons)}"
+    return counts_table(groups, caption)
 
 
 def _cell(row: dict) -> str:

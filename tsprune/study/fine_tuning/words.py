@@ -1,49 +1,125 @@
-"""Tables and verdict of study 02; the frames are those of :mod:`tsprune.report.fine_tuning`."""
+"""The answer of study 02 in words: a first sentence to repeat, then the details."""
 
 import pandas as pd
 
-from tsprune.report.frames import need
-from tsprune.report.text import NBSP, density_text, ends, interval, interval_words, left_out, listed, signed, where
-from tsprune.study.fine_tuning.result import COMPARISONS, drawable
+from tsprune.report.frames import need, repeat_last
+from tsprune.report.outcomes import BETTER, LOST, NOISE, ONE_SEED, WORSE, furthest, outcomes
+from tsprune.report.text import (
+    NBSP,
+    amount,
+    density_text,
+    ends,
+    interval,
+    interval_words,
+    left_out,
+    listed,
+    number,
+    on_data,
+    percent,
+    signed,
+    span,
+    where,
+)
+from tsprune.study.base.words import LAST_VALUE, idle, no_better, standing
+from tsprune.study.fine_tuning.result import COMPARISONS, drawable, sparsest
 
-NOISE = "within the noise"
+_CASE = ["model", "pred_len"]
 
 
-def verdict(cells: pd.DataFrame, comparisons: pd.DataFrame) -> str:
+def verdict(cells: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) -> str:
     """What training on brings back, as Markdown; every claim is one whose interval is clear of zero.
 
     The measure is the dense model trained as long: a pruned model that only beats the shorter-trained dense one has
-    gained from training, not from pruning. The sparsest density is spoken of; with one seed nothing is claimed.
+    gained from training, not from pruning. The sparsest density is spoken of; with one seed nothing is claimed. That
+    no dense model beats repeating the last value, or that pruning makes no difference, stands first.
+
+    Raises UserError for an empty table, a missing column or repeat-last row, and where no pruned cell finished.
     """
     done = drawable(cells)
     need(comparisons, "comparisons", COMPARISONS)
-    seeds = done["seed"].nunique()
-    if seeds < 2:
-        return (
-            f"{where(cells)} nothing is claimed: with one seed the spread over seeds is unknown, the numbers stand "
-            "below."
-        )
-    lowest = comparisons.loc[comparisons["structure"] == "unstructured", "density_asked"].min()
-    at = comparisons[comparisons["density_asked"].eq(lowest) | (comparisons["structure"] == "2:4")]
-    first = (
-        f"{where(cells)}, training on takes the MSE of models cut to density {density_text(lowest)}, against the dense "
-        f"model trained as long, for {_recovery(at[at['structure'] == 'unstructured'])} (in brackets the 95{NBSP}% "
-        "interval)."
+    first = f"{on_data(cells['dataset'])}, {_answer(done, comparisons, naive)}."
+    if done["seed"].nunique() < 2:
+        details = [f"{where(cells)}: with one seed the spread over seeds is unknown.", left_out(cells)]
+        return f"{first}\n\n" + " ".join(sentence for sentence in details if sentence)
+    single = comparisons[comparisons["structure"] == "unstructured"]
+    details = (
+        standing(no_better(_best_dense(done), repeat_last(naive)), LAST_VALUE, done),
+        f"{where(cells)}, training on takes the MSE against the dense model trained as long, "
+        f"{_recoveries(comparisons)} (in brackets the 95{NBSP}% interval).",
+        _pairs(single, "iterative", "Pruning step by step instead of at once"),
+        _pairs(single, "rewound", "Starting over from the initial weights under the same mask"),
+        interval_words(comparisons),
+        left_out(cells),
     )
-    others = [
-        f"{intro}: {_recovery(at[at['structure'] == structure])}"
-        for structure, intro in (
-            ("structured", f"for models narrowed to {density_text(lowest)} of the parameters"),
-            ("2:4", "with 2:4 masks"),
+    return f"{first}\n\n" + " ".join(sentence for sentence in details if sentence)
+
+
+def _recoveries(comparisons: pd.DataFrame) -> str:
+    """:func:`_recovery` of each structure at its lowest density."""
+    parts = []
+    for structure, words in _PRUNED.items():
+        rows = _lowest(comparisons[comparisons["structure"] == structure])
+        if len(rows):
+            parts.append(f"{words.format(density_text(rows['density_asked'].iloc[0]))}, {_recovery(rows)}")
+    return "; ".join(parts)
+
+
+_PRUNED = {
+    "unstructured": "cut to density {}",
+    "structured": "narrowed to {} of the parameters",
+    "2:4": "with 2:4 masks",
+}
+
+
+def _lowest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those at the lowest density."""
+    return rows[rows["density_asked"] == rows["density_asked"].min()]
+
+
+def _answer(done: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) -> str:
+    """The first sentence, from the data on: fine-tuned against dense trained as long, at the sparsest density."""
+    best = _best_dense(done)
+    if len(best) and len(no_better(best, repeat_last(naive))) == len(best):
+        return idle(done["model"], LAST_VALUE, done)
+    rows = sparsest(comparisons)
+    found = outcomes(rows)
+    if found.eq(LOST).all():
+        return "no pruned forecaster and the unpruned one trained as long both finished, so there is no answer"
+    unit = "parameters" if rows["structure"].iloc[0] == "structured" else "weights"
+    gone = f"{percent(1 - rows['density_asked'].iloc[0])} of {unit}"
+    known, found = rows[~found.isin([LOST, ONE_SEED])], found[~found.isin([LOST, ONE_SEED])]
+    if known.empty:
+        return f"nothing is claimed about forecasters with {gone} removed and trained on: only one seed finished"
+    clear = known[found != NOISE]
+    most = furthest(clear) if len(clear) else None
+    told = "" if most is None else f"furthest **{most['model']}**, {signed(most['relative'])} ({ends(most)}{NBSP}%)"
+    if 2 * len(clear) <= len(known):
+        cases = (
+            f"for **{known['model'].iloc[0]}**"
+            if len(known) == 1
+            else f"in {len(known) - len(clear)} of {len(known)} cases"
         )
-        if (at["structure"] == structure).any()
-    ]
-    sentences = [f"The same {'. And '.join(others)}."] if others else []
-    own = at[at["structure"] == "unstructured"]
-    sentences.append(_pairs(own, "iterative", f"Pruning step by step instead of at once (density {lowest:.2g})"))
-    sentences.append(_pairs(own, "rewound", "Starting over from the initial weights under the same mask"))
-    sentences += [interval_words(comparisons), left_out(cells)]
-    return f"{first}\n\n" + " ".join(sentence for sentence in sentences if sentence)
+        reach = (
+            f" ({number(known['low'].min())} to {number(known['high'].max())}{NBSP}%)" if most is None else f"; {told}"
+        )
+        return f"removing {gone} before training on makes no difference to forecast error beyond chance {cases}{reach}"
+    begin = f"with {gone} removed and training continued,"
+    sides = {"above": int((found == WORSE).sum()), "below": int((found == BETTER).sum())}
+    side, other = sorted(sides, key=sides.get, reverse=True)
+    if len(known) == 1:
+        return (
+            f"{begin} **{most['model']}** ends {amount(most['relative'])} {side} the forecast error of the unpruned "
+            f"model trained as long ({span(most)})"
+        )
+    rest = f" ({other} in {sides[other]})" if sides[other] else ""
+    cases = f"in {sides[side]} of {len(known)} cases{rest}"
+    return f"{begin} forecast error ends {side} the unpruned model's {cases}, {told}"
+
+
+def _best_dense(done: pd.DataFrame) -> pd.Series:
+    """MSE of each model and horizon, dense, trained as long as is best for it."""
+    dense = done[done["arm"].isin(["dense", "dense longer"])]
+    return dense.groupby([*_CASE, "arm"], sort=False)["mse"].mean().groupby(level=_CASE, sort=False).min()
 
 
 def _recovery(rows: pd.DataFrame) -> str:
@@ -75,9 +151,11 @@ def _amount(rows: pd.DataFrame, with_interval: bool) -> str:
 def _pairs(rows: pd.DataFrame, arm: str, what: str) -> str:
     """For which models ``arm`` is clearly better or worse than training on after pruning at once."""
     rows = rows[(rows["arm"] == arm) & (rows["against"] == "fine-tuned") & (rows["seeds"] > 1)]
+    rows = _lowest(rows[rows["relative"].notna()])
     if rows.empty:
         return ""
-    lower, higher, same = [], [], []
+    what += f" (density {density_text(rows['density_asked'].min())})"
+    lower, higher, same, mixed = [], [], [], []
     for model, group in rows.groupby("model", sort=False):
         clear = group[group["clear"]]
         if clear.empty:
@@ -87,7 +165,7 @@ def _pairs(rows: pd.DataFrame, arm: str, what: str) -> str:
         elif (clear["relative"] > 0).all():
             higher.append(f"**{model}** ({_gain(group)})")
         else:
-            same.append(f"**{model}** (better at one horizon, worse at another)")
+            mixed.append(f"**{model}**")
     parts = []
     if lower:
         parts.append(f"lowers the MSE of {listed(lower)}")
@@ -95,6 +173,8 @@ def _pairs(rows: pd.DataFrame, arm: str, what: str) -> str:
         parts.append(f"raises {'that' if lower else 'the MSE'} of {listed(higher)}")
     if same:
         parts.append(f"makes no difference beyond the noise for {listed(same)}")
+    if mixed:
+        parts.append(f"is better at one horizon and worse at another for {listed(mixed)}")
     return f"{what} {'; it '.join(parts)}."
 
 

@@ -1,9 +1,11 @@
 """Study 05's tables: their columns and vocabulary, for the cells that fill them and for all that reads them."""
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
 
+from tsprune.report.frames import finished
 from tsprune.report.text import density_text
 from tsprune.study.base.result import StudyResult
 
@@ -56,6 +58,23 @@ COMPARISONS = ["model", "pred_len", "arm", "against", "relative", "low", "high",
 CASE = ["model", "pred_len"]
 
 COSTS = ["macs_share", "training_macs_share", "time_share"]
+
+
+SIMILAR = 1.5
+"""A rival is compared at similar density: within this factor."""
+
+
+def rivals_alike(cells: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Those of ``comparisons`` that set PALS as in its code against a rival of similar density (SIMILAR)."""
+    density = finished(cells).groupby([*CASE, "arm"])["density"].mean()
+    rivals = set(cells.loc[cells["group"] == "rival", "arm"])
+    pairs = comparisons[(comparisons["arm"] == CODE) & comparisons["against"].isin(rivals)]
+    near = []
+    for row in pairs.to_dict("records"):
+        case = row["model"], row["pred_len"]
+        ratio = density.get((*case, CODE), math.nan) / density.get((*case, row["against"]), math.nan)
+        near.append(1 / SIMILAR <= ratio <= SIMILAR)
+    return pairs[pd.Series(near, index=pairs.index, dtype=bool)]
 
 
 def density_reached(done: pd.DataFrame) -> str:

@@ -1,12 +1,23 @@
-"""Tables of study 05; the tables they read are described in :mod:`tsprune.report.sparse_training`."""
+"""Tables of study 05; the frames they read are described in :mod:`tsprune.study.pals.result`."""
 
 import pandas as pd
 from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import finished, need
+from tsprune.report.outcomes import counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
 from tsprune.report.text import interval, interval_words, percent, spread_text
-from tsprune.study.pals.result import CASE, CELLS, CODE, COMPARISONS, COSTS, PAPER, density_reached
+from tsprune.study.pals.result import (
+    CASE,
+    CELLS,
+    CODE,
+    COMPARISONS,
+    COSTS,
+    PAPER,
+    SIMILAR,
+    density_reached,
+    rivals_alike,
+)
 
 
 def arms(cells: pd.DataFrame) -> Styler:
@@ -64,6 +75,40 @@ def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
         f"its interval; in italics: within the noise. {interval_words(comparisons)} Time: share of dense."
     )
     return styled(table, caption).set_td_classes(classes)
+
+
+def counts(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler:
+    """How often PALS as in its code came out better or worse, over models and horizons: than dense, than rivals of
+    similar density, than each rival, than the paper's variant. Raises UserError for an empty table or a missing
+    column."""
+    need(cells, "cells", CELLS)
+    need(comparisons, "comparisons", COMPARISONS)
+    alike = rivals_alike(cells, comparisons)
+    ours = comparisons[comparisons["arm"] == CODE]
+    groups = {f"against {name}": rows for name, rows in ours.groupby("against", sort=False)}
+    groups |= {f"against rivals of similar density (within a factor of {SIMILAR:g})": alike} if len(alike) else {}
+    caption = f"Comparisons of the test MSE of {CODE}, by what may be claimed. {interval_words(ours)}"
+    return counts_table(groups, caption)
+
+
+def paper_counts(counts: dict[str, float], published: dict[str, float]) -> Styler:
+    """The numbers of the paper's abstract (arXiv 2305.18382), from this run's cells and as published.
+
+    Raises UserError for a number that one of them lacks.
+    """
+    need(pd.DataFrame([counts, published]), "counts", ["cells", *_COUNTS, "parameters", "macs"])
+    table = pd.DataFrame({words: _abstract(source) for words, source in (("here", counts), ("paper", published))})
+    caption = "Model and horizon, mean over the seeds: better than dense on average, whether or not beyond the noise."
+    return styled(table, caption)
+
+
+_COUNTS = {"better_mse": "better than dense by MSE", "better_mae": "better than dense by MAE"}
+
+
+def _abstract(source: dict[str, float]) -> dict[str, str]:
+    counted = {words: f"{source[name]} of {source['cells']}" for name, words in _COUNTS.items()}
+    fewer = {"fewer parameters": "parameters", "fewer multiply-adds, if zeros were skipped": "macs"}
+    return counted | {words: percent(source[name]) for words, name in fewer.items()}
 
 
 def overhead(cells: pd.DataFrame) -> Styler:

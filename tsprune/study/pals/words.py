@@ -1,13 +1,35 @@
-"""Verdict of study 05; the tables it reads are described in :mod:`tsprune.report.sparse_training`."""
+"""The answer of study 05 in words; the frames it reads are described in :mod:`tsprune.study.pals.result`."""
 
 import pandas as pd
 
-from tsprune.report.frames import finished, level, need, repeat_last
-from tsprune.report.text import bold, density_text, interval, interval_words, left_out, listed, percent, signed, where
-from tsprune.study.pals.result import CASE, CELLS, CODE, COMPARISONS, COSTS, PAPER, UPDATES, density_reached
-
-SIMILAR = 1.5
-"""A rival is compared at similar density: within this factor."""
+from tsprune.report.frames import finished, need, repeat_last
+from tsprune.report.outcomes import BETTER, LOST, NOISE, WORSE, outcomes
+from tsprune.report.text import (
+    bold,
+    density_text,
+    interval,
+    interval_words,
+    left_out,
+    listed,
+    on_data,
+    percent,
+    seeds_text,
+    signed,
+    where,
+)
+from tsprune.study.base.words import LAST_VALUE, idle, no_better, standing
+from tsprune.study.pals.result import (
+    CASE,
+    CELLS,
+    CODE,
+    COMPARISONS,
+    COSTS,
+    PAPER,
+    SIMILAR,
+    UPDATES,
+    density_reached,
+    rivals_alike,
+)
 
 AT_CAP = 0.01
 """A model whose final sparsity lies within this of the cap, or above, has been stopped by it."""
@@ -15,59 +37,73 @@ AT_CAP = 0.01
 VISIBLE = 0.02
 """Densities closer than this are not called different."""
 
-_COUNTS = {"better_mse": "MSE", "better_mae": "MAE"}
 
-
-def verdict(
-    cells: pd.DataFrame,
-    updates: pd.DataFrame,
-    comparisons: pd.DataFrame,
-    naive: pd.DataFrame,
-    counts: dict[str, float],
-    published_counts: dict[str, float],
-) -> str:
+def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) -> str:
     """Whether the loss finds the sparsity by itself, what that costs and which mechanism matters, as Markdown.
 
     A training of PALS was stopped by its cap, or by the end of its updates (it only ever shrank), or by the loss. A
     difference of errors is claimed where its interval is clear of zero, one of densities where the ranges over two or
-    more seeds do not meet; counts stand as counted, beside the paper's. Raises UserError for an empty table or a
-    missing column.
+    more seeds do not meet. That no dense model beats repeating the last value stands first. Raises UserError for an
+    empty table or a missing column.
     """
-    need(cells, "cells", [*CELLS, *COSTS, "cap", "every"])
+    need(cells, "cells", [*CELLS, *COSTS, "cap", "every", "gamma", "lam"])
     need(comparisons, "comparisons", COMPARISONS)
-    ours = finished(cells[cells["arm"] == CODE])
+    ours, data = finished(cells[cells["arm"] == CODE]), on_data(cells["dataset"])
     if ours.empty:
-        return f"**No training of {CODE} finished**: there is no answer to read from this run."
+        return (
+            f"{data}, whether PALS finds by itself how many weights training can remove cannot be said: no training "
+            f"finished.\n\n{left_out(cells)}"
+        )
     need(updates, "updates", UPDATES)
+    dense = finished(cells[cells["group"] == "dense"]).groupby(CASE, sort=False)["mse"].mean()
+    fallen = no_better(dense, repeat_last(naive))
+    answer = _answer(ours, updates)
+    first = idle(dense.index.unique(0), LAST_VALUE, cells) if len(fallen) == len(dense) > 0 else answer
     pairs = comparisons[comparisons["seeds"] > 1]
-    details = [
+    details = (
+        standing(fallen, LAST_VALUE, cells),
+        f"{answer}." if first != answer else "",
+        _pace(ours),
         _densities(ours, pairs),
-        _counted(pairs, counts, published_counts),
         _rivals(cells, pairs),
         _mechanisms(cells, pairs),
         _paper(cells, pairs),
         _overhead(ours),
-        f"{_standing(cells, naive)} {_caveats(cells)}".strip(),
-    ]
-    return f"{_answer(ours, updates)}\n\n" + "\n".join(f"- {words}" for words in details if words)
+        _caveats(cells),
+    )
+    body = "\n".join(f"- {words}" for words in details if words)
+    return f"{data}, {first}.\n\n{where(cells)}:\n\n{body}"
 
 
 def _answer(ours: pd.DataFrame, updates: pd.DataFrame) -> str:
-    """First sentence: what ended the shrinking of how many trainings."""
+    """What ended the shrinking of how many trainings."""
     decisions = updates[updates["arm"] == CODE].groupby([*CASE, "seed"])["decision"].agg(set)
     capped = (1 - ours["density"]) >= ours["cap"] - AT_CAP
     cells = pd.MultiIndex.from_frame(ours[[*CASE, "seed"]])
     only = pd.Series([decisions.get(cell, set()) == {"shrink"} for cell in cells], index=ours.index)
     total, at_cap, cut_short = len(ours), int(capped.sum()), int((only & ~capped).sum())
     by_loss = total - at_cap - cut_short
-    trainings = "training" if total == 1 else "trainings"
-    ends = [f"in {at_cap} it runs into its cap on sparsity ({ours['cap'].iloc[0]:g})"] if at_cap else []
-    ends += [f"in {cut_short} its updates end while it still shrinks"] if cut_short else []
     how = "none" if not by_loss else "all" if by_loss == total > 1 else f"{by_loss}"
-    why = f": {', '.join(ends)}" if ends else ""
+    ends = [f"{at_cap} hit its limit ({percent(ours['cap'].iloc[0])})"] if at_cap else []
+    ends += [f"{cut_short} ended still removing"] if cut_short else []
+    why = f"; {', '.join(ends)}" if ends else ""
     return (
-        f"{where(ours)}, the loss decides where the sparsity of {CODE} ends in **{how} of {total} {trainings}**{why}."
+        f"PALS, meant to find by itself how many weights training can remove, did so in {how} of {total} "
+        f"training{'' if total == 1 else 's'} ({seeds_text(ours)}){why}"
     )
+
+
+def _pace(ours: pd.DataFrame) -> str:
+    """The settings that make how fast it can shrink, and so where it can end."""
+    gamma, lam, every, cap = (listed([f"{value:g}" for value in ours[name].unique()]) for name in _SETTINGS)
+    return (
+        f"It ran with gamma {gamma}, lambda {lam}, an update every {every} steps and a cap on sparsity of {cap}; these "
+        "set how fast it can shrink, so they partly make where it ends (the paper: gamma and lambda the best of nine "
+        "pairs by validation, an update every 20 steps)."
+    )
+
+
+_SETTINGS = ("gamma", "lam", "every", "cap")
 
 
 def _densities(ours: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -81,47 +117,24 @@ def _densities(ours: pd.DataFrame, pairs: pd.DataFrame) -> str:
     return f"It ends at density {'; '.join(parts)}. The MSE is that against dense.{told}"
 
 
-def _counted(pairs: pd.DataFrame, counts: dict[str, float], published: dict[str, float]) -> str:
-    """The paper's counts from our own table, beside the paper's; then how many of ours are more than noise."""
-    ours, theirs = (
-        " and ".join(f"{source[name]} of {source['cells']} by {metric}" for name, metric in _COUNTS.items())
-        for source in (counts, published)
-    )
-    both = f"{percent(published['parameters'])} and {percent(published['macs'])}"
-    text = (
-        f"Better than dense on average over the seeds: {ours} (the paper: {theirs}), with "
-        f"{percent(counts['parameters'])} fewer parameters and {percent(counts['macs'])} fewer multiply-adds if zeros "
-        f"were skipped (the paper: {both})"
-    )
-    against = pairs[(pairs["arm"] == CODE) & (pairs["against"] == "dense")]
-    if against.empty:
-        return f"{text}."
-    lower, higher = _clear(against, -1), _clear(against, +1)
-    return f"{text}; beyond the noise the MSE is lower in {len(lower)} and higher in {len(higher)} of {len(against)}."
-
-
 def _rivals(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
-    """Comparisons with rivals whose density is similar, those that are clear named."""
-    density = finished(cells).groupby([*CASE, "arm"])["density"].mean()
-    rivals = set(cells.loc[cells["group"] == "rival", "arm"])
-    near = []
-    for row in pairs[(pairs["arm"] == CODE) & pairs["against"].isin(rivals)].to_dict("records"):
-        ratio = density[row["model"], row["pred_len"], CODE] / density[row["model"], row["pred_len"], row["against"]]
-        near.append(1 / SIMILAR <= ratio <= SIMILAR)
-    against = pairs[(pairs["arm"] == CODE) & pairs["against"].isin(rivals)][near] if near else pd.DataFrame()
+    """Against rivals whose density is similar: those that are clear, named; :func:`tables.counts` has the rest."""
+    if not (cells["group"] == "rival").any() or pairs.empty:
+        return ""
+    against = rivals_alike(cells, pairs)
+    found = outcomes(against)
+    against, found = against[found != LOST], found[found != LOST]
     if against.empty:
-        return "No rival of similar density is there to compare with." if rivals and len(pairs) else ""
+        return "No rival of similar density is there to compare with."
     parts = []
-    for sign, word in ((-1, "lower"), (+1, "higher")):
-        clear = _clear(against, sign)
-        named = [f"{rival}: {bold(own['model'])}" for rival, own in clear.groupby("against", sort=False)]
-        parts.append(f"clearly {word} in {len(clear)}" + (f" ({'; '.join(named)})" if named else ""))
-    noise = len(against) - int(against["clear"].sum())
-    count = "the one comparison" if len(against) == 1 else f"{len(against)} comparisons"
-    return (
-        f"In {count} with rivals of similar density (within a factor of {SIMILAR:g}) its MSE is {', '.join(parts)}, "
-        f"and within the noise in {noise}."
-    )
+    for outcome, word in ((BETTER, "lower"), (WORSE, "higher")):
+        named = [
+            f"{rival} ({bold(own['model'])})" for rival, own in against[found == outcome].groupby("against", sort=False)
+        ]
+        parts += [f"clearly {word} than {listed(named)}"] if named else []
+    noise = int((found == NOISE).sum())
+    parts += [f"within the noise in {'the rest' if parts else f'all {len(against)} comparisons'}"] if noise else []
+    return f"Beside rivals of similar density (within a factor of {SIMILAR:g}) its MSE is {', '.join(parts)}."
 
 
 def _paper(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -189,16 +202,6 @@ def _overhead(ours: pd.DataFrame) -> str:
         f"its training takes {_reach([percent(macs.min()), percent(macs.max())])} of dense's multiply-adds if zeros "
         "were skipped."
     )
-
-
-def _standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
-    """Models that a naive forecast beats even when dense, on average over the seeds."""
-    levels = repeat_last(naive)
-    mean = finished(cells[cells["group"] == "dense"]).groupby(CASE, sort=False)["mse"].mean()
-    fallen = [model for (model, pred_len), mse in mean.items() if mse >= level(levels, pred_len)]
-    at = " at some horizon" if len(levels) > 1 else ""
-    verb = "is" if len(set(fallen)) == 1 else "are"
-    return f"{bold(fallen)} {verb}{at} no better than repeating the last value, even dense." if fallen else ""
 
 
 def _caveats(cells: pd.DataFrame) -> str:

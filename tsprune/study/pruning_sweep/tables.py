@@ -10,7 +10,7 @@ it breaks.
 over the dense model, measured beside it.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import pandas as pd
@@ -21,6 +21,7 @@ from tsprune.report.failures import cause
 from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
 from tsprune.report.tables import labelled, mean_and_spread, styled
 from tsprune.report.text import NAIVE, NBSP, SCOPES, density_labels, density_text, error_text, percent, spread_text
+from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.result import LATENCY, STRUCTURES, need_limits
 
 
@@ -181,8 +182,8 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
 def limits(limits: pd.DataFrame) -> Styler:
     """Largest sparsity that keeps the MSE within +0 %, +5 %, +10 % of dense, per model (and horizon) and scope.
 
-    ``limits`` holds ``density``, the lowest density kept (mean over ``seeds``, NaN: none below dense), with its
-    lowest and highest value over the seeds in ``limit_low`` and ``limit_high``; the table shows what is removed.
+    ``limits`` holds ``density``, the lowest density kept (mean over ``seeds``; NaN: a seed has no dense result), with
+    its lowest and highest value over the seeds in ``limit_low`` and ``limit_high``; the table shows what is removed.
     Raises UserError for an empty table, a missing column, an unknown scope.
     """
     need_limits(limits)
@@ -202,9 +203,28 @@ def limits(limits: pd.DataFrame) -> Styler:
     return styled(table, caption)
 
 
+def counts(limits: pd.DataFrame, densities: Iterable[float]) -> Styler:
+    """How many models (and horizons) keep the MSE within the tolerance of dense at each density, with every seed.
+
+    Kept at a density means kept at every higher one of the grid too, as in ``limits``. Raises UserError for an empty
+    table, a missing column, an unknown scope, no row of the tolerance.
+    """
+    need_limits(limits)
+    rows_of = limits[(limits["tolerance"] - TOLERANCE).abs() < 1e-9]
+    texts = density_labels(density for density in densities if density < 1)
+    rows = {}
+    for scope in need_scopes(rows_of):
+        own = rows_of[rows_of["scope"] == scope]
+        kept = {text: int((own["limit_high"] <= density + 1e-9).sum()) for density, text in texts.items()}
+        rows[f"{scope} ({SCOPES[scope]})"] = {text: f"{count} of {len(own)}" for text, count in kept.items()}
+    table = need(pd.DataFrame(list(rows.values()), index=pd.Index(list(rows))), "limits of the tolerance", [])
+    what = "models" if limits["pred_len"].nunique() == 1 else "models and horizons"
+    return styled(table, f"How many {what} keep the MSE within {percent(TOLERANCE)} of dense down to each density.")
+
+
 def _removed(row: dict[str, Any]) -> str:
     if pd.isna(row["density"]):
-        return "none"
+        return "no result"
     least, most = percent(1 - row["limit_high"]), percent(1 - row["limit_low"])
     spread = f" ({least.split(NBSP)[0]}–{most})" if least != most else ""
     return percent(1 - row["density"]) + spread

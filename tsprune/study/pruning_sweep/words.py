@@ -1,25 +1,41 @@
-"""The answer in words: a verdict with the run's own numbers, its first sentence, a banner, parameters in a line."""
+"""The answer of study 01 in words, with the run's own numbers: a first sentence to repeat, then the details."""
 
 import pandas as pd
 
 from tsprune.errors import UserError
 from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
-from tsprune.report.text import NAIVE, NBSP, SCOPES, bold, density_text, listed, percent, unfinished, where
+from tsprune.report.text import (
+    NAIVE,
+    NBSP,
+    SCOPES,
+    bold,
+    density_text,
+    listed,
+    mean_text,
+    on_data,
+    percent,
+    seeds_text,
+    unfinished,
+    where,
+)
 from tsprune.study.base.result import TOLERANCE
+from tsprune.study.base.words import LAST_VALUE, idle, no_better
 from tsprune.study.pruning_sweep.result import STRUCTURES, need_limits
 
 _NAMED = 3
-"""The first sentence says of at most so many models how far they go; of more, only the ends."""
+"""The details say of at most so many models how far they go; of more, only the ends."""
 
 
 def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> str:
-    """How far the models can be pruned, as Markdown: the answer in one sentence, then up to four of detail.
+    """How far the models can be pruned, as Markdown: the answer in one sentence, then up to five of detail.
 
     ``cells`` has a row per cell, ``naive`` a row per naive forecast, ``limits`` a row per model, horizon, scope and
-    tolerance with the lowest ``density`` that keeps the tolerance (mean over ``seeds``; NaN: none below dense) and
-    its lowest and highest value over the seeds (``limit_low``, ``limit_high``).
+    tolerance with the lowest ``density`` that keeps the tolerance (mean over ``seeds``; 1: none below dense; NaN: a
+    seed's dense training has no result) and its lowest and highest value over the seeds (``limit_low``,
+    ``limit_high``).
 
-    What is claimed and when: one scope goes further than the other only if the two ranges over the seeds do not
+    The first sentence gives the range over the models that, unpruned, beat repeating the last value at every horizon;
+    where none does, it says so. One scope goes further than the other only if the two ranges over the seeds do not
     meet at any horizon, and never from a single seed; a model has fallen to the level of repeating the last value
     only if every seed has. Cells without a result are named.
 
@@ -27,28 +43,96 @@ def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> s
     """
     need(cells, "cells", ["dataset", "model", "pred_len", "seed", "scope", "density_asked", "mse"])
     need(cells, "cells", ["mse_relative", "status"])
-    if finished(cells).empty:
-        return f"**No cell finished**: {unfinished(cells)}. There is no answer to read from this run."
+    done = finished(cells)
+    if done.empty:
+        return f"{on_data(cells['dataset'])}, no forecaster could be tested: no cell finished.\n\n{unfinished(cells)}."
     need_limits(limits)
     limits = limits[(limits["tolerance"] - TOLERANCE).abs() < 1e-9]
     if limits.empty:
         raise UserError(f"table 'limits' has no row of tolerance {TOLERANCE}")
-    scopes = need_scopes(limits)
-    answer = _reach(cells, limits[limits["scope"] == scopes[0]], scopes[0])
-    details = [_standing(finished(cells), naive), _survival(finished(cells), repeat_last(naive)), _caveats(cells)]
+    scopes, levels = need_scopes(limits), repeat_last(naive)
+    first = limits[limits["scope"] == scopes[0]]
+    details = [_reach(cells, first, scopes[0]), _standing(done, naive), _survival(done, levels), _caveats(cells)]
     if len(scopes) == 2:
-        details.insert(1, _other_scope(*(limits[limits["scope"] == scope] for scope in scopes)))
-    return answer + "\n\n" + " ".join(sentence for sentence in details if sentence)
+        details.insert(1, _other_scope(first, limits[limits["scope"] == scopes[1]]))
+    answer = f"{on_data(cells['dataset'])}, {_answer(cells, levels, first)}."
+    return f"{answer}\n\n" + " ".join(sentence for sentence in details if sentence)
+
+
+def _answer(cells: pd.DataFrame, levels: dict[int, float], limits: pd.DataFrame) -> str:
+    """The first sentence, from the data on."""
+    models = limits["model"].unique()
+    dense = finished(cells).query("density_asked == 1").groupby(["model", "pred_len"], sort=False)["mse"].mean()
+    below = no_better(dense, levels)
+    fallen = below.index.unique(0)
+    if set(models) <= set(fallen) and len(below) == len(dense):
+        return idle(models, LAST_VALUE, cells)
+    if set(models) <= set(fallen):
+        none = f"none of {len(models)} forecasters beats" if len(models) > 1 else f"**{models[0]}** does not beat"
+        return f"{none} {LAST_VALUE} at every horizon even before pruning ({mean_text(cells)})"
+    own = limits[~limits["model"].isin(fallen)].reset_index(drop=True)
+    rows = own.dropna(subset="density")
+    if rows.empty:
+        return "how far forecasters can be pruned cannot be said: none finished unpruned with every seed"
+    first_cut = cells.loc[cells["density_asked"] < 1, "density_asked"].max()
+    if (rows["density"] >= 1).all():
+        names = rows["model"].unique()
+        beat = f" that beat {LAST_VALUE}" if len(fallen) else ""
+        whose = f"of **{names[0]}**" if len(names) == 1 else f"of {len(names)} forecasters{beat}"
+        return (
+            f"removing {percent(1 - first_cut)} of the weights without retraining raises the forecast error {whose} by "
+            f"over {percent(TOLERANCE)} ({seeds_text(cells)})"
+        )
+    return _from_to(rows, first_cut, left_out=len(fallen) > 0, alone=len(fallen) > 0 and len(rows) == len(own))
+
+
+def _from_to(rows: pd.DataFrame, first_cut: float, left_out: bool, alone: bool) -> str:
+    """From the model that loses its accuracy first to the one that keeps it longest. ``left_out``: there are models
+    that do not beat a naive forecast; ``alone``: all others are these."""
+    texts = rows["density"].map(lambda density: _cut(density, first_cut))
+    least, most = texts[rows["density"].idxmax()], texts[rows["density"].idxmin()]
+    names, over, seeds = rows["model"].unique(), percent(TOLERANCE), _seeds_words(rows)
+    if len(names) == 1:
+        name = f"**{names[0]}**" + (f" alone beats {LAST_VALUE} and" if alone else "")
+        reach = most if least == most else f"{least} to {most}"
+        how = "" if left_out else " without retraining"
+        return f"{name} can lose {reach} of its weights{how} before its forecast error rises by over {over} ({seeds})"
+    if left_out:
+        who, how = f"{len(names)} forecasters that beat {LAST_VALUE}", f"before forecast errors rise {over}"
+    else:
+        who, how = "forecasters", f"without retraining before forecast errors rise by over {over}"
+    if least == most:
+        return f"{who} can each lose {most} of their weights {how} ({seeds})"
+    ends = " to ".join(f"{text} ({_named(rows.loc[texts == text, 'model'])})" for text in (least, most))
+    return f"{who} can lose {ends} of their weights {how} ({seeds})"
+
+
+def _cut(density: float, first_cut: float) -> str:
+    """The share of the weights that can go; less than the first cut where that one costs too much."""
+    return f"under {percent(1 - first_cut)}" if density >= 1 else percent(1 - density)
+
+
+def _named(models: pd.Series) -> str:
+    names = models.unique()
+    return f"**{names[0]}**" if len(names) == 1 else f"{len(names)} models"
+
+
+def _seeds_words(rows: pd.DataFrame) -> str:
+    """How far the seeds lie apart, in percentage points of weights removed, at most."""
+    if rows["seeds"].max() < 2:
+        return "one seed"
+    return f"seeds within {100 * (rows['limit_high'] - rows['limit_low']).max():.0f} points"
 
 
 def _reach(cells: pd.DataFrame, limits: pd.DataFrame, scope: str) -> str:
-    """First sentence: how far each model goes within the tolerance, the one that goes furthest first. Of many models
-    only those that go furthest and least far; the table has them all."""
+    """How far each model goes within the tolerance, the one that goes furthest first. Of many models only those that
+    go furthest and least far; the table has them all."""
     first_cut = cells.loc[cells["density_asked"] < 1, "density_asked"].max()
     lowest = cells["density_asked"].min()
-    means = limits.groupby("model", sort=False)["density"].agg(lambda d: d.fillna(1.0).mean())
+    unknown = list(limits.loc[limits["density"].isna(), "model"].unique())
+    means = limits[~limits["model"].isin(unknown)].groupby("model", sort=False)["density"].mean()
     order = list(means.sort_values(kind="stable").index)
-    lost = [model for model in order if (limits.loc[limits["model"] == model, "density"].fillna(1.0) >= 1).all()]
+    lost = [model for model in order if (limits.loc[limits["model"] == model, "density"] >= 1).all()]
     alike: dict[str, list[str]] = {}
     for model in order:
         if model not in lost:
@@ -69,7 +153,7 @@ def _reach(cells: pd.DataFrame, limits: pd.DataFrame, scope: str) -> str:
         parts[-1] = parts[-1].replace(" down to", " least far, down to", 1)
     if lost:
         does, their = ("does", "its") if len(lost) == 1 else ("do", "their")
-        names = bold(lost) if len(lost) <= _NAMED else f"the other {len(lost)}"
+        names = bold(lost) if len(lost) <= _NAMED else f"{len(lost)} of the {len(order)} models"
         fails = f"{names} {does} not keep {'it' if alike else f'{their} {accuracy}'}"
         if len(lost) == len(order) > _NAMED:
             fails = f"none of the {len(order)} models keeps its {accuracy}"
@@ -77,13 +161,14 @@ def _reach(cells: pd.DataFrame, limits: pd.DataFrame, scope: str) -> str:
     if between:
         lie = "lies" if len(between) == 1 else "lie"
         parts.append(f"{listed(between)} {lie} between, see the limits below")
-    return f"{where(cells)}, without retraining and with {SCOPES[scope]}, " + "; ".join(parts) + "."
+    if unknown:
+        parts.append(f"of {bold(unknown)} a dense training has no result")
+    return f"{where(cells)}, with {SCOPES[scope]}, " + "; ".join(parts) + "."
 
 
 def _limit_words(rows: pd.DataFrame, lowest: float) -> str:
     """How far one model goes in one scope; ``rows`` holds a row per horizon, ``lowest`` the lowest density tried."""
-    densities = rows["density"].fillna(1.0)
-    low, high = rows["limit_low"].fillna(1.0), rows["limit_high"].fillna(1.0)
+    densities, low, high = rows["density"], rows["limit_low"], rows["limit_high"]
     if len(rows) > 1 and densities.max() > densities.min():
         ends = f"{density_text(densities.min())} to {density_text(densities.max())}"
         removed = f"{percent(1 - densities.max())} to {percent(1 - densities.min())}"
@@ -100,14 +185,16 @@ def _other_scope(first: pd.DataFrame, second: pd.DataFrame) -> str:
     intro = f"With {SCOPES[second['scope'].iloc[0]]} instead"
     keys = ["model", "pred_len"]
     both = first.merge(second, on=keys, suffixes=("", "_second"), sort=False)
-    filled = both.fillna({c: 1.0 for c in both.columns if c.startswith(("density", "limit_"))})
+    both = both.dropna(subset=["density", "density_second"])
+    if both.empty:
+        return ""
     if second["seeds"].min() < 2:
-        means = filled.groupby("model", sort=False)["density_second"].mean()
+        means = both.groupby("model", sort=False)["density_second"].mean()
         parts = [f"**{model}** down to {density_text(d)}" for model, d in means.items() if density_text(d) != "1"]
         kept = [model for model, d in means.items() if density_text(d) == "1"]
         return f"{intro}: {listed([*parts, *([f'{bold(kept)} not at all'] if kept else [])])}."
     further, less, same = [], [], []
-    for model, rows in filled.groupby("model", sort=False):
+    for model, rows in both.groupby("model", sort=False):
         mean = density_text(rows["density_second"].mean())
         if (rows["limit_high_second"] < rows["limit_low"]).all():
             further.append(f"**{model}** (to {mean})")

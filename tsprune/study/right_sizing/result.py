@@ -6,6 +6,7 @@ import pandas as pd
 
 from tsprune.errors import UserError, unknown
 from tsprune.report.frames import need
+from tsprune.report.text import density_text
 from tsprune.study.base.result import StudyResult
 
 ARMS = ("dense", "dense longer", "pruned", "fine-tuned")
@@ -71,7 +72,13 @@ ARM_WORDS = {
 }
 
 
+def choice_text(width: int, density: float) -> str:
+    """A width and density of the map: ``d_model 32 dense``, ``d_model 32 pruned to 0.25``."""
+    return f"d_model {width:.0f} dense" if density == 1 else f"d_model {width:.0f} pruned to {density_text(density)}"
+
+
 def fine_tuned(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Its pruned and fine-tuned models. Raises UserError for an empty table, a missing column, an unknown axis."""
     need(comparison, "comparison", [*COMPARISON, *DIFFERENCE])
     for axis in comparison["axis"].unique():
         if axis not in AXES:

@@ -1,12 +1,12 @@
-"""Tables of study 03."""
+"""Tables of study 03: sizes and costs, who wins at equal cost and how often, the best choice by amount of data."""
 
 import pandas as pd
 from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import need
+from tsprune.report.outcomes import BETTER, LOST, WORSE, counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
 from tsprune.report.text import (
-    density_text,
     error_text,
     interval,
     interval_words,
@@ -15,7 +15,16 @@ from tsprune.report.text import (
     signed,
     spread_text,
 )
-from tsprune.study.right_sizing.result import ARM_WORDS, AXES, CHOICES, DIFFERENCE, SIZES, fine_tuned
+from tsprune.study.right_sizing.result import (
+    ARM_WORDS,
+    AXES,
+    CHOICES,
+    DIFFERENCE,
+    SIZES,
+    WHOLE,
+    choice_text,
+    fine_tuned,
+)
 
 
 def sizes(sizes: pd.DataFrame) -> Styler:
@@ -60,6 +69,22 @@ def comparison(comparison: pd.DataFrame) -> Styler:
     return styled(labelled(rows, ["model", "horizon", "pruned to", "equal"], comparison), caption)
 
 
+def counts(comparison: pd.DataFrame) -> Styler:
+    """How often the pruned model wins against the dense one of equal cost, how often the dense one does, by what is
+    equal; with and without fine-tuning. Raises UserError for an empty table, a missing column, an unknown axis."""
+    tuned = fine_tuned(comparison)
+    bare = comparison[comparison["arm"] == "pruned"]
+    groups = {
+        f"equal {words}{how}" if axis != WHOLE else f"against {words}{how}": rows[rows["axis"] == axis]
+        for rows, how in ((tuned, ""), (bare, ", without fine-tuning"))
+        for axis, words in AXES.items()
+        if (rows["axis"] == axis).any()
+    }
+    names = {BETTER: "pruned wins", WORSE: "dense wins", LOST: "no dense model so cheap"}
+    caption = f"Pruned models against dense ones trained as long, over models and sizes. {interval_words(comparison)}"
+    return counts_table(groups, caption, names)
+
+
 def choices(choices: pd.DataFrame) -> Styler | None:
     """The best choice per share of the data, beside what is best on all the data; None where nothing was chosen."""
     if choices.empty:
@@ -69,7 +94,7 @@ def choices(choices: pd.DataFrame) -> Styler | None:
     for row in choices.to_dict("records"):
         same = (row["width"], row["density_asked"]) == (row["full_width"], row["full_density"])
         rows[row["model"], f"{row['pred_len']}", percent(row["data_fraction"])] = {
-            "best by validation": _choice(row["width"], row["density_asked"]),
+            "best by validation": choice_text(row["width"], row["density_asked"]),
             "parameters": short_count(row["parameters"]),
             "validation MSE": error_text(row["val_mse"]),
             "test MSE": error_text(row["mse"]),
@@ -92,10 +117,6 @@ def _winner(row: dict) -> str:
     if not row["clear"]:
         return "one seed: no claim" if row["seeds"] < 2 else "within the noise"
     return "pruned" if row["high"] < 0 else "dense"
-
-
-def _choice(width: int, density: float) -> str:
-    return f"d_model {width:.0f} dense" if density == 1 else f"d_model {width:.0f} pruned to {density_text(density)}"
 
 
 def _count(values: pd.Series) -> str:

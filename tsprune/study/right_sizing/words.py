@@ -1,114 +1,140 @@
-"""Tables and verdict of study 03; the frames are those of :mod:`tsprune.report.right_sizing`."""
+"""The answer of study 03 in words: a first sentence to repeat, then the details."""
 
 import pandas as pd
 
 from tsprune.report.frames import need
-from tsprune.report.text import NBSP, amount, bold, error_text, interval_words, left_out, listed, percent, where
-from tsprune.study.right_sizing.result import AXES, COMPARISON, DIFFERENCE, SIZES
-from tsprune.study.right_sizing.tables import _choice
+from tsprune.report.outcomes import BETTER, LOST, NOISE, ONE_SEED, WORSE, furthest, outcomes
+from tsprune.report.text import (
+    NBSP,
+    amount,
+    bold,
+    ends,
+    error_text,
+    interval_words,
+    left_out,
+    listed,
+    number,
+    on_data,
+    percent,
+    signed,
+    span,
+    where,
+)
+from tsprune.study.base.words import idle, no_better
+from tsprune.study.right_sizing.result import COMPARISON, DIFFERENCE, SIZES, WHOLE, choice_text
+
+PAST = "repeating past values"
+"""What the best naive forecast does, whichever it is."""
+
+_CASE = ["model", "pred_len"]
 
 
 def verdict(sizes: pd.DataFrame, comparison: pd.DataFrame, choices: pd.DataFrame, naive: pd.DataFrame) -> str:
-    """Prune or train small, as Markdown: the answer at equal parameters in the first sentence, then the other axes,
-    what pruning cost, what the amount of data changes, and what to beware of.
+    """Prune or train small, as Markdown: the answer at equal parameters in the first sentence, then each model, what
+    pruning cost, what the amount of data changes, and what to beware of.
 
-    Only differences whose interval leaves out zero are claimed, and none from a single seed.
+    Only differences whose interval leaves out zero are claimed, and none from a single seed. That nothing beats a
+    naive forecast, or that pruning makes no difference, stands first. Raises UserError for an empty table or a missing
+    column.
     """
     need(sizes, "sizes", SIZES)
     need(comparison, "comparison", [*COMPARISON, *DIFFERENCE])
     need(naive, "naive", ["pred_len", "model", "mse"])
     tuned = comparison[comparison["arm"] == "fine-tuned"]
-    seeds = int(sizes.loc[sizes["status"] == "ok", "seed"].nunique())
-    if tuned["relative"].isna().all():
-        return f"{where(sizes)}, no pruned and fine-tuned model has a dense one to compare with: there is no answer."
-    if seeds < 2:
-        return (
-            f"{where(sizes)}, all models trained as long, no difference between pruned and dense models is claimed: "
-            f"the spread over seeds is unknown.\n\nRun at least two seeds.{_lost(sizes)}"
-        )
-    large = sizes["width"].max()
     equal = tuned[tuned["axis"] == "parameters"]
-    clauses = [_clause(model, rows, large) for model, rows in equal.groupby("model", sort=False)]
-    first = f"{where(sizes)}, all models trained as long: " + "; ".join(clauses) + "."
-    details = [_other_axes(tuned), _bare(comparison), _cost_of_pruning(tuned, large), _data_words(choices)]
-    details += [_standing(sizes, naive), interval_words(tuned)]
+    first = f"{on_data(sizes['dataset'])}, {_answer(sizes, equal, naive)}."
+    details = [_standing(sizes, naive), f"{where(sizes)}, all models trained as long."]
+    if sizes.loc[sizes["status"] == "ok", "seed"].nunique() < 2:
+        details.append("No difference is claimed: the spread over seeds is unknown. Run at least two seeds.")
+    else:
+        large = sizes["width"].max()
+        details += [_clauses(equal, large), _cost_of_pruning(tuned, large), _data_words(choices), interval_words(tuned)]
     return f"{first}\n\n" + " ".join(text for text in details if text) + _lost(sizes)
 
 
-def _clause(model: str, rows: pd.DataFrame, large: int) -> str:
-    """Who wins at equal parameters, with the largest clear difference on each side."""
-    known = rows[rows["relative"].notna()]
+def _answer(sizes: pd.DataFrame, equal: pd.DataFrame, naive: pd.DataFrame) -> str:
+    """The first sentence, from the data on: pruned and fine-tuned against dense, at equal parameters."""
+    best = _best(sizes)
+    if len(best) and len(no_better(best, _naive_levels(naive))) == len(best):
+        return idle(best.index.unique(0), PAST, sizes)
+    found = outcomes(equal)
+    if found.eq(LOST).all():
+        return "no pruned forecaster has an unpruned one of its size to compare with, so there is no answer"
+    known, found = equal[~found.isin([LOST, ONE_SEED])], found[~found.isin([LOST, ONE_SEED])]
     if known.empty:
-        return f"**{model}** cannot be compared at equal parameters"
-    pruned, dense = known[known["clear"] & (known["high"] < 0)], known[known["clear"] & (known["low"] > 0)]
+        return "nothing is claimed on pruning a large forecaster against training a small one: only one seed finished"
+    clear = known[found != NOISE]
+    told = f"furthest {_furthest(clear)}" if len(clear) else ""
+    if 2 * len(clear) <= len(known):
+        low, high = number(known["low"].min()), number(known["high"].max())
+        alone = f"for **{known['model'].iloc[0]}**"
+        cases = alone if len(known) == 1 else f"in {len(known) - len(clear)} of {len(known)} comparisons"
+        return (
+            "pruning a large forecaster or training one of equal size makes no difference to forecast error beyond "
+            f"chance {cases}" + (f"; {told}" if told else f" ({low} to {high}{NBSP}%)")
+        )
+    pruned, dense = int((found == BETTER).sum()), int((found == WORSE).sum())
+    if pruned and dense:
+        return (
+            "neither pruning a large forecaster nor training one of equal size wins throughout: pruning in "
+            f"{pruned}, training in {dense} of {len(known)} comparisons; {told}"
+        )
+    if pruned:
+        claim, side = "pruning a large forecaster beats training one of equal size", "less"
+    else:
+        claim, side = "training a small forecaster beats pruning a large one to its size", "more"
+    most = furthest(clear)
+    cases, up_to = ("", "") if len(known) == 1 else (f" in {len(clear)} of {len(known)} comparisons", "up to ")
+    return (
+        f"{claim}{cases}; pruning leaves {up_to}{amount(most['relative'])} {side} forecast error "
+        f"(**{most['model']}**, {span(most)})"
+    )
+
+
+def _furthest(clear: pd.DataFrame) -> str:
+    """The largest of the clear differences: ``**M**, −4.1 % (−7.0 to −1.2 %)``."""
+    row = furthest(clear)
+    return f"**{row['model']}**, {signed(row['relative'])} ({ends(row)}{NBSP}%)"
+
+
+def _clauses(equal: pd.DataFrame, large: int) -> str:
+    """Per model, who wins at equal parameters, with the largest clear difference on each side."""
+    clauses = [_clause(model, rows, large) for model, rows in equal.groupby("model", sort=False)]
+    return f"At equal parameters: {'; '.join(clauses)}." if clauses else ""
+
+
+def _clause(model: str, rows: pd.DataFrame, large: int) -> str:
+    found = outcomes(rows)
+    known = rows[~found.isin([LOST, ONE_SEED])]
+    if known.empty:
+        return f"**{model}** cannot be compared"
     several = known["pred_len"].nunique() > 1
     parts = []
-    for winners, kept, subject in (
-        (pruned, f"d_model {large} pruned to the size of a dense d_model {{}} and fine-tuned beats it", "pruned"),
-        (dense, f"dense d_model {{}} beats d_model {large} pruned to its size and fine-tuned", "dense"),
+    for winners, kept in (
+        (rows[found == BETTER], f"d_model {large} pruned to the size of a dense d_model {{}} and fine-tuned beats it"),
+        (rows[found == WORSE], f"dense d_model {{}} beats d_model {large} pruned to its size and fine-tuned"),
     ):
         if winners.empty:
             continue
-        best = winners.loc[winners["relative"].abs().idxmax()]
-        horizon = f", horizon {best['pred_len']}" if several else ""
-        text = kept.format(f"{best['width']}{horizon}" if several else best["width"])
-        low, high = sorted((abs(best["low"]), abs(best["high"])))
-        text += f" by {amount(best['relative'])} (95{NBSP}% interval {amount(low)} to {amount(high)})"
-        if len(winners) > 1:
-            text += f", as {subject} does in {len(winners)} of {len(known)} comparisons"
-        parts.append(text)
-    noise = len(known) - len(pruned) - len(dense)
-    if not parts:
-        sizes = "size" if len(known) == 1 else f"{len(known)} sizes"
-        return f"**{model}** pruned and dense do not differ by more than the noise at the {sizes} compared"
-    if noise:
-        parts.append(f"in {noise} of {len(known)} the difference lies within the noise")
-    return f"**{model}** " + ", ".join(parts)
-
-
-def _tally(rows: pd.DataFrame) -> str:
-    """``pruned wins 3, dense wins 1, 2 within the noise``; what never happens is left out."""
-    known = rows[rows["relative"].notna()]
-    pruned, dense = (known["clear"] & (known["high"] < 0)).sum(), (known["clear"] & (known["low"] > 0)).sum()
-    parts = {
-        "pruned wins {}": pruned,
-        "dense wins {}": dense,
-        "{} within the noise": len(known) - pruned - dense,
-        "{} without a dense model so cheap": len(rows) - len(known),
-    }
-    return ", ".join(text.format(count) for text, count in parts.items() if count)
-
-
-def _other_axes(tuned: pd.DataFrame) -> str:
-    parts = [
-        f"at equal {words}, {_tally(rows)}"
-        for axis, words in AXES.items()
-        if axis not in ("parameters", "unpruned") and len(rows := tuned[tuned["axis"] == axis])
-    ]
-    text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}." if parts else ""
-
-
-def _bare(comparison: pd.DataFrame) -> str:
-    rows = comparison[(comparison["arm"] == "pruned") & (comparison["axis"] == "parameters")]
-    return f"Without fine-tuning, at equal parameters, {_tally(rows)}." if rows["relative"].notna().any() else ""
+        best = furthest(winners)
+        horizon = f", horizon {best['pred_len']}," if several else ""
+        text = kept.format(f"{best['width']}{horizon}")
+        parts.append(f"{text} by {amount(best['relative'])} (95{NBSP}% interval {span(best)})")
+    return f"**{model}** " + (" and ".join(parts) or "pruned and dense do not differ by more than the noise")
 
 
 def _cost_of_pruning(tuned: pd.DataFrame, large: int) -> str:
     """Against the large model trained as long: where pruning is free, and where it is not."""
-    rows = tuned[(tuned["axis"] == "unpruned") & tuned["relative"].notna()]
+    rows = tuned[tuned["axis"] == WHOLE]
+    found = outcomes(rows)
+    rows, found = rows[~found.isin([LOST, ONE_SEED])], found[~found.isin([LOST, ONE_SEED])]
     if rows.empty:
         return ""
-    worse = rows[rows["clear"] & (rows["low"] > 0)]
-    parts = {
-        "clearly worse in {}": len(worse),
-        "clearly better in {}": int((rows["clear"] & (rows["high"] < 0)).sum()),
-        "within the noise in {}": int((~rows["clear"].astype(bool)).sum()),
-    }
-    told = listed([text.format(count) for text, count in parts.items() if count])
-    top = ""
+    words = {WORSE: "clearly worse in {}", BETTER: "clearly better in {}", NOISE: "within the noise in {}"}
+    told = listed([text.format((found == name).sum()) for name, text in words.items() if (found == name).any()])
+    worse, top = rows[found == WORSE], ""
     if len(worse):
-        most = worse.loc[worse["relative"].idxmax()]
+        most = furthest(worse)
         top = f" (at most {amount(most['relative'])}: **{most['model']}** at the size of d_model {most['width']})"
     return f"Against d_model {large} not pruned, the pruned and fine-tuned ones are {told} of {len(rows)}{top}."
 
@@ -118,32 +144,49 @@ def _data_words(choices: pd.DataFrame) -> str:
     less = choices[choices["data_fraction"] < 1] if len(choices) else choices
     if less.empty or less["seeds"].max() < 2:
         return ""
+    less = less.dropna(subset="full_width")
     changed = less[(less["width"] != less["full_width"]) | (less["density_asked"] != less["full_density"])]
-    pays = changed[changed["clear"].astype(bool) & (changed["high"] < 0)]
-    if len(pays):
-        parts = [
-            f"**{row['model']}** with {percent(row['data_fraction'])} of the data does best with "
-            f"{_choice(row['width'], row['density_asked'])}, {amount(row['relative'])} better than with "
-            f"{_choice(row['full_width'], row['full_density'])}, the choice on all of it"
-            for row in pays.to_dict("records")[:3]
-        ]
-        return "The amount of data changes the best choice: " + "; ".join(parts) + "."
-    if len(changed):
+    if changed.empty:
+        return "The best choice of width and density is the same for every share of the data tried."
+    found = outcomes(changed)
+    pays, hurts = changed[found == BETTER], changed[found == WORSE]
+    if pays.empty and hurts.empty:
         names = bold(changed["model"])
         return f"The choice by validation changes with the amount of data for {names}, by nothing clear in test error."
-    return "The best choice of width and density is the same for every share of the data tried."
+    parts = []
+    for rows, word in ((pays, "better"), (hurts, "worse")):
+        if len(rows):
+            row = furthest(rows)
+            parts.append(
+                f"clearly {word} in {len(rows)} (most for **{row['model']}** with {percent(row['data_fraction'])} of "
+                f"the data: {choice_text(row['width'], row['density_asked'])} is {amount(row['relative'])} {word} than "
+                f"{choice_text(row['full_width'], row['full_density'])}, the choice on all of it)"
+            )
+    return (
+        f"With less data validation chooses another width or density in {len(changed)} of {len(less)} cases, by test "
+        f"error {' and '.join(parts)}."
+    )
+
+
+def _best(sizes: pd.DataFrame) -> pd.Series:
+    """MSE of each model and horizon at its best size, dense or pruned: mean over the seeds."""
+    done = sizes[sizes["status"] == "ok"]
+    mean = done.groupby([*_CASE, "arm", "width", "depth"], sort=False)["mse"].mean()
+    return mean.groupby(level=_CASE, sort=False).min()
+
+
+def _naive_levels(naive: pd.DataFrame) -> dict[int, float]:
+    """MSE of the best naive forecast of each horizon."""
+    return naive.groupby("pred_len")["mse"].min().to_dict()
 
 
 def _standing(sizes: pd.DataFrame, naive: pd.DataFrame) -> str:
     """The models of which no size, dense or pruned, does better than a forecast that learns nothing."""
-    by = ["model", "pred_len"]
-    best = sizes[sizes["status"] == "ok"].groupby([*by, "arm", "width", "depth"], sort=False)["mse"].mean()
-    best = best.groupby(level=by, sort=False).min()
-    level = naive.groupby("pred_len")["mse"].min()
-    fallen = [model for (model, pred_len), mse in best.items() if mse >= level[pred_len]]
-    if not fallen:
+    levels = _naive_levels(naive)
+    fallen = no_better(_best(sizes), levels).index.unique(0)
+    if not len(fallen):
         return ""
-    at = f"MSE {error_text(level.min())}" if len(level) == 1 else "at one horizon or more"
+    at = f"MSE {error_text(min(levels.values()))}" if len(levels) == 1 else "at one horizon or more"
     return f"No size of {bold(fallen)} does better than the best naive forecast ({at})."
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tsprune.errors import UserError, unknown
+from tsprune.report.frames import need
 from tsprune.study.base.result import STATUS_MIME
 
 CARRIES = 0.5
@@ -63,6 +65,49 @@ PREDICTORS = {
     "predicted": "losses of the groups one by one, added up",
 }
 """Columns of ``WhyResult.cells`` that might say which cell fails, with the words for them."""
+
+PLAIN_PREDICTORS = {
+    "sparsity": "how many weights go",
+    "working_removed": "how many working weights go",
+    "norm_removed": "how large the weights are that go",
+    "predicted": "pruning its parts one by one and adding up",
+}
+"""The same for a reader outside the field."""
+
+
+def predictor_words(name: str, words: dict[str, str] = PREDICTORS) -> str:
+    """``name`` in ``words``. Raises UserError for a predictor that has none."""
+    if name not in words:
+        raise UserError(unknown("predictor", name, words))
+    return words[name]
+
+
+def correlation_text(value: float) -> str:
+    """A correlation with two decimals and a proper minus."""
+    return f"{value:.2f}".replace("-", "\u2212")
+
+
+KINDS = {
+    "one group": "one group alone costs at least half of the loss",
+    "many groups": "the losses of many groups add up",
+    "together": "groups that cost little one by one fail together",
+    "free": "the failure begins where working weights go",
+    "unclear": "the windows looked at show no loss",
+    "not finite": "the forecast is not finite",
+    "keeps": "does not fail within the grid",
+    "no result": "no result",
+}
+"""Kinds of failure in ``WhyResult.conditions``, with the words for them."""
+
+
+def need_kinds(conditions: pd.DataFrame) -> pd.DataFrame:
+    """``conditions`` itself. Raises UserError for an empty table, a missing column, an unknown kind of failure."""
+    need(conditions, "conditions", CONDITIONS)
+    for kind in conditions["kind"].unique():
+        if kind not in KINDS:
+            raise UserError(unknown("kind of failure", kind, KINDS))
+    return conditions
+
 
 CONDITIONS = (
     *(*PAIR, "scope", "kind", "reason", "dead", "near_zero", "without_free", "cells", "missed", "keeps"),

@@ -8,7 +8,8 @@ from tsprune.errors import UserError, unknown
 from tsprune.report.frames import need
 from tsprune.report.tables import styled
 from tsprune.report.text import density_text, percent, readable_layer, signed
-from tsprune.study.why.result import CONDITIONS, FIRST, PREDICTORS
+from tsprune.study.base.result import TOLERANCE
+from tsprune.study.why.result import CONDITIONS, FIRST, KINDS, correlation_text, need_kinds, predictor_words
 
 
 def conditions(conditions: pd.DataFrame) -> Styler:
@@ -26,10 +27,30 @@ def conditions(conditions: pd.DataFrame) -> Styler:
     columns = max(rows.values(), key=len)  # those of a model that fails, where one does
     table = pd.DataFrame(list(rows.values()), index=pd.MultiIndex.from_tuples(rows, names=names), columns=list(columns))
     caption = (
-        "The first density that misses the accuracy (MSE more than 5 % above dense), and why. Free: dead or near zero "
-        "when pruning starts. Groups: losses with one group pruned and all else dense."
+        f"The first density that misses the accuracy (MSE more than {percent(TOLERANCE)} above dense), and why. Free: "
+        "dead or near zero when pruning starts. Groups: losses with one group pruned and all else dense."
     )
     return styled(table.fillna(""), caption)
+
+
+def counts(conditions: pd.DataFrame) -> Styler:
+    """How many models (by dataset and scope) fail in which way. Raises UserError for an unknown kind of failure."""
+    need_kinds(conditions)
+    scopes = list(conditions["scope"].unique())
+    rows = {
+        words: {
+            scope: str(int(((conditions["kind"] == kind) & (conditions["scope"] == scope)).sum())) for scope in scopes
+        }
+        for kind, words in KINDS.items()
+        if (conditions["kind"] == kind).any()
+    }
+    table = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows)), columns=scopes)
+    done = conditions[conditions["kind"] != "no result"]
+    missed, cells = int(done["missed"].sum()), int(done["cells"].sum())
+    caption = (
+        f"Models by dataset and scope, at the first density that fails; {missed} of {cells} cells miss the accuracy."
+    )
+    return styled(table, caption)
 
 
 def predictors(predictors: pd.DataFrame) -> Styler:
@@ -38,10 +59,10 @@ def predictors(predictors: pd.DataFrame) -> Styler:
     rows = {}
     for row in predictors.to_dict("records"):
         known = not np.isnan(row["same_density"])
-        rows[_predictor(row["predictor"])] = {
-            "all cells": _correlation(row["all_cells"]),
-            "at equal density": _correlation(row["same_density"]) if known else "–",
-            "95 % interval": f"{_correlation(row['low'])} to {_correlation(row['high'])}" if known else "–",
+        rows[predictor_words(row["predictor"])] = {
+            "all cells": correlation_text(row["all_cells"]),
+            "at equal density": correlation_text(row["same_density"]) if known else "–",
+            "95 % interval": f"{correlation_text(row['low'])} to {correlation_text(row['high'])}" if known else "–",
             "clearly behind the best": ("yes" if row["worse_than_best"] else "no") if known else "–",
         }
     first = predictors.iloc[0]
@@ -57,7 +78,7 @@ def _explained(row: dict) -> dict[str, str]:
     told = {"condition": _condition(row)}
     if row["kind"] == "no result":
         return told
-    told["keeps 5 % down to"] = density_text(row["keeps"]) if row["keeps"] < 1 else "none"
+    told[f"keeps {percent(TOLERANCE)} down to"] = density_text(row["keeps"]) if row["keeps"] < 1 else "none"
     if row["kind"] != "keeps":
         group = f"{readable_layer(row['first_top_group'])}, {_loss(row['first_top_loss'])}"
         told |= {
@@ -91,16 +112,6 @@ def _condition(row: dict) -> str:
         words += "; pruning the rest makes up for a part" if more else ""
         return words.format(group=readable_layer(row["first_top_group"]))
     return words.format(reason=row["reason"])
-
-
-def _predictor(name: str) -> str:
-    if name not in PREDICTORS:
-        raise UserError(unknown("predictor", name, PREDICTORS))
-    return PREDICTORS[name]
-
-
-def _correlation(value: float) -> str:
-    return f"{value:.2f}".replace("-", "\u2212")
 
 
 def _loss(value: float) -> str:

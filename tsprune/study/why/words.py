@@ -1,77 +1,116 @@
-"""Why a prune fails, in words and tables; the frames are those of :mod:`tsprune.report.why`."""
+"""Why a prune fails, in words: a first sentence to repeat, then the details."""
 
 import pandas as pd
 
 from tsprune.report.frames import need
-from tsprune.report.text import NBSP, bold, listed, percent, readable_layer
-from tsprune.study.why.figures import PAIR
-from tsprune.study.why.result import CONDITIONS, FREE
-from tsprune.study.why.tables import _correlation, _predictor
+from tsprune.report.text import NBSP, bold, listed, on_data, percent, readable_layer
+from tsprune.study.base.result import TOLERANCE
+from tsprune.study.base.words import LAST_VALUE, all_of
+from tsprune.study.why.result import (
+    FREE,
+    KINDS,
+    PAIR,
+    PLAIN_PREDICTORS,
+    correlation_text,
+    need_kinds,
+    predictor_words,
+)
 
 
 def verdict(conditions: pd.DataFrame, predictors: pd.DataFrame) -> str:
     """What decides whether a prune fails, as Markdown. A predictor is only named where its interval excludes zero, and
-    only called better than another where the difference's interval does."""
-    need(conditions, "conditions", CONDITIONS)
+    only called better than another where the difference's interval does.
+
+    What makes the question idle stands first: that nothing failed, or that no model beats repeating the last value.
+    Raises UserError for an empty table, a missing column, an unknown predictor.
+    """
+    need_kinds(conditions)
     need(predictors, "predictors", ["predictor", "pairs", "cells", "same_density", "low", "high", "worse_than_best"])
     done = conditions[conditions["kind"] != "no result"]
+    data = on_data(conditions["dataset"])
     if done.empty:
-        return f"**No model has a result**: {conditions['reason'].iloc[0]}."
-    return f"{_predictor_words(predictors)}\n\n" + " ".join(
-        words for words in (_kind_words(done), _free_words(done), _standing_words(done), _missing(conditions)) if words
-    )
+        return (
+            f"{data}, why pruned forecasters fail cannot be said: none has a result.\n\n{conditions['reason'].iloc[0]}"
+        )
+    told = (_predictor_words(predictors), _kind_words(done), _free_words(done), _standing_words(done))
+    details = " ".join(words for words in (*told, _missing(conditions)) if words)
+    return f"{data}, {_answer(done, predictors)}.\n\n{details}"
+
+
+def _answer(done: pd.DataFrame, predictors: pd.DataFrame) -> str:
+    """The first sentence, from the data on."""
+    models = done.drop_duplicates(PAIR)
+    if (models["mse_dense"] >= models["mse_repeat_last"]).all():
+        does = f"**{models['model'].iloc[0]}** does" if len(models) == 1 else f"{all_of(len(models))} forecasters do"
+        return f"{does} no better than {LAST_VALUE}, even unpruned, so what pruning changes matters little (one seed)"
+    if not done["missed"].any():
+        cells = int(done["cells"].sum())
+        over = percent(TOLERANCE)
+        return f"none of {cells} prunings raises forecast error over {over}, so no failure needs explaining (one seed)"
+    known = predictors.dropna(subset="same_density")
+    if known.empty:
+        return (
+            "what tells one forecaster's failure under pruning from another's cannot be said: only "
+            f"{predictors['pairs'].iloc[0]} finished every pruning"
+        )
+    best = known.loc[known["same_density"].idxmax()]
+    plain = predictor_words(best["predictor"], PLAIN_PREDICTORS)
+    agrees = f"{correlation_text(best['same_density'])} of 1, {correlation_text(best['low'])} to "
+    agrees += correlation_text(best["high"])
+    if not best["low"] > 0:
+        return (
+            "nothing tried tells which pruned forecaster will fail beyond chance: the nearest, "
+            f"{plain}, agrees {agrees}"
+        )
+    others = known[known["predictor"] != best["predictor"]]
+    well = "best " if len(others) and others["worse_than_best"].all() else ""
+    return f"how much a forecaster's error grows when pruned is {well}told by {plain} (agreement {agrees})"
 
 
 def _predictor_words(predictors: pd.DataFrame) -> str:
-    pairs, cells = predictors["pairs"].iloc[0], predictors["cells"].iloc[0]
+    """The best predictor in the field's terms, and which others it is clearly better than."""
     known = predictors.dropna(subset="same_density")
-    of = f"{pairs} pairs of model and dataset, {cells} cells"
     if known.empty:
-        return f"**What tells one failure from another cannot be said from this run**: {pairs} models have every cell."
+        pairs = predictors["pairs"].iloc[0]
+        return f"A rank correlation needs three pairs of model and dataset with every cell: {pairs} have."
     best = known.loc[known["same_density"].idxmax()]
     others = known[known["predictor"] != best["predictor"]]
-    numbers = f"rank correlation {_correlation(best['same_density'])} with the loss at equal density, 95 % interval "
-    numbers += f"{_correlation(best['low'])} to {_correlation(best['high'])}; {of}"
-    if not best["low"] > 0:
-        named = f"the best is {_predictor(best['predictor'])}, {numbers}"
-        return f"**No condition holds over the models**: no candidate ranks the failures clearly ({named})."
-    behind = [f"the {_short(r)}" for r in others[others["worse_than_best"]].to_dict("records")]
-    level = [f"the {_short(r)}" for r in others[~others["worse_than_best"]].to_dict("records")]
-    text = f"**Which model fails is told by the {_predictor(best['predictor'])}** ({numbers})"
-    if behind:
-        text += f", clearly better than by {listed(behind)}"
-    if level:
-        text += f"; not clearly better than by {listed(level)}"
-    return text + "."
+    low, high = correlation_text(best["low"]), correlation_text(best["high"])
+    text = (
+        f"Rank correlation of the {predictor_words(best['predictor'])} with the loss at equal density: "
+        f"{correlation_text(best['same_density'])}, 95{NBSP}% interval {low} to {high}; {best['pairs']} pairs of model "
+        f"and dataset, {best['cells']} cells"
+    )
+    parts = [
+        f"{how} {listed([f'the {_with_correlation(row)}' for row in rows.to_dict('records')])}"
+        for how, rows in (
+            ("clearly better than", others[others["worse_than_best"]]),
+            ("not clearly better than", others[~others["worse_than_best"].astype(bool)]),
+        )
+        if len(rows)
+    ]
+    return "; ".join([text, *parts]) + "."
 
 
-def _short(row: dict) -> str:
-    return f"{_predictor(row['predictor'])} ({_correlation(row['same_density'])})"
+def _with_correlation(row: dict) -> str:
+    return f"{predictor_words(row['predictor'])} ({correlation_text(row['same_density'])})"
 
 
 def _kind_words(done: pd.DataFrame) -> str:
-    """How the models fail, counted over dataset, model and scope."""
-    words = {
-        "one group": "one group alone costs at least half of the loss",
-        "many groups": "the losses of many groups add up",
-        "together": "groups that cost little one by one fail together",
-        "free": "the failure begins where working weights go",
-        "unclear": "the windows looked at show no loss",
-        "not finite": "the forecast is not finite",
-    }
+    """What makes most models fail, and through which group; :func:`tables.counts` has every kind."""
     failed = done[done["kind"] != "keeps"]
-    total = f"{int(done['missed'].sum())} of {int(done['cells'].sum())} cells miss the accuracy"
     if failed.empty:
-        return f"No cell misses the accuracy ({total})."
-    counts = failed["kind"].value_counts()
-    parts = [f"in {counts[kind]} {text}" for kind, text in words.items() if kind in counts]
-    kept = len(done) - len(failed)
-    parts += [f"{kept} do not fail" if kept > 1 else "1 does not fail"] if kept else []
-    top = failed["first_top_group"].map(lambda name: readable_layer(name).split()[-1]).value_counts()
-    part = f"The most sensitive group is most often called {top.index[0]} ({top.iloc[0]} of {len(failed)})."
-    return (
-        f"{total}; of {len(done)} models by dataset and scope, at the first density that fails, {listed(parts)}. {part}"
-    )
+        return ""
+    kinds = failed["kind"].value_counts()
+    most = " and in as many ".join(KINDS[kind] for kind in KINDS if kinds.get(kind, 0) == kinds.max())
+    groups = failed["first_top_group"].map(readable_layer).value_counts()
+    top = sorted(groups.index[groups == groups.max()])
+    if groups.max() == 1 < len(failed):
+        group = "The most sensitive group is another one in each."
+    else:
+        names = " and, as often, ".join(top)
+        group = f"The most sensitive group is most often {names} ({groups.max()} of {len(failed)})."
+    return f"In {kinds.max()} of {len(failed)} failures (by dataset, model and scope) {most}. {group}"
 
 
 def _free_words(done: pd.DataFrame) -> str:
@@ -80,8 +119,10 @@ def _free_words(done: pd.DataFrame) -> str:
     change = (models["without_free"] - 1).abs().max()
     least, most = percent(free.min()), percent(free.max())
     share = most if least == most else f"{least.removesuffix(NBSP + '%')} to {most}"
-    text = f"Dead or near-zero weights are {share} of the prunable ones; without them all the MSE changes by at most "
-    text += f"{100 * change:.2g}{NBSP}%"
+    text = (
+        f"Dead or near-zero weights are {share} of the prunable ones; without them all the MSE changes by at most "
+        f"{100 * change:.2g}{NBSP}%"
+    )
     rich = models[free >= FREE]
     if rich.empty:
         return text + ", so they are too few to explain how far a model can be pruned."

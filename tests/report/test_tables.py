@@ -1,0 +1,54 @@
+"""The tables all studies show alike: what stands in them, and what they refuse."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from reading import read
+
+from tsprune.errors import UserError
+from tsprune.report.tables import naive_table, protocol_table, published_table
+
+
+def test_published_table_puts_the_protocols_beside_the_numbers():
+    published = pd.DataFrame(
+        [
+            {
+                "model": "Autoformer",
+                "dataset": "ETTh1",
+                "pred_len": pred_len,
+                "mse_published": 0.449,
+                "mae_published": 0.459,
+                "source": "Table 1",
+                "mse_here": here,
+                "mae_here": here,
+                "difference": here - 0.449,
+                "protocol": "there: <drop_last>",
+            }
+            for pred_len, here in ((96, 0.462), (192, np.nan))
+        ]
+    )
+    styler = published_table(published)
+    rows, _ = read(styler)
+    assert rows[1] == [
+        "Autoformer", "ETTh1", "96", "0.449", "0.462", "+0.013", "0.459", "0.462", "Table 1", "there: <drop_last>",
+    ]  # fmt: skip
+    assert rows[2][4:6] == ["not run", "not run"]
+    assert "<drop_last>" not in styler.to_html()
+
+
+def test_naive_table(make_naive):
+    rows, _ = read(naive_table(make_naive()))
+    assert rows[1] == ["repeat last value", "ETTh1", "96", "1.300", "0.650"]
+
+
+def test_protocol_table_writes_values_for_people():
+    rows, _ = read(protocol_table({"look-back": 96, "seeds": [1, 2], "drop_last": False, "rate": 5e-4}))
+    assert rows[-4:] == [["look-back", "96"], ["seeds", "1, 2"], ["drop_last", "no"], ["rate", "0.0005"]]
+
+
+def test_missing_columns_and_empty_tables_are_named():
+    for function in (published_table, naive_table):
+        with pytest.raises(UserError, match=r"column '.*' is missing"):
+            function(pd.DataFrame())
+    with pytest.raises(UserError, match="'protocol' has no rows"):
+        protocol_table({})

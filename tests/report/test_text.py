@@ -1,0 +1,64 @@
+"""What all studies write alike: the first sentence for an index, banners, parameters in a line, differences."""
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsprune.report.text import banner, describe_parameters, headline, mean_text, on_data, span, whole_count
+
+
+@pytest.mark.parametrize(
+    ("markdown", "text"),
+    [
+        ("**A** holds to 0.41 (59 % gone). **B** does not.", "A holds to 0.41 (59 % gone)."),
+        ("# Title\n\nIt *works* with `d_model` [here](x.html). More.", "It works with d_model here."),
+        ("> Quoted\n> text! Next.", "Quoted text!"),
+        ("- one\n- two", "one two"),
+        ("![alt](x.png)Only this", "Only this"),
+        ("", ""),
+    ],
+)
+def test_headline_is_the_first_sentence_without_signs(markdown, text):
+    assert headline(markdown) == text
+
+
+def test_banner_has_an_icon_a_word_and_no_markup_from_its_text():
+    shown = banner("<b>Synthetic</b> data")._repr_html_()
+    assert "⚠" in shown and "Note" in shown and 'role="note"' in shown
+    assert "&lt;b&gt;Synthetic" in shown
+
+
+def test_describe_parameters_fits_a_line():
+    parameters = {
+        "dataset": "ETTh1",
+        "models": ["A", "B"],
+        "densities": [0.8**i for i in range(11)],
+        "bf16": False,
+        "x": None,
+    }
+    assert describe_parameters(parameters) == "dataset ETTh1 · models A, B · densities 1, 0.8 … 0.1074 (11) · bf16 no"
+
+
+def test_a_first_sentence_names_its_data_and_of_many_how_many():
+    assert on_data(["ETTh1"] * 3) == "On ETTh1"
+    assert on_data(["ETTh1", "Exchange", "ETTh1"]) == "On ETTh1 and Exchange"
+    assert on_data(["a", "b", "c"]) == "On 3 datasets"
+
+
+@given(st.floats(0.001, 5), st.floats(0.001, 5), st.booleans())
+def test_the_span_of_a_difference_has_no_sign_and_its_smaller_end_first(a, b, lower):
+    low, high = sorted((a, b))
+    ends = {"low": -high, "high": -low} if lower else {"low": low, "high": high}
+    shown = [float(part.removesuffix("\u00a0%")) for part in span(ends).split(" to ")]
+    assert shown == pytest.approx([100 * low, 100 * high], rel=0.06, abs=0.06)
+
+
+def test_what_an_error_rests_on_is_the_mean_of_the_seeds_that_finished():
+    cells = pd.DataFrame({"seed": [1, 2, 2], "status": ["ok", "ok", "failed"]})
+    assert mean_text(cells) == "mean of 2 seeds"
+    assert mean_text(cells.iloc[[0, 2]]) == "one seed"
+
+
+def test_weights_are_counted_in_whole_thousands():
+    assert [whole_count(n) for n in (853, 36_864, 1_250_000)] == ["853", "37k", "1.2M"]

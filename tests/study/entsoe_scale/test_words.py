@@ -1,0 +1,184 @@
+"""Study 04's verdict: its first sentence, and that it says nothing that its tables deny."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reading import details, first_sentence, read
+
+from tsprune.report.text import error_text
+from tsprune.study.entsoe_scale import tables, words
+from tsprune.study.entsoe_scale.result import QUESTIONS
+
+WINDOWS = (100, 1000)
+NAIVE = pd.DataFrame({"pred_len": [24, 96], "model": "SeasonalNaive", "mse": 0.5, "mae": 0.4})
+SIZES = [("dense", w, None, 1.0) for w in (16, 32, 64)] + [("dense longer", 16, None, 1.0)]
+SIZES += [
+    (arm, 64, structure, d)
+    for arm in ("pruned", "fine-tuned")
+    for structure in ("structured", "unstructured")
+    for d in (0.3, 0.1)
+]
+
+
+def cells(values: dict | None = None, models=("M",), horizons=(24,), mse: float = 0.4) -> pd.DataFrame:
+    """Every size; ``values`` has the MSE by model, horizon, windows and place among the sizes, where it differs."""
+    return pd.DataFrame(
+        {
+            **{"dataset": "grid", "model": model, "pred_len": pred_len, "seed": seed, "arm": arm, "width": width},
+            **{"structure": structure, "density_asked": density, "data_fraction": n / 1000, "windows_train": n},
+            **{"parameters_left": 9.0, "mse": (values or {}).get((model, pred_len, n, place), mse)},
+            **{"mse_relative": 0.7, "status": "ok", "reason": None},
+        }
+        for model in models
+        for pred_len in horizons
+        for n in WINDOWS
+        for place, (arm, width, structure, density) in enumerate(SIZES)
+        for seed in (1, 2)
+    )
+
+
+def chosen(widths: dict[tuple, tuple[int, ...]]) -> pd.DataFrame:
+    """Widths that validation chooses, by model and horizon, with few and with many windows."""
+    return pd.DataFrame(
+        {"model": m, "pred_len": h, "windows_train": n, "width": width, "mse": 0.25}
+        for (m, h), found in widths.items()
+        for n, width in zip(WINDOWS, found, strict=False)
+    )
+
+
+@st.composite
+def runs(draw) -> tuple[pd.DataFrame, ...]:
+    models = draw(st.lists(st.sampled_from(["iTransformer", "PatchTST", "M"]), min_size=1, max_size=3, unique=True))
+    horizons = draw(st.sampled_from([(24,), (24, 96)]))
+    width = st.sampled_from([16, 32, 64])
+    widths = {(m, h): draw(st.tuples(width, width)) for m in models for h in horizons}
+    values = {
+        (m, h, n, place): draw(st.floats(0.2, 0.6))
+        for m in models
+        for h in horizons
+        for n in WINDOWS
+        for place in range(len(SIZES))
+    }
+    rows = []
+    for (m, h), (few, many) in widths.items():
+        for n in WINDOWS:
+            for question in QUESTIONS:
+                if question == "best" and few == many:
+                    continue
+                low, relative, high = sorted(draw(st.tuples(*[st.floats(-0.9, 2)] * 3)))
+                seeds = draw(st.sampled_from([0, 1, 2, 2, 2]))
+                low, relative, high = (low, relative, high) if seeds else (np.nan,) * 3
+                ours, others = (
+                    (f"d_model {many}", f"d_model {few}") if question == "best" else ("d_model 64", "d_model 16")
+                )
+                rows.append(
+                    {
+                        **{"model": m, "pred_len": h, "windows_train": n, "question": question, "ours": ours},
+                        **{"others": others, "share_ours": 0.1, "share_others": 0.1, "relative": relative, "low": low},
+                        **{"high": high, "clear": seeds > 1 and (low > 0 or high < 0), "seeds": seeds},
+                    }
+                )
+    return cells(values, models, horizons), chosen(widths), pd.DataFrame(rows), NAIVE
+
+
+@settings(deadline=None, max_examples=80)
+@given(runs())
+def test_the_first_sentence_is_short_and_agrees_with_the_tables(run):
+    table, widths, differences, _ = run
+    text = first_sentence(words.verdict(*run))
+    best = table.groupby(
+        ["model", "pred_len", "windows_train", "arm", "width", "structure", "density_asked"], dropna=False
+    )["mse"].mean()
+    if (best.groupby(level=[0, 1]).min() >= 0.5).all():
+        assert "no better than repeating the value one season before" in text
+        return
+    kinds, gaps = [], []
+    for (model, pred_len), own in widths.groupby(["model", "pred_len"], sort=False):
+        few, many = own.sort_values("windows_train")["width"]
+        row = differences[(differences["model"] == model) & (differences["pred_len"] == pred_len)]
+        row = row[(row["question"] == "best") & (row["windows_train"] == 1000)]
+        if few == many:
+            kinds.append("same")
+        elif row["relative"].isna().all():
+            kinds.append("unknown")
+        elif not row["clear"].item():
+            kinds.append("noise" if row["seeds"].item() > 1 else "one seed")
+        else:
+            kinds.append("misjudged" if row["low"].item() > 0 else "bigger" if many > few else "smaller")
+            gaps.append((abs(row["relative"].item()), model, few, many))
+    settled = kinds.count("same") + kinds.count("noise")
+    claims = {
+        "bigger": "more data needs a bigger",
+        "smaller": "more data needs a smaller",
+        "misjudged": "picks the wrong",
+    }
+    said = [kind for kind, claim in claims.items() if claim in text]
+    if settled >= len(gaps) and settled:
+        assert "makes no difference" in text and not said
+        assert len(kinds) == 1 or f"in {settled} of {len(kinds)} cases" in text
+    elif gaps:
+        (kind,) = said
+        assert kinds.count(kind) == max(kinds.count(other) for other in claims)
+        assert len(kinds) == 1 or f"in {kinds.count(kind)} of {len(kinds)} cases" in text
+    else:
+        assert "cannot be said" in text or "not claimed" in text
+    if found := re.search(r"([\d.]+) % (less|more) forecast error at width (\d+) than at (\d+)", text):
+        size, _, ours, others = found.groups()
+        assert any(
+            (few, many) == (int(others), int(ours)) and f"{100 * gap:.{1 if 100 * gap < 9.95 else 0}f}" == size
+            for gap, _, few, many in gaps
+        )
+
+
+@settings(deadline=None, max_examples=60)
+@given(runs())
+def test_the_best_row_and_the_pruned_sizes_below_dense_are_those_of_the_table(run):
+    table = run[0]
+    text = details(words.verdict(*run))
+    lines = [line for line in text.split("\n") if line.startswith("- **")]
+    groups = table[table["windows_train"] == 1000].groupby(["model", "pred_len"], sort=False)
+    for line, (_, own) in zip(lines, groups, strict=True):
+        means = own.groupby(["arm", "width", "structure", "density_asked"], sort=False, dropna=False)["mse"].mean()
+        tuned, dense = means["fine-tuned"], pd.concat([means["dense"], means["dense longer"]])
+        assert f"the lowest test MSE of the table is {error_text(means.min())}, of d_model {means.idxmin()[1]}" in line
+        assert f"{(tuned < dense.min()).sum()} of {len(tuned)} pruned and fine-tuned sizes lie below" in line
+
+
+@settings(deadline=None, max_examples=60)
+@given(runs())
+def test_every_lower_and_higher_in_the_details_is_clear_in_the_table(run):
+    differences = run[2]
+    text = details(words.verdict(*run))
+    shown = differences[differences["question"] != "best"]
+    clear = shown[shown["clear"]]
+    assert text.count("% lower (95") == (clear["relative"] < 0).sum()
+    assert text.count("% higher (95") == (clear["relative"] > 0).sum()
+    assert text.count("(within the noise:") == (~shown["clear"] & (shown["seeds"] > 1)).sum()
+
+
+@settings(deadline=None, max_examples=30)
+@given(runs())
+def test_the_counts_add_up_to_the_rows_of_the_table(run):
+    rows, _ = read(tables.counts(run[2]))
+    shown = [[int(cell) for cell in line[1:]] for line in rows[1:]]
+    assert sum(line[-1] for line in shown) == len(run[2])
+    assert all(sum(line[:-1]) == line[-1] for line in shown)
+
+
+def test_models_no_better_than_the_naive_forecast_are_the_answer_and_too_little_data_is_no_answer():
+    differences = pd.DataFrame(
+        {
+            **{"model": "M", "pred_len": 24, "windows_train": n, "question": question, "ours": "d_model 64"},
+            **{"others": "d_model 16", "share_ours": 0.1, "share_others": 0.1, "relative": -0.1, "low": -0.2},
+            **{"high": 0.1, "clear": False, "seeds": 2},
+        }
+        for n in WINDOWS
+        for question in ("width", "structured", "unstructured")
+    )
+    text = first_sentence(words.verdict(cells(mse=0.5), chosen({("M", 24): (16, 16)}), differences, NAIVE))
+    assert text.startswith("On grid, M does no better than repeating the value one season before, even unpruned, so")
+    text = first_sentence(words.verdict(cells(), chosen({("M", 24): (16,)}), differences, NAIVE))
+    assert text == "On grid, whether more data needs a bigger M cannot be said: too few amounts of data have a result."

@@ -1,0 +1,159 @@
+"""Study 02's verdict: its first sentence, and that it says nothing that its tables deny."""
+
+import re
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reading import details, first_sentence, read
+
+from tsprune.errors import UserError
+from tsprune.study.fine_tuning import tables, words
+from tsprune.study.fine_tuning.result import COMPARED, sparsest
+
+NAIVE = pd.DataFrame({"pred_len": [96, 720], "model": "RepeatLast", "mse": 1.3})
+
+
+def cells(models=("M",), horizons=(96,), seeds=(1, 2), dense: float = 1.0) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            **{"dataset": "ETTh1", "model": model, "pred_len": pred_len, "seed": seed, "structure": "unstructured"},
+            **{"arm": arm, "density_asked": density, "mse": dense, "mse_relative": 1.0, "status": "ok", "reason": None},
+        }
+        for model in models
+        for pred_len in horizons
+        for seed in seeds
+        for arm, density in (("dense", 1.0), ("dense longer", 1.0), ("pruned", 0.1), ("fine-tuned", 0.1))
+    )
+
+
+def row(model: str, low: float, relative: float, high: float, seeds: int = 2, **changes) -> dict:
+    """Fine-tuned against dense trained as long, at density 0.1; clear where zero lies outside, with two seeds."""
+    return {
+        **{"model": model, "pred_len": 96, "structure": "unstructured", "density_asked": 0.1, "arm": "fine-tuned"},
+        **{"against": "dense longer", "relative": relative, "low": low, "high": high, "seeds": seeds},
+        **{"clear": seeds > 1 and (low > 0 or high < 0)},
+    } | changes
+
+
+def said(*rows: dict, **changes) -> str:
+    return first_sentence(words.verdict(cells(**changes), pd.DataFrame(rows), NAIVE))
+
+
+def test_no_difference_comes_first_in_plain_words():
+    assert said(row("M", -0.02, 0.01, 0.04)) == (
+        "On ETTh1, removing 90 % of weights before training on makes no difference to forecast error beyond chance "
+        "for M (-2.0 to +4.0 %)."
+    )
+    assert said(row("M", -0.02, 0.01, 0.04), row("N", 0.1, 0.2, 0.31)) == (
+        "On ETTh1, removing 90 % of weights before training on makes no difference to forecast error beyond chance "
+        "in 1 of 2 cases; furthest N, +20 % (+10 to +31 %)."
+    )
+
+
+def test_clear_differences_have_their_number_the_furthest_and_its_interval():
+    rows = (row("M", 0.03, 0.05, 0.07), row("FEDformer", -0.3, -0.2, -0.1), row("N", 0.1, 0.15, 0.31))
+    assert said(*rows) == (
+        "On ETTh1, with 90 % of weights removed and training continued, forecast error ends above the unpruned "
+        "model's in 2 of 3 cases (below in 1), furthest FEDformer, -20 % (-30 to -10 %)."
+    )
+    assert "90 % of parameters removed" in said(row("M", 0.03, 0.05, 0.07, structure="structured"))
+
+
+def test_models_no_better_than_repeating_the_last_value_are_the_answer_or_its_first_detail():
+    assert said(row("M", 0.03, 0.05, 0.07), dense=1.4) == (
+        "On ETTh1, M does no better than repeating the last value, even unpruned, so what pruning changes matters "
+        "little (mean of 2 seeds)."
+    )
+    both = pd.concat([cells(), cells(models=("N",), dense=1.4)])
+    text = words.verdict(both, pd.DataFrame([row("M", 0.03, 0.05, 0.07)]), NAIVE)
+    assert "M ends" in first_sentence(text)
+    assert details(text).startswith("**N** is no better than repeating the last value, even dense.")
+
+
+def test_without_a_pair_to_compare_there_is_no_answer():
+    lost = row("M", float("nan"), float("nan"), float("nan"), seeds=0)
+    assert said(lost).endswith("both finished, so there is no answer.")
+    with pytest.raises(UserError, match="no row of fine-tuned against dense longer"):
+        said(row("M", 0.1, 0.2, 0.3, arm="pruned"))
+
+
+def test_better_at_one_horizon_and_worse_at_another_is_not_called_no_difference():
+    pair = {"arm": "iterative", "against": "fine-tuned"}
+    rows = [row("M", 0.1, 0.2, 0.3), row("M", 0.1, 0.2, 0.3, **pair), row("M", -0.3, -0.2, -0.1, pred_len=720, **pair)]
+    text = details(words.verdict(cells(horizons=(96, 720)), pd.DataFrame(rows), NAIVE))
+    assert "is better at one horizon and worse at another for **M**." in text and "no difference" not in text
+
+
+@st.composite
+def comparisons(draw) -> pd.DataFrame:
+    """Every pair of arms for some models, horizons, structures and densities, with differences of their own."""
+    models = draw(st.lists(st.sampled_from(["DLinear", "FEDformer", "M"]), min_size=1, max_size=3, unique=True))
+    cuts = st.sampled_from([("unstructured", 0.1), ("unstructured", 0.3), ("structured", 0.2), ("2:4", 0.5)])
+    cuts = draw(st.lists(cuts, min_size=1, unique=True))
+    rows = []
+    for model in models:
+        for pred_len in draw(st.sampled_from([(96,), (96, 720)])):
+            for structure, density in cuts:
+                for arm, against in COMPARED:
+                    low, relative, high = sorted(draw(st.tuples(*[st.floats(-0.9, 2)] * 3)))
+                    seeds = draw(st.sampled_from([0, 1, 2, 2, 2]))
+                    low, relative, high = (low, relative, high) if seeds else (float("nan"),) * 3
+                    pair = {"pred_len": pred_len, "structure": structure, "density_asked": density}
+                    rows.append(row(model, low, relative, high, seeds, arm=arm, against=against, **pair))
+    return pd.DataFrame(rows)
+
+
+@settings(deadline=None, max_examples=80)
+@given(comparisons())
+def test_the_first_sentence_is_short_and_agrees_with_the_table(table):
+    text = first_sentence(words.verdict(cells(table["model"].unique(), (96, 720)), table, NAIVE))
+    rows = sparsest(table)
+    known = rows[rows["seeds"] > 1]
+    worse, better = known[known["low"] > 0], known[known["high"] < 0]
+    same = len(known) - len(worse) - len(better)
+    if known.empty:
+        assert "nothing is claimed" in text or "no answer" in text
+        return
+    clear = pd.concat([worse, better])
+    assert ("makes no difference" in text) == (2 * same >= len(known))
+    for count, total in re.findall(r"in (\d+) of (\d+) cases", text):
+        assert int(total) == len(known)
+        assert int(count) == (same if "no difference" in text else max(len(worse), len(better)))
+    if "above" in text.split("(below")[0]:
+        assert len(worse) >= len(better)
+    if "(below in" in text:
+        assert f"(below in {len(better)})" in text
+    if "furthest" in text:
+        name = re.search(r"furthest (\w+),", text).group(1)
+        assert name == clear.iloc[clear["relative"].abs().to_numpy().argmax()]["model"]
+
+
+@settings(deadline=None, max_examples=60)
+@given(comparisons())
+def test_what_the_details_call_better_worse_or_no_difference_is_so_in_the_table(table):
+    text = details(words.verdict(cells(table["model"].unique(), (96, 720)), table, NAIVE))
+    for arm, words_of in (("iterative", "Pruning step by step"), ("rewound", "Starting over")):
+        rows = table[(table["structure"] == "unstructured") & (table["arm"] == arm) & (table["seeds"] > 1)]
+        rows = rows[rows["density_asked"] == rows["density_asked"].min()]
+        found = re.search(rf"{words_of}.*? (?=Starting over|Intervals|One seed|$)", text + " ")
+        assert bool(found) == (len(rows) > 0)
+        for clause in found.group(0).split("; it ") if found else ():
+            for name in re.findall(r"\*\*(\w+)\*\*", clause):
+                own = rows[rows["model"] == name]
+                if "lowers" in clause or "raises" in clause:
+                    sign = -1 if "lowers" in clause else 1
+                    assert own["clear"].any() and (own.loc[own["clear"], "relative"] * sign > 0).all()
+                elif "no difference" in clause:
+                    assert not own["clear"].any()
+
+
+@settings(deadline=None, max_examples=30)
+@given(comparisons())
+def test_the_counts_add_up_to_the_rows_of_the_table(table):
+    rows, _ = read(tables.counts(table))
+    shown = [[int(cell) for cell in line[1:]] for line in rows[1:]]
+    assert sum(line[-1] for line in shown) == len(table)
+    assert all(sum(line[:-1]) == line[-1] for line in shown)
+    assert sum(line[0] for line in shown) == int((table["clear"] & (table["relative"] < 0)).sum())

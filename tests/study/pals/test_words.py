@@ -1,0 +1,164 @@
+"""Study 05's verdict: its first sentence, and that it says nothing that its tables deny."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reading import details, first_sentence, read
+
+from tsprune.study.pals import tables, words
+from tsprune.study.pals.result import CODE, PAPER, SIMILAR
+
+RIVALS = ("gmp 0.1", "static 0.5")
+
+
+@st.composite
+def runs(draw) -> tuple[pd.DataFrame, ...]:
+    """Cells, updates, comparisons and naive forecasts of trainings that end wherever they like."""
+    models = draw(st.lists(st.sampled_from(["FEDformer", "iTransformer", "LSTM"]), min_size=1, max_size=3, unique=True))
+    horizons, seeds = draw(st.sampled_from([(96,), (96, 720)])), draw(st.sampled_from([(1,), (1, 2)]))
+    arms = [
+        ("dense", "dense"),
+        (CODE, "PALS"),
+        (PAPER, "PALS"),
+        *((rival, "rival") for rival in RIVALS),
+        ("no cap", "ablation"),
+    ]
+    rows, made = [], []
+    for m in models:
+        for h in horizons:
+            for seed in seeds:
+                for arm, group in arms:
+                    density = 1.0 if group == "dense" else draw(st.floats(0.05, 0.9))
+                    mse = draw(st.floats(0.5, 2.0))
+                    rows.append(
+                        {
+                            **{
+                                "dataset": "Exchange",
+                                "model": m,
+                                "pred_len": h,
+                                "seed": seed,
+                                "arm": arm,
+                                "group": group,
+                            },
+                            **{"density": density, "mse": mse, "mae": mse, "mse_relative": mse, "macs_share": density},
+                            **{"training_macs_share": 0.5, "time_share": 1.1, "gamma": 1.2, "lam": 1.1, "every": 5},
+                            **{"cap": 0.9, "status": "ok", "reason": None},
+                        }
+                    )
+                for decision in draw(st.sampled_from([("shrink",), ("shrink", "expand"), ("stable",)])):
+                    made.append(
+                        {
+                            **{"model": m, "pred_len": h, "seed": seed, "arm": CODE, "step": 5, "decision": decision},
+                            **{"sparsity": 0.5, "loss": 1.0},
+                        }
+                    )
+    pairs = []
+    for m in models:
+        for h in horizons:
+            for arm, against in [
+                (CODE, "dense"),
+                *((CODE, rival) for rival in RIVALS),
+                (CODE, PAPER),
+                ("no cap", CODE),
+            ]:
+                low, relative, high = sorted(draw(st.tuples(*[st.floats(-0.9, 2)] * 3)))
+                clear = len(seeds) > 1 and (low > 0 or high < 0)
+                pairs.append((m, h, arm, against, relative, low, high, clear, len(seeds)))
+    names = ["model", "pred_len", "arm", "against", "relative", "low", "high", "clear", "seeds"]
+    naive = pd.DataFrame({"pred_len": horizons, "model": "RepeatLast", "mse": draw(st.floats(0.3, 2.5))})
+    return pd.DataFrame(rows), pd.DataFrame(made), pd.DataFrame(pairs, columns=names), naive
+
+
+def ended(cells: pd.DataFrame, updates: pd.DataFrame) -> dict[str, int]:
+    """Counted by hand: a training that came to its cap, one that only ever shrank, one that the loss stopped."""
+    found = {"cap": 0, "short": 0, "loss": 0}
+    for row in cells[cells["arm"] == CODE].to_dict("records"):
+        own = updates[(updates["model"] == row["model"]) & (updates["pred_len"] == row["pred_len"])]
+        only = set(own.loc[own["seed"] == row["seed"], "decision"]) == {"shrink"}
+        found["cap" if 1 - row["density"] >= 0.89 else "short" if only else "loss"] += 1
+    return found
+
+
+@settings(deadline=None, max_examples=80)
+@given(runs())
+def test_the_first_sentence_is_short_and_agrees_with_the_tables(run):
+    cells, updates, _, naive = run
+    verdict = words.verdict(*run)
+    text = first_sentence(verdict)
+    dense = cells[cells["group"] == "dense"].groupby(["model", "pred_len"])["mse"].mean()
+    fallen = {model for (model, _), mse in dense.items() if mse >= naive["mse"].iloc[0]}
+    told = re.search(r"- (.*?) (is|are)( at one horizon or more)? no better than repeating", details(verdict))
+    assert set(re.findall(r"\*\*(\w+)\*\*", told.group(1) if told else "")) == fallen
+    if (dense >= naive["mse"].iloc[0]).all():
+        assert "no better than repeating the last value, even unpruned" in text
+        text = details(verdict)
+    found = ended(cells, updates)
+    total = sum(found.values())
+    how = "none" if not found["loss"] else "all" if found["loss"] == total > 1 else f"{found['loss']}"
+    assert f"did so in {how} of {total} training{'s' if total > 1 else ''}" in text
+    assert (f"{found['cap']} hit its limit (90 %)" in text) == (found["cap"] > 0)
+    assert (f"{found['short']} ended still removing" in text) == (found["short"] > 0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(runs())
+def test_rivals_the_papers_variant_and_mechanisms_are_called_what_the_table_says(run):
+    cells, _, pairs, _ = run
+    text = details(words.verdict(*run))
+    density = cells.groupby(["model", "pred_len", "arm"])["density"].mean()
+    near = [
+        row
+        for row in pairs[pairs["against"].isin(RIVALS)].to_dict("records")
+        if 1 / SIMILAR
+        <= density[row["model"], row["pred_len"], CODE] / density[row["model"], row["pred_len"], row["against"]]
+        <= SIMILAR
+    ]
+    for word, sign in (("lower", -1), ("higher", 1)):
+        there = {row["against"] for row in near if row["clear"] and row["relative"] * sign > 0}
+        found = re.search(rf"its MSE is .*?clearly {word} than (.*?)(, clearly|, within|\.\n)", text)
+        assert {rival for rival in RIVALS if found and rival in found.group(1)} == there
+    paper = pairs[pairs["against"] == PAPER]
+    if len(paper) and cells["seed"].nunique() > 1:
+        clear = paper[paper["clear"]]
+        assert ("its MSE within the noise of the code's" in text) == clear.empty
+        for word, sign in (("higher", -1), ("lower", 1)):
+            named = set(clear.loc[clear["relative"] * sign > 0, "model"])
+            found = re.search(rf"describes it.*?{word} for ([^.]*?)( and lower for| than the code)", text)
+            assert (set(re.findall(r"\*\*(\w+)\*\*", found.group(1))) if found else set()) == named
+    if cells["seed"].nunique() == 1:
+        assert "clearly" not in text and "beyond the noise" not in text
+
+
+@settings(deadline=None, max_examples=30)
+@given(runs())
+def test_the_counts_are_those_of_the_comparisons(run):
+    cells, _, pairs, _ = run
+    rows, _ = read(tables.counts(cells, pairs))
+    shown = {line[0]: line[1:] for line in rows[1:]}
+    against = pairs[pairs["against"] == "dense"]
+    lower, higher = (
+        int((against["clear"] & (against["high"] < 0)).sum()),
+        int((against["clear"] & (against["low"] > 0)).sum()),
+    )
+    assert shown["against dense"][:2] == [str(lower), str(higher)]
+    assert all(sum(map(int, line[:-1])) == int(line[-1]) for line in shown.values())
+
+
+def test_without_a_training_there_is_no_answer():
+    cells = pd.DataFrame(
+        {
+            **{"dataset": ["Exchange"], "model": "A", "pred_len": 96, "seed": 1, "arm": CODE, "group": "PALS"},
+            **{"density": np.nan, "mse": np.nan, "mse_relative": np.nan, "macs_share": np.nan, "time_share": np.nan},
+            **{"training_macs_share": np.nan, "gamma": 1.2, "lam": 1.1, "every": 5, "cap": 0.9, "status": "failed"},
+        }
+    )
+    pair = pd.DataFrame(
+        [("A", 96, CODE, "dense", np.nan, np.nan, np.nan, False, 0)],
+        columns=["model", "pred_len", "arm", "against", "relative", "low", "high", "clear", "seeds"],
+    )
+    text = words.verdict(cells, pd.DataFrame(), pair, pd.DataFrame())
+    assert first_sentence(text).endswith("how many weights training can remove cannot be said: no training finished.")
+    assert details(text) == "1 of 1 cells did not finish (**A** 1 failed) and are left out."

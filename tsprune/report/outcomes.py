@@ -1,0 +1,52 @@
+"""What may be said of each row of a table of differences, and how often it is said: counts for all studies."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from tsprune.errors import UserError
+from tsprune.report.frames import need
+from tsprune.report.tables import styled
+
+BETTER, WORSE, NOISE, ONE_SEED, LOST = "better", "worse", "within the noise", "one seed: no claim", "no result"
+
+OUTCOMES = (BETTER, WORSE, NOISE, ONE_SEED, LOST)
+
+
+def outcomes(differences: pd.DataFrame) -> pd.Series:
+    """One of OUTCOMES per row, by its columns ``relative``, ``clear`` and ``seeds``.
+
+    A difference is better or worse where it is ``clear`` of zero, which a single seed never is. Raises UserError for a
+    missing column.
+    """
+    for column in ("relative", "clear", "seeds"):
+        if column not in differences:
+            raise UserError(f"table of differences: column '{column}' is missing")
+    relative, clear = differences["relative"].astype(float), differences["clear"].astype(bool)
+    found = pd.Series(NOISE, index=differences.index, dtype=object)
+    found[clear & (relative < 0)] = BETTER
+    found[clear & (relative > 0)] = WORSE
+    found[differences["seeds"] < 2] = ONE_SEED
+    found[relative.isna()] = LOST
+    return found
+
+
+def furthest(differences: pd.DataFrame) -> pd.Series:
+    """The row of the largest difference, whatever its sign; the table has rows."""
+    return differences.iloc[int(differences["relative"].abs().to_numpy().argmax())]
+
+
+def counts_table(groups: Mapping[str, pd.DataFrame], caption: str, names: Mapping[str, str] | None = None) -> Styler:
+    """How many rows of each group of differences came out how; ``names`` says what a study calls an outcome.
+
+    Raises UserError where there is no group.
+    """
+    called = dict(zip(OUTCOMES, OUTCOMES, strict=True)) | dict(names or {})
+    rows = {}
+    for label, rows_of in groups.items():
+        counts = outcomes(rows_of).value_counts()
+        rows[label] = {called[name]: int(counts.get(name, 0)) for name in OUTCOMES} | {"of": len(rows_of)}
+    table = need(pd.DataFrame(list(rows.values()), index=pd.Index(list(rows))), "counts", [])
+    rare = [called[name] for name in (ONE_SEED, LOST) if not table[called[name]].any()]
+    return styled(table.drop(columns=rare).astype(str), caption)

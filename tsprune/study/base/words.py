@@ -1,0 +1,69 @@
+"""What the verdicts of all studies say alike: at which size the models were run, and which beat no naive forecast."""
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from tsprune.errors import UserError
+from tsprune.report.text import bold, listed, mean_text
+
+PAPER_WIDTH, PAPER_EPOCHS = 512, 10
+"""d_model and epochs, at most, of both papers (arXiv 2412.12883, 2305.18382) and of the forecasters' own."""
+
+LAST_VALUE = "repeating the last value"
+
+
+def size_line(
+    d_model: int | Sequence[int],
+    epochs: int,
+    machine: str,
+    paper_width: int = PAPER_WIDTH,
+    paper_epochs: int = PAPER_EPOCHS,
+) -> str:
+    """At which size a run was made, beside the papers', in one line.
+
+    ``d_model`` is the width in channels, or all of them where a study trains several; ``epochs`` as many as were
+    allowed; ``machine`` what it ran on, as ``2 cores``. It is the papers' size where the widest model and the epochs
+    reach theirs exactly.
+    """
+    widths = sorted({d_model} if isinstance(d_model, int) else set(d_model))
+    run = f"Models of d_model {listed([str(width) for width in widths])} after {_epochs(epochs)} on {machine}"
+    if widths[-1] == paper_width and epochs == paper_epochs:
+        return f"{run}. This is the papers' size."
+    return f"{run}; the papers: d_model {paper_width}, {_epochs(paper_epochs)}. Not the papers' size."
+
+
+def _epochs(count: int) -> str:
+    return f"up to {count} epochs" if count > 1 else "1 epoch"
+
+
+def no_better(best: pd.Series, levels: dict[int, float]) -> pd.Series:
+    """Those of ``best`` (MSE by model and pred_len) that do not lie below the naive level of their horizon.
+
+    Raises UserError for a horizon without a level.
+    """
+    for pred_len in best.index.unique(1):
+        if pred_len not in levels:
+            raise UserError(f"table 'naive' has no forecast to beat at horizon {pred_len}. Has: {sorted(levels)}")
+    return best[[mse >= levels[pred_len] for (_, pred_len), mse in best.items()]]
+
+
+def idle(models: Iterable[str], than: str, cells: pd.DataFrame) -> str:
+    """The first sentence from the data on, where no model does better than a naive forecast, called ``than``."""
+    names = list(dict.fromkeys(models))
+    does = f"**{names[0]}** does" if len(names) == 1 else f"{all_of(len(names))} forecasters do"
+    return f"{does} no better than {than}, even unpruned, so what pruning changes matters little ({mean_text(cells)})"
+
+
+def all_of(count: int) -> str:
+    """``both`` or ``all 3``."""
+    return "both" if count == 2 else f"all {count}"
+
+
+def standing(fallen: pd.Series, than: str, cells: pd.DataFrame) -> str:
+    """A sentence on the models in ``fallen`` (see :func:`no_better`); empty where there is none."""
+    names = fallen.index.unique(0)
+    if not len(names):
+        return ""
+    at = "" if cells["pred_len"].nunique() == 1 else " at one horizon or more"
+    return f"{bold(names)} {'is' if len(names) == 1 else 'are'}{at} no better than {than}, even dense."
