@@ -21,6 +21,7 @@ from tsprune.study.base.protocol import protocol_lines
 from tsprune.study.base.published import compare_with_published
 from tsprune.study.base.result import cell_columns, tidy
 from tsprune.study.base.shared import Base, base_steps, no_season
+from tsprune.study.base.words import size_line
 
 AnyConfig = TypeVar("AnyConfig", bound=StudyConfig)
 AnyResult = TypeVar("AnyResult")
@@ -132,8 +133,14 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
             "published": compare_with_published(cells, naive, self.config),
             "data_notes": (*self.base.table.notes, *no_season(self.base.table, self.config.seq_len)),
             "stands_in_for": self.base.table.stands_in_for,
+            "size": size_line(self.config.every_width(), self.config.epochs, self._machine()),
             "protocol": protocol_lines(self.base, self.rows, self.config),
         }
+
+    def _machine(self) -> str:
+        """What dense models were trained on, in words."""
+        devices = {self.rows[step.key]["protocol"]["device"] for step in self.base.dense}
+        return "a GPU" if devices == {"cuda"} else f"{cores()} core{'s' if cores() > 1 else ''}"
 
 
 def relative_to_dense(cells: pd.DataFrame, dense: pd.DataFrame) -> pd.Series:

@@ -169,6 +169,10 @@ class StudyConfig(Config):
         names = ["d_model", "n_heads", "e_layers", "d_layers", "d_ff", "dropout", "factor", "moving_avg"]
         return {name: getattr(self, name) for name in names}
 
+    def every_width(self) -> list[int]:
+        """d_model of all models that are trained, channels."""
+        return [self.d_model]
+
     def recipe(self) -> TrainConfig:
         names = TrainConfig.model_fields.keys() & type(self).model_fields.keys()
         return TrainConfig(**{name: getattr(self, name) for name in names})

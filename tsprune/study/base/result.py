@@ -45,6 +45,8 @@ class StudyResult:
     data_notes: tuple[str, ...]
     stands_in_for: str | None
     """Name of the dataset that could not be had, when the numbers are on synthetic data instead."""
+    size: str
+    """At which size the models were run, beside the papers'."""
     protocol: dict[str, str]
 
     @property

@@ -50,6 +50,9 @@ class Sizes(StudyConfig):
                 raise ValueError(f"widths: {width} is not a multiple of n_heads = {self.n_heads}")
         return self
 
+    def every_width(self) -> list[int]:
+        return [*self.widths, self.d_model]
+
     def sized(self, width: int, e_layers: int | None = None) -> dict[str, Any]:
         """:meth:`hyper` at another width (d_ff in proportion) and depth."""
         layers = {} if e_layers is None else {"e_layers": e_layers}
