@@ -51,7 +51,7 @@ def failures_table(cells: pd.DataFrame) -> Styler | Markdown:
     broken = kept[kept["status"] == "broken"]
     also = _broken(broken, len(cells)) if len(broken) else ""
     if not counts:
-        return Markdown(also or "Every cell has a result.")
+        return Markdown(f"{also} Every other cell has a result." if also else "Every cell has a result.")
     caption = " ".join(part for part in (*counts, also) if part)
     return styled(_rows(pd.concat([told, low]), cells), caption)
 
@@ -64,7 +64,7 @@ def _uncounted(names: str) -> str:
 
 def _broken(broken: pd.DataFrame, total: int) -> str:
     models = listed(list(dict.fromkeys(broken["model"])))
-    return f"{len(broken)} of {total} cells have no error: the paper's protocol breaks the model ({models})."
+    return f"{len(broken)} of {total} cells have no forecast: the paper's protocol breaks the model ({models})."
 
 
 def _rows(told: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

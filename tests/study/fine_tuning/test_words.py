@@ -18,8 +18,17 @@ NAIVE = pd.DataFrame({"pred_len": [96, 720], "model": "RepeatLast", "mse": 1.3})
 def cells(models=("M",), horizons=(96,), seeds=(1, 2), dense: float = 1.0) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            **{"dataset": "ETTh1", "model": model, "pred_len": pred_len, "seed": seed, "structure": "unstructured"},
-            **{"arm": arm, "density_asked": density, "mse": dense, "mse_relative": 1.0, "status": "ok", "reason": None},
+            "dataset": "ETTh1",
+            "model": model,
+            "pred_len": pred_len,
+            "seed": seed,
+            "structure": "unstructured",
+            "arm": arm,
+            "density_asked": density,
+            "mse": dense,
+            "mse_relative": 1.0,
+            "status": "ok",
+            "reason": None,
         }
         for model in models
         for pred_len in horizons
@@ -31,9 +40,17 @@ def cells(models=("M",), horizons=(96,), seeds=(1, 2), dense: float = 1.0) -> pd
 def row(model: str, low: float, relative: float, high: float, seeds: int = 2, **changes) -> dict:
     """Fine-tuned against dense trained as long, at density 0.1; clear where zero lies outside, with two seeds."""
     return {
-        **{"model": model, "pred_len": 96, "structure": "unstructured", "density_asked": 0.1, "arm": "fine-tuned"},
-        **{"against": "dense longer", "relative": relative, "low": low, "high": high, "seeds": seeds},
-        **{"clear": seeds > 1 and (low > 0 or high < 0)},
+        "model": model,
+        "pred_len": 96,
+        "structure": "unstructured",
+        "density_asked": 0.1,
+        "arm": "fine-tuned",
+        "against": "dense longer",
+        "relative": relative,
+        "low": low,
+        "high": high,
+        "seeds": seeds,
+        "clear": seeds > 1 and (low > 0 or high < 0),
     } | changes
 
 

@@ -221,8 +221,14 @@ def test_models_that_beat_no_naive_forecast_are_left_out_of_the_answer_or_are_th
 def _limits(limits: dict, pred_len: int) -> pd.DataFrame:
     rows = [
         {
-            **{"model": model, "pred_len": pred_len, "scope": scope, "tolerance": 0.05, "seeds": 2},
-            **{"density": density, "limit_low": density, "limit_high": density},
+            "model": model,
+            "pred_len": pred_len,
+            "scope": scope,
+            "tolerance": 0.05,
+            "seeds": 2,
+            "density": density,
+            "limit_low": density,
+            "limit_high": density,
         }
         for (model, scope), density in limits.items()
     ]
@@ -248,8 +254,15 @@ def runs(draw) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     mse = {(m, h, s): draw(st.floats(0.2, 2.0)) for m in models for h in horizons for s in seeds}
     cells = [
         {
-            **{"dataset": "ETTh1", "model": m, "pred_len": h, "seed": s, "scope": scope, "density_asked": d},
-            **{"mse": mse[m, h, s] * (2 - d), "mse_relative": 2 - d, "status": "ok"},
+            "dataset": "ETTh1",
+            "model": m,
+            "pred_len": h,
+            "seed": s,
+            "scope": scope,
+            "density_asked": d,
+            "mse": mse[m, h, s] * (2 - d),
+            "mse_relative": 2 - d,
+            "status": "ok",
         }
         for (m, h, s) in mse
         for scope in scopes
@@ -267,8 +280,14 @@ def runs(draw) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         low, high, mean = (np.nan,) * 3 if lost else (min(reached), max(reached), sum(reached) / len(reached))
         limits.append(
             {
-                **{"model": m, "pred_len": h, "scope": scope, "tolerance": 0.05, "seeds": len(seeds)},
-                **{"density": mean, "limit_low": low, "limit_high": high},
+                "model": m,
+                "pred_len": h,
+                "scope": scope,
+                "tolerance": 0.05,
+                "seeds": len(seeds),
+                "density": mean,
+                "limit_low": low,
+                "limit_high": high,
             }
         )
     return pd.DataFrame(cells), pd.DataFrame(naive), pd.DataFrame(limits)

@@ -26,9 +26,21 @@ GROUPS = [
 def condition(dataset: str, model: str, kind: str, group: str, dense: float = 0.5, scope: str = "layer") -> dict:
     keeps = kind in ("keeps", "no result")
     return {
-        **{"dataset": dataset, "model": model, "pred_len": 96, "scope": scope, "kind": kind, "reason": "boom"},
-        **{"dead": 0.0, "near_zero": 0.01, "without_free": 1.0, "cells": 10, "missed": 0 if keeps else 6},
-        **{"keeps": 0.1 if keeps else 0.5, "mse_dense": dense, "mse_repeat_last": 1.0, "first_top_group": group},
+        "dataset": dataset,
+        "model": model,
+        "pred_len": 96,
+        "scope": scope,
+        "kind": kind,
+        "reason": "boom",
+        "dead": 0.0,
+        "near_zero": 0.01,
+        "without_free": 1.0,
+        "cells": 10,
+        "missed": 0 if keeps else 6,
+        "keeps": 0.1 if keeps else 0.5,
+        "mse_dense": dense,
+        "mse_repeat_last": 1.0,
+        "first_top_group": group,
     }
 
 
@@ -49,8 +61,13 @@ def runs(draw) -> tuple[pd.DataFrame, pd.DataFrame]:
         )
         predictors.append(
             {
-                **{"predictor": name, "pairs": 4 if known else 2, "cells": 24, "same_density": value, "low": low},
-                **{"high": high, "worse_than_best": draw(st.booleans()) if known else False},
+                "predictor": name,
+                "pairs": 4 if known else 2,
+                "cells": 24,
+                "same_density": value,
+                "low": low,
+                "high": high,
+                "worse_than_best": draw(st.booleans()) if known else False,
             }
         )
     return pd.DataFrame(rows), pd.DataFrame(predictors)
@@ -107,8 +124,13 @@ def test_groups_are_counted_by_their_whole_readable_name():
     ]
     predictors = pd.DataFrame(
         {
-            **{"predictor": [*PREDICTORS], "pairs": 2, "cells": 0, "same_density": np.nan, "low": np.nan},
-            **{"high": np.nan, "worse_than_best": False},
+            "predictor": [*PREDICTORS],
+            "pairs": 2,
+            "cells": 0,
+            "same_density": np.nan,
+            "low": np.nan,
+            "high": np.nan,
+            "worse_than_best": False,
         }
     )
     text = words.verdict(pd.DataFrame(rows), predictors)

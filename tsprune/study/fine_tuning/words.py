@@ -41,9 +41,11 @@ def verdict(cells: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame)
     if done["seed"].nunique() < 2:
         details = [f"{where(cells)}: with one seed the spread over seeds is unknown.", left_out(cells)]
         return f"{first}\n\n" + " ".join(sentence for sentence in details if sentence)
+    best = _best_dense(done)
+    fallen = no_better(best, repeat_last(naive))
     single = comparisons[comparisons["structure"] == "unstructured"]
     details = (
-        standing(no_better(_best_dense(done), repeat_last(naive)), LAST_VALUE, done),
+        "" if len(fallen) == len(best) else standing(fallen, LAST_VALUE, done),
         f"{where(cells)}, training on takes the MSE against the dense model trained as long, "
         f"{_recoveries(comparisons)} (in brackets the 95{NBSP}% interval).",
         _pairs(single, "iterative", "Pruning step by step instead of at once"),

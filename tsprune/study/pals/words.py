@@ -61,8 +61,7 @@ def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFram
     first = idle(dense.index.unique(0), LAST_VALUE, cells) if len(fallen) == len(dense) > 0 else answer
     pairs = comparisons[comparisons["seeds"] > 1]
     details = (
-        standing(fallen, LAST_VALUE, cells),
-        f"{answer}." if first != answer else "",
+        standing(fallen, LAST_VALUE, cells) if first == answer else f"{answer}.",
         _pace(ours),
         _densities(ours, pairs),
         _rivals(cells, pairs),

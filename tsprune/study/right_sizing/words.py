@@ -92,9 +92,9 @@ def _answer(sizes: pd.DataFrame, equal: pd.DataFrame, naive: pd.DataFrame) -> st
 
 
 def _furthest(clear: pd.DataFrame) -> str:
-    """The largest of the clear differences: ``**M**, −4.1 % (−7.0 to −1.2 %)``."""
+    """The largest of the clear differences: ``**M**, pruning −4.1 % (−7.0 to −1.2 %)``."""
     row = furthest(clear)
-    return f"**{row['model']}**, {signed(row['relative'])} ({ends(row)}{NBSP}%)"
+    return f"**{row['model']}**, pruning {signed(row['relative'])} ({ends(row)}{NBSP}%)"
 
 
 def _clauses(equal: pd.DataFrame, large: int) -> str:
