@@ -15,7 +15,7 @@ from tsprune.models import list_models
 from tsprune.pruners import prunable_weights
 from tsprune.pruners.dynamic import Sparsity
 from tsprune.pruners.erdos_renyi import erdos_renyi
-from tsprune.pruners.methods import METHODS, make_method
+from tsprune.pruners.methods import METHODS, list_methods, make_method
 from tsprune.pruners.pals import PALS
 
 FAST = {"every": 2, "until": 0.7}
@@ -79,10 +79,15 @@ def test_every_method_trains_every_forecaster(method, model):
     loop.run(6)
     assert all((p != 0).any() or not dense[n].any() for n, p in forecaster.named_parameters() if p.dim() < 2)
     assert len(loop.sparsity.log) == (2 if METHODS[method].updates else 0)
-    wanted = {"dense": 0.0, "static": 0.5, "one_shot": 0.5, "gmp": 0.5, "granet": 0.5, "set": 0.5, "rigl": 0.5}
-    if method in wanted:
+    if method in list_methods(asks_density=True):
         rounding = len(loop.sparsity.sizes) / sum(loop.sparsity.sizes)
-        assert loop.sparsity.sparsity() == pytest.approx(wanted[method], abs=rounding)
+        assert loop.sparsity.sparsity() == pytest.approx(1 - loop.sparsity.method.density, abs=rounding)
+
+
+def test_the_methods_that_are_told_a_density_are_listed():
+    assert list_methods() == list(METHODS)
+    assert list_methods(asks_density=False) == ["dense", "pals"]
+    assert all("density" in METHODS[name].model_fields for name in list_methods(asks_density=True))
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.Adam, torch.optim.SGD])

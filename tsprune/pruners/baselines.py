@@ -3,7 +3,8 @@
 from typing import ClassVar
 
 from tsprune.pruners.dynamic import Growth, Method, Share, Sparsity
-from tsprune.pruners.magnitude import Scope
+from tsprune.pruners.schedules import cubic
+from tsprune.pruners.selection import Scope
 
 
 class Dense(Method):
@@ -20,6 +21,7 @@ class Static(Method):
     """A random mask, drawn once and held: is training the mask worth anything?"""
 
     name: ClassVar[str] = "static"
+    asks_density: ClassVar[bool] = True
     updates: ClassVar[bool] = False
     density: Share = 0.5
 
@@ -34,6 +36,7 @@ class OneShot(Method):
     """Dense up to the share ``at`` of the training; then the smallest weights go at once, the rest is trained on."""
 
     name: ClassVar[str] = "one_shot"
+    asks_density: ClassVar[bool] = True
     density: Share = 0.5
     at: Share = 0.35
     scope: Scope = "global"
@@ -53,6 +56,7 @@ class GMP(Method):
     """Gradual magnitude pruning along a cubic (Zhu & Gupta 2017, arXiv 1710.01878, equation 1)."""
 
     name: ClassVar[str] = "gmp"
+    asks_density: ClassVar[bool] = True
     density: Share = 0.5
     scope: Scope = "global"
 
@@ -60,7 +64,7 @@ class GMP(Method):
         return sparsity.step >= sparsity.last_update
 
     def update(self, sparsity: Sparsity) -> str:
-        planned = self.density + (1 - self.density) * (1 - sparsity.progress) ** 3
+        planned = cubic(sparsity.progress, 1, self.density)
         sparsity.keep_only(round(planned * sum(sparsity.sizes)), self.scope)
         return "shrink"
 
@@ -83,6 +87,7 @@ class SET(Method):
     1707.04780)."""
 
     name: ClassVar[str] = "set"
+    asks_density: ClassVar[bool] = True
     density: Share = 0.5
 
     def start(self, sparsity: Sparsity) -> None:

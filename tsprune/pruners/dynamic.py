@@ -8,7 +8,6 @@ How many weights of each tensor are kept is known as a Python number at every ti
 takes an exact number: nothing is read back from the device to count.
 """
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
@@ -19,9 +18,10 @@ from torch import Tensor, nn
 
 from tsprune.errors import UserError
 from tsprune.pruners.erdos_renyi import erdos_renyi
-from tsprune.pruners.magnitude import Scope
 from tsprune.pruners.masks import Masks, prunable_weights, zero_outside
 from tsprune.pruners.ranking import largest, largest_anywhere
+from tsprune.pruners.schedules import half_cosine
+from tsprune.pruners.selection import Scope
 from tsprune.typed import Config
 
 Growth = Literal["gradient", "random"]
@@ -37,6 +37,8 @@ class Method(Config):
     name: ClassVar[str]
     updates: ClassVar[bool] = True
     """Whether the method does anything after the start."""
+    asks_density: ClassVar[bool] = False
+    """Whether the method is told the density that it comes to, as its field ``density``."""
     grows_by_gradient: ClassVar[bool] = False
     every: Annotated[int, Field(ge=1)] = 20
     """Optimiser steps between updates."""
@@ -135,8 +137,7 @@ class Sparsity:
     @property
     def zeta(self) -> float:
         """Share exchanged now: a half cosine over the whole training (RigL, arXiv 1911.11134, section 3)."""
-        high, low = self.method.zeta, self.method.zeta_end
-        return low + (high - low) * 0.5 * (1 + math.cos(math.pi * min(1, self.step / self.steps)))
+        return half_cosine(self.step / self.steps, self.method.zeta, self.method.zeta_end)
 
     @property
     def progress(self) -> float:

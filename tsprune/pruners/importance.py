@@ -5,7 +5,7 @@ these sums are averaged over the weights, and the result is divided by its mean 
 ranked against each other. Biases and buffers do not count.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import torch
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from tsprune.errors import UserError, unknown
 from tsprune.layers.axes import Axis, Slot
+from tsprune.pruners.scores import Calibration
 
 Importance = Literal["l1", "l2", "group-l2", "taylor", "random"]
-Calibration = Iterable[tuple[Sequence[Tensor], Tensor]]
 
 
 def axis_scores(

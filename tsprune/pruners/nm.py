@@ -1,12 +1,14 @@
-"""N:M sparsity: of every m neighbouring weights along a layer's input, the n of largest magnitude stay."""
+"""N:M sparsity: of every m neighbouring weights along a layer's input, the n of highest score stay."""
 
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tsprune.errors import UserError
 from tsprune.pruners.masks import Masks, prunable_weights
+from tsprune.pruners.scores import magnitude
+from tsprune.pruners.selection import check_finite
 
 
 class NMMasks(NamedTuple):
@@ -16,15 +18,17 @@ class NMMasks(NamedTuple):
     left: dict[str, str]
 
 
-def nm_masks(model: nn.Module, n: int = 2, m: int = 4) -> NMMasks:
-    """Magnitude masks that keep exactly ``n`` of each ``m`` neighbours along the input (2:4, Mishra et al. 2021).
+def nm_masks(model: nn.Module, n: int = 2, m: int = 4, scores: dict[str, Tensor] | None = None) -> NMMasks:
+    """Masks that keep exactly ``n`` of each ``m`` neighbours along the input (2:4, Mishra et al. 2021).
 
     For the weight ``(outputs, inputs)`` of every Linear whose ``inputs`` is a multiple of ``m``; each output row keeps
-    ``n / m`` of its weights. Among equal magnitudes the lower index stays. Raises :class:`UserError` unless
-    0 < n < m, and for weights that are not finite.
+    ``n / m`` of its weights. ``scores``: by parameter name, of the weights' shapes; None: magnitude. Among equal scores
+    the lower index stays. Raises :class:`UserError` unless 0 < n < m, and for scores that are not finite.
     """
     if not 0 < n < m:
         raise UserError(f"n:m = {n}:{m}: allowed is 0 < n < m, as in 2:4")
+    if scores is None:
+        scores = magnitude(model).scores
     owners = {id(p): module for module in model.modules() for p in module.parameters(recurse=False)}
     masks, left = {}, {}
     for name, weight in prunable_weights(model).items():
@@ -33,10 +37,11 @@ def nm_masks(model: nn.Module, n: int = 2, m: int = 4) -> NMMasks:
             left[name] = f"not the weight of a Linear but of {type(owner).__name__}"
         elif weight.shape[1] % m:
             left[name] = f"its {weight.shape[1]} inputs are not a multiple of {m}"
-        elif not torch.isfinite(weight).all():
-            raise UserError(f"weights of '{name}' hold NaN or infinite values; nothing to rank")
+        elif name not in scores:
+            left[name] = "it has no score"
         else:
-            groups = weight.detach().abs().unflatten(1, (-1, m))
+            check_finite({name: scores[name]})
+            groups = scores[name].unflatten(1, (-1, m))
             best = groups.sort(dim=-1, descending=True, stable=True).indices[..., :n]
             masks[name] = torch.zeros_like(groups, dtype=torch.bool).scatter_(-1, best, True).flatten(1)
     return NMMasks(masks, left)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from tsprune.errors import UserError, unknown
 from tsprune.pruners.dynamic import Method, Share, Sparsity
-from tsprune.pruners.magnitude import Scope
+from tsprune.pruners.selection import Scope
 
 Decision = Literal["shrink", "expand", "stable"]
 Variant = Literal["paper", "code"]

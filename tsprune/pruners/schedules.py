@@ -1,0 +1,13 @@
+"""When: how a number goes from its first to its last value while ``progress`` goes from 0 to 1."""
+
+import math
+
+
+def half_cosine(progress: float, start: float, end: float) -> float:
+    """Slow, fast, slow (RigL: Evci et al. 2020, arXiv 1911.11134, section 3). Past 1 it stays at ``end``."""
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(1, progress)))
+
+
+def cubic(progress: float, start: float, end: float) -> float:
+    """Fast at first, slower and slower (Zhu & Gupta 2017, arXiv 1710.01878, equation 1)."""
+    return end + (start - end) * (1 - progress) ** 3

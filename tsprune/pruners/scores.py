@@ -1,0 +1,90 @@
+"""How much each weight matters: one entry per score, whatever scope, schedule and structure make of it.
+
+An entry is a function ``(model, calibration, seed)`` that gives :class:`Scored`; a decorator puts it into the registry,
+and every test that sweeps the registry finds it there.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from tsprune.errors import UserError, unknown
+from tsprune.pruners.masks import prunable_weights
+
+Calibration = Iterable[tuple[Sequence[Tensor], Tensor]]
+"""Batches ``(inputs, target)``: what the model is called with, and the forecast that would be right."""
+
+Needs = Literal["nothing", "inputs", "targets"]
+
+
+class Scored(NamedTuple):
+    """Scores by parameter name, each of the weight's shape, larger is more important; and for every other prunable
+    weight the reason why it has none."""
+
+    scores: dict[str, Tensor]
+    left: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score by name: what it needs of the calibration batches, and how it is computed."""
+
+    name: str
+    needs: Needs
+    compute: Callable[[nn.Module, Calibration | None, int], Scored]
+
+
+_registry: dict[str, Score] = {}
+
+
+def register(name: str, needs: Needs = "nothing") -> Callable:
+    """Decorator: enter a score in the registry under ``name``."""
+
+    def enter(compute: Callable[[nn.Module, Calibration | None, int], Scored]):
+        if name in _registry:
+            raise ValueError(f"two scores are called {name!r}")
+        _registry[name] = Score(name, needs, compute)
+        return compute
+
+    return enter
+
+
+def list_scores() -> list[str]:
+    """Names in the registry, sorted."""
+    return sorted(_registry)
+
+
+def get_score(name: str) -> Score:
+    """The entry of this name. Raises :class:`UserError` naming the closest one that there is."""
+    if name not in _registry:
+        raise UserError(unknown("score", name, list_scores()))
+    return _registry[name]
+
+
+def score_weights(name: str, model: nn.Module, calibration: Calibration | None = None, seed: int = 0) -> Scored:
+    """The score ``name`` of every prunable weight of ``model``, which is not changed.
+
+    ``calibration``: batches ``(inputs, target)`` that can be gone through more than once, for the scores that look at
+    data; ``seed``: of what is drawn. Raises :class:`UserError` for an unknown name, and where calibration is missing.
+    """
+    score = get_score(name)
+    if score.needs != "nothing" and calibration is None:
+        raise UserError(f"score '{name}' needs calibration: batches (inputs, target)")
+    return score.compute(model, calibration, seed)
+
+
+@register("magnitude")
+def magnitude(model: nn.Module, calibration: Calibration | None = None, seed: int = 0) -> Scored:
+    """Absolute value of the weight (Han et al. 2015, arXiv 1506.02626)."""
+    return Scored({name: w.detach().abs() for name, w in prunable_weights(model).items()}, {})
+
+
+@register("random")
+def random(model: nn.Module, calibration: Calibration | None = None, seed: int = 0) -> Scored:
+    """Uniform in [0, 1), drawn with ``seed``, the same on every device: the yardstick of all others."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = prunable_weights(model)
+    return Scored({name: torch.rand(w.shape, generator=generator).to(w.device) for name, w in weights.items()}, {})
