@@ -1,11 +1,12 @@
 """Pruners know tensors and modules, never a forecaster by name.
 
-Sparsity has four orthogonal parts: score (which weights matter: ``scores``), scope (ranked within a layer or across
-the model: ``selection``), schedule (when: ``schedules``) and structure (what is removed together: single weights, n of
+Sparsity has four orthogonal parts: score (which weights matter: ``scores``), scope (how many each layer keeps:
+``allocation``, ``selection``), schedule (when: ``schedules``) and structure (what is removed together: single weights, n of
 each m in ``nm``, whole channels, features and modes in ``structured``). A method of sparse training combines them while
 a model is trained (``dynamic``, ``methods``).
 """
 
+from tsprune.pruners.allocation import Allocation
 from tsprune.pruners.depgraph import depgraph_paper
 from tsprune.pruners.magnitude import DENSITIES, magnitude_masks, magnitude_scores
 from tsprune.pruners.masks import (
@@ -24,6 +25,7 @@ from tsprune.pruners.structured import Group, StructuredResult, structured_prune
 
 __all__ = [
     "DENSITIES",
+    "Allocation",
     "Calibration",
     "Density",
     "Group",

@@ -1,12 +1,12 @@
 """All methods of sparse training, by name: one entry each, found here by studies and tests."""
 
 from tsprune.errors import UserError, unknown
-from tsprune.pruners.baselines import GMP, SET, Dense, GraNet, OneShot, RigL, Static
-from tsprune.pruners.dynamic import Method
+from tsprune.pruners.baselines import GMP, SET, Dense, GlobalGMP, GraNet, OneShot, RigL, Static
+from tsprune.pruners.method import Method
 from tsprune.pruners.pals import PALS
 
 METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (Dense, Static, OneShot, GMP, GraNet, SET, RigL, PALS)
+    method.name: method for method in (Dense, Static, OneShot, GMP, GlobalGMP, GraNet, SET, RigL, PALS)
 }
 
 

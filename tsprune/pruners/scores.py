@@ -30,23 +30,27 @@ class Scored(NamedTuple):
 
 @dataclass(frozen=True)
 class Score:
-    """A score by name: what it needs of the calibration batches, and how it is computed."""
+    """A score by name: what it needs of the calibration batches, and how it is computed.
+
+    ``rounds``: in how many steps, each with new scores, its authors reach a density before training.
+    """
 
     name: str
     needs: Needs
     compute: Callable[[nn.Module, Calibration | None, int], Scored]
+    rounds: int = 1
 
 
 _registry: dict[str, Score] = {}
 
 
-def register(name: str, needs: Needs = "nothing") -> Callable:
+def register(name: str, needs: Needs = "nothing", rounds: int = 1) -> Callable:
     """Decorator: enter a score in the registry under ``name``."""
 
     def enter(compute: Callable[[nn.Module, Calibration | None, int], Scored]):
         if name in _registry:
             raise ValueError(f"two scores are called {name!r}")
-        _registry[name] = Score(name, needs, compute)
+        _registry[name] = Score(name, needs, compute, rounds)
         return compute
 
     return enter
