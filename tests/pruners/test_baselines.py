@@ -9,6 +9,7 @@ from torch import nn
 from tests.pruners.test_dynamic import Loop, tiny
 from tsprune.errors import UserError
 from tsprune.pruners.dynamic import Sparsity
+from tsprune.pruners.initial import initial_masks
 from tsprune.pruners.methods import list_methods, make_method
 from tsprune.pruners.pals import PALS
 
@@ -290,6 +291,21 @@ def test_static_may_choose_its_mask_by_magnitude(distribution):
     masks = Loop(model, make_method("static", score="magnitude", density=0.4, distribution=distribution)).sparsity.masks
     assert sum(int(m.sum()) for m in masks) == 40
     assert all(w[m].min() >= w[~m].max() for w, m in zip(weights, masks, strict=True))
+
+
+@pytest.mark.parametrize("score", ["snip", "synflow"])
+def test_static_may_choose_its_mask_by_a_score_of_calibration_batches(score):
+    model = tiny()
+    x = torch.randn(8, 6, generator=torch.Generator().manual_seed(0))
+    batches = [((x,), torch.ones(8, 4))]
+    method = make_method("static", score=score, density=0.3, distribution="global", rounds=2)
+    expected = initial_masks(model, ["0.weight", "3.weight"], score, 0.3, "global", rounds=2, calibration=batches)
+    sparsity = Sparsity(method, steps=10, calibration=batches)
+    sparsity.attach(model, torch.optim.SGD(model.parameters()))
+    assert sum(sparsity.kept) == 30
+    assert all(torch.equal(mask, expected[name]) for name, mask in sparsity.masks_now().items())
+    with pytest.raises(UserError, match=f"score '{score}' needs calibration"):
+        Loop(tiny(), method)
 
 
 def test_a_random_mask_is_one_of_its_seed():

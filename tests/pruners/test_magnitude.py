@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from tests.models.small import small_model as forecaster
 from tsprune.errors import UserError
+from tsprune.layers.decomposition import TrendProjection
 from tsprune.pruners import (
     DENSITIES,
     HeldMasks,
     apply_masks,
+    authors_masks,
     density,
     layer_densities,
     magnitude_masks,
@@ -138,6 +141,41 @@ def test_masks_survive_an_optimiser_step():
             assert (weight[masks[name]] != 0).any()
 
 
+def test_the_first_papers_protocol_ranks_linear_maps_and_convolutions_once():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(2, 2, bias=False), nn.Conv1d(2, 2, 1, bias=False)
+            self.raw, self.seven, self.trend = nn.Parameter(torch.ones(2, 2)), nn.Linear(2, 7), TrendProjection(2, 7)
+
+    model = Model()
+    model.a.weight.data = torch.tensor([[4.0, 3.0], [2.0, 5.0]])
+    model.b.weight.data = torch.tensor([[[1.0], [0.5]], [[-0.1], [0.2]]])
+    masks, left = authors_masks(model, 0.5)
+    assert masks["a.weight"].all() and not masks["b.weight"].any(), "a layer may lose all"
+    assert left == {
+        "raw": "not the weight of a Linear or Conv1d but of Model",
+        "seven.weight": "its output is 7 wide",
+        "trend.weight": "its output is 7 wide",
+    }
+    assert authors_masks(model, 0.5, widths=(7,)).left == left
+    with pytest.raises(UserError, match="Model has no layer that the first paper's protocol prunes"):
+        authors_masks(model, 0.5, widths=(2, 7))
+
+
+@pytest.mark.parametrize("name", ["Transformer", "Informer", "Autoformer", "FEDformer", "Crossformer"])
+def test_the_first_papers_models_keep_what_its_protocol_leaves(name):
+    torch.manual_seed(0)
+    model = forecaster(name, enc_in=7, dec_in=7, c_out=7)
+    masks, left = authors_masks(model, 0.134)
+    sizes = {key: w.numel() for key, w in prunable_weights(model).items()}
+    ranked = sum(sizes[key] for key in masks)
+    assert masks.keys() | left.keys() == sizes.keys()
+    assert density(model, masks).kept == round(0.134 * ranked) + sum(sizes[key] for key in left)
+    assert ("projection.weight" in left) == (name != "Crossformer")
+    assert all(key in left for key in sizes if "routers" in key or "block.weights" in key or "positions" in key)
+
+
 def test_clipping_sees_the_gradients_of_kept_weights():
     model = nn.Linear(4, 1, bias=False)
     held = HeldMasks({"weight": torch.tensor([[True, True, False, False]])})
@@ -153,6 +191,7 @@ def test_clipping_sees_the_gradients_of_kept_weights():
         (lambda: magnitude_masks(small_model(), 0.0, "layer"), "above 0"),
         (lambda: magnitude_masks(small_model(), 1.5, "layer"), "at most 1"),
         (lambda: magnitude_masks(small_model(), 0.5, "layers"), "did you mean 'layer'"),
+        (lambda: authors_masks(small_model(), 0.0), "above 0"),
         (lambda: select({"a": torch.tensor([[1.0, torch.nan]])}, 0.5, "layer"), "'a' hold NaN"),
         (lambda: apply_masks(small_model(), {"0.wight": torch.ones(7, 5).bool()}), "did you mean '0.weight'"),
         (lambda: apply_masks(small_model(), {"0.weight": torch.ones(5, 7).bool()}), "expected bool"),

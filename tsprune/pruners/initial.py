@@ -35,7 +35,8 @@ def initial_masks(
             found = score_weights(score, model, calibration, seed)
         missing = [name for name in names if name not in found.scores]
         if missing:
-            raise UserError(f"score '{score}' cannot choose a starting mask: '{missing[0]}' {found.left[missing[0]]}")
+            why = found.left[missing[0]]
+            raise UserError(f"score '{score}' cannot choose a starting mask: '{missing[0]}': {why}; it may be excluded")
         scores: dict[str, Tensor] = {name: found.scores[name] for name in names}
         check_finite(scores)
         total = sum(s.numel() for s in scores.values())

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,13 @@ from torch import Tensor, nn
 from tsprune.errors import UserError, unknown
 
 Masks = dict[str, Tensor]
+
+
+class Masked(NamedTuple):
+    """Masks of the weights that can take them, and for every other prunable weight the reason why it stays dense."""
+
+    masks: Masks
+    left: dict[str, str]
 
 
 def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
