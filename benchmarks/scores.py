@@ -3,9 +3,9 @@
     python benchmarks/scores.py                                 Transformer, d_model 512, d_ff 2048; 8 batches of 32
     python benchmarks/scores.py --model Crossformer --batches 32
 
-Calibration batches are random. `memory`: most that was held at a time beyond what was held before, by torch's own count on
-a GPU; on a CPU by the process's high-water mark, so that what needs least comes first and a zero means that it needed no
-more than those before it. No part of the tests.
+Calibration batches are random. `memory`: most that was held at a time beyond what was held before, on a GPU by torch's
+own count, on a CPU by the process's high-water mark: a zero there means no more than those before it. No part of the
+tests.
 """
 
 import argparse
