@@ -14,6 +14,7 @@ from tsprune.layers.decomposition import TrendProjection
 from tsprune.pruners import (
     DENSITIES,
     HeldMasks,
+    Selection,
     apply_masks,
     authors_masks,
     density,
@@ -23,9 +24,8 @@ from tsprune.pruners import (
     pruned,
     select,
 )
-from tsprune.pruners.allocation import Allocation
 
-SCOPES = get_args(Allocation)
+SCOPES = get_args(Selection)
 
 
 def small_model(seed: int = 0) -> nn.Module:

@@ -52,7 +52,8 @@ class Method(Config):
     update_replaces_step: bool = False
     """True: where masks are updated, weights are not."""
     exclude: Annotated[list[str], Field(default_factory=list)]
-    """Weights that stay dense: patterns of parameter or module names, as ``*`` and ``?`` of file names."""
+    """Weights that stay dense, beside those that are not trained: patterns of parameter or module names, with ``*`` and
+    ``?`` as in file names. A density is one of the others."""
 
     def problem(self, sparsity: "Sparsity") -> str | None:
         """Why this method comes to nothing in so many steps, in one line, or None."""
