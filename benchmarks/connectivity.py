@@ -4,9 +4,9 @@
     python benchmarks/connectivity.py --threads 2 --repeats 30
 
 An update is everything between two training steps: what goes, what comes, the masks applied to the weights. Half of
-the weights are there when it starts (gmp, granet: all). Both versions take turns, on the same weights, gradients and
-masks, and must choose the same connections. With one thread the processor's time counts, which other programs disturb
-less than the clock's; there, too, `least` tells most on a busy machine. No part of the tests.
+the weights are there when it starts (gmp, gmp_global, granet: all). Both versions take turns, on the same weights,
+gradients and masks, and must choose the same connections. With one thread the processor's time counts, which other
+programs disturb less than the clock's; there, too, `least` tells most on a busy machine. No part of the tests.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import torch
 from models import SIZES, inputs
 
 from tsprune.models import create_model
-from tsprune.pruners import dynamic
+from tsprune.pruners import dynamic, selection
 from tsprune.pruners.methods import make_method
 from tsprune.pruners.pals import PALS
 
@@ -27,12 +27,14 @@ _PACE = {"every": 1, "until": 1.0}
 _HALF = _PACE | {"density": 0.5}
 UPDATES = {
     # a word for the update, the method, and the loss it is shown after one of 1.0
-    "rigl: exchange in layers": (make_method("rigl", **_HALF), 1.0),
+    "rigl: exchange in layers": (make_method("rigl", **_HALF, update_replaces_step=False), 1.0),
+    "set: exchange in layers, by sign": (make_method("set", **_HALF), 1.0),
     "pals: shrink in layers": (PALS.variant("code", **_HALF), 0.5),
     "pals: expand in layers": (PALS.variant("code", **_HALF), 9.0),
     "pals: stable in layers": (PALS.variant("code", **_HALF, expands=False), 9.0),
     "pals: shrink over all": (PALS.variant("code", **_HALF, scope="global"), 0.5),
-    "gmp: remove over all": (make_method("gmp", **_PACE, density=0.1), 1.0),
+    "gmp: remove in layers": (make_method("gmp", **_PACE, density=0.1), 1.0),
+    "gmp_global: remove over all": (make_method("gmp_global", **_PACE, density=0.1), 1.0),
     "granet: remove over all, exchange": (make_method("granet", **_PACE, density=0.1), 1.0),
 }
 
@@ -74,6 +76,7 @@ def an_update(method, loss: float, clock: Callable[[], float]) -> Callable[[], t
 
     def update():
         sparsity.masks, sparsity.kept, sparsity.step, sparsity.memory = masks, kept, 1, dict(memory)
+        sparsity.generator.manual_seed(0)
         with torch.no_grad():
             for weight, value in zip(sparsity.weights, before, strict=True):
                 weight.copy_(value)
@@ -106,7 +109,7 @@ def main() -> None:
                 if turn % 4:  # the yardstick is slow
                     continue
                 sorting = {"largest": by_sorting, "largest_anywhere": by_sorting_anywhere}
-                with patch.multiple(dynamic, **sorting):
+                with patch.multiple(dynamic, **sorting), patch.multiple(selection, **sorting):
                     took, others = update()
                 theirs.append(took)
                 if not all(map(torch.equal, masks, others)):

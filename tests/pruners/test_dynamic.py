@@ -13,8 +13,8 @@ from tests.models.small import example, small_model
 from tsprune.errors import UserError
 from tsprune.models import list_models
 from tsprune.pruners import prunable_weights
+from tsprune.pruners.allocation import erdos_renyi
 from tsprune.pruners.dynamic import Sparsity
-from tsprune.pruners.erdos_renyi import erdos_renyi
 from tsprune.pruners.methods import METHODS, list_methods, make_method
 from tsprune.pruners.pals import PALS
 
@@ -110,52 +110,6 @@ def test_an_interrupted_training_goes_on_bit_for_bit(method, optimizer):
         assert torch.equal(a, b)
     assert whole.sparsity.log == second.sparsity.log
     assert all(torch.equal(a, b) for a, b in zip(whole.sparsity.masks, second.sparsity.masks, strict=True))
-
-
-def test_gmp_follows_the_cubic_to_the_weight():
-    loop, seen = Loop(tiny(), make_method("gmp", every=2, density=0.2, until=1.0), steps=10), []
-    loop.run(10, lambda s: seen.append(sum(s.kept)))
-    wanted = [round((0.2 + 0.8 * (1 - step / 10) ** 3) * 100) for step in (2, 4, 6, 8, 10)]
-    assert seen[1::2] == wanted
-
-
-def test_granet_prunes_over_the_model_and_then_exchanges_within_layers():
-    loop = Loop(tiny(), make_method("granet", every=5, density=0.3, until=1.0), steps=10).run(10)
-    assert sum(loop.sparsity.kept) == 30
-    assert sum(loop.sparsity.log[0]["grown"]) > 0
-    for record in loop.sparsity.log:
-        assert sum(record["removed"]) - sum(record["grown"]) == round(
-            100 * (record["sparsity"] - record["sparsity_before"])
-        )
-
-
-@pytest.mark.parametrize("method", ["set", "rigl"])
-def test_a_fixed_density_is_exchanged_and_never_changes(method):
-    counts = []
-    loop = Loop(tiny(), make_method(method, density=0.4, every=2), steps=20)
-    start = loop.sparsity.kept
-    loop.run(20, lambda s: counts.append(tuple(s.kept)))
-    assert set(counts) == {tuple(start)}
-    assert all(sum(r["removed"]) == sum(r["grown"]) > 0 for r in loop.sparsity.log)
-
-
-def test_rigl_grows_where_the_gradient_is_largest_and_set_anywhere():
-    for method, same in (("rigl", True), ("set", False)):
-        loop = Loop(tiny(), make_method(method, density=0.4, every=2, zeta=0.5, zeta_end=0.5), steps=4).run(1)
-        s = loop.sparsity
-        chosen = []
-
-        def spy(grown, counts, chosen=chosen, s=s):
-            chosen.append((copy.deepcopy(grown), [w.grad.abs().clone() for w in s.weights], copy.deepcopy(s.masks)))
-            Sparsity._add(s, grown, counts)
-
-        s._add = spy
-        loop.run(1)
-        (grown, gradients, masks) = chosen[0]
-        by_gradient = [
-            g[new].min() >= g[~mask & ~new].max() for g, new, mask in zip(gradients, grown, masks, strict=True)
-        ]
-        assert all(by_gradient) == same
 
 
 def test_the_starting_mask_is_denser_in_small_layers_and_right_in_sum():
@@ -275,22 +229,6 @@ def test_a_global_ranking_moves_weights_between_layers():
     assert abs(shares[0] - shares[1]) > 0.2
     planned = loop.sparsity.log[-1]
     assert sum(planned["removed"]) > sum(planned["grown"]) > 0
-
-
-def test_moments_of_grown_weights_start_anew_if_asked():
-    for reset in (False, True):
-        method = make_method("rigl", every=2, density=0.5, zeta=0.5, zeta_end=0.5, reset_moments=reset)
-        loop = Loop(tiny(), method, steps=4)
-        grown = []
-
-        def spy(new, counts, s=loop.sparsity, grown=grown):
-            grown[:] = new
-            Sparsity._add(s, new, counts)
-
-        loop.sparsity._add = spy
-        loop.run(2)
-        moments = [loop.optimizer.state[w]["exp_avg"] for w in loop.sparsity.weights]
-        assert all((m[new] == 0).all() == reset for m, new in zip(moments, grown, strict=True))
 
 
 def test_counting_all_parameters_makes_a_dense_model_look_sparse():

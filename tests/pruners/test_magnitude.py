@@ -1,16 +1,22 @@
 """Exact masks: counts, ties, nesting, tied tensors, and the optimiser step they must survive."""
 
+from typing import get_args
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from tests.models.small import small_model as forecaster
 from tsprune.errors import UserError
+from tsprune.layers.decomposition import TrendProjection
 from tsprune.pruners import (
     DENSITIES,
     HeldMasks,
+    Selection,
     apply_masks,
+    authors_masks,
     density,
     layer_densities,
     magnitude_masks,
@@ -19,7 +25,7 @@ from tsprune.pruners import (
     select,
 )
 
-SCOPES = ("layer", "global")
+SCOPES = get_args(Selection)
 
 
 def small_model(seed: int = 0) -> nn.Module:
@@ -70,14 +76,11 @@ def tensors(draw_values):
 def test_counts_are_exact_and_masks_are_nested(scores, pair, scope):
     low, high = sorted(pair)
     fewer, more = select(scores, low, scope), select(scores, high, scope)
-    for name, score in scores.items():
+    for name in scores:
         assert fewer[name].sum() >= 1
         assert not (fewer[name] & ~more[name]).any()
-        if scope == "layer":
-            assert int(more[name].sum()) == max(1, round(high * score.numel()))
-    if scope == "global":
-        total = sum(s.numel() for s in scores.values())
-        assert sum(int(m.sum()) for m in more.values()) == max(len(scores), round(high * total))
+    total = sum(s.numel() for s in scores.values())
+    assert sum(int(m.sum()) for m in more.values()) == max(len(scores), round(high * total))
 
 
 @pytest.mark.parametrize("scope", SCOPES)
@@ -138,12 +141,57 @@ def test_masks_survive_an_optimiser_step():
             assert (weight[masks[name]] != 0).any()
 
 
+def test_the_first_papers_protocol_ranks_linear_maps_and_convolutions_once():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(2, 2, bias=False), nn.Conv1d(2, 2, 1, bias=False)
+            self.raw, self.seven, self.trend = nn.Parameter(torch.ones(2, 2)), nn.Linear(2, 7), TrendProjection(2, 7)
+
+    model = Model()
+    model.a.weight.data = torch.tensor([[4.0, 3.0], [2.0, 5.0]])
+    model.b.weight.data = torch.tensor([[[1.0], [0.5]], [[-0.1], [0.2]]])
+    masks, left = authors_masks(model, 0.5)
+    assert masks["a.weight"].all() and not masks["b.weight"].any(), "a layer may lose all"
+    assert left == {
+        "raw": "not the weight of a Linear or Conv1d but of Model",
+        "seven.weight": "its output is 7 wide",
+        "trend.weight": "its output is 7 wide",
+    }
+    assert authors_masks(model, 0.5, widths=(7,)).left == left
+    with pytest.raises(UserError, match="Model has no layer that the first paper's protocol prunes"):
+        authors_masks(model, 0.5, widths=(2, 7))
+
+
+@pytest.mark.parametrize("name", ["Transformer", "Informer", "Autoformer", "FEDformer", "Crossformer"])
+def test_the_first_papers_models_keep_what_its_protocol_leaves(name):
+    torch.manual_seed(0)
+    model = forecaster(name, enc_in=7, dec_in=7, c_out=7)
+    masks, left = authors_masks(model, 0.134)
+    sizes = {key: w.numel() for key, w in prunable_weights(model).items()}
+    ranked = sum(sizes[key] for key in masks)
+    assert masks.keys() | left.keys() == sizes.keys()
+    assert density(model, masks).kept == round(0.134 * ranked) + sum(sizes[key] for key in left)
+    assert ("projection.weight" in left) == (name != "Crossformer")
+    assert all(key in left for key in sizes if "routers" in key or "block.weights" in key or "positions" in key)
+
+
+def test_clipping_sees_the_gradients_of_kept_weights():
+    model = nn.Linear(4, 1, bias=False)
+    held = HeldMasks({"weight": torch.tensor([[True, True, False, False]])})
+    held.attach(model, torch.optim.SGD(model.parameters()))
+    model.weight.grad = torch.tensor([[3.0, 4.0, 12.0, 0.0]])
+    held.mask_gradients()
+    assert nn.utils.clip_grad_norm_(model.parameters(), 1.0) == 5.0
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: magnitude_masks(small_model(), 0.0, "layer"), "above 0"),
         (lambda: magnitude_masks(small_model(), 1.5, "layer"), "at most 1"),
         (lambda: magnitude_masks(small_model(), 0.5, "layers"), "did you mean 'layer'"),
+        (lambda: authors_masks(small_model(), 0.0), "above 0"),
         (lambda: select({"a": torch.tensor([[1.0, torch.nan]])}, 0.5, "layer"), "'a' hold NaN"),
         (lambda: apply_masks(small_model(), {"0.wight": torch.ones(7, 5).bool()}), "did you mean '0.weight'"),
         (lambda: apply_masks(small_model(), {"0.weight": torch.ones(5, 7).bool()}), "expected bool"),

@@ -2,95 +2,91 @@
 
 The parts are orthogonal. Removal is by magnitude; growth by the gradient of the last batch or at random; scope is a
 ranking within each layer or over all of them; the schedule is a method's (:mod:`tsprune.pruners.baselines`,
-:mod:`tsprune.pruners.pals`). Weights are those of :func:`prunable_weights`: biases and norms stay dense.
+:mod:`tsprune.pruners.pals`). Weights are those of :func:`prunable_weights` that are trained and that the method does
+not exclude: biases and norms stay dense.
 
 How many weights of each tensor are kept is known as a Python number at every time, because every removal and growth
-takes an exact number: nothing is read back from the device to count.
+takes an exact number: what is read back from the device to count is read at an update, once for all tensors.
 """
 
-from abc import abstractmethod
+import math
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from tsprune.errors import UserError
-from tsprune.pruners.erdos_renyi import erdos_renyi
-from tsprune.pruners.masks import Masks, prunable_weights, zero_outside
+from tsprune.pruners.allocation import Allocation
+from tsprune.pruners.masks import Masks, prunable_weights, without, zero_outside
+from tsprune.pruners.method import Method
+from tsprune.pruners.moments import reset_moments
 from tsprune.pruners.ranking import largest, largest_anywhere
-from tsprune.pruners.schedules import half_cosine
-from tsprune.pruners.selection import Scope
-from tsprune.typed import Config
+from tsprune.pruners.schedules import SCHEDULES
+from tsprune.pruners.scores import Calibration
+from tsprune.pruners.selection import best
 
 Growth = Literal["gradient", "random"]
-Share = Annotated[float, Field(gt=0, le=1)]
 
-_MOMENTS = ("exp_avg", "exp_avg_sq", "momentum_buffer")
 _LOSS_MEMORY = 0.98  # of the exponential average of training losses, per step
-
-
-class Method(Config):
-    """Base of all methods: when masks are updated, and how much is exchanged then."""
-
-    name: ClassVar[str]
-    updates: ClassVar[bool] = True
-    """Whether the method does anything after the start."""
-    asks_density: ClassVar[bool] = False
-    """Whether the method is told the density that it comes to, as its field ``density``."""
-    grows_by_gradient: ClassVar[bool] = False
-    every: Annotated[int, Field(ge=1)] = 20
-    """Optimiser steps between updates."""
-    until: Share = 0.7
-    """Share of the training after which the masks stay."""
-    zeta: Share = 0.5
-    """Share of a layer's weights exchanged at an update, at the start; it falls to ``zeta_end`` by a half cosine."""
-    zeta_end: Annotated[float, Field(ge=0, le=1)] = 0.005
-    regrown: Literal["keep", "zero"] = "zero"
-    """Value of a weight that is removed and grown again in the same update; one removed earlier starts at zero."""
-    reset_moments: bool = False
-    """True: the optimiser's averages of grown weights start at zero."""
-
-    def start(self, sparsity: "Sparsity") -> None:
-        """Set the masks before the first step; none: dense."""
-
-    def settled(self, sparsity: "Sparsity") -> bool:
-        """Whether the model is as sparse as it is meant to be in the end."""
-        return True
-
-    @abstractmethod
-    def update(self, sparsity: "Sparsity") -> str:
-        """Change the masks, every ``every`` steps; return a word for what was done."""
 
 
 class Sparsity:
     """Holds a model to the masks of ``method`` while it is trained, and updates them.
 
     ``steps``: optimiser steps of the whole training. ``signal`` gives the loss that a data-driven method looks at, when
-    it looks; None: an exponential average of the training loss. One use: :meth:`attach`, then :meth:`after_step` after
-    every optimiser step, while the gradients are still there. ``log`` has a record per update.
+    it looks; None: an exponential average of the training loss. ``calibration``: batches for a method that starts by a
+    score that looks at data. One use: :meth:`attach`, then :meth:`after_step` after every optimiser step, while the
+    gradients are still there; where gradients are clipped, :meth:`mask_gradients` before that. ``log`` has a record per
+    update.
+
+    Raises :class:`UserError` where no update would fall within the training, or the method would come to nothing.
     """
 
-    def __init__(self, method: Method, *, steps: int, seed: int = 0, signal: Callable[[], float] | None = None):
+    def __init__(
+        self,
+        method: Method,
+        *,
+        steps: int,
+        seed: int = 0,
+        signal: Callable[[], float] | None = None,
+        calibration: Calibration | None = None,
+    ):
         if steps < 1:
             raise UserError(f"steps = {steps}: at least 1")
-        self.last_update = int(method.until * steps + 1e-9) // method.every * method.every
-        if method.updates and not self.last_update:
-            raise UserError(
-                f"{method.name}: no update falls within {method.until:g} of {steps} steps at every = {method.every}"
-            )
-        self.method, self.steps, self.seed, self.signal = method, steps, seed, signal
+        self.method, self.steps, self.seed, self.signal, self.calibration = method, steps, seed, signal, calibration
+        self.begin, self.last_update = self.update_at(method.warm_up), self.update_at(method.until)
+        if method.updates:
+            if self.last_update <= self.begin:
+                warm_up = f" after a warm-up of {method.warm_up:g}" if method.warm_up else ""
+                raise UserError(
+                    f"{method.name}: no update falls within {method.until:g} of {steps} steps{warm_up} at every = "
+                    f"{method.every}"
+                )
+            if method.update_replaces_step and method.every == 1:
+                raise UserError(f"{method.name}: every = 1: updates take the place of steps, so none would train")
+            if problem := method.problem(self):
+                raise UserError(f"{method.name}: {problem}")
         self.step = 0
         self.log: list[dict] = []
         self.memory: dict[str, Any] = {}
         """What a method remembers between updates: numbers and words."""
         self._average: Tensor | None = None
+        self._dense: list[Tensor | None] | None = None  # gradients of all weights, where the optimiser sees others
+        self._masked = False  # whether this step's gradients are those of existing weights only
+
+    def update_at(self, share: float) -> int:
+        """The last step not after this share of the training at which masks can be updated; 0: none."""
+        return int(share * self.steps + 1e-9) // self.method.every * self.method.every
 
     def attach(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Take hold of ``model``; its weights outside the starting masks become zero."""
+        """Take hold of ``model``; its weights outside the starting masks become zero.
+
+        Raises :class:`UserError` where no weight is left to prune, or a pattern of ``exclude`` fits none.
+        """
         self.model, self.optimizer = model, optimizer
-        weights = prunable_weights(model)
+        weights = without(prunable_weights(model), self.method.exclude)
+        weights = {name: weight for name, weight in weights.items() if weight.requires_grad}
         if not weights:
             raise UserError(f"{type(model).__name__} has no weight to prune")
         self.names, self.weights = list(weights), list(weights.values())
@@ -100,9 +96,47 @@ class Sparsity:
         self.generator = torch.Generator(device).manual_seed(self.seed)
         self.masks = [torch.ones_like(w, dtype=torch.bool) for w in self.weights]
         self.kept = list(self.sizes)
+        draws = "random" in (self.method.new, self.method.regrown)
+        self._spread = [w.detach().std(correction=0) for w in self.weights] if draws else []
         self.method.start(self)
         self.started_with = list(self.kept)
         self.hold()
+        if self.method.mask_gradients or self.method.update_replaces_step:
+            optimizer.register_step_pre_hook(self._before_step)
+
+    def _before_step(self, *_) -> None:
+        if self.method.mask_gradients:
+            self.mask_gradients()
+        else:
+            self._skips_step()
+
+    def mask_gradients(self) -> None:
+        """Leave only the gradients of weights that exist, before they are clipped or the optimiser sees them; growth at
+        an update still sees all of them."""
+        if self._masked or self._skips_step():
+            return
+        self._masked = True
+        for weight, mask, kept, size in zip(self.weights, self.masks, self.kept, self.sizes, strict=True):
+            if weight.grad is None or kept == size:
+                continue
+            if self._dense is None:
+                zero_outside(weight.grad, mask)
+            else:
+                weight.grad = weight.grad * mask
+
+    def _skips_step(self) -> bool:
+        """Whether an update takes the place of this step: then the optimiser is left no gradient."""
+        if not self._due(self.step + 1):
+            return False
+        if self.method.grows_by_gradient and self._dense is None:
+            self._dense = [w.grad for w in self.weights]
+        if self.method.update_replaces_step:
+            for parameter in (p for group in self.optimizer.param_groups for p in group["params"]):
+                parameter.grad = None
+        return self.method.update_replaces_step
+
+    def _due(self, step: int) -> bool:
+        return self.method.updates and not step % self.method.every and self.begin < step <= self.last_update
 
     def after_step(self, loss: Tensor) -> None:
         """Weights outside the masks become zero again; at every ``every``-th step up to ``until`` masks are updated.
@@ -113,8 +147,12 @@ class Sparsity:
         old = loss if self._average is None else self._average
         self._average = torch.lerp(old, loss, 1 - _LOSS_MEMORY)
         self.hold()
-        if not self.method.updates or self.step % self.method.every or self.step > self.last_update:
-            return
+        if self._due(self.step):
+            self._update()
+        self._dense, self._masked = None, False
+
+    def _update(self) -> None:
+        self._before = self.masks
         record = {"step": self.step, "sparsity_before": self.sparsity(), "training_loss": float(self._average)}
         record |= {"removed": None, "grown": None}
         self.log.append(record)
@@ -136,35 +174,64 @@ class Sparsity:
 
     @property
     def zeta(self) -> float:
-        """Share exchanged now: a half cosine over the whole training (RigL, arXiv 1911.11134, section 3)."""
-        return half_cosine(self.step / self.steps, self.method.zeta, self.method.zeta_end)
+        """Share exchanged now."""
+        progress = self.step / self.steps if self.method.zeta_over == "training" else self.progress
+        return SCHEDULES[self.method.zeta_schedule](progress, self.method.zeta, self.method.zeta_end)
 
     @property
     def progress(self) -> float:
-        """0 at the start, 1 at the last update."""
-        return self.step / self.last_update
+        """0 where the updates begin, 1 at the last one."""
+        return (self.step - self.begin) / (self.last_update - self.begin)
 
     def loss(self) -> float:
         """The loss that a data-driven method looks at: the signal's, or the average of the training loss."""
         return float(self.signal()) if self.signal else float(self._average)
 
-    def start_at(self, density: float) -> None:
-        """A random mask of this density, spread over the layers after Erdős and Rényi."""
-        self.kept = erdos_renyi([tuple(w.shape) for w in self.weights], density)
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        return [tuple(w.shape) for w in self.weights]
+
+    def start_with(self, counts: list[int]) -> None:
+        """A random mask that keeps so many of each tensor."""
+        self.kept = list(counts)
         self.masks = largest((self._random(w) for w in self.weights), self.kept)
 
-    def keep_only(self, count: int, scope: Scope) -> None:
-        """Remove weights of smallest magnitude until ``count`` are left: the same share of each layer, or by one
-        ranking over all of them (each keeps at least one)."""
-        if scope == "layer":
-            share = count / sum(self.kept)
-            self._keep([max(1, min(k, round(share * k))) for k in self.kept])
-            return
+    def start_from(self, masks: Masks) -> None:
+        """These masks, one for each weight."""
+        self.masks = [masks[name] for name in self.names]
+        self.kept = _counts(self.masks)
+
+    def keep_only(self, count: int, scope: Allocation) -> None:
+        """Remove weights of smallest magnitude until ``count`` are left, as ``scope`` allots them to the layers; each
+        keeps at least one."""
         before = self.kept
-        count = min(max(count, len(before)), sum(before))
-        self.masks = largest_anywhere(self.weights, count, self.masks, one_each=True)
+        self.masks = best(self.weights, count, scope, self.masks, before)
         self.kept = _counts(self.masks)
         self._note("removed", [b - a for b, a in zip(before, self.kept, strict=True)])
+
+    def let_go(self) -> None:
+        """What this update has removed so far is lost: if it comes again in this same update, it is new."""
+        self.hold()
+        self._before = self.masks
+
+    def remove_near_zero(self, share: float) -> list[int]:
+        """In each layer this share of the positive weights goes, the smallest, and of the negative ones, the largest;
+        the last one of a sign stays. Returns how many went."""
+        above = [mask & (weight > 0) for mask, weight in zip(self.masks, self.weights, strict=True)]
+        below = [_except(mask, more) for mask, more in zip(self.masks, above, strict=True)]
+        masks = []
+        for side in (above, below):
+            left = [max(min(n, 1), n - math.floor(share * n + 1e-9)) for n in _counts(side)]
+            masks.append(largest(self.weights, left, side))
+        self.masks = [a | b for a, b in zip(*masks, strict=True)]
+        before, self.kept = self.kept, _counts(self.masks)
+        removed = [b - a for b, a in zip(before, self.kept, strict=True)]
+        self._note("removed", removed)
+        return removed
+
+    def grow(self, counts: list[int], by: Growth) -> None:
+        """In each layer ``counts[i]`` of the weights that are missing come."""
+        self._add(largest((self._growth(i, by) for i in range(len(counts))), counts, (~m for m in self.masks)), counts)
 
     def exchange(self, remove: list[int], grow: list[int], by: Growth) -> None:
         """In each layer remove the ``remove[i]`` weights of smallest magnitude, then let ``grow[i]`` come.
@@ -178,8 +245,7 @@ class Sparsity:
             remove[i], grow[i] = max(0, remove[i] - grow[i]), 0
         self._keep([max(1, kept - n) for kept, n in zip(self.kept, remove, strict=True)])
         counts = [min(n, s - k) for n, s, k in zip(grow, self.sizes, self.kept, strict=True)]
-        grown = largest((self._growth(w, by) for w in self.weights), counts, (~mask for mask in self.masks))
-        self._add(grown, counts)
+        self.grow(counts, by)
 
     def exchange_anywhere(self, remove: int, grow: int) -> None:
         """As :meth:`exchange` by gradient; one ranking over all layers says where weights go and where they come."""
@@ -187,26 +253,36 @@ class Sparsity:
         dead = set(self._without_gradient())
         missing = (torch.zeros_like(m) if i in dead else ~m for i, m in enumerate(self.masks))
         room = sum(s - k for i, (s, k) in enumerate(zip(self.sizes, self.kept, strict=True)) if i not in dead)
-        grown = largest_anywhere([self._growth(w, "gradient") for w in self.weights], min(grow, room), missing)
+        gradients = [self._growth(i, "gradient") for i in range(len(self.weights))]
+        grown = largest_anywhere(gradients, min(grow, room), missing)
         self._add(grown, _counts(grown))
 
     def _without_gradient(self) -> list[int]:
         """Layers that nothing can be grown in by gradient; the record of this update names them."""
-        dead = [i for i, w in enumerate(self.weights) if w.grad is None]
+        dead = [i for i, gradient in enumerate(self._gradients()) if gradient is None]
         if dead:
             self.log[-1]["no_gradient"] = [self.names[i] for i in dead]
         return dead
 
+    def _gradients(self) -> list[Tensor | None]:
+        """Of the last batch, those of missing weights too."""
+        return [w.grad for w in self.weights] if self._dense is None else self._dense
+
     @torch.no_grad()
     def _add(self, grown: list[Tensor], counts: list[int]) -> None:
-        """Let ``grown`` come, with the value or the zero that the method wants."""
-        if self.method.regrown == "zero":
+        """Let ``grown`` come, with the values and the moments that the method wants."""
+        method = self.method
+        if method.regrown == "zero":
             self.hold()  # what was removed in this update loses its value before it can come again
-        if self.method.reset_moments:
-            for weight, new in zip(self.weights, grown, strict=True):
-                for name in _MOMENTS:
-                    if (moment := self.optimizer.state[weight].get(name)) is not None:
-                        moment.mul_(~new)
+        if method.reset_moments or self._spread:
+            for i, (weight, come) in enumerate(zip(self.weights, grown, strict=True)):
+                anew = come if method.regrown != "keep" else _except(come, self._before[i])
+                if method.reset_moments:
+                    reset_moments(self.optimizer, weight, anew)
+                if self._spread:
+                    drawn = come if method.regrown == "random" else _except(come, self._before[i])
+                    values = torch.randn(counts[i], generator=self.generator, device=weight.device)
+                    weight.masked_scatter_(drawn, values.mul_(self._spread[i]))
         self.masks = [mask | new for mask, new in zip(self.masks, grown, strict=True)]
         self.kept = [kept + n for kept, n in zip(self.kept, counts, strict=True)]
         self._note("grown", counts)
@@ -222,10 +298,11 @@ class Sparsity:
             sofar = self.log[-1][what] or [0] * len(counts)
             self.log[-1][what] = [a + b for a, b in zip(sofar, counts, strict=True)]
 
-    def _growth(self, weight: Tensor, by: Growth) -> Tensor:
+    def _growth(self, layer: int, by: Growth) -> Tensor:
+        weight, gradient = self.weights[layer], self._gradients()[layer]
         if by == "random":
             return self._random(weight)
-        return torch.zeros_like(weight) if weight.grad is None else weight.grad
+        return torch.zeros_like(weight) if gradient is None else gradient
 
     def _random(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self.generator, device=like.device)
@@ -253,6 +330,7 @@ class Sparsity:
             "memory": dict(self.memory),
             "average": self._average,
             "generator": self.generator.get_state(),
+            "spread": list(self._spread),
             "log": [dict(record) for record in self.log],
         }
 
@@ -262,9 +340,15 @@ class Sparsity:
         self.step, self.memory = state["step"], dict(state["memory"])
         self._average = None if state["average"] is None else state["average"].to(self.weights[0].device)
         self.generator.set_state(state["generator"])
+        self._spread = [spread.to(self.weights[0].device) for spread in state["spread"]]
         self.log = [dict(record) for record in state["log"]]
+
+
+def _except(mask: Tensor, other: Tensor) -> Tensor:
+    """True where ``mask`` is and ``other`` is not; as bytes several times as fast as by bools."""
+    return (mask.view(torch.uint8) & (other.view(torch.uint8) ^ 1)).view(torch.bool)
 
 
 def _counts(masks: list[Tensor]) -> list[int]:
     """How many are True in each; one copy to Python for all."""
-    return torch.stack([mask.sum(dtype=torch.int32) for mask in masks]).tolist()
+    return torch.stack([torch.count_nonzero(mask) for mask in masks]).tolist()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tsprune.errors import UserError, unknown
 from tsprune.layers.axes import Axis, Slot
+from tsprune.pruners.calibration import summed_gradients
 from tsprune.pruners.scores import Calibration
 
 Importance = Literal["l1", "l2", "group-l2", "taylor", "random"]
@@ -67,19 +68,7 @@ def unit_sums(slot: Slot, values: Tensor, power: int) -> Tensor:
 
 def calibration_gradients(model: nn.Module, calibration: Calibration | None) -> dict[nn.Parameter, Tensor]:
     """Gradients of the mean squared error, added up over the batches; the model's own ``.grad`` is not touched."""
+    if calibration is None:
+        raise UserError("importance 'taylor' needs calibration: batches (inputs, target)")
     parameters = [p for p in model.parameters() if p.requires_grad]
-    total = {p: torch.zeros_like(p) for p in parameters}
-    batches, was_training = 0, model.training
-    model.eval()
-    try:
-        with torch.backends.cudnn.flags(enabled=False):  # its LSTM has no gradient in evaluation
-            for inputs, target in calibration or ():
-                loss = (model(*inputs) - target).square().mean()
-                for p, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-                    total[p] += gradient
-                batches += 1
-    finally:
-        model.train(was_training)
-    if not batches:
-        raise UserError("importance 'taylor' needs calibration: at least one batch (inputs, target)")
-    return total
+    return dict(zip(parameters, summed_gradients(model, parameters, calibration), strict=True))

@@ -4,9 +4,12 @@ A mask set is a plain ``dict`` from parameter name to a boolean tensor of the pa
 is kept. It is saved with the checkpoint (``tsprune.models.save_checkpoint``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +19,13 @@ from tsprune.errors import UserError, unknown
 Masks = dict[str, Tensor]
 
 
+class Masked(NamedTuple):
+    """Masks of the weights that can take them, and for every other prunable weight the reason why it stays dense."""
+
+    masks: Masks
+    left: dict[str, str]
+
+
 def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     """Every weight tensor of two dimensions or more, under its first name; a tied tensor stands once.
 
@@ -23,6 +33,20 @@ def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     dimensions).
     """
     return {name: p for name, p in model.named_parameters() if p.dim() >= 2}
+
+
+def without(weights: dict[str, nn.Parameter], patterns: Sequence[str]) -> dict[str, nn.Parameter]:
+    """Those weights whose name, or a module they are part of, fits none of ``patterns``.
+
+    Patterns are those of file names: ``projection`` and ``*.embedding`` name modules, ``*.embedding.time.weight`` a
+    parameter. Raises :class:`UserError` for a pattern that no weight fits.
+    """
+    parts = {name: list(accumulate(name.split("."), "{}.{}".format)) for name in weights}  # modules, then itself
+    fits = {pattern: {n for n, p in parts.items() if any(fnmatchcase(x, pattern) for x in p)} for pattern in patterns}
+    for pattern, names in fits.items():
+        if not names:
+            raise UserError(unknown("layer to exclude", pattern, weights))
+    return {name: w for name, w in weights.items() if not any(name in names for names in fits.values())}
 
 
 @dataclass(frozen=True)
@@ -105,6 +129,12 @@ class HeldMasks:
         apply_masks(model, self.masks)
         weights = prunable_weights(model)
         self.pairs = [(weights[name], mask) for name, mask in self.masks.items()]
+
+    def mask_gradients(self) -> None:
+        """Leave only the gradients of weights that are kept: where gradients are clipped, before that."""
+        for weight, mask in self.pairs:
+            if weight.grad is not None:
+                zero_outside(weight.grad, mask)
 
     @torch.no_grad()
     def after_step(self, loss: Tensor) -> None:

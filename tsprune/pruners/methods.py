@@ -1,11 +1,10 @@
 """All methods of sparse training, by name: in any module of this folder, a class with a name of its own is one."""
 
 import importlib
-import pkgutil
+from pathlib import Path
 
-import tsprune.pruners
 from tsprune.errors import UserError, unknown
-from tsprune.pruners.dynamic import Method
+from tsprune.pruners.method import Method
 
 
 def _named(base: type[Method]) -> dict[str, type[Method]]:
@@ -14,9 +13,9 @@ def _named(base: type[Method]) -> dict[str, type[Method]]:
     return own | {name: method for below in base.__subclasses__() for name, method in _named(below).items()}
 
 
-for _module in pkgutil.iter_modules(tsprune.pruners.__path__):
-    if _module.name != "methods":
-        importlib.import_module(f"tsprune.pruners.{_module.name}")
+for _file in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+    if _file != Path(__file__):
+        importlib.import_module(f"{__package__}.{_file.stem}")
 
 METHODS: dict[str, type[Method]] = _named(Method)
 

@@ -1,24 +1,15 @@
 """N:M sparsity: of every m neighbouring weights along a layer's input, the n of highest score stay."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
 from tsprune.errors import UserError
-from tsprune.pruners.masks import Masks, prunable_weights
+from tsprune.pruners.masks import Masked, prunable_weights
 from tsprune.pruners.scores import magnitude
 from tsprune.pruners.selection import check_finite
 
 
-class NMMasks(NamedTuple):
-    """Masks of the layers that can take the pattern, and for every other prunable weight the reason why it stays."""
-
-    masks: Masks
-    left: dict[str, str]
-
-
-def nm_masks(model: nn.Module, n: int = 2, m: int = 4, scores: dict[str, Tensor] | None = None) -> NMMasks:
+def nm_masks(model: nn.Module, n: int = 2, m: int = 4, scores: dict[str, Tensor] | None = None) -> Masked:
     """Masks that keep exactly ``n`` of each ``m`` neighbours along the input (2:4, Mishra et al. 2021).
 
     For the weight ``(outputs, inputs)`` of every Linear whose ``inputs`` is a multiple of ``m``; each output row keeps
@@ -44,4 +35,4 @@ def nm_masks(model: nn.Module, n: int = 2, m: int = 4, scores: dict[str, Tensor]
             groups = scores[name].unflatten(1, (-1, m))
             best = groups.sort(dim=-1, descending=True, stable=True).indices[..., :n]
             masks[name] = torch.zeros_like(groups, dtype=torch.bool).scatter_(-1, best, True).flatten(1)
-    return NMMasks(masks, left)
+    return Masked(masks, left)

@@ -10,7 +10,9 @@ from typing import Annotated, ClassVar, Literal, get_args
 from pydantic import Field
 
 from tsprune.errors import UserError, unknown
-from tsprune.pruners.dynamic import Method, Share, Sparsity
+from tsprune.pruners.allocation import erdos_renyi
+from tsprune.pruners.dynamic import Sparsity
+from tsprune.pruners.method import Method, Share
 from tsprune.pruners.selection import Scope
 
 Decision = Literal["shrink", "expand", "stable"]
@@ -49,7 +51,7 @@ class PALS(Method):
 
     def start(self, sparsity: Sparsity) -> None:
         if self.density < 1:
-            sparsity.start_at(self.density)
+            sparsity.start_with(erdos_renyi(sparsity.shapes, self.density))
 
     def update(self, sparsity: Sparsity) -> str:
         now, loss = sparsity.sparsity(self.counted), sparsity.loss()

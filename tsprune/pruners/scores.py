@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tsprune.errors import UserError, unknown
+from tsprune.pruners.allocation import lamp
 from tsprune.pruners.masks import prunable_weights
 
 Calibration = Iterable[tuple[Sequence[Tensor], Tensor]]
@@ -30,23 +31,27 @@ class Scored(NamedTuple):
 
 @dataclass(frozen=True)
 class Score:
-    """A score by name: what it needs of the calibration batches, and how it is computed."""
+    """A score by name: what it needs of the calibration batches, and how it is computed.
+
+    ``rounds``: in how many steps, each with new scores, its authors reach a density before training.
+    """
 
     name: str
     needs: Needs
     compute: Callable[[nn.Module, Calibration | None, int], Scored]
+    rounds: int = 1
 
 
 _registry: dict[str, Score] = {}
 
 
-def register(name: str, needs: Needs = "nothing") -> Callable:
+def register(name: str, needs: Needs = "nothing", rounds: int = 1) -> Callable:
     """Decorator: enter a score in the registry under ``name``."""
 
     def enter(compute: Callable[[nn.Module, Calibration | None, int], Scored]):
         if name in _registry:
             raise ValueError(f"two scores are called {name!r}")
-        _registry[name] = Score(name, needs, compute)
+        _registry[name] = Score(name, needs, compute, rounds)
         return compute
 
     return enter
@@ -80,6 +85,13 @@ def score_weights(name: str, model: nn.Module, calibration: Calibration | None =
 def magnitude(model: nn.Module, calibration: Calibration | None = None, seed: int = 0) -> Scored:
     """Absolute value of the weight (Han et al. 2015, arXiv 1506.02626)."""
     return Scored({name: w.detach().abs() for name, w in prunable_weights(model).items()}, {})
+
+
+@register("lamp")
+def lamp_scores(model: nn.Module, calibration: Calibration | None = None, seed: int = 0) -> Scored:
+    """The square of a weight over the sum of the squares of those in its tensor that are not smaller (Lee et al. 2021,
+    arXiv 2010.07611, equation 2), to be ranked over all tensors."""
+    return Scored({name: lamp(w.detach()) for name, w in prunable_weights(model).items()}, {})
 
 
 @register("random")
