@@ -3,8 +3,10 @@
 import importlib
 import pkgutil
 
+from tsprune.models.about import About
 from tsprune.models.base import ForecastConfig, Forecaster, create_model, list_models, register
 from tsprune.models.checkpoint import load_checkpoint, save_checkpoint
+from tsprune.models.manifest import read_about
 from tsprune.models.randomness import pin_randomness
 from tsprune.models.reference import load_reference_state
 
@@ -12,6 +14,7 @@ for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
 __all__ = [
+    "About",
     "ForecastConfig",
     "Forecaster",
     "create_model",
@@ -19,6 +22,7 @@ __all__ = [
     "load_checkpoint",
     "load_reference_state",
     "pin_randomness",
+    "read_about",
     "register",
     "save_checkpoint",
 ]

@@ -1,44 +1,63 @@
-"""One safetensors file holds a model: its weights, masks, name, config and, once narrowed, widths. Never pickle."""
+"""One safetensors file holds a model: its weights, masks, name, config, widths once narrowed, and what it is about.
+
+Never pickle.
+"""
 
 import json
+import math
 import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from tsprune.errors import UserError
+from tsprune.errors import UserError, unknown
 from tsprune.layers.axes import Axis, widths
+from tsprune.models.about import About
 from tsprune.models.base import ForecastConfig, Forecaster, model_class
-
-FORMAT = 1
-KEY = "tsprune"  # the one metadata entry, JSON
+from tsprune.models.manifest import FORMATS, KEY, Manifest, need_file, parse_manifest
 
 
 def save_checkpoint(
-    path: str | os.PathLike, model: Forecaster, masks: Mapping[str, torch.Tensor] | None = None
+    path: str | os.PathLike,
+    model: Forecaster,
+    masks: Mapping[str, torch.Tensor] | None = None,
+    about: About | None = None,
 ) -> None:
-    """Write ``model`` and its pruning ``masks`` (parameter name to bool tensor) to ``path``, all or nothing.
+    """Write ``model``, its pruning ``masks`` (parameter name to bool tensor) and what it is ``about`` to ``path``.
 
     A model that a pruner has narrowed is saved with its widths, and with the constant tables that narrowed with them.
-    The file is written under a temporary name in the same folder and renamed, so a reader never sees half of it.
+    A mask takes a bit per weight. The file is written under a temporary name in the same folder and renamed, so a
+    reader never sees half of it. Masks that do not fit the model, and a description of another number of columns than
+    it reads, raise :class:`UserError`.
     """
-    path = Path(path)
+    path, masks = Path(path), masks or {}
+    check_masks(model, masks)
+    if about is not None and about.columns and len(about.columns) != model.config.enc_in:
+        raise UserError(f"{model.name} reads enc_in = {model.config.enc_in} columns, about has {len(about.columns)}")
     tensors = {f"weight/{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    tensors |= {f"mask/{name}": mask.detach().cpu().contiguous() for name, mask in (masks or {}).items()}
-    meta = {"format": FORMAT, "model": model.name, "config": model.config.model_dump(mode="json")}
+    tensors |= {f"mask/{name}": pack(mask) for name, mask in masks.items()}
     axes = model.axes()
-    if widths(axes) != widths(empty(type(model), model.config).axes()):
-        meta["widths"] = widths(axes)
+    narrowed = widths(axes) != widths(empty(type(model), model.config).axes())
+    if narrowed:
         tensors |= {f"table/{name}": table.cpu().contiguous() for name, table in tables(model, axes).items()}
+    manifest = Manifest(
+        format=FORMATS[-1],
+        model=model.name,
+        config=model.config.model_dump(mode="json"),
+        widths=widths(axes) if narrowed else {},
+        masks={name: tuple(mask.shape) for name, mask in masks.items()},
+        about=about,
+    )
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
     os.close(handle)
     try:
-        save_file(tensors, temporary, {KEY: json.dumps(meta)})
+        save_file(tensors, temporary, {KEY: json.dumps(manifest.model_dump(mode="json"))})
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
@@ -48,30 +67,56 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[Forecaster, dict[str, torc
     """The model (on the CPU, in evaluation mode) and the masks that :func:`save_checkpoint` wrote to ``path``.
 
     Draws no random number. A file that is missing, damaged, or was not written by this package raises
-    :class:`UserError` that names it.
+    :class:`UserError` that names it. What else it says: :func:`read_about`.
     """
+    need_file(path)
     try:
         with safe_open(path, "pt") as file:
-            meta = json.loads((file.metadata() or {}).get(KEY, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except FileNotFoundError:
-        raise UserError(f"no checkpoint at {path}") from None
+            manifest = parse_manifest(file.metadata(), path)
+            # Copies lie in memory as any tensor does. In the file they lie anywhere, and kernels that take vectors
+            # from there give other last digits.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path} is not a readable checkpoint: {error}") from None
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise UserError(f"{path} was not written by tsprune (format {FORMAT}): its metadata has no such entry")
-    cls = model_class(meta["model"])
-    model = empty(cls, cls.Config.parse(meta["config"], where=str(path)))
+    cls = model_class(manifest.model)
+    model = empty(cls, cls.Config.parse(manifest.config, where=str(path)))
     parts = defaultdict(dict)
     for name, tensor in tensors.items():
         kind, _, rest = name.partition("/")
         parts[kind][rest] = tensor
+    masks = parts["mask"]
     try:
-        narrow(model, meta.get("widths", {}), parts["table"])
+        narrow(model, manifest.widths, parts["table"])
         model.load_state_dict(parts["weight"], assign=True)
+        if manifest.format > 1:
+            masks = {name: unpack(bits, manifest.masks.get(name)) for name, bits in masks.items()}
     except (RuntimeError, ValueError) as error:
         raise UserError(f"{path} does not fit its own config: {error}") from None
-    return model.eval(), parts["mask"]
+    return model.eval(), masks
+
+
+def check_masks(model: Forecaster, masks: Mapping[str, torch.Tensor]) -> None:
+    """Raise :class:`UserError` for a mask of no parameter of ``model``, of another shape than it, or not of bools."""
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    for name, mask in masks.items():
+        if name not in parameters:
+            raise UserError(unknown("parameter to be masked", name, parameters))
+        if mask.shape != parameters[name].shape or mask.dtype != torch.bool:
+            shape = tuple(parameters[name].shape)
+            raise UserError(f"mask of '{name}': expected bool {shape}, found {mask.dtype} {tuple(mask.shape)}")
+
+
+def pack(mask: torch.Tensor) -> torch.Tensor:
+    """A bool tensor of any shape as bits, eight to a byte: uint8 ``(ceil(size / 8),)``, the last byte filled with 0."""
+    return torch.from_numpy(np.packbits(mask.detach().cpu().numpy()))
+
+
+def unpack(bits: torch.Tensor, shape: tuple[int, ...] | None) -> torch.Tensor:
+    """The bool tensor of ``shape`` that :func:`pack` made ``bits`` of. Raises :class:`ValueError` if it cannot be."""
+    size = None if shape is None else math.prod(shape)
+    if size is None or bits.dtype != torch.uint8 or bits.shape != (-(-size // 8),):
+        raise ValueError(f"a mask of shape {shape} cannot lie in {bits.dtype} {tuple(bits.shape)}")
+    return torch.from_numpy(np.unpackbits(bits.numpy(), count=size).astype(bool)).view(shape)
 
 
 def empty(cls: type[Forecaster], config: ForecastConfig) -> Forecaster:

@@ -1,0 +1,57 @@
+"""What a checkpoint says of itself beside weights and config. Needs no torch."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
+
+from tsprune import __version__
+from tsprune.typed import Config
+
+
+def _listed(value: Any) -> Any:
+    """Arrays, tensors and lists as the tuples that a frozen config keeps."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return tuple(value) if isinstance(value, list) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Numbers = Annotated[tuple[float, ...], BeforeValidator(_listed)]
+Facts = dict[str, JsonValue]
+Errors = dict[str, float | None]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class About(Config):
+    """The data a model was made for, so that it forecasts in their own unit, and how it came to be.
+
+    Look-back, horizon and calendar features are in the model's config and not repeated here. Numbers come back bit for
+    bit (float64). A column is scaled as ``(value - mean) / std``; a forecast is brought back by ``value * std + mean``.
+    What is not known is left out. Raises :class:`UserError` (by :meth:`parse`) for wrong types and for ``columns``,
+    ``mean`` and ``std`` of different lengths.
+    """
+
+    columns: Names = ()  # names of the variables, in the order of the model's input
+    mean: Numbers = ()  # (columns,) in the data's unit
+    std: Numbers = ()  # (columns,) in the data's unit, above 0
+    unit: str | None = None  # of all columns: 'MW', '°C'
+    time_step: str | None = None  # as pandas writes it: '1h', '15min', '7D'
+    season: Annotated[int, Field(ge=1)] | None = None  # time steps after which the series may be expected to repeat
+    dataset: str | None = None  # its label
+    fingerprint: str | None = None  # sha256 of the data (``Table.fingerprint``)
+    protocol: Facts = Field(default_factory=dict)  # as in a row of results: recipe, seed, method and its settings
+    density_asked: Share | None = None  # of the prunable weights
+    density_achieved: Share | None = None
+    before: Errors = Field(default_factory=dict)  # test errors by name, before pruning
+    after: Errors = Field(default_factory=dict)  # and after it
+    version: str = __version__  # of tsprune, when this was written
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        counts = {name: len(getattr(self, name)) for name in ("columns", "mean", "std")}
+        if len(set(counts.values())) > 1:
+            listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
+            raise ValueError(f"columns, mean and std belong together, one of each per variable: {listed}")
+        for name, std in zip(self.columns, self.std, strict=True):
+            if not std > 0:
+                raise ValueError(f"std of column '{name}' is {std}: it must be above 0 (1 for a constant column)")
+        return self

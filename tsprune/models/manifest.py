@@ -1,0 +1,82 @@
+"""What stands in a checkpoint before its tensors: read, and checked, without loading one of them. Needs no torch."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, JsonValue, NonNegativeInt, PositiveInt
+
+from tsprune.errors import UserError
+from tsprune.models.about import About
+from tsprune.typed import Config
+
+FORMATS = (1, 2)  # 2: masks are packed and the file may say what it is about
+KEY = "tsprune"  # the one metadata entry, JSON
+
+_MOST = 1 << 24  # bytes of a header: a hundred times that of a hundred layers
+_EACH = 8  # bytes of its length, which come first (little-endian)
+
+Shape = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+Shapes = dict[str, Shape]
+Widths = dict[str, PositiveInt]
+
+
+class Manifest(Config):
+    """The metadata of a checkpoint."""
+
+    format: int
+    model: str
+    config: dict[str, JsonValue]
+    widths: Widths = Field(default_factory=dict)  # of every axis, where a pruner has narrowed the model
+    masks: Shapes = Field(default_factory=dict)  # of every mask: the file holds its bits, eight to a byte
+    about: About | None = None
+
+
+def read_about(path: str | os.PathLike) -> About | None:
+    """What the checkpoint at ``path`` says of itself; None if it says nothing. No weight is read.
+
+    Raises :class:`UserError`, one line, for a file that is missing, damaged or was not written by tsprune.
+    """
+    return read_manifest(path).about
+
+
+def read_manifest(path: str | os.PathLike) -> Manifest:
+    """All that the checkpoint at ``path`` states before its tensors. Raises as :func:`read_about` does.
+
+    A safetensors file begins with the length of its header in eight bytes, and the header in JSON.
+    """
+    need_file(path)
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(_EACH), "little")
+            if not 2 <= length <= min(_MOST, os.fstat(file.fileno()).st_size - _EACH):
+                raise ValueError("it does not begin as a safetensors file does")
+            header = json.loads(file.read(length))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not a readable checkpoint: {error}") from None
+    return parse_manifest(header.get("__metadata__") if isinstance(header, dict) else None, path)
+
+
+def need_file(path: str | os.PathLike) -> None:
+    """Raise :class:`UserError` if there is nothing at ``path``, or a folder, or a pipe that would be waited for."""
+    if not Path(path).exists():
+        raise UserError(f"no checkpoint at {path}")
+    if not Path(path).is_file():
+        raise UserError(f"{path} is not a readable checkpoint: not a file")
+
+
+def parse_manifest(metadata: object, path: str | os.PathLike) -> Manifest:
+    """The manifest in the metadata of a safetensors file. ``path``: for messages."""
+    text = metadata.get(KEY) if isinstance(metadata, Mapping) else None
+    try:
+        values = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict) or "format" not in values:
+        raise UserError(f"{path} was not written by tsprune: its metadata has no such entry")
+    if values["format"] not in FORMATS or isinstance(values["format"], bool):
+        allowed = " and ".join(map(str, FORMATS))
+        raise UserError(f"{path}: format = {values['format']!r:.40}: this version of tsprune reads formats {allowed}")
+    return Manifest.parse(values, where=str(path))
