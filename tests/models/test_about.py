@@ -119,6 +119,13 @@ def test_what_cannot_be_so_is_refused(wrong, words):
     assert words in str(error.value) and len(str(error.value).splitlines()) == 1
 
 
+def test_a_description_that_no_reader_would_take_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"config, masks and about take 5\d{6} bytes as JSON, at most 4194304"):
+        save_checkpoint(tmp_path / "m", small_model("DLinear"), about=described(unit="x" * 5_000_000))
+    save_checkpoint(tmp_path / "m", small_model("DLinear"), about=described(unit='"' * 2_000_000))
+    assert read_about(tmp_path / "m").unit == '"' * 2_000_000
+
+
 def test_a_description_of_other_columns_than_the_model_reads_is_refused(tmp_path):
     with pytest.raises(UserError, match="DLinear reads enc_in = 5 columns, about has 3"):
         save_checkpoint(tmp_path / "m", small_model("DLinear", enc_in=5, c_out=5), about=described())
