@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tsprune
@@ -50,6 +50,7 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 words = st.text(st.characters(exclude_categories=["Cs"]))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(words, numbers, numbers.filter(lambda x: x > 0)), max_size=5), words)
 def test_any_names_and_numbers_come_back(tmp_path_factory, columns, unit):
     path = tmp_path_factory.getbasetemp() / "any.safetensors"

@@ -6,14 +6,14 @@ import time
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from tests.models.small import example, small_model
 from tsprune.errors import UserError
-from tsprune.models import load_checkpoint, read_about, save_checkpoint
+from tsprune.models import list_models, load_checkpoint, read_about, save_checkpoint
 from tsprune.pruners import structured_prune
 
 NAN = float("nan")
@@ -204,6 +204,32 @@ def test_metadata_too_deep_to_be_read(tmp_path):
     assert "not written by tsprune" in refused(tmp_path / "m") == refused(tmp_path / "m", read_about)
 
 
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.integers(-(2**80), 2**80) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_any_value_in_the_metadata_is_refused_or_harmless(tmp_path_factory, data):
+    name = data.draw(st.sampled_from(list_models()))
+    path = tmp_path_factory.getbasetemp() / "changed.safetensors"
+    model = small_model(name)
+    save_checkpoint(path, model, {name: torch.ones_like(p, dtype=torch.bool) for name, p in model.named_parameters()})
+    tensors, meta = parts(path)
+    place = meta if data.draw(st.booleans()) else meta["config"]
+    place[data.draw(st.sampled_from(sorted(place)))] = data.draw(json_values)
+    save_file(tensors, path, {"tsprune": json.dumps(meta)})
+    for reader in (load_checkpoint, read_about):
+        try:
+            reader(path)
+        except UserError as error:
+            assert str(error).startswith(str(path)) and "\n" not in str(error)
+
+
+@settings(deadline=None)
 @given(data=st.data())
 def test_any_damage_to_the_header_is_refused_or_harmless(good, tmp_path_factory, data):
     content = bytearray(good.read_bytes())

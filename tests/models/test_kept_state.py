@@ -190,6 +190,24 @@ def test_weights_that_give_no_forecast_are_not_saved(model, words, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("dtype", "large"), [(torch.float16, 65504.0), (torch.float32, 3e38), (torch.float64, 1e308)])
+def test_weights_are_finite_though_their_sum_is_not(dtype, large, tmp_path):
+    model = small_model("DLinear").to(dtype)
+    with torch.no_grad():
+        model.trend.weight.fill_(large)
+    assert not model.trend.weight.sum().isfinite()
+    assert torch.equal(loaded(model, tmp_path / "m").trend.weight, model.trend.weight)
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_what_was_loaded_is_saved_to_the_same_bytes(name, tmp_path):
+    model = small_model(name)
+    masks = {name: torch.rand_like(p) > 0.5 for name, p in model.named_parameters()}
+    save_checkpoint(tmp_path / "first", model, masks)
+    save_checkpoint(tmp_path / "second", *load_checkpoint(tmp_path / "first"))
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
 def test_saving_leaves_the_model_alone(tied, tmp_path):
     for model in (tied, small_model("FEDformer").bfloat16()):
         before = copy.deepcopy(model)

@@ -54,7 +54,7 @@ def unpacked(model: Forecaster, manifest: Manifest, masks: Tensors) -> dict[str,
     if manifest.format > 1:
         if odd := masks.keys() ^ manifest.masks.keys():
             raise ValueError(f"the mask of {sorted(odd)[0]} has bits without a shape, or a shape without bits")
-        masks = {name: unpack(bits, manifest.masks[name]) for name, bits in masks.items()}
+        masks = {name: unpack(masks[name], shape) for name, shape in manifest.masks.items()}
     if problem := mask_problem(model, masks):
         raise ValueError(problem)
     return dict(masks)
