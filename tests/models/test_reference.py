@@ -158,13 +158,15 @@ def test_what_is_no_state_dict_is_refused(state, words, case):
     ("name", "change", "words"),
     [
         ("decoder.norm.bias", lambda t: t * float("nan"), "decoder.norm.bias has 16 of 16 numbers NaN or infinite"),
-        ("decoder.norm.bias", lambda t: t.long(), "decoder.norm.bias is torch.int64, the model's is torch.float32"),
+        ("decoder.norm.bias", lambda t: t.long(), "decoder.norm.bias is torch.int64; weights are torch.float16"),
         (
             "decoder.norm.bias",
             lambda t: t.cfloat(),
-            "decoder.norm.bias is torch.complex64, the model's is torch.float32",
+            "decoder.norm.bias is torch.complex64, not torch.float16",
         ),
+        ("decoder.norm.bias", lambda t: t.bool(), "decoder.norm.bias is torch.bool; weights are torch.float16"),
         ("decoder.norm.bias", lambda t: t.to("meta"), "decoder.norm.bias has no numbers"),
+        ("decoder.norm.bias", lambda t: t.to_sparse(), r"decoder.norm.bias is not dense \(torch.sparse_coo\)"),
         ("decoder.norm.bias", lambda t: t.double() + 1e39, "decoder.norm.bias has 16 of 16 numbers NaN or infinite"),
         (
             "enc_embedding.value_embedding.tokenConv.weight",
@@ -179,6 +181,24 @@ def test_tensors_of_another_kind_are_refused_and_the_model_stays(name, change, w
     with pytest.raises(UserError, match=words):
         load_reference_state(model, state | {name: change(state[name])})
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("shape", [(), (12,), (12, 7), (2, 3, 4)])
+def test_a_head_of_another_shape_is_refused(shape):
+    tensors, meta = golden.load("PatchTST_a.safetensors")
+    model, state = create_model("PatchTST", **meta["config"]), golden.part(tensors, "weight")
+    with pytest.raises(
+        UserError, match=r"PatchTST: head.linear.weight has shape \(.*\), which no|head.weight has shape"
+    ):
+        load_reference_state(model, state | {"head.linear.weight": torch.zeros(shape)})
+
+
+def test_a_count_of_batches_that_is_no_count_is_refused():
+    tensors, meta = golden.load("Informer_a.safetensors")
+    model, state = create_model("Informer", **meta["config"]), golden.part(tensors, "weight")
+    counted = next(name for name in state if name.endswith("num_batches_tracked"))
+    with pytest.raises(UserError, match=r"num_batches_tracked is torch.float32, the model's is torch.int64"):
+        load_reference_state(model, state | {counted: state[counted].float()})
 
 
 def test_individual_maps_of_unequal_shapes_are_refused():

@@ -11,7 +11,7 @@ import torch
 from tsprune.errors import UserError
 from tsprune.models.base import Forecaster, Rule
 from tsprune.models.state_file import read_state
-from tsprune.models.weights import same_kind, unusable, unwrapped, without_wrappers
+from tsprune.models.weights import PRECISIONS, no_weight, same_kind, unusable, unwrapped, without_wrappers
 
 WEIGHT = r"(weight|bias)"
 POSITION_TABLE = re.compile(r".*position_embedding\.pe")
@@ -87,7 +87,9 @@ def from_reference(model: Forecaster, state: Mapping[str, torch.Tensor]) -> Tran
     try:
         regrouped = model.regroup_reference(state)
     except RuntimeError as error:
-        raise UserError(f"{model.name}: tensors that are one in ours cannot be joined: {error}") from None
+        raise UserError(
+            f"{model.name}: tensors that are one in ours cannot be joined: {str(error).splitlines()[0]}"
+        ) from None
     for name, tensor in regrouped.items():
         if POSITION_TABLE.fullmatch(name):
             continue
@@ -110,7 +112,7 @@ def relaid(name: str, tensor: torch.Tensor, layout: Callable[[torch.Tensor], tor
     """The reference's ``tensor`` in our layout. Raises :class:`UserError` with its ``name`` if it is not in theirs."""
     try:
         return tensor if layout is None else layout(tensor)
-    except RuntimeError:
+    except (RuntimeError, IndexError):  # the second for a dimension that is not there
         raise UserError(f"{name} has shape {tuple(tensor.shape)}, which no reference model has there") from None
 
 
@@ -172,4 +174,10 @@ def named_tensors(state: object) -> Mapping[str, torch.Tensor]:
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
             raise UserError(f"a state_dict holds tensors by name; {name!r:.60} in it is a {type(tensor).__name__}")
+        # Before tensors are joined or compared, which turns one kind into another.
+        counts = name.endswith("num_batches_tracked")
+        if problem := no_weight(name, tensor):
+            raise UserError(problem)
+        if tensor.dtype not in PRECISIONS and not counts:
+            raise UserError(f"{name} is {tensor.dtype}; weights are {', '.join(map(str, PRECISIONS))}")
     return state

@@ -45,17 +45,26 @@ def without_wrappers(state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Te
 
 
 def unusable(tensors: Mapping[str, torch.Tensor]) -> str | None:
-    """The first tensor that no forecast can be made with, in words: without numbers, sparse, complex, not finite."""
+    """The first tensor that no forecast can be made with, in words: :func:`no_weight`, or not finite."""
     for name, tensor in tensors.items():
-        if tensor.is_meta:
-            return f"{name} has no numbers (it is on the device 'meta')"
-        if tensor.layout != torch.strided:
-            return f"{name} is not dense ({tensor.layout}); masks say what is kept"
-        if (tensor.is_floating_point() or tensor.is_complex()) and tensor.dtype not in PRECISIONS:
-            return f"{name} is {tensor.dtype}, not {', '.join(map(str, PRECISIONS))}"
+        if problem := no_weight(name, tensor):
+            return problem
         # A sum that is finite says that all terms are, a hundred times as fast; one that is not may have overflowed.
         if tensor.is_floating_point() and not tensor.sum().isfinite() and (lost := int((~tensor.isfinite()).sum())):
             return f"{name} has {lost} of {tensor.numel()} numbers NaN or infinite: every forecast would be"
+    return None
+
+
+def no_weight(name: str, tensor: torch.Tensor) -> str | None:
+    """Why no model computes with ``tensor``, in words: without numbers, sparse, complex, of too few bits."""
+    if tensor.is_meta:
+        return f"{name} has no numbers (it is on the device 'meta')"
+    if tensor.layout != torch.strided:
+        return f"{name} is not dense ({tensor.layout}); masks say what is kept"
+    if tensor.dtype not in PRECISIONS and (
+        tensor.dtype.is_floating_point or tensor.is_complex() or tensor.is_quantized
+    ):
+        return f"{name} is {tensor.dtype}, not {', '.join(map(str, PRECISIONS))}"
     return None
 
 
