@@ -111,6 +111,12 @@ def test_failed_write_leaves_the_old_file_and_no_other(saved, monkeypatch):
     assert os.listdir(saved.parent) == [saved.name]
 
 
+def test_the_file_is_readable_by_whom_files_of_this_process_are(saved):
+    beside = saved.with_name("beside")
+    beside.touch()
+    assert saved.stat().st_mode == beside.stat().st_mode
+
+
 def test_file_holds_no_position_table(saved):
     model, masks = load_checkpoint(saved)
     assert masks == {}

@@ -5,7 +5,7 @@ Never pickle.
 
 import json
 import os
-import tempfile
+import uuid
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,13 +72,15 @@ def save_checkpoint(
     text = json.dumps(manifest.model_dump(mode="json"))
     if len(text) > MOST_TEXT:
         raise UserError(f"{model.name}: config, masks and about take {len(text)} bytes as JSON, at most {MOST_TEXT}")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    os.close(handle)
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode
         save_file(tensors, temporary, {KEY: text})
+        temporary.chmod(mode)  # what safetensors writes is its owner's alone to read
         os.replace(temporary, path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: str | os.PathLike) -> tuple[Forecaster, dict[str, torch.Tensor]]:

@@ -38,9 +38,8 @@ def unwrapped(model: nn.Module) -> Forecaster:
 
 def without_wrappers(state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
     """The ``state_dict`` of a wrapped model under the names of the model: where all names begin alike."""
-    for prefix in PREFIXES:
-        if state and all(name.startswith(prefix) for name in state):
-            return without_wrappers({name.removeprefix(prefix): tensor for name, tensor in state.items()})
+    while prefix := next((p for p in PREFIXES if state and all(name.startswith(p) for name in state)), None):
+        state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
     return state
 
 
