@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tsprune
@@ -50,6 +50,7 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 words = st.text(st.characters(exclude_categories=["Cs"]))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(words, numbers, numbers.filter(lambda x: x > 0)), max_size=5), words)
 def test_any_names_and_numbers_come_back(tmp_path_factory, columns, unit):
     path = tmp_path_factory.getbasetemp() / "any.safetensors"
@@ -117,6 +118,13 @@ def test_what_cannot_be_so_is_refused(wrong, words):
     with pytest.raises(UserError) as error:
         described(**wrong)
     assert words in str(error.value) and len(str(error.value).splitlines()) == 1
+
+
+def test_a_description_that_no_reader_would_take_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"config, masks and about take 5\d{6} bytes as JSON, at most 4194304"):
+        save_checkpoint(tmp_path / "m", small_model("DLinear"), about=described(unit="x" * 5_000_000))
+    save_checkpoint(tmp_path / "m", small_model("DLinear"), about=described(unit='"' * 2_000_000))
+    assert read_about(tmp_path / "m").unit == '"' * 2_000_000
 
 
 def test_a_description_of_other_columns_than_the_model_reads_is_refused(tmp_path):

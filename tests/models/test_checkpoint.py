@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from tests.models.small import example, small_model
 from tsprune.errors import UserError
-from tsprune.models import checkpoint, load_checkpoint, read_about, save_checkpoint
+from tsprune.models import checkpoint, load_checkpoint, mask_bits, read_about, save_checkpoint
 
 
 @pytest.fixture
@@ -46,6 +46,14 @@ def test_neither_a_folder_nor_a_pipe_is_read(tmp_path):
     assert "not a file" in refused(tmp_path) and "not a file" in refused(tmp_path / "pipe")
 
 
+@pytest.mark.parametrize("name", ["n" * 300, "zero\0", "file/below"])
+def test_names_that_no_file_has(name, saved):
+    (saved.parent / "file").write_text("")
+    for reader in (load_checkpoint, read_about):
+        with pytest.raises(UserError, match=r"no checkpoint at|is not a readable checkpoint"):
+            reader(saved.parent / name)
+
+
 @pytest.mark.parametrize("keep", [0, 5, 100, 3000])
 def test_truncated(saved, keep):
     saved.write_bytes(saved.read_bytes()[:keep])
@@ -66,12 +74,28 @@ def test_formats_that_are_not_known_are_named(number, saved):
     assert f"format = {number!r}: this version of tsprune reads formats 1 and 2" in refused(saved)
 
 
-def test_weights_that_do_not_fit_their_config(tmp_path, monkeypatch):
+def test_a_model_that_its_config_does_not_describe_is_not_saved(tmp_path):
     model = small_model("Transformer")
     model.projection = torch.nn.Linear(8, 9)
-    save_checkpoint(tmp_path / "odd", model)
-    with pytest.raises(UserError, match="does not fit its own config"):
-        load_checkpoint(tmp_path / "odd")
+    for words in (
+        "projection.bias has shape (9,), not (3,); projection.weight has shape (9, 8), not (3, 8)",
+        "has no place for extra.weight",
+        "lacks encoder.norm.bias, encoder.norm.weight; has no place for extra.weight",
+    ):
+        with pytest.raises(UserError) as error:
+            save_checkpoint(tmp_path / "odd", model)
+        assert str(error.value) == f"Transformer cannot be saved: it is not what its config says: {words}"
+        model.extra = torch.nn.Linear(1, 1, bias=False)
+        if words.startswith("has no place"):
+            del model.encoder.norm
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_there_must_be_a_folder_to_save_in(tmp_path):
+    with pytest.raises(UserError, match=r"no folder .*nowhere to save m.safetensors in"):
+        save_checkpoint(tmp_path / "nowhere" / "m.safetensors", small_model("DLinear"))
+    with pytest.raises(UserError, match=r"is a folder: name the file"):
+        save_checkpoint(tmp_path, small_model("DLinear"))
 
 
 def test_failed_write_leaves_the_old_file_and_no_other(saved, monkeypatch):
@@ -87,6 +111,12 @@ def test_failed_write_leaves_the_old_file_and_no_other(saved, monkeypatch):
     assert os.listdir(saved.parent) == [saved.name]
 
 
+def test_the_file_is_readable_by_whom_files_of_this_process_are(saved):
+    beside = saved.with_name("beside")
+    beside.touch()
+    assert saved.stat().st_mode == beside.stat().st_mode
+
+
 def test_file_holds_no_position_table(saved):
     model, masks = load_checkpoint(saved)
     assert masks == {}
@@ -96,18 +126,18 @@ def test_file_holds_no_position_table(saved):
 @given(st.lists(st.integers(0, 9), max_size=4), st.integers(0, 2**32))
 def test_a_mask_of_any_shape_comes_back_from_a_bit_for_each_weight(shape, seed):
     mask = torch.rand(shape, generator=torch.Generator().manual_seed(seed)) > 0.5
-    bits = checkpoint.pack(mask)
+    bits = mask_bits.pack(mask)
     assert bits.dtype == torch.uint8 and bits.shape == (-(-mask.numel() // 8),)
-    back = checkpoint.unpack(bits, tuple(shape))
+    back = mask_bits.unpack(bits, tuple(shape))
     assert back.dtype == torch.bool and torch.equal(back, mask)
 
 
 def test_bits_that_are_not_of_the_shape_are_refused():
-    for bits, shape in [((2,), (3, 3, 3)), ((4,), (3, 3)), ((2, 1), (3, 3)), ((2,), None)]:
+    for bits, shape in [((2,), (3, 3, 3)), ((4,), (3, 3)), ((2, 1), (3, 3)), ((2,), (2**70,))]:
         with pytest.raises(ValueError, match="cannot lie in"):
-            checkpoint.unpack(torch.zeros(bits, dtype=torch.uint8), shape)
+            mask_bits.unpack(torch.zeros(bits, dtype=torch.uint8), shape)
     with pytest.raises(ValueError, match="cannot lie in"):
-        checkpoint.unpack(torch.zeros(2), (3, 3))
+        mask_bits.unpack(torch.zeros(2), (3, 3))
 
 
 def test_masks_take_a_bit_per_weight(tmp_path):

@@ -22,6 +22,7 @@ from tsprune.models.base import (
     kernel_problems,
     register,
     same_channel_problems,
+    square_problems,
 )
 from tsprune.models.reference import DECODER_RULES, DECOMPOSITION_RULES, EMBEDDING_RULES, ENCODER_RULES
 
@@ -32,6 +33,7 @@ class AutoformerConfig(ForecastConfig):
     def problems(self):
         yield from super().problems()
         yield from head_problems(self)
+        yield from square_problems(self)
         yield from kernel_problems(self)
         yield from same_channel_problems(self, "dec_in", "c_out")
 

@@ -12,7 +12,16 @@ from tsprune.errors import UserError, unknown
 from tsprune.layers.axes import Axis
 from tsprune.typed import Config
 
-Size = Annotated[int, Field(ge=1)]
+# Upper bounds leave room for far more than was ever forecast with; they stop a slip or a forged file before it takes
+# the machine's memory.
+Variables = Annotated[int, Field(ge=1, le=100_000)]
+Steps = Annotated[int, Field(ge=1, le=1_000_000)]
+Width = Annotated[int, Field(ge=1, le=1 << 14)]
+Layers = Annotated[int, Field(ge=1, le=256)]
+Seed = Annotated[int, Field(ge=-(1 << 63), lt=1 << 64)]  # what a generator of torch takes
+
+MOST_WEIGHTS = 1 << 33  # of one kind in a model: 32 GiB in float32
+MOST_IN_TABLE = 1 << 28  # numbers in a constant table: 1 GiB in float32
 
 MARKS = {"h": 4, "t": 5, "s": 6, "d": 3, "b": 3, "w": 2, "m": 1, "a": 1}
 """Number of calendar features per frequency (hourly: hour, weekday, day of month, day of year)."""
@@ -24,19 +33,19 @@ class ForecastConfig(Config):
     """The shared settings; every model accepts them all, and names the ones it has no use for in ``unused_config``."""
 
     task_name: Literal["long_term_forecast"] = "long_term_forecast"
-    enc_in: Size = 7  # variables of the encoder's input
-    dec_in: Size = 7  # variables of the decoder's input
-    c_out: Size = 7  # variables forecast
-    seq_len: Size = 96  # look-back, time steps
-    label_len: Annotated[int, Field(ge=0)] = 48  # known steps at the start of the decoder's input
-    pred_len: Size = 96  # horizon, time steps
-    d_model: Size = 512  # width of the stream
-    n_heads: Size = 8
-    e_layers: Size = 2  # encoder layers
-    d_layers: Size = 1  # decoder layers
-    d_ff: Size = 2048  # width inside a feed-forward block
-    factor: Size = 3  # sampling or delay factor; routers in Crossformer
-    moving_avg: Size = 25  # kernel of the trend, odd, time steps
+    enc_in: Variables = 7  # variables of the encoder's input
+    dec_in: Variables = 7  # variables of the decoder's input
+    c_out: Variables = 7  # variables forecast
+    seq_len: Steps = 96  # look-back, time steps
+    label_len: Annotated[int, Field(ge=0, le=1_000_000)] = 48  # known steps at the start of the decoder's input
+    pred_len: Steps = 96  # horizon, time steps
+    d_model: Width = 512  # width of the stream
+    n_heads: Width = 8
+    e_layers: Layers = 2  # encoder layers
+    d_layers: Layers = 1  # decoder layers
+    d_ff: Annotated[int, Field(ge=1, le=1 << 16)] = 2048  # width inside a feed-forward block
+    factor: Annotated[int, Field(ge=1, le=10_000)] = 3  # sampling or delay factor; routers in Crossformer
+    moving_avg: Annotated[int, Field(ge=1, le=10_001)] = 25  # kernel of the trend, odd, time steps
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     embed: Literal["timeF"] = "timeF"  # calendar features as numbers in [-0.5, 0.5]
     freq: Literal["h", "t", "s", "d", "b", "w", "m", "a"] = "h"  # decides the number of calendar features
@@ -54,6 +63,9 @@ class ForecastConfig(Config):
         """One line per combination of values that no model of this config can be built with."""
         if self.label_len > self.seq_len:
             yield f"label_len ({self.label_len}) must not exceed seq_len ({self.seq_len})"
+        layers = self.e_layers + self.d_layers
+        words = f"{layers} layers (e_layers, d_layers) of d_model {self.d_model} and d_ff {self.d_ff}"
+        yield from weight_problems(words, layers * self.d_model * (4 * self.d_model + 2 * self.d_ff))
 
     @property
     def marks(self) -> int:
@@ -69,6 +81,24 @@ class ForecastConfig(Config):
 def all_but(*names: str) -> frozenset[str]:
     """The shared settings except ``names``: the ``unused_config`` of a model that uses few."""
     return frozenset(ForecastConfig.model_fields) - {"task_name", "embed", *names}
+
+
+def weight_problems(words: str, count: int) -> Iterator[str]:
+    """For what ``words`` says, if it has too many weights."""
+    if count > MOST_WEIGHTS:
+        yield f"{words}: {count:.1e} weights, at most {MOST_WEIGHTS:.1e}"
+
+
+def table_problems(words: str, count: int) -> Iterator[str]:
+    """For the constant table that ``words`` says, if it has too many numbers."""
+    if count > MOST_IN_TABLE:
+        yield f"{words}: a table of {count:.1e} numbers, at most {MOST_IN_TABLE:.1e}"
+
+
+def square_problems(config: ForecastConfig) -> Iterator[str]:
+    """For models with constant tables of the square of a length: causal masks, moving averages."""
+    yield from table_problems(f"seq_len ({config.seq_len}) squared", config.seq_len**2)
+    yield from table_problems(f"label_len + pred_len ({config.dec_len}) squared", config.dec_len**2)
 
 
 def head_problems(config: ForecastConfig) -> Iterator[str]:

@@ -11,18 +11,34 @@ from tsprune.layers.attention import LengthFirstAttention
 from tsprune.layers.axes import Axis, Slot, along, inputs, outputs
 from tsprune.layers.dropout import Dropout
 from tsprune.layers.embedding import PositionTable
-from tsprune.models.base import ForecastConfig, Forecaster, Rule, head_problems, register, same_channel_problems
+from tsprune.models.base import (
+    ForecastConfig,
+    Forecaster,
+    Rule,
+    Steps,
+    head_problems,
+    register,
+    same_channel_problems,
+    table_problems,
+    weight_problems,
+)
 from tsprune.models.reference import WEIGHT
 
 
 class CrossformerConfig(ForecastConfig):
-    seg_len: Annotated[int, Field(ge=1)] = 12  # time steps in a segment
-    win_size: Annotated[int, Field(ge=2)] = 2  # segments merged into one between scales
+    seg_len: Steps = 12  # time steps in a segment
+    win_size: Annotated[int, Field(ge=2, le=1_000_000)] = 2  # segments merged into one between scales
 
     def problems(self):
         yield from super().problems()
         yield from head_problems(self)
         yield from same_channel_problems(self, "c_out")
+        longest = max(self.segments(0), self.horizon_segments)
+        yield from table_problems(f"{longest} segments of d_model {self.d_model}", longest * self.d_model)
+        tokens = (self.enc_in + self.factor * self.e_layers) * longest
+        yield from weight_problems("positions and routers of the segments", tokens * self.d_model)
+        merged = (self.e_layers - 1) * self.win_size * self.d_model**2
+        yield from weight_problems(f"merging of win_size {self.win_size} segments", merged)
 
     def segments(self, scale: int) -> int:
         """Number of segments of the look-back at an encoder scale."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import torch
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 from torch import nn
 
 from tsprune.layers.axes import Axis, Slot, inputs
@@ -22,10 +22,14 @@ from tsprune.layers.fourier import FourierBlock, FourierCrossBlock, FourierLayer
 from tsprune.models.base import (
     ForecastConfig,
     Forecaster,
+    Seed,
+    Steps,
     head_problems,
     kernel_problems,
     register,
     same_channel_problems,
+    square_problems,
+    weight_problems,
 )
 from tsprune.models.reference import DECODER_RULES, DECOMPOSITION_RULES, EMBEDDING_RULES, ENCODER_RULES, WEIGHT
 
@@ -35,8 +39,8 @@ Frequencies = Annotated[tuple[int, ...], BeforeValidator(lambda v: tuple(v) if i
 class FEDformerConfig(ForecastConfig):
     version: Literal["fourier"] = "fourier"  # the paper's other version, wavelets, is not built
     mode_select: Literal["random", "low"] = "random"  # which Fourier modes: drawn, or the lowest
-    modes: Annotated[int, Field(ge=1)] = 32  # how many, at most (FEDformer's own repository: 64)
-    mode_seed: int = 0  # of the generator that draws them
+    modes: Steps = 32  # how many, at most (FEDformer's own repository: 64)
+    mode_seed: Seed = 0  # of the generator that draws them
     chosen_modes: dict[str, Frequencies] | None = None  # explicit: encoder_self, decoder_self, cross_q, cross_kv
     cross_activation: Literal["tanh", "softmax"] = "tanh"
     exact_bins: bool = False  # False: results at the lowest frequencies, as published; True: where they were taken
@@ -46,6 +50,11 @@ class FEDformerConfig(ForecastConfig):
     def problems(self):
         yield from super().problems()
         yield from head_problems(self)
+        yield from square_problems(self)
+        modes = min(self.modes, max(self.seq_len, self.dec_len) // 2)
+        yield from weight_problems(
+            f"{modes} modes of d_model {self.d_model}", 6 * modes * self.d_model**2 // self.n_heads
+        )
         yield from kernel_problems(self)
         yield from same_channel_problems(self, "dec_in", "c_out")
         if min(self.block_lengths().values()) < 2:

@@ -10,17 +10,18 @@ from tsprune.layers.axes import Axis, Slot, along, inputs, outputs
 from tsprune.layers.embedding import DataEmbedding
 from tsprune.layers.encoder_decoder import Decoder, DecoderLayer, Encoder, EncoderLayer
 from tsprune.layers.probsparse import ProbSparseAttention
-from tsprune.models.base import ForecastConfig, Forecaster, head_problems, register
+from tsprune.models.base import ForecastConfig, Forecaster, Seed, head_problems, register, square_problems
 from tsprune.models.reference import DECODER_RULES, EMBEDDING_RULES, ENCODER_RULES
 
 
 class InformerConfig(ForecastConfig):
-    sample_seed: int = 0  # of the generator that samples key positions
+    sample_seed: Seed = 0  # of the generator that samples key positions
     transpose_heads: bool = False  # False: the published code, which mixes time and heads; True: the paper
 
     def problems(self):
         yield from super().problems()
         yield from head_problems(self)
+        yield from square_problems(self)
 
 
 class Distilling(nn.Module):

@@ -8,7 +8,14 @@ from tsprune.layers.axes import Axis, inputs, outputs
 from tsprune.layers.dropout import Dropout
 from tsprune.layers.encoder_decoder import Encoder, EncoderLayer
 from tsprune.layers.normalisation import standardise
-from tsprune.models.base import ForecastConfig, Forecaster, head_problems, register, same_channel_problems
+from tsprune.models.base import (
+    ForecastConfig,
+    Forecaster,
+    head_problems,
+    register,
+    same_channel_problems,
+    weight_problems,
+)
 from tsprune.models.reference import ENCODER_RULES, WEIGHT
 
 
@@ -17,6 +24,8 @@ class iTransformerConfig(ForecastConfig):
         yield from super().problems()
         yield from head_problems(self)
         yield from same_channel_problems(self, "c_out")
+        ends = self.d_model * (self.seq_len + self.pred_len)
+        yield from weight_problems("d_model times seq_len + pred_len", ends)
 
 
 @register("iTransformer")

@@ -8,13 +8,14 @@ from torch import nn
 from tsprune.layers.axes import Axis, Slot, inputs
 from tsprune.layers.dropout import Dropout
 from tsprune.layers.normalisation import standardise
-from tsprune.models.base import ForecastConfig, Forecaster, register, same_channel_problems
+from tsprune.models.base import ForecastConfig, Forecaster, register, same_channel_problems, weight_problems
 
 
 class LSTMConfig(ForecastConfig):
     def problems(self):
         yield from super().problems()
         yield from same_channel_problems(self, "c_out")
+        yield from weight_problems("d_model times pred_len times c_out", self.d_model * self.pred_len * self.c_out)
 
 
 @register("LSTM")

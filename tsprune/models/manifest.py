@@ -2,25 +2,27 @@
 
 import json
 import os
+import stat
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, JsonValue, NonNegativeInt, PositiveInt
 
 from tsprune.errors import UserError
-from tsprune.models.about import About
+from tsprune.models.about import About, Names
 from tsprune.typed import Config
 
 FORMATS = (1, 2)  # 2: masks are packed and the file may say what it is about
 KEY = "tsprune"  # the one metadata entry, JSON
 
-_MOST = 1 << 24  # bytes of a header: a hundred times that of a hundred layers
+MOST_TEXT = 1 << 22  # bytes of that entry
+_MOST = 1 << 24  # bytes of a header: of that entry, quoted, and of ten times as many tensors as there can be layers
 _EACH = 8  # bytes of its length, which come first (little-endian)
 
 Shape = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 Shapes = dict[str, Shape]
 Widths = dict[str, PositiveInt]
+Ties = dict[str, str]
 
 
 class Manifest(Config):
@@ -31,6 +33,8 @@ class Manifest(Config):
     config: dict[str, JsonValue]
     widths: Widths = Field(default_factory=dict)  # of every axis, where a pruner has narrowed the model
     masks: Shapes = Field(default_factory=dict)  # of every mask: the file holds its bits, eight to a byte
+    tied: Ties = Field(default_factory=dict)  # a further name of a tensor to its first, under which it is stored
+    frozen: Names = ()  # parameters that are not trained
     about: About | None = None
 
 
@@ -61,9 +65,13 @@ def read_manifest(path: str | os.PathLike) -> Manifest:
 
 def need_file(path: str | os.PathLike) -> None:
     """Raise :class:`UserError` if there is nothing at ``path``, or a folder, or a pipe that would be waited for."""
-    if not Path(path).exists():
-        raise UserError(f"no checkpoint at {path}")
-    if not Path(path).is_file():
+    try:
+        kind = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"no checkpoint at {path}") from None
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a zero
+        raise UserError(f"{str(path)!r} is not a readable checkpoint: {error}") from None
+    if not stat.S_ISREG(kind):
         raise UserError(f"{path} is not a readable checkpoint: not a file")
 
 
@@ -79,4 +87,7 @@ def parse_manifest(metadata: object, path: str | os.PathLike) -> Manifest:
     if values["format"] not in FORMATS or isinstance(values["format"], bool):
         allowed = " and ".join(map(str, FORMATS))
         raise UserError(f"{path}: format = {values['format']!r:.40}: this version of tsprune reads formats {allowed}")
-    return Manifest.parse(values, where=str(path))
+    try:
+        return Manifest.parse(values)
+    except UserError as error:
+        raise UserError(f"{path}: {'; '.join(str(error).splitlines())}") from None

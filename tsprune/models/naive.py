@@ -1,11 +1,8 @@
 """The forecasts that any model must beat. No parameters, the same call."""
 
-from typing import Annotated
-
 import torch
-from pydantic import Field
 
-from tsprune.models.base import ForecastConfig, Forecaster, all_but, register, same_channel_problems
+from tsprune.models.base import ForecastConfig, Forecaster, Steps, all_but, register, same_channel_problems
 
 UNUSED = all_but("enc_in", "c_out", "seq_len", "pred_len")
 
@@ -17,7 +14,7 @@ class RepeatLastConfig(ForecastConfig):
 
 
 class SeasonalNaiveConfig(RepeatLastConfig):
-    season: Annotated[int, Field(ge=1)] = 24  # time steps after which the series repeats
+    season: Steps = 24  # time steps after which the series repeats
 
     def problems(self):
         yield from super().problems()

@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Annotated
 
 import torch
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 from torch import nn
 from torch.nn import functional as F
 
@@ -13,19 +13,29 @@ from tsprune.layers.axes import Axis, inputs, outputs
 from tsprune.layers.embedding import DataEmbedding
 from tsprune.layers.encoder_decoder import Decoder, DecoderLayer, Encoder, EncoderLayer
 from tsprune.layers.normalisation import standardise
-from tsprune.models.base import ForecastConfig, Forecaster, Size, head_problems, register, same_channel_problems
+from tsprune.models.base import (
+    ForecastConfig,
+    Forecaster,
+    Layers,
+    Width,
+    head_problems,
+    register,
+    same_channel_problems,
+    square_problems,
+)
 from tsprune.models.reference import DECODER_RULES, EMBEDDING_RULES, ENCODER_RULES, WEIGHT, taps_in
 
-Widths = Annotated[tuple[Size, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+Widths = Annotated[tuple[Width, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 
 
 class Nonstationary_TransformerConfig(ForecastConfig):
     p_hidden_dims: Widths = (128, 128)  # hidden widths of the two projectors
-    p_hidden_layers: Annotated[int, Field(ge=1)] = 2  # their number
+    p_hidden_layers: Layers = 2  # their number
 
     def problems(self):
         yield from super().problems()
         yield from head_problems(self)
+        yield from square_problems(self)
         yield from same_channel_problems(self, "dec_in", "c_out")
         if len(self.p_hidden_dims) != self.p_hidden_layers:
             yield f"p_hidden_dims has {len(self.p_hidden_dims)} widths, p_hidden_layers is {self.p_hidden_layers}"

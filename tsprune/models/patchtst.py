@@ -1,9 +1,6 @@
 """PatchTST: every variable on its own, patches of its look-back as tokens."""
 
-from typing import Annotated
-
 import torch
-from pydantic import Field
 from torch import nn
 
 from tsprune.layers.attention import FullAttention
@@ -12,13 +9,22 @@ from tsprune.layers.dropout import Dropout
 from tsprune.layers.embedding import PositionTable
 from tsprune.layers.encoder_decoder import Encoder, EncoderLayer
 from tsprune.layers.normalisation import standardise
-from tsprune.models.base import ForecastConfig, Forecaster, head_problems, register, same_channel_problems
+from tsprune.models.base import (
+    ForecastConfig,
+    Forecaster,
+    Steps,
+    head_problems,
+    register,
+    same_channel_problems,
+    table_problems,
+    weight_problems,
+)
 from tsprune.models.reference import ENCODER_RULES
 
 
 class PatchTSTConfig(ForecastConfig):
-    patch_len: Annotated[int, Field(ge=1)] = 16  # time steps in a patch
-    stride: Annotated[int, Field(ge=1)] = 8  # time steps between the starts of neighbouring patches
+    patch_len: Steps = 16  # time steps in a patch
+    stride: Steps = 8  # time steps between the starts of neighbouring patches
 
     def problems(self):
         yield from super().problems()
@@ -26,6 +32,9 @@ class PatchTSTConfig(ForecastConfig):
         yield from same_channel_problems(self, "c_out")
         if self.patch_len > self.seq_len + self.stride:
             yield f"patch_len ({self.patch_len}) must not exceed seq_len + stride ({self.seq_len + self.stride})"
+        wide = self.patches * max(self.d_model, self.patch_len)
+        yield from table_problems(f"{self.patches} patches of patch_len {self.patch_len}, d_model {self.d_model}", wide)
+        yield from weight_problems("patches times d_model times pred_len", self.patches * self.d_model * self.pred_len)
 
     @property
     def patches(self) -> int:

@@ -1,14 +1,17 @@
 """Loading weights that Time-Series-Library saved, under its names and in its layouts."""
 
+import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
 
 from tsprune.errors import UserError
 from tsprune.models.base import Forecaster, Rule
+from tsprune.models.state_file import read_state
+from tsprune.models.weights import PRECISIONS, no_weight, same_kind, unusable, unwrapped, without_wrappers
 
 WEIGHT = r"(weight|bias)"
 POSITION_TABLE = re.compile(r".*position_embedding\.pe")
@@ -77,10 +80,17 @@ class Translated(NamedTuple):
 def from_reference(model: Forecaster, state: Mapping[str, torch.Tensor]) -> Translated:
     """Apply the rules of ``model``, the first that matches a name. Position tables are left out.
 
-    Tensors that share a place (tied weights, saved under several names) must be equal: else :class:`UserError`.
+    Raises :class:`UserError` for tensors that share a place (tied weights, saved under several names) and are not
+    equal, and for such as cannot be brought into our layout.
     """
     ours, unknown, dropped = {}, [], []
-    for name, tensor in model.regroup_reference(state).items():
+    try:
+        regrouped = model.regroup_reference(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"{model.name}: tensors that are one in ours cannot be joined: {str(error).splitlines()[0]}"
+        ) from None
+    for name, tensor in regrouped.items():
         if POSITION_TABLE.fullmatch(name):
             continue
         for pattern, replacement, layout in model.reference_rules:
@@ -88,7 +98,7 @@ def from_reference(model: Forecaster, state: Mapping[str, torch.Tensor]) -> Tran
                 if replacement is None:
                     dropped.append(name)
                     break
-                place, tensor = match.expand(replacement), tensor if layout is None else layout(tensor)
+                place, tensor = match.expand(replacement), relaid(f"{model.name}: {name}", tensor, layout)
                 if place in ours and not torch.equal(ours[place], tensor):
                     raise UserError(f"{model.name}: {name} differs from the weights it is tied to")
                 ours[place] = tensor
@@ -98,22 +108,41 @@ def from_reference(model: Forecaster, state: Mapping[str, torch.Tensor]) -> Tran
     return Translated(ours, unknown, dropped)
 
 
-def load_reference_state(model: Forecaster, state_dict: Mapping[str, torch.Tensor]) -> None:
-    """Load a ``state_dict`` written by Time-Series-Library (commit 4e938a1 or one with the same names) into ``model``.
+def relaid(name: str, tensor: torch.Tensor, layout: Callable[[torch.Tensor], torch.Tensor] | None) -> torch.Tensor:
+    """The reference's ``tensor`` in our layout. Raises :class:`UserError` with its ``name`` if it is not in theirs."""
+    try:
+        return tensor if layout is None else layout(tensor)
+    except (RuntimeError, IndexError):  # the second for a dimension that is not there
+        raise UserError(f"{name} has shape {tuple(tensor.shape)}, which no reference model has there") from None
 
-    Position tables (``...position_embedding.pe``) are accepted and ignored: they follow from the config. Weights that
-    the published model never uses are dropped with a warning where ``model`` does not have them. Names that the model
-    does not have, names it misses, and shapes that do not fit raise :class:`UserError`, which lists them; the model is
-    then unchanged.
+
+def load_reference_state(model: Forecaster, state_dict: Mapping[str, torch.Tensor] | str | os.PathLike) -> None:
+    """Load a ``state_dict`` written by Time-Series-Library (commit 4e938a1 or one with the same names) into ``model``,
+    or the file that holds one: safetensors, or of ``torch.save``, from which tensors are read and no code is run.
+
+    Names may begin as those of a compiled or data-parallel model do. Position tables (``...position_embedding.pe``) are
+    accepted and ignored: they follow from the config. Weights that the published model never uses are dropped with a
+    warning where ``model`` does not have them. Numbers are rounded to the precision of ``model``.
+
+    Names that the model does not have, names it misses, shapes and kinds of numbers that do not fit, and numbers that
+    are NaN or infinite raise :class:`UserError`, which lists them; the model is then unchanged.
     """
-    ours, unknown, dropped = from_reference(model, state_dict)
+    model = unwrapped(model)
+    state = without_wrappers(named_tensors(state_dict))
+    ours, unknown, dropped = from_reference(model, state)
     own = model.state_dict()
     unknown += sorted(ours.keys() - own.keys())
     missing = sorted(n for n in own.keys() - ours.keys() if not any(re.fullmatch(p, n) for p in model.own_state))
+    shared = {name: tensor for name, tensor in ours.items() if name in own}
     shapes = [
         f"{name} has shape {tuple(tensor.shape)}, the model's is {tuple(own[name].shape)}"
-        for name, tensor in ours.items()
-        if name in own and tensor.shape != own[name].shape
+        for name, tensor in shared.items()
+        if tensor.shape != own[name].shape
+    ]
+    kinds = [
+        f"{name} is {tensor.dtype}, the model's is {own[name].dtype}"
+        for name, tensor in shared.items()
+        if not same_kind(own[name], tensor)
     ]
     lines = []
     if unknown:
@@ -122,8 +151,33 @@ def load_reference_state(model: Forecaster, state_dict: Mapping[str, torch.Tenso
         lines.append(f"{model.name} needs, but the checkpoint lacks: {', '.join(missing)}")
     if shapes:
         lines.append(f"{model.name}, with its present config, does not fit: {'; '.join(shapes)}")
+    if kinds:
+        lines.append(f"{model.name} cannot take: {'; '.join(kinds)}")
+    # As they will be: what is finite in float64 need not be so in the model's precision.
+    if not lines and (problem := unusable({name: tensor.to(own[name].dtype) for name, tensor in shared.items()})):
+        lines.append(f"{model.name}: {problem}")
     if lines:
         raise UserError("\n".join(lines))
     if dropped:
         warnings.warn(f"{model.name}: {len(dropped)} weights left out, never used: {', '.join(dropped)}", stacklevel=2)
     model.load_state_dict(ours, strict=False)  # complete but for own_state, as checked above
+
+
+def named_tensors(state: object) -> Mapping[str, torch.Tensor]:
+    """``state``, or what the file at that path holds, if it is tensors by name: else :class:`UserError`."""
+    if isinstance(state, str | os.PathLike):
+        return named_tensors(read_state(state))
+    if not isinstance(state, Mapping):
+        raise UserError(
+            f"a state_dict holds tensors by name, or is the path of a file; this is a {type(state).__name__}"
+        )
+    for name, tensor in state.items():
+        if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
+            raise UserError(f"a state_dict holds tensors by name; {name!r:.60} in it is a {type(tensor).__name__}")
+        # Before tensors are joined or compared, which turns one kind into another.
+        counts = name.endswith("num_batches_tracked")
+        if problem := no_weight(name, tensor):
+            raise UserError(problem)
+        if tensor.dtype not in PRECISIONS and not counts:
+            raise UserError(f"{name} is {tensor.dtype}; weights are {', '.join(map(str, PRECISIONS))}")
+    return state

@@ -11,15 +11,18 @@ from tsprune.layers.axes import Axis, inputs, outputs
 from tsprune.layers.dropout import Dropout
 from tsprune.layers.encoder_decoder import ACTIVATIONS
 from tsprune.layers.normalisation import standardise
-from tsprune.models.base import ForecastConfig, Forecaster, register, same_channel_problems
+from tsprune.models.base import ForecastConfig, Forecaster, register, same_channel_problems, weight_problems
 
 
 class TCNConfig(ForecastConfig):
-    kernel_size: Annotated[int, Field(ge=2)] = 3  # of the convolutions, time steps (before dilation)
+    kernel_size: Annotated[int, Field(ge=2, le=10_000)] = 3  # of the convolutions, time steps (before dilation)
 
     def problems(self):
         yield from super().problems()
         yield from same_channel_problems(self, "c_out")
+        convolutions = 2 * self.levels * self.kernel_size * self.d_model**2
+        yield from weight_problems(f"{2 * self.levels} convolutions of kernel_size {self.kernel_size}", convolutions)
+        yield from weight_problems("d_model times pred_len times c_out", self.d_model * self.pred_len * self.c_out)
 
     @property
     def levels(self) -> int:

@@ -6,7 +6,7 @@ from tsprune.layers.attention import FullAttention
 from tsprune.layers.axes import Axis, inputs
 from tsprune.layers.embedding import DataEmbedding
 from tsprune.layers.encoder_decoder import Decoder, DecoderLayer, Encoder, EncoderLayer
-from tsprune.models.base import ForecastConfig, Forecaster, head_problems, register
+from tsprune.models.base import ForecastConfig, Forecaster, head_problems, register, square_problems
 from tsprune.models.reference import DECODER_RULES, EMBEDDING_RULES, ENCODER_RULES
 
 
@@ -14,6 +14,7 @@ class TransformerConfig(ForecastConfig):
     def problems(self):
         yield from super().problems()
         yield from head_problems(self)
+        yield from square_problems(self)
 
 
 @register("Transformer")

@@ -10,7 +10,7 @@ from torch import Tensor
 from tsprune.engine.step import Writer
 from tsprune.engine.store import Store
 from tsprune.models import About, Forecaster, save_checkpoint
-from tsprune.models.checkpoint import pack, unpack
+from tsprune.models.mask_bits import pack, unpack
 from tsprune.pruners.masks import Masks
 from tsprune.training import Scores
 

@@ -161,7 +161,7 @@ class StudyConfig(Config):
                             name, **self.model_dump(include={"seq_len", "label_len"}), pred_len=pred_len, **self.hyper()
                         )
             except UserError as error:
-                raise ValueError(f"{name}: {error}") from None
+                raise ValueError(f"{name}: " + str(error).removeprefix(f"{name}: ")) from None
         return self
 
     def hyper(self) -> dict[str, Any]:

@@ -1,0 +1,78 @@
+"""Models without numbers: what a config alone makes, to be compared with a model that has them, or to be filled."""
+
+from collections.abc import Mapping
+
+import torch
+
+from tsprune.layers.axes import widths
+from tsprune.models.base import ForecastConfig, Forecaster
+from tsprune.models.weights import misfits, strangers
+
+
+def empty(cls: type[Forecaster], config: ForecastConfig) -> Forecaster:
+    """The model of ``config`` without numbers: none are drawn. Constant tables are always built on the CPU."""
+    with torch.device("meta"):
+        return cls(config)
+
+
+def narrow(model: Forecaster, saved: Mapping[str, int]) -> None:
+    """Give the axes of ``model`` the widths of a narrowed one, the first units of each.
+
+    Raises :class:`ValueError` for an axis it does not have, and a width that is none or more than it has.
+    """
+    for name, width in saved.items():
+        axis = next((axis for axis in model.axes() if axis.name == name), None)
+        if axis is None or not 1 <= width <= axis.width:
+            raise ValueError(f"no axis {name} of width {width} or more")
+        if width < axis.width:
+            axis.take(torch.arange(axis.groups * width))
+
+
+def follow(model: Forecaster, weights: Mapping[str, torch.Tensor]) -> None:
+    """Give ``model`` the precision of ``weights``, its constant tables included, if it is one and not float32.
+
+    What a whole model is cast to, its tables are cast to. One that never was cast has some in float64.
+    """
+    precisions = {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()}
+    if len(precisions) == 1 and torch.float32 not in precisions:
+        model.to(precisions.pop())
+
+
+def tables(model: Forecaster) -> dict[str, torch.Tensor]:
+    """Constant tables of numbers that are no part of the ``state_dict``, by name."""
+    saved = model.state_dict().keys()
+    return {name: t for name, t in model.named_buffers() if name not in saved and t.is_floating_point()}
+
+
+def compare(model: Forecaster) -> tuple[dict[str, int], dict[str, torch.Tensor]]:
+    """Where ``model`` is not what its config says: its widths, if any was narrowed, then with all tables that lie along
+    one; and its other constant tables that another model of this config and precision would not have.
+
+    Raises :class:`ValueError` if its names and shapes are not those of such a model.
+    """
+    blank, state = empty(type(model), model.config), model.state_dict()
+    problems = [*strangers(blank.state_dict() | tables(blank), state | tables(model))]
+    if not problems:  # else what axes lie along may not be there
+        axes = model.axes()
+        changed = widths(axes) if widths(axes) != widths(blank.axes()) else {}
+        narrow(blank, changed)
+        problems = [*misfits(blank.state_dict() | tables(blank), state | tables(model))]
+    if problems:
+        raise ValueError(f"it is not what its config says: {'; '.join(problems)}")
+    follow(blank, state)
+    usual, along = tables(blank), {id(slot.value) for axis in axes if changed for slot in axis.slots}
+    other = {name: t for name, t in tables(model).items() if id(t) in along or not same(t.detach().cpu(), usual[name])}
+    if broken := [name for name, table in other.items() if table.isnan().any()]:
+        raise ValueError(f"its table {broken[0]} holds NaN")
+    return changed, other
+
+
+def same(first: torch.Tensor, second: torch.Tensor) -> bool:
+    """Whether two tensors agree in type and in every number."""
+    return first.dtype == second.dtype and torch.equal(first, second)
+
+
+def set_tensor(model: Forecaster, name: str, tensor: torch.Tensor) -> None:
+    """Put a parameter or a buffer in the place of another."""
+    module, _, attribute = name.rpartition(".")
+    setattr(model.get_submodule(module), attribute, tensor)

@@ -1,0 +1,36 @@
+"""Weights from a file of another program: safetensors, or of ``torch.save`` without running its pickle's code."""
+
+import os
+import pickle
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from tsprune.errors import UserError
+from tsprune.models.manifest import need_file
+
+_OF_TORCH = (b"PK", b"\x80")  # how a zip archive and a bare pickle begin; a safetensors file begins with a length
+
+
+def read_state(path: str | os.PathLike) -> object:
+    """What the file at ``path`` holds, its tensors on the CPU. Raises :class:`UserError`, one line that names it, for a
+    file that is missing, damaged, or holds more than tensors, numbers and words."""
+    need_file(path)
+    try:
+        with open(path, "rb") as file:
+            of_torch = file.read(2).startswith(_OF_TORCH)
+        return _of_torch(path) if of_torch else load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is not a readable file of weights: {error}") from None
+
+
+def _of_torch(path: str | os.PathLike) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"{path} holds more than tensors, numbers and words, or is damaged: it is not unpickled"
+        ) from None
+    except Exception as error:  # damaged bytes meet the unpickler anywhere
+        raise UserError(f"{path} is not a readable file of weights: {type(error).__name__}") from None
