@@ -47,6 +47,26 @@ def rigl(**fields):
     return make_method("rigl", **{"every": 2, "zeta": 0.5, "zeta_schedule": "constant", "density": 0.5} | fields)
 
 
+PUBLISHED = {
+    "rigl": {"zeta": 0.3, "zeta_end": 0, "zeta_over": "updates", "until": 25 / 32, "regrown": "keep", "new": "zero"}
+    | {"reset_moments": True, "mask_gradients": True, "update_replaces_step": True, "distribution": "erk"},
+    "set": {"zeta": 0.3, "zeta_schedule": "constant", "regrown": "random", "new": "random", "removal": "each sign"}
+    | {"distribution": "erk", "until": 0.9},
+    "granet": {"zeta": 0.5, "zeta_end": 0.005, "zeta_over": "training", "until": 1, "regrown": "keep", "new": "zero"}
+    | {"scope": "global", "initial_density": 1, "target_at": 0.7, "update_replaces_step": False},
+    "gmp": {"scope": "layer", "warm_up": 0},
+    "gmp_global": {"scope": "global", "warm_up": 0},
+    "static": {"score": "random", "distribution": "erk", "rounds": None},
+    "one_shot": {"scope": "global"},
+}
+
+
+def test_a_rivals_defaults_are_the_published_ones():
+    assert PUBLISHED.keys() == set(list_methods(asks_density=True))
+    for name, fields in PUBLISHED.items():
+        assert fields.items() <= make_method(name).model_dump().items(), name
+
+
 # RigL ---------------------------------------------------------------------------------------------------------------
 
 VALUES, MASK = [6.0, -5.0, 1.0, 2.0, 0.0, 0.0], [1, 1, 1, 1, 0, 0]

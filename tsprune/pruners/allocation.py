@@ -83,7 +83,7 @@ def erdos_renyi(shapes: Sequence[tuple[int, ...]], density: float) -> list[int]:
 
 def lamp(score: Tensor) -> Tensor:
     """The square of each score over the sum of the squares of those that are not smaller, float32 (LAMP: Lee et al.
-    2021, arXiv 2010.07611, equation 2). In each tensor the order stays; the largest has 1. Of ties the first is larger.
+    2021, arXiv 2010.07611, section 2). In each tensor the order stays; the largest has 1. Of ties the first is larger.
     """
     order = score.flatten().abs().sort(descending=True, stable=True)
     squares = order.values.double().square()

@@ -41,9 +41,12 @@ def layer_inputs(model: nn.Module, calibration: Calibration, visit: Visit) -> di
         for module in model.modules()
         if isinstance(module, nn.LSTM) and one_layer(module)
     ]
+    batches = 0
     try:
         with evaluation(model), torch.no_grad(), Products(see):
-            batches = sum(1 for inputs, _ in calibration for _ in [model(*inputs)])
+            for inputs, _ in calibration:
+                model(*inputs)
+                batches += 1
     finally:
         for hook in hooks:
             hook.remove()

@@ -231,7 +231,8 @@ class Sparsity:
 
     def grow(self, counts: list[int], by: Growth) -> None:
         """In each layer ``counts[i]`` of the weights that are missing come."""
-        self._add(largest((self._growth(i, by) for i in range(len(counts))), counts, (~m for m in self.masks)), counts)
+        scores = (self._random(w) for w in self.weights) if by == "random" else self._growth()
+        self._add(largest(scores, counts, (~mask for mask in self.masks)), counts)
 
     def exchange(self, remove: list[int], grow: list[int], by: Growth) -> None:
         """In each layer remove the ``remove[i]`` weights of smallest magnitude, then let ``grow[i]`` come.
@@ -253,8 +254,7 @@ class Sparsity:
         dead = set(self._without_gradient())
         missing = (torch.zeros_like(m) if i in dead else ~m for i, m in enumerate(self.masks))
         room = sum(s - k for i, (s, k) in enumerate(zip(self.sizes, self.kept, strict=True)) if i not in dead)
-        gradients = [self._growth(i, "gradient") for i in range(len(self.weights))]
-        grown = largest_anywhere(gradients, min(grow, room), missing)
+        grown = largest_anywhere(self._growth(), min(grow, room), missing)
         self._add(grown, _counts(grown))
 
     def _without_gradient(self) -> list[int]:
@@ -298,11 +298,10 @@ class Sparsity:
             sofar = self.log[-1][what] or [0] * len(counts)
             self.log[-1][what] = [a + b for a, b in zip(sofar, counts, strict=True)]
 
-    def _growth(self, layer: int, by: Growth) -> Tensor:
-        weight, gradient = self.weights[layer], self._gradients()[layer]
-        if by == "random":
-            return self._random(weight)
-        return torch.zeros_like(weight) if gradient is None else gradient
+    def _growth(self) -> list[Tensor]:
+        """What growth by gradient ranks by; zeros where there is no gradient."""
+        pairs = zip(self.weights, self._gradients(), strict=True)
+        return [torch.zeros_like(weight) if gradient is None else gradient for weight, gradient in pairs]
 
     def _random(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self.generator, device=like.device)

@@ -26,7 +26,7 @@ def taylor(model: nn.Module, calibration: Calibration, seed: int = 0) -> Scored:
 @register("snip", needs="targets")
 def snip(model: nn.Module, calibration: Calibration, seed: int = 0) -> Scored:
     """Connection sensitivity of a model that is not trained yet: ``|w dL/dw|`` over the sum of all (Lee et al. 2019,
-    arXiv 1810.02340, equation 6). Its authors use one batch, and one ranking over all layers."""
+    arXiv 1810.02340, section 4.1). Its authors use one batch, and one ranking over all layers."""
     scores, left = taylor(model, calibration, seed)
     total = sum(float(s.sum()) for s in scores.values()) or 1.0
     return Scored({name: s / total for name, s in scores.items()}, left)
@@ -35,7 +35,7 @@ def snip(model: nn.Module, calibration: Calibration, seed: int = 0) -> Scored:
 @register("synflow", needs="inputs", rounds=100)
 def synflow(model: nn.Module, calibration: Calibration, seed: int = 0) -> Scored:
     """``|w dR/dw|``, where R is the sum of the forecast of a window of ones by the model with the absolute values of
-    all its parameters (Tanaka et al. 2020, arXiv 2006.05467, equation 2 and algorithm 1: 100 rounds). Of the
+    all its parameters (Tanaka et al. 2020, arXiv 2006.05467, algorithm 1: 100 rounds). Of the
     calibration batches only the shapes are used.
 
     A batch norm is the identity before training; so is a layer norm here, which would else let nothing through. A model

@@ -90,7 +90,7 @@ def magnitude(model: nn.Module, calibration: Calibration | None = None, seed: in
 @register("lamp")
 def lamp_scores(model: nn.Module, calibration: Calibration | None = None, seed: int = 0) -> Scored:
     """The square of a weight over the sum of the squares of those in its tensor that are not smaller (Lee et al. 2021,
-    arXiv 2010.07611, equation 2), to be ranked over all tensors."""
+    arXiv 2010.07611, section 2), to be ranked over all tensors."""
     return Scored({name: lamp(w.detach()) for name, w in prunable_weights(model).items()}, {})
 
 

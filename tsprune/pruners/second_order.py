@@ -64,7 +64,7 @@ def damped(hessian: Tensor, damping: float) -> Tensor:
 @register("obs", needs="inputs")
 def obs(model: nn.Module, calibration: Calibration, seed: int = 0) -> Scored:
     """``w^2 / [H^-1]_jj``: by how much the error of the layer's outputs grows if the weight goes and the others of its
-    row make up for it (Hassibi & Stork 1993, equation 5; arXiv 2208.11580, equation 3). Weights that are not those of a
+    row make up for it (Hassibi & Stork 1993, equation 5; arXiv 2208.11580). Weights that are not those of a
     Linear, Conv1d or LSTM, and those of more than 4096 inputs, are left."""
     found, left = hessians(model, calibration)
     scores = {}
