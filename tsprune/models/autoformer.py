@@ -4,7 +4,6 @@ import torch
 from torch import nn
 
 from tsprune.layers.autocorrelation import AutoCorrelation
-from tsprune.layers.axes import Axis, inputs
 from tsprune.layers.decomposition import (
     DecompositionDecoder,
     DecompositionDecoderLayer,
@@ -17,13 +16,13 @@ from tsprune.layers.embedding import DataEmbedding
 from tsprune.layers.encoder_decoder import Encoder
 from tsprune.models.base import (
     ForecastConfig,
-    Forecaster,
     head_problems,
     kernel_problems,
     register,
     same_channel_problems,
     square_problems,
 )
+from tsprune.models.encoder_decoder import EncoderDecoder
 from tsprune.models.reference import DECODER_RULES, DECOMPOSITION_RULES, EMBEDDING_RULES, ENCODER_RULES
 
 
@@ -39,7 +38,7 @@ class AutoformerConfig(ForecastConfig):
 
 
 @register("Autoformer")
-class Autoformer(Forecaster):
+class Autoformer(EncoderDecoder):
     """Wu et al. 2021. Gives the numbers of Time-Series-Library, also at odd lengths (``exact_odd_lags``: the paper's).
 
     The decoder starts from the decomposed look-back, not from ``x_dec``. A training output depends on its batch, an
@@ -92,8 +91,3 @@ class Autoformer(Forecaster):
 
     def output_layers(self):
         return [self.projection, *(layer.trend_projection for layer in self.decoder.layers)]
-
-    def streams(self):
-        encoder = [*self.enc_embedding.stream(), *self.encoder.stream(), *self.decoder.memory()]
-        decoder = [*self.dec_embedding.stream(), *self.decoder.stream(), *inputs(self.projection)]
-        return [Axis("encoder.d_model", encoder), Axis("decoder.d_model", decoder)]

@@ -7,7 +7,7 @@ import torch
 from pydantic import BeforeValidator
 from torch import nn
 
-from tsprune.layers.axes import Axis, Slot, inputs
+from tsprune.layers.axes import Axis, Slot
 from tsprune.layers.decomposition import (
     DecompositionDecoder,
     DecompositionDecoderLayer,
@@ -21,7 +21,6 @@ from tsprune.layers.encoder_decoder import Encoder
 from tsprune.layers.fourier import FourierBlock, FourierCrossBlock, FourierLayer, select_modes
 from tsprune.models.base import (
     ForecastConfig,
-    Forecaster,
     Seed,
     Steps,
     head_problems,
@@ -31,6 +30,7 @@ from tsprune.models.base import (
     square_problems,
     weight_problems,
 )
+from tsprune.models.encoder_decoder import EncoderDecoder
 from tsprune.models.reference import DECODER_RULES, DECOMPOSITION_RULES, EMBEDDING_RULES, ENCODER_RULES, WEIGHT
 
 Frequencies = Annotated[tuple[int, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
@@ -94,7 +94,7 @@ class FEDformerConfig(ForecastConfig):
 
 
 @register("FEDformer")
-class FEDformer(Forecaster):
+class FEDformer(EncoderDecoder):
     """Zhou et al. 2022, Fourier version. Gives the numbers of Time-Series-Library for the same modes.
 
     One Fourier block is shared by all encoder layers, one by all decoder layers, one by all cross-attentions. The
@@ -165,9 +165,7 @@ class FEDformer(Forecaster):
         return [self.projection, *(layer.trend_projection for layer in self.decoder.layers)]
 
     def streams(self):
-        encoder = [*self.enc_embedding.stream(), *self.encoder.stream(), *self.decoder.memory()]
-        decoder = [*self.dec_embedding.stream(), *self.decoder.stream(), *inputs(self.projection)]
-        found = [Axis("encoder.d_model", encoder), Axis("decoder.d_model", decoder)]
+        found = super().streams()
         users = {
             "encoder_block": [layer.attention for layer in self.encoder.layers],
             "decoder_block": [layer.self_attention for layer in self.decoder.layers],

@@ -10,7 +10,8 @@ from tsprune.layers.axes import Axis, Slot, along, inputs, outputs
 from tsprune.layers.embedding import DataEmbedding
 from tsprune.layers.encoder_decoder import Decoder, DecoderLayer, Encoder, EncoderLayer
 from tsprune.layers.probsparse import ProbSparseAttention
-from tsprune.models.base import ForecastConfig, Forecaster, Seed, head_problems, register, square_problems
+from tsprune.models.base import ForecastConfig, Seed, head_problems, register, square_problems
+from tsprune.models.encoder_decoder import EncoderDecoder
 from tsprune.models.reference import DECODER_RULES, EMBEDDING_RULES, ENCODER_RULES
 
 
@@ -82,7 +83,7 @@ class SelectingDecoderLayer(DecoderLayer):
 
 
 @register("Informer")
-class Informer(Forecaster):
+class Informer(EncoderDecoder):
     """Zhou et al. 2021. Gives the numbers of Time-Series-Library for the same sampled keys.
 
     Differs from Informer2020, the authors' repository, as that library does: ProbSparse attention also to the encoder's
@@ -145,6 +146,5 @@ class Informer(Forecaster):
         parts = self.encoder.streams() if self.config.distil else [self.encoder.stream()]
         parts[0] = [*self.enc_embedding.stream(), *parts[0]]
         parts[-1] += self.decoder.memory()
-        decoder = [*self.dec_embedding.stream(), *self.decoder.stream(), *inputs(self.projection)]
         encoder = [Axis(f"encoder.{number}.d_model", slots) for number, slots in enumerate(parts)]
-        return [*encoder, Axis("decoder.d_model", decoder)]
+        return [*encoder, Axis("decoder.d_model", self.decoder_stream())]

@@ -15,7 +15,6 @@ from tsprune.layers.encoder_decoder import Decoder, DecoderLayer, Encoder, Encod
 from tsprune.layers.normalisation import standardise
 from tsprune.models.base import (
     ForecastConfig,
-    Forecaster,
     Layers,
     Width,
     head_problems,
@@ -23,6 +22,7 @@ from tsprune.models.base import (
     same_channel_problems,
     square_problems,
 )
+from tsprune.models.encoder_decoder import EncoderDecoder
 from tsprune.models.reference import DECODER_RULES, EMBEDDING_RULES, ENCODER_RULES, WEIGHT, taps_in
 
 Widths = Annotated[tuple[Width, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
@@ -70,7 +70,7 @@ class Projector(nn.Module):
 
 
 @register("Nonstationary_Transformer")
-class NonstationaryTransformer(Forecaster):
+class NonstationaryTransformer(EncoderDecoder):
     """Liu et al. 2022. Gives the numbers of Time-Series-Library, its limit of 80 on log tau included.
 
     Windows are standardised; tau, from their std, and delta, from their mean, put the lost information back into the
@@ -125,8 +125,3 @@ class NonstationaryTransformer(Forecaster):
 
     def output_layers(self):
         return [self.projection]
-
-    def streams(self):
-        encoder = [*self.enc_embedding.stream(), *self.encoder.stream(), *self.decoder.memory()]
-        decoder = [*self.dec_embedding.stream(), *self.decoder.stream(), *inputs(self.projection)]
-        return [Axis("encoder.d_model", encoder), Axis("decoder.d_model", decoder)]

@@ -3,10 +3,10 @@
 from torch import nn
 
 from tsprune.layers.attention import FullAttention
-from tsprune.layers.axes import Axis, inputs
 from tsprune.layers.embedding import DataEmbedding
 from tsprune.layers.encoder_decoder import Decoder, DecoderLayer, Encoder, EncoderLayer
-from tsprune.models.base import ForecastConfig, Forecaster, head_problems, register, square_problems
+from tsprune.models.base import ForecastConfig, head_problems, register, square_problems
+from tsprune.models.encoder_decoder import EncoderDecoder
 from tsprune.models.reference import DECODER_RULES, EMBEDDING_RULES, ENCODER_RULES
 
 
@@ -18,7 +18,7 @@ class TransformerConfig(ForecastConfig):
 
 
 @register("Transformer")
-class Transformer(Forecaster):
+class Transformer(EncoderDecoder):
     """Full attention, post-norm, all steps decoded at once (Vaswani et al. 2017; decoding as Zhou et al. 2021).
 
     Gives the numbers of Time-Series-Library. Has no use for ``factor``, ``moving_avg`` and ``distil``.
@@ -54,8 +54,3 @@ class Transformer(Forecaster):
 
     def output_layers(self):
         return [self.projection]
-
-    def streams(self):
-        encoder = [*self.enc_embedding.stream(), *self.encoder.stream(), *self.decoder.memory()]
-        decoder = [*self.dec_embedding.stream(), *self.decoder.stream(), *inputs(self.projection)]
-        return [Axis("encoder.d_model", encoder), Axis("decoder.d_model", decoder)]
