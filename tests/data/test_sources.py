@@ -107,6 +107,29 @@ def test_tsprune_data_must_be_a_folder(tiny, tmp_path, monkeypatch):
         load_table("Tiny")
 
 
+def test_relative_paths_and_the_home_folder_mean_the_same_everywhere(tiny, nowhere, tmp_path, monkeypatch):
+    """From the project, and from a folder inside it, where a notebook runs."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    inside = nowhere / "notebooks"
+    for folder in (nowhere / "mine", tmp_path / "home" / "mine", inside):
+        folder.mkdir(parents=True)
+    for folder, value in ((nowhere / "mine", 1.0), (tmp_path / "home" / "mine", 2.0)):
+        (folder / "own.csv").write_bytes(csv_text(value=value))
+        (folder / "tiny.csv").write_bytes(TEXT)
+    for here in (nowhere, inside):
+        monkeypatch.chdir(here)
+        assert load_table("mine/own.csv").values[1, 0] == 1.0
+        assert load_table("~/mine/own.csv").values[1, 0] == 2.0
+        for chosen, folder in (("mine", nowhere / "mine"), ("~/mine", tmp_path / "home" / "mine")):
+            monkeypatch.setenv("TSPRUNE_DATA", chosen)
+            assert find_local(CATALOG["Tiny"].source).path == folder / "tiny.csv"
+            assert load_table("Tiny").source == "tiny.csv (TSPRUNE_DATA)"
+        monkeypatch.delenv("TSPRUNE_DATA")
+    (inside / "mine").mkdir()
+    (inside / "mine" / "own.csv").write_bytes(csv_text(value=3.0))
+    assert load_table("mine/own.csv").values[1, 0] == 3.0, "the working directory comes first"
+
+
 def test_a_wrong_file_is_named_with_both_sums_and_never_replaced_by_made_up_numbers(tiny, nowhere):
     (nowhere / "data").mkdir()
     wrong = csv_text(value=2.0)
