@@ -54,6 +54,18 @@ def test_a_column_that_is_constant_in_the_train_rows_only_is_named_with_what_it_
         make_splits(table_of(CONSTANT), **LENGTHS)
 
 
+def test_one_that_changes_by_little_in_its_own_unit_is_a_note():
+    column = np.where(np.arange(100) < 80, 0.0, 1.0)
+    assert told(column) == (
+        [],
+        [
+            "column 'x' is constant (0) in the train rows (the first 70) and goes from 0 to 1 in all: no scale can be "
+            "learnt from that, so that its own unit counts in the score"
+        ],
+    )
+    assert make_splits(table_of(column), **LENGTHS).test.values[-1, 1] == 1.0
+
+
 @pytest.mark.parametrize(
     "column",
     [JITTER, 0.1 + 0.2 * (np.arange(100) % 2) * 1e-15, 2.0**53 + np.arange(100), np.float32(0.1) + GOOD * 1e-9],

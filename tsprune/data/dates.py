@@ -216,8 +216,9 @@ def _offsets(zone) -> tuple[np.ndarray, np.ndarray]:
 
 def _notes(order: str, cells: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     notes = []
-    if order == "dmy" and "m" in cells and cells["m"][0].isdigit():
-        notes.append("dates are read with the day before the month")
+    if order in ("dmy", "mdy") and cells["m"][0].isdigit():
+        first, second = ("day", "month") if order == "dmy" else ("month", "day")
+        notes.append(f"dates are read with the {first} before the {second}")
     if len(cells["y"][0]) == 2:
         notes.append("years of two digits are read as 1969 to 2068")
     if order in ("quarter", "half", "week"):

@@ -10,6 +10,7 @@ from tsprune.data.shown import quoted
 LARGEST, SMALLEST = 1e37, 1e-37
 ROUNDING = 1e-7
 """Values that differ by less than this share of themselves are equal in single precision."""
+ORDINARY = 4.0  # as far as scaled values usually go
 FAR = 100.0  # standard deviations of the train rows; what lies farther away is named
 TOO_FAR = 1e4  # and what lies farther than this is refused
 
@@ -20,7 +21,7 @@ def scale_problems(values: np.ndarray, columns: Sequence[str], train: int) -> tu
     ``values`` (rows, columns) float64, NaN where missing; columns with infinite ones are passed over. The first
     ``train`` rows are those that mean and standard deviation are taken from. A column that is constant in all rows is
     scaled to 0, which is a note; one that is constant in the train rows alone, exactly or up to rounding, has no scale:
-    divided by 1 or by the rounding, its later values would decide every score.
+    divided by 1 or by the rounding, its later values decide every score, unless they stay within ORDINARY of it.
     """
     problems, notes = [], []
     for position in np.flatnonzero(~_plain(values, train)):
@@ -62,11 +63,10 @@ def _scale(column: np.ndarray, fitted: np.ndarray, train: int) -> tuple[str, str
     swamped = "no scale can be learnt from that, and its errors would swamp those of all others in every score"
     rows = f"the train rows (the first {train:,})"
     if begin == end:
-        return (
-            f"is constant ({begin:g}) in {rows} and goes from {low:g} to {high:g} in all: {swamped}; leave it out, or "
-            "begin where it changes",
-            "",
-        )
+        changes = f"is constant ({begin:g}) in {rows} and goes from {low:g} to {high:g} in all: "
+        if max(high - begin, begin - low) <= ORDINARY:
+            return "", f"{changes}no scale can be learnt from that, so that its own unit counts in the score"
+        return f"{changes}{swamped}; leave it out, or begin where it changes", ""
     if end - begin <= ROUNDING * max(abs(begin), abs(end)):
         return (
             f"is constant up to rounding in {rows}, {begin!r} to {end!r}: {swamped}; leave it out, or subtract its "
