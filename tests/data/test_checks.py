@@ -257,6 +257,7 @@ def test_the_fingerprint_is_that_of_the_cleaned_values(tmp_path):
     [
         ("etth1", {}, "unknown dataset 'etth1'; did you mean 'ETTh1'"),
         ("Wether", {}, "did you mean 'Weather'"),
+        ("\x1b[31mETTh1", {}, r"unknown dataset '\\x1b\[31mETTh1'; did you mean 'ETTh1'"),
         ("ETTh1", {"missing": "ignore"}, "unknown way to treat missing values 'ignore'"),
         ("ETTh1", {"missing": "interpolate"}, "for a CSV of your own"),
         ("ETTh1", {"date_column": "date"}, "for a CSV of your own"),

@@ -52,6 +52,19 @@ def test_what_is_absent_is_counted_and_the_first_is_named(data):
     assert filled.problems == () and filled.grid.equals(dates)
 
 
+@pytest.mark.parametrize(
+    ("dates", "word"),
+    [
+        (["2020-01-30", "2020-02-28", "2020-03-31", "2020-04-30", "2020-05-28"], "month"),
+        (["2020-03-30", "2020-06-30", "2020-09-29", "2020-12-30"], "quarter"),
+        (["2020-01-03", "2020-01-10", "2020-01-16", "2020-01-24", "2020-01-31"], "week"),
+    ],
+)
+def test_one_row_per_period_on_any_day_of_it_is_told_how_to_be_written(dates, word):
+    (problem,) = ordered(dates).problems
+    assert f"every {word} has one row, so write the dates as {word}s" in problem
+
+
 # How much may be made up
 
 

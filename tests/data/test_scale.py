@@ -105,7 +105,9 @@ def test_values_far_from_the_train_rows_are_noted_and_farther_ones_refused():
     values[90] = 500.0
     problems, (note,) = told(values)
     assert problems == [] and note.startswith("column 'x' goes 5") and note.endswith("such values decide the score")
-    values[90] = 1e6
+    values[70:] = 150.0
+    assert "its errors would swamp those of all others" in told(values)[0][0]
+    values = np.where(np.arange(100) == 90, 1e6, GOOD)
     assert "its errors would swamp those of all others" in told(values)[0][0]
 
 

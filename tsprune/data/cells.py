@@ -19,17 +19,20 @@ _CAUSES = (
         re.compile(r"[+-]?\d+\.\d+"),
         "a decimal point among decimal commas, or a thousands mark? Write numbers like 1234.5",
     ),
-    (re.compile(r"[+-]?\d[\d.]*[,.][\d.,]*"), "marks of thousands? Write numbers like 1234.5"),
+    (
+        re.compile(r"[+-]?(\d[\d.]*[,.][\d.,]*|\d{1,3}([\s']\d{3})+([.,]\d+)?)"),
+        "marks of thousands? Write numbers like 1234.5",
+    ),
     (re.compile(r"[^\d+-]?[+-]?\d[\d.,]*\s?[^\d\s]{1,4}|[^\d\s]\s?[+-]?\d[\d.,]*"), "write the number without a unit"),
 )
-# Codes of instruments, of netCDF (9.96921e36) and of climate archives (1e20), and the ends of integer types; as written
-# with all digits or a few, and as single precision rounds them.
+# Codes of instruments and archives, and the ends of integer types; as they are written and as single precision rounds.
 _WRITTEN = (
-    *(sign * nines for nines in (99, 999, 9999, 99999, 999999, 999.9, 9999.9) for sign in (-1, 1)),
-    *(-8888, -7777, -32768, 32767, 65535, -2147483648, 2147483647),
-    *(9.969209968386869e36, 9.96921e36, 9.969e36, 9.97e36),
-    *(sign * code for code in (1e20, 1e30, 1e34, 1e35, 1e36, 1e37, 3.4028234663852886e38) for sign in (-1, 1)),
+    *(sign * nines for nines in (99, 999, 9999, 99999, 999999) for sign in (-1, 1)),
+    *(sign * nines for nines in (99.9, 999.9, 9999.9, 99.99, 999.99, 9999.99) for sign in (-1, 1)),
+    *(sign * code for code in (6999, 7777, 7999, 8888, 8999, 1e10, 1e15, 1e20) for sign in (-1, 1)),
+    *(-32768, 32767, 65535, -2147483648, 2147483647, 4294967295, -9223372036854775808),
 )
+_HUGE = 1e30  # from here on (netCDF 9.96921e36, GIS -3.4e38, archives 1e34) whatever stands apart is a code
 _CODES = frozenset(float(rounded) for code in _WRITTEN for rounded in (code, np.float32(code)))
 _CODES_ARRAY = np.array(sorted(_CODES))
 
@@ -156,9 +159,9 @@ def _code(values: np.ndarray) -> float | None:
     if len(values) < 3:
         return None
     for end in (float(values.min()), float(values.max())):
-        if end not in _CODES:
+        if end not in _CODES and abs(end) < _HUGE:
             continue
-        others = values[~np.isin(values, _CODES_ARRAY)]
+        others = values[~np.isin(values, _CODES_ARRAY) & ((np.abs(values) < _HUGE) | (values != end))]
         if len(others) < 2:
             continue
         low, high = others.min(), others.max()

@@ -65,7 +65,7 @@ def check_csv(
     frame, asked, taken = _codes(cells.frame, parsed, gaps_are_filled, codes_are_kept)
     if gaps_are_filled:
         asked += _made_up(frame, order)
-    train = SHARES.borders(len(order.grid))[0][1]
+    train = SHARES.borders(len(order.grid))[0][1] if len(order.grid) > 2 else 0
     unscaled, scales = scale_problems(frame.to_numpy(np.float64), list(frame), train)
     return Checked(
         frame,

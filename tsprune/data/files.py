@@ -30,8 +30,13 @@ _OTHERS = {
     b"%PDF": "a PDF document; the table is needed as CSV",
     b"\x89PNG": "a picture; the table is needed as CSV",
     b"\xff\xd8\xff": "a picture; the table is needed as CSV",
-    b"\x80\x04\x95": "a Python pickle, which is never opened as it may run code; save the table as CSV or parquet",
-    b"\x80\x05\x95": "a Python pickle, which is never opened as it may run code; save the table as CSV or parquet",
+    **dict.fromkeys(
+        (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"),
+        "a Python pickle, which is never opened as it may run code; save the table as CSV or parquet",
+    ),
+    b"RDX": "a file of R; save the table as CSV or parquet",
+    b"MATLAB": "a MATLAB file; save the table as CSV or parquet",
+    b"ORC": "an ORC file; save the table as CSV or parquet",
     b"<!doctype": "a web page; was a download refused?",
     b"<html": "a web page; was a download refused?",
     b"<?xml": "an XML document; the table is needed as CSV",
@@ -97,6 +102,8 @@ def _member(content: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
+            if "content.xml" in names:
+                raise UserError("is an OpenDocument spreadsheet (.ods); save its sheet as CSV")
             if "[Content_Types].xml" in names:
                 raise UserError("is an Excel workbook (.xlsx); save its sheet as CSV")
             if len(names) != 1:

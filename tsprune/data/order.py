@@ -151,7 +151,7 @@ def check_order(
         beside = int(stamps.isin(off).sum()) - 1
         problems.append(
             f"{place} {line}: the time {off[0]} is not a whole number of steps of {step} after {ordered[0]}"
-            f"{more(beside)}; give another time_step, or make the steps equal"
+            f"{more(beside)}; {_one_per_period(ordered) or 'give another time_step, or make the steps equal'}"
         )
     elif absent and known.all():
         found, note = _absent(ordered, absent, first, step, stamps, lines, place, gaps_are_filled)
@@ -159,6 +159,15 @@ def check_order(
         notes += note
     stamps = ordered if problems else grid(ordered[0], ordered[-1], step)
     return Ordered(step, stamps, absent, tuple(problems), tuple(notes))
+
+
+def _one_per_period(ordered: pd.DatetimeIndex) -> str:
+    """Advice where each week, month or quarter has one row, on whatever day of it (the last day of trading)."""
+    for freq, word, example in (("W", "week", "2020-W05"), ("M", "month", "2020-05"), ("Q", "quarter", "2020Q2")):
+        periods = ordered.to_period(freq)
+        if periods.is_unique and (np.diff(periods.asi8) == 1).all():
+            return f"every {word} has one row, so write the dates as {word}s, like {example}"
+    return ""
 
 
 def _absent(ordered, absent, first, step, stamps, lines, place, gaps_are_filled) -> tuple[list[str], list[str]]:

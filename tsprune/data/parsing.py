@@ -22,6 +22,7 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_NO_ROWS = "the file has no rows; needed: a line of column names and a line per time step"
 _WHOLE = re.compile(r"[+-]?\d+")
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
@@ -126,22 +127,28 @@ class _Rows:
     def __init__(self, text: str):
         lines = text.split("\n")
         filled = [number for number, line in enumerate(lines, start=1) if line and not line.isspace()]
-        if len(filled) < 2:
-            raise UserError("the file has no rows; needed: a line of column names and a line per time step")
+        if not filled:
+            raise UserError(_NO_ROWS)
+        marked = re.fullmatch(r'"?sep=(.)"?', lines[filled[0] - 1].strip(" "), re.IGNORECASE)
+        if marked:  # a line for Excel alone: it says what stands between the fields
+            filled = filled[1:] or filled
         head = re.sub(r'"[^"]*"', "", lines[filled[0] - 1])
         self.separator = max(SEPARATORS, key=head.count)  # of those that occur as often the first
+        self._lines = lines
         if '"' in text:
-            self.starts, self.widths = self._quoted(text)
             self.text = "\n".join(lines[filled[0] - 1 :])
+            self.starts, self.widths = self._quoted(self.text, filled[0])
         else:
             self.starts = filled
             kept = lines if len(filled) == len(lines) else [lines[number - 1] for number in filled]
             self.widths = [line.count(self.separator) + 1 for line in kept]
             self.text = "\n".join(kept)
-        self._lines = lines
+        if len(self.starts) < 2:
+            raise UserError(_NO_ROWS)
 
-    def _quoted(self, text: str) -> tuple[list[int], list[int]]:
-        starts, widths, begin = [], [], 1
+    def _quoted(self, text: str, first: int) -> tuple[list[int], list[int]]:
+        """The lines on which rows begin, and their numbers of fields, of a text with quotes that begins on a line."""
+        starts, widths, begin = [], [], first
         largest = csv.field_size_limit(len(text) + 1)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=self.separator, strict=True)
         try:
@@ -149,13 +156,11 @@ class _Rows:
                 if len(row) > 1 or (row and row[0].strip()):
                     starts.append(begin)
                     widths.append(len(row))
-                begin = reader.line_num + 1
+                begin = first + reader.line_num
         except csv.Error as error:
             raise UserError(f"line {begin}: a quote that is not closed or closed too early ({error})") from None
         finally:
             csv.field_size_limit(largest)
-        if len(starts) < 2:
-            raise UserError("the file has no rows; needed: a line of column names and a line per time step")
         return starts, widths
 
     def fields(self, row: int) -> list[str]:
@@ -232,8 +237,6 @@ def _names(rows: _Rows) -> list[str]:
     if len(names) == 1:
         title = "; is it a title above the table? Take it away" if rows.widths[1] > 1 else ""
         raise UserError(f"line {line}: only one column, needed: one of dates and at least one of numbers{title}")
-    if names[0].lower().startswith("sep="):
-        raise UserError(f"line {line}: {quoted(rows.separator.join(names))} is a line for Excel alone; take it away")
     below = rows.fields(1)
     dated = any(looks_like_date(name) and looks_like_date(cell) for name, cell in zip(names, below, strict=False))
     if dated or all(is_number(name) for name in names):

@@ -12,7 +12,7 @@ ROUNDING = 1e-7
 """Values that differ by less than this share of themselves are equal in single precision."""
 ORDINARY = 4.0  # as far as scaled values usually go
 FAR = 100.0  # standard deviations of the train rows; what lies farther away is named
-TOO_FAR = 1e4  # and what lies farther than this is refused
+TOO_FAR = 1e4  # one farther than this is refused, as are later rows that are FAR away on average (root mean square)
 
 
 def scale_problems(values: np.ndarray, columns: Sequence[str], train: int) -> tuple[list[str], list[str]]:
@@ -31,7 +31,8 @@ def scale_problems(values: np.ndarray, columns: Sequence[str], train: int) -> tu
         fitted = values[:train, position]
         fitted = fitted[~np.isnan(fitted)]
         if len(column) and len(fitted) and np.isfinite(column).all():
-            problem, note = _scale(column, fitted, train)
+            later = values[train:, position]
+            problem, note = _scale(column, fitted, later[~np.isnan(later)], train)
             what = f"column {quoted(name)}"
             problems += [f"{what} {problem}"] if problem else []
             notes += [f"{what} {note}"] if note else []
@@ -52,7 +53,7 @@ def _plain(values: np.ndarray, train: int) -> np.ndarray:
         return moves & within & (np.maximum(np.abs(low), np.abs(high)) <= LARGEST) & (deviation >= SMALLEST)
 
 
-def _scale(column: np.ndarray, fitted: np.ndarray, train: int) -> tuple[str, str]:
+def _scale(column: np.ndarray, fitted: np.ndarray, later: np.ndarray, train: int) -> tuple[str, str]:
     low, high = float(column.min()), float(column.max())
     if low == high:
         return "", f"is constant ({low:g}): it is scaled to 0"
@@ -81,6 +82,6 @@ def _scale(column: np.ndarray, fitted: np.ndarray, train: int) -> tuple[str, str
         )
     far = max(abs(low - fitted.mean()), abs(high - fitted.mean())) / deviation
     text = f"goes {far:,.0f} standard deviations of {rows} away from their mean"
-    if far > TOO_FAR:
+    if far > TOO_FAR or (len(later) and np.sqrt(np.mean(np.square((later - fitted.mean()) / deviation))) > FAR):
         return f"{text}: {swamped}; leave it out, or mend its values", ""
     return "", f"{text}: such values decide the score" if far > FAR else ""

@@ -104,7 +104,7 @@ def read_csv_bytes(path: Path) -> bytes:
         if path.suffix == ".gz":
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
+        raise UserError(f"{plain(path, 300)} cannot be read: {error}") from error
     return content.replace(b"\r\n", b"\n")
 
 
@@ -144,8 +144,8 @@ def _verified(content: bytes, source: Source, path: Path, name: str) -> bytes:
     found = hashlib.sha256(content).hexdigest()
     if source.sha256 and found != source.sha256:
         raise UserError(
-            f"{path} is not the {source.file} of {name}: its sha256 (unpacked) is {found}, expected {source.sha256}. "
-            f"Replace it or take it away; to use a CSV of your own, give its path instead of '{name}'"
+            f"{plain(path, 300)} is not the {source.file} of {name}: its sha256 (unpacked) is {found}, expected "
+            f"{source.sha256}. Replace it or take it away; to use a CSV of your own, give its path instead of '{name}'"
         )
     return content
 

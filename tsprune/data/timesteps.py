@@ -114,7 +114,8 @@ def _candidates(ordered: pd.DatetimeIndex, step: pd.Timedelta) -> list[str]:
             return []  # weeks and other steps of equal length
         # A stamp at the end of a month stands for the last day, of whatever month.
         named = sorted({_LAST if end and day >= 28 else int(day) for day, end in zip(number, last, strict=True)})
-        return [_days_name(named)] if 2 <= len(named) <= 7 else []
+        twice = len(ordered) > 2 * len(named)  # days that come once make no rule
+        return [_days_name(named)] if 2 <= len(named) <= 7 and twice else []
     months = round(days / 30.44)
     if not (0.9 < days / (30.44 * months) < 1.1 if months else False):
         return []
