@@ -94,24 +94,29 @@ def _only(parsed: Parsed, columns: Sequence[str] | None) -> Parsed:
 def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -> tuple[Reading, list[str]]:
     """The dates of each row, and a problem where cells cannot be read as dates."""
     cells = parsed.frame[parsed.date]
-    texts = cells.astype(str).where(cells.notna(), "").tolist()
-    if pd.api.types.is_datetime64_any_dtype(cells):
+    cells = cells if pd.api.types.is_datetime64_any_dtype(cells) else cells.astype(str).where(cells.notna(), "")
+    if not pd.api.types.is_string_dtype(cells):
         reading = _typed(cells)
-    elif readings := read_dates(texts):
-        example = texts[int(np.argmax(readings[0].dates.notna()))]
+    elif readings := read_dates(cells):
+        example = cells.iloc[int(np.argmax(readings[0].dates.notna()))]
         reading = choose_reading(readings, example, date_order, time_step)
     else:
-        reading = Reading("ymd", pd.DatetimeIndex([pd.NaT] * len(texts)))
-    if 2 * reading.unread > len(texts):  # what cannot be read tells how few the others say
-        reading = Reading(reading.order, pd.DatetimeIndex([pd.NaT] * len(texts)))
+        reading = _unread(len(cells))
+    if 2 * reading.unread > len(cells):  # what cannot be read tells how few the others say
+        reading = _unread(len(cells))
     bad = np.flatnonzero(reading.dates.isna())
     if not len(bad):
         return reading, []
-    cell = quoted(texts[bad[0]]) + " is not a date" if texts[bad[0]] else "no date"
+    text = "" if pd.isna(cells.iloc[bad[0]]) else str(cells.iloc[bad[0]])
+    cell = f"{quoted(text)} is not a date" if text else "no date"
     return reading, [
         f"{parsed.place} {parsed.lines[bad[0]]}, column {quoted(parsed.date)}: {cell}{more(len(bad) - 1)}; "
-        f"{_advice(texts[bad[0]], every=len(bad) == len(texts))}"
+        f"{_advice(text, every=len(bad) == len(cells))}"
     ]
+
+
+def _unread(rows: int) -> Reading:
+    return Reading("ymd", pd.DatetimeIndex([pd.NaT] * rows))
 
 
 def _advice(text: str, every: bool) -> str:

@@ -93,7 +93,7 @@ class Reading:
         return int(self.dates.isna().sum())
 
 
-def read_dates(texts: Sequence[str]) -> list[Reading]:
+def read_dates(cells: Sequence[str] | pd.Series) -> list[Reading]:
     """Every way to read a column of dates, the most complete first; [] where no cell looks like one.
 
     All cells must be written the same way (the time may be left out at midnight). Day, month and year come in each
@@ -101,12 +101,12 @@ def read_dates(texts: Sequence[str]) -> list[Reading]:
     these are midnight only as written, as the offset then says nothing but where the day was counted. Two-digit years
     are 1969 to 2068.
     """
-    texts = np.asarray(texts, dtype=object)
-    if len(texts) and all(_ISO.match(text) for text in texts[:: max(1, len(texts) // 50)]):
-        plain = _iso(texts)
+    cells = pd.Series(cells, dtype=str)
+    if len(cells) and all(_ISO.match(text) for text in cells.iloc[:: max(1, len(cells) // 50)]):
+        plain = _iso(cells)
         if plain is not None:
             return [Reading("ymd", plain)]
-    texts = [" ".join(text.split()) for text in texts]
+    texts = [" ".join(text.split()) for text in cells]
     sample = texts[:: max(1, len(texts) // 200)]
     fits = [sum(shape.pattern.fullmatch(text) is not None for text in sample) for shape in _SHAPES]
     # Ways that fit equally well are all kept: '01022003' has its year in front or at the end.
@@ -120,13 +120,13 @@ def looks_like_date(text: str) -> bool:
     return not is_number(text) and any(reading.unread == 0 for reading in read_dates([text]))
 
 
-def _iso(texts: np.ndarray) -> pd.DatetimeIndex | None:
+def _iso(cells: pd.Series) -> pd.DatetimeIndex | None:
     """Plain year-month-day dates, by pandas' fast reader; None if any cell is not one, or has an offset."""
     try:
-        dates = pd.to_datetime(texts, format="ISO8601", errors="coerce")
+        dates = pd.DatetimeIndex(pd.to_datetime(cells, format="ISO8601", errors="coerce"))
     except ValueError:  # offsets that differ
         return None
-    return None if dates.tz is not None or dates.hasnans else pd.DatetimeIndex(dates)
+    return None if dates.tz is not None or dates.hasnans else dates
 
 
 def _read(shape: _Shape, texts: list[str]) -> list[Reading]:

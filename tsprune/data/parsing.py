@@ -1,7 +1,6 @@
 """From the bytes of a CSV to its table: encoding, separator, header, and rows with as many fields as the header."""
 
 import codecs
-import csv
 import io
 import re
 from collections import Counter
@@ -10,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tsprune.data.dates import DATE_NAMES, find_date_column, is_number, looks_like_date
-from tsprune.data.shown import more, plain, quoted
+from tsprune.data.dates import find_date_column, is_number, looks_like_date
+from tsprune.data.rows import SEPARATORS, Rows
+from tsprune.data.shown import plain, quoted
 from tsprune.errors import UserError
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",  # begins like that of UTF-16, so it comes first
     codecs.BOM_UTF32_BE: "utf-32",
@@ -22,7 +21,6 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_NO_ROWS = "the file has no rows; needed: a line of column names and a line per time step"
 _WHOLE = re.compile(r"[+-]?\d+")
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
@@ -53,8 +51,7 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
     numbers may have a decimal comma. The text is UTF-8, or UTF-16 with its mark in front, unless ``encoding`` names
     another. Every row has as many fields as the header. Names lose the spaces around them.
     """
-    text = _decoded(content, encoding)
-    rows = _Rows(text)
+    rows = Rows(_decoded(content, encoding))
     names = _names(rows)
     rows.refuse_ragged()
     # pandas' own name for a column without one: it is also what such a column is called once pandas has written it.
@@ -62,11 +59,11 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
     options = {"sep": rows.separator, "header": None, "names": names, "index_col": False, "skiprows": 1}
     date = find_date_column(_read(rows, dtype=str, nrows=200, **options), date_column)
     decimal, notes = ".", [] if rows.separator == "," else [f"fields are separated by {SEPARATORS[rows.separator]}"]
-    if rows.separator != "," and re.search(r"\d,\d", text) and _has_decimal_commas(rows, date, options):
+    if rows.separator != "," and re.search(rb"\d,\d", rows.content) and _has_decimal_commas(rows, date, options):
         decimal = options["decimal"] = ","
         notes.append("numbers are read with a decimal comma")
     frame = _read(rows, dtype={date: str}, low_memory=False, **options)
-    return Parsed(frame, date, np.array(rows.starts[1:]), "line", rows.starts[0], decimal, tuple(notes))
+    return Parsed(frame, date, rows.starts[1:], "line", int(rows.starts[0]), decimal, tuple(notes))
 
 
 def parse_frame(frame: pd.DataFrame, *, date_column: str | None = None) -> Parsed:
@@ -118,120 +115,7 @@ def _decoded(content: bytes, encoding: str | None) -> str:
     return text
 
 
-class _Rows:
-    """Where the rows of a CSV begin (``starts``, lines of the file, the header's first) and how many fields they have.
-
-    ``text`` is the CSV without lines that are blank.
-    """
-
-    def __init__(self, text: str):
-        lines = text.split("\n")
-        filled = [number for number, line in enumerate(lines, start=1) if line and not line.isspace()]
-        if not filled:
-            raise UserError(_NO_ROWS)
-        marked = re.fullmatch(r'"?sep=(.)"?', lines[filled[0] - 1].strip(" "), re.IGNORECASE)
-        if marked:  # a line for Excel alone: it says what stands between the fields
-            filled = filled[1:] or filled
-        head = re.sub(r'"[^"]*"', "", lines[filled[0] - 1])
-        self.separator = max(SEPARATORS, key=head.count)  # of those that occur as often the first
-        self._lines = lines
-        if '"' in text:
-            self.text = "\n".join(lines[filled[0] - 1 :])
-            self.starts, self.widths = self._quoted(self.text, filled[0])
-        else:
-            self.starts = filled
-            kept = lines if len(filled) == len(lines) else [lines[number - 1] for number in filled]
-            self.widths = [line.count(self.separator) + 1 for line in kept]
-            self.text = "\n".join(kept)
-        if len(self.starts) < 2:
-            raise UserError(_NO_ROWS)
-
-    def _quoted(self, text: str, first: int) -> tuple[list[int], list[int]]:
-        """The lines on which rows begin, and their numbers of fields, of a text with quotes that begins on a line."""
-        starts, widths, begin = [], [], first
-        largest = csv.field_size_limit(len(text) + 1)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=self.separator, strict=True)
-        try:
-            for row in reader:
-                if len(row) > 1 or (row and row[0].strip()):
-                    starts.append(begin)
-                    widths.append(len(row))
-                begin = first + reader.line_num
-        except csv.Error as error:
-            raise UserError(f"line {begin}: a quote that is not closed or closed too early ({error})") from None
-        finally:
-            csv.field_size_limit(largest)
-        return starts, widths
-
-    def fields(self, row: int) -> list[str]:
-        """The fields of one row (0: the header) as text."""
-        end = self.starts[row + 1] if row + 1 < len(self.starts) else len(self._lines) + 1
-        line = "\n".join(self._lines[self.starts[row] - 1 : end - 1]).rstrip("\n")
-        if '"' not in line:
-            return line.split(self.separator)
-        largest = csv.field_size_limit(len(line) + 1)
-        try:
-            return next(csv.reader(io.StringIO(line, newline=""), delimiter=self.separator))
-        finally:
-            csv.field_size_limit(largest)
-
-    def refuse_ragged(self) -> None:
-        """Raise UserError if a row has more or fewer fields than the header: values would stand in other columns."""
-        widths = np.array(self.widths)
-        width = widths[0]
-        for wrong, cause in ((widths > width, self._surplus), (widths < width, self._lack)):
-            rows = np.flatnonzero(wrong)
-            if len(rows):
-                row = rows[0]
-                raise UserError(
-                    f"line {self.starts[row]}: {widths[row]} fields, the header has {width}{more(len(rows) - 1)}; "
-                    f"{cause(rows)}"
-                )
-
-    def _surplus(self, rows: np.ndarray) -> str:
-        """What probably made rows too long, and what helps."""
-        header = [name.strip().lower() for name in self.fields(0)]
-        some = [[field.strip() for field in self.fields(row)] for row in rows[:200]]
-        surplus = len(some[0]) - len(header)
-        if all(not any(row[len(header) :]) for row in some):
-            return "the rows end in a separator that the header lacks; take it away, or name the column"
-        if surplus == 1 and self._lacks_first_name(header, some[0]):
-            return (
-                "the header seems to lack the name of the first column (an index, or row names as R's write.table "
-                "writes them); put one in front"
-            )
-        if self.separator == "," and (pieces := _pieces(some, len(header))):
-            what = (
-                "a decimal comma" if any(len(piece) != 3 for piece in pieces) else "a thousands mark or decimal comma"
-            )
-            return f"{what}? Write numbers like 1234.5, or separate the fields by semicolons"
-        return f"what stands behind {plain(some[0][len(header) - 1])!r}, {plain(some[0][len(header)])!r}, has no column"
-
-    def _lacks_first_name(self, header: list[str], row: list[str]) -> bool:
-        """Whether a row that is one field too long would fit a header with one name more in front."""
-        if looks_like_date(row[0]):
-            return not any(name in DATE_NAMES for name in header) and is_number(row[-1])
-        return row[0].isdigit() and any(looks_like_date(field) for field in row[1:])
-
-    def _lack(self, rows: np.ndarray) -> str:
-        last = rows[0] == len(self.starts) - 1
-        return "the file seems to be cut off there" if last else "is the row cut off, or a separator missing?"
-
-
-def _pieces(rows: list[list[str]], width: int) -> list[str]:
-    """What would be decimals if every second comma between numbers were a decimal comma; [] if it cannot be so: if a
-    field holds something else, or if there are more numbers than two for each column beside those of dates."""
-    pieces = []
-    for row in rows:
-        numbers = [field for field in row if not looks_like_date(field)]
-        columns = width - (len(row) - len(numbers))
-        if len(numbers) > 2 * columns or not all(_WHOLE.fullmatch(field) for field in numbers):
-            return []
-        pieces += [field for field in numbers[1::2] if field.isdigit()]
-    return pieces
-
-
-def _names(rows: _Rows) -> list[str]:
+def _names(rows: Rows) -> list[str]:
     """The column names; UserError if they are values, or not all different."""
     names, line = [name.strip() for name in rows.fields(0)], rows.starts[0]
     if len(names) == 1:
@@ -250,9 +134,9 @@ def _names(rows: _Rows) -> list[str]:
     return names
 
 
-def _read(rows: _Rows, **options) -> pd.DataFrame:
+def _read(rows: Rows, **options) -> pd.DataFrame:
     try:
-        frame = pd.read_csv(io.StringIO(rows.text), **options)
+        frame = pd.read_csv(io.BytesIO(rows.content), **options)
     except pd.errors.ParserError as error:
         raise UserError(re.sub(r"^.*C error: ", "", plain(error, 300)).strip()) from None
     expected = min(len(rows.starts) - 1, options.get("nrows") or len(rows.starts))
@@ -261,7 +145,7 @@ def _read(rows: _Rows, **options) -> pd.DataFrame:
     return frame
 
 
-def _has_decimal_commas(rows: _Rows, date: str, options: dict) -> bool:
+def _has_decimal_commas(rows: Rows, date: str, options: dict) -> bool:
     """Whether numbers have a decimal comma; UserError where it may as well be a mark of thousands: always before three
     digits, beside whole numbers without."""
     texts, found = _read(rows, dtype=str, **options).drop(columns=date), False
