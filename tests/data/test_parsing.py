@@ -141,12 +141,30 @@ def test_other_separators_are_read_with_points_or_decimal_commas_and_said(sep, n
 
 
 def test_a_comma_before_three_digits_beside_whole_numbers_may_be_a_mark_of_thousands():
-    whole = ["999", "1,000", *["1,234"] * 38]
+    whole = ["980", "1,000", "998", *["1,234"] * 37]
     assert refusal(csv_of(STAMPS, whole, header="date;x", sep=";")) == (
-        "line 3, column 'x': '1,000' may have a thousands mark or a decimal comma; write numbers like 1234.5"
+        "line 3, column 'x': '1,000' may have a mark of thousands or of decimals; write all numbers like 1234.5 "
+        "or 1234.50"
     )
     three = parse_csv(csv_of(STAMPS, ["0,999", "1,000", *["1,234"] * 38], header="date;x", sep=";"))
     assert three.frame["x"].tolist()[:3] == [0.999, 1.0, 1.234]
+
+
+@pytest.mark.parametrize("sep", [",", ";"])
+@pytest.mark.parametrize("first", ["990", "1.234"])
+def test_a_point_before_three_digits_beside_whole_numbers_may_be_a_mark_of_thousands(sep, first):
+    cells = [first, *["1.020"] * 30, "970", *["980"] * 8]
+    assert "column 'x': '1." in refusal(csv_of(STAMPS, cells, header=f"date{sep}x", sep=sep))
+    for good in ("0.980", "1.5", "1.0201", "980.0"):
+        parsed = parse_csv(csv_of(STAMPS, [*cells[:-1], good], header=f"date{sep}x", sep=sep))
+        assert parsed.frame["x"].tolist() == [float(cell) for cell in (*cells[:-1], good)]
+
+
+@pytest.mark.parametrize("mark", [".", ","])
+def test_zeros_and_codes_of_no_reading_may_stand_among_decimals_as_whole_numbers(mark):
+    cells = ["0", "-9999", "-99", "12", *[f"{100 + i}.12{i % 9 + 1}".replace(".", mark) for i in range(36)]]
+    parsed = parse_csv(csv_of(STAMPS, cells, header="date;x", sep=";"))
+    assert parsed.frame["x"].tolist()[:5] == [0, -9999, -99, 12, 100.121]
 
 
 @pytest.mark.parametrize("quote", ["", '"'])

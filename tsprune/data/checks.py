@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from tsprune.data.catalog import SHARES
-from tsprune.data.cells import find_codes, read_cells
+from tsprune.data.cells import read_cells
+from tsprune.data.codes import find_codes
 from tsprune.data.dates import Reading, read_dates
 from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading
 from tsprune.data.parsing import Parsed, parse_csv, parse_frame

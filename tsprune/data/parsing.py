@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tsprune.data.codes import CODES
 from tsprune.data.dates import find_date_column, is_number, looks_like_date
 from tsprune.data.rows import SEPARATORS, Rows
 from tsprune.data.shown import plain, quoted
@@ -23,7 +24,7 @@ _MARKS = {
 }
 _WHOLE = re.compile(r"[+-]?\d+")
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
+_THOUSANDS = {mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:\{mark}\d{{3}})+") for mark in ",."}
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,18 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
     # pandas' own name for a column without one: it is also what such a column is called once pandas has written it.
     names = [name or f"Unnamed: {position}" for position, name in enumerate(names)]
     options = {"sep": rows.separator, "header": None, "names": names, "index_col": False, "skiprows": 1}
-    date = find_date_column(_read(rows, dtype=str, nrows=200, **options), date_column)
+    sample = _read(rows, dtype=str, nrows=200, **options)
+    date = find_date_column(sample, date_column)
     decimal, notes = ".", [] if rows.separator == "," else [f"fields are separated by {SEPARATORS[rows.separator]}"]
     if rows.separator != "," and re.search(rb"\d,\d", rows.content) and _has_decimal_commas(rows, date, options):
         decimal = options["decimal"] = ","
         notes.append("numbers are read with a decimal comma")
     frame = _read(rows, dtype={date: str}, low_memory=False, **options)
+    suspects = [name for name in frame if name != date and _may_have_thousands(frame[name], sample[name])]
+    if suspects:
+        texts = _read(rows, dtype=str, usecols=suspects, **options)
+        for name in suspects:
+            _refuse_thousands(texts[name], ".", rows)
     return Parsed(frame, date, rows.starts[1:], "line", int(rows.starts[0]), decimal, tuple(notes))
 
 
@@ -146,18 +153,39 @@ def _read(rows: Rows, **options) -> pd.DataFrame:
 
 
 def _has_decimal_commas(rows: Rows, date: str, options: dict) -> bool:
-    """Whether numbers have a decimal comma; UserError where it may as well be a mark of thousands: always before three
-    digits, beside whole numbers without."""
+    """Whether numbers have a decimal comma; UserError where it may as well be a mark of thousands."""
     texts, found = _read(rows, dtype=str, **options).drop(columns=date), False
     for name in texts:
-        cells = texts[name].dropna().str.strip()
-        comma = cells.str.fullmatch(_COMMA.pattern)
-        found |= bool(comma.any())
-        whole = cells.str.fullmatch(_WHOLE.pattern)
-        if comma.any() and whole.any() and cells[comma].str.fullmatch(_THOUSANDS.pattern).all():
-            first = cells[comma].index[0]
-            raise UserError(
-                f"line {rows.starts[first + 1]}, column {quoted(name)}: {quoted(cells[first])} may have a thousands "
-                "mark or a decimal comma; write numbers like 1234.5"
-            )
+        found |= bool(texts[name].str.strip().str.fullmatch(_COMMA.pattern, na=False).any())
+        _refuse_thousands(texts[name], ",", rows)
     return found
+
+
+def _may_have_thousands(numbers: pd.Series, sample: pd.Series) -> bool:
+    """Whether it is worth looking at a column's text for points that mark thousands: '1.020' beside '980'."""
+    if numbers.dtype.kind != "f":
+        return False
+    pointed = sample.dropna().str.strip()
+    pointed = pointed[pointed.str.contains(".", regex=False)]
+    if not pointed.str.fullmatch(_THOUSANDS["."].pattern).all():
+        return False
+    values = numbers.to_numpy()
+    values = np.abs(values[np.isfinite(values)])
+    broken = values % 1 != 0
+    return bool(broken.any() and not broken.all() and (values[broken] >= 1).all() and (values[broken] < 1000).all())
+
+
+def _refuse_thousands(cells: pd.Series, mark: str, rows: Rows) -> None:
+    """Raise UserError if a decimal mark may as well be one of thousands: always before three digits, while some whole
+    numbers (several, as zeros and codes of no reading are often written so) have none."""
+    cells = cells.dropna().str.strip()
+    marked = cells[cells.str.contains(mark, regex=False)]
+    if not len(marked) or not marked.str.fullmatch(_THOUSANDS[mark].pattern).all():
+        return
+    whole = set(cells[cells.str.fullmatch(_WHOLE.pattern)].astype(float)) - CODES - {0.0}
+    if sum(abs(number) < 1000 for number in whole) > 1:
+        where = f"line {rows.starts[marked.index[0] + 1]}, column {quoted(cells.name)}"
+        raise UserError(
+            f"{where}: {quoted(marked.iloc[0])} may have a mark of thousands or of decimals; write all numbers like 1234.5 "
+            "or 1234.50"
+        )
