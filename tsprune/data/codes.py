@@ -43,7 +43,7 @@ def _code(values: np.ndarray) -> float | None:
         others = values[~np.isin(values, _ARRAY) & ((np.abs(values) < _HUGE) | (values != end))]
         if len(others) < 2:
             continue
-        low, high = others.min(), others.max()
+        low, high = float(others.min()), float(others.max())
         if (end < 0 <= low) or min(abs(end - low), abs(end - high)) > high - low:
             return end
     return None

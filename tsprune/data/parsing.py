@@ -186,6 +186,6 @@ def _refuse_thousands(cells: pd.Series, mark: str, rows: Rows) -> None:
     if sum(abs(number) < 1000 for number in whole) > 1:
         where = f"line {rows.starts[marked.index[0] + 1]}, column {quoted(cells.name)}"
         raise UserError(
-            f"{where}: {quoted(marked.iloc[0])} may have a mark of thousands or of decimals; write all numbers like 1234.5 "
-            "or 1234.50"
+            f"{where}: {quoted(marked.iloc[0])} may have a mark of thousands or of decimals; write all numbers like "
+            "1234.5 or 1234.50"
         )
