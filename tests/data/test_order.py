@@ -121,3 +121,10 @@ def test_other_gaps_and_doubles_are_not_blamed_on_daylight_saving():
     assert "keep one row per time" in ordered(HOURS.insert(50, HOURS[49])).problems[0]
     sunday = pd.date_range("2020-03-29", periods=24, freq="h").delete([2, 3])
     assert "daylight" not in ordered(sunday).problems[0]
+
+
+@pytest.mark.parametrize("freq", ["D", "7D", "MS"])
+def test_midnights_of_a_zone_written_in_utc_are_told_how_to_be(freq):
+    stamps = pd.date_range("2020-01-01", periods=120, freq=freq, tz="Europe/Paris").tz_convert("UTC").tz_localize(None)
+    (problem,) = ordered(stamps).problems
+    assert problem.endswith("midnights of a zone with daylight saving? Write the days alone, like 2020-01-01")

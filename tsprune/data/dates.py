@@ -117,7 +117,9 @@ def read_dates(cells: Sequence[str] | pd.Series) -> list[Reading]:
 
 def looks_like_date(text: str) -> bool:
     """Whether a single cell reads as a date, and not as a number too."""
-    return not is_number(text) and any(reading.unread == 0 for reading in read_dates([text]))
+    if is_number(text) or not any(shape.pattern.fullmatch(" ".join(text.split())) for shape in _SHAPES):
+        return False
+    return any(reading.unread == 0 for reading in read_dates([text]))
 
 
 def _iso(cells: pd.Series) -> pd.DatetimeIndex | None:
@@ -186,7 +188,12 @@ def _full(year: int) -> int:
     return year + (1900 if year >= _CENTURY else 2000)
 
 
-def _clock(hour, minute, second, fraction, half) -> tuple[np.ndarray, np.ndarray]:
+_Texts = tuple[str | None, ...]
+
+
+def _clock(
+    hour: _Texts, minute: _Texts, second: _Texts, fraction: _Texts, half: _Texts
+) -> tuple[np.ndarray, np.ndarray]:
     """Times of day (timedelta64; 24:00 is the midnight after) and whether each is one."""
     h, m, s = (np.array([int(text) if text else 0 for text in part]) for part in (hour, minute, second))
     nano = any(text and len(text) > 6 for text in fraction)
@@ -203,7 +210,7 @@ def _clock(hour, minute, second, fraction, half) -> tuple[np.ndarray, np.ndarray
     return seconds + below.astype("timedelta64[ns]" if nano else "timedelta64[us]"), good
 
 
-def _offsets(zone) -> tuple[np.ndarray, np.ndarray]:
+def _offsets(zone: _Texts) -> tuple[np.ndarray, np.ndarray]:
     """Offsets from UTC (timedelta64; zero where there is none) and where there is one."""
 
     def minutes(text: str | None) -> int:

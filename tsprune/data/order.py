@@ -7,7 +7,7 @@ import pandas as pd
 
 from tsprune.data.dates import ORDERS, Reading
 from tsprune.data.shown import more, plain, quoted
-from tsprune.data.timesteps import count_steps, detect_step, fixed_length, grid
+from tsprune.data.timesteps import DAY, count_steps, detect_step, fixed_length, grid
 from tsprune.errors import UserError, unknown
 
 MADE_UP = 1 / 8
@@ -151,32 +151,39 @@ def check_order(
         beside = int(stamps.isin(off).sum()) - 1
         problems.append(
             f"{place} {line}: the time {off[0]} is not a whole number of steps of {step} after {ordered[0]}"
-            f"{more(beside)}; {_one_per_period(ordered) or 'give another time_step, or make the steps equal'}"
+            f"{more(beside)}; {_uneven(ordered)}"
         )
     elif absent and known.all():
-        found, note = _absent(ordered, absent, first, step, stamps, lines, place, gaps_are_filled)
+        after = f"{place} {lines[np.flatnonzero(stamps < first)[-1]]}"
+        found, note = _absent(ordered, absent, first, after, step, gaps_are_filled)
         problems += found
         notes += note
     stamps = ordered if problems else grid(ordered[0], ordered[-1], step)
     return Ordered(step, stamps, absent, tuple(problems), tuple(notes))
 
 
-def _one_per_period(ordered: pd.DatetimeIndex) -> str:
-    """Advice where each week, month or quarter has one row, on whatever day of it (the last day of trading)."""
+def _uneven(ordered: pd.DatetimeIndex) -> str:
+    """What to do about stamps off the grid: known are midnights whose zone has daylight saving, written in UTC, and one
+    row for each week, month or quarter on whatever day of it (the last day of trading)."""
+    clocks = np.unique((ordered - ordered.normalize()) // _HOUR)
+    if len(clocks) == 2 and np.diff(clocks)[0] in (1, 23) and (ordered[1:] - ordered[:-1] > DAY / 2).all():
+        return "midnights of a zone with daylight saving? Write the days alone, like 2020-01-01"
     for freq, word, example in (("W", "week", "2020-W05"), ("M", "month", "2020-05"), ("Q", "quarter", "2020Q2")):
         periods = ordered.to_period(freq)
         if periods.is_unique and (np.diff(periods.asi8) == 1).all():
             return f"every {word} has one row, so write the dates as {word}s, like {example}"
-    return ""
+    return "give another time_step, or make the steps equal"
 
 
-def _absent(ordered, absent, first, step, stamps, lines, place, gaps_are_filled) -> tuple[list[str], list[str]]:
-    """The problems and notes that absent times make: too many, or some where none may be filled."""
+def _absent(
+    ordered: pd.DatetimeIndex, absent: int, first: pd.Timestamp, after: str, step: str, gaps_are_filled: bool
+) -> tuple[list[str], list[str]]:
+    """The problems and notes that absent times make: too many, or some where none may be filled; the first of them
+    comes ``after`` a line."""
     share = absent / (absent + len(ordered))
     spring = _spring(ordered, step)
     if gaps_are_filled and share <= MADE_UP:
         return [], [f"{spring}; it is filled like any other gap"] if spring else []
-    after = lines[np.flatnonzero(stamps < first)[-1]]
     many = f" ({share:.0%} of all, more than the {MADE_UP:.1%} that may be filled in)" if share > MADE_UP else ""
     advice = (
         "; give the time_step of the rows that are there, or add the others"
@@ -185,7 +192,7 @@ def _absent(ordered, absent, first, step, stamps, lines, place, gaps_are_filled)
     )
     weekend = _weekends(ordered, step) if many else ""
     return [
-        f"after {place} {after}: the time {first} is missing at a time step of {step}{more(absent - 1)}{many}{weekend}"
+        f"after {after}: the time {first} is missing at a time step of {step}{more(absent - 1)}{many}{weekend}"
         f"{advice}{'; ' + spring + ', write the times in UTC or with their offset from it' if spring else ''}"
     ], []
 
