@@ -165,14 +165,15 @@ def _may_have_thousands(numbers: pd.Series, sample: pd.Series) -> bool:
     """Whether it is worth looking at a column's text for points that mark thousands: '1.020' beside '980'."""
     if numbers.dtype.kind != "f":
         return False
-    pointed = sample.dropna().str.strip()
-    pointed = pointed[pointed.str.contains(".", regex=False)]
-    if not pointed.str.fullmatch(_THOUSANDS["."].pattern).all():
-        return False
     values = numbers.to_numpy()
-    values = np.abs(values[np.isfinite(values)])
+    values = values[np.isfinite(values)]
     broken = values % 1 != 0
-    return bool(broken.any() and not broken.all() and (values[broken] >= 1).all() and (values[broken] < 1000).all())
+    if broken.all() or not broken.any():
+        return False
+    size = np.abs(values[broken])
+    if size.min() < 1 or size.max() >= 1000:
+        return False
+    return all(_THOUSANDS["."].fullmatch(cell.strip()) for cell in sample.dropna().tolist() if "." in cell)
 
 
 def _refuse_thousands(cells: pd.Series, mark: str, rows: Rows) -> None:
