@@ -80,6 +80,7 @@ def test_a_file_of_ones_own_is_not_the_dataset_whatever_it_is_called(real_table,
 def test_an_option_that_asks_to_read_it_otherwise_is_obeyed(real_table, tmp_path):
     real_table("ETTh1")
     path = copy_of("ETTh1", tmp_path / "mine.csv")
-    assert load_table(path, date_column="date", time_step="1h").catalog_name == "ETTh1"
+    for step in ("1h", "60min"):
+        assert load_table(path, date_column="date", time_step=step).catalog_name == "ETTh1"
     with pytest.raises(UserError, match="at a time step of 30min"):
         load_table(path, time_step="30min")

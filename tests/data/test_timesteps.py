@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsprune.data.timesteps import count_steps, detect_step, fixed_length, grid, season_of
+from tsprune.data.timesteps import canonical, count_steps, detect_step, fixed_length, grid, season_of
 from tsprune.errors import UserError
 
 FIXED = ["1s", "15min", "1h", "12h", "1D", "4D", "7D", "10D", "14D", "28D"]
@@ -35,6 +35,13 @@ def test_a_step_is_found_where_some_stamps_are_absent(step, data):
     stamps = grid(FIRST, FIRST + 300 * (grid(FIRST, LAST, step)[1] - grid(FIRST, LAST, step)[0]), step)
     gone = data.draw(st.sets(st.integers(1, len(stamps) - 2), max_size=len(stamps) // 10))
     assert detect_step(stamps.delete(sorted(gone))) == step
+
+
+def test_steps_of_one_length_have_one_name():
+    assert [canonical(step) for step in ("60min", "h", "24h", "168h", "90s", "15min")] == [
+        *("1h", "1h", "1D", "7D", "90s", "15min")
+    ]
+    assert [canonical(step) for step in ("B", "MS", "days 1,15", "W-MON")] == ["B", "MS", "days 1,15", "W-MON"]
 
 
 def test_stamps_that_avoid_weekends_are_business_days_and_others_are_not():

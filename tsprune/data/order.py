@@ -7,7 +7,7 @@ import pandas as pd
 
 from tsprune.data.dates import ORDERS, Reading
 from tsprune.data.shown import more, plain, quoted
-from tsprune.data.timesteps import DAY, count_steps, detect_step, fixed_length, grid
+from tsprune.data.timesteps import DAY, canonical, count_steps, detect_step, fixed_length, grid
 from tsprune.errors import UserError, unknown
 
 MADE_UP = 1 / 8
@@ -135,8 +135,7 @@ def check_order(
     if len(ordered) < 3:
         problems.append(f"only {len(ordered)} different times; a series needs at least 3")
         return Ordered(time_step or "", ordered, 0, tuple(problems))
-    step = time_step or detect_step(ordered)
-    fixed_length(step)
+    step = canonical(time_step) if time_step else detect_step(ordered)
     if _is_endless(ordered, step):
         jump = int(np.argmax(ordered[1:] - ordered[:-1]))
         line = lines[np.flatnonzero(stamps == ordered[jump + 1])[0]]

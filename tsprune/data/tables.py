@@ -15,7 +15,7 @@ from tsprune.data.files import has_known_ending, read_file, stem
 from tsprune.data.shown import listed, plain
 from tsprune.data.sources import DataUnavailable, find_local, locate, obtain
 from tsprune.data.synthetic import synthetic_frame
-from tsprune.data.timesteps import season_of
+from tsprune.data.timesteps import canonical, season_of
 from tsprune.errors import UserError, unknown
 from tsprune.typed import digest
 
@@ -298,7 +298,9 @@ def _recognised(content: bytes | pd.DataFrame, options: dict[str, str | None]) -
     entry = next((entry for entry in CATALOG.values() if entry.source and entry.source.sha256 == found), None)
     if entry is None:
         return None
-    usual = {"date_column": "date", "time_step": entry.time_step, "date_order": "ymd", "encoding": "utf-8"}
+    if options["time_step"] and canonical(options["time_step"]) != entry.time_step:
+        return None
+    usual = {"date_column": "date", "date_order": "ymd", "encoding": "utf-8"}
     return entry if all(options[option] in (None, value) for option, value in usual.items()) else None
 
 

@@ -34,6 +34,20 @@ def fixed_length(step: str) -> pd.Timedelta | None:
     return pd.Timedelta(offset) if isinstance(offset, pd.offsets.Tick) else None
 
 
+def canonical(step: str) -> str:
+    """One name for steps of one length ('60min' and 'h' are '1h'), others keep theirs; UserError if it is no step."""
+    length = fixed_length(step)
+    return step if length is None else _name(length)
+
+
+def _name(length: pd.Timedelta) -> str:
+    for unit in ("D", "h", "min", "s", "ms"):
+        count, rest = divmod(length, pd.Timedelta(1, unit))
+        if not rest:
+            return f"{count}{unit}"
+    return f"{length.value}ns"
+
+
 def count_steps(first: pd.Timestamp, last: pd.Timestamp, step: str) -> int:
     """How many time stamps ``grid`` would give, without making them; give or take a few where steps differ in length.
 
@@ -76,11 +90,7 @@ def detect_step(ordered: pd.DatetimeIndex) -> str:
         for candidate in _candidates(ordered, step):
             if ordered.isin(grid(ordered[0], ordered[-1], candidate)).all():
                 return candidate
-    for unit in ("D", "h", "min", "s", "ms"):
-        count, rest = divmod(step, pd.Timedelta(1, unit))
-        if not rest:
-            return f"{count}{unit}"
-    return f"{step.value}ns"
+    return _name(step)
 
 
 def season_of(step: str) -> int:
