@@ -361,6 +361,14 @@ def test_a_column_without_a_scale_is_refused_and_can_be_left_out(tmp_path):
     assert load_table(path, columns=["a"]).columns == ("a",)
 
 
+def test_the_train_rows_are_counted_with_the_absent_ones(tmp_path):
+    rows = [[date, a, "0" if i < 72 else a] for i, (date, a, _) in enumerate(rows_of(100))]
+    del rows[40:50:2]  # 95 rows are left: their first 70 would reach row 74 of the series
+    path = write(tmp_path / "mine.csv", csv_of(rows))
+    (problem,) = refused(path, missing="interpolate")
+    assert problem.startswith("mine.csv: column 'b' is constant (0) in the train rows (the first 70)")
+
+
 def test_names_and_cells_are_shown_and_not_obeyed(tmp_path):
     rows = rows_of(30)
     rows[4][1] = "\x1b[2J" + "x" * 200_000

@@ -62,7 +62,7 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> Cells:
 
 
 def _counts(given: pd.Series) -> bool:
-    if not pd.api.types.is_numeric_dtype(given) or given.isna().any():
+    if given.dtype.kind not in "iuf" or given.isna().any():
         return False
     values = given.to_numpy()
     return values[0] in (0, 1) and bool((np.diff(values) == 1).all())

@@ -67,7 +67,9 @@ def check_csv(
     if gaps_are_filled:
         asked += _made_up(frame, order)
     train = SHARES.borders(len(order.grid))[0][1] if len(order.grid) > 2 else 0
-    unscaled, scales = scale_problems(frame.to_numpy(np.float64), list(frame), train)
+    # Train rows are counted on the whole grid, where absent rows have been added.
+    whole = frame.set_axis(reading.dates).reindex(order.grid) if order.absent and not order.problems else frame
+    unscaled, scales = scale_problems(whole.to_numpy(np.float64), list(whole), train)
     return Checked(
         frame,
         reading.dates,
