@@ -179,6 +179,25 @@ def test_what_has_no_checksum_is_checked_by_its_shape(tiny, nowhere):
         load_table("Tiny")
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_what_has_a_checksum_of_its_published_form_is_known_by_it(tiny, nowhere, monkeypatch, end):
+    published = csv_text(value=4.0).replace(b"\n", end)
+    source = Source("tiny.csv", published=hashlib.sha256(published).hexdigest())
+    monkeypatch.setitem(CATALOG, "Tiny", dataclasses.replace(CATALOG["Tiny"], source=source))
+    monkeypatch.setattr("tsprune.data.tables._KNOWN", {})
+    (nowhere / "data").mkdir()
+    (nowhere / "data" / "tiny.csv").write_bytes(csv_text(value=5.0))
+    other = load_table("Tiny")
+    assert other.catalog_name is None
+    assert other.notes[0] == "no checksum vouches for this file: published numbers may be of another one"
+    for content in (published, csv_text(value=4.0)):
+        (nowhere / "data" / "tiny.csv").write_bytes(content)
+        assert load_table("Tiny").catalog_name == "Tiny"
+    (nowhere / "mine.csv").write_bytes(published)
+    assert load_table("mine.csv").catalog_name == "Tiny"
+    assert load_table("Tiny", columns=["a"]).catalog_name is None and other.catalog_name is None
+
+
 def test_the_synthetic_series_stands_in_and_says_so(tiny):
     table = load_table("Tiny", fallback_to_synthetic=True)
     assert table.name == "synthetic" and table.stands_in_for == "Tiny"

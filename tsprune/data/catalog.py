@@ -51,7 +51,8 @@ class Source:
 
     ``file``: its name, unpacked; ``also``: other names it goes by below the folders that are searched. ``sha256`` is
     of the unpacked file with LF line ends; "" where it is not known, and then the file is never downloaded.
-    ``packed`` is the sha256 of the .csv.gz copy it was checked with, for people.
+    ``published``: in its place the sha256 of the file with whatever line ends it was published with. ``packed`` is the
+    sha256 of the .csv.gz copy it was checked with, for people.
     """
 
     file: str
@@ -59,6 +60,7 @@ class Source:
     packed: str = ""
     addresses: tuple[Address, ...] = ()
     also: tuple[str, ...] = ()
+    published: str = ""
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,7 @@ _ENTRIES = (
         name="ECL",
         source=Source(
             "electricity.csv",
+            published="7e45845d54c5219bad0ae6bc1b5316cf8ff9cead5d33fa998a5a51c2e4a497ad",
             also=("electricity/electricity.csv",),
         ),
         rows=26_304,
@@ -249,6 +252,7 @@ _ENTRIES = (
         name="Traffic",
         source=Source(
             "traffic.csv",
+            published="cb06463d56fa17d87f47027cd9389ceae82a69eddee51cdb61480e120dab0b16",
             also=("traffic/traffic.csv",),
         ),
         rows=17_544,

@@ -20,6 +20,7 @@ from tsprune.errors import UserError, unknown
 from tsprune.typed import digest
 
 MISSING = ("error", "interpolate")
+# Fingerprint of a whole table -> its dataset; what a checksum vouches for is added as it is loaded.
 _KNOWN = {fingerprint: entry.name for entry in CATALOG.values() for fingerprint in entry.fingerprints}
 
 
@@ -57,8 +58,8 @@ class Table:
     def catalog_name(self) -> str | None:
         """The dataset of the catalogue whose content this is, whole, raw or cleaned; None where it is another's.
 
-        Told by the fingerprint alone: a file of one's own called ETTh1.csv is not ETTh1, and a copy of ETTh1 under
-        another name is. Chosen columns are not the dataset, nor are files that no checksum vouches for (ECL, Traffic).
+        Told by the fingerprint: a file of one's own called ETTh1.csv is not ETTh1, and a copy of ETTh1 under another
+        name is. Chosen columns are not the dataset, nor is a file that no checksum vouches for.
         """
         return _KNOWN.get(self.fingerprint)
 
@@ -230,11 +231,14 @@ def _known(
             f"{source} is not the {entry.name} of the catalogue: it has {frame.shape[0]} rows x {frame.shape[1]} "
             f"columns, expected {entry.rows} x {entry.columns}; to use a CSV of your own, give its path instead"
         )
+    vouched = bool(entry.source.sha256) or _is_published(content, entry)
+    if not vouched:
+        note = note or "no checksum vouches for this file: published numbers may be of another one"
     frame, notes = _chosen(frame, columns, entry.name, entry.split)
     blocked, cleaning, counts = np.zeros(len(frame), dtype=bool), ("raw: as published, nothing is cleaned",), {}
     if not raw:
         frame, blocked, cleaning, counts = clean(frame, entry.rules, pd.Timedelta(entry.time_step))
-    return Table(
+    table = Table(
         name=name,
         values=_array(frame),
         columns=tuple(frame.columns),
@@ -246,6 +250,15 @@ def _known(
         notes=(*([note] if note else ()), *notes, *cleaning, *entry.defects),
         counts=counts,
     )
+    if vouched and columns is None:
+        _KNOWN[table.fingerprint] = entry.name
+    return table
+
+
+def _is_published(content: bytes, entry: Entry) -> bool:
+    """Whether bytes with LF line ends are those of the published file, which may have had others."""
+    forms = (content, content.replace(b"\n", b"\r\n"))
+    return any(hashlib.sha256(form).hexdigest() == entry.source.published for form in forms)
 
 
 def _own(name: str, raw: bool, columns: Sequence[str] | None, **options: str | None) -> Table:
@@ -294,8 +307,9 @@ def _recognised(content: bytes | pd.DataFrame, options: dict[str, str | None]) -
     """The dataset of the catalogue whose very file this is; None also where an option asks to read it otherwise."""
     if not isinstance(content, bytes):
         return None
-    found = hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
-    entry = next((entry for entry in CATALOG.values() if entry.source and entry.source.sha256 == found), None)
+    sums = {hashlib.sha256(form).hexdigest() for form in (content, content.replace(b"\r\n", b"\n"))}
+    sources = ((entry, entry.source) for entry in CATALOG.values() if entry.source)
+    entry = next((entry for entry, source in sources if {source.sha256, source.published} & sums), None)
     if entry is None:
         return None
     if options["time_step"] and canonical(options["time_step"]) != entry.time_step:
