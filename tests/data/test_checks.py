@@ -369,6 +369,15 @@ def test_the_train_rows_are_counted_with_the_absent_ones(tmp_path):
     assert problem.startswith("mine.csv: column 'b' is constant (0) in the train rows (the first 70)")
 
 
+def test_dates_that_cannot_be_read_beside_absent_ones_are_what_is_named(tmp_path):
+    rows = rows_of(100)
+    rows[10][0] = rows[20][0] = "soon"
+    path = write(tmp_path / "mine.csv", csv_of(rows))
+    assert [problem.split(";")[0] for problem in refused(path, missing="interpolate")] == [
+        "mine.csv: line 12, column 'date': 'soon' is not a date (and 1 more)"
+    ]
+
+
 def test_names_and_cells_are_shown_and_not_obeyed(tmp_path):
     rows = rows_of(30)
     rows[4][1] = "\x1b[2J" + "x" * 200_000

@@ -68,7 +68,8 @@ def check_csv(
         asked += _made_up(frame, order)
     train = SHARES.borders(len(order.grid))[0][1] if len(order.grid) > 2 else 0
     # Train rows are counted on the whole grid, where absent rows have been added.
-    whole = frame.set_axis(reading.dates).reindex(order.grid) if order.absent and not order.problems else frame
+    gapped = order.absent and not (problems or order.problems)
+    whole = frame.set_axis(reading.dates).reindex(order.grid) if gapped else frame
     unscaled, scales = scale_problems(whole.to_numpy(np.float64), list(whole), train)
     return Checked(
         frame,
