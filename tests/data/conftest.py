@@ -23,8 +23,9 @@ def real_table():
     """load_table for datasets that are on this machine; the test is skipped, and says so, where they are not."""
 
     def load(name, **options):
-        if find_local(CATALOG[name].source) is None:
-            pytest.skip(f"{CATALOG[name].source.file} is not on this machine: set TSPRUNE_DATA to its folder")
+        source = CATALOG[name].source
+        if source and find_local(source) is None:
+            pytest.skip(f"{source.file} is not on this machine: set TSPRUNE_DATA to its folder")
         return load_table(name, **options)
 
     return load

@@ -22,7 +22,9 @@ def test_every_entry_is_complete(entry):
     entry.split.borders(entry.rows)
     for source in (entry.source, *entry.parts) if entry.source else ():
         assert source.file.endswith(".csv")
-        assert all(re.fullmatch("[0-9a-f]{64}", each) for each in (source.sha256, source.packed) if each)
+        assert all(
+            re.fullmatch("[0-9a-f]{64}", each) for each in (source.sha256, source.packed, source.published) if each
+        )
         assert bool(source.sha256) == (bool(source.addresses) or bool(entry.parts)), "downloaded only with a checksum"
         for address in source.addresses:
             # A commit, not a branch: the file behind the address cannot change.

@@ -111,8 +111,8 @@ def test_a_time_step_can_be_given():
     daily = csv_of(rows_of(20, "1D", "2020-01-06"))
     assert problems_of(daily, time_step="12h")[0].startswith("after line 2: the time 2020-01-06 12:00:00 is missing")
     working_days = csv_of(rows_of(20, "B", "2020-01-06"))
-    assert problems_of(working_days, time_step="B") == []
-    assert "is missing at a time step of 1D (and 5 more)" in problems_of(working_days)[0]
+    assert problems_of(working_days) == problems_of(working_days, time_step="B") == []
+    assert "is missing at a time step of 1D (and 5 more)" in problems_of(working_days, time_step="1D")[0]
     with pytest.raises(UserError, match="time_step = 'often': not a time step"):
         check_csv(daily, time_step="often")
 
@@ -167,10 +167,10 @@ def test_a_constant_column_is_a_note_only(tmp_path):
         (b"", "the file has no rows"),
         (b"date,a\n", "the file has no rows"),
         (b"date\n2020-01-01\n", "line 1: only one column"),
-        (b"date;a\n2020-01-01;3\n", "columns seem to be separated by ';', allowed is ','"),
+        (b"a title\ndate,a\n2020-01-01,3\n", "is it a title above the table? Take it away"),
         (b"date,a,a\n2020-01-01,1,2\n", "column 'a' occurs 2 times"),
         (b"a,b\n1,2\n3,4\n", "no column of dates found; columns: a, b"),
-        (b"date,a\n2020-01-01,1\n2020-01-02,2,3\n", "Expected 2 fields in line 3, saw 3"),
+        (b"date,a\n2020-01-01,1\n2020-01-02,2,3\n", "line 3: 3 fields, the header has 2"),
         ("date,gr\u00f6\u00dfe\n2020-01-01,1\n".encode("latin-1"), "line 1: not UTF-8"),
     ],
 )
@@ -257,11 +257,13 @@ def test_the_fingerprint_is_that_of_the_cleaned_values(tmp_path):
     [
         ("etth1", {}, "unknown dataset 'etth1'; did you mean 'ETTh1'"),
         ("Wether", {}, "did you mean 'Weather'"),
+        ("\x1b[31mETTh1", {}, r"unknown dataset '\\x1b\[31mETTh1'; did you mean 'ETTh1'"),
         ("ETTh1", {"missing": "ignore"}, "unknown way to treat missing values 'ignore'"),
         ("ETTh1", {"missing": "interpolate"}, "for a CSV of your own"),
         ("ETTh1", {"date_column": "date"}, "for a CSV of your own"),
         ("ETTh1", {"time_step": "1h"}, "for a CSV of your own"),
-        ("mine.csv", {"raw": True}, "raw = True is for datasets of the catalogue"),
+        ("ETTh1", {"date_order": "dmy"}, "for a CSV of your own"),
+        ("ETTh1", {"encoding": "utf-8"}, "for a CSV of your own"),
         ("synthetic", {"columns": ["load_1", "load_9"]}, "unknown column of synthetic 'load_9'; did you mean 'load_"),
         ("synthetic", {"columns": ["OT", "OT"]}, "name at least one column, and each once"),
         ("synthetic", {"columns": []}, "name at least one column, and each once"),
@@ -288,3 +290,148 @@ def test_check_of_the_catalogue_carries_the_defects():
     lines = list(check_dataset("synthetic"))
     assert "note: made up: numbers from it say nothing about real data" in lines and lines[-1] == "ok"
     assert not check_dataset("ETTh11").ok
+
+
+# Whatever a file holds: nothing is read as something else
+
+
+def refused(path: str, **options) -> list[str]:
+    """The problems that a check finds: the very lines with which loading refuses the file."""
+    checked = check_dataset(path, **options)
+    with pytest.raises(UserError) as error:
+        load_table(path, **options)
+    assert not checked.ok and list(checked) == str(error.value).splitlines()
+    return list(checked)
+
+
+def test_a_check_takes_every_option_of_loading(tmp_path):
+    days = pd.date_range("2020-02-03", periods=60, freq="B").delete(7)
+    values = ["x" if i == 9 else "-999,0" if i == 20 else f"{i % 7},5" for i in range(59)]
+    lines = [f"{i % 5};{day:%d.%m.%y};{value}" for i, (day, value) in enumerate(zip(days, values, strict=True))]
+    path = write(tmp_path / "mine.csv", "\n".join(["größe;tag;wert", *lines]).encode("latin-1"))
+    assert refused(path) == [
+        "mine.csv: line 1: not UTF-8 text; give its encoding (encoding='cp1252' for Western Windows, 'latin-1', "
+        "'utf-16'), or save the file as UTF-8"
+    ]
+    options = {"encoding": "latin-1", "date_column": "tag", "time_step": "B", "date_order": "dmy"}
+    starts = [problem.split(";")[0] for problem in refused(path, **options)]
+    assert starts == [
+        "mine.csv: line 11, column 'wert': 'x' is not a number",
+        "mine.csv: after line 8: the time 2020-02-12 00:00:00 is missing at a time step of B",
+        "mine.csv: line 22, column 'wert': -999 looks like 'no reading'",
+    ]
+    table = load_table(path, **options, columns=["größe"], missing="interpolate")
+    assert check_dataset(path, **options, columns=["größe"], missing="interpolate").ok
+    assert table.columns == ("größe",) and len(table.dates) == 60 and "1 of 2 columns are used" in table.notes
+
+
+def test_values_that_look_like_no_reading_are_asked_about(tmp_path):
+    rows = rows_of(100)
+    rows[0][2] = rows[50][2] = "-9999"
+    path = write(tmp_path / "mine.csv", csv_of(rows))
+    assert refused(path) == [
+        "mine.csv: line 2, column 'b': -9999 (and 1 more) looks like 'no reading'; missing='interpolate' takes it as "
+        "missing and fills it in, raw=True keeps it"
+    ]
+    kept, filled = load_table(path, raw=True), load_table(path, missing="interpolate")
+    assert kept.values[[0, 50], 1].tolist() == [-9999, -9999]  # noqa: PD011
+    assert filled.values[[0, 50], 1].tolist() == [11, 11]  # noqa: PD011
+    assert "column 'b': 2 readings of -9999 are taken as missing" in filled.notes
+    assert "2 missing values: 2 in 'b'" in filled.notes
+
+
+@pytest.mark.parametrize("cell", ["", "-9999"])
+def test_a_column_of_which_too_much_would_be_made_up_is_refused(tmp_path, cell):
+    rows = rows_of(100)
+    for row in rows[:52:4]:
+        row[2] = cell
+    path = write(tmp_path / "mine.csv", csv_of(rows))
+    assert refused(path, missing="interpolate") == [
+        "mine.csv: column 'b': 13% of its values would be made up, at most 12.5% may be; take it away, or cut the file "
+        "where it has none"
+    ]
+    assert check_dataset(path, missing="interpolate", columns=["a"]).ok
+
+
+def test_a_column_without_a_scale_is_refused_and_can_be_left_out(tmp_path):
+    rows = [[date, a, "0" if i < 75 else a] for i, (date, a, _) in enumerate(rows_of(100))]
+    path = write(tmp_path / "mine.csv", csv_of(rows))
+    (problem,) = refused(path)
+    assert problem.startswith("mine.csv: column 'b' is constant (0) in the train rows (the first 70)")
+    assert load_table(path, columns=["a"]).columns == ("a",)
+
+
+def test_the_train_rows_are_counted_with_the_absent_ones(tmp_path):
+    rows = [[date, a, "0" if i < 72 else a] for i, (date, a, _) in enumerate(rows_of(100))]
+    del rows[40:50:2]  # 95 rows are left: their first 70 would reach row 74 of the series
+    path = write(tmp_path / "mine.csv", csv_of(rows))
+    (problem,) = refused(path, missing="interpolate")
+    assert problem.startswith("mine.csv: column 'b' is constant (0) in the train rows (the first 70)")
+
+
+def test_dates_that_cannot_be_read_beside_absent_ones_are_what_is_named(tmp_path):
+    rows = rows_of(100)
+    rows[10][0] = rows[20][0] = "soon"
+    path = write(tmp_path / "mine.csv", csv_of(rows))
+    assert [problem.split(";")[0] for problem in refused(path, missing="interpolate")] == [
+        "mine.csv: line 12, column 'date': 'soon' is not a date (and 1 more)"
+    ]
+
+
+def test_names_and_cells_are_shown_and_not_obeyed(tmp_path):
+    rows = rows_of(30)
+    rows[4][1] = "\x1b[2J" + "x" * 200_000
+    path = write(tmp_path / "my\x1b[31m.csv", csv_of(rows, "date,a\x1b]0;owned\x07,b"))
+    (problem,) = refused(path)
+    assert problem.startswith(r"my\x1b[31m.csv: line 6, column 'a\x1b]0;owned\x07': '\x1b[2Jxxx")
+    assert problem.isprintable() and len(problem) < 250
+    rows[4][1] = "1"
+    write(tmp_path / "my\x1b[31m.csv", csv_of(rows, "date,a\x1b]0;owned\x07,b"))
+    assert all(line.isprintable() for line in check_dataset(path))
+    assert load_table(path).columns == ("a\x1b]0;owned\x07", "b")
+
+
+def test_an_ambiguous_date_is_refused_and_can_be_told(tmp_path):
+    rows = rows_of(24)
+    for row, date in zip(rows, pd.date_range("2020-02-05", periods=24, freq="1h"), strict=True):
+        row[0] = f"{date:%d/%m/%Y %H:%M}"
+    path = write(tmp_path / "mine.csv", csv_of(rows))
+    (problem,) = refused(path)
+    assert "choose with date_order='dmy' or date_order='mdy'" in problem
+    for order, first in (("dmy", "2020-02-05"), ("mdy", "2020-05-02")):
+        assert load_table(path, date_order=order).dates[0] == pd.Timestamp(first)
+
+
+def test_dates_that_are_no_dates_are_told_how_to_be(tmp_path):
+    for cells, advice in (
+        (range(1900, 1930), "write years as the day they begin with, like 2020-01-01 or 2020-04-01"),
+        (range(1577836800, 1577836830), "seconds or milliseconds since 1970 are not read"),
+    ):
+        path = write(tmp_path / "mine.csv", csv_of([[str(cell), "1", str(cell % 7)] for cell in cells]))
+        assert advice in refused(path)[0]
+
+
+@given(st.data())
+def test_what_is_loaded_is_what_was_written(data):
+    """Any way of writing a table comes out as that table, or is refused."""
+    form = data.draw(
+        st.sampled_from(["%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%y %I:%M %p", "%Y%m%d%H"])
+    )
+    sep, decimal = data.draw(st.sampled_from([(",", "."), (";", "."), (";", ","), ("\t", ","), ("|", ".")]))
+    encoding = data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
+    quote = data.draw(st.sampled_from(["", '"']))
+    first = data.draw(st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2030-01-01"))).replace(minute=0, second=0)
+    dates = pd.date_range(first, periods=60, freq="1h").floor("h")
+    values = data.draw(st.lists(st.decimals(-100, 100, places=data.draw(st.integers(1, 4))), min_size=60, max_size=60))
+    lines = [sep.join(["date", "x"]), *(
+        f"{quote}{date.strftime(form)}{quote}{sep}{str(value).replace('.', decimal)}"
+        for date, value in zip(dates, values, strict=True)
+    )]  # fmt: skip
+    try:
+        checked = check_csv("\n".join(lines).encode(encoding))
+    except UserError as error:
+        assert "date_order=" in str(error) or "thousands" in str(error)
+        return
+    assert checked.dates.equals(dates.as_unit(checked.dates.unit))
+    kept = [value for value, float_value in zip(values, checked.frame["x"], strict=True) if not np.isnan(float_value)]
+    assert [float(value) for value in kept] == checked.frame["x"].dropna().tolist()

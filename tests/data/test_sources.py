@@ -107,6 +107,29 @@ def test_tsprune_data_must_be_a_folder(tiny, tmp_path, monkeypatch):
         load_table("Tiny")
 
 
+def test_relative_paths_and_the_home_folder_mean_the_same_everywhere(tiny, nowhere, tmp_path, monkeypatch):
+    """From the project, and from a folder inside it, where a notebook runs."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    inside = nowhere / "notebooks"
+    for folder in (nowhere / "mine", tmp_path / "home" / "mine", inside):
+        folder.mkdir(parents=True)
+    for folder, value in ((nowhere / "mine", 1.0), (tmp_path / "home" / "mine", 2.0)):
+        (folder / "own.csv").write_bytes(csv_text(value=value))
+        (folder / "tiny.csv").write_bytes(TEXT)
+    for here in (nowhere, inside):
+        monkeypatch.chdir(here)
+        assert load_table("mine/own.csv").values[1, 0] == 1.0
+        assert load_table("~/mine/own.csv").values[1, 0] == 2.0
+        for chosen, folder in (("mine", nowhere / "mine"), ("~/mine", tmp_path / "home" / "mine")):
+            monkeypatch.setenv("TSPRUNE_DATA", chosen)
+            assert find_local(CATALOG["Tiny"].source).path == folder / "tiny.csv"
+            assert load_table("Tiny").source == "tiny.csv (TSPRUNE_DATA)"
+        monkeypatch.delenv("TSPRUNE_DATA")
+    (inside / "mine").mkdir()
+    (inside / "mine" / "own.csv").write_bytes(csv_text(value=3.0))
+    assert load_table("mine/own.csv").values[1, 0] == 3.0, "the working directory comes first"
+
+
 def test_a_wrong_file_is_named_with_both_sums_and_never_replaced_by_made_up_numbers(tiny, nowhere):
     (nowhere / "data").mkdir()
     wrong = csv_text(value=2.0)
@@ -154,6 +177,25 @@ def test_what_has_no_checksum_is_checked_by_its_shape(tiny, nowhere):
     (nowhere / "data" / "tiny.csv").write_bytes(csv_text(rows=39))
     with pytest.raises(UserError, match=r"it has 39 rows x 2 columns, expected 40 x 2"):
         load_table("Tiny")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_what_has_a_checksum_of_its_published_form_is_known_by_it(tiny, nowhere, monkeypatch, end):
+    published = csv_text(value=4.0).replace(b"\n", end)
+    source = Source("tiny.csv", published=hashlib.sha256(published).hexdigest())
+    monkeypatch.setitem(CATALOG, "Tiny", dataclasses.replace(CATALOG["Tiny"], source=source))
+    monkeypatch.setattr("tsprune.data.tables._KNOWN", {})
+    (nowhere / "data").mkdir()
+    (nowhere / "data" / "tiny.csv").write_bytes(csv_text(value=5.0))
+    other = load_table("Tiny")
+    assert other.catalog_name is None
+    assert other.notes[0] == "no checksum vouches for this file: published numbers may be of another one"
+    for content in (published, csv_text(value=4.0)):
+        (nowhere / "data" / "tiny.csv").write_bytes(content)
+        assert load_table("Tiny").catalog_name == "Tiny"
+    (nowhere / "mine.csv").write_bytes(published)
+    assert load_table("mine.csv").catalog_name == "Tiny"
+    assert load_table("Tiny", columns=["a"]).catalog_name is None and other.catalog_name is None
 
 
 def test_the_synthetic_series_stands_in_and_says_so(tiny):

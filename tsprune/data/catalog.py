@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tsprune.data import entsoe, synthetic
 from tsprune.data.cleaning import Rule, Sentinel
+from tsprune.data.shown import plain
 from tsprune.errors import UserError, unknown
 
 
@@ -50,7 +51,8 @@ class Source:
 
     ``file``: its name, unpacked; ``also``: other names it goes by below the folders that are searched. ``sha256`` is
     of the unpacked file with LF line ends; "" where it is not known, and then the file is never downloaded.
-    ``packed`` is the sha256 of the .csv.gz copy it was checked with, for people.
+    ``published``: in its place the sha256 of the file with whatever line ends it was published with. ``packed`` is the
+    sha256 of the .csv.gz copy it was checked with, for people.
     """
 
     file: str
@@ -58,6 +60,7 @@ class Source:
     packed: str = ""
     addresses: tuple[Address, ...] = ()
     also: tuple[str, ...] = ()
+    published: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ class Entry:
     ``columns`` counts values, not the date. ``parts``: files that the dataset is built from where its own file is not
     at hand (see :mod:`tsprune.data.entsoe`). ``page``: where people find out more. ``rules`` clean it, in this order.
     ``defects``: what is wrong with the data and what becomes of it, in words; every table carries them in its notes.
-    ``unit``: of all columns; None where they differ or it is not known.
+    ``unit``: of all columns; None where they differ or it is not known. ``fingerprints``: of its whole table, cleaned
+    and raw (``Table.fingerprint``); () where no checksum says which file is the right one.
     """
 
     name: str
@@ -82,6 +86,7 @@ class Entry:
     rules: tuple[Rule, ...] = ()
     defects: tuple[str, ...] = ()
     unit: str | None = None
+    fingerprints: tuple[str, ...] = ()
 
 
 def _raw(repository: str, commit: str, path: str) -> Address:
@@ -119,7 +124,7 @@ def _country(code: str, sha256: str) -> Source:
     return Source(f"entsoe/{code}.csv", sha256, addresses=addresses)
 
 
-def _ett(name: str, sha256: str, packed: str) -> Entry:
+def _ett(name: str, sha256: str, packed: str, fingerprint: str) -> Entry:
     quarters = name.startswith("ETTm")
     path = f"ETT-small/{name}.csv"
     archive = Address(_raw(*_ZIPS, "ETT-small.zip").url, member=path)
@@ -133,6 +138,7 @@ def _ett(name: str, sha256: str, packed: str) -> Entry:
         licence="CC BY-ND 4.0 (Zhou et al., Informer, AAAI 2021)",
         page="https://github.com/zhouhaoyi/ETDataset",
         defects=("the last rows (about a sixth) belong to no split, as in every published result",),
+        fingerprints=(fingerprint,),
     )
 
 
@@ -141,21 +147,25 @@ _ENTRIES = (
         "ETTh1",
         "f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066",
         "f1141f82f9d46968f05afa77ba16abfc4f790fe07583f9de06bb685b29a5411f",
+        fingerprint="6ac231db88fe25d2dd57f09d7faf3d47065a2d7d3b9ec0bdea72d540a782b246",
     ),
     _ett(
         "ETTh2",
         "a3dc2c597b9218c7ce1cd55eb77b283fd459a1d09d753063f944967dd6b9218b",
         "41040ff6a385d9208bd0b6ca58c062859e92c380d1778d93e11dd093768b579a",
+        fingerprint="7fd14c6dbef3dfaf236b61fdd6dff16cea1b26bda6a6cac8b4f041b8f9f159b1",
     ),
     _ett(
         "ETTm1",
         "6ce1759b1a18e3328421d5d75fadcb316c449fcd7cec32820c8dafda71986c9e",
         "a3d8dc1454f3762c72f6a3b5c56cf852077724ec52f5316896f17c937474cde7",
+        fingerprint="8b6b0fa35e1c19c43df50b464fedcc7634765d8a040140d85bb8ba6b87dd11f3",
     ),
     _ett(
         "ETTm2",
         "db973ca252c6410a30d0469b13d696cf919648d0f3fd588c60f03fdbdbadd1fd",
         "975442df38506a4d905bb5b7e0aa8fb0ab22b5d2af9b9a933b0738902d99dbac",
+        fingerprint="d279038aade326c69fccb300fb8909db65f6f60a0c5330284bb685d3a94820aa",
     ),
     Entry(
         name="Exchange",
@@ -176,6 +186,7 @@ _ENTRIES = (
             f"{_NOMINAL_DATES}: trading days are numbered through",
             "the original table has the columns '6' and 'OT' the other way round",
         ),
+        fingerprints=("bb75f93872cdb1891f8d4bd695847f07d938caba1f72ae1a0486af2b0a9247b9",),
     ),
     Entry(
         name="Weather",
@@ -199,6 +210,10 @@ _ENTRIES = (
             "because the published protocol counts rows",
             "three column names hold U+FFFD where special signs were",
         ),
+        fingerprints=(
+            "3532e75528f16f3e4ebd836612e59bc1b4778a758552e728d6c2ebbf65864c40",
+            "85c5860d46b00632a46ebb2edc9bedd90e05d4a85d5969202c2531bc9ac6793f",
+        ),
     ),
     Entry(
         name="ILI",
@@ -216,11 +231,13 @@ _ENTRIES = (
         licence="not stated (US CDC FluView)",
         page="https://gis.cdc.gov/grasp/fluview/fluviewdashboard.html",
         defects=("short: look-back 36 and horizons 24 to 60 are customary",),
+        fingerprints=("7c967c6e89418bc4e586f05ad0629d8b4c46e19389b9dc0a6e66c3a4201b4590",),
     ),
     Entry(
         name="ECL",
         source=Source(
             "electricity.csv",
+            published="7e45845d54c5219bad0ae6bc1b5316cf8ff9cead5d33fa998a5a51c2e4a497ad",
             also=("electricity/electricity.csv",),
         ),
         rows=26_304,
@@ -235,6 +252,7 @@ _ENTRIES = (
         name="Traffic",
         source=Source(
             "traffic.csv",
+            published="cb06463d56fa17d87f47027cd9389ceae82a69eddee51cdb61480e120dab0b16",
             also=("traffic/traffic.csv",),
         ),
         rows=17_544,
@@ -269,6 +287,10 @@ _ENTRIES = (
             "columns without 'lu' keep them",
         ),
         unit="MW",
+        fingerprints=(
+            "6dd5eb704b166145e93e98d805688de02a2e6ac368267c9868fc953f34da6480",
+            "e7a5660771de39f1c292725446c4d669f37df86f6e7108590e532cb0b2368a42",
+        ),
     ),
     *(
         Entry(
@@ -281,10 +303,21 @@ _ENTRIES = (
             licence="MIT (part of tsprune)",
             page="tsprune/data/synthetic.py",
             defects=(defect,),
+            fingerprints=(fingerprint,),
         )
-        for name, rows, defect in (
-            ("synthetic", synthetic.ROWS, "made up: numbers from it say nothing about real data"),
-            ("synthetic_short", synthetic.SHORT, "the beginning of synthetic, for tests: made up too"),
+        for name, rows, defect, fingerprint in (
+            (
+                "synthetic",
+                synthetic.ROWS,
+                "made up: numbers from it say nothing about real data",
+                "7121faf68d9471add39a1edca5d587c5dc0e6d0f544fd552b5838709143028a1",
+            ),
+            (
+                "synthetic_short",
+                synthetic.SHORT,
+                "the beginning of synthetic, for tests: made up too",
+                "80c52e672f39429ff880f8474d7683b7416d594fc40f431e130ed10b4cb1709e",
+            ),
         )
     ),
 )
@@ -295,5 +328,5 @@ CATALOG: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 def find_entry(name: str) -> Entry:
     """The catalogue's entry; UserError that names the closest one (another case is an error too)."""
     if name not in CATALOG:
-        raise UserError(unknown("dataset", name, CATALOG) + "; or give the path of a CSV file")
+        raise UserError(unknown("dataset", plain(name), CATALOG) + "; or give the path of a CSV file")
     return CATALOG[name]

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from tsprune.data.shown import quoted
+
 
 @dataclass(frozen=True)
 class Sentinel:
@@ -125,4 +127,4 @@ def _record(what: str, where: np.ndarray, columns: pd.Index, notes: list[str], c
 
 def _named(where: np.ndarray, columns: pd.Index) -> str:
     per_column = zip(where.sum(axis=0), columns, strict=True)
-    return ", ".join(f"{count} in '{column}'" for count, column in per_column if count)
+    return ", ".join(f"{count} in {quoted(column)}" for count, column in per_column if count)

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from tsprune.data.catalog import CATALOG, Address, Entry, Source, find_entry
 from tsprune.data.entsoe import build_hourly
+from tsprune.data.shown import plain
 from tsprune.errors import UserError
 
 ATTEMPTS, WAIT_SECONDS = 3, 1  # transfers per address; a broken one is begun again after 1, then 2 seconds
@@ -42,22 +43,35 @@ class Found(NamedTuple):
 def places() -> list[tuple[str, Path]]:
     """Folders to look in, best first: (what it is called in messages, folder).
 
-    TSPRUNE_DATA (must be a folder if it is set); then data/ and ../shared/data, seen from the working directory and
-    from the project, the nearest folder upwards that has a pyproject.toml or a params folder (a notebook runs in a
-    folder of its own inside the project); then the user's cache.
+    TSPRUNE_DATA (must be a folder if it is set, see :func:`locate`); then data/ and ../shared/data, seen from the
+    working directory and from the project; then the user's cache.
     """
     folders = []
     if chosen := os.environ.get("TSPRUNE_DATA"):
-        if not Path(chosen).is_dir():
-            raise UserError(f"TSPRUNE_DATA = '{chosen}' is not a folder")
-        folders.append(("TSPRUNE_DATA", Path(chosen)))
-    here = Path.cwd()
-    above = (here, *here.parents)
-    project = next((p for p in above if (p / "pyproject.toml").is_file() or (p / "params").is_dir()), here)
-    roots = dict.fromkeys((here, project))
+        folder = locate(chosen)
+        if not folder.is_dir():
+            raise UserError(f"TSPRUNE_DATA = '{plain(chosen, 300)}' is not a folder ({plain(folder, 300)})")
+        folders.append(("TSPRUNE_DATA", folder))
+    roots = dict.fromkeys((Path.cwd(), _project()))
     folders += [("data/", root / "data") for root in roots]
     folders += [("../shared/data", root.parent / "shared" / "data") for root in roots]
     return [*folders, ("cache", cache_folder())]
+
+
+def locate(name: str) -> Path:
+    """The absolute path that a name stands for: '~' is the home folder, a relative one is seen from the working
+    directory and, where there is nothing, from the project (in which a notebook runs in a folder of its own)."""
+    path = Path(name).expanduser()
+    if path.is_absolute():
+        return path
+    return next((root / path for root in (Path.cwd(), _project()) if (root / path).exists()), Path.cwd() / path)
+
+
+def _project() -> Path:
+    """The nearest folder upwards that has a pyproject.toml or a params folder, else the working directory."""
+    here = Path.cwd()
+    above = (here, *here.parents)
+    return next((p for p in above if (p / "pyproject.toml").is_file() or (p / "params").is_dir()), here)
 
 
 def cache_folder() -> Path:
@@ -90,7 +104,7 @@ def read_csv_bytes(path: Path) -> bytes:
         if path.suffix == ".gz":
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
+        raise UserError(f"{plain(path, 300)} cannot be read: {error}") from error
     return content.replace(b"\r\n", b"\n")
 
 
@@ -130,8 +144,8 @@ def _verified(content: bytes, source: Source, path: Path, name: str) -> bytes:
     found = hashlib.sha256(content).hexdigest()
     if source.sha256 and found != source.sha256:
         raise UserError(
-            f"{path} is not the {source.file} of {name}: its sha256 (unpacked) is {found}, expected {source.sha256}. "
-            f"Replace it or take it away; to use a CSV of your own, give its path instead of '{name}'"
+            f"{plain(path, 300)} is not the {source.file} of {name}: its sha256 (unpacked) is {found}, expected "
+            f"{source.sha256}. Replace it or take it away; to use a CSV of your own, give its path instead of '{name}'"
         )
     return content
 

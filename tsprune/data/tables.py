@@ -3,8 +3,7 @@
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -12,15 +11,17 @@ import pandas as pd
 from tsprune.data.catalog import CATALOG, SHARES, Entry, SplitRule, find_entry
 from tsprune.data.checks import Checked, check_csv
 from tsprune.data.cleaning import clean
-from tsprune.data.sources import DataUnavailable, find_local, obtain, read_csv_bytes
+from tsprune.data.files import has_known_ending, read_file, stem
+from tsprune.data.shown import listed, plain
+from tsprune.data.sources import DataUnavailable, find_local, locate, obtain
 from tsprune.data.synthetic import synthetic_frame
+from tsprune.data.timesteps import canonical, season_of
 from tsprune.errors import UserError, unknown
 from tsprune.typed import digest
 
 MISSING = ("error", "interpolate")
-
-_DAY = pd.Timedelta("24h")
-_SEASONS = {"D": 7, "24h": 7, "B": 5, "7D": 52, "168h": 52, "W": 52, "MS": 12, "ME": 12, "QS": 4, "QE": 4}
+# Fingerprint of a whole table -> its dataset; what a checksum vouches for is added as it is loaded.
+_KNOWN = {fingerprint: entry.name for entry in CATALOG.values() for fingerprint in entry.fingerprints}
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class Table:
     values: np.ndarray  # (rows, columns) float64, in the data's own units
     columns: tuple[str, ...]
     dates: pd.DatetimeIndex  # (rows,)
-    time_step: str  # as pandas writes it: '1h', '15min', '7D'
+    time_step: str  # as pandas writes it: '1h', '15min', '7D'; or 'days 1,11,21' of each month
     split: SplitRule
     blocked: np.ndarray  # (rows,) bool: inside a filled gap that no window may touch
     source: str  # for people, without an absolute path
@@ -51,10 +52,16 @@ class Table:
     def season(self) -> int:
         """Time steps after which the series may be expected to repeat: a day; of daily values a week, of slower ones a
         year; 1 where none of these fits."""
-        offset = pd.tseries.frequencies.to_offset(self.time_step)
-        if isinstance(offset, pd.offsets.Tick) and (step := pd.Timedelta(offset)) < _DAY:
-            return 1 if _DAY % step else _DAY // step
-        return _SEASONS.get(offset.freqstr.split("-")[0], 1)
+        return season_of(self.time_step)
+
+    @property
+    def catalog_name(self) -> str | None:
+        """The dataset of the catalogue whose content this is, whole, raw or cleaned; None where it is another's.
+
+        Told by the fingerprint: a file of one's own called ETTh1.csv is not ETTh1, and a copy of ETTh1 under another
+        name is. Chosen columns are not the dataset, nor is a file that no checksum vouches for.
+        """
+        return _KNOWN.get(self.fingerprint)
 
 
 @dataclass(frozen=True)
@@ -80,39 +87,45 @@ def load_table(
     missing: str = "error",
     date_column: str | None = None,
     time_step: str | None = None,
+    date_order: str | None = None,
+    encoding: str | None = None,
     columns: Sequence[str] | None = None,
     fallback_to_synthetic: bool = False,
 ) -> Table:
-    """A dataset of the catalogue, or any CSV with a column of dates: a path (with a '/', ending in .csv or .csv.gz, or
-    naming an existing file).
+    """A dataset of the catalogue, or any file with a column of dates and columns of numbers: a path (with a '/', ending
+    as files do that can be read, or naming an existing file; see :mod:`tsprune.data.files`).
 
-    ``raw`` leaves the values of a catalogue dataset as they were published (Weather's -9999; ENTSO-E's faults and
-    missing values, which ``make_splits`` then refuses). ``columns`` keeps only these, in this order, before anything is
-    cleaned: a gap in a column that is not used blocks no window. Otherwise a column 'OT' is moved last, where the
-    reference has its target (``Dataset_Custom``).
+    ``raw`` leaves values as they were published (Weather's -9999; ENTSO-E's faults and missing values, which
+    ``make_splits`` then refuses), and in a file of one's own values that look like "no reading". ``columns`` keeps only
+    these, in this order, before anything is checked or cleaned: a gap in a column that is not used blocks no window.
+    Otherwise a column 'OT' is moved last, where the reference has its target (``Dataset_Custom``).
 
-    For a CSV of one's own: ``missing='interpolate'`` fills absent time stamps and empty cells (gaps of up to six hours,
-    of six steps where a step is longer than an hour; no window touches longer ones), 'error' refuses them;
-    ``date_column`` and ``time_step`` are detected unless given. The splits are 0.7 / 0.1 / 0.2 of the rows.
+    For a file of one's own: ``missing='interpolate'`` fills absent time stamps, empty cells and values that look like
+    "no reading" (gaps of up to six hours, of six steps where a step is longer than an hour; no window touches longer
+    ones), 'error' refuses them; more than an eighth is never filled. ``date_column``, ``time_step`` ('15min', 'B',
+    'QS-JAN', 'days 1,11,21'), ``date_order`` ('ymd', 'dmy', 'mdy', 'ym', 'my') and ``encoding`` are found unless given.
+    The splits are 0.7 / 0.1 / 0.2 of the rows. A file whose content is that of a dataset of the catalogue is that
+    dataset, with its splits and its cleaning, and ``catalog_name`` says so.
 
     ``fallback_to_synthetic`` gives the whole synthetic series, with ``stands_in_for`` set, where a catalogue dataset is
     not to be had (``columns`` name those of the real one); a file that is there but wrong is still an error.
 
-    Raises UserError, with a line for every problem of a CSV; DataUnavailable if a catalogue dataset is not to be had.
+    Raises UserError, with a line for every problem of a file; DataUnavailable if a catalogue dataset is not to be had.
     """
     if missing not in MISSING:
         raise UserError(unknown("way to treat missing values", missing, MISSING))
-    if _is_path(name):
-        if raw:
-            raise UserError(f"raw = True is for datasets of the catalogue; '{name}' is cleaned of nothing unless asked")
-        return _own(name, missing, date_column, time_step, columns)
+    own = {
+        "missing": missing,
+        "date_column": date_column,
+        "time_step": time_step,
+        "date_order": date_order,
+        "encoding": encoding,
+    }
+    if is_path(name):
+        return _own(name, raw, columns, **own)
     entry = find_entry(name)
-    for option, value, unset in (
-        ("missing", missing, "error"),
-        ("date_column", date_column, None),
-        ("time_step", time_step, None),
-    ):
-        if value != unset:
+    for option, value in own.items():
+        if value != ("error" if option == "missing" else None):
             raise UserError(f"{option} = '{value}' is for a CSV of your own; the catalogue says how {name} is treated")
     if entry.source is None:
         return _synthetic(entry, columns)
@@ -122,23 +135,41 @@ def load_table(
         if fallback_to_synthetic:
             return _synthetic(CATALOG["synthetic"], None, stands_in_for=entry.name)
         raise
-    return _known(entry, str(found), content, raw, columns)
+    return _known(entry, entry.name, str(found), content, raw, columns)
 
 
 def check_dataset(
-    name: str, *, missing: str = "error", date_column: str | None = None, time_step: str | None = None
+    name: str,
+    *,
+    raw: bool = False,
+    missing: str = "error",
+    date_column: str | None = None,
+    time_step: str | None = None,
+    date_order: str | None = None,
+    encoding: str | None = None,
+    columns: Sequence[str] | None = None,
 ) -> Check:
     """Load a dataset (options as in ``load_table``) and say what is wrong with it, or else what it is."""
     try:
-        table = load_table(name, missing=missing, date_column=date_column, time_step=time_step)
+        table = load_table(
+            name,
+            raw=raw,
+            missing=missing,
+            date_column=date_column,
+            time_step=time_step,
+            date_order=date_order,
+            encoding=encoding,
+            columns=columns,
+        )
     except UserError as error:
         return Check(tuple(str(error).splitlines()), ())
-    rows, columns = len(table.dates), len(table.columns)
+    rows, count = len(table.dates), len(table.columns)
     splits = zip(("train", "val", "test"), table.split.borders(rows), strict=True)
+    label = plain(table.name)
     facts = [
-        f"{table.name}: {rows} rows x {columns} columns, {table.dates[0]} to {table.dates[-1]}, step {table.time_step}",
+        f"{label}: {rows} rows x {count} columns, {table.dates[0]} to {table.dates[-1]}, step {table.time_step}",
         f"source: {table.source}" + (", sha256 as in the catalogue" if _has_sum(name) else ""),
-        f"columns: {', '.join(table.columns)}",
+        f"columns: {listed(list(table.columns))}",
         "rows: " + ", ".join(f"{split} {begin} to {end - 1}" for split, (begin, end) in splits),
     ]
     return Check((), (*facts, *(f"note: {note}" for note in table.notes), "ok"))
@@ -174,33 +205,41 @@ def _whereabouts(entry: Entry) -> str:
     return "parts" if entry.parts and all(find_local(part) for part in entry.parts) else "-"
 
 
-def _is_path(name: str) -> bool:
-    return name not in CATALOG and ("/" in name or name.endswith((".csv", ".csv.gz")) or Path(name).is_file())
+def is_path(name: str) -> bool:
+    """Whether a dataset's name is that of a file, and not one of the catalogue."""
+    return name not in CATALOG and ("/" in name or has_known_ending(name) or locate(name).is_file())
 
 
 def _has_sum(name: str) -> bool:
     return name in CATALOG and CATALOG[name].source is not None and bool(CATALOG[name].source.sha256)
 
 
-def _known(entry: Entry, source: str, content: bytes, raw: bool, columns: Sequence[str] | None) -> Table:
+def _known(
+    entry: Entry, name: str, source: str, content: bytes, raw: bool, columns: Sequence[str] | None, note: str = ""
+) -> Table:
     """A table of the catalogue; where no checksum vouches for the file its shape and its cells are checked instead."""
     if entry.source.sha256:
         frame = pd.read_csv(io.BytesIO(content))
         dates = pd.DatetimeIndex(pd.to_datetime(frame.pop("date")))
     else:
-        checked = _without_problems(check_csv(content, date_column="date", time_step=entry.time_step), source)
+        # Its values are those of the file, whatever they look like: that it has the right shape must do.
+        checked = check_csv(content, date_column="date", time_step=entry.time_step, codes_are_kept=True)
+        checked = _without_problems(checked, source)
         frame, dates = checked.frame, checked.dates
     if frame.shape != (entry.rows, entry.columns):
         raise UserError(
             f"{source} is not the {entry.name} of the catalogue: it has {frame.shape[0]} rows x {frame.shape[1]} "
             f"columns, expected {entry.rows} x {entry.columns}; to use a CSV of your own, give its path instead"
         )
+    vouched = bool(entry.source.sha256) or _is_published(content, entry)
+    if not vouched:
+        note = note or "no checksum vouches for this file: published numbers may be of another one"
     frame, notes = _chosen(frame, columns, entry.name, entry.split)
     blocked, cleaning, counts = np.zeros(len(frame), dtype=bool), ("raw: as published, nothing is cleaned",), {}
     if not raw:
         frame, blocked, cleaning, counts = clean(frame, entry.rules, pd.Timedelta(entry.time_step))
-    return Table(
-        name=entry.name,
+    table = Table(
+        name=name,
         values=_array(frame),
         columns=tuple(frame.columns),
         dates=dates,
@@ -208,25 +247,39 @@ def _known(entry: Entry, source: str, content: bytes, raw: bool, columns: Sequen
         split=entry.split,
         blocked=blocked,
         source=source,
-        notes=(*notes, *cleaning, *entry.defects),
+        notes=(*([note] if note else ()), *notes, *cleaning, *entry.defects),
         counts=counts,
     )
+    if vouched and columns is None:
+        _KNOWN[table.fingerprint] = entry.name
+    return table
 
 
-def _own(
-    name: str, missing: str, date_column: str | None, time_step: str | None, columns: Sequence[str] | None
-) -> Table:
-    """The table of a user's CSV; UserError with a line per problem."""
-    path = Path(name)
+def _is_published(content: bytes, entry: Entry) -> bool:
+    """Whether bytes with LF line ends are those of the published file, which may have had others."""
+    forms = (content, content.replace(b"\n", b"\r\n"))
+    return any(hashlib.sha256(form).hexdigest() == entry.source.published for form in forms)
+
+
+def _own(name: str, raw: bool, columns: Sequence[str] | None, **options: str | None) -> Table:
+    """The table of a user's file; UserError with a line per problem."""
+    path = locate(name)
     if not path.is_file():
-        raise UserError(f"{name}: there is no such file")
-    fill = missing == "interpolate"
+        raise UserError(f"{plain(name)}: there is no such file")
+    label = plain(path.name)
     try:
-        checked = check_csv(read_csv_bytes(path), date_column=date_column, time_step=time_step, gaps_are_filled=fill)
+        content = read_file(path)
+        known = _recognised(content, options)
+        if known:
+            note = f"the file is the {known.name} of the catalogue: its splits and its cleaning hold"
+            content = content.replace(b"\r\n", b"\n")
+            return _known(known, stem(path.name), f"{label} (own file)", content, raw, columns, note)
+        fill = options.pop("missing") == "interpolate"
+        checked = check_csv(content, gaps_are_filled=fill, codes_are_kept=raw, columns=columns, **options)
     except UserError as error:
-        raise UserError(f"{path.name}: {error}") from None
-    _without_problems(checked, path.name)
-    frame, notes = _chosen(checked.frame, columns, path.name, SHARES)
+        raise UserError("\n".join(f"{label}: {line}" for line in str(error).splitlines())) from None
+    _without_problems(checked, label)
+    frame, notes = (checked.frame.copy(), []) if columns else _chosen(checked.frame, None, label, SHARES)
     frame.index = checked.dates
     notes = [*checked.notes, *notes]
     absent = len(checked.grid) - len(frame)
@@ -235,18 +288,45 @@ def _own(
     frame = frame.reindex(checked.grid)
     step = pd.Series(checked.grid).diff().median()
     frame, blocked, cleaning, counts = clean(frame, (), step)
-    return Table(
-        name=path.name.removesuffix(".gz").removesuffix(".csv"),
+    table = Table(
+        name=stem(path.name),
         values=_array(frame),
         columns=tuple(frame.columns),
         dates=checked.grid,
         time_step=checked.time_step,
         split=SHARES,
         blocked=blocked,
-        source=f"{path.name} (own file)",
+        source=f"{label} (own file)",
         notes=(*notes, *cleaning),
         counts=counts,
     )
+    return _with_known_split(table)
+
+
+def _recognised(content: bytes | pd.DataFrame, options: dict[str, str | None]) -> Entry | None:
+    """The dataset of the catalogue whose very file this is; None also where an option asks to read it otherwise."""
+    if not isinstance(content, bytes):
+        return None
+    sums = {hashlib.sha256(form).hexdigest() for form in (content, content.replace(b"\r\n", b"\n"))}
+    sources = ((entry, entry.source) for entry in CATALOG.values() if entry.source)
+    entry = next((entry for entry, source in sources if {source.sha256, source.published} & sums), None)
+    if entry is None:
+        return None
+    if options["time_step"] and canonical(options["time_step"]) != entry.time_step:
+        return None
+    usual = {"date_column": "date", "date_order": "ymd", "encoding": "utf-8"}
+    return entry if all(options[option] in (None, value) for option, value in usual.items()) else None
+
+
+def _with_known_split(table: Table) -> Table:
+    """The table itself, or with the splits of the catalogue's dataset whose content it then is."""
+    for entry in CATALOG.values():
+        if (len(table.dates), len(table.columns)) == (entry.rows, entry.columns) and table.time_step == entry.time_step:
+            note = f"the content is that of {entry.name} in the catalogue: its splits hold"
+            candidate = replace(table, split=entry.split, notes=(note, *table.notes))
+            if candidate.catalog_name == entry.name:
+                return candidate
+    return table
 
 
 def _array(frame: pd.DataFrame) -> np.ndarray:

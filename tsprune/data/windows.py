@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 from tsprune.data.calendar import time_features
+from tsprune.data.scale import scale_problems
+from tsprune.data.shown import plain, quoted
 from tsprune.data.tables import Table
 from tsprune.errors import UserError
 
@@ -133,7 +135,8 @@ def make_splits(
     n rows (look-back included) has n - seq_len - pred_len + 1 windows. Windows that touch a row that
     ``table.blocked`` names are left out and counted in ``Splits.left_out``.
 
-    Raises UserError if lengths are out of range, if a split is too short for one window, or if values are missing.
+    Raises UserError if lengths are out of range, if a split is too short for one window, if values are missing, or if
+    the train rows do not tell a column's scale (:func:`scale_problems`).
     """
     for name, length, least in (("seq_len", seq_len, 1), ("label_len", label_len, 0), ("pred_len", pred_len, 1)):
         if length < least:
@@ -144,6 +147,9 @@ def make_splits(
 
     borders = table.split.borders(len(table.values))
     _refuse_short(table, borders, seq_len, pred_len)
+    problems, _ = scale_problems(table.values[: borders[-1][1]], table.columns, borders[0][1])
+    if problems:
+        raise UserError("\n".join(f"{plain(table.name)}: {problem}" for problem in problems))
     fitted = table.values[slice(*borders[0])]
     mean, std = fitted.mean(0), fitted.std(0)
     constant = fitted.max(0) == fitted.min(0)
@@ -184,7 +190,7 @@ def _refuse_missing(table: Table) -> None:
         row, column = np.argwhere(missing)[0]
         raise UserError(
             f"{table.name}: {int(missing.sum())} values are missing, the first at {table.dates[row]} in column "
-            f"'{table.columns[column]}'; windows need every value, so load the table without raw=True"
+            f"{quoted(table.columns[column])}; windows need every value, so load the table without raw=True"
         )
 
 

@@ -1,0 +1,89 @@
+"""Cells as numbers, and columns that count the rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsprune.data.cells import Cells, read_cells
+from tsprune.data.parsing import parse_csv
+
+DATES = pd.date_range("2020-01-01", periods=30, freq="h").strftime("%Y-%m-%d %H:%M")
+
+
+def cells_of(cells: list[str], header: str = "date,x", fill: bool = False) -> Cells:
+    lines = [f"{date},{cell}" for date, cell in zip(DATES, cells, strict=True)]
+    return read_cells(parse_csv("\n".join([header, *lines]).encode()), fill)
+
+
+@pytest.mark.parametrize(
+    ("cell", "cause"),
+    [
+        ('"0,13"', "a decimal comma? Write numbers like 1234.5, or separate the fields by semicolons"),
+        ('"1,000"', "a thousands mark or decimal comma? Write numbers like 1234.5"),
+        ('"1.000,5"', "marks of thousands? Write numbers like 1234.5"),
+        ("5%", "write the number without a unit"),
+        ("€5.10", "write the number without a unit"),
+        ("5 kWh", "write the number without a unit"),
+        ("\u22125", "its minus sign is not '-'"),
+        ("12:30", "times of day belong into the column of dates"),
+        ("2020-01-01", "a second column of dates; take it away"),
+    ],
+)
+def test_a_cell_that_is_no_number_is_named_with_what_probably_made_it_so(cell, cause):
+    shown = cell.strip('"')
+    assert cells_of(["1"] * 9 + [cell] + ["2"] * 20).problems == [
+        f"line 11, column 'x': '{shown}' is not a number; {cause}"
+    ]
+    assert cells_of([cell] * 30).problems == [
+        f"line 2, column 'x': '{shown}' is not a number, nor is any other value of this column; {cause}"
+    ]
+
+
+@pytest.mark.parametrize("cell", ["0x10", "1_000", "1.0D+03", "yes", "٣", "-", "?", "1 000", "\x1b[2J"])
+def test_no_other_notation_is_read_as_a_number(cell):
+    found = cells_of(["1"] * 29 + [cell])
+    assert np.isnan(found.frame["x"].iloc[29]) and "is not a number" in found.problems[0]
+    assert "\x1b" not in found.problems[0]
+
+
+def test_a_point_among_decimal_commas_is_no_number():
+    content = "date;x\n" + "\n".join(
+        f"{date};{cell}" for date, cell in zip(DATES, ["1,5"] * 29 + ["1.234"], strict=True)
+    )
+    found = read_cells(parse_csv(content.encode()), False)
+    assert found.frame["x"].tolist()[:29] == [1.5] * 29
+    assert found.problems[0].startswith(
+        "line 31, column 'x': '1.234' is not a number; a decimal point among decimal commas"
+    )
+
+
+def test_whole_numbers_too_large_for_any_float_are_infinite_and_named():
+    assert cells_of(["9" * 400] + ["1"] * 29).problems == ["line 2, column 'x': infinite"]
+
+
+def test_truths_are_numbers_and_said_to_be():
+    found = cells_of(["True", "False"] * 15)
+    assert found.frame["x"].tolist() == [1.0, 0.0] * 15
+    assert found.notes == ["column 'x': True and False are read as 1 and 0"]
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "index", "id", "Row"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_column_that_counts_the_rows_is_left_out_and_named(name, first):
+    content = "\n".join([f"{name},date,x", *(f"{i + first},{date},{i % 7}" for i, date in enumerate(DATES))])
+    found = read_cells(parse_csv(content.encode()), False)
+    assert list(found.frame) == ["x"] and found.problems == []
+    assert found.notes == [f"column 1, '{name or 'Unnamed: 0'}', counts the rows: it is left out"]
+
+
+def test_a_series_that_happens_to_count_is_kept():
+    assert cells_of([str(i) for i in range(30)]).frame["x"].tolist() == list(range(30))
+    assert cells_of([str(i + 5) for i in range(30)], "date,id").frame["id"].tolist() == list(range(5, 35))
+
+
+def test_columns_without_a_name_are_named_by_their_place_in_the_file():
+    content = "\n".join(["date,,x,", *(f"{date},{i % 5},{i % 7},1" for i, date in enumerate(DATES))])
+    assert read_cells(parse_csv(content.encode()), False).problems == [
+        "line 1: column 2 has no name; name it or take it away",
+        "line 1: column 4 has no name; name it or take it away",
+    ]

@@ -1,0 +1,223 @@
+"""Dates: every way a column can be read, and the one that an even series tells."""
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsprune.data.dates import find_date_column, looks_like_date, read_dates
+from tsprune.data.order import choose_reading
+from tsprune.errors import UserError
+
+
+def read(texts, **options):
+    """The dates as they are taken, and the notes on them."""
+    texts = list(texts)
+    reading = choose_reading(read_dates(texts), texts[0], **options)
+    return reading.dates, reading.notes
+
+
+HOURS = pd.date_range("2020-01-01", periods=800, freq="h")
+DAYS = pd.date_range("2020-02-01", periods=500)
+MONTHS = pd.date_range("2000-01-01", periods=240, freq="MS")
+MAY = pd.date_range("2022-05-20", periods=800, freq="h")
+
+WRITTEN = [
+    *((HOURS, form) for form in ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y/%m/%d %H:%M", "%Y.%m.%d %H:%M:%S.000")),
+    *((HOURS, form) for form in ("%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d-%m-%Y %H:%M", "%m/%d/%Y %H:%M")),
+    *((HOURS, form) for form in ("%d.%m.%y %H:%M", "%m/%d/%y %H:%M", "%d/%m/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S%p")),
+    *((HOURS, form) for form in ("%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%Y%m%dT%H%M", "%Y%m%d %H:%M")),
+    *((HOURS, form) for form in ("%a %d %b %Y %H:%M", "%d-%b-%Y, %H:%M", "%B %d, %Y %I:%M %p")),
+    *(
+        (DAYS, form)
+        for form in ("%Y%m%d", "%d%m%Y", "%y-%m-%d", "%y%m%d", "%d.%m.%y", "%m/%d/%y", "%d %B %Y", "%d-%b-%y")
+    ),
+    *((MONTHS, form) for form in ("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%y", "%b-%y", "%b %Y", "%B %Y", "%Y-%b", "%Y%b")),
+    *((MONTHS, form) for form in ("%m/%Y", "%m.%Y", "%Y-%m", "%Y%m", "%YM%m", "%y-%b")),
+    *((MAY, form) for form in ("%d-%b-%Y %H:%M", "%d %B %Y %H:%M", "%b %d %Y %H:%M")),
+]
+
+
+@pytest.mark.parametrize(("dates", "form"), WRITTEN, ids=[f"{form} {len(dates)}" for dates, form in WRITTEN])
+def test_dates_come_out_as_they_went_in(dates, form):
+    found, _ = read(dates.strftime(form))
+    assert found.equals(dates.as_unit(found.unit))
+
+
+@given(
+    st.dates(dt.date(1970, 1, 1), dt.date(2060, 1, 1)),
+    st.sampled_from(["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y", "%m-%d-%y"]),
+)
+def test_a_long_enough_series_has_one_even_reading_whatever_day_it_begins(first, form):
+    dates = pd.date_range(first, periods=40)
+    assert read(dates.strftime(form))[0].equals(dates.as_unit("us"))
+
+
+@given(st.lists(st.datetimes(dt.datetime(1000, 1, 1), dt.datetime(9999, 1, 1)), min_size=1, max_size=5))
+def test_iso_times_are_read_to_the_microsecond(stamps):
+    found = read_dates([stamp.isoformat(" ") for stamp in stamps])[0]
+    assert found.dates.equals(pd.DatetimeIndex(stamps).as_unit(found.dates.unit))
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("01/02/2020 12:00 AM", "00:00"),
+        ("01/02/2020 12:30 PM", "12:30"),
+        ("01/02/2020 1 p.m.", "13:00"),
+        ("01/02/2020 13:00 PM", "13:00"),
+        ("01/02/2020 11:59pm", "23:59"),
+    ],
+)
+def test_the_clock_of_twelve_hours(text, time):
+    assert read_dates([text])[0].dates[0].strftime("%H:%M") == time
+
+
+def test_twenty_four_hours_are_the_midnight_after():
+    assert read_dates(["2020-01-31 24:00"])[0].dates[0] == pd.Timestamp("2020-02-01")
+    assert read_dates(["31.12.2020 24:00:00"])[0].dates[0] == pd.Timestamp("2021-01-01")
+
+
+def test_a_time_left_out_at_midnight_is_midnight():
+    texts = [stamp.strftime("%d.%m.%Y %H:%M" if stamp.hour else "%d.%m.%Y") for stamp in HOURS]
+    assert read(texts)[0].equals(HOURS.as_unit("us"))
+
+
+@pytest.mark.parametrize(
+    ("texts", "dates", "note"),
+    [
+        (["1960Q1", "1960Q2"], ["1960-01-01", "1960-04-01"], "quarters are read as their first day"),
+        (["1Q20", "2Q20"], ["2020-01-01", "2020-04-01"], "quarters are read as their first day"),
+        (["Q4 1960", "Q1 1961"], ["1960-10-01", "1961-01-01"], "quarters are read as their first day"),
+        (["2020-H1", "2020-H2"], ["2020-01-01", "2020-07-01"], "half-years are read as their first day"),
+        (["2015-W53", "2016 W1"], ["2015-12-28", "2016-01-04"], "weeks (ISO 8601) are read as their first day"),
+    ],
+)
+def test_quarters_half_years_and_weeks_are_their_first_day(texts, dates, note):
+    reading = read_dates(texts)[0]
+    assert reading.dates.equals(pd.DatetimeIndex(dates).as_unit("us")) and reading.notes[-1] == note
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2020-02-30", "31/11/2020", "2020-13-01", "2021-W53", "2020-01-01 24:01", "2020-01-01 12:60", "32.01.2020"),
+        *("2020-01-01 13:00 AM", "2020-01-01 0:30 PM", "2016-12-31 23:59:60", "2020-01-01 5", "2020-01-01 00:00 CET"),
+        *("soon", "", "12", "1.5", "1257.5", "12:00", "2020Q5", "Mai 2020", "FY2020"),
+    ],
+)
+def test_what_is_no_date_is_not_read_as_another(text):
+    assert all(reading.unread for reading in read_dates([text]))
+    assert not looks_like_date(text)
+
+
+# Which reading is taken
+
+
+def test_one_day_of_february_may_be_of_may_and_is_refused_with_both():
+    texts = pd.date_range("2020-02-05", periods=24, freq="h").strftime("%d/%m/%Y %H:%M")
+    with pytest.raises(UserError) as error:
+        read(texts)
+    assert str(error.value) == (
+        "dates like '05/02/2020 00:00' can be read as day, month, year (2020-02-05 00:00:00 to 2020-02-05 23:00:00) or "
+        "month, day, year (2020-05-02 00:00:00 to 2020-05-02 23:00:00), and both fit; choose with date_order='dmy' or "
+        "date_order='mdy'"
+    )
+    assert read(texts, date_order="dmy")[0][0] == pd.Timestamp("2020-02-05")
+    assert read(texts, date_order="mdy")[0][0] == pd.Timestamp("2020-05-02")
+
+
+def test_twelve_days_may_be_twelve_months():
+    with pytest.raises(
+        UserError, match=r"day, month, year \(2020-01-01 .* to 2020-01-12 .*\) or month, day, year .*-12-01"
+    ):
+        read(pd.date_range("2020-01-01", periods=12).strftime("%d/%m/%Y"))
+
+
+def test_three_readings_of_two_digit_years_are_all_named():
+    texts = pd.date_range("2003-02-01", periods=24, freq="h").strftime("%y/%m/%d %H:%M")
+    with pytest.raises(
+        UserError, match="all fit; choose with date_order='dmy' or date_order='mdy' or date_order='ymd'"
+    ):
+        read(texts)
+
+
+def test_a_series_with_a_gap_is_still_told_by_what_is_left():
+    dates = MONTHS.delete([40, 41])
+    assert read(dates.strftime("%d/%m/%Y"))[0].equals(dates.as_unit("us"))
+
+
+def test_a_time_step_that_is_given_tells_the_readings_apart():
+    texts = pd.date_range("2020-01-01", periods=12).strftime("%d/%m/%Y")
+    assert read(texts, time_step="1D")[0][-1] == pd.Timestamp("2020-01-12")
+    assert read(texts, time_step="MS")[0][-1] == pd.Timestamp("2020-12-01")
+
+
+def test_an_order_that_does_not_fit_is_refused():
+    with pytest.raises(
+        UserError, match=r"date_order = 'dmy' \(day, month, year\): dates like '2020-01-01' cannot be read"
+    ):
+        read(["2020-01-01"], date_order="dmy")
+    with pytest.raises(UserError, match=r"unknown date_order 'dym'; did you mean .* Allowed: ymd, dmy, mdy, ym, my"):
+        read(["2020-01-01"], date_order="dym")
+
+
+# Offsets from UTC
+
+
+@pytest.mark.parametrize("freq", ["D", "MS", "7D"])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata"])
+def test_local_midnights_keep_their_days(freq, zone):
+    stamps = pd.date_range("2020-01-06" if freq == "7D" else "2020-01-01", periods=100, freq=freq, tz=zone)
+    dates, notes = read(stamp.isoformat() for stamp in stamps)
+    assert dates.equals(stamps.tz_localize(None).as_unit("us"))
+    assert notes == ("the offsets from UTC are left out: days and times are as they are written",)
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%S%z", "%d.%m.%Y %H:%M %z"])
+def test_hours_with_offsets_become_utc(form):
+    stamps = pd.date_range("2020-03-20", periods=500, freq="h", tz="Europe/Paris")
+    dates, notes = read(stamps.strftime(form))
+    assert dates.equals(stamps.tz_convert("UTC").tz_localize(None).as_unit("us"))
+    assert "times are turned into UTC" in notes
+
+
+def test_a_noon_that_is_even_only_as_written_keeps_its_clock():
+    stamps = pd.date_range("2020-01-01 12:00", periods=300, tz="Europe/Berlin")
+    assert read(stamp.isoformat() for stamp in stamps)[0].equals(stamps.tz_localize(None).as_unit("us"))
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours"), [("+01", 1), ("+0130", 1.5), ("-05:00", -5), ("Z", 0), (" UTC", 0), (" GMT", 0)]
+)
+def test_ways_to_write_an_offset(zone, hours):
+    dates, _ = read([f"2020-01-01 {hour:02d}:30{zone}" for hour in range(3, 9)])
+    assert dates[0] == pd.Timestamp("2020-01-01 03:30") - pd.Timedelta(hours=hours)
+
+
+def test_a_cell_without_an_offset_among_others_is_not_read():
+    reading = read_dates(["2020-01-01T00:00:00+01:00", "2020-01-01T01:00:00"])[0]
+    assert np.flatnonzero(reading.dates.isna()).tolist() == [1]
+
+
+# Which column
+
+
+def sample(**columns):
+    return pd.DataFrame(columns, dtype=str)
+
+
+def test_the_column_of_dates_is_told_by_its_content_before_its_name():
+    assert find_date_column(sample(start=["100.1", "102.4"], date=["2020-01-01", "2020-01-02"])) == "date"
+    assert find_date_column(sample(time=["0", "1"], when=["2020-01-01", "2020-01-02"])) == "when"
+    assert find_date_column(sample(day=["20200101", "20200102"], x=["12345678.5", "1"])) == "day"
+    assert find_date_column(sample(x=["202001", "202002"], Date=["202001", "202002"])) == "Date"
+    assert find_date_column(sample(x=["1", "2"], time=["soon", "late"])) == "time"
+
+
+def test_no_column_of_dates_is_refused():
+    with pytest.raises(UserError, match=r"no column of dates found; columns: a\\x1b, b\. Name it with date_column"):
+        find_date_column(sample(**{"a\x1b": ["1"], "b": ["2"]}))

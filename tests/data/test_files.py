@@ -1,0 +1,133 @@
+"""Files by their content: packed, binary, or something else altogether."""
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+
+import pandas as pd
+import pytest
+
+from tsprune.data import check_dataset, load_table
+from tsprune.data.files import has_known_ending, read_file, stem
+from tsprune.errors import UserError
+
+FRAME = pd.DataFrame({"date": pd.date_range("2020-01-01", periods=50, freq="h"), "x": [i % 7 + 0.5 for i in range(50)]})
+CSV = FRAME.to_csv(index=False).encode()
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+PACKED = {".gz": gzip.compress(CSV), ".bz2": bz2.compress(CSV), ".xz": lzma.compress(CSV), ".zip": zipped({"a": CSV})}
+
+
+@pytest.mark.parametrize("ending", PACKED)
+@pytest.mark.parametrize("name", ["mine.csv{}", "MINE.CSV{}", "mine{}"])
+def test_packed_files_are_read_whatever_the_case_of_their_name(tmp_path, monkeypatch, ending, name):
+    monkeypatch.chdir(tmp_path)
+    name = name.format(ending).upper() if name.isupper() else name.format(ending)
+    (tmp_path / name).write_bytes(PACKED[ending])
+    table = load_table(name)
+    assert table.name.lower() == "mine" and table.dates.equals(pd.DatetimeIndex(FRAME["date"].array))
+
+
+@pytest.mark.parametrize("ending", PACKED)
+def test_the_content_counts_and_not_the_name(tmp_path, ending):
+    (tmp_path / "mine.csv").write_bytes(PACKED[ending])
+    assert len(load_table(str(tmp_path / "mine.csv")).dates) == 50
+    (tmp_path / f"mine.csv{ending}").write_bytes(CSV)
+    assert len(load_table(str(tmp_path / f"mine.csv{ending}")).dates) == 50
+
+
+@pytest.mark.parametrize("ending", PACKED)
+def test_packed_files_that_are_cut_off_are_refused(tmp_path, ending):
+    path = tmp_path / f"mine.csv{ending}"
+    path.write_bytes(PACKED[ending][:100])
+    with pytest.raises(UserError, match="cannot be read"):
+        read_file(path)
+
+
+def test_parquet_and_feather_are_read(tmp_path):
+    whole = load_table(_write(tmp_path / "mine.csv", CSV))
+    FRAME.to_parquet(tmp_path / "mine.PARQUET")
+    FRAME.set_index("date").to_parquet(tmp_path / "index.parquet")
+    FRAME.to_feather(tmp_path / "mine.feather")
+    for name in ("mine.PARQUET", "index.parquet", "mine.feather"):
+        table = load_table(str(tmp_path / name))
+        assert table.fingerprint == whole.fingerprint and table.source == f"{name} (own file)"
+
+
+def test_times_with_a_zone_are_days_there_or_else_utc(tmp_path):
+    for freq, first in (("h", "2019-12-31 23:00"), ("D", "2020-01-01 00:00")):
+        dates = pd.date_range("2020-01-01", periods=50, freq=freq, tz="Europe/Berlin")
+        FRAME.assign(date=dates).to_parquet(tmp_path / "zone.parquet")
+        assert load_table(str(tmp_path / "zone.parquet")).dates[0] == pd.Timestamp(first)
+
+
+def test_what_is_wrong_with_a_parquet_file_is_named_by_row(tmp_path):
+    frame = FRAME.assign(y=["a"] * 50, z=FRAME["date"], date=FRAME["date"].where(FRAME.index != 5))
+    frame.to_parquet(tmp_path / "mine.parquet")
+    problems = list(check_dataset(str(tmp_path / "mine.parquet")))
+    assert problems == [
+        "mine.parquet: row 6, column 'date': no date; write dates like 2020-12-31 23:00, all in the same way",
+        "mine.parquet: row 1, column 'y': 'a' is not a number, nor is any other value of this column; take the column "
+        "away or encode it",
+        "mine.parquet: column 'z' holds times, not numbers; take it away or encode it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (
+            zipped({"[Content_Types].xml": b"", "xl/workbook.xml": b""}),
+            r"an Excel workbook \(\.xlsx\); save its sheet",
+        ),
+        (zipped({"mimetype": b"", "content.xml": b""}), r"an OpenDocument spreadsheet \(\.ods\)"),
+        (zipped({"a": CSV, "b": CSV}), r"an archive of 2 files \(a, b\); needed: one with a single CSV"),
+        (b"PK\x03\x04 and no more", "cannot be read as a zip archive"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", r"an Excel workbook \(\.xls\)"),
+        (b"PAR1 and no more", "a damaged parquet file"),
+        (b"\x28\xb5\x2f\xfd" + CSV, "packed by zstd"),
+        (b"\x89HDF\r\n", "an HDF5 file"),
+        (b"CDF\x01", "a netCDF file"),
+        (b"\x89PNG\r\n", "a picture"),
+        (b"\x80\x04\x95", "a Python pickle, which is never opened"),
+        (gzip.compress(b"RDX3\n"), "a file of R"),
+        (b"\n <!DOCTYPE html><html>", "a web page"),
+        (b'[{"date": "2020-01-01"}]', "JSON"),
+        (b'{"date": ["2020-01-01"]}', "JSON"),
+    ],
+)
+def test_other_formats_are_refused_in_their_own_words(tmp_path, content, text):
+    with pytest.raises(UserError, match=rf"mine\.csv: (is )?{text}"):
+        load_table(_write(tmp_path / "mine.csv", content))
+
+
+def test_folders_beside_the_one_file_of_an_archive_do_not_count(tmp_path):
+    path = _write(tmp_path / "mac.zip", zipped({"data/": b"", "data/mine": CSV, "__MACOSX/mine": b"x"}))
+    assert len(load_table(path).dates) == 50
+
+
+def test_endings():
+    assert all(map(has_known_ending, ["a.csv", "A.CSV.GZ", "a.tsv", "a.parquet", "a.zip", "a.csv.xz", "a.Feather"]))
+    assert not any(map(has_known_ending, ["ETTh1", "a.csv.md", "csv", "a.xlsx"]))
+    assert [stem(name) for name in ("a.csv", "A.CSV.GZ", "a.b.csv.xz", "a.txt", "a.zip")] == [
+        "a",
+        "A",
+        "a.b",
+        "a.txt",
+        "a",
+    ]
+
+
+def _write(path, content: bytes) -> str:
+    path.write_bytes(content)
+    return str(path)

@@ -1,0 +1,250 @@
+"""From bytes to a table: rows of the header's length, separators and decimal commas, encodings, line ends."""
+
+import codecs
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsprune.data.parsing import parse_csv, parse_frame
+from tsprune.errors import UserError
+
+STAMPS = pd.date_range("2020-01-01", periods=40, freq="h").strftime("%Y-%m-%d %H:%M")
+LOAD = [f"{100 + 3.126 * i % 17:.2f}" for i in range(40)]
+NAMED = "the header seems to lack the name of the first column"
+
+
+def csv_of(*columns, header: str | None = None, sep: str = ",") -> bytes:
+    lines = [sep.join(row) for row in zip(*columns, strict=True)]
+    return "\n".join([header, *lines] if header else lines).encode() + b"\n"
+
+
+def refusal(content: bytes, **options) -> str:
+    with pytest.raises(UserError) as error:
+        parse_csv(content, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+# Rows that are longer or shorter than the header
+
+
+@pytest.mark.parametrize(
+    ("content", "where", "cause"),
+    [
+        (
+            csv_of(STAMPS, [x.replace(".", ",") for x in LOAD], header="date,x"),
+            "2: 3 fields, the header has 2",
+            "a decimal",
+        ),
+        (
+            csv_of(STAMPS, [x.replace(".", ",") for x in LOAD], [x.replace(".", ",") for x in LOAD], header="date,x,y"),
+            "2: 5 fields, the header has 3 (and 39 more)",
+            "a decimal comma? Write numbers like 1234.5, or separate the fields by semicolons",
+        ),
+        (
+            csv_of(STAMPS, [f"{1000 + 7 * i:,}" for i in range(40)], header="date,x"),
+            "2: 3 fields, the header has 2 (and 39 more)",
+            "a thousands mark or decimal comma?",
+        ),
+        (
+            csv_of(STAMPS, ["9"] * 39 + ["1,234"], header="date,x"),
+            "41: 3 fields, the header has 2;",
+            "a thousands mark",
+        ),
+        (csv_of(STAMPS, LOAD, LOAD, header="x,y"), "2: 3 fields, the header has 2 (and 39 more)", NAMED),
+        (csv_of(map(str, range(40)), STAMPS, LOAD, header="date,x"), "2: 3 fields, the header has 2 (and", NAMED),
+        (csv_of(map(str, range(40)), STAMPS, LOAD, header="when,x"), "2: 3 fields, the header has 2 (and", NAMED),
+        (
+            csv_of(STAMPS, LOAD, [""] * 40, header="date,x"),
+            "2: 3 fields, the header has 2 (and 39",
+            "end in a separator",
+        ),
+        (
+            csv_of(STAMPS, ["1.5,meter changed", *LOAD[1:]], header="date,x"),
+            "2: 3 fields, the header has 2; ",
+            "what stands behind '1.5', 'meter changed', has no column",
+        ),
+        (
+            csv_of(STAMPS, [*LOAD[:20], "1,2,3", *LOAD[21:]], header="date,x"),
+            "22: 4 fields, the header has 2; ",
+            "what",
+        ),
+        (
+            csv_of(STAMPS, LOAD, ["3"] * 30 + ["3;4"] * 10, header="date;x", sep=";"),
+            "2: 3 fields, the header",
+            "what stands",
+        ),
+    ],
+)
+def test_a_row_with_more_fields_than_the_header_is_refused_with_both_counts_and_the_cause(content, where, cause):
+    text = refusal(content)
+    assert text.startswith(f"line {where}") and cause in text
+
+
+@given(st.integers(0, 39), st.integers(1, 3), st.booleans())
+def test_a_row_that_is_too_long_is_named_wherever_it_stands(row, surplus, quoted):
+    load = [f'"{x}"' if quoted else x for x in LOAD]
+    load[row] += ",a" * surplus
+    assert refusal(csv_of(STAMPS, load, header="date,x")).startswith(
+        f"line {row + 2}: {2 + surplus} fields, the header has 2; what stands behind"
+    )
+
+
+def test_a_row_that_is_too_short_is_refused_even_at_the_end():
+    lines = csv_of(STAMPS, LOAD, LOAD, header="date,x,y").decode().splitlines()
+    lines[30] = lines[30].rsplit(",", 1)[0]
+    assert refusal("\n".join(lines).encode()) == (
+        "line 31: 2 fields, the header has 3; is the row cut off, or a separator missing?"
+    )
+    cut = "\n".join([*lines[:30], lines[31][:20]])
+    assert refusal(cut.encode()) == "line 31: 2 fields, the header has 3; the file seems to be cut off there"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        csv_of(STAMPS, LOAD),
+        csv_of(STAMPS, LOAD, sep=";"),
+        csv_of(pd.date_range("2020-01-01", periods=40).strftime("%Y%m%d"), LOAD),
+        csv_of(pd.date_range("2020-01-01", periods=40).strftime("%d/%m/%Y"), LOAD),
+        csv_of(STAMPS, ["Berlin"] * 40, LOAD),
+    ],
+)
+def test_a_file_without_a_header_is_refused(content):
+    assert "are values, not names; put a line of column names above them" in refusal(content)
+
+
+def test_numbers_and_one_date_are_good_names():
+    assert list(parse_csv(csv_of(STAMPS, LOAD, header="date,1")).frame) == ["date", "1"]
+    assert list(parse_csv(csv_of(STAMPS, LOAD, header="when,2020-01-01")).frame) == ["when", "2020-01-01"]
+
+
+def test_names_lose_the_spaces_around_them_and_must_then_differ():
+    assert list(parse_csv(csv_of(STAMPS, LOAD, header="date , OT ")).frame) == ["date", "OT"]
+    assert "column 'a' occurs 2 times" in refusal(csv_of(STAMPS, LOAD, LOAD, header="date,a, a"))
+
+
+# Separators and decimal commas
+
+
+@pytest.mark.parametrize(("sep", "note"), [(";", "semicolons"), ("\t", "tabs"), ("|", "'|'")])
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_other_separators_are_read_with_points_or_decimal_commas_and_said(sep, note, decimal):
+    load = [x.replace(".", decimal) for x in LOAD]
+    parsed = parse_csv(csv_of(STAMPS, load, header=f"date{sep}x", sep=sep))
+    assert parsed.frame["x"].tolist() == [float(x) for x in LOAD]
+    told = [f"fields are separated by {note}"]
+    assert list(parsed.notes) == (told if decimal == "." else [*told, "numbers are read with a decimal comma"])
+
+
+def test_a_comma_before_three_digits_beside_whole_numbers_may_be_a_mark_of_thousands():
+    whole = ["980", "1,000", "998", *["1,234"] * 37]
+    assert refusal(csv_of(STAMPS, whole, header="date;x", sep=";")) == (
+        "line 3, column 'x': '1,000' may have a mark of thousands or of decimals; write all numbers like 1234.5 "
+        "or 1234.50"
+    )
+    three = parse_csv(csv_of(STAMPS, ["0,999", "1,000", *["1,234"] * 38], header="date;x", sep=";"))
+    assert three.frame["x"].tolist()[:3] == [0.999, 1.0, 1.234]
+
+
+@pytest.mark.parametrize("sep", [",", ";"])
+@pytest.mark.parametrize("first", ["990", "1.234"])
+def test_a_point_before_three_digits_beside_whole_numbers_may_be_a_mark_of_thousands(sep, first):
+    cells = [first, *["1.020"] * 30, "970", *["980"] * 8]
+    assert "column 'x': '1." in refusal(csv_of(STAMPS, cells, header=f"date{sep}x", sep=sep))
+    for good in ("0.980", "1.5", "1.0201", "980.0"):
+        parsed = parse_csv(csv_of(STAMPS, [*cells[:-1], good], header=f"date{sep}x", sep=sep))
+        assert parsed.frame["x"].tolist() == [float(cell) for cell in (*cells[:-1], good)]
+
+
+@pytest.mark.parametrize("mark", [".", ","])
+def test_zeros_and_codes_of_no_reading_may_stand_among_decimals_as_whole_numbers(mark):
+    cells = ["0", "-9999", "-99", "12", *[f"{100 + i}.12{i % 9 + 1}".replace(".", mark) for i in range(36)]]
+    parsed = parse_csv(csv_of(STAMPS, cells, header="date;x", sep=";"))
+    assert parsed.frame["x"].tolist()[:5] == [0, -9999, -99, 12, 100.121]
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_the_line_that_tells_excel_the_separator_is_passed_over(quote):
+    content = b"sep=;\n" + csv_of(STAMPS, LOAD, header=f"{quote}date{quote};x", sep=";")
+    parsed = parse_csv(content)
+    assert parsed.frame["x"].tolist() == [float(x) for x in LOAD] and (parsed.header, parsed.lines[0]) == (2, 3)
+
+
+def test_commas_in_texts_and_names_are_no_decimal_commas():
+    content = csv_of(STAMPS, LOAD, ["a 1,5 b"] * 40, header="date;load 0,5 km;text", sep=";")
+    assert parse_csv(content).frame["load 0,5 km"].tolist() == [float(x) for x in LOAD]
+
+
+# Encodings and line ends
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_utf_8_and_texts_with_a_mark_of_their_byte_order_are_read(encoding):
+    content = csv_of(STAMPS, LOAD, header="date,größe").decode().encode(encoding)
+    assert list(parse_csv(content).frame) == ["date", "größe"]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16-le", "utf-16-be", "utf-8"])
+def test_an_encoding_can_be_given(encoding):
+    content = csv_of(STAMPS, LOAD, header="date,größe").decode().encode(encoding)
+    assert list(parse_csv(content, encoding=encoding).frame) == ["date", "größe"]
+
+
+def test_another_encoding_is_refused_with_what_to_pass():
+    text = csv_of(STAMPS, LOAD, header="date,größe").decode()
+    assert refusal(text.encode("latin-1")) == (
+        "line 1: not UTF-8 text; give its encoding (encoding='cp1252' for Western Windows, 'latin-1', 'utf-16'), or "
+        "save the file as UTF-8"
+    )
+    for order in ("le", "be"):
+        assert refusal(text.encode(f"utf-16-{order}")).endswith(f"give encoding='utf-16-{order}'")
+    assert refusal(text.encode(), encoding="utf-9") == (
+        "encoding = 'utf-9': no such encoding; usual ones are 'utf-8', 'utf-16', 'latin-1', 'cp1252'"
+    )
+    assert refusal(text.encode(), encoding="ascii").startswith("line 1: not ascii text; ")
+    assert "no text at all" in refusal(np.random.default_rng(0).bytes(3000))
+
+
+def test_line_ends():
+    content = csv_of(STAMPS, LOAD, header="date,x")
+    for end in (b"\r\n", b"\r\r\n"):
+        parsed = parse_csv(content.replace(b"\n", end))
+        assert parsed.frame["x"].tolist() == [float(x) for x in LOAD] and parsed.lines.tolist() == list(range(2, 42))
+    assert refusal(content.replace(b"\n", b"\r")).startswith("its lines end in CR alone, as on old Macs")
+    assert refusal(content.replace(b"\n", b"\r", 3)[:-1]).startswith("line 1: a CR within the line")
+    assert refusal(content.replace(b"103.13", b"103\x0013")).startswith("line 3: a NUL sign; the file is damaged")
+
+
+def test_quotes_that_are_not_closed_are_named_by_line():
+    content = csv_of(STAMPS, LOAD, header="date,x").replace(b"2020-01-01 05:00", b'"2020-01-01 05:00')
+    assert refusal(content).startswith("line 7: a quote that is not closed or closed too early")
+
+
+def test_lines_are_counted_through_blank_ones_and_fields_of_several_lines():
+    content = b'\xef\xbb\xbf\n\n"date","a\nb"\n"2020-01-01",1\n\n"2020-01-02",2\n   \n"2020-01-03",3\n'
+    parsed = parse_csv(content)
+    assert (parsed.header, parsed.lines.tolist(), list(parsed.frame)) == (3, [5, 7, 9], ["date", "a\nb"])
+
+
+def test_a_field_of_any_length_is_read():
+    content = csv_of(STAMPS, LOAD, header='date,"' + "b" * 200_000 + '"')
+    assert parse_csv(content).frame.shape == (40, 2)
+
+
+def test_every_separator_mark_is_no_part_of_a_byte_order_mark():
+    assert not any(mark in codecs.BOM_UTF16 for mark in b",;\t|")
+
+
+# Binary tables
+
+
+def test_a_frame_brings_its_index_of_dates_along():
+    frame = pd.DataFrame({"x": [1.0, 2.0, 3.0]}, index=pd.date_range("2020-01-01", periods=3, name="day"))
+    parsed = parse_frame(frame)
+    assert (parsed.date, parsed.place, parsed.lines.tolist()) == ("day", "row", [1, 2, 3])
+    with pytest.raises(UserError, match="column 'a' occurs more than once"):
+        parse_frame(pd.DataFrame([[1, 2]], columns=["a", "a "]))

@@ -1,0 +1,126 @@
+"""Cells as numbers, and what is wrong with them."""
+
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from tsprune.data.dates import looks_like_date
+from tsprune.data.parsing import Parsed
+from tsprune.data.shown import more, quoted
+
+_ROW_NAMES = ("unnamed: 0", "index", "idx", "id", "row", "rownum", "row_number", "rowid", "level_0", "nr", "no", "#")
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
+_CAUSES = (
+    (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), "a thousands mark or decimal comma? Write numbers like 1234.5"),
+    (re.compile(r"[+-]?\d*,\d+"), "a decimal comma? Write numbers like 1234.5, or separate the fields by semicolons"),
+    (
+        re.compile(r"[+-]?\d+\.\d+"),
+        "a decimal point among decimal commas, or a thousands mark? Write numbers like 1234.5",
+    ),
+    (
+        re.compile(r"[+-]?(\d[\d.]*[,.][\d.,]*|\d{1,3}([\s']\d{3})+([.,]\d+)?)"),
+        "marks of thousands? Write numbers like 1234.5",
+    ),
+    (re.compile(r"[^\d+-]?[+-]?\d[\d.,]*\s?[^\d\s]{1,4}|[^\d\s]\s?[+-]?\d[\d.,]*"), "write the number without a unit"),
+)
+
+
+@dataclass
+class Cells:
+    """The value columns as float64, NaN where a cell is empty or wrong, and what is wrong or worth saying of them."""
+
+    frame: pd.DataFrame
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_cells(parsed: Parsed, gaps_are_filled: bool) -> Cells:
+    """The columns beside the dates as numbers. Empty cells are a problem unless gaps are filled.
+
+    A column without a name, or with one that numbers of rows usually have, is left out if it counts the rows.
+    """
+    found = Cells(parsed.frame)
+    columns, at = {}, f"{parsed.place} {parsed.header}: " if parsed.place == "line" else ""
+    for position, name in enumerate(parsed.frame, start=1):
+        given = parsed.frame[name]
+        if name == parsed.date:
+            continue
+        if name.lower() in _ROW_NAMES and _counts(given):
+            found.notes.append(f"column {position}, {quoted(name)}, counts the rows: it is left out")
+        elif name.startswith("Unnamed: "):
+            found.problems.append(f"{at}column {position} has no name; name it or take it away")
+        else:
+            numbers = _numbers(given, name, parsed, gaps_are_filled, found)
+            if numbers is not None:
+                columns[name] = numbers
+    if not columns and not found.problems:
+        found.problems.append("no column of numbers beside the dates")
+    found.frame = pd.DataFrame(columns, index=parsed.frame.index)
+    return found
+
+
+def _counts(given: pd.Series) -> bool:
+    if given.dtype.kind not in "iuf" or given.isna().any():
+        return False
+    values = given.to_numpy()
+    return values[0] in (0, 1) and bool((np.diff(values) == 1).all())
+
+
+def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool, found: Cells) -> np.ndarray | None:
+    """One column as float64, or None if it holds no number at all; problems and notes go to ``found``."""
+    lines, place = parsed.lines, parsed.place
+    if pd.api.types.is_datetime64_any_dtype(given) or pd.api.types.is_timedelta64_dtype(given):
+        found.problems.append(f"column {quoted(name)} holds times, not numbers; take it away or encode it")
+        return None
+    typed = given.dtype.kind in "iuf"  # read as numbers by pandas: only then is an empty cell all that can be wrong
+    numbers = given.to_numpy(np.float64) if typed else _floats(given, parsed.decimal)
+    if np.isfinite(numbers).all() and typed:
+        return numbers
+    empty = np.isnan(numbers) if typed else given.isna().to_numpy()
+    text = np.flatnonzero(~empty & np.isnan(numbers))
+    if len(text):
+        cell = str(given.iloc[text[0]])
+        where = f"{place} {lines[text[0]]}, column {quoted(name)}: {quoted(cell)} is not a number"
+        cause = _cause(cell)
+        if len(text) == (~empty).sum():
+            advice = cause or "take the column away or encode it"
+            found.problems.append(f"{where}, nor is any other value of this column; {advice}")
+            return None
+        found.problems.append(where + more(len(text) - 1) + (f"; {cause}" if cause else ""))
+    infinite = np.flatnonzero(np.isinf(numbers))
+    if len(infinite):
+        found.problems.append(f"{place} {lines[infinite[0]]}, column {quoted(name)}: infinite{more(len(infinite) - 1)}")
+    if empty.all():
+        found.problems.append(f"column {quoted(name)} has no values; take it away")
+    elif empty.any() and not gaps_are_filled:
+        found.problems.append(
+            f"{place} {lines[np.argmax(empty)]}, column {quoted(name)}: no value{more(int(empty.sum()) - 1)}; "
+            "fill it in, or choose missing='interpolate'"
+        )
+    if given.dtype == bool or (given.dtype == object and given.map(type).eq(bool).any()):
+        found.notes.append(f"column {quoted(name)}: True and False are read as 1 and 0")
+    return numbers
+
+
+def _floats(given: pd.Series, decimal: str) -> np.ndarray:
+    """Cells that pandas left as text, NaN where they are no numbers: among decimal commas a point is none."""
+    if decimal == "," and pd.api.types.is_string_dtype(given):
+        given = given.where(~given.str.contains(".", regex=False, na=True)).str.replace(",", ".", n=1)
+    try:
+        return pd.to_numeric(given, errors="coerce").to_numpy(np.float64)
+    except OverflowError:  # whole numbers beyond the largest float
+        return np.array([np.inf if isinstance(cell, int) and abs(cell) > 1e308 else float(cell) for cell in given])
+
+
+def _cause(cell: str) -> str:
+    """What probably keeps a cell from being a number, and what helps; "" where nothing is known."""
+    cell = cell.strip()
+    if _CLOCK.fullmatch(cell):
+        return "times of day belong into the column of dates"
+    if cell.startswith("\u2212"):
+        return "its minus sign is not '-'"
+    if looks_like_date(cell):
+        return "a second column of dates; take it away"
+    return next((cause for pattern, cause in _CAUSES if pattern.fullmatch(cell)), "")

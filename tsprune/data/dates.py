@@ -1,0 +1,284 @@
+"""Reading dates: every way a column of dates can be read, so that the right one can be told from the others."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tsprune.data.shown import listed, plain
+from tsprune.errors import UserError, unknown
+
+DATE_NAMES = ("date", "datetime", "timestamp", "time", "ds", "start")
+ORDERS = {
+    "ymd": "year, month, day",
+    "dmy": "day, month, year",
+    "mdy": "month, day, year",
+    "ym": "year, month",
+    "my": "month, year",
+}
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_CENTURY = 69  # two digits from here on are of the 20th century, below of the 21st (POSIX strptime)
+
+_NAME = (
+    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thur?s?|fri|sat(?:ur)?|sun)(?:day)?\.?,? +)?"
+_CLOCK = r"(\d{1,2})(?::(\d{2}))?(?::(\d{2})(?:[.,](\d{1,9}))?)? ?([ap]\.?m\.?)?"
+_ZONE = r" ?(z|utc|gmt|[+-]\d{2}(?::?\d{2})?)?"
+# A clock needs a colon or AM/PM: '2020-01-01 5' is no time.
+_TIME = rf"(?:(?:t|,? +)(?=\d{{1,2}}(?::| ?[ap])){_CLOCK}{_ZONE})?"
+_PACKED = r"[t _]?(\d{2})(?:(\d{2})(\d{2})?)?()()()"
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """One way to write a date: what its (up to three) groups hold under each order that fits it."""
+
+    pattern: re.Pattern
+    orders: dict[str, str]  # order -> a letter per group: y year, m month, d day, q quarter, h half-year, w ISO week
+
+
+def _shape(date: str, time: str = _TIME, **orders: str) -> _Shape:
+    return _Shape(re.compile(rf"{_WEEKDAY}{date}{time}", re.IGNORECASE | re.ASCII), orders)
+
+
+_SHAPES = (
+    _shape(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})", ymd="y-md"),
+    _shape(r"(\d{1,2})([-/. ])(\d{1,2})\2(\d{4})", dmy="d-my", mdy="m-dy"),
+    _shape(r"(\d{1,2})([-/. ])(\d{1,2})\2(\d{2})", dmy="d-my", mdy="m-dy", ymd="y-md"),
+    _shape(rf"(\d{{1,2}})(?:st|nd|rd|th)?[-/. ]*{_NAME}[-/., ]*(\d{{4}})", dmy="dmy"),
+    _shape(rf"(\d{{1,2}})[-/. ]*{_NAME}[-/., ]*(\d{{2}})", dmy="dmy", ymd="ymd"),
+    _shape(rf"{_NAME}[-/. ]*(\d{{1,2}})(?:st|nd|rd|th)?[-/., ]+(\d{{4}})", mdy="mdy"),
+    _shape(rf"(\d{{4}})[-/. ]*{_NAME}[-/. ]*(\d{{1,2}})", ymd="ymd"),
+    _shape(rf"{_NAME}[-/., ]*'?(\d{{4}}|\d{{2}})", my="my"),
+    _shape(rf"(\d{{4}}|\d{{2}})[-/. ]*{_NAME}", ym="ym"),
+    _shape(r"(\d{4})[-/](\d{1,2})", ym="ym"),
+    _shape(r"(\d{4})-?M(\d{2})", ym="ym"),
+    _shape(r"(\d{1,2})[-/](\d{4})", my="my"),
+    _shape(r"(\d{2})\.((?:19|20)\d{2})", my="my"),  # with other years it would be a number
+    _shape(r"(\d{4}|\d{2})[-/ ]?Q([1-4])", quarter="yq"),
+    _shape(r"Q([1-4])[-/ ]?'?(\d{4}|\d{2})", quarter="qy"),
+    _shape(r"([1-4])Q[-/ ]?'?(\d{4}|\d{2})", quarter="qy"),
+    _shape(r"(\d{4})[-/ ]?[HS]([12])", half="yh"),
+    _shape(r"[HS]([12])[-/ ]?(\d{4})", half="hy"),
+    _shape(r"(\d{4})[- ]?W(\d{1,2})", week="yw"),
+    _shape(r"(\d{4})(\d{2})(\d{2})", ymd="ymd"),
+    _shape(r"(\d{2})(\d{2})(\d{4})", dmy="dmy", mdy="mdy"),
+    _shape(r"(\d{4})(\d{2})(\d{2})", time=_PACKED, ymd="ymd"),
+    _shape(r"(\d{4})(\d{2})", ym="ym"),
+    _shape(r"(\d{2})(\d{2})(\d{2})", dmy="dmy", mdy="mdy", ymd="ymd"),
+)
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]|$)")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read a column. ``dates`` (rows,) has no zone and is NaT where a cell cannot be read so.
+
+    ``order`` is a key of ORDERS, 'quarter', 'half' or 'week'. ``local``: clocks as written where all have an offset
+    from UTC; None where none has one. ``notes`` say how it was read where that is not plain.
+    """
+
+    order: str
+    dates: pd.DatetimeIndex
+    local: bool | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def unread(self) -> int:
+        """How many cells cannot be read so."""
+        return int(self.dates.isna().sum())
+
+
+def read_dates(cells: Sequence[str] | pd.Series) -> list[Reading]:
+    """Every way to read a column of dates, the most complete first; [] where no cell looks like one.
+
+    All cells must be written the same way (the time may be left out at midnight). Day, month and year come in each
+    order that the way of writing leaves open. Times that carry an offset are read in UTC and as written; where all of
+    these are midnight only as written, as the offset then says nothing but where the day was counted. Two-digit years
+    are 1969 to 2068.
+    """
+    cells = pd.Series(cells, dtype=str)
+    if len(cells) and all(_ISO.match(text) for text in cells.iloc[:: max(1, len(cells) // 50)]):
+        plain = _iso(cells)
+        if plain is not None:
+            return [Reading("ymd", plain)]
+    texts = [" ".join(text.split()) for text in cells]
+    sample = texts[:: max(1, len(texts) // 200)]
+    fits = [sum(shape.pattern.fullmatch(text) is not None for text in sample) for shape in _SHAPES]
+    # Ways that fit equally well are all kept: '01022003' has its year in front or at the end.
+    shapes = [shape for shape, fit in zip(_SHAPES, fits, strict=True) if fit and fit == max(fits)]
+    readings = [reading for shape in shapes for reading in _read(shape, texts)]
+    return sorted(readings, key=lambda reading: reading.unread)
+
+
+def looks_like_date(text: str) -> bool:
+    """Whether a single cell reads as a date, and not as a number too."""
+    if is_number(text) or not any(shape.pattern.fullmatch(" ".join(text.split())) for shape in _SHAPES):
+        return False
+    return any(reading.unread == 0 for reading in read_dates([text]))
+
+
+def _iso(cells: pd.Series) -> pd.DatetimeIndex | None:
+    """Plain year-month-day dates, by pandas' fast reader; None if any cell is not one, or has an offset."""
+    try:
+        dates = pd.DatetimeIndex(pd.to_datetime(cells, format="ISO8601", errors="coerce"))
+    except ValueError:  # offsets that differ
+        return None
+    return None if dates.tz is not None or dates.hasnans else dates
+
+
+def _read(shape: _Shape, texts: list[str]) -> list[Reading]:
+    """The readings of one way of writing: one per order, two where clocks have offsets that differ or are not zero."""
+    found = [shape.pattern.fullmatch(text) for text in texts]
+    rows = np.array([match is not None for match in found])
+    groups = list(zip(*(match.groups() for match in found if match), strict=True))
+    parts, (hour, minute, second, fraction, half, zone) = groups[:-6], groups[-6:]
+    clock, fits = _clock(hour, minute, second, fraction, half)
+    offset, zoned = _offsets(zone)
+    readings = []
+    for order, roles in shape.orders.items():
+        cells = {role: part for role, part in zip(roles, parts, strict=True) if role != "-"}
+        days = _days(cells)
+        written = days + clock
+        written[~fits] = np.datetime64("NaT")
+        if zoned.any():
+            written[~zoned] = np.datetime64("NaT")
+        notes = _notes(order, cells)
+        if not zoned.any():
+            readings.append(Reading(order, _spread(written, rows), None, notes))
+            continue
+        if (offset[zoned] != 0).any():
+            kept = "the offsets from UTC are left out: days and times are as they are written"
+            readings.append(Reading(order, _spread(written, rows), True, (*notes, kept)))
+        midnight = not (clock[zoned] % np.timedelta64(1, "D")).any()
+        if not (midnight and readings):
+            turned = (*notes, "times are turned into UTC")
+            readings.append(Reading(order, _spread(written - offset, rows), False, turned))
+    return readings
+
+
+def _days(cells: dict[str, tuple[str, ...]]) -> np.ndarray:
+    """Midnights (datetime64, NaT where there is no such day) of years, months and days given as text."""
+    year = np.array([int(text) if len(text) > 2 else _full(int(text)) for text in cells["y"]])
+    if "w" in cells:
+        week = np.array(cells["w"], dtype=int)
+        fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + np.timedelta64(3, "D")
+        monday = fourth - ((fourth.astype(int) + 3) % 7)  # ISO 8601: 4 January lies in the first week
+        days = monday + 7 * (week - 1)
+        thursday = (days + 3).astype("datetime64[Y]").astype(int) + 1970
+        return np.where((week > 0) & (thursday == year), days, np.datetime64("NaT")).astype("datetime64[us]")
+    if "q" in cells:
+        month = 3 * np.array(cells["q"], dtype=int) - 2
+    elif "h" in cells:
+        month = 6 * np.array(cells["h"], dtype=int) - 5
+    else:
+        month = np.array([int(t) if t.isdigit() else _MONTHS.index(t[:3].lower()) + 1 for t in cells["m"]])
+    day = np.array(cells["d"], dtype=int) if "d" in cells else np.ones(len(year), dtype=int)
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    length = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(int)
+    good = (month >= 1) & (month <= 12) & (day >= 1) & (day <= length) & (year >= 1)
+    return np.where(good, months.astype("datetime64[D]") + (day - 1), np.datetime64("NaT")).astype("datetime64[us]")
+
+
+def _full(year: int) -> int:
+    return year + (1900 if year >= _CENTURY else 2000)
+
+
+_Texts = tuple[str | None, ...]
+
+
+def _clock(
+    hour: _Texts, minute: _Texts, second: _Texts, fraction: _Texts, half: _Texts
+) -> tuple[np.ndarray, np.ndarray]:
+    """Times of day (timedelta64; 24:00 is the midnight after) and whether each is one."""
+    h, m, s = (np.array([int(text) if text else 0 for text in part]) for part in (hour, minute, second))
+    nano = any(text and len(text) > 6 for text in fraction)
+    below = np.array([int(text.ljust(9 if nano else 6, "0")) if text else 0 for text in fraction])
+    if any(half):
+        after = np.array([bool(text) and text[0] in "pP" for text in half])
+        named = np.array([bool(text) for text in half])
+        good = ~named | ((h >= 1) & (h <= 12)) | (after & (h <= 23) & (h > 12))  # '13:00 PM' says the same twice
+        h = np.where(named & (h <= 12), h % 12 + 12 * after, h)
+    else:
+        good = np.ones(len(h), dtype=bool)
+    good &= ((h < 24) | ((h == 24) & (m == 0) & (s == 0) & (below == 0))) & (m < 60) & (s < 60)
+    seconds = (h * 3600 + m * 60 + s).astype("timedelta64[s]")
+    return seconds + below.astype("timedelta64[ns]" if nano else "timedelta64[us]"), good
+
+
+def _offsets(zone: _Texts) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets from UTC (timedelta64; zero where there is none) and where there is one."""
+
+    def minutes(text: str | None) -> int:
+        if not text or text[0] not in "+-":
+            return 0
+        digits = text[1:].replace(":", "").ljust(4, "0")
+        return (int(digits[:2]) * 60 + int(digits[2:])) * (-1 if text[0] == "-" else 1)
+
+    return np.array([minutes(text) for text in zone]).astype("timedelta64[m]"), np.array([bool(text) for text in zone])
+
+
+def _notes(order: str, cells: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    notes = []
+    if order in ("dmy", "mdy") and cells["m"][0].isdigit():
+        first, second = ("day", "month") if order == "dmy" else ("month", "day")
+        notes.append(f"dates are read with the {first} before the {second}")
+    if len(cells["y"][0]) == 2:
+        notes.append("years of two digits are read as 1969 to 2068")
+    if order in ("quarter", "half", "week"):
+        what = {"quarter": "quarters", "half": "half-years", "week": "weeks (ISO 8601)"}[order]
+        notes.append(f"{what} are read as their first day")
+    return tuple(notes)
+
+
+def _spread(dates: np.ndarray, rows: np.ndarray) -> pd.DatetimeIndex:
+    """``dates`` on the rows that have one, NaT on the others."""
+    every = np.full(len(rows), np.datetime64("NaT"), dtype=dates.dtype)
+    every[rows] = dates
+    return pd.DatetimeIndex(every)
+
+
+def find_date_column(sample: pd.DataFrame, given: str | None = None) -> str:
+    """The name of the column of dates, judged by its first cells (text, or dates as a binary table holds them).
+
+    The one ``given``; else the first with a usual name (DATE_NAMES) that reads as dates; else the first column that
+    does, numbers only where they are 8 to 14 digits long (20201231); else the first with a usual name. Raises UserError
+    if there is none.
+    """
+    if given is not None:
+        if given not in sample:
+            raise UserError(unknown("date column", plain(given), map(plain, sample.columns)))
+        return given
+    usual = [name for name in sample if name.lower() in DATE_NAMES]
+    for name in (*usual, *sample.columns):
+        if _reads_as_dates(sample[name], unnamed=name not in usual):
+            return name
+    if usual:
+        return usual[0]
+    raise UserError(f"no column of dates found; columns: {listed(list(sample.columns))}. Name it with date_column")
+
+
+def _reads_as_dates(cells: pd.Series, unnamed: bool) -> bool:
+    """Whether at least half of the cells are dates; of a column without a usual name, more than mere numbers."""
+    if pd.api.types.is_datetime64_any_dtype(cells):
+        return True
+    if pd.api.types.is_numeric_dtype(cells) and not pd.api.types.is_integer_dtype(cells):
+        return False
+    texts = cells.dropna().astype(str).tolist()
+    if unnamed and not all(len(text) in (8, 10, 12, 14) for text in texts if is_number(text)):
+        return False
+    readings = read_dates(texts)
+    return bool(readings) and 2 * readings[0].unread <= len(texts)
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell reads as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

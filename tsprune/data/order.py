@@ -1,0 +1,226 @@
+"""The order of dates: which reading of them gives an even series, and what is doubled, late, absent or off the grid."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tsprune.data.dates import ORDERS, Reading
+from tsprune.data.shown import more, plain, quoted
+from tsprune.data.timesteps import DAY, canonical, count_steps, detect_step, fixed_length, grid
+from tsprune.errors import UserError, unknown
+
+MADE_UP = 1 / 8
+"""The largest share of times, and of the values of a column, that may be filled in: less than a day of the week."""
+_TOO_MANY = 20  # a grid of so many times as many stamps as rows is never made: a date must be wrong
+_HOUR = pd.Timedelta("1h")
+_CLOCKS_CHANGE = (3, 4, 9, 10, 11)  # months, north and south of the equator
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """What the dates of a table come to: the step, every time stamp there should be, how many of these are absent.
+
+    ``grid`` holds only the stamps that are there where ``problems`` says what is wrong.
+    """
+
+    step: str
+    grid: pd.DatetimeIndex
+    absent: int
+    problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def choose_reading(
+    readings: list[Reading], example: str, date_order: str | None = None, time_step: str | None = None
+) -> Reading:
+    """The reading of the dates that gives an even series (in order, each time once, none absent or off the grid).
+
+    One that is even, or else one where faults are few, is taken if there is no other; of times with an offset from UTC
+    the one in UTC unless only the times as written are even. ``date_order`` leaves only readings of that order. Raises
+    UserError if several readings are left, naming each, or none.
+    """
+    if date_order is not None:
+        if date_order not in ORDERS:
+            raise UserError(unknown("date_order", plain(date_order), ORDERS))
+        found = [reading for reading in readings if reading.order == date_order]
+        if not found:
+            raise UserError(
+                f"date_order = '{date_order}' ({ORDERS[date_order]}): dates like {quoted(example)} cannot be read so"
+            )
+        readings = found
+    readings = _one_per_order(readings, time_step)
+    whole = [reading for reading in readings if reading.unread == 0]
+    if len(whole) < 2:
+        return (whole or readings)[0]
+    faults = [_faults(reading.dates, time_step) for reading in whole]
+    if min(faults) > len(whole[0].dates) * MADE_UP:
+        return whole[int(np.argmin(faults))]  # wrong whichever it is
+    allowed = 0 if 0 in faults else len(whole[0].dates) * MADE_UP
+    fitting = [reading for reading, count in zip(whole, faults, strict=True) if count <= allowed]
+    if len(fitting) == 1:
+        return fitting[0]
+    ways = " or ".join(f"{ORDERS[reading.order]} ({reading.dates[0]} to {reading.dates[-1]})" for reading in fitting)
+    raise UserError(
+        f"dates like {quoted(example)} can be read as {ways}, and {'both' if len(fitting) == 2 else 'all'} fit; "
+        f"choose with {' or '.join(f'date_order={reading.order!r}' for reading in fitting)}"
+    )
+
+
+def _one_per_order(readings: list[Reading], time_step: str | None) -> list[Reading]:
+    """Of readings in UTC and as written the better one; of readings that come to the same dates the first."""
+    kept: list[Reading] = []
+    for order in dict.fromkeys(reading.order for reading in readings):
+        some = sorted((reading for reading in readings if reading.order == order), key=lambda r: bool(r.local))
+        best = min(some, key=lambda r: (r.unread, _faults(r.dates, time_step))) if len(some) > 1 else some[0]
+        if not any(best.dates.equals(other.dates) for other in kept):
+            kept.append(best)
+    return sorted(kept, key=lambda reading: reading.unread)
+
+
+def _faults(dates: pd.DatetimeIndex, time_step: str | None) -> int:
+    """How many stamps stand twice, late, off the grid or nowhere."""
+    dates = dates[dates.notna()]
+    ordered = dates.unique().sort_values()
+    if len(ordered) < 3:
+        return len(dates) - len(ordered)
+    off, absent, _ = _against_grid(ordered, time_step or detect_step(ordered))
+    return len(dates) - len(ordered) + int((dates[1:] < dates[:-1]).sum()) + len(off) + absent
+
+
+def _against_grid(ordered: pd.DatetimeIndex, step: str) -> tuple[pd.DatetimeIndex, int, pd.Timestamp | None]:
+    """Stamps off the grid of ``step``, how many of the grid are absent, and the first of these; makes no long grid."""
+    length = fixed_length(step)
+    if length is None:
+        stamps = grid(ordered[0], ordered[-1], step) if not _is_endless(ordered, step) else ordered
+        off, absent = ordered[~ordered.isin(stamps)], stamps.difference(ordered)
+        return off, len(absent), absent[0] if len(absent) else None
+    on = ((ordered - ordered[0]) % length) == pd.Timedelta(0)
+    kept = ordered[on]
+    gaps = np.flatnonzero(kept[1:] - kept[:-1] != length)
+    absent = count_steps(kept[0], kept[-1], step) - len(kept)
+    return ordered[~on], absent, kept[gaps[0]] + length if len(gaps) else None
+
+
+def _is_endless(ordered: pd.DatetimeIndex, step: str) -> bool:
+    return count_steps(ordered[0], ordered[-1], step) > _TOO_MANY * len(ordered) + 1000
+
+
+def check_order(
+    dates: pd.DatetimeIndex, lines: np.ndarray, place: str, time_step: str | None, gaps_are_filled: bool
+) -> Ordered:
+    """Look for every time that stands twice, comes before the one above it, is off the grid or absent.
+
+    ``dates`` (rows,) may hold NaT; ``lines`` and ``place`` name the rows. The step is found unless given. Where gaps
+    are filled absent times are no problem, but more than MADE_UP of all are. Raises UserError if the step is none.
+    """
+    known = dates.notna()
+    stamps, lines = dates[known], lines[known]
+    problems, notes = [], []
+    twice = np.flatnonzero(stamps.duplicated())
+    if len(twice):
+        first = np.flatnonzero(stamps == stamps[twice[0]])[0]
+        problems.append(
+            f"{place} {lines[twice[0]]}: the time {stamps[twice[0]]} is already on {place} {lines[first]}"
+            f"{more(len(twice) - 1)}; {_autumn(stamps[twice]) or 'keep one row per time'}"
+        )
+    back = np.flatnonzero(stamps[1:] < stamps[:-1]) + 1
+    if len(back):
+        i = back[0]
+        problems.append(
+            f"{place} {lines[i]}: the time {stamps[i]} comes before that of the {place} above, {stamps[i - 1]}"
+            f"{more(len(back) - 1)}; sort the rows by time"
+        )
+    ordered = stamps.unique().sort_values()
+    if len(ordered) < 3:
+        problems.append(f"only {len(ordered)} different times; a series needs at least 3")
+        return Ordered(time_step or "", ordered, 0, tuple(problems))
+    step = canonical(time_step) if time_step else detect_step(ordered)
+    if _is_endless(ordered, step):
+        jump = int(np.argmax(ordered[1:] - ordered[:-1]))
+        line = lines[np.flatnonzero(stamps == ordered[jump + 1])[0]]
+        problems.append(
+            f"{place} {line}: the time jumps from {ordered[jump]} to {ordered[jump + 1]}; at a time step of {step} "
+            f"these are {count_steps(ordered[0], ordered[-1], step):,} times for {len(ordered):,} rows: a wrong date?"
+        )
+        return Ordered(step, ordered, 0, tuple(problems))
+    off, absent, first = _against_grid(ordered, step)
+    if len(off):
+        line = lines[np.flatnonzero(stamps == off[0])[0]]
+        beside = int(stamps.isin(off).sum()) - 1
+        problems.append(
+            f"{place} {line}: the time {off[0]} is not a whole number of steps of {step} after {ordered[0]}"
+            f"{more(beside)}; {_uneven(ordered)}"
+        )
+    elif absent and known.all():
+        after = f"{place} {lines[np.flatnonzero(stamps < first)[-1]]}"
+        found, note = _absent(ordered, absent, first, after, step, gaps_are_filled)
+        problems += found
+        notes += note
+    stamps = ordered if problems else grid(ordered[0], ordered[-1], step)
+    return Ordered(step, stamps, absent, tuple(problems), tuple(notes))
+
+
+def _uneven(ordered: pd.DatetimeIndex) -> str:
+    """What to do about stamps off the grid: known are midnights whose zone has daylight saving, written in UTC, and one
+    row for each week, month or quarter on whatever day of it (the last day of trading)."""
+    clocks = np.unique((ordered - ordered.normalize()) // _HOUR)
+    if len(clocks) == 2 and np.diff(clocks)[0] in (1, 23) and (ordered[1:] - ordered[:-1] > DAY / 2).all():
+        return "midnights of a zone with daylight saving? Write the days alone, like 2020-01-01"
+    for freq, word, example in (("W", "week", "2020-W05"), ("M", "month", "2020-05"), ("Q", "quarter", "2020Q2")):
+        periods = ordered.to_period(freq)
+        if periods.is_unique and (np.diff(periods.asi8) == 1).all():
+            return f"every {word} has one row, so write the dates as {word}s, like {example}"
+    return "give another time_step, or make the steps equal"
+
+
+def _absent(
+    ordered: pd.DatetimeIndex, absent: int, first: pd.Timestamp, after: str, step: str, gaps_are_filled: bool
+) -> tuple[list[str], list[str]]:
+    """The problems and notes that absent times make: too many, or some where none may be filled; the first of them
+    comes ``after`` a line."""
+    share = absent / (absent + len(ordered))
+    spring = _spring(ordered, step)
+    if gaps_are_filled and share <= MADE_UP:
+        return [], [f"{spring}; it is filled like any other gap"] if spring else []
+    many = f" ({share:.0%} of all, more than the {MADE_UP:.1%} that may be filled in)" if share > MADE_UP else ""
+    advice = (
+        "; give the time_step of the rows that are there, or add the others"
+        if many
+        else ("; add the rows, or choose missing='interpolate'")
+    )
+    weekend = _weekends(ordered, step) if many else ""
+    return [
+        f"after {after}: the time {first} is missing at a time step of {step}{more(absent - 1)}{many}{weekend}"
+        f"{advice}{'; ' + spring + ', write the times in UTC or with their offset from it' if spring else ''}"
+    ], []
+
+
+def _weekends(ordered: pd.DatetimeIndex, step: str) -> str:
+    """A remark where whole days of the week are absent."""
+    length = fixed_length(step)
+    days = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+    missing = [name for number, name in enumerate(days) if not (ordered.day_of_week == number).any()]
+    daily = length is not None and length <= pd.Timedelta("1D") and ordered[-1] - ordered[0] > pd.Timedelta("14D")
+    return f", never a {' or '.join(missing)}" if missing and daily else ""
+
+
+def _spring(ordered: pd.DatetimeIndex, step: str) -> str:
+    """Where a gap looks like the hour that daylight saving skips: a Sunday's, early, exactly an hour; "" if none."""
+    length = fixed_length(step)
+    if length is None or length > _HOUR:
+        return ""
+    gaps = ordered[:-1][(ordered[1:] - ordered[:-1]) == _HOUR + length] + length
+    seen = gaps[(gaps.day_of_week == 6) & (gaps.hour < 4) & gaps.month.isin(_CLOCKS_CHANGE)]
+    return f"{seen[0]} looks like the hour that daylight saving skips in spring" if len(seen) else ""
+
+
+def _autumn(twice: pd.DatetimeIndex) -> str:
+    """What to do about stamps that stand twice as clocks are put back: "" where they do not look so."""
+    seen = twice[(twice.day_of_week == 6) & (twice.hour < 4) & twice.month.isin(_CLOCKS_CHANGE)]
+    if not len(seen) or len(seen) < len(twice):
+        return ""
+    return (
+        "it looks like the hour that comes twice when daylight saving ends: write the times in UTC or with their "
+        "offset from it"
+    )

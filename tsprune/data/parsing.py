@@ -1,0 +1,192 @@
+"""From the bytes of a CSV to its table: encoding, separator, header, and rows with as many fields as the header."""
+
+import codecs
+import io
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tsprune.data.codes import CODES
+from tsprune.data.dates import find_date_column, is_number, looks_like_date
+from tsprune.data.rows import SEPARATORS, Rows
+from tsprune.data.shown import plain, quoted
+from tsprune.errors import UserError
+
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",  # begins like that of UTF-16, so it comes first
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_WHOLE = re.compile(r"[+-]?\d+")
+_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+_THOUSANDS = {mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:\{mark}\d{{3}})+") for mark in ",."}
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A table before its cells are checked: columns as pandas reads them, the one of dates (``date``) as text.
+
+    ``lines``: the line of the file (of a binary table: the row) that each row stands on, and ``place`` which of both.
+    ``header``: the line of the names. ``decimal``: the decimal mark. ``notes`` say how the file was read where that is
+    not plain.
+    """
+
+    frame: pd.DataFrame
+    date: str
+    lines: np.ndarray
+    place: str = "line"
+    header: int = 1
+    decimal: str = "."
+    notes: tuple[str, ...] = ()
+
+
+def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str | None = None) -> Parsed:
+    """The table of a CSV; UserError, with one line, where it is none.
+
+    Fields are separated by commas, semicolons, tabs or '|', whichever the header has most of; where it is not commas,
+    numbers may have a decimal comma. The text is UTF-8, or UTF-16 with its mark in front, unless ``encoding`` names
+    another. Every row has as many fields as the header. Names lose the spaces around them.
+    """
+    rows = Rows(_decoded(content, encoding))
+    names = _names(rows)
+    rows.refuse_ragged()
+    # pandas' own name for a column without one: it is also what such a column is called once pandas has written it.
+    names = [name or f"Unnamed: {position}" for position, name in enumerate(names)]
+    options = {"sep": rows.separator, "header": None, "names": names, "index_col": False, "skiprows": 1}
+    sample = _read(rows, dtype=str, nrows=200, **options)
+    date = find_date_column(sample, date_column)
+    decimal, notes = ".", [] if rows.separator == "," else [f"fields are separated by {SEPARATORS[rows.separator]}"]
+    if rows.separator != "," and re.search(rb"\d,\d", rows.content) and _has_decimal_commas(rows, date, options):
+        decimal = options["decimal"] = ","
+        notes.append("numbers are read with a decimal comma")
+    frame = _read(rows, dtype={date: str}, low_memory=False, **options)
+    suspects = [name for name in frame if name != date and _may_have_thousands(frame[name], sample[name])]
+    if suspects:
+        texts = _read(rows, dtype=str, usecols=suspects, **options)
+        for name in suspects:
+            _refuse_thousands(texts[name], ".", rows)
+    return Parsed(frame, date, rows.starts[1:], "line", int(rows.starts[0]), decimal, tuple(notes))
+
+
+def parse_frame(frame: pd.DataFrame, *, date_column: str | None = None) -> Parsed:
+    """The table of a binary file, its index among the columns where that holds more than numbers of rows."""
+    if not isinstance(frame.index, pd.RangeIndex):
+        frame = frame.reset_index()
+    frame = frame.rename(columns=lambda name: str(name).strip())
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise UserError(f"column {quoted(twice[0])} occurs more than once; names must differ")
+    if len(frame) == 0:
+        raise UserError("the file has no rows")
+    date = find_date_column(frame.head(200), date_column)
+    return Parsed(frame, date, np.arange(1, len(frame) + 1), place="row")
+
+
+def _decoded(content: bytes, encoding: str | None) -> str:
+    """The text with LF line ends, without marks of the byte order."""
+    marked = next((name for mark, name in _MARKS.items() if content.startswith(mark)), None)
+    if encoding is None and marked is None and 0.25 < content[:1000].count(0) / len(content[:1000] or b" ") < 0.75:
+        order = "le" if content[1:1000:2].count(0) > content[:1000:2].count(0) else "be"
+        raise UserError(f"line 1: not UTF-8 text, by its signs UTF-16 without a mark; give encoding='utf-16-{order}'")
+    name = encoding or marked or "utf-8"
+    try:
+        codecs.lookup(name)
+        text = content.decode(name)
+    except LookupError:
+        raise UserError(
+            f"encoding = {quoted(name)}: no such encoding; usual ones are 'utf-8', 'utf-16', 'latin-1', 'cp1252'"
+        ) from None
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        kind = {"utf-8": "UTF-8"}.get(name, name)
+        signs = sum(byte < 9 or 13 < byte < 32 for byte in content[:1000])
+        advice = (
+            "give its encoding (encoding='cp1252' for Western Windows, 'latin-1', 'utf-16'), or save the file as UTF-8"
+        )
+        if signs > len(content[:1000]) / 50:
+            advice = "it seems to be no text at all; a CSV, parquet or feather file is needed"
+        raise UserError(f"line {line}: not {kind} text; {advice}") from None
+    text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r\n", "\n")
+    if "\r" in text:
+        if "\n" not in text:
+            raise UserError("its lines end in CR alone, as on old Macs; save it with line ends LF or CR LF")
+        line = text[: text.index("\r")].count("\n") + 1
+        raise UserError(f"line {line}: a CR within the line; line ends must all be LF or CR LF")
+    if "\0" in text:
+        raise UserError(f"line {text[: text.index(chr(0))].count(chr(10)) + 1}: a NUL sign; the file is damaged")
+    return text
+
+
+def _names(rows: Rows) -> list[str]:
+    """The column names; UserError if they are values, or not all different."""
+    names, line = [name.strip() for name in rows.fields(0)], rows.starts[0]
+    if len(names) == 1:
+        title = "; is it a title above the table? Take it away" if rows.widths[1] > 1 else ""
+        raise UserError(f"line {line}: only one column, needed: one of dates and at least one of numbers{title}")
+    below = rows.fields(1)
+    dated = any(looks_like_date(name) and looks_like_date(cell) for name, cell in zip(names, below, strict=False))
+    if dated or all(is_number(name) for name in names):
+        values = quoted(rows.separator.join(names))
+        raise UserError(f"line {line}: {values} are values, not names; put a line of column names above them")
+    twice = [name for name, count in Counter(names).items() if name and count > 1]
+    if twice:
+        raise UserError(
+            f"line {line}: column {quoted(twice[0])} occurs {names.count(twice[0])} times; names must differ"
+        )
+    return names
+
+
+def _read(rows: Rows, **options) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(io.BytesIO(rows.content), **options)
+    except pd.errors.ParserError as error:
+        raise UserError(re.sub(r"^.*C error: ", "", plain(error, 300)).strip()) from None
+    expected = min(len(rows.starts) - 1, options.get("nrows") or len(rows.starts))
+    if len(frame) != expected:
+        raise UserError(f"the file has {expected} rows by its lines, but {len(frame)} by its fields; see its quotes")
+    return frame
+
+
+def _has_decimal_commas(rows: Rows, date: str, options: dict) -> bool:
+    """Whether numbers have a decimal comma; UserError where it may as well be a mark of thousands."""
+    texts, found = _read(rows, dtype=str, **options).drop(columns=date), False
+    for name in texts:
+        found |= bool(texts[name].str.strip().str.fullmatch(_COMMA.pattern, na=False).any())
+        _refuse_thousands(texts[name], ",", rows)
+    return found
+
+
+def _may_have_thousands(numbers: pd.Series, sample: pd.Series) -> bool:
+    """Whether it is worth looking at a column's text for points that mark thousands: '1.020' beside '980'."""
+    if numbers.dtype.kind != "f":
+        return False
+    values = numbers.to_numpy()
+    values = values[np.isfinite(values)]
+    broken = values % 1 != 0
+    if broken.all() or not broken.any():
+        return False
+    size = np.abs(values[broken])
+    if size.min() < 1 or size.max() >= 1000:
+        return False
+    return all(_THOUSANDS["."].fullmatch(cell.strip()) for cell in sample.dropna().tolist() if "." in cell)
+
+
+def _refuse_thousands(cells: pd.Series, mark: str, rows: Rows) -> None:
+    """Raise UserError if a decimal mark may as well be one of thousands: always before three digits, while some whole
+    numbers (several, as zeros and codes of no reading are often written so) have none."""
+    cells = cells.dropna().str.strip()
+    marked = cells[cells.str.contains(mark, regex=False)]
+    if not len(marked) or not marked.str.fullmatch(_THOUSANDS[mark].pattern).all():
+        return
+    whole = set(cells[cells.str.fullmatch(_WHOLE.pattern)].astype(float)) - CODES - {0.0}
+    if sum(abs(number) < 1000 for number in whole) > 1:
+        where = f"line {rows.starts[marked.index[0] + 1]}, column {quoted(cells.name)}"
+        raise UserError(
+            f"{where}: {quoted(marked.iloc[0])} may have a mark of thousands or of decimals; write all numbers like "
+            "1234.5 or 1234.50"
+        )

@@ -1,0 +1,137 @@
+"""The rows of a CSV: on which line each begins, how many fields it has, and what probably made it too long or short."""
+
+import csv
+import io
+import re
+
+import numpy as np
+
+from tsprune.data.dates import DATE_NAMES, is_number, looks_like_date
+from tsprune.data.shown import more, plain
+from tsprune.errors import UserError
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}
+_NO_ROWS = "the file has no rows; needed: a line of column names and a line per time step"
+_WHOLE = re.compile(r"[+-]?\d+")
+
+
+class Rows:
+    """Where the rows of a CSV begin, and how many fields each has: the header's first, blank lines left out.
+
+    ``content``: the text in UTF-8, from the header on. ``separator``: the one of SEPARATORS that the header has most
+    of. ``starts`` (rows,): lines of the file, counted from 1; ``widths`` (rows,): numbers of fields. Raises UserError
+    if there is no row below the header, or if a quote is not closed.
+    """
+
+    def __init__(self, text: str):
+        content = text.encode()
+        signs = np.frombuffer(content, dtype=np.uint8)
+        ends = np.append(np.flatnonzero(signs == ord("\n")), len(signs))
+        begins = np.append(0, ends[:-1] + 1)
+        filled = np.flatnonzero(ends > begins)
+        spaced = filled[signs[begins[filled]] <= ord(" ")]  # only these can hold nothing but spaces
+        blank = [line for line in spaced if not content[begins[line] : ends[line]].strip()]
+        filled = np.setdiff1d(filled, blank, assume_unique=True) if blank else filled
+        if len(filled) > 1 and re.fullmatch(rb' *"?sep=."? *', content[: ends[filled[0]]].lstrip(), re.IGNORECASE):
+            filled = filled[1:]  # a line for Excel alone: it says what stands between the fields
+        if len(filled) < 2:
+            raise UserError(_NO_ROWS)
+        first = filled[0]
+        head = re.sub(r'"[^"]*"', "", content[begins[first] : ends[first]].decode())
+        self.separator = max(SEPARATORS, key=head.count)  # of those that occur as often the first
+        self.content = content[begins[first] :]
+        self._begins = np.append(begins, len(content) + 1) - begins[first]
+        if b'"' in content:
+            self.starts, self.widths = self._quoted(int(first) + 1)
+        else:
+            marks = np.flatnonzero(signs == ord(self.separator))
+            self.starts = filled + 1
+            self.widths = np.searchsorted(marks, ends[filled]) - np.searchsorted(marks, begins[filled]) + 1
+        if len(self.starts) < 2:
+            raise UserError(_NO_ROWS)
+
+    def _quoted(self, line: int) -> tuple[np.ndarray, np.ndarray]:
+        """``starts`` and ``widths`` of a text with quotes, whose header is on ``line``."""
+        starts, widths, begin = [], [], line
+        largest = csv.field_size_limit(len(self.content) + 1)
+        reader = csv.reader(
+            io.TextIOWrapper(io.BytesIO(self.content), "utf-8", newline=""), delimiter=self.separator, strict=True
+        )
+        try:
+            for row in reader:
+                if len(row) > 1 or (row and row[0].strip()):
+                    starts.append(begin)
+                    widths.append(len(row))
+                begin = line + reader.line_num
+        except csv.Error as error:
+            raise UserError(f"line {begin}: a quote that is not closed or closed too early ({error})") from None
+        finally:
+            csv.field_size_limit(largest)
+        return np.array(starts), np.array(widths)
+
+    def fields(self, row: int) -> list[str]:
+        """The fields of one row (0: the header) as text."""
+        end = self._begins[self.starts[row + 1] - 1] if row + 1 < len(self.starts) else self._begins[-1]
+        line = self.content[self._begins[self.starts[row] - 1] : end - 1].decode()
+        line = re.sub(r"(\n[ \t]*)+$", "", line)  # blank lines below it
+        if '"' not in line:
+            return line.split(self.separator)
+        largest = csv.field_size_limit(len(line) + 1)
+        try:
+            return next(csv.reader(io.StringIO(line, newline=""), delimiter=self.separator))
+        finally:
+            csv.field_size_limit(largest)
+
+    def refuse_ragged(self) -> None:
+        """Raise UserError if a row has more or fewer fields than the header: values would stand in other columns."""
+        widths, width = self.widths, self.widths[0]
+        for wrong, cause in ((widths > width, self._surplus), (widths < width, self._lack)):
+            rows = np.flatnonzero(wrong)
+            if len(rows):
+                row = rows[0]
+                raise UserError(
+                    f"line {self.starts[row]}: {widths[row]} fields, the header has {width}{more(len(rows) - 1)}; "
+                    f"{cause(rows)}"
+                )
+
+    def _surplus(self, rows: np.ndarray) -> str:
+        """What probably made rows too long, and what helps."""
+        header = [name.strip().lower() for name in self.fields(0)]
+        some = [[field.strip() for field in self.fields(row)] for row in rows[:200]]
+        surplus = len(some[0]) - len(header)
+        if all(not any(row[len(header) :]) for row in some):
+            return "the rows end in a separator that the header lacks; take it away, or name the column"
+        if surplus == 1 and self._lacks_first_name(header, some[0]):
+            return (
+                "the header seems to lack the name of the first column (an index, or row names as R's write.table "
+                "writes them); put one in front"
+            )
+        if self.separator == "," and (pieces := _pieces(some, len(header))):
+            what = (
+                "a decimal comma" if any(len(piece) != 3 for piece in pieces) else "a thousands mark or decimal comma"
+            )
+            return f"{what}? Write numbers like 1234.5, or separate the fields by semicolons"
+        return f"what stands behind {plain(some[0][len(header) - 1])!r}, {plain(some[0][len(header)])!r}, has no column"
+
+    def _lacks_first_name(self, header: list[str], row: list[str]) -> bool:
+        """Whether a row that is one field too long would fit a header with one name more in front."""
+        if looks_like_date(row[0]):
+            return not any(name in DATE_NAMES for name in header) and is_number(row[-1])
+        return row[0].isdigit() and any(looks_like_date(field) for field in row[1:])
+
+    def _lack(self, rows: np.ndarray) -> str:
+        last = rows[0] == len(self.starts) - 1
+        return "the file seems to be cut off there" if last else "is the row cut off, or a separator missing?"
+
+
+def _pieces(rows: list[list[str]], width: int) -> list[str]:
+    """What would be decimals if every second comma between numbers were a decimal comma; [] if it cannot be so: if a
+    field holds something else, or if there are more numbers than two for each column beside those of dates."""
+    pieces = []
+    for row in rows:
+        numbers = [field for field in row if not looks_like_date(field)]
+        columns = width - (len(row) - len(numbers))
+        if len(numbers) > 2 * columns or not all(_WHOLE.fullmatch(field) for field in numbers):
+            return []
+        pieces += [field for field in numbers[1::2] if field.isdigit()]
+    return pieces

@@ -1,0 +1,34 @@
+"""How names and cells of a file are shown in messages: nothing in them is obeyed by a terminal, nothing is endless."""
+
+LONGEST = 60  # signs of a name or a cell that a message shows
+
+
+def plain(text: object, limit: int = LONGEST) -> str:
+    """``text`` on one line: signs that a terminal would act on or hide are escaped, a long text is cut.
+
+    >>> plain("\\x1b[31mred")
+    '\\\\x1b[31mred'
+    """
+    text = str(text)
+    shown = "".join(sign if sign.isprintable() else _escaped(sign) for sign in text[:limit])
+    return f"{shown}... ({len(text):,} signs)" if len(text) > limit else shown
+
+
+def quoted(text: object) -> str:
+    """``text`` as :func:`plain` shows it, in quotes."""
+    return f"'{plain(text)}'"
+
+
+def listed(names: list, most: int = 40) -> str:
+    """Names as :func:`plain` shows them, separated by commas; of more than ``most`` only the first ones."""
+    text = ", ".join(plain(name) for name in names[:most])
+    return f"{text} and {len(names) - most:,} more" if len(names) > most else text
+
+
+def more(count: int) -> str:
+    """How many further cases there are beside the one named, in brackets; nothing where there are none."""
+    return f" (and {count} more)" if count else ""
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode()
