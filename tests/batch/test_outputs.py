@@ -57,6 +57,13 @@ def test_a_kernel_that_dies_is_a_failed_notebook_with_its_page_and_the_rest_goes
     assert "Traceback" not in out and out.count("report: ") == 2
 
 
+def test_a_notebook_runs_where_the_command_is_typed(run, folder, tmp_path, monkeypatch):
+    """So that data which `tsprune data check` finds from there are found by the study."""
+    monkeypatch.chdir(tmp_path)
+    run(("02_fine_tuning", "import os; print('in', os.getcwd())", {"seeds": [1]}))
+    assert f"in {tmp_path}" in (folder / "02_fine_tuning.html").read_text()
+
+
 def test_while_a_notebook_runs_the_earlier_report_stands(run, folder):
     run(("02_fine_tuning", "print('first')", {"seeds": [1]}))
     first = files(folder)

@@ -96,6 +96,22 @@ def lies_in_place(path, what):
         path.mkdir()
 
 
+@pytest.mark.parametrize("what", ["file", "link to nothing", "link to a file"])
+def test_what_lies_in_the_place_of_the_folder_above_gives_way_too(store, what):
+    key = digest(CONFIG)
+    lies_in_place(store.folder(key).parent, what)
+    assert store.entries() == [] and store.row(key) is None
+    assert store.put(CONFIG, ROW) == key
+    assert store.row(key) == ROW
+
+
+def test_a_manifest_of_brackets_in_brackets_is_damaged_and_no_crash(store):
+    key = store.put(CONFIG, ROW)
+    (store.folder(key) / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(Corrupt, match="RecursionError"):
+        store.row(key)
+
+
 @pytest.mark.parametrize("what", ["file", "link to nothing", "link to a file", "empty folder"])
 def test_what_lies_in_the_place_of_an_entry_gives_way_to_it(store, what):
     path = store.folder(digest(CONFIG))

@@ -85,14 +85,15 @@ class Store:
             (temporary / "manifest.json").write_text(json.dumps(sums, indent=1))
             for path in temporary.iterdir():
                 _flush(path)
-            self.folder(key).parent.mkdir(exist_ok=True)
+            place = self.folder(key)
             try:
-                temporary.rename(self.folder(key))
+                place.parent.mkdir(exist_ok=True)
+                temporary.rename(place)
             except OSError:
-                if not self.folder(key).is_dir():
-                    self.discard(key)  # a file, or a link to nothing, lies in its place
-                    temporary.rename(self.folder(key))
-            _flush(self.folder(key).parent)
+                if not place.is_dir():
+                    self._make_way(place)
+                    temporary.rename(place)
+            _flush(place.parent)
         return key
 
     @contextmanager
@@ -135,8 +136,18 @@ class Store:
     def discard(self, key: str) -> None:
         """Remove an entry, or what lies in its place: out of sight in one rename, then deleted. Nothing where another
         process was faster."""
+        self._discard(self.folder(key))
+
+    def _discard(self, path: Path) -> None:
         with self.aside() as away, suppress(FileNotFoundError):
-            self.folder(key).rename(away)
+            path.rename(away)
+
+    def _make_way(self, place: Path) -> None:
+        """Files, and links to nothing, lie where an entry's folder or the one above it should be."""
+        for path in (place.parent, place):
+            if not path.is_dir():
+                self._discard(path)
+        place.parent.mkdir(exist_ok=True)
 
     def sweep(self) -> int:
         """Delete what processes that are gone left unfinished; return how much there was."""
@@ -153,7 +164,7 @@ class Store:
         path = self.folder(key) / "manifest.json"
         try:
             return dict(json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise Corrupt(f"{path} cannot be read ({type(error).__name__})") from None
 
     def _write_manifest(self, key: str, sums: dict[str, str]) -> None:
