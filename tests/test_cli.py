@@ -148,6 +148,58 @@ def test_data_check_says_what_is_wrong_with_a_csv(tsprune, tmp_path):
         assert sum(word in line for line in out.splitlines()) == 1
 
 
+@pytest.fixture
+def subfolder(tmp_path, monkeypatch):
+    """A working directory inside a checkout that has a file of the same name as one here."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "tsprune"\n')
+    for name in ("notebooks", "params"):
+        (tmp_path / name).symlink_to(project_root() / name)
+    hours = [f"2024-01-{1 + i // 24:02d} {i % 24:02d}:00" for i in range(600)]
+    for path in (tmp_path / "x.csv", tmp_path / "only_above.csv", tmp_path / "sub" / "x.csv"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("date,load\n" + "".join(f"{hour},{i % 24}\n" for i, hour in enumerate(hours)))
+    monkeypatch.chdir(tmp_path / "sub")
+    return tmp_path / "sub"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("x.csv", "sub/x.csv"), ("../x.csv", "sub/../x.csv"), ("only_above.csv", "only_above.csv")]
+)
+def test_a_path_means_the_file_where_it_is_typed_and_else_the_projects(tsprune, subfolder, given, meant):
+    code, text, err = tsprune("study", "smoke", "--only", "01_pruning_sweep", "--show", "-p", f"dataset={given}")
+    assert (code, err) == (0, "")
+    rows = [line.split() for line in text.splitlines()]
+    assert ["dataset", "-p", str(subfolder.parent / meant)] in rows
+    assert ["store", "--output", str(subfolder / "outputs" / "store")] in rows
+
+
+def test_bad_data_are_told_before_anything_runs(tsprune, subfolder):
+    (subfolder / "x.csv").write_text("date,load\n2024-01-01,1\n2024-01-02,a\n2024-01-02,b\n")
+    checked = tsprune("data", "check", "x.csv")[1].splitlines()
+    code, out, err = tsprune("study", "smoke", "-p", "dataset=x.csv")
+    assert (code, out) == (2, "") and len(checked) == 3
+    assert err.removeprefix("tsprune: ").splitlines() == checked
+    assert not (subfolder / "outputs").exists()
+
+
+def test_an_output_that_is_a_file_is_told_in_a_line(tsprune, subfolder):
+    code, out, err = tsprune("study", "smoke", "-p", "dataset=x.csv", "--output", "x.csv")
+    assert (code, out) == (2, "")
+    path = subfolder / "x.csv"
+    assert err == f"tsprune: {path / 'smoke'}: {path} is a file, not a folder; --output names another folder\n"
+
+
+def test_models_are_listed_from_the_store_where_the_command_is_typed_and_strays_are_passed_over(tsprune, subfolder):
+    where = subfolder / "outputs" / "store"
+    assert f"there is no store at {subfolder.parent / 'outputs' / 'store'}" in tsprune("models")[2]
+    for name in ("ab/.DS_Store", "ab/ab.txt", "ab/" + "ab" * 10, "cd"):
+        (where / name).parent.mkdir(parents=True, exist_ok=True)
+        (where / name).write_text("x")
+    (where / "ef").mkdir()
+    (where / "ef" / ("ef" * 10)).symlink_to(where / "nowhere")
+    assert tsprune("models") == (0, "no model there\n", "")
+
+
 def test_data_list_names_every_dataset(tsprune):
     code, out, _ = tsprune("data", "list")
     assert code == 0

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tsprune.batch.stop import stoppable
 from tsprune.errors import UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -39,7 +40,13 @@ def study(
 
     Later ones win: the notebook's own parameters, common.yaml of the profile, its file for the notebook, -p.
 
-    Exit status: 0 all well, 1 a notebook failed or a cell has no result (the report names it), 2 bad input.
+    Relative paths count from the working directory; a dataset that is not there, from the project's root.
+
+    A report that is there already is replaced by one of the same parameters; one of others is kept as
+    NAME.previous.html, the last one only, and a line says so.
+
+    Exit status: 0 all well, 1 a notebook failed or a cell has no result (the report names it), 2 bad input (data,
+    parameters, the output folder: told before anything runs), 130 stopped by Ctrl-C; started again, it goes on.
     """
     from tsprune.batch.profiles import plan_profile
 
@@ -49,6 +56,9 @@ def study(
 
         print(show_parameters(runs))
         return
+    from tsprune.batch.preflight import check_runs
+
+    check_runs(runs)
     from tsprune.batch.notebooks import run_profile
 
     if run_profile(runs):
@@ -84,11 +94,11 @@ def save(
 
 def _existing_store(folder: str):
     from tsprune.engine.store import Store
-    from tsprune.places import resolve
+    from tsprune.places import locate
 
-    if not resolve(folder).is_dir():
-        raise UserError(f"there is no store at {resolve(folder)}; --store names another folder")
-    return Store(resolve(folder))
+    if not locate(folder).is_dir():
+        raise UserError(f"there is no store at {locate(folder)}; --store names another folder")
+    return Store(locate(folder))
 
 
 @data.command("list")
@@ -121,9 +131,11 @@ def fetch(name: Annotated[str, typer.Argument(help="A name of the catalogue.")])
 
 
 def main() -> None:
-    """Run the command line; bad input ends with a line on stderr and status 2, never with a traceback."""
+    """Run the command line; bad input ends with a line on stderr and status 2, Ctrl-C with a line and status 130, never
+    with a traceback."""
     try:
-        app()
+        with stoppable():
+            app()
     except UserError as error:
         print(f"tsprune: {error}", file=sys.stderr)
         sys.exit(2)

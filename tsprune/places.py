@@ -1,23 +1,40 @@
 """Where things are, for code that may run from the project's folder, from ``notebooks/`` or from anywhere."""
 
+import tomllib
 from pathlib import Path
 
 import tsprune
 
 
 def project_root() -> Path:
-    """The nearest folder, from the working directory upwards, that holds ``notebooks`` and ``params``.
+    """The nearest folder, from the working directory upwards, that is a checkout of this project: it holds
+    ``notebooks``, ``params``, and tsprune's ``pyproject.toml`` (a folder of one's own may have the first two as well).
 
     Without one, the folder that holds the package (a checkout installed in place).
     """
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "notebooks").is_dir() and (folder / "params").is_dir():
+        if (folder / "notebooks").is_dir() and (folder / "params").is_dir() and _is_ours(folder / "pyproject.toml"):
             return folder
     return Path(tsprune.__file__).resolve().parent.parent
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether that is this project's; what cannot be read is somebody else's."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))["project"]["name"] == "tsprune"
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def resolve(path: str | Path) -> Path:
     """An absolute path; a relative one counts from the project's root."""
     path = Path(path).expanduser()
     return path if path.is_absolute() else project_root() / path
+
+
+def locate(path: str | Path) -> Path:
+    """The absolute path of something that should be there: a relative one counts from the working directory, of
+    whoever types a command or of a notebook's kernel, and where nothing is there from the project's root."""
+    here = Path.cwd() / Path(path).expanduser()
+    return here if here.exists() else resolve(path)

@@ -1,14 +1,16 @@
 """Each step once, in order of need; failures are rows; damage and dead workers are survived."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from multiprocessing.popen_spawn_posix import Popen
 from pathlib import Path
 
 import pytest
 from helpers import FakeStep, Recorder, TimedStep
 
+from tsprune.engine.execute import execute
 from tsprune.engine.executors import local_processes
 from tsprune.engine.grid import run_grid
-from tsprune.engine.store import Store
+from tsprune.engine.store import Corrupt, Store
 
 
 @pytest.fixture
@@ -100,6 +102,59 @@ def test_a_dying_worker_costs_its_own_step_only(make, store):
     assert [rows[s.key]["status"] for s in steps] == ["ok", "failed", "ok", "ok"]
     assert "worker process died" in rows[steps[1].key]["reason"]
     assert any("run again, alone" in line for line in progress.news)
+
+
+@pytest.mark.parametrize(("breaks", "status"), [(1, "ok"), (2, "ok"), (3, "failed")])
+def test_workers_that_die_as_they_start_are_started_again(make, store, breaks, status):
+    class Breaks(ThreadPoolExecutor):
+        def submit(self, *work):
+            nonlocal breaks
+            breaks -= 1
+            if breaks >= 0:
+                raise BrokenExecutor("as told")
+            return super().submit(*work)
+
+    steps = [make("a"), make("b")]
+    rows = run(steps, store, executor=lambda: Breaks(1))
+    assert [rows[step.key]["status"] for step in steps] == [status, "ok"]
+    if status == "failed":
+        assert rows[steps[0].key]["reason"] == "no worker process starts (as told)"
+
+
+def test_a_pool_counts_as_broken_where_a_worker_is_killed_as_it_starts(monkeypatch):
+    pool = local_processes(2)()
+    with monkeypatch.context() as patch:
+        patch.setattr(Popen, "_launch", lambda *given: (_ for _ in ()).throw(BrokenPipeError("the pipe")))
+        with pytest.raises(BrokenExecutor, match="as it was started: the pipe"):
+            pool.submit(int)
+    pool.shutdown()
+
+
+def test_a_sound_entry_that_takes_the_place_of_a_damaged_one_is_seen(make, store, monkeypatch):
+    """Another study removes the damaged entry and computes it anew between two files that this one reads."""
+    step = make("a")
+    rows = run([step], store)
+    verify, looks = Store.verify, []
+
+    def changing(self, *given, **named):
+        looks.append(given)
+        if len(looks) == 1:
+            raise Corrupt("half old, half new")
+        verify(self, *given, **named)
+
+    monkeypatch.setattr(Store, "verify", changing)
+    assert run([step], store) == rows
+    assert ran(step) == ["a"] and len(looks) == 2
+
+
+def test_an_entry_that_another_study_replaced_by_damage_is_stored_again(make, store):
+    step = make("a")
+    rows = run([step], store)
+    path = store.folder(step.key) / "row.json"
+    path.write_text(path.read_text() + " ")
+    with pytest.warns(UserWarning, match="row.json was changed after it was written; what was computed now"):
+        assert execute(step, str(store.root))["result"] == rows[step.key]["result"]
+    assert store.row(step.key)["result"] == rows[step.key]["result"]
 
 
 def test_what_a_long_chain_waits_for_starts_first(make, store):

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -81,17 +82,139 @@ def test_discard_and_put_again(store):
     assert store.row(key) == {"status": "new"}
 
 
+def lies_in_place(path, what):
+    """Put something at ``path`` that is no entry."""
+    path.parent.mkdir(exist_ok=True)
+    if what == "file":
+        path.write_text("x")
+    elif what == "link to nothing":
+        path.symlink_to(path.parent / "gone")
+    elif what == "link to a file":
+        (path.parent.parent / "file").write_text("x")
+        path.symlink_to(path.parent.parent / "file")
+    else:
+        path.mkdir()
+
+
+@pytest.mark.parametrize("what", ["file", "link to nothing", "link to a file"])
+def test_what_lies_in_the_place_of_the_folder_above_gives_way_too(store, what):
+    key = digest(CONFIG)
+    lies_in_place(store.folder(key).parent, what)
+    assert store.entries() == [] and store.row(key) is None
+    assert store.put(CONFIG, ROW) == key
+    assert store.row(key) == ROW
+
+
+def test_a_manifest_of_brackets_in_brackets_is_damaged_and_no_crash(store):
+    key = store.put(CONFIG, ROW)
+    (store.folder(key) / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(Corrupt, match="RecursionError"):
+        store.row(key)
+
+
+@pytest.mark.parametrize("what", ["file", "link to nothing", "link to a file", "empty folder"])
+def test_what_lies_in_the_place_of_an_entry_gives_way_to_it(store, what):
+    path = store.folder(digest(CONFIG))
+    lies_in_place(path, what)
+    assert store.entries() == ([path.name] if what == "empty folder" else [])
+    if what == "empty folder":
+        with pytest.raises(Corrupt, match="cannot be read"):
+            store.row(path.name)
+    else:
+        assert store.row(path.name) is None and not store.has(path.name, "row.json")
+    assert store.put(CONFIG, ROW) == path.name
+    assert store.row(path.name) == ROW
+    assert what != "link to a file" or (store.root / "file").read_text() == "x"
+
+
+def test_a_linked_entry_is_read_and_only_its_link_is_discarded(store, tmp_path):
+    key = store.put(CONFIG, ROW)
+    store.folder(key).rename(tmp_path / "elsewhere")
+    store.folder(key).symlink_to(tmp_path / "elsewhere")
+    assert store.row(key) == ROW and store.entries() == [key]
+    store.discard(key)
+    assert store.row(key) is None and (tmp_path / "elsewhere" / "row.json").exists()
+    assert list((store.root / "tmp").iterdir()) == []
+
+
+def test_stray_names_are_no_entries_and_nobodys_leftovers(store):
+    key = store.put(CONFIG, ROW)
+    for name in (".DS_Store", f"{key[:2]}/.DS_Store", f"{key[:2]}/{key[:2]}notes.txt", f"{key}/.DS_Store", "tmp/x-y"):
+        path = store.root / name if not name.startswith(key + "/") else store.folder(key) / ".DS_Store"
+        path.write_text("x")
+    (store.root / "tmp" / ".DS_Store").write_text("x")
+    assert store.entries() == [key] and store.row(key) == ROW
+    store.verify(key)
+    assert store.sweep() == 0
+    assert (store.root / "tmp" / ".DS_Store").exists()
+
+
 def test_sweep_removes_what_dead_processes_left_and_only_that(store):
     child = subprocess.Popen(["true"])
     child.wait()
     host = os.uname().nodename
-    dead = store.root / "tmp" / f"{host}-{child.pid}-0000"
-    alive = store.root / "tmp" / f"{host}-{os.getpid()}-0000"
-    dead.mkdir()
-    alive.mkdir()
-    assert store.sweep() == 1
-    assert alive.exists()
-    assert not dead.exists()
+    names = {
+        f"{host}-{child.pid}-00000000": True,
+        f"{host}-{os.getpid()}-00000000": False,
+        f"elsewhere-{child.pid}-00000000": False,
+    }
+    for name in names:
+        (store.root / "tmp" / name).mkdir()
+    old = store.root / "tmp" / f"elsewhere-{child.pid}-00000001"
+    old.write_text("x")
+    os.utime(old, (1, 1))
+    assert store.sweep() == 2
+    assert {path.name for path in (store.root / "tmp").iterdir()} == {name for name, gone in names.items() if not gone}
+
+
+def test_removing_is_as_well_done_by_another(store, monkeypatch):
+    key = store.put(CONFIG, ROW)
+    store.discard(key)
+    store.discard(key)
+    store.drop(key, "row.json")
+    with pytest.raises(Corrupt):
+        store.add(key, "more", lambda path: path.write_text("x"))
+    child = subprocess.Popen(["true"])
+    child.wait()
+    (store.root / "tmp" / f"{os.uname().nodename}-{child.pid}-00000000").mkdir()
+    seen = list((store.root / "tmp").iterdir())
+    store.sweep()
+    monkeypatch.setattr(type(store.root), "iterdir", lambda path: iter(seen))
+    store.sweep()
+    assert not seen[0].exists()
+
+
+def test_an_entry_that_goes_while_it_is_read_is_none(store, monkeypatch):
+    key = store.put(CONFIG, ROW)
+    check = Store._check
+
+    def slow(self, *given):
+        check(self, *given)
+        self.discard(key)
+
+    monkeypatch.setattr(Store, "_check", slow)
+    assert store.row(key) is None
+
+
+def test_an_entry_that_goes_while_a_file_is_added_is_told(store):
+    key = store.put(CONFIG, ROW)
+    with pytest.raises(Corrupt, match="was removed while more was written"):
+        store.add(key, "more", lambda path: (path.write_text("x"), store.discard(key)))
+    assert list((store.root / "tmp").iterdir()) == []
+
+
+def test_processes_that_discard_sweep_and_put_the_same_entries_never_fail(tmp_path):
+    code = (
+        "import sys; from tsprune.engine.store import Store; store = Store(sys.argv[1])\n"
+        "for n in range(400):\n"
+        "    key = store.put({'n': n % 5}, {'status': 'ok', 'n': n % 5})\n"
+        "    row = store.row(key); assert row is None or row['n'] == n % 5\n"
+        "    store.sweep(); store.discard(key); store.entries()\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "store")]
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [process.communicate()[1] for process in running] == ["", "", ""]
+    assert list((tmp_path / "store" / "tmp").iterdir()) == []
 
 
 def test_no_pickle_in_an_entry(store):

@@ -186,8 +186,8 @@ def test_training_on_goes_on_where_it_was_killed(trained, store, run, monkeypatc
     monkeypatch.setattr(partial, "EVERY_SECONDS", 0.0)
     write, states = partial.write_state, []
 
-    def killed(path, state):
-        write(path, state)
+    def killed(store, key, state):
+        write(store, key, state)
         states.append(state["stage"])
         if len(states) == stop:
             raise KeyboardInterrupt
@@ -197,11 +197,10 @@ def test_training_on_goes_on_where_it_was_killed(trained, store, run, monkeypatc
         step.run(store)
     stage = 1 if kind == "fine_tune" and stop == 3 else 0
     assert states[-1] == stage
-    monkeypatch.setattr(partial, "write_state", lambda path, state: states.append(state["stage"]))
+    monkeypatch.setattr(partial, "write_state", lambda store, key, state: states.append(state["stage"]))
     rough = step.run(store)
     assert len(states) == 4
     assert rough.result == calm.result and rough.detail == calm.detail
-    assert list((store.root / "partial").iterdir()) == []
     for name in ("scores.safetensors", step.keepsake):
         paths = tmp_path / f"calm-{name}", tmp_path / f"rough-{name}"
         calm.files[name](paths[0])

@@ -3,17 +3,24 @@
 import json
 import logging
 import os
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
+import nbformat
 import papermill
-import yaml
+from jupyter_client import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
 from traitlets.config import Config as Traits
 
+from tsprune.batch.outputs import aside, put_in_place, sweep, write_parameters
 from tsprune.batch.profiles import NotebookRun
+from tsprune.batch.stop import undone_by_stop
 from tsprune.engine.progress import LINES_VARIABLE
-from tsprune.places import project_root
 from tsprune.report.index import write_index
 from tsprune.report.page import ReportInfo, read_info, render_notebook
 from tsprune.study.base.result import STATUS_MIME
@@ -21,47 +28,128 @@ from tsprune.study.registry import STUDIES
 
 
 def run_profile(runs: list[NotebookRun]) -> int:
-    """Run and render the notebooks, one after the other; return how many failed or have cells without a result."""
+    """Run and render the notebooks, one after the other; return how many failed or have cells without a result.
+
+    Everything is written aside and put in place whole. Where that fails, on a full disk, what was there stays.
+    """
+    folder = runs[0].folder
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
     bad, reports = 0, []
     for run in runs:
-        run.folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         print(f"== {run.name} ==", flush=True)
-        (run.folder / f"{run.name}.params.yaml").write_text(yaml.safe_dump(run.parameters, sort_keys=False))
-        output = run.folder / f"{run.name}.ipynb"
-        failures = _execute(run, output)
-        report = render_notebook(output, output.with_suffix(".html"))
+        try:
+            report, failures = _run(run)
+        except OSError as error:
+            print(f"{run.name} failed, no report is written: {error}", file=sys.stderr, flush=True)
+            bad += 1
+            continue
         reports.append(report)
         bad += bool(failures)
         _tell(run, report, failures, time.monotonic() - started)
-    index = write_index(runs[0].folder, _all_reports(runs[0].folder, reports))
-    print(f"index: {_short(index)}")
+    if listed := _all_reports(folder, reports):
+        try:
+            _write_index(folder, listed)
+        except OSError as error:
+            print(f"index: not written: {error}", file=sys.stderr, flush=True)
+            bad += 1
+        else:
+            print(f"index: {_short(folder / 'index.html')}")
     return bad
 
 
+def _run(run: NotebookRun) -> tuple[ReportInfo, int]:
+    with aside(run.folder) as folder:
+        write_parameters(run, folder)
+        output = folder / f"{run.name}.ipynb"
+        failures = _execute(run, output)
+        report = render_notebook(output, output.with_suffix(".html"))
+        if told := put_in_place(run, folder):
+            print(told, flush=True)
+    return replace(report, html=run.folder / report.html.name), failures
+
+
+def _write_index(folder: Path, reports: list[ReportInfo]) -> None:
+    with aside(folder) as hidden:
+        # Links are relative to where the index is written; the reports lie beside where it is moved to.
+        write_index(hidden, [replace(report, html=hidden / report.html.name) for report in reports])
+        (hidden / "index.html").replace(folder / "index.html")
+
+
+class _Kernel(AsyncKernelManager):
+    """Is ended by Ctrl-C, and the workers with it: they leave when their parent is gone."""
+
+    process_id: int | None = None
+
+    async def start_kernel(self, **named) -> None:
+        await super().start_kernel(**named)
+        type(self).process_id = self.provisioner.pid
+
+    @classmethod
+    def kill(cls) -> None:
+        if cls.process_id is not None:
+            with suppress(ProcessLookupError):
+                os.kill(cls.process_id, signal.SIGKILL)
+
+
 def _execute(run: NotebookRun, output: Path) -> int:
-    """Run the notebook; return the number of failures (the notebook's own counts as one)."""
-    os.environ[LINES_VARIABLE] = "lines"
-    # It warns of every parameter that stands in no cell of the notebook; those were checked against the study's config.
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    """Run the notebook; return the number of failures (the notebook's own counts as one).
+
+    In the working directory: what is found from there, data of the catalogue too, is found by the notebook.
+    """
+    # It warns of every parameter that stands in no cell of the notebook, which were checked against the study's config,
+    # and tells of a kernel's death, as is done below.
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
+    _Kernel.process_id = None
     try:
-        papermill.execute_notebook(
-            run.source,
-            output,
-            parameters=run.parameters,
-            kernel_name="python3",
-            cwd=project_root(),
-            progress_bar=False,
-            stdout_file=sys.stdout,
-            # Keys for the kernel's sockets where it can use them; without, it warns at every start.
-            config=Traits({"KernelManager": {"transport_encryption": "auto"}}),
-        )
+        with _environment(), undone_by_stop(_Kernel.kill):
+            papermill.execute_notebook(
+                run.source,
+                output,
+                parameters=run.parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                stdout_file=sys.stdout,
+                kernel_manager_class=_Kernel,
+                # Keys for the kernel's sockets where it can use them; without, it warns at every start.
+                config=Traits({"KernelManager": {"transport_encryption": "auto"}}),
+            )
     except papermill.PapermillExecutionError as error:
         print(f"{run.name} failed: {error.ename}: {error.evalue}", file=sys.stderr, flush=True)
         return 1
-    finally:
-        del os.environ[LINES_VARIABLE]
+    except RuntimeError as error:  # the kernel, not the notebook in it: it died, or did not start in time
+        died = isinstance(error, DeadKernelError)
+        reason = "the process of its kernel died; out of memory?" if died else f"its kernel: {error}"
+        print(f"{run.name} failed: {reason}", file=sys.stderr, flush=True)
+        _mark_failed(output, type(error).__name__, reason)
+        return 1
     return _cell_failures(output)
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """Variables for the kernel: a line per finished step, and no words on semaphores when it was killed (they are
+    cleaned up by Python's own resource tracker, which warns of it)."""
+    before = dict(os.environ)
+    quiet = "ignore::UserWarning:multiprocessing.resource_tracker"
+    os.environ[LINES_VARIABLE] = "lines"
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before.get("PYTHONWARNINGS"), quiet)))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _mark_failed(path: Path, name: str, reason: str) -> None:
+    """Write the error into the cell that was running, as papermill does not where no error came from the kernel."""
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    begun = [cell for cell in cells if cell.metadata.get("papermill", {}).get("start_time")]
+    cell = begun[-1] if begun else cells[0]
+    cell.outputs.append(nbformat.v4.new_output("error", ename=name, evalue=reason, traceback=[]))
+    nbformat.write(notebook, path)
 
 
 def _cell_failures(output: Path) -> int:
@@ -78,13 +166,17 @@ def _all_reports(folder: Path, fresh: list[ReportInfo]) -> list[ReportInfo]:
     """The reports just made and, after ``--only``, the older ones beside them, by name."""
     infos = {info.html.stem: info for info in fresh}
     for path in folder.glob("*.ipynb"):
-        if path.stem not in infos and path.stem in STUDIES:
-            infos[path.stem] = read_info(path, path.with_suffix(".html"))
+        if path.stem not in infos and path.stem in STUDIES and path.with_suffix(".html").exists():
+            try:
+                infos[path.stem] = read_info(path, path.with_suffix(".html"))
+            except Exception as error:  # whatever is wrong with a file that this run did not write
+                why = " ".join(f"{type(error).__name__}: {error}".split())
+                print(f"{_short(path)} cannot be read and is not in the index: {why}", file=sys.stderr, flush=True)
     return [infos[name] for name in sorted(infos)]
 
 
 def _tell(run: NotebookRun, report: ReportInfo, failures: int, seconds: float) -> None:
-    print(f"{run.name}: {report.headline or report.status} ({seconds:.0f} s)")
+    print(f"{run.name}: {report.headline or report.status} ({seconds:.0f} s)", flush=True)
     if failures:
         print(f"{run.name}: {failures} without a result; the report names them", file=sys.stderr)
     print(f"report: {_short(run.folder / (run.name + '.html'))}", flush=True)

@@ -6,6 +6,7 @@ import traceback
 import warnings
 
 from tsprune import measure
+from tsprune.engine.partial import DoesNotFit, forget_state
 from tsprune.engine.step import Outcome, Step
 from tsprune.engine.store import Corrupt, Store
 from tsprune.errors import UserError
@@ -19,11 +20,15 @@ def execute(step: Step, root: str, keep: bool = True) -> dict:
     """Run one step in this process and store what it came to, a failure too; returns the row.
 
     ``keep``: store its model as well. Where the store has the row already, as when only its model is missing, the row
-    stays; one whose numbers come out otherwise now (another machine, say) is replaced, with a warning.
+    stays; one whose numbers come out otherwise now (another machine, say) is replaced, with a warning. The state
+    that an interrupted training would go on from is kept until there is a result.
     """
     store, started = Store(root), time.perf_counter()
     try:
-        outcome = step.run(store)
+        try:
+            outcome = step.run(store)
+        except DoesNotFit:  # the state that it went on from is gone: from the start
+            outcome = step.run(store)
     except Exception as error:  # any failure of a cell is a row: recorded with its traceback, and the study goes on
         reason = str(error) if isinstance(error, UserError | Corrupt) else f"{type(error).__name__}: {error}"
         status = "out of memory" if measure.out_of_memory(error) else "failed"
@@ -41,20 +46,30 @@ def execute(step: Step, root: str, keep: bool = True) -> dict:
         "detail": finite(outcome.detail),
         "cost": finite(outcome.cost | {"seconds": time.perf_counter() - started}),
     }
-    files = _files(step, outcome, keep)
-    if (before := store.row(step.key)) is None:
-        store.put(step.identity(), row, files)
-    elif (before["status"], before["result"]) == (row["status"], row["result"]):
-        for name in (step.keepsake, RECIPE_FILE):
-            if name in files:
-                store.add(step.key, name, files[name])
-        return before
-    else:
+    row = _stored(step, store, row, _files(step, outcome, keep))
+    forget_state(store, step.key)
+    return row
+
+
+def _stored(step: Step, store: Store, row: dict, files: dict) -> dict:
+    """The row as the store has it from now on."""
+    try:
+        before = store.row(step.key)
+        if before is not None and (before["status"], before["result"]) == (row["status"], row["result"]):
+            for name in (step.keepsake, RECIPE_FILE):
+                if name in files:
+                    store.add(step.key, name, files[name])
+            return before
+    except Corrupt as damage:
+        warnings.warn(f"{damage}; what was computed now replaces it", stacklevel=3)
+        before = None
+        store.discard(step.key)
+    if before is not None:
         warnings.warn(
-            f"{step.label}: its numbers come out otherwise than those stored; they replace them", stacklevel=2
+            f"{step.label}: its numbers come out otherwise than those stored; they replace them", stacklevel=3
         )
         store.discard(step.key)
-        store.put(step.identity(), row, files)
+    store.put(step.identity(), row, files)
     return row
 
 

@@ -8,7 +8,8 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import torch
 
@@ -18,9 +19,22 @@ def local_processes(jobs: int) -> Callable[[], Executor]:
 
     def make() -> Executor:
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker)
+        return _Pool(jobs, mp_context=context, initializer=_start_worker)
 
     return make
+
+
+class _Pool(ProcessPoolExecutor):
+    """Counts as broken also where a worker is killed while it is being started: the pipe to it is, and the standard
+    library's pool lets that through as an OSError and leaves the other workers waiting."""
+
+    def submit(self, *work, **named) -> Future:
+        try:
+            return super().submit(*work, **named)
+        except OSError as error:
+            for process in (self._processes or {}).values():
+                process.kill()
+            raise BrokenProcessPool(f"a worker process died as it was started: {error}") from error
 
 
 def cores() -> int:

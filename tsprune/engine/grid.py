@@ -4,16 +4,19 @@ import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import suppress
 from graphlib import TopologicalSorter
+from typing import Any
 
 from tsprune.engine.execute import RECIPE_FILE, execute, failure
+from tsprune.engine.partial import sweep_states
 from tsprune.engine.progress import Progress
-from tsprune.engine.step import Step
+from tsprune.engine.step import FINAL, Step
 from tsprune.engine.store import Corrupt, Store
 from tsprune.typed import canonical_json
 
-# Rows with these states are results: they are not computed again. A failed step is tried again by the next run.
-FINAL = ("ok", "diverged", "broken")
+_STARTS = 3
+"""Times that workers are started for a step, before it counts as failed."""
 
 
 def run_grid(
@@ -32,6 +35,7 @@ def run_grid(
     whose models are stored; one that another step of this run reads is stored in any case.
     """
     store.sweep()
+    sweep_states(store)
     found = _Found(store, progress)
     by_key = {step.key: step for step in steps}
     for step in by_key.values():
@@ -63,9 +67,7 @@ class _Found:
             return step.key in self.rows
         self._seen.add(step.key)
         try:
-            row = self.store.row(step.key)
-            if row is not None:  # a model is large, and is checked when a step needs it
-                self.store.verify(step.key, but=step.keepsake)
+            row = _twice(lambda: self._row(step))
         except Corrupt as damage:
             self._damaged(step, damage)
             return False
@@ -80,16 +82,31 @@ class _Found:
     def can_be_loaded(self, step: Step) -> bool:
         """Whether the model of a step that has a row is there, unharmed. Numbers without a model stay in ``rows``."""
         try:
-            self.store.verify(step.key)
+            _twice(lambda: self.store.verify(step.key))
             return self.rows[step.key]["status"] != "ok" or self.store.has(step.key, step.keepsake)
         except Corrupt as damage:
             self._damaged(step, damage)
             del self.rows[step.key]
             return False
 
+    def _row(self, step: Step) -> dict | None:
+        row = self.store.row(step.key)
+        if row is not None:  # a model is large, and is checked when a step needs it
+            self.store.verify(step.key, but=step.keepsake)
+        return row
+
     def _damaged(self, step: Step, damage: Corrupt) -> None:
         self.progress.say(f"damaged in the store, will be computed again: {damage}")
         self.store.discard(step.key)
+
+
+def _twice(look: Callable[[], Any]) -> Any:
+    """What ``look`` sees, at its second try where the first finds damage: another study that saw it before may have
+    put a sound entry there between one file and the next."""
+    try:
+        return look()
+    except Corrupt:
+        return look()
 
 
 def _missing(steps: Iterable[Step], found: _Found) -> dict[str, Step]:
@@ -121,7 +138,8 @@ def _missing(steps: Iterable[Step], found: _Found) -> dict[str, Step]:
 
 def _describe(step: Step, store: Store) -> None:
     """An entry of before steps were stored with how to make them again gets that: then its model can be asked for."""
-    store.add(step.key, RECIPE_FILE, lambda path: path.write_text(canonical_json(step.recipe())))
+    with suppress(Corrupt):  # it was sound a moment ago: another study has just removed it
+        store.add(step.key, RECIPE_FILE, lambda path: path.write_text(canonical_json(step.recipe())))
 
 
 def _chains(todo: dict[str, Step]) -> dict[str, int]:
@@ -214,11 +232,15 @@ class _Run:
     def _fly(self, step: Step, alone: bool = False) -> None:
         self.progress.begin(step)
         work = execute, step, str(self.store.root), step.key in self.needed or self.keeps(step)
-        try:
-            future = self.executor.submit(*work)
-        except BrokenExecutor:
-            self._renew()
-            future = self.executor.submit(*work)
+        for attempt in range(_STARTS):
+            try:
+                future = self.executor.submit(*work)
+                break
+            except BrokenExecutor as error:  # a worker died since the last step, or while it was being started
+                self._renew()
+                if attempt == _STARTS - 1:
+                    self._finish(step, failure(step, f"no worker process starts ({error})"))
+                    return
         future.alone = alone
         self.flying[future] = step
 

@@ -1,71 +1,154 @@
 """A step that was interrupted goes on where its training last stood, instead of from its start.
 
 One file per step that is being trained, ``<store>/partial/<key>.safetensors``: replaced as a whole every few minutes,
-deleted when the training is done.
+deleted when the step's entry is in the store. It says whose it is and has a checksum; one that is damaged, or that its
+step cannot go on from, is told and removed, and the training begins again.
 """
 
+import hashlib
 import json
-import os
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tsprune.engine.store import Store
+from tsprune import measure
+from tsprune.engine.step import FINAL
+from tsprune.engine.store import Corrupt, Store
+from tsprune.engine.temporary import process_gone, remove
 
 EVERY_SECONDS = 180.0
+
+
+class DoesNotFit(Exception):
+    """A step failed on the state that it was to go on from; the state is gone. The failure is the cause."""
 
 
 class Interruptible:
     """For :func:`tsprune.training.train`: ``resume`` is the state found (None: none), the object itself keeps states.
 
-    As a context it deletes the file on leaving, unless by an exception.
+    As a context it raises :class:`DoesNotFit` where an exception ends it before one epoch has followed the state found.
     """
 
     def __init__(self, store: Store, key: str):
-        self.path = store.root / "partial" / f"{key}.safetensors"
-        self.resume = self._found()
+        self.store, self.key, self.path = store, key, _path(store, key)
+        self._went_on = False
         self._written = time.monotonic()
+        self.resume = self._found()
 
     def _found(self) -> dict | None:
-        if not self.path.exists():
-            return None
         try:
-            return read_state(self.path)
-        except (SafetensorError, KeyError, ValueError) as damage:
-            warnings.warn(f"{self.path} is damaged ({damage}): its training starts again", stacklevel=3)
+            return read_state(self.path, self.key)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except Corrupt as damage:
+            warnings.warn(f"{damage}: its training starts again", stacklevel=3)
+            remove(self.path)
             return None
 
     def __call__(self, state: dict) -> None:
-        if time.monotonic() - self._written >= EVERY_SECONDS:
-            write_state(self.path, state)
-            self._written = time.monotonic()
+        self._went_on = True
+        if time.monotonic() - self._written < EVERY_SECONDS:
+            return
+        try:
+            write_state(self.store, self.key, state)
+        except (OSError, SafetensorError) as error:  # a full disk, say: the training itself can go on
+            warnings.warn(f"{self.path} cannot be written ({error}); the training goes on", stacklevel=2)
+        self._written = time.monotonic()
 
-    def __enter__(self) -> "Interruptible":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind, *_) -> None:
-        if kind is None:
-            self.path.unlink(missing_ok=True)
+    def __exit__(self, kind, error, _) -> None:
+        if self.resume is not None and not self._went_on and _owed_to_the_state(error):
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            warnings.warn(f"{self.path} does not fit its step ({why}): its training starts again", stacklevel=2)
+            remove(self.path)
+            raise DoesNotFit from error
 
 
-def write_state(path: Path, state: dict) -> None:
+def _owed_to_the_state(error: BaseException | None) -> bool:
+    """Whether it may be mended by a start without the state: not where memory ran out or a device failed."""
+    if not isinstance(error, LookupError | ValueError | TypeError | AttributeError | RuntimeError):
+        return False
+    return not (measure.out_of_memory(error) or isinstance(error, torch.AcceleratorError))
+
+
+def forget_state(store: Store, key: str) -> None:
+    """Delete the state of a step whose entry is in the store."""
+    remove(_path(store, key))
+
+
+def sweep_states(store: Store) -> None:
+    """Delete states that nobody will go on from: those older than the finished row of their step, and what killed
+    writers of earlier versions left beside them."""
+    for path in (store.root / "partial").glob("*"):
+        key, _, end = path.name.partition(".")
+        if (end == "safetensors" and _finished_since(store, key, path)) or process_gone(end):
+            remove(path)
+
+
+def _finished_since(store: Store, key: str, path: Path) -> bool:
+    """A state that is younger than the row is that of a model being made again."""
+    try:
+        row = store.row(key)
+        return (
+            row is not None
+            and row["status"] in FINAL
+            and path.stat().st_mtime <= (store.folder(key) / "row.json").stat().st_mtime
+        )
+    except (Corrupt, FileNotFoundError):
+        return False
+
+
+def write_state(store: Store, key: str, state: dict) -> None:
     """Write nested dicts and lists of tensors, numbers and words; whole or not at all."""
     tensors: dict[str, Tensor] = {}
-    words = json.dumps(_pack(state, tensors))
+    words = json.dumps({"key": key, "state": _pack(state, tensors)})
+    path = _path(store, key)
     path.parent.mkdir(exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    save_file(tensors, temporary, metadata={"state": words})
-    temporary.replace(path)
+    with store.aside() as temporary:
+        save_file(tensors, temporary, metadata={"words": words, "sha256": _sha256(words, tensors)})
+        temporary.replace(path)
 
 
-def read_state(path: Path) -> dict:
-    """As :func:`write_state` was given it, on the CPU; tuples have become lists."""
-    with safe_open(path, framework="pt") as file:
-        return _unpack(json.loads(file.metadata()["state"]), file.get_tensor)
+def read_state(path: Path, key: str) -> dict:
+    """As :func:`write_state` was given it for the step ``key``, on the CPU; tuples have become lists.
+
+    Raises FileNotFoundError, or :class:`Corrupt` for what is not that.
+    """
+    path.lstat()
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+            told = file.metadata()
+        if told["sha256"] != _sha256(told["words"], tensors):
+            raise Corrupt(f"{path} is damaged (its checksum is another)")
+        words = json.loads(told["words"])
+        if words["key"] != key:
+            raise Corrupt(f"{path} is damaged (it is that of {words['key']})")
+        return _unpack(words["state"], tensors)
+    except (SafetensorError, OSError, LookupError, ValueError, TypeError, AttributeError) as damage:
+        raise Corrupt(f"{path} is damaged ({type(damage).__name__}: {damage})") from None
+
+
+def _path(store: Store, key: str) -> Path:
+    return store.root / "partial" / f"{key}.safetensors"
+
+
+def _sha256(words: str, tensors: Mapping[str, Tensor]) -> str:
+    """Of everything a state says: its words, and name, type, shape and bytes of every tensor."""
+    total = hashlib.sha256(words.encode())
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        total.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
 
 
 def _pack(value, tensors: dict[str, Tensor]):
@@ -80,11 +163,11 @@ def _pack(value, tensors: dict[str, Tensor]):
     return value
 
 
-def _unpack(value, tensor):
+def _unpack(value, tensors: Mapping[str, Tensor]):
     if isinstance(value, list):
-        return [_unpack(item, tensor) for item in value]
+        return [_unpack(item, tensors) for item in value]
     if not isinstance(value, dict):
         return value
     if "tensor" in value:
-        return tensor(value["tensor"])
-    return {key: _unpack(item, tensor) for key, item in value["pairs"]}
+        return tensors[value["tensor"]]
+    return {key: _unpack(item, tensors) for key, item in value["pairs"]}

@@ -18,6 +18,9 @@ from tsprune.typed import Config, digest
 # Raised when the numbers of a step change their meaning: stored rows of older versions are then no longer found.
 RESULTS_VERSION = 3
 
+FINAL = ("ok", "diverged", "broken")
+"""Rows with these states are results: they are not computed again. A failed step is tried again by the next run."""
+
 Writer = Callable[[Path], None]
 """Writes one file, at the path it is given."""
 

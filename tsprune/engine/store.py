@@ -13,18 +13,17 @@ temporary folder that nobody reads and that the next run sweeps away.
 import hashlib
 import json
 import os
-import shutil
-import socket
-import time
-import uuid
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tsprune.engine.temporary import left_over, remove, temporary_name
 from tsprune.typed import canonical_json, digest
 
 _TEMPORARY = "tmp"
 
-_STALE_SECONDS = 24 * 3600
+_KEY = re.compile("[0-9a-f]{20}")
 
 
 class Corrupt(Exception):
@@ -44,13 +43,18 @@ class Store:
 
     def row(self, key: str) -> dict | None:
         """The row of an entry, or None when there is none. Raises :class:`Corrupt` when its text was damaged."""
-        if not self.folder(key).exists():
+        if not self._is_there(key):
             return None
-        self._check(key, ("config.json", "row.json"))
-        config = json.loads((self.folder(key) / "config.json").read_text())
-        if digest(config) != key:
-            raise Corrupt(f"{self.folder(key) / 'config.json'} does not hash to its folder's name")
-        return json.loads((self.folder(key) / "row.json").read_text())
+        try:
+            self._check(key, ("config.json", "row.json"))
+            config = json.loads((self.folder(key) / "config.json").read_text())
+            if digest(config) != key:
+                raise Corrupt(f"{self.folder(key) / 'config.json'} does not hash to its folder's name")
+            return json.loads((self.folder(key) / "row.json").read_text())
+        except (Corrupt, OSError):
+            if self._is_there(key):
+                raise
+            return None  # another process has just removed it
 
     def artifact(self, key: str, name: str) -> Path:
         """Path of a file beside the row, after its checksum was compared. Raises :class:`Corrupt`."""
@@ -63,7 +67,7 @@ class Store:
 
     def has(self, key: str, name: str) -> bool:
         """Whether there is an entry ``key`` with a file ``name``. Raises :class:`Corrupt` for a damaged manifest."""
-        return self.folder(key).exists() and name in self._manifest(key)
+        return self._is_there(key) and name in self._manifest(key)
 
     def put(self, config: dict, row: dict, files: Mapping[str, Callable[[Path], None]] | None = None) -> str:
         """Write an entry and return its key; ``files`` has, by name, what writes each further file of it.
@@ -71,9 +75,8 @@ class Store:
         When another process finished the same entry first, that one is kept.
         """
         key = digest(config)
-        temporary = self.root / _TEMPORARY / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        temporary.mkdir()
-        try:
+        with self.aside() as temporary:
+            temporary.mkdir()
             (temporary / "config.json").write_text(canonical_json(config))
             (temporary / "row.json").write_text(json.dumps(row, allow_nan=False, indent=1))
             for name, write in (files or {}).items():
@@ -82,71 +85,99 @@ class Store:
             (temporary / "manifest.json").write_text(json.dumps(sums, indent=1))
             for path in temporary.iterdir():
                 _flush(path)
-            self.folder(key).parent.mkdir(exist_ok=True)
+            place = self.folder(key)
             try:
-                temporary.rename(self.folder(key))
+                place.parent.mkdir(exist_ok=True)
+                temporary.rename(place)
             except OSError:
-                if not self.folder(key).exists():
-                    raise
-            _flush(self.folder(key).parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+                if not place.is_dir():
+                    self._make_way(place)
+                    temporary.rename(place)
+            _flush(place.parent)
         return key
 
-    def add(self, key: str, name: str, write: Callable[[Path], None]) -> None:
-        """Add a file to an entry, unless it has one of that name. Killed in between, the entry is as it was."""
-        if self.has(key, name):
-            return
-        path = self.root / _TEMPORARY / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    @contextmanager
+    def aside(self) -> Iterator[Path]:
+        """A path in the store where nothing is yet, to write at and to rename from; what is still there is removed."""
+        path = self.root / _TEMPORARY / temporary_name()
         try:
+            yield path
+        finally:
+            remove(path)
+
+    def add(self, key: str, name: str, write: Callable[[Path], None]) -> None:
+        """Add a file to an entry, unless it has one of that name. Killed in between, the entry is as it was.
+
+        Raises :class:`Corrupt` where there is no such entry, as when another process has just removed it.
+        """
+        manifest = self._manifest(key)
+        if name in manifest:
+            return
+        with self.aside() as path:
             write(path)
             total = _sha256(path)
             _flush(path)
-            path.replace(self.folder(key) / name)
-        finally:
-            path.unlink(missing_ok=True)
-        self._write_manifest(key, self._manifest(key) | {name: total})
+            self._replace(path, key, name)
+        self._write_manifest(key, manifest | {name: total})
 
     def drop(self, key: str, name: str) -> None:
         """Take a file out of an entry, which stays valid without it; nothing where it has none of that name."""
-        manifest = self._manifest(key)
-        if manifest.pop(name, None) is not None:
+        if self.has(key, name):
+            manifest = self._manifest(key)
+            del manifest[name]
             self._write_manifest(key, manifest)
-            (self.folder(key) / name).unlink()
+            (self.folder(key) / name).unlink(missing_ok=True)
 
     def entries(self) -> list[str]:
         """The keys of all entries, in order."""
-        return sorted(path.name for path in self.root.glob("??/*") if path.name.startswith(path.parent.name))
+        found = (path.name for path in self.root.glob("??/*") if path.name.startswith(path.parent.name))
+        return sorted(key for key in found if _KEY.fullmatch(key) and self._is_there(key))
 
     def discard(self, key: str) -> None:
-        """Remove an entry: out of sight in one rename, then deleted."""
-        away = self.root / _TEMPORARY / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self.folder(key).rename(away)
-        shutil.rmtree(away)
+        """Remove an entry, or what lies in its place: out of sight in one rename, then deleted. Nothing where another
+        process was faster."""
+        self._discard(self.folder(key))
+
+    def _discard(self, path: Path) -> None:
+        with self.aside() as away, suppress(FileNotFoundError):
+            path.rename(away)
+
+    def _make_way(self, place: Path) -> None:
+        """Files, and links to nothing, lie where an entry's folder or the one above it should be."""
+        for path in (place.parent, place):
+            if not path.is_dir():
+                self._discard(path)
+        place.parent.mkdir(exist_ok=True)
 
     def sweep(self) -> int:
-        """Delete temporary folders left by processes that are gone; return how many there were."""
-        found = 0
-        for path in (self.root / _TEMPORARY).iterdir():
-            host, pid, _ = path.name.rsplit("-", 2)
-            gone = host == socket.gethostname() and not Path(f"/proc/{pid}").exists() and Path("/proc").exists()
-            if gone or time.time() - path.stat().st_mtime > _STALE_SECONDS:
-                _remove(path)
-                found += 1
-        return found
+        """Delete what processes that are gone left unfinished; return how much there was."""
+        found = [path for path in (self.root / _TEMPORARY).iterdir() if left_over(path)]
+        for path in found:
+            remove(path)
+        return len(found)
+
+    def _is_there(self, key: str) -> bool:
+        """Whether an entry's folder is there; a file, or a link to nothing, in its place is none."""
+        return self.folder(key).is_dir()
 
     def _manifest(self, key: str) -> dict[str, str]:
         path = self.folder(key) / "manifest.json"
         try:
             return dict(json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise Corrupt(f"{path} cannot be read ({type(error).__name__})") from None
 
     def _write_manifest(self, key: str, sums: dict[str, str]) -> None:
-        path = self.folder(key) / f"manifest.{os.getpid()}"
-        path.write_text(json.dumps(sums, indent=1))
-        _flush(path)
-        path.replace(self.folder(key) / "manifest.json")
+        with self.aside() as path:
+            path.write_text(json.dumps(sums, indent=1))
+            _flush(path)
+            self._replace(path, key, "manifest.json")
+
+    def _replace(self, path: Path, key: str, name: str) -> None:
+        try:
+            path.replace(self.folder(key) / name)
+        except FileNotFoundError:
+            raise Corrupt(f"{self.folder(key)} was removed while {name} was written") from None
 
     def _check(self, key: str, names: tuple[str, ...]) -> None:
         manifest = self._manifest(key)
@@ -154,16 +185,12 @@ class Store:
             path = self.folder(key) / name
             if not path.is_file():
                 raise Corrupt(f"{path} is missing")
-            if manifest.get(name) != _sha256(path):
+            try:
+                total = _sha256(path)
+            except OSError as error:
+                raise Corrupt(f"{path} cannot be read ({error.strerror})") from None
+            if manifest.get(name) != total:
                 raise Corrupt(f"{path} was changed after it was written")
-
-
-def _remove(path: Path) -> None:
-    """Delete a folder or a file; another process may be faster."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:

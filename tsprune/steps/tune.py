@@ -186,12 +186,15 @@ class TrainOn:
         self.splits, self.recipe, self.trained = splits, recipe, trained
         self.partial = Interruptible(store, key)
         self.resume = self.partial.resume
-        self.stage = self.resume["stage"] if self.resume else 0
+        self.stage = 0
         """The stage that begins or goes on; those before it are done."""
-        self.seconds = self.resume["seconds"] if self.resume else 0.0
+        self.seconds = 0.0
         """Spent on the stages that are done."""
 
-    def __enter__(self) -> "TrainOn":
+    def __enter__(self) -> Self:
+        with self.partial:  # a state that lacks these does not fit
+            if self.resume is not None:
+                self.stage, self.seconds = self.resume["stage"], self.resume["seconds"]
         return self
 
     def __exit__(self, *error) -> None:
@@ -207,7 +210,7 @@ class TrainOn:
         """
         resume, self.resume = self.resume, None
         offset = stage * self.recipe.epochs
-        if resume:
+        if resume is not None:
             history[:] = resume["history"]
             before, start, best = resume["before"], resume["start"], (resume["best"], Scores(**resume["scores"]))
         else:
@@ -215,7 +218,7 @@ class TrainOn:
             start = evaluate(model, self.splits.val, self.recipe).mse
             best = math.inf, evaluate(model, self.splits.test, self.recipe)
             history.append({"stage": stage, "epoch": offset, "val_mse": start, "test_mse": best[1].mse})
-        first = best[1] if not resume else Scores(**resume["first"])
+        first = best[1] if resume is None else Scores(**resume["first"])
 
         def note(record: dict) -> None:
             nonlocal best
@@ -239,7 +242,7 @@ class TrainOn:
             controller=HeldMasks(masks) if masks else None,
             on_epoch=note,
             on_state=keep,
-            resume=resume and resume["training"],
+            resume=None if resume is None else resume["training"],
         )
         self.seconds += done.seconds_per_epoch * done.epochs_run
         if done.status == "ok" and not done.best_val_mse < start:

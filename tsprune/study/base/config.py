@@ -1,7 +1,7 @@
 """What every study's parameters hold: data, models, recipe, seeds, and where results are kept."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
 import torch
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_v
 from tsprune.data import CATALOG, Table, load_table
 from tsprune.errors import UserError, unknown
 from tsprune.models import create_model, list_models
-from tsprune.places import resolve
+from tsprune.places import locate
 from tsprune.steps.data import DataSpec
 from tsprune.training import TrainConfig
 from tsprune.typed import Config
@@ -30,21 +30,22 @@ _LITERALS = (bool, int, float, str, list, dict, tuple, type(None))
 _IPYTHON_NAMES = {"In", "Out"}
 
 
-def is_path(dataset: str) -> bool:
-    return "/" in dataset or ".csv" in dataset
-
-
 def _known_dataset(name: str) -> str:
-    """Data are loaded late: a name or a file that does not exist is an error now."""
-    if name in CATALOG or Path(name).is_file() or (is_path(name) and resolve(name).is_file()):
+    """Data are loaded late and elsewhere: a name or a file that does not exist is an error now, and a path is absolute
+    from here on."""
+    if name in CATALOG:
         return name
-    if is_path(name):
+    with suppress(OSError):  # a name that is too long for one
+        if (path := locate(name)).is_file():
+            return str(path)
+    if "/" in name or ".csv" in name:
         raise ValueError("there is no such file")
     raise ValueError(unknown("dataset", name, CATALOG) + "; or give the path of a CSV file")
 
 
 Dataset = Annotated[str, AfterValidator(_known_dataset)]
-"""Name in the catalogue (``tsprune data list``), or the path of a CSV file with a date column."""
+"""Name in the catalogue (``tsprune data list``), or the path of a CSV file with a date column; a relative one counts
+from the working directory and, where there is no such file, from the project's root."""
 
 
 def _each_once(values: list) -> list:
@@ -179,16 +180,12 @@ class StudyConfig(Config):
 
     def load_data(self) -> Table:
         """The dataset; the built-in synthetic one when it cannot be had (``stands_in_for`` then says so)."""
-        return load_table(self._source(), raw=self.raw, missing=self.missing, fallback_to_synthetic=True)
-
-    def _source(self) -> str:
-        """The dataset's name, or the path of a CSV file: from the working directory, else from the project's root."""
-        return str(resolve(self.dataset)) if is_path(self.dataset) and not Path(self.dataset).exists() else self.dataset
+        return load_table(self.dataset, raw=self.raw, missing=self.missing, fallback_to_synthetic=True)
 
     def data_spec(self, table: Table, pred_len: int) -> DataSpec:
         synthetic = table.stands_in_for is not None
         return DataSpec(
-            name="synthetic" if synthetic else self._source(),
+            name="synthetic" if synthetic else self.dataset,
             label=table.name,
             fingerprint=table.fingerprint,
             columns=len(table.columns),

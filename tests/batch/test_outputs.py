@@ -1,0 +1,148 @@
+"""Reports are put in place whole or not at all, in any weather; notebooks of two lines stand for studies."""
+
+import json
+import os
+import subprocess
+
+import nbformat
+import pytest
+
+from tsprune.batch import notebooks, outputs
+from tsprune.batch.notebooks import run_profile
+from tsprune.batch.profiles import NotebookRun
+
+DIES = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run notebooks, each a name, its second cell and its parameters, in one folder; returns how many were bad."""
+
+    def run(*given):
+        runs = []
+        for name, source, parameters in given:
+            cells = [nbformat.v4.new_markdown_cell(f"# About {name}"), nbformat.v4.new_code_cell("seeds = [1]")]
+            cells[1].metadata["tags"] = ["parameters"]
+            cells += [nbformat.v4.new_code_cell(source), nbformat.v4.new_code_cell("print('the last cell')")]
+            metadata = {"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}}
+            path = tmp_path / f"{name}.ipynb"
+            nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+            runs.append(NotebookRun(name, path, tmp_path / "out" / "mine", parameters, {}))
+        return run_profile(runs)
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "out" / "mine"
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_kernel_that_dies_is_a_failed_notebook_with_its_page_and_the_rest_goes_on(run, folder, capfd):
+    bad = run(("01_pruning_sweep", DIES, {"seeds": [1]}), ("02_fine_tuning", "print('all well')", {"seeds": [1]}))
+    assert bad == 1
+    page, index = (folder / "01_pruning_sweep.html").read_text(), (folder / "index.html").read_text()
+    assert "This notebook failed" in page and "the process of its kernel died; out of memory?" in page
+    assert "the last cell\n" not in page
+    assert "all well" in (folder / "02_fine_tuning.html").read_text()
+    assert 'href="01_pruning_sweep.html"' in index and 'href="02_fine_tuning.html"' in index
+    out, err = capfd.readouterr()
+    assert err == "01_pruning_sweep failed: the process of its kernel died; out of memory?\n" + (
+        "01_pruning_sweep: 1 without a result; the report names them\n"
+    )
+    assert "Traceback" not in out and out.count("report: ") == 2
+
+
+def test_a_notebook_runs_where_the_command_is_typed(run, folder, tmp_path, monkeypatch):
+    """So that data which `tsprune data check` finds from there are found by the study."""
+    monkeypatch.chdir(tmp_path)
+    run(("02_fine_tuning", "import os; print('in', os.getcwd())", {"seeds": [1]}))
+    assert f"in {tmp_path}" in (folder / "02_fine_tuning.html").read_text()
+
+
+def test_while_a_notebook_runs_the_earlier_report_stands(run, folder):
+    run(("02_fine_tuning", "print('first')", {"seeds": [1]}))
+    first = files(folder)
+    look = f"import pathlib; print(sorted(p.name for p in pathlib.Path({str(folder)!r}).glob('[!.]*')))\n"
+    look += f"print(pathlib.Path({str(folder / '02_fine_tuning.html')!r}).read_text())"
+    run(("02_fine_tuning", look, {"seeds": [1]}))
+    cells = json.loads((folder / "02_fine_tuning.ipynb").read_text())["cells"]
+    seen = "".join(text for output in cells[-2]["outputs"] for text in output["text"])
+    assert seen == f"{sorted(first)}\n{first['02_fine_tuning.html'].decode()}\n"
+    assert set(files(folder)) == set(first)
+
+
+def test_the_index_names_its_folder_and_links_to_the_reports_beside_it(run, folder):
+    run(("02_fine_tuning", "print('first')", {"seeds": [1]}))
+    index = (folder / "index.html").read_text()
+    assert "mine" in index and 'href="02_fine_tuning.html"' in index and "../" not in index
+
+
+@pytest.mark.parametrize("where", ["render_notebook", "write_parameters", "write_index"])
+def test_a_full_disk_leaves_the_old_page_and_is_told(run, folder, capfd, monkeypatch, where):
+    run(("02_fine_tuning", "print('first')", {"seeds": [1]}))
+    first = files(folder)
+
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(notebooks, where, full)
+    assert run(("02_fine_tuning", "print('second')", {"seeds": [1]})) == 1
+    now = files(folder)
+    if where == "write_index":
+        assert now["index.html"] == first["index.html"] and b"second" in now["02_fine_tuning.html"]
+        assert "index: not written: [Errno 28] No space left on device" in capfd.readouterr().err
+    else:
+        del now["index.html"], first["index.html"]
+        assert now == first
+        assert "02_fine_tuning failed, no report is written: [Errno 28] No space left" in capfd.readouterr().err
+
+
+def test_a_report_of_other_parameters_is_kept_and_told_and_one_of_the_same_is_replaced(run, folder, capfd):
+    run(("02_fine_tuning", "print('first')", {"seeds": [1], "jobs": 1, "store": "a"}))
+    run(("02_fine_tuning", "print('second')", {"seeds": [1], "jobs": 2, "store": "b"}))
+    assert not list(folder.glob("*previous*")) and "previous" not in capfd.readouterr().out
+    run(("02_fine_tuning", "print('third')", {"seeds": [1, 2], "epochs": 3, "jobs": 2}))
+    assert (
+        "02_fine_tuning: the report that was there is of other parameters (seeds, epochs); it is kept as "
+        "02_fine_tuning.previous.html\n" in capfd.readouterr().out
+    )
+    kept = files(folder)
+    assert {name for name in kept if "previous" in name} == {
+        f"02_fine_tuning.previous{end}" for end in (".html", ".ipynb", ".params.yaml")
+    }
+    assert b"second" in kept["02_fine_tuning.previous.html"] and b"third" in kept["02_fine_tuning.html"]
+    (folder / "02_fine_tuning.params.yaml").write_text("[")
+    run(("02_fine_tuning", "print('fourth')", {"seeds": [1, 2], "epochs": 3, "jobs": 2}))
+    assert "other parameters (its .params.yaml cannot be read)" in capfd.readouterr().out
+    assert b"third" in files(folder)["02_fine_tuning.previous.html"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"cells": 3}', "\xff"])
+def test_a_neighbour_that_cannot_be_read_is_told_and_left_out_of_the_index(run, folder, capfd, text):
+    folder.mkdir(parents=True)
+    (folder / "05_pals.ipynb").write_text(text, "latin-1")
+    (folder / "05_pals.html").write_text("a page")
+    (folder / "03_right_sizing.ipynb").write_text("{")  # no page of it is there: it is somebody's running notebook
+    assert run(("02_fine_tuning", "print('first')", {"seeds": [1]})) == 0
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "05_pals.ipynb cannot be read and is not in the index: " in line
+    assert "05_pals" not in (folder / "index.html").read_text()
+
+
+def test_what_killed_runs_left_aside_is_swept_and_nothing_else(folder):
+    folder.mkdir(parents=True)
+    child = subprocess.Popen(["true"])
+    child.wait()
+    host = os.uname().nodename
+    names = (f".{host}-{child.pid}-0123abcd", f".{host}-{os.getpid()}-0123abcd", ".my-9-notes", ".DS_Store")
+    for name in names:
+        (folder / name / "mine").mkdir(parents=True)
+        os.utime(folder / name, (1, 1))
+        os.utime(folder / name / "mine", (1, 1) if name != names[1] else None)
+    outputs.sweep(folder)
+    assert {path.name for path in folder.iterdir()} == set(names[1:])

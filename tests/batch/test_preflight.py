@@ -1,0 +1,138 @@
+"""Before anything runs: the data as `data check` sees them, lengths, seeds, the device, the folders."""
+
+import math
+import os
+
+import pandas as pd
+import pytest
+import torch
+
+from tsprune.batch.preflight import check_runs
+from tsprune.batch.profiles import plan_profile
+from tsprune.data import check_dataset
+from tsprune.errors import UserError
+
+
+@pytest.fixture
+def csv(tmp_path):
+    path = tmp_path / "mine.csv"
+    stamps = pd.date_range("2024-01-01", periods=300, freq="h").astype(str)
+    path.write_text("date,load\n" + "".join(f"{s},{math.sin(i / 4)}\n" for i, s in enumerate(stamps)))
+    return path
+
+
+@pytest.fixture
+def check(tmp_path, csv):
+    """Plan and check notebooks of the smoke profile on the CSV, with parameters replaced."""
+
+    def check(*replaced, only=("02_fine_tuning",), output=None):
+        given = [f"dataset={csv}", *replaced]
+        check_runs(plan_profile("smoke", only=only, replaced=given, output=str(output or tmp_path / "out")))
+
+    return check
+
+
+@pytest.fixture
+def problems(check):
+    def problems(*replaced, **more):
+        with pytest.raises(UserError) as error:
+            check(*replaced, **more)
+        return str(error.value).splitlines()
+
+    return problems
+
+
+def test_what_is_sound_is_let_through_and_only_its_folders_are_made(check, tmp_path):
+    check()
+    assert sorted(p.relative_to(tmp_path).as_posix() for p in (tmp_path / "out").rglob("*")) == [
+        "out/smoke",
+        "out/store",
+    ]
+
+
+def test_data_are_checked_as_by_data_check_every_problem_at_once_and_nothing_is_made(problems, csv, tmp_path):
+    lines = csv.read_text().splitlines()
+    lines[5], lines[9] = lines[5].split(",")[0] + ",abc", lines[8]
+    csv.write_text("\n".join(lines) + "\n")
+    told = problems(only=("02_fine_tuning", "05_pals"))
+    assert tuple(told) == check_dataset(str(csv)).problems
+    assert len(told) == 3 and "line 6, column 'load': 'abc' is not a number" in told[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_of_reading_are_those_of_the_study(problems, check, csv):
+    lines = csv.read_text().splitlines()
+    csv.write_text("\n".join(lines[:50] + lines[51:]) + "\n")
+    (line,) = problems()
+    assert "is missing at a time step of 1h" in line
+    check("missing=interpolate")
+
+
+def test_other_datasets_of_a_study_are_checked_as_well(problems, tmp_path):
+    (tmp_path / "other.csv").write_text("date,load\n2024-01-01,1\n")
+    (line,) = problems(f"why_datasets=[{tmp_path / 'other.csv'}]", only=("01_pruning_sweep",))
+    assert line.startswith("other.csv: only 1 different times")
+
+
+def test_data_too_short_for_the_windows_are_refused_for_every_horizon(problems, tmp_path):
+    told = problems("pred_lens=[12, 40, 100]")
+    assert told == [
+        "mine: too few rows: the val split has 30 of the 300 rows, pred_len = 40 needs 40; choose a shorter one or "
+        "bring more rows",
+        "mine: too few rows: the val split has 30 of the 300 rows, pred_len = 100 needs 100; choose a shorter one or "
+        "bring more rows",
+        "mine: too few rows: the test split has 60 of the 300 rows, pred_len = 100 needs 100; choose a shorter one or "
+        "bring more rows",
+    ]
+
+
+def test_a_batch_that_no_split_fills_is_refused_where_incomplete_ones_are_dropped(problems, check):
+    """30 rows of validation hold 19 windows of 12 steps, 60 of test 49."""
+    check("eval_batch_size=19", "protocol=as_published")
+    check("eval_batch_size=20")
+    (line,) = problems("eval_batch_size=20", "protocol=as_published")
+    assert line.startswith("eval_batch_size = 20: mine has 19 windows in the val split at pred_len = 12, not one full")
+    assert len(problems("eval_batch_size=50", "protocol=as_published")) == 2
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there_is_refused(problems):
+    assert problems("device=cuda") == ["device = 'cuda': torch finds no CUDA device here; allowed: auto, cpu"]
+
+
+def test_a_seed_that_no_table_holds_is_refused(problems, check):
+    check(f"seeds=[{2**63 - 1}]")
+    assert problems(f"seeds=[1, {2**63}]") == [f"seeds: {2**63} is above {2**63 - 1}, the largest one"]
+
+
+def test_a_problem_of_some_notebooks_names_them(tmp_path, csv):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    common = f"dataset: {csv}\nseq_len: 24\nlabel_len: 12\n"
+    for name, more in (("02_fine_tuning", "pred_lens: [40]"), ("05_pals", "pred_lens: [12]")):
+        (folder / f"{name}.yaml").write_text(f"{common}{more}\nseeds: [{2**64}]\n")
+    with pytest.raises(UserError) as error:
+        check_runs(plan_profile(str(folder), output=str(tmp_path / "out")))
+    seeds, rows = str(error.value).splitlines()
+    assert seeds.endswith("the largest one") and rows.endswith("bring more rows (02_fine_tuning)")
+
+
+def test_a_dataset_that_cannot_be_had_is_stood_in_for_and_no_problem(check, monkeypatch):
+    monkeypatch.setenv("TSPRUNE_OFFLINE", "1")
+    check("dataset=Traffic")
+
+
+@pytest.mark.parametrize("where", ["out", "out/smoke", "out/store"])
+def test_an_output_that_is_a_file_is_told_in_a_line(problems, tmp_path, where):
+    path = tmp_path / where
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    (line,) = problems()
+    assert line.endswith(f": {path} is a file, not a folder; --output names another folder")
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="a folder that even root cannot write to")
+def test_an_output_that_cannot_be_written_to_is_told_in_a_line(problems):
+    (line,) = problems(output="/proc/out")
+    assert line.startswith("/proc/out/smoke: cannot be written to (")

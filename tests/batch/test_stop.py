@@ -1,0 +1,108 @@
+"""Ctrl-C: one line of ours, status 130, at once, and nothing left running or half-done."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tsprune.batch.stop import stoppable
+from tsprune.places import project_root
+
+WAITS = "import time; print('begun', flush=True); time.sleep(60)"
+
+
+def start(code: str, **more) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        cwd=project_root(),
+        **more,
+    )
+
+
+def interrupted(process: subprocess.Popen, times: int = 1) -> tuple[int, str, float]:
+    """Ctrl-C as a terminal sends it, to the group; exit status, stderr, and seconds until the process was gone."""
+    began = time.monotonic()
+    for _ in range(times):
+        os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    return process.returncode, err, time.monotonic() - began
+
+
+def test_any_command_ends_with_a_line_and_130():
+    code = f"from tsprune import cli; cli.app = lambda: exec({WAITS!r}); cli.main()"
+    process = start(code)
+    assert process.stdout.readline() == "begun\n"
+    status, err, seconds = interrupted(process)
+    assert (status, err) == (130, "\ntsprune: stopped\n") and seconds < 3
+
+
+def test_what_was_half_done_is_undone_and_a_second_ctrl_c_changes_nothing(tmp_path):
+    code = (
+        "from pathlib import Path; from tsprune import cli; from tsprune.batch.outputs import aside\n"
+        f"def work():\n    with aside(Path({str(tmp_path)!r})):\n        exec({WAITS!r})\n"
+        "cli.app = work; cli.main()"
+    )
+    process = start(code)
+    assert process.stdout.readline() == "begun\n" and len(list(tmp_path.iterdir())) == 1
+    status, err, seconds = interrupted(process, times=2)
+    words = "tsprune: stopped; what was finished is in the store, and the same command goes on from there"
+    assert (status, err) == (130, f"\n{words}\n") and seconds < 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_the_signal_is_ignored_it_stays_ignored_and_afterwards_all_is_as_before():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stoppable():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with pytest.raises(SystemExit) as end, stoppable():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        assert end.value.code == 130
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def relatives(mark: str) -> list[int]:
+    """Processes of this user's whose environment holds ``mark``."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue  # gone, or somebody else's
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes as Linux lists them")
+def test_a_study_is_stopped_with_its_kernel_and_workers_and_goes_on_when_started_again(tmp_path):
+    study = ["study", "smoke", "--only", "02_fine_tuning", "--output", str(tmp_path / "out"), "--jobs", "2"]
+    code = f"import sys; sys.argv[1:] = {study!r}; from tsprune.cli import main; main()"
+    process = start(code, env=os.environ | {"TSPRUNE_TEST_MARK": str(tmp_path)})
+    for line in process.stdout:
+        if "MSE" in line:
+            break
+    assert len(relatives(str(tmp_path))) >= 4  # the command, the kernel, two workers
+    status, err, seconds = interrupted(process)
+    words = "tsprune: stopped; what was finished is in the store, and the same command goes on from there"
+    assert (status, err) == (130, f"\n{words}\n") and seconds < 3
+    deadline = time.monotonic() + 10
+    while relatives(str(tmp_path)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert relatives(str(tmp_path)) == []
+    assert list((tmp_path / "out" / "smoke").iterdir()) == []
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=project_root())
+    assert done.returncode == 0, done.stderr
+    assert " 0 of them in the store" not in done.stdout
+    assert list((tmp_path / "out" / "store" / "tmp").iterdir()) == []

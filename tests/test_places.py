@@ -1,0 +1,47 @@
+"""Whose folder counts: the project's own, and for what is typed the one in which it is typed."""
+
+import pytest
+
+from tsprune.places import locate, project_root, resolve
+
+ROOT = project_root()
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A folder of one's own that looks like the project's, and is the working directory."""
+    for name in ("notebooks", "params"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "[project]\nname = 'mine'\n", "project = 3\n", "[tool.x]\n", "not toml", "[project]\nname = 1\n"]
+)
+def test_a_folder_of_ones_own_does_not_hide_the_project(own, text):
+    if text is not None:
+        (own / "pyproject.toml").write_text(text)
+    assert project_root() == ROOT
+
+
+def test_a_checkout_is_found_from_below_and_is_nearer_than_the_packages_own(own, monkeypatch):
+    (own / "pyproject.toml").write_text('[project]\nname = "tsprune"\n')
+    (own / "notebooks" / "deep").mkdir()
+    monkeypatch.chdir(own / "notebooks" / "deep")
+    assert project_root() == own
+
+
+def test_what_is_there_is_found_from_the_working_directory_first(own, monkeypatch):
+    (own / "pyproject.toml").write_text('[project]\nname = "tsprune"\n')
+    (own / "x.csv").write_text("the project's")
+    sub = own / "sub"
+    sub.mkdir()
+    monkeypatch.chdir(sub)
+    assert locate("x.csv") == resolve("x.csv") == own / "x.csv"
+    (sub / "x.csv").write_text("mine")
+    assert (locate("x.csv"), resolve("x.csv")) == (sub / "x.csv", own / "x.csv")
+    assert locate(own / "x.csv") == own / "x.csv"
+    assert locate("nowhere.csv") == own / "nowhere.csv"
+    monkeypatch.setenv("HOME", str(own))
+    assert locate("~/x.csv") == own / "x.csv"

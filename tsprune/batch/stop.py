@@ -1,0 +1,56 @@
+"""Ctrl-C: at once, with one line of ours, and with nothing half-done left behind."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+STATUS = 130
+"""Exit status, as a shell gives it to what SIGINT ended."""
+
+_undo: list[Callable[[], None]] = []
+
+
+@contextmanager
+def undone_by_stop(undo: Callable[[], None]) -> Iterator[None]:
+    """While this lasts, Ctrl-C calls ``undo`` and ends the process there and then.
+
+    Without an orderly end, that is: asyncio, papermill and the kernel's client would each have a traceback to show.
+    """
+    _undo.append(undo)
+    try:
+        yield
+    finally:
+        _undo.remove(undo)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Ctrl-C ends the process with status 130 and a line. Where SIGINT is ignored, as under nohup, it stays so."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
+    words = "tsprune: stopped"
+    if _undo:
+        words += "; what was finished is in the store, and the same command goes on from there"
+    os.write(sys.stderr.fileno(), f"\n{words}\n".encode())  # print may be what was interrupted
+    if not _undo:
+        sys.exit(STATUS)
+    for undo in reversed(_undo):
+        with suppress(OSError):
+            undo()
+    with suppress(RuntimeError):  # likewise
+        sys.stdout.flush()
+    os._exit(STATUS)

@@ -1,0 +1,52 @@
+"""What is being written lies aside, under a name that says who writes, until it is whole and renamed.
+
+A process killed in between leaves it under that name: nobody reads it, and the next run tells that its writer is gone.
+"""
+
+import os
+import re
+import shutil
+import socket
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+STALE_SECONDS = 24 * 3600
+"""What has not changed for so long is nobody's work any more, on whatever machine it was begun."""
+
+_NAME = re.compile(r"\.?(?P<host>.+)-(?P<pid>\d+)-[0-9a-f]{8}")
+
+
+def temporary_name() -> str:
+    """A name that nothing else has: this machine, this process, eight digits drawn by chance."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+def left_over(path: Path) -> bool:
+    """Whether the process that wrote at ``path`` is gone. What has another kind of name (a dot may stand before ours)
+    is not ours; what another process has just removed is nobody's."""
+    written_by = _NAME.fullmatch(path.name)
+    if written_by is None:
+        return False
+    if written_by["host"] == socket.gethostname() and process_gone(written_by["pid"]):
+        return True
+    try:
+        newest = max(part.lstat().st_mtime for part in (path, *path.rglob("*")))
+    except FileNotFoundError:
+        return False
+    return time.time() - newest > STALE_SECONDS
+
+
+def process_gone(pid: str) -> bool:
+    """Whether no process of this machine has that number; False where that cannot be seen."""
+    return pid.isdecimal() and Path("/proc").exists() and not Path("/proc", pid).exists()
+
+
+def remove(path: Path) -> None:
+    """Delete a folder, a file or a link (never what it points to); another process may be faster."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
