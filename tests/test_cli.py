@@ -256,4 +256,4 @@ def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path):
     assert "ends with numbers, not with a model" in save(naive)
     assert "there is no store at" in save(naive, folder=tmp_path / "nowhere")
     trained = next(key for key in opened.entries() if opened.row(key)["kind"] == "train")
-    assert "cannot be written" in save(trained, file="no/such/folder.safetensors")
+    assert "no folder" in save(trained, file="no/such/folder.safetensors")

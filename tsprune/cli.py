@@ -111,12 +111,21 @@ def list_() -> None:
 
 @data.command()
 def check(
-    name: Annotated[str, typer.Argument(help="A name of the catalogue, or the path of a CSV file.")],
+    name: Annotated[str, typer.Argument(help="A name of the catalogue, or the path of a file.")],
+    missing: Annotated[str, typer.Option(help="error: refuse gaps; interpolate: fill them by stated rules.")] = "error",
+    date_column: Annotated[str | None, typer.Option(help="Column of dates, where it does not tell itself.")] = None,
+    time_step: Annotated[str | None, typer.Option(help="Time between rows, as 15min, B, MS.")] = None,
+    date_order: Annotated[str | None, typer.Option(help="Where two readings fit: ymd, dmy, mdy, ym, my.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of a file that is not UTF-8, as latin-1.")] = None,
 ) -> None:
-    """Say what is wrong with a dataset, a line per problem with row and column; exit status 1 if anything is."""
+    """Say what is wrong with a dataset, a line per problem with row and column; exit status 1 if anything is.
+
+    A study takes the same options as parameters: -p time_step=B.
+    """
     from tsprune.data import check_dataset
 
-    report = check_dataset(name)
+    how = {"date_column": date_column, "time_step": time_step, "date_order": date_order, "encoding": encoding}
+    report = check_dataset(name, missing=missing, **how)
     print("\n".join(report))
     if not report.ok:
         raise typer.Exit(1)

@@ -10,7 +10,9 @@ from tsprune.data.sources import find_local
 def nowhere(tmp_path, monkeypatch):
     """A project without data, without a cache and without network; gives the project's folder."""
     project = tmp_path / "work" / "project"
-    (project / "params").mkdir(parents=True)
+    for folder in ("params", "notebooks"):
+        (project / folder).mkdir(parents=True)
+    (project / "pyproject.toml").write_text('[project]\nname = "tsprune"\n')
     monkeypatch.chdir(project)
     monkeypatch.delenv("TSPRUNE_DATA", raising=False)
     monkeypatch.setenv("TSPRUNE_OFFLINE", "1")

@@ -111,7 +111,7 @@ def test_relative_paths_and_the_home_folder_mean_the_same_everywhere(tiny, nowhe
     """From the project, and from a folder inside it, where a notebook runs."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     inside = nowhere / "notebooks"
-    for folder in (nowhere / "mine", tmp_path / "home" / "mine", inside):
+    for folder in (nowhere / "mine", tmp_path / "home" / "mine"):
         folder.mkdir(parents=True)
     for folder, value in ((nowhere / "mine", 1.0), (tmp_path / "home" / "mine", 2.0)):
         (folder / "own.csv").write_bytes(csv_text(value=value))

@@ -12,6 +12,7 @@ from tsprune.places import resolve
 from tsprune.study.base.config import StudyConfig
 from tsprune.study.registry import STUDIES
 from tsprune.training import resolve_device
+from tsprune.typed import canonical_json
 
 LARGEST_SEED = 2**63 - 1
 """Tables hold seeds as 64-bit integers."""
@@ -52,7 +53,7 @@ def _problems(config: StudyConfig, tables: dict[str, Table | UserError]) -> Iter
 
 def _of_data(config: StudyConfig, tables: dict[str, Table | UserError]) -> Iterator[str]:
     """``tables`` remembers what was loaded, by all that it depends on."""
-    how = config.model_dump_json(include={"dataset", "raw", "missing"})
+    how = canonical_json([config.dataset, config.reading()])
     if how not in tables:
         try:
             tables[how] = config.load_data()

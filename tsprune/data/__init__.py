@@ -7,7 +7,7 @@ from typing import Any
 
 from tsprune.data.catalog import CATALOG, Entry, SplitRule
 from tsprune.data.sources import DataUnavailable, fetch_dataset
-from tsprune.data.tables import Check, Table, check_dataset, list_datasets, load_table
+from tsprune.data.tables import Check, Table, check_dataset, is_path, list_datasets, load_table
 
 _NEED_TORCH = ("Batch", "Splits", "Windows", "make_splits")
 
@@ -23,6 +23,7 @@ __all__ = [
     "Windows",
     "check_dataset",
     "fetch_dataset",
+    "is_path",
     "list_datasets",
     "load_table",
     "make_splits",

@@ -21,6 +21,7 @@ from tsprune.data.catalog import CATALOG, Address, Entry, Source, find_entry
 from tsprune.data.entsoe import build_hourly
 from tsprune.data.shown import plain
 from tsprune.errors import UserError
+from tsprune.places import locate, project_root
 
 ATTEMPTS, WAIT_SECONDS = 3, 1  # transfers per address; a broken one is begun again after 1, then 2 seconds
 CONNECT_SECONDS, READ_SECONDS = 3, 30  # after these a host counts as out of reach, a transfer as broken
@@ -43,8 +44,8 @@ class Found(NamedTuple):
 def places() -> list[tuple[str, Path]]:
     """Folders to look in, best first: (what it is called in messages, folder).
 
-    TSPRUNE_DATA (must be a folder if it is set, see :func:`locate`); then data/ and ../shared/data, seen from the
-    working directory and from the project; then the user's cache.
+    TSPRUNE_DATA (must be a folder if it is set, see :func:`tsprune.places.locate`); then data/ and ../shared/data, seen
+    from the working directory and from the project; then the user's cache.
     """
     folders = []
     if chosen := os.environ.get("TSPRUNE_DATA"):
@@ -52,26 +53,10 @@ def places() -> list[tuple[str, Path]]:
         if not folder.is_dir():
             raise UserError(f"TSPRUNE_DATA = '{plain(chosen, 300)}' is not a folder ({plain(folder, 300)})")
         folders.append(("TSPRUNE_DATA", folder))
-    roots = dict.fromkeys((Path.cwd(), _project()))
+    roots = dict.fromkeys((Path.cwd(), project_root()))
     folders += [("data/", root / "data") for root in roots]
     folders += [("../shared/data", root.parent / "shared" / "data") for root in roots]
     return [*folders, ("cache", cache_folder())]
-
-
-def locate(name: str) -> Path:
-    """The absolute path that a name stands for: '~' is the home folder, a relative one is seen from the working
-    directory and, where there is nothing, from the project (in which a notebook runs in a folder of its own)."""
-    path = Path(name).expanduser()
-    if path.is_absolute():
-        return path
-    return next((root / path for root in (Path.cwd(), _project()) if (root / path).exists()), Path.cwd() / path)
-
-
-def _project() -> Path:
-    """The nearest folder upwards that has a pyproject.toml or a params folder, else the working directory."""
-    here = Path.cwd()
-    above = (here, *here.parents)
-    return next((p for p in above if (p / "pyproject.toml").is_file() or (p / "params").is_dir()), here)
 
 
 def cache_folder() -> Path:

@@ -13,10 +13,11 @@ from tsprune.data.checks import Checked, check_csv
 from tsprune.data.cleaning import clean
 from tsprune.data.files import has_known_ending, read_file, stem
 from tsprune.data.shown import listed, plain
-from tsprune.data.sources import DataUnavailable, find_local, locate, obtain
+from tsprune.data.sources import DataUnavailable, find_local, obtain
 from tsprune.data.synthetic import synthetic_frame
 from tsprune.data.timesteps import canonical, season_of
 from tsprune.errors import UserError, unknown
+from tsprune.places import locate
 from tsprune.typed import digest
 
 MISSING = ("error", "interpolate")

@@ -1,7 +1,7 @@
 """Which data a step is on: a dataset by its content, and the windows cut from it."""
 
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -11,6 +11,10 @@ from tsprune.typed import Config
 
 LIVE_WINDOWS = 32
 """Windows on which a parameter must have an effect to count as live: a ReLU unit may be silent on a few."""
+
+
+READING = {"raw", "missing", "date_column", "time_step", "date_order", "encoding"}
+"""The options of reading, as :func:`tsprune.data.load_table` takes them."""
 
 
 class DataSpec(Config):
@@ -29,13 +33,15 @@ class DataSpec(Config):
     missing: Literal["error", "interpolate"] = "error"
     date_column: str | None = None
     time_step: str | None = None
+    date_order: str | None = None
+    encoding: str | None = None
 
     def identity(self) -> dict:
         return self.model_dump(include={"label", "fingerprint", "seq_len", "label_len", "pred_len", "freq"})
 
     def table(self) -> Table:
         """The dataset; the last one is kept. Raises :class:`UserError` when its values are no longer those named."""
-        table = _table(self.name, self.raw, self.missing, self.date_column, self.time_step)
+        table = _table(self.name, tuple(self.model_dump(include=READING).items()))
         if table.fingerprint != self.fingerprint:
             raise UserError(f"{self.name}: the data changed while the study was running; start it again")
         return table
@@ -59,8 +65,8 @@ def first_windows(splits: Splits, count: int) -> tuple[torch.Tensor, ...]:
 
 
 @lru_cache(maxsize=1)
-def _table(name: str, raw: bool, missing: str, date_column: str | None, time_step: str | None) -> Table:
-    return load_table(name, raw=raw, missing=missing, date_column=date_column, time_step=time_step)
+def _table(name: str, reading: tuple[tuple[str, Any], ...]) -> Table:
+    return load_table(name, **dict(reading))
 
 
 @lru_cache(maxsize=2)

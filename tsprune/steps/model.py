@@ -57,7 +57,7 @@ class ModelStep(Step):
             columns=table.columns,
             mean=splits.mean,
             std=splits.std,
-            unit=CATALOG[table.name].unit if table.name in CATALOG else None,
+            unit=CATALOG[table.catalog_name].unit if table.catalog_name else None,
             time_step=table.time_step,
             season=table.season,
             dataset=data.label,

@@ -130,7 +130,7 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
             "tidy": tidy(self.rows.values()),
             "cells": cells,
             "naive": naive[["dataset", "pred_len", "model", "mse", "mae", "status", "reason"]],
-            "published": compare_with_published(cells, naive, self.config),
+            "published": compare_with_published(cells, naive, self.config, self.base.table.catalog_name),
             "data_notes": (*self.base.table.notes, *no_season(self.base.table, self.config.seq_len)),
             "stands_in_for": self.base.table.stands_in_for,
             "size": size_line(self.config.every_width(), self.config.epochs, self._machine()),

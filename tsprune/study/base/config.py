@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, Self
 import torch
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
-from tsprune.data import CATALOG, Table, load_table
+from tsprune.data import CATALOG, Table, is_path, load_table
 from tsprune.errors import UserError, unknown
 from tsprune.models import create_model, list_models
 from tsprune.places import locate
-from tsprune.steps.data import DataSpec
+from tsprune.steps.data import READING, DataSpec
 from tsprune.training import TrainConfig
 from tsprune.typed import Config
 
@@ -38,7 +38,7 @@ def _known_dataset(name: str) -> str:
     with suppress(OSError):  # a name that is too long for one
         if (path := locate(name)).is_file():
             return str(path)
-    if "/" in name or ".csv" in name:
+    if is_path(name):
         raise ValueError("there is no such file")
     raise ValueError(unknown("dataset", name, CATALOG) + "; or give the path of a CSV file")
 
@@ -72,6 +72,14 @@ class StudyConfig(Config):
     """Leave known defects of a catalogue dataset (Weather's -9999, ENTSO-E's outliers) as published."""
     missing: Literal["error", "interpolate"] = "error"
     """Gaps in a CSV file of your own: "error" refuses them, "interpolate" fills them by stated rules."""
+    date_column: str | None = None
+    """Column of dates in a file of your own, where its name and content do not tell."""
+    time_step: str | None = None
+    """Time between two rows of a file of your own ("15min", "B", "MS"), where its dates do not tell."""
+    date_order: Literal["ymd", "dmy", "mdy", "ym", "my"] | None = None
+    """How to read the dates of a file of your own, where two readings fit: "dmy" has the day first, "mdy" the month."""
+    encoding: str | None = None
+    """Character encoding of a file of your own that is not UTF-8, as "latin-1"."""
     freq: Literal["h", "t", "s", "d", "b", "w", "m", "a"] = "h"
     """Calendar features: "h" hour, weekday, day, day of year (as in the papers); "t" adds the minute."""
     seq_len: Positive
@@ -178,9 +186,14 @@ class StudyConfig(Config):
         names = TrainConfig.model_fields.keys() & type(self).model_fields.keys()
         return TrainConfig(**{name: getattr(self, name) for name in names})
 
+    def reading(self) -> dict[str, Any]:
+        """How the dataset is to be read; a dataset of the catalogue needs no more than the first two."""
+        own = set() if self.dataset in CATALOG else READING
+        return self.model_dump(include={"raw", "missing"} | own)
+
     def load_data(self) -> Table:
         """The dataset; the built-in synthetic one when it cannot be had (``stands_in_for`` then says so)."""
-        return load_table(self.dataset, raw=self.raw, missing=self.missing, fallback_to_synthetic=True)
+        return load_table(self.dataset, **self.reading(), fallback_to_synthetic=True)
 
     def data_spec(self, table: Table, pred_len: int) -> DataSpec:
         synthetic = table.stands_in_for is not None
@@ -193,6 +206,5 @@ class StudyConfig(Config):
             label_len=self.label_len,
             pred_len=pred_len,
             freq=self.freq,
-            raw=self.raw and not synthetic,
-            missing=self.missing,
+            **({} if synthetic else self.reading()),
         )

@@ -6,8 +6,19 @@ import pandas as pd
 
 from tsprune.study.base.config import StudyConfig
 
-# How the published figures were made, as far as their sources say (Autoformer family's defaults).
-_PUBLISHED_WIDTH, _PUBLISHED_RATE, _PUBLISHED_EPOCHS = 512, 1e-4, 10
+# How the published figures were made, as far as their sources say (Autoformer family's defaults): field, value, words.
+_RECIPE = (
+    ("batch_size", 32, "batch"),
+    ("learning_rate", 1e-4, "learning rate"),
+    ("epochs", 10, "at most this many epochs:"),
+    ("schedule", "type1", "schedule"),
+)
+_SIZE = (
+    ("d_model", 512, "d_model"),
+    ("d_ff", 2048, "d_ff"),
+    ("e_layers", 2, "encoder layers"),
+    ("d_layers", 1, "decoder layers"),
+)
 
 
 def published_errors() -> pd.DataFrame:
@@ -16,10 +27,16 @@ def published_errors() -> pd.DataFrame:
         return pd.read_csv(file)
 
 
-def compare_with_published(cells: pd.DataFrame, naive: pd.DataFrame, config: StudyConfig) -> pd.DataFrame:
-    """Our dense and naive errors (mean over seeds) beside the published ones; empty where there are none."""
+def compare_with_published(
+    cells: pd.DataFrame, naive: pd.DataFrame, config: StudyConfig, dataset: str | None
+) -> pd.DataFrame:
+    """Our dense and naive errors (mean over seeds) beside those published of ``dataset``; empty where there are none.
+
+    ``dataset`` is the name in the catalogue of the data at hand, known by its content and not by its label; None for
+    any other data.
+    """
     dense = cells[cells["method"] == "dense"].drop_duplicates(["model", "pred_len", "seed"])
-    ours = pd.concat([dense, naive], ignore_index=True)
+    ours = pd.concat([dense, naive], ignore_index=True).assign(dataset=dataset or "")
     ours = ours.groupby(["model", "dataset", "pred_len"], as_index=False, sort=False)[["mse", "mae"]].mean()
     ours = ours.rename(columns={"mse": "mse_here", "mae": "mae_here"})
     both = ours.merge(published_errors(), on=["model", "dataset", "pred_len"])
@@ -32,16 +49,12 @@ def compare_with_published(cells: pd.DataFrame, naive: pd.DataFrame, config: Stu
 
 def _difference(config: StudyConfig, look_back: int, model: str) -> str:
     """What is not as in the publication, in words."""
-    differs = []
-    if config.seq_len != look_back:
-        differs.append(f"look-back {config.seq_len} (there {look_back})")
+    differs = [f"look-back {config.seq_len} (there {look_back})"] if config.seq_len != look_back else []
     if model in config.models:
-        if model != "DLinear" and config.d_model != _PUBLISHED_WIDTH:
-            differs.append(f"d_model {config.d_model} (there {_PUBLISHED_WIDTH})")
-        if config.learning_rate != _PUBLISHED_RATE:
-            differs.append(f"learning rate {config.learning_rate:g} (there {_PUBLISHED_RATE:g})")
-        if config.epochs != _PUBLISHED_EPOCHS:
-            differs.append(f"at most {config.epochs} epochs (there {_PUBLISHED_EPOCHS})")
-        if config.schedule != "type1":
-            differs.append(f"schedule {config.schedule} (there type1)")
+        size = () if model == "DLinear" else _SIZE
+        differs += [
+            f"{words} {getattr(config, name)} (there {there})"
+            for name, there, words in (*size, *_RECIPE)
+            if getattr(config, name) != there
+        ]
     return "; ".join(differs) or "none known"

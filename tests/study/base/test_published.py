@@ -1,0 +1,49 @@
+"""Published errors stand beside the data they were published for, known by its content, with what differs named."""
+
+import pandas as pd
+import pytest
+
+from tsprune.study.base.published import compare_with_published, published_errors
+from tsprune.study.pruning_sweep.config import PruningSweep
+
+PAPER = {"d_model": 512, "n_heads": 8, "d_ff": 2048, "e_layers": 2, "learning_rate": 1e-4, "epochs": 10}
+
+
+@pytest.fixture
+def config(smoke):
+    size = PAPER | {"schedule": "type1", "batch_size": 32, "seq_len": 96, "label_len": 48, "moving_avg": 25}
+    return PruningSweep.parse(smoke | size | {"models": ["Autoformer"], "pred_lens": [96], "store": "x"})
+
+
+@pytest.fixture
+def cells():
+    row = {"method": "dense", "model": "Autoformer", "dataset": "mine", "pred_len": 96, "mse": 0.5, "mae": 0.4}
+    return pd.DataFrame([row | {"seed": 1}, row | {"seed": 2, "mse": 0.7}])
+
+
+NAIVE = pd.DataFrame([{"model": "RepeatLast", "dataset": "mine", "pred_len": 96, "mse": 1.0, "mae": 0.9}])
+
+
+def test_only_the_datas_content_puts_published_errors_beside_ours(cells, config):
+    """A file of one's own may be called ETTh1, and ETTh1 may lie in a file of another name."""
+    assert compare_with_published(cells.assign(dataset="ETTh1"), NAIVE, config, None).empty
+    found = compare_with_published(cells, NAIVE, config, "ETTh1").set_index("model").loc[["Autoformer"]].iloc[0]
+    there = published_errors().query("model == 'Autoformer' and dataset == 'ETTh1' and pred_len == 96").iloc[0]
+    assert found["mse_here"] == pytest.approx(0.6) and found["mse_published"] == there["mse_published"]
+    assert found["difference"] == pytest.approx(0.6 - there["mse_published"])
+
+
+def test_every_difference_of_protocol_is_named(cells, config):
+    assert set(compare_with_published(cells, NAIVE, config, "ETTh1")["protocol"]) == {"none known"}
+    other = {"batch_size": 64, "d_ff": 64, "e_layers": 1, "d_model": 32, "learning_rate": 1e-3, "schedule": "cosine"}
+    told = compare_with_published(cells, NAIVE, config.model_copy(update=other), "ETTh1")
+    words = told.set_index("model").loc["Autoformer", "protocol"]
+    words = words if isinstance(words, str) else words.iloc[0]
+    for wanted in (
+        "d_model 32 (there 512)",
+        "d_ff 64 (there 2048)",
+        "encoder layers 1 (there 2)",
+        "batch 64 (there 32)",
+    ):
+        assert wanted in words
+    assert "learning rate 0.001 (there 0.0001)" in words and "schedule cosine (there type1)" in words
