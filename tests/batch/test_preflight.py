@@ -132,6 +132,12 @@ def test_an_output_that_is_a_file_is_told_in_a_line(problems, tmp_path, where):
     assert path.read_text() == "mine"
 
 
+def test_a_store_of_its_own_that_is_a_file_is_told_with_the_parameter(problems, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (line,) = problems(f"store={tmp_path / 'mine'}")
+    assert line.endswith(f"{tmp_path / 'mine'} is a file, not a folder; the parameter store names another folder")
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="a folder that even root cannot write to")
 def test_an_output_that_cannot_be_written_to_is_told_in_a_line(problems):
     (line,) = problems(output="/proc/out")

@@ -240,6 +240,7 @@ def test_states_of_finished_steps_and_of_killed_writers_are_swept(step, tmp_path
     write_state(store, step.key, {"epoch": 1})
     write_state(store, "unfinished", {"epoch": 1})
     old = (store.root / "partial" / f"{step.key}.safetensors").read_bytes()
+    forget_state(store, step.key)
     assert execute(step, str(store.root))["status"] == "ok"
     late = store.root / "partial" / f"{step.key}.safetensors"
     late.write_bytes(old)

@@ -131,15 +131,18 @@ def _execute(run: NotebookRun, output: Path) -> int:
 def _environment() -> Iterator[None]:
     """Variables for the kernel: a line per finished step, and no words on semaphores when it was killed (they are
     cleaned up by Python's own resource tracker, which warns of it)."""
-    before = dict(os.environ)
+    before = {name: os.environ.get(name) for name in (LINES_VARIABLE, "PYTHONWARNINGS")}
     quiet = "ignore::UserWarning:multiprocessing.resource_tracker"
     os.environ[LINES_VARIABLE] = "lines"
-    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before.get("PYTHONWARNINGS"), quiet)))
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before["PYTHONWARNINGS"], quiet)))
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _mark_failed(path: Path, name: str, reason: str) -> None:

@@ -31,8 +31,12 @@ def check_runs(runs: Sequence[NotebookRun]) -> None:
             found[problem].append(run.name)
     if found:
         raise UserError("\n".join(_line(problem, names, len(runs)) for problem, names in found.items()))
-    for folder in dict.fromkeys(folder for run in runs for folder in (run.folder, resolve(run.parameters["store"]))):
-        _try(folder)
+    folders = {run.folder: "--output" for run in runs}
+    for run in runs:
+        chosen_by = "--output" if run.origins["store"] == "--output" else "the parameter store"
+        folders.setdefault(resolve(run.parameters["store"]), chosen_by)
+    for folder, chosen_by in folders.items():
+        _try(folder, chosen_by)
 
 
 def _line(problem: str, names: Sequence[str], of: int) -> str:
@@ -85,15 +89,17 @@ def _of_batches(config: StudyConfig, table: Table, splits: Splits, pred_len: int
             )
 
 
-def _try(folder: Path) -> None:
+def _try(folder: Path, chosen_by: str) -> None:
     """Write a file there and take it away."""
     for part in (folder, *folder.parents):
         if part.exists() and not part.is_dir():
-            raise UserError(f"{folder}: {part} is a file, not a folder; --output names another folder")
+            raise UserError(f"{folder}: {part} is a file, not a folder; {chosen_by} names another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".{temporary_name()}"
         probe.write_text("x")
         probe.unlink()
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written to ({error.strerror}); --output names another folder") from None
+        raise UserError(
+            f"{folder}: cannot be written to ({error.strerror}); {chosen_by} names another folder"
+        ) from None

@@ -45,7 +45,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     words = "tsprune: stopped"
     if _undo:
         words += "; what was finished is in the store, and the same command goes on from there"
-    os.write(sys.stderr.fileno(), f"\n{words}\n".encode())  # print may be what was interrupted
+    os.write(2, f"\n{words}\n".encode())  # print may be what was interrupted
     if not _undo:
         sys.exit(STATUS)
     for undo in reversed(_undo):
