@@ -1,9 +1,11 @@
 import base64
+import hashlib
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
 from io import BytesIO
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -264,3 +266,19 @@ def test_a_notebook_loads_nothing_that_makes_pages():
         "import sys, tsprune.report, tsprune.study; sys.exit('nbconvert' in sys.modules or 'papermill' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_nothing_that_comes_with_data_runs_in_the_page(render):
+    """What a cell puts out as Markdown shows markup as text; the one script is the page's own, told by its sum."""
+    names = "<img src=x onerror=alert(1)> [a](javascript:alert(2)) <script>alert(3)</script>"
+    page = render([code("1", shown("text/markdown", f"On {names}, it is so."), tags=["verdict"])])[1]
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.S)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page and "unsafe-inline'; script-src" in page
+    assert "<img src=x" not in page and 'href="javascript' not in page and "alert(3)" not in script
+
+
+def test_a_page_tells_nobody_the_folders_of_its_maker(render):
+    given = f'dataset = "/somewhere/else/load.csv"\nstore = "{Path.home()}/outputs/store"'
+    page = render([code(given, tags=["injected-parameters"])])[1]
+    assert "load.csv" in page and "/somewhere/else" not in page and f"{Path.home()}/" not in page

@@ -1,11 +1,16 @@
 """What all studies write alike: the first sentence for an index, banners, parameters in a line, differences."""
 
+import html
+import re
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsprune.report.text import banner, describe_parameters, headline, mean_text, on_data, span, whole_count
+from tsprune.report.markdown import MarkdownFilter
+from tsprune.report.text import banner, describe_parameters, headline, literal, mean_text, on_data, span, whole_count
 
 
 @pytest.mark.parametrize(
@@ -62,3 +67,25 @@ def test_what_an_error_rests_on_is_the_mean_of_the_seeds_that_finished():
 
 def test_weights_are_counted_in_whole_thousands():
     assert [whole_count(n) for n in (853, 36_864, 1_250_000)] == ["853", "37k", "1.2M"]
+
+
+NAMES = (
+    "<img src=x onerror=alert(3)>",
+    "[click](javascript:alert(4))",
+    "![p](data:image/png;base64,AAAA)",
+    "**bold** `x` $\\alpha$ {{7*7}} {% raw %} <b>",
+    "load_a_b",
+    "_x_ | # ~~y~~ &lt;",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_out_of_somebodys_data_is_shown_letter_by_letter(name):
+    shown = MarkdownFilter(Path()).output(f"On {literal(name)} (2 seeds), all is well. More.")
+    assert html.unescape(re.sub("</?p>", "", shown)).strip() == f"On {name} (2 seeds), all is well. More."
+    assert not re.findall("<(?!/?p>)", shown)
+    assert headline(f"On {literal(name)} (2 seeds), all is well. More.") == f"On {name} (2 seeds), all is well."
+
+
+def test_of_a_file_its_name_is_shown_and_not_its_folder():
+    assert describe_parameters({"dataset": "/home/somebody/load.csv"}) == "dataset load.csv"

@@ -14,11 +14,11 @@ from matplotlib.mathtext import MathTextParser
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 
-def _data_uri(mime: str, data: bytes) -> str:
+def data_uri(mime: str, data: bytes) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-class _Markdown:
+class MarkdownFilter:
     """The template's Markdown filter; remembers the headings it met, for the contents."""
 
     def __init__(self, folder: Path) -> None:
@@ -26,13 +26,23 @@ class _Markdown:
         self.headings: list[dict[str, Any]] = []
 
     def __call__(self, source: str, attachments: dict[str, Any] | None = None) -> Markup:
-        renderer = _Renderer(self.headings, self.folder, attachments)
+        """A Markdown cell, which its author wrote: HTML in it is HTML."""
+        return self._render(source, attachments, escape=False)
+
+    def output(self, source: str) -> Markup:
+        """What a code cell put out: it may speak with names out of somebody's data, so HTML in it is text."""
+        return self._render(source, None, escape=True)
+
+    def _render(self, source: str, attachments: dict[str, Any] | None, escape: bool) -> Markup:
+        renderer = _Renderer(self.headings, self.folder, attachments, escape)
         return Markup(MarkdownWithMath(renderer=renderer).render(source))
 
 
 class _Renderer(IPythonRenderer):
-    def __init__(self, headings: list[dict[str, Any]], folder: Path, attachments: dict[str, Any] | None) -> None:
-        super().__init__(escape=False, embed_images=True, path=str(folder), attachments=attachments)
+    def __init__(
+        self, headings: list[dict[str, Any]], folder: Path, attachments: dict[str, Any] | None, escape: bool
+    ) -> None:
+        super().__init__(escape=escape, embed_images=True, path=str(folder), attachments=attachments)
         self.headings = headings
 
     def heading(self, text: str, level: int, **attrs: Any) -> str:
@@ -45,6 +55,12 @@ class _Renderer(IPythonRenderer):
 
     def table(self, text: str) -> str:
         return f'<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>{text}</table></div>\n'
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        """A link that a page may hold; of one with another scheme (``javascript:``) only the text is left."""
+        if re.match(r"(https?:|mailto:|#|[\w./-]*$)", url.strip(), re.IGNORECASE):
+            return super().link(text, url, title)
+        return text
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
         if re.match(r"(https?:)?//", url):
@@ -78,5 +94,5 @@ def formula(tex: str, alt: str | None = None) -> str:
     buffer = BytesIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     look = f"width:{width / size:.2f}em;height:{height / size:.2f}em;vertical-align:{-depth / size:.2f}em"
-    source = _data_uri("image/svg+xml", buffer.getvalue())
+    source = data_uri("image/svg+xml", buffer.getvalue())
     return f'<img class="math" style="{look}" alt="{escape((alt or tex).strip())}" src="{source}">'

@@ -4,6 +4,7 @@ import base64
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from traitlets.config import Config
 
 from tsprune.errors import UserError
 from tsprune.parameters import parameters_of_run, tags
-from tsprune.report.markdown import _data_uri, _Markdown
+from tsprune.places import project_root
+from tsprune.report.markdown import MarkdownFilter, data_uri
 from tsprune.report.text import describe_parameters, headline
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -64,21 +66,27 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
     ipynb_path, html_path = Path(ipynb_path), Path(html_path)
     notebook = _read(ipynb_path)
     info = _info(notebook, ipynb_path, html_path, title)
-    markdown = _Markdown(ipynb_path.parent)
+    markdown = MarkdownFilter(ipynb_path.parent)
     exporter = HTMLExporter(
         template_name="tsprune",
         extra_template_basedirs=[str(TEMPLATES)],
         config=Config({"CoalesceStreamsPreprocessor": {"enabled": True}}),
-        filters={"tsprune_markdown": markdown, "printed": printed, "long": is_long},
+        filters={"tsprune_markdown": markdown, "tsprune_output": markdown.output, "printed": printed, "long": is_long},
     )
     # Not a resource: the exporter copies those before it renders, and this list grows while it does.
     exporter.environment.globals["headings"] = markdown.headings
+    # The one script that a browser is to run, told by its sum: whatever came in with data, it runs nothing else.
+    script = (TEMPLATES / "tsprune" / "toggle.js").read_text()
+    exporter.environment.globals["script"] = Markup(script)
+    exporter.environment.globals["script_hash"] = base64.b64encode(sha256(script.encode()).digest()).decode()
     failing = _failing(notebook)
     notebook.cells = [cell for cell in notebook.cells if not _is_papermills_note(cell)]
     number = 0
     for cell in notebook.cells:
         number += cell.cell_type == "code"
         cell.metadata["number"] = number
+        if "injected-parameters" in tags(cell):
+            cell.source = re.sub(r"(?<=\")/[^\"\n]*/(?=[^\"\n/]+\")", "…/", cell.source)
     resources = {
         "info": info,
         "summary": describe_parameters(info.parameters),
@@ -86,6 +94,9 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
         "metadata": {"path": str(ipynb_path.parent)},
     }
     body, _ = exporter.from_notebook_node(notebook, resources)
+    for folder, shown in ((project_root(), ""), (Path.home(), "~/")):
+        if len(folder.parts) > 1:  # a page that is shared tells nobody the folders of its maker
+            body = body.replace(f"{folder}/", shown)
     html_path.parent.mkdir(parents=True, exist_ok=True)
     html_path.write_text(body, encoding="utf-8")
     return info
@@ -173,7 +184,7 @@ def _thumbnail(png: str) -> str:
     small = small.crop((0, 0, THUMBNAIL, min(height, THUMBNAIL * 3 // 4))).quantize(128, Image.Quantize.MAXCOVERAGE)
     buffer = BytesIO()
     small.save(buffer, "PNG", optimize=True)
-    return _data_uri("image/png", buffer.getvalue())
+    return data_uri("image/png", buffer.getvalue())
 
 
 _PROGRESS = re.compile(r"^.*\d+%\|.*(it/s|s/it|\?it|\]).*$")

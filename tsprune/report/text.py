@@ -3,10 +3,13 @@
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from IPython.display import HTML
+
+_HIDDEN = 0xE000  # where no letter is: signs that :func:`literal` has made harmless wait there
 
 
 def headline(markdown: str) -> str:
@@ -14,12 +17,19 @@ def headline(markdown: str) -> str:
     paragraphs = [p for p in re.split(r"\n\s*\n", markdown) if p.strip() and not p.lstrip().startswith("#")]
     if not paragraphs:
         return ""
-    text = re.sub(r"!\[[^]]*\]\([^)]*\)", "", paragraphs[0])
+    hidden = re.sub(r"\\([!-/:-@[-`{-~])", lambda sign: chr(_HIDDEN + ord(sign[1])), paragraphs[0])  # see literal
+    text = re.sub(r"!\[[^]]*\]\([^)]*\)", "", hidden)
     text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"^\s*(>|[-*+]\s)\s*", "", text, flags=re.MULTILINE)
     text = re.sub(r"[*`$]|(?<!\w)_|_(?!\w)", "", text)
     text = re.sub(r"[ \t\r\n]+", " ", text).strip()
-    return re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", text, maxsplit=1)[0]
+    sentence = re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", text, maxsplit=1)[0]
+    return "".join(chr(ord(sign) - _HIDDEN) if _HIDDEN <= ord(sign) < _HIDDEN + 128 else sign for sign in sentence)
+
+
+def literal(name: object) -> str:
+    """A name out of somebody's data as Markdown that shows it letter by letter: no markup, formula, link or picture."""
+    return re.sub(r"([\\`*\[\]<>$&!|~#{}]|(?<!\w)_|_(?!\w))", r"\\\1", str(name))
 
 
 def banner(text: str) -> HTML:
@@ -47,12 +57,13 @@ def value_text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         items = [value_text(v) for v in value] or ["none"]
         return ", ".join(items) if len(items) <= 6 else f"{items[0]}, {items[1]} … {items[-1]} ({len(items)})"
-    return str(value)
+    # Of a file its name: a page that is shared tells nobody the folders of its maker.
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else str(value)
 
 
 def on_data(names: Iterable[str]) -> str:
     """``On ETTh1``, ``On ETTh1 and Exchange``, ``On 3 datasets``: how a verdict's first sentence begins."""
-    distinct = list(dict.fromkeys(names))
+    distinct = [literal(name) for name in dict.fromkeys(names)]
     return f"On {listed(distinct)}" if len(distinct) <= 2 else f"On {len(distinct)} datasets"
 
 
@@ -60,7 +71,7 @@ def where(cells: pd.DataFrame) -> str:
     """``On ETTh1 (horizons 96 and 192, 2 seeds)``: data, horizons, and the seeds that finished."""
     horizons = [str(value) for value in sorted(cells["pred_len"].unique())]
     of = f"horizon{'s' if len(horizons) > 1 else ''} {listed(horizons)}"
-    return f"On {listed([str(name) for name in cells['dataset'].unique()])} ({of}, {seeds_text(cells)})"
+    return f"On {listed([literal(name) for name in cells['dataset'].unique()])} ({of}, {seeds_text(cells)})"
 
 
 def seeds_text(cells: pd.DataFrame) -> str:

@@ -15,6 +15,7 @@ from tsprune.engine.step import Step
 from tsprune.engine.store import Store
 from tsprune.measure import Difference
 from tsprune.places import resolve
+from tsprune.report.text import literal
 from tsprune.steps.compare import compare
 from tsprune.study.base.config import StudyConfig
 from tsprune.study.base.protocol import protocol_lines
@@ -131,11 +132,16 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
             "cells": cells,
             "naive": naive[["dataset", "pred_len", "model", "mse", "mae", "status", "reason"]],
             "published": compare_with_published(cells, naive, self.config, self.base.table.catalog_name),
-            "data_notes": (*self.base.table.notes, *no_season(self.base.table, self.config.seq_len)),
+            "data_notes": self.data_notes(),
             "stands_in_for": self.base.table.stands_in_for,
             "size": size_line(self.config.every_width(), self.config.epochs, self._machine()),
             "protocol": protocol_lines(self.base, self.rows, self.config),
         }
+
+    def data_notes(self) -> tuple[str, ...]:
+        """What was found in the data and done to it, a line each, as Markdown."""
+        notes = (*self.base.table.notes, *no_season(self.base.table, self.config.seq_len))
+        return tuple(literal(note) for note in notes)
 
     def _machine(self) -> str:
         """What dense models were trained on, in words."""

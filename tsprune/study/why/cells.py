@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tsprune.engine.step import Step
+from tsprune.report.text import literal
 from tsprune.steps.sensitivity import SensitivityStep
 from tsprune.steps.train import NaiveStep
 from tsprune.study.base.cells import Cells
@@ -39,7 +40,7 @@ class WhyCells(Cells[Why, WhyResult]):
         for dataset in self.config.why_datasets:
             base = base_steps(self.config.model_copy(update=first | {"dataset": dataset}))
             if base.table.stands_in_for is not None:
-                notes.append(f"{dataset} could not be had and is left out.")
+                notes.append(f"{literal(dataset)} could not be had and is left out.")
             elif base.table.fingerprint not in [other.table.fingerprint for other in bases]:
                 bases.append(base)
         return tuple(bases), tuple(notes)

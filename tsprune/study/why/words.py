@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tsprune.report.frames import need
-from tsprune.report.text import NBSP, bold, listed, on_data, percent, readable_layer
+from tsprune.report.text import NBSP, bold, listed, literal, on_data, percent, readable_layer
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.base.words import LAST_VALUE, all_of
 from tsprune.study.why.result import (
@@ -134,7 +134,7 @@ def _standing_words(done: pd.DataFrame) -> str:
     lost = models[models["mse_dense"] >= models["mse_repeat_last"]]
     if lost.empty:
         return ""
-    parts = [f"{bold(own['model'])} on {data}" for data, own in lost.groupby("dataset")]
+    parts = [f"{bold(own['model'])} on {literal(data)}" for data, own in lost.groupby("dataset")]
     return f"No better than repeating the last value even when dense, so with little to lose: {listed(parts)}."
 
 
@@ -144,4 +144,4 @@ def _missing(conditions: pd.DataFrame) -> str:
 
 
 def _names(rows: pd.DataFrame) -> list[str]:
-    return [f"**{row['model']}** on {row['dataset']}" for row in rows.to_dict("records")]
+    return [f"**{row['model']}** on {literal(row['dataset'])}" for row in rows.to_dict("records")]
