@@ -160,10 +160,11 @@ def test_every_structure_stands_beside_the_others(run, few, tmp_path, monkeypatc
 
 def _check_latency(result):
     timed = result.latency.groupby("model", sort=False)
-    assert timed.size().to_dict() == {"DLinear": 2 * 3, "Transformer": 2 * 5}
+    assert timed.size().to_dict() == {"DLinear": 3 * 3, "Transformer": 3 * 5}
     for _, rows in timed:
         kinds = rows["structure"].where(rows["method"] != "dense", "dense").tolist()
-        assert kinds[:6] == ["dense"] * 2 + ["unstructured"] * 2 + ["2:4"] * 2
+        assert kinds[:9] == ["dense"] * 3 + ["unstructured"] * 3 + ["2:4"] * 3
+        assert set(rows["batch"]) == {1, 3, 32}
         assert (rows.loc[rows["method"] == "dense", ["macs_share", "speedup"]] == 1).all(axis=None)
     assert (result.latency["speedup_p5"] <= result.latency["speedup_p95"]).all()
     assert result.latency["macs_share"].notna().all()
