@@ -46,7 +46,9 @@ def test_every_arm_has_its_cells_and_its_epochs(config, threads):
     asked = cells["density_asked"]
     assert (abs(cells["density"] - asked) < 0.01).all()
     epochs = result.history.groupby(["arm", "density_asked"])["epoch"].max()
-    assert set(epochs[["fine-tuned", "iterative", "dense longer", "fine-tuned, sparsegpt"]]) == {config.fine_tune_epochs}
+    assert set(epochs[["fine-tuned", "iterative", "dense longer", "fine-tuned, sparsegpt"]]) == {
+        config.fine_tune_epochs
+    }
     assert set(epochs["rewound"]) == {config.fine_tune_epochs + config.epochs}
     pruned = cells[cells["arm"] == "pruned"].set_index("density_asked")["mse"]
     start = result.history[(result.history["arm"] == "fine-tuned") & (result.history["epoch"] == 0)]

@@ -161,8 +161,10 @@ def _better_score(rows: pd.DataFrame, tuned: str) -> str:
     )
     after = _pairs(rows, tuned, "After training on, that choice")
     pairs = rows[rows["density_asked"] == _lowest(rows[rows["arm"] == tuned])["density_asked"].min()]
-    found = {arm: pairs[pairs["arm"] == arm].set_index(_CASE) for arm in (untuned, tuned)}
-    won = {arm: set(own.index[outcomes(own) == BETTER]) for arm, own in found.items()}
+    known = pairs[(pairs["seeds"] > 1) & pairs["relative"].notna()]
+    found = {arm: known[known["arm"] == arm].set_index(_CASE) for arm in (untuned, tuned)}
+    shared = found[untuned].index.intersection(found[tuned].index)
+    won = {arm: set(own.index[outcomes(own) == BETTER]) & set(shared) for arm, own in found.items()}
     if not won[untuned]:
         return f"{before} {after}".strip()
     count = f"{len(won[untuned])} case{'s' if len(won[untuned]) > 1 else ''}"

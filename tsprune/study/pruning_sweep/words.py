@@ -373,18 +373,19 @@ def _best_score(rows: pd.DataFrame) -> str:
     tried = rows[rows["score"] != RANDOM]
     if tried.empty:
         return f"no score but random choice was held against magnitude {at}"
-    found = outcomes(tried)
-    if found.isin([ONE_SEED, LOST]).all():
+    tried = tried[~outcomes(tried).isin([ONE_SEED, LOST])]
+    if tried.empty:
         return f"nothing is claimed about other scores than magnitude {at}: fewer than two seeds finished"
     names = tried["score"].unique()
     counts = {name: _counts(tried[tried["score"] == name]) for name in names}
     better = [name for name in names if counts[name][BETTER]]
     if not better:
         what = f"**{names[0]}** does not beat" if len(names) == 1 else f"none of {len(names)} other scores beats"
-        return f"{at}, {what} magnitude beyond chance for any of {max(map(sum, counts.values()))} models and horizons"
+        most = max(map(sum, counts.values()))
+        return f"{at}, {what} magnitude beyond chance in {f'any of {most} cases' if most > 1 else 'the one case'}"
     best = max(better, key=lambda name: (counts[name][BETTER] - counts[name][WORSE], counts[name][BETTER]))
     count = counts[best]
-    most = furthest(tried[(tried["score"] == best) & (found == BETTER)])
+    most = furthest(tried[(tried["score"] == best) & (outcomes(tried) == BETTER)])
     worse = f" (worse in {count[WORSE]})" if count[WORSE] else ""
     return (
         f"{at}, **{best}** beats magnitude in {count[BETTER]} of {count.sum()} cases{worse}, furthest for "
