@@ -19,6 +19,8 @@ def smoke() -> dict:
         "seeds": [1],
         "structured_densities": [],
         "two_of_four": False,
+        "scores": [],
+        "authors_paper": False,
         "latency_repeats": 0,
         "jobs": 2,
     }

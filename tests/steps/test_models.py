@@ -14,12 +14,13 @@ from tsprune.errors import UserError
 from tsprune.models import load_checkpoint, read_about
 from tsprune.pruners import prunable_weights
 from tsprune.steps.latency import LatencyStep
-from tsprune.steps.prune import DepGraphStep, NMStep, PruneStep, StructuredStep
+from tsprune.steps.prune import AuthorsStep, DepGraphStep, NMStep, PruneStep, StructuredStep
 from tsprune.steps.recipes import kinds, rebuild
+from tsprune.steps.second_order import SecondOrderStep
 from tsprune.steps.sensitivity import SensitivityStep
 from tsprune.steps.sparse import SparseTrainStep
 from tsprune.steps.train import NaiveStep
-from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
+from tsprune.steps.tune import FineTuneStep, NarrowTuneStep, ScoreTuneStep
 from tsprune.study.base.shared import base_steps
 from tsprune.study.pruning_sweep.config import PruningSweep
 from tsprune.training import evaluate
@@ -28,13 +29,18 @@ MAKE = {
     "train": lambda t: t,
     "prune": lambda t: PruneStep(trained=t, scope="global", density=0.3),
     "nm": lambda t: NMStep(trained=t),
+    "authors": lambda t: AuthorsStep(trained=t, density=0.3),
+    "second_order": lambda t: SecondOrderStep(trained=t, density=0.3, calibration_windows=40),
     "structured": lambda t: StructuredStep(trained=t, density=0.5),
     "depgraph": lambda t: DepGraphStep(trained=t, density=0.7),
     "fine_tune": lambda t: FineTuneStep(trained=t, scope="layer", densities=[0.6, 0.3], train=more(t, 2)),
     "narrow_tune": lambda t: NarrowTuneStep(trained=t, density=0.5, train=more(t, 1)),
+    "score_tune": lambda t: ScoreTuneStep(
+        trained=t, score="sparsegpt", density=0.3, calibration_windows=40, train=more(t, 1)
+    ),
     "sparse_train": lambda t: SparseTrainStep(dense=t, method="gmp", fields={"every": 3, "density": 0.2}),
 }
-MASKED = {"prune", "nm", "fine_tune", "sparse_train"}
+MASKED = {"prune", "nm", "authors", "second_order", "fine_tune", "score_tune", "sparse_train"}
 
 
 def more(trained, epochs):
@@ -176,7 +182,7 @@ def test_a_step_that_ends_with_numbers_says_so(trained, store):
         naive.load(store)
 
 
-@pytest.mark.parametrize("kind", ["fine_tune", "narrow_tune"])
+@pytest.mark.parametrize("kind", ["fine_tune", "narrow_tune", "score_tune"])
 @pytest.mark.parametrize("stop", [1, 3])
 def test_training_on_goes_on_where_it_was_killed(trained, store, run, monkeypatch, tmp_path, kind, stop):
     step = MAKE[kind](trained)

@@ -1,11 +1,12 @@
-"""Steps that make a trained model sparse, without retraining: masks by magnitude, n of m, narrower layers."""
+"""Steps that make a trained model sparse, without retraining: masks by a score, n of m, narrower layers."""
 
 import math
 from abc import abstractmethod
-from dataclasses import asdict
-from typing import ClassVar
+from dataclasses import asdict, replace
+from typing import Annotated, ClassVar, Self
 
-from torch import nn
+from pydantic import Field, model_validator
+from torch import Tensor, nn
 
 from tsprune import measure
 from tsprune.data import Splits
@@ -14,20 +15,28 @@ from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.measure.macs import MacReport
 from tsprune.pruners import (
+    Selection,
     apply_masks,
+    authors_masks,
     density,
     depgraph_paper,
     layer_densities,
-    magnitude_masks,
+    magnitude_scores,
     nm_masks,
     prunable_weights,
     pruned,
+    select,
     structured_prune,
 )
-from tsprune.pruners.magnitude import Scope
 from tsprune.pruners.masks import Masks
 from tsprune.pruners.structured import StructuredResult
 from tsprune.steps.artifacts import MASKS_FILE, load_masks, masks_file, model_file, scores_file
+from tsprune.steps.calibration import (
+    calibration_cost,
+    count_problem,
+    needs_calibration,
+    score_trained,
+)
 from tsprune.steps.data import DataSpec, first_windows
 from tsprune.steps.model import ModelStep
 from tsprune.steps.train import TrainStep, not_counted
@@ -39,6 +48,13 @@ _LIVE_WINDOWS = 8
 
 # Multiply-adds of dense models by model and config: masks change no shape, so a process traces each model once.
 _TRACED: dict[str, MacReport] = {}
+
+EXACT = "exact"
+"""How scope "layer" counts: so that the tensors together keep exactly what is asked. Part of an identity, because rows
+of before it rounded each tensor for itself."""
+
+INSTEAD = "ranked by magnitude instead"
+"""What becomes of a weight that a score says nothing about."""
 
 
 class OnTrained(Step):
@@ -106,48 +122,121 @@ class MaskStep(OnTrained, ModelStep):
     def run(self, store: Store) -> Outcome:
         model = self.trained.load(store)
         masks, left = self.mask(model)
-        return _test_masked(self.trained, store, model, masks, left)
+        return tested_under(self.trained, store, model, masks, left)
 
 
-class PruneStep(MaskStep):
-    """One-shot unstructured magnitude pruning of a trained model, tested without retraining."""
+class ScoredStep(MaskStep):
+    """Base of the steps that mask a trained model by a score of its weights, whatever the structure."""
+
+    score: str = "magnitude"
+    """One of ``tsprune.pruners.list_scores()``."""
+    calibration_windows: Annotated[int, Field(ge=0)] = 0
+    """Training windows, evenly spaced, that the score looks at if it looks at any."""
+
+    @model_validator(mode="after")
+    def _score_is_known_and_has_its_windows(self) -> Self:
+        if problem := count_problem(self.score, self.calibration_windows):
+            raise ValueError(problem)
+        return self
+
+    def looks_at(self) -> dict:
+        """The part of the identity that says how much data the score has seen, or nothing."""
+        return {"calibration_windows": self.calibration_windows} if needs_calibration(self.score) else {}
+
+    def by_score(self) -> str:
+        """The score for the progress line, where it is not magnitude."""
+        return "" if self.score == "magnitude" else f", {self.score}"
+
+    def scores(self, model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, str]]:
+        """Scores of the weights that have one, magnitudes of the others, and why those have none."""
+        found = score_trained(self.score, self.trained, model, self.calibration_windows)
+        plain = {name: score for name, score in magnitude_scores(model).items() if name not in found.scores}
+        return found.scores, plain, {name: f"{why}; {INSTEAD}" for name, why in found.left.items()}
+
+    def run(self, store: Store) -> Outcome:
+        model = self.trained.load(store)
+        with calibration_cost(self.trained) as cost:
+            masks, left = self.mask(model)
+        found = tested_under(self.trained, store, model, masks, left)
+        return replace(found, cost=found.cost | cost) if needs_calibration(self.score) else found
+
+
+class PruneStep(ScoredStep):
+    """One-shot unstructured pruning of a trained model by a score, tested without retraining.
+
+    Weights that the score says nothing about (``detail["left"]``) are cut to the same density by magnitude, ranked
+    among themselves: else a score would win by what it does not prune.
+    """
 
     kind: ClassVar[str] = "prune"
-    scope: Scope
+    scope: Selection
     density: float
 
     def what(self) -> dict:
-        return {"score": "magnitude", "structure": "unstructured", "scope": self.scope, "density": self.density}
+        asked = {"score": self.score, "structure": "unstructured", "scope": self.scope, "density": self.density}
+        return asked | counted(self.scope) | self.looks_at()
 
     def words(self) -> str:
-        return f"density {self.density:.3f} by {self.scope}"
+        return f"density {self.density:.3f} by {self.scope}{self.by_score()}"
 
     def columns(self) -> dict:
-        return pruning_columns("magnitude", "unstructured", self.scope, self.density)
+        return pruning_columns(self.score, "unstructured", self.scope, self.density)
 
     def mask(self, model: nn.Module) -> tuple[Masks, dict[str, str]]:
-        return magnitude_masks(model, self.density, self.scope), {}
+        scores, plain, left = self.scores(model)
+        return select(scores, self.density, self.scope) | select(plain, self.density, self.scope), left
 
 
-class NMStep(MaskStep):
-    """One-shot n:m magnitude masks (2:4 by default) on a trained model, tested without retraining."""
+class NMStep(ScoredStep):
+    """One-shot n:m masks (2:4 by default) on a trained model by a score, tested without retraining."""
 
     kind: ClassVar[str] = "nm"
     n: int = 2
     m: int = 4
 
     def what(self) -> dict:
-        return {"score": "magnitude", "structure": self.words()}
+        return {"score": self.score, "structure": self.structure} | self.looks_at()
 
-    def words(self) -> str:
+    @property
+    def structure(self) -> str:
         return f"{self.n}:{self.m}"
 
+    def words(self) -> str:
+        return f"{self.structure}{self.by_score()}"
+
     def columns(self) -> dict:
-        return pruning_columns("magnitude", self.words(), "layer", self.n / self.m)
+        return pruning_columns(self.score, self.structure, "layer", self.n / self.m)
 
     def mask(self, model: nn.Module) -> tuple[Masks, dict[str, str]]:
-        found = nm_masks(model, self.n, self.m)
-        return found.masks, found.left
+        scores, plain, left = self.scores(model)
+        found = nm_masks(model, self.n, self.m, scores | plain)
+        return found.masks, left | found.left
+
+
+class AuthorsStep(MaskStep):
+    """Magnitude masks as the first paper's public code sets them (see ``authors_masks``), tested without retraining."""
+
+    kind: ClassVar[str] = "authors"
+    density: float
+    """Of the weights that the protocol ranks, not of all."""
+
+    def what(self) -> dict:
+        return {"score": "magnitude", "structure": "unstructured", "variant": "authors", "density": self.density}
+
+    def words(self) -> str:
+        return f"density {self.density:.3f}, the first paper's protocol"
+
+    def columns(self) -> dict:
+        return pruning_columns("authors", "unstructured", "global", self.density)
+
+    def mask(self, model: nn.Module) -> tuple[Masks, dict[str, str]]:
+        seven = self.trained.data.columns if self.trained.model == "Crossformer" else 7
+        return authors_masks(model, self.density, {1, seven})
+
+
+def counted(scope: Selection) -> dict:
+    """The part of an identity that says how scope "layer" counts; nothing for the others."""
+    return {"counts": EXACT} if scope == "layer" else {}
 
 
 class NarrowStep(OnTrained, ModelStep):
@@ -265,7 +354,7 @@ def _macs(trained: TrainStep, model: nn.Module, one: tuple, masks: Masks) -> Mac
     return _TRACED[key].with_masks(masks)
 
 
-def _test_masked(trained: TrainStep, store: Store, model: nn.Module, masks: Masks, left: dict[str, str]) -> Outcome:
+def tested_under(trained: TrainStep, store: Store, model: nn.Module, masks: Masks, left: dict[str, str]) -> Outcome:
     """Test error and counts of ``model`` under ``masks``; ``left`` says which weights have none, and why."""
     splits = trained.data.splits(trained.train.device)
     with measure.PeakMemory(trained.train.device) as peak, pruned(model, masks):

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -15,8 +14,9 @@ from tsprune.engine.store import Store
 from tsprune.pruners import magnitude_masks, prunable_weights, pruned
 from tsprune.pruners.magnitude import Scope, magnitude_scores, select
 from tsprune.pruners.masks import Masks
+from tsprune.steps.calibration import evenly_spaced
 from tsprune.steps.data import LIVE_WINDOWS, first_windows
-from tsprune.steps.prune import OnTrained, pruning_columns
+from tsprune.steps.prune import EXACT, OnTrained, pruning_columns
 from tsprune.training import evaluate
 
 NEAR_ZERO = 0.01
@@ -49,6 +49,7 @@ class SensitivityStep(OnTrained):
     def what(self) -> dict:
         return {
             "score": "magnitude",
+            "counts": EXACT,
             "alone_at": list(self.alone_at),
             "scopes": list(self.scopes),
             "joint": list(self.joint),
@@ -171,13 +172,6 @@ def parameter_groups(model: nn.Module) -> dict[str, list[str]]:
     if len(groups) <= FEW_GROUPS:
         return {name: [name] for names in groups.values() for name in names}
     return groups
-
-
-def evenly_spaced(count: int, wanted: int) -> Tensor:
-    """Numbers of ``wanted`` of ``count`` windows, the first and the last among them; all where there are fewer."""
-    if wanted >= count:
-        return torch.arange(count)
-    return torch.linspace(0, count - 1, wanted, dtype=torch.float64).round().long()
 
 
 def _squares(values: Tensor) -> float:

@@ -1,6 +1,7 @@
 """Steps that train a pruned model on: with its masks held, or narrowed."""
 
 import math
+from abc import abstractmethod
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,8 +16,10 @@ from tsprune.pruners import HeldMasks, apply_masks, density, layer_densities, ma
 from tsprune.pruners.magnitude import Scope
 from tsprune.pruners.masks import Masks
 from tsprune.steps.artifacts import model_file, scores_file
+from tsprune.steps.by_score import pruned_by
 from tsprune.steps.model import ModelStep
-from tsprune.steps.prune import OnTrained, StructuredStep, pruning_columns
+from tsprune.steps.prune import EXACT, OnTrained, PruneStep, StructuredStep, pruning_columns
+from tsprune.steps.second_order import SecondOrderStep
 from tsprune.steps.train import TrainStep
 from tsprune.training import Scores, TrainConfig, TrainResult, evaluate, train
 
@@ -56,7 +59,12 @@ class FineTuneStep(OnTrained, ModelStep):
             "densities": self.densities,
             "start": self.start,
             "train": self.train.model_dump(exclude={"eval_batch_size", "device"}),
-        }
+        } | ({"counts": EXACT} if self._counts_matter else {})
+
+    @property
+    def _counts_matter(self) -> bool:
+        """Whether masks come from scope "layer" with weights to choose: a dense model trained longer chooses none."""
+        return self.scope == "layer" and self.structure == "unstructured" and self.densities != [1.0]
 
     @property
     def arm(self) -> str:
@@ -121,14 +129,55 @@ class FineTuneStep(OnTrained, ModelStep):
         return nm_masks(model).masks if self.structure == "2:4" else magnitude_masks(model, wanted, self.scope)
 
 
-class NarrowTuneStep(OnTrained, ModelStep):
-    """A narrowed model trained on, tested after every epoch; the weights of the best validation MSE are kept, the
-    state before the first epoch included."""
+class TunePrunedStep(OnTrained, ModelStep):
+    """Base of the steps that train on what another step has pruned, its masks held, tested after every epoch; the
+    weights of the best validation MSE are kept, the state before the first epoch included."""
 
-    kind: ClassVar[str] = "narrow_tune"
-    density: float
     train: TrainConfig
     """The device is that of ``trained``."""
+    carried: ClassVar[tuple[str, ...]] = ("density", "density_all", "parameters")
+    """Results of the pruned model that training on does not change."""
+
+    @property
+    @abstractmethod
+    def pruned(self) -> ModelStep:
+        """The step that prunes ``trained``."""
+
+    @property
+    def needs(self) -> tuple[Step, ...]:
+        return (self.pruned,)
+
+    def run(self, store: Store) -> Outcome:
+        splits = self.trained.data.splits(self.trained.train.device)
+        (model, masks), history = self.pruned.load_masked(store), []
+        with (
+            measure.PeakMemory(self.trained.train.device) as peak,
+            TrainOn(store, self.key, splits, self.train, self.trained) as training,
+        ):
+            done, scores = training(model, history, masks=masks)
+        if done.status != "ok":
+            return Outcome({}, {"history": history}, {}, status=done.status, reason=done.reason)
+        before = store.row(self.pruned.key)["result"]
+        result = {
+            "mse": scores.mse,
+            "mae": scores.mae,
+            "windows_test": scores.windows,
+            "epochs_run": done.epochs_run,
+            "windows_seen": done.windows_seen,
+            **{name: before[name] for name in self.carried},
+        }
+        cost = {"seconds_per_epoch": done.seconds_per_epoch, "peak_memory_mib": peak.mib}
+        about = self.about(result, before=store.row(self.trained.key)["result"])
+        files = scores_file(scores) | model_file(model, masks, about)
+        return Outcome(result, {"history": history}, cost, files=files)
+
+
+class NarrowTuneStep(TunePrunedStep):
+    """A narrowed model trained on."""
+
+    kind: ClassVar[str] = "narrow_tune"
+    carried: ClassVar[tuple[str, ...]] = (*TunePrunedStep.carried, "macs_executed")
+    density: float
 
     @property
     def narrow(self) -> StructuredStep:
@@ -136,8 +185,8 @@ class NarrowTuneStep(OnTrained, ModelStep):
         return StructuredStep(trained=self.trained, density=self.density)
 
     @property
-    def needs(self) -> tuple[Step, ...]:
-        return (self.narrow,)
+    def pruned(self) -> StructuredStep:
+        return self.narrow
 
     def what(self) -> dict:
         return {"narrow": self.narrow.key, "train": self.train.model_dump(exclude={"eval_batch_size", "device"})}
@@ -150,30 +199,36 @@ class NarrowTuneStep(OnTrained, ModelStep):
         return f"{self.arm}, structured, density {self.density:.3f}, {self.train.epochs} epochs"
 
     def columns(self) -> dict:
-        return self.narrow.columns() | {"method": self.arm}
+        return self.pruned.columns() | {"method": self.arm}
 
-    def run(self, store: Store) -> Outcome:
-        splits = self.trained.data.splits(self.trained.train.device)
-        model, history = self.narrow.load(store), []
-        with (
-            measure.PeakMemory(self.trained.train.device) as peak,
-            TrainOn(store, self.key, splits, self.train, self.trained) as training,
-        ):
-            done, scores = training(model, history)
-        if done.status != "ok":
-            return Outcome({}, {"history": history}, {}, status=done.status, reason=done.reason)
-        before = store.row(self.narrow.key)["result"]
-        result = {
-            "mse": scores.mse,
-            "mae": scores.mae,
-            "windows_test": scores.windows,
-            "epochs_run": done.epochs_run,
-            "windows_seen": done.windows_seen,
-            **{name: before[name] for name in ("density", "density_all", "parameters", "macs_executed")},
-        }
-        cost = {"seconds_per_epoch": done.seconds_per_epoch, "peak_memory_mib": peak.mib}
-        about = self.about(result, before=store.row(self.trained.key)["result"])
-        return Outcome(result, {"history": history}, cost, files=scores_file(scores) | model_file(model, about=about))
+
+class ScoreTuneStep(TunePrunedStep):
+    """A model pruned at once by a score other than magnitude trained on, the weights that second order moved as it
+    left them."""
+
+    kind: ClassVar[str] = "score_tune"
+    score: str
+    """One of ``tsprune.steps.by_score.list_ways()``."""
+    density: float
+    calibration_windows: Annotated[int, Field(ge=0)]
+    """Training windows, evenly spaced, that the score looks at if it looks at any."""
+
+    @property
+    def pruned(self) -> PruneStep | SecondOrderStep:
+        return pruned_by(self.trained, self.score, self.density, self.calibration_windows)
+
+    def what(self) -> dict:
+        return {"pruned": self.pruned.key, "train": self.train.model_dump(exclude={"eval_batch_size", "device"})}
+
+    @property
+    def arm(self) -> str:
+        return f"fine-tuned, {self.score}"
+
+    def words(self) -> str:
+        return f"{self.arm}, density {self.density:.3f}, {self.train.epochs} epochs"
+
+    def columns(self) -> dict:
+        return self.pruned.columns() | {"method": self.arm}
 
 
 class TrainOn:

@@ -38,17 +38,23 @@ def test_every_arm_has_its_cells_and_its_epochs(config, threads):
         "fine-tuned": 2,
         "iterative": 1,
         "rewound": 1,
+        "pruned, sparsegpt": 1,
+        "fine-tuned, sparsegpt": 1,
     }
     assert set(cells.loc[cells["arm"].isin(["iterative", "rewound"]), "density_asked"]) == {0.1073741824}
     assert (cells.loc[cells["arm"] == "dense", "mse_relative"] == 1).all()
     asked = cells["density_asked"]
     assert (abs(cells["density"] - asked) < 0.01).all()
     epochs = result.history.groupby(["arm", "density_asked"])["epoch"].max()
-    assert set(epochs[["fine-tuned", "iterative", "dense longer"]]) == {config.fine_tune_epochs}
+    assert set(epochs[["fine-tuned", "iterative", "dense longer", "fine-tuned, sparsegpt"]]) == {
+        config.fine_tune_epochs
+    }
     assert set(epochs["rewound"]) == {config.fine_tune_epochs + config.epochs}
     pruned = cells[cells["arm"] == "pruned"].set_index("density_asked")["mse"]
     start = result.history[(result.history["arm"] == "fine-tuned") & (result.history["epoch"] == 0)]
     assert start.set_index("density_asked")["test_mse"].to_dict() == pytest.approx(pruned.to_dict())
+    first = result.history.set_index(["arm", "epoch"])["test_mse"]["fine-tuned, sparsegpt", 0].item()
+    assert first == pytest.approx(cells.loc[cells["arm"] == "pruned, sparsegpt", "mse"].item())
     again = FineTuningCells(config).run(make_executor=threads, progress=Recorder())
     pd.testing.assert_frame_equal(result.cells, again.cells)
 
@@ -112,7 +118,7 @@ def test_other_structures_are_trained_on_and_every_comparison_is_paired(smoke, f
     assert ("DLinear", "structured") not in arms  # it has nothing to narrow
     assert set(result.history["structure"]) == {"unstructured", "structured", "2:4"}
     found = result.comparisons.set_index(["model", "structure", "arm", "against"])
-    assert len(found) == 5 + 5 + 3 + 3 + 3
+    assert len(found) == 7 + 7 + 3 + 3 + 3
     assert (found["seeds"] == 2).all() and (found["low"] <= found["high"]).all()
     mse = cells.groupby(["model", "structure", "arm"])["mse"].mean()
     row = found.loc[("iTransformer", "structured", "fine-tuned", "dense longer")]
@@ -148,3 +154,10 @@ def test_densities_to_compare_must_be_among_those_pruned_to(smoke):
 def test_budgets_that_cannot_be_shared_are_refused(smoke):
     with pytest.raises(UserError, match="fine_tune_epochs = 3 cannot be shared evenly by stages = 2"):
         FineTuning.parse(smoke | {"fine_tune_epochs": 3, "store": "x"})
+
+
+def test_without_another_score_there_is_no_arm_of_it_and_an_unknown_one_is_told(smoke, tmp_path):
+    config = FineTuning.parse(smoke | {"score": "magnitude", "store": str(tmp_path)})
+    assert not [step for step in FineTuningCells(config).arms if step.kind == "score_tune"]
+    with pytest.raises(UserError, match="unknown score 'wnada'; did you mean 'wanda'"):
+        FineTuning.parse(smoke | {"score": "wnada", "store": "x"})

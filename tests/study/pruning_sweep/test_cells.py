@@ -17,6 +17,7 @@ from tsprune.steps.latency import LatencyStep
 from tsprune.study.base.shared import base_steps
 from tsprune.study.pruning_sweep.cells import PruningSweepCells, pruning_limits
 from tsprune.study.pruning_sweep.config import PruningSweep
+from tsprune.study.pruning_sweep.result import AUTHORS, OURS
 from tsprune.training import evaluate
 
 
@@ -160,10 +161,11 @@ def test_every_structure_stands_beside_the_others(run, few, tmp_path, monkeypatc
 
 def _check_latency(result):
     timed = result.latency.groupby("model", sort=False)
-    assert timed.size().to_dict() == {"DLinear": 2 * 3, "Transformer": 2 * 5}
+    assert timed.size().to_dict() == {"DLinear": 3 * 3, "Transformer": 3 * 5}
     for _, rows in timed:
         kinds = rows["structure"].where(rows["method"] != "dense", "dense").tolist()
-        assert kinds[:6] == ["dense"] * 2 + ["unstructured"] * 2 + ["2:4"] * 2
+        assert kinds[:9] == ["dense"] * 3 + ["unstructured"] * 3 + ["2:4"] * 3
+        assert set(rows["batch"]) == {1, 3, 32}
         assert (rows.loc[rows["method"] == "dense", ["macs_share", "speedup"]] == 1).all(axis=None)
     assert (result.latency["speedup_p5"] <= result.latency["speedup_p95"]).all()
     assert result.latency["macs_share"].notna().all()
@@ -224,3 +226,39 @@ def test_real_etth1_gives_the_published_repeat_last_error(run):
     row = result.published.set_index("model").loc["RepeatLast"]
     assert row["mse_here"] == pytest.approx(row["mse_published"], abs=1e-3)
     assert row["mae_here"] == pytest.approx(row["mae_published"], abs=1e-3)
+
+
+def test_scores_stand_beside_magnitude_of_the_same_scope_and_the_first_papers_protocol_beside_ours(run, few):
+    given = few | {"seeds": [1, 2], "models": ["DLinear", "FEDformer"], "densities": [1.0, 0.5], "scopes": ["global"]}
+    ways = {"scores": ["magnitude", "wanda", "random"], "score_densities": [0.5], "calibration_windows": 40}
+    result = run(**given, **ways, authors_paper=True)
+    assert result.failures == 0
+    scores = result.scores.groupby(["model", "score", "scope"], dropna=False).size()
+    for model in ("DLinear", "FEDformer"):
+        assert (
+            scores[model, "dense"].item() == scores[model, "wanda", "output"] == scores[model, "random", "layer"] == 2
+        )
+        assert scores[model, "magnitude"].to_dict() == {"layer": 2, "output": 2}
+    seen = result.scores.set_index("score")["calibration_seconds"]
+    assert (seen["wanda"] > 0).all() and seen[["magnitude", "random", "dense"]].isna().all()
+    gains = result.gains.set_index(["model", "score"])
+    assert len(gains) == 2 * 2 and (gains["seeds"] == 2).all()
+    mse = result.scores.groupby(["model", "score", "scope"])["mse"].mean()
+    wanted = mse["FEDformer", "wanda", "output"] / mse["FEDformer", "magnitude", "output"] - 1
+    assert gains.loc[("FEDformer", "wanda"), "relative"] == pytest.approx(wanted)
+    authors = result.authors[result.authors["density_asked"] < 1].set_index(["model", "protocol"])
+    assert len(authors) == 2 * 2 * 2
+    assert authors.loc[("FEDformer", AUTHORS), "fourier"].between(0.1, 1).all()
+    assert (authors.loc[("DLinear", AUTHORS), "fourier"] == 0).all()
+    theirs, ours = (authors.loc[("FEDformer", way), "density_all"].mean() for way in (AUTHORS, OURS))
+    assert theirs > ours + 0.1
+    every = result.every_cell
+    assert len(every) == len(result.structures) + 2 * 2 * 2 + 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [({"scores": ["wnada"]}, "did you mean 'wanda'"), ({"scores": ["obs"] * 2}, "twice")]
+)
+def test_an_unknown_score_is_told_with_the_closest(smoke, change, words):
+    with pytest.raises(UserError, match=words):
+        PruningSweep.parse(smoke | {"store": "x"} | change)

@@ -12,6 +12,7 @@ from reading import details, first_sentence
 
 from tsprune.errors import UserError
 from tsprune.study.pruning_sweep import words
+from tsprune.study.pruning_sweep.result import AUTHORS, OURS
 
 
 def plain(text):
@@ -348,3 +349,178 @@ def test_which_scope_goes_further_and_which_model_has_fallen_is_what_the_tables_
     assert ("No model falls to the level of repeating the last value" in told) == lost.empty or len(lost)
     if lost.empty:
         assert "not survived" not in told and "even when dense" not in told
+
+
+def gain(model: str, score: str, low: float, relative: float, high: float, seeds: int = 2, **changes) -> dict:
+    """A score against magnitude at density 0.1; clear where zero lies outside, with two seeds."""
+    return {
+        "dataset": "ETTh1",
+        "model": model,
+        "pred_len": 96,
+        "score": score,
+        "scope": "layer",
+        "density_asked": 0.1,
+        "relative": relative,
+        "low": low,
+        "high": high,
+        "seeds": seeds,
+        "clear": seeds > 1 and (low > 0 or high < 0),
+    } | changes
+
+
+def scored(seconds: float | None = 0.4) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "dataset": "ETTh1",
+            "model": "M",
+            "pred_len": 96,
+            "seed": 1,
+            "score": score,
+            "scope": "layer",
+            "density_asked": 0.1,
+            "density": 0.1,
+            "mse": 1.0,
+            "mse_relative": 2.0,
+            "calibration_seconds": seconds if score == "wanda" else None,
+            "calibration_memory_mib": 1.0,
+            "status": "ok",
+            "reason": None,
+        }
+        for score in ("magnitude", "wanda")
+    )
+
+
+def test_the_score_that_beats_magnitude_most_often_comes_first_with_its_furthest_case():
+    rows = [
+        gain("A", "wanda", -0.3, -0.2, -0.1),
+        gain("B", "wanda", -0.1, 0.0, 0.1),
+        gain("A", "obs", -0.5, -0.4, -0.3),
+        gain("B", "obs", -0.4, -0.28, -0.24),
+        gain("A", "random", 0.5, 0.6, 0.7),
+        gain("B", "random", -0.1, 0.6, 0.7),
+        gain("B", "obs", -0.9, -0.9, -0.9, density_asked=0.4),
+    ]
+    text = words.scores(scored(), pd.DataFrame(rows))
+    assert first_sentence(text) == (
+        "On ETTh1, at density 0.1 without retraining, obs beats magnitude in 2 of 2 cases, furthest for A, "
+        "-40 % (-50 to -30 %)."
+    )
+    assert details(text).startswith(
+        "Against magnitude ranked in the same place, at density 0.1: **wanda** better in 1, worse in 0 of 2; "
+        "**obs** better in 2, worse in 0 of 2. Random choice, the yardstick, is worse than magnitude in 1 of 2; "
+        "where it is not (**B**), which weights go is not shown to matter. "
+        "Calibration takes at most 0.4 seconds a model (**wanda** on **M**). Intervals:"
+    )
+
+
+def test_no_gain_beyond_chance_and_one_seed_are_no_claim():
+    noise = [gain(m, s, -0.1, -0.05, 0.1) for m in ("A", "B") for s in ("wanda", "obs")]
+    assert first_sentence(words.scores(scored(None), pd.DataFrame(noise))) == (
+        "On ETTh1, at density 0.1 without retraining, none of 2 other scores beats magnitude beyond chance in any of 2 "
+        "cases."
+    )
+    one = pd.DataFrame([gain("A", "wanda", -0.3, -0.2, -0.1, seeds=1)])
+    text = words.scores(scored(), one)
+    assert "nothing is claimed" in text and "beats" not in text and "%" not in text
+    lost = pd.DataFrame([gain("A", "wanda", np.nan, np.nan, np.nan, seeds=0), gain("A", "obs", 0.1, 0.2, 0.3)])
+    text = words.scores(scored(None), lost)
+    assert "obs does not beat magnitude beyond chance in the one case." in first_sentence(text)
+    assert "wanda" not in text, "a score without a result is not spoken of"
+    with pytest.raises(UserError, match="'gains': column 'scope' is missing"):
+        words.scores(scored(), lost.drop(columns="scope"))
+
+
+@st.composite
+def gains(draw) -> pd.DataFrame:
+    """Differences of their own, for every model, score and density."""
+    models = draw(st.lists(st.sampled_from(["DLinear", "Nonstationary_Transformer", "M"]), min_size=1, unique=True))
+    names = draw(st.lists(st.sampled_from(["wanda", "obs", "sparsegpt", "random"]), min_size=1, unique=True))
+    rows = []
+    for model, name, density in product(models, names, draw(st.sampled_from([(0.1,), (0.4, 0.1)]))):
+        low, relative, high = sorted(draw(st.tuples(*[st.floats(-0.9, 2)] * 3)))
+        seeds = draw(st.sampled_from([0, 1, 2, 2, 2]))
+        low, relative, high = (low, relative, high) if seeds else (np.nan,) * 3
+        rows.append(gain(model, name, low, relative, high, seeds, density_asked=density))
+    return pd.DataFrame(rows)
+
+
+@settings(deadline=None, max_examples=80)
+@given(gains())
+def test_what_is_said_of_scores_is_short_and_is_what_the_table_says(table):
+    text = words.scores(scored(), table)
+    first = first_sentence(text)
+    rows = table[table["density_asked"] == table["density_asked"].min()]
+    known = rows[rows["seeds"] > 1]
+    tried = known[known["score"] != "random"]
+    better = tried[tried["high"] < 0].groupby("score").size()
+    claim = re.search(r"(\w+) beats magnitude in (\d+) of (\d+) cases(?: \(worse in (\d+)\))?", first)
+    assert bool(claim) == (len(better) > 0)
+    if claim:
+        own = tried[tried["score"] == claim.group(1)]
+        assert int(claim.group(2)) == better[claim.group(1)] and int(claim.group(3)) == len(own)
+        assert int(claim.group(4) or 0) == (own["low"] > 0).sum()
+        net = better - tried[tried["low"] > 0].groupby("score").size().reindex(better.index, fill_value=0)
+        assert net[claim.group(1)] == net.max()
+        best = own.loc[own.loc[own["high"] < 0, "relative"].idxmin()]
+        assert f"furthest for {best['model']}, " in first
+    if table["seeds"].max() < 2:
+        return
+    told = details(text)
+    for name, good, bad, of in re.findall(r"\*\*(\w+)\*\* better in (\d+), worse in (\d+) of (\d+)", told):
+        own = tried[tried["score"] == name]
+        assert (int(good), int(bad), int(of)) == ((own["high"] < 0).sum(), (own["low"] > 0).sum(), len(own))
+    random = known[known["score"] == "random"]
+    assert ("yardstick" in told) == (len(random) > 0)
+    if len(random):
+        assert f"worse than magnitude in {(random['low'] > 0).sum()} of {len(random)}" in told
+
+
+def by_authors(**left: float) -> pd.DataFrame:
+    """Rows of both protocols at densities 1, 0.4 and 0.1, by the share of all parameters never pruned."""
+    return pd.DataFrame(
+        {
+            "dataset": "ETTh1",
+            "model": model,
+            "pred_len": 96,
+            "seed": seed,
+            "protocol": protocol,
+            "density_asked": density,
+            "density_all": density if protocol == OURS else share + density * (1 - share),
+            "untouched": share if protocol == AUTHORS and density < 1 else np.nan,
+            "fourier": share * (model == "FEDformer") if protocol == AUTHORS and density < 1 else np.nan,
+            "mse": 1 / density,
+            "mse_relative": 1 / density,
+            "status": "ok",
+            "reason": None,
+        }
+        for model, share in left.items()
+        for seed in (1, 2)
+        for protocol in (OURS, AUTHORS)
+        for density in (1.0, 0.4, 0.1)
+    )
+
+
+def test_what_the_first_papers_protocol_leaves_is_said_with_fedformers_fourier_weights():
+    text = words.authors(by_authors(Transformer=0.02, FEDformer=0.6))
+    assert first_sentence(text) == (
+        "On ETTh1, the first paper's protocol, asked for density 0.1, leaves 12 % (Transformer) to 64 % (FEDformer) of "
+        "all parameters."
+    )
+    assert details(text).startswith(
+        "In **FEDformer** the Fourier weights, which it never prunes, alone hold 60 % of all parameters, more than "
+        "half: no density goes below that."
+    )
+    alone = words.authors(by_authors(FEDformer=0.3))
+    assert first_sentence(alone).endswith("leaves 37 % of FEDformer, all parameters counted.")
+    assert "more than half" not in alone
+    assert words.authors(by_authors(A=0.1).assign(status="failed")).endswith("has no result.")
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.dictionaries(st.sampled_from(["A", "FEDformer", "Nonstationary_Transformer"]), st.floats(0.0, 0.9), min_size=1)
+)
+def test_the_ends_of_what_the_first_papers_protocol_leaves_are_those_of_the_table(left):
+    text = first_sentence(words.authors(by_authors(**left)))
+    shares = {name: f"{100 * (share + 0.1 * (1 - share)):.0f} %" for name, share in left.items()}
+    assert all(shares[name] == share for share, name in re.findall(r"(\d+ %) \((\w+)\)", text))

@@ -6,13 +6,15 @@ from functools import cached_property
 import pandas as pd
 
 from tsprune.engine.step import Step
+from tsprune.steps.by_score import own_scope, pruned_by
 from tsprune.steps.prune import NMStep, PruneStep, StructuredStep
+from tsprune.steps.second_order import SecondOrderStep
 from tsprune.steps.train import TrainStep
-from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
+from tsprune.steps.tune import FineTuneStep, NarrowTuneStep, ScoreTuneStep, TunePrunedStep
 from tsprune.study.base.cells import Cells, relative_to_dense
 from tsprune.study.base.shared import models_to_narrow
 from tsprune.study.fine_tuning.config import FineTuning
-from tsprune.study.fine_tuning.result import COMPARED, COMPARISONS, HISTORY, FineTuningResult
+from tsprune.study.fine_tuning.result import COMPARISONS, HISTORY, MAGNITUDE, FineTuningResult, by_score, compared
 
 
 class FineTuningCells(Cells[FineTuning, FineTuningResult]):
@@ -41,6 +43,11 @@ class FineTuningCells(Cells[FineTuning, FineTuningResult]):
                 path = [density ** ((i + 1) / config.stages) for i in range(config.stages)]
                 yield FineTuneStep(**shared, densities=[*path[:-1], density], train=recipe)
                 yield FineTuneStep(**shared, densities=[density], start="initial", train=again)
+                if config.score != MAGNITUDE:
+                    seen = config.calibration_windows
+                    way = {"score": config.score, "density": density, "calibration_windows": seen}
+                    yield pruned_by(trained, config.score, density, seen)
+                    yield ScoreTuneStep(trained=trained, **way, train=recipe)
         if config.two_of_four:
             yield NMStep(trained=trained)
             yield FineTuneStep(**shared, structure="2:4", densities=[0.5], train=recipe)
@@ -71,6 +78,11 @@ class FineTuningCells(Cells[FineTuning, FineTuningResult]):
             "comparisons": "paired block bootstrap over seeds and test windows, blocks of one look-back and horizon, "
             "95 %",
         }
+        if config.score != MAGNITUDE and config.compared_densities:
+            lines["other score"] = (
+                f"{config.score}, scope {own_scope(config.score)}, on {config.calibration_windows} training windows, "
+                "evenly spaced; weights that it says nothing about are cut to the same density by magnitude"
+            )
         if config.two_of_four or config.structured_densities:
             lines["2:4 and structured"] = (
                 "2 of each 4 along the input by magnitude; widths narrowed together by group L2 importance, solved for "
@@ -79,7 +91,7 @@ class FineTuningCells(Cells[FineTuning, FineTuningResult]):
         return lines
 
     def _comparisons(self, steps: Iterable[Step]) -> pd.DataFrame:
-        """Every pair of COMPARED that was run, over the seeds with a result on both sides."""
+        """Every pair of ``compared`` that was run, over the seeds with a result on both sides."""
         arms: dict[tuple, dict[int, Step]] = {}
         for step in steps:
             p = self.rows[step.key]["protocol"]
@@ -87,7 +99,7 @@ class FineTuningCells(Cells[FineTuning, FineTuningResult]):
             arms.setdefault(place, {})[p["seed"]] = step
         records = []
         for (model, pred_len, structure, density, arm), ours in arms.items():
-            for against in (other for one, other in COMPARED if one == arm):
+            for against in (other for one, other in compared(self.config.score) if one == arm):
                 dense = against == "dense longer"
                 place = (model, pred_len, "unstructured" if dense else structure, 1.0 if dense else density, against)
                 others = arms.get(place)
@@ -111,7 +123,7 @@ class FineTuningCells(Cells[FineTuning, FineTuningResult]):
                 "mse_relative": record["test_mse"] / dense[step.trained.key],
             }
             for step in steps
-            if isinstance(step, FineTuneStep | NarrowTuneStep)
+            if isinstance(step, FineTuneStep | TunePrunedStep)
             for record in self.rows[step.key]["detail"].get("history", ())
             if record["test_mse"] is not None and dense[step.trained.key]
         ]
@@ -119,6 +131,8 @@ class FineTuningCells(Cells[FineTuning, FineTuningResult]):
 
 
 def _arm(step: Step) -> str:
-    if isinstance(step, FineTuneStep | NarrowTuneStep):
+    if isinstance(step, FineTuneStep | TunePrunedStep):
         return step.arm
+    if isinstance(step, PruneStep | SecondOrderStep):
+        return by_score("pruned", step.columns()["method"])
     return "dense" if isinstance(step, TrainStep) else "pruned"

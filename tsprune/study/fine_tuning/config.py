@@ -2,9 +2,11 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from tsprune.errors import unknown
 from tsprune.pruners.magnitude import Scope
+from tsprune.steps.by_score import list_ways
 from tsprune.study.base.config import ONCE, SOME, Part, Positive, StudyConfig
 
 
@@ -27,10 +29,21 @@ class FineTuning(StudyConfig):
     """Prunings of the iterative arm; they share the epochs evenly."""
     compared_densities: Annotated[list[float], ONCE]
     """Those of densities at which the iterative and the rewound arm run as well; [] for none."""
+    score: str
+    """Way to choose weights that is trained on as well at compared_densities, as in study 01; "magnitude" for none."""
+    calibration_windows: Positive
+    """Training windows, evenly spaced, that a score looks at if it looks at any."""
     structured_densities: Annotated[list[Part], ONCE]
     """Share of all parameters left by structured pruning, trained on as well; [] for none."""
     two_of_four: bool
     """2:4 masks, trained on as well."""
+
+    @field_validator("score")
+    @classmethod
+    def _known_score(cls, name: str) -> str:
+        if name not in list_ways():
+            raise ValueError(unknown("score", name, list_ways()))
+        return name
 
     @model_validator(mode="after")
     def _compared_are_among_the_densities(self) -> Self:

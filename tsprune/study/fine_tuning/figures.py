@@ -13,7 +13,7 @@ from tsprune.report.axes import REFERENCE, density_axis, relative_axis
 from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import need
 from tsprune.report.text import density_labels
-from tsprune.study.fine_tuning.result import HISTORY, SPARSE_ARMS, drawable
+from tsprune.study.fine_tuning.result import HISTORY, drawable, sparse_arms
 
 # Panels of a model: what is drawn in each column, and its title.
 _PANELS = {"single weights": ("unstructured",), "narrower layers, and 2:4": ("structured", "2:4")}
@@ -30,12 +30,13 @@ def arms(cells: pd.DataFrame) -> Figure:
     Raises UserError for an empty table or a missing column, and where no pruned cell finished.
     """
     done = drawable(cells)
-    sparse = done[done["arm"].isin(SPARSE_ARMS)]
-    shown = {arm: look for arm, look in kit.looks(SPARSE_ARMS).items() if arm in set(sparse["arm"])}
-    asked = cells[cells["arm"].isin(SPARSE_ARMS)]
+    names = sparse_arms(cells["arm"])
+    sparse = done[done["arm"].isin(names)]
+    shown = {arm: look for arm, look in kit.looks(names).items() if arm in set(sparse["arm"])}
+    asked = cells[cells["arm"].isin(names)]
 
     def draw(axes: Axes, own: pd.DataFrame, name: str) -> None:
-        panel = own[own["arm"].isin(SPARSE_ARMS)]
+        panel = own[own["arm"].isin(names)]
         for place, (arm, (colour, marker)) in enumerate(shown.items()):
             line = panel[(panel["arm"] == arm) & (panel["structure"] != "2:4")]
             if line["density_asked"].nunique() == 1:  # a lone point moves aside, so that none hides another
@@ -106,16 +107,17 @@ def _figure(
     ``draw`` is given a panel, the rows of ``drawn`` that belong there, dense ones among them, and the panel's name.
     """
     names = [name for name, structures in _PANELS.items() if sparse["structure"].isin(structures).any()]
+    arms = sparse_arms(drawn["arm"])
     with kit.canvas(1.1 + 2.2 * len(keys), alt) as figure:
         grid = figure.subplots(len(keys), len(names), squeeze=False, sharey="row")
         for case, row in zip(keys, grid, strict=True):
             own = of_case(drawn, *case)
             values = [*own["mse_relative"], 1.0]
             for name, axes in zip(names, row, strict=True):
-                panel = own[own["structure"].isin(_PANELS[name]) | ~own["arm"].isin(SPARSE_ARMS)]
+                panel = own[own["structure"].isin(_PANELS[name]) | ~own["arm"].isin(arms)]
                 draw(axes, panel, name)
                 relative_axis(axes, 0.97 * min(values), 1.05 * max(*values, 1.05))
-                if not panel["arm"].isin(SPARSE_ARMS).any():  # a model without widths to narrow, where others have them
+                if not panel["arm"].isin(arms).any():  # a model without widths to narrow, where others have them
                     words = {"ha": "center", "va": "center", "color": "#555555", "transform": axes.transAxes}
                     axes.text(0.5, 0.5, "no such cells", **words)
                 title = case_title(drawn, *case)

@@ -1,5 +1,6 @@
 """Study 02's tables: their columns and vocabulary, for the cells that fill them and for all that reads them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -21,12 +22,34 @@ COMPARED = (
 )
 """Arm, and the arm it is compared with: at the same density and structure, the dense one aside."""
 
+MAGNITUDE = "magnitude"
+
+SCORED = ("pruned", "fine-tuned")
+"""Arms that there may be with another score than magnitude as well."""
+
+
+def by_score(arm: str, score: str) -> str:
+    """What an arm is called whose weights another score than magnitude has chosen: ``fine-tuned, wanda``."""
+    return arm if score == MAGNITUDE else f"{arm}, {score}"
+
+
+def compared(score: str) -> tuple[tuple[str, str], ...]:
+    """COMPARED, and the arms with ``score`` beside those with magnitude."""
+    return COMPARED if score == MAGNITUDE else (*COMPARED, *((by_score(arm, score), arm) for arm in SCORED))
+
+
+def scored_arms(arms: Iterable[str]) -> list[str]:
+    """Those of ``arms`` whose weights another score has chosen, each once."""
+    return [arm for arm in dict.fromkeys(arms) if arm.startswith(tuple(f"{one}, " for one in SCORED))]
+
+
 HISTORY = ["model", "pred_len", "seed", "structure", "density_asked", "arm"]
 
 
 @dataclass(frozen=True)
 class FineTuningResult(StudyResult):
-    """``cells`` has a row per model, horizon, seed, structure (see STRUCTURES), arm (see ARMS) and density;
+    """``cells`` has a row per model, horizon, seed, structure (see STRUCTURES), arm (see ARMS, and
+    ``by_score``) and density;
     ``mse_relative`` is the test MSE over that of the dense model of the same seed."""
 
     history: pd.DataFrame
@@ -38,6 +61,12 @@ class FineTuningResult(StudyResult):
 
 
 SPARSE_ARMS = ("pruned", "fine-tuned", "iterative", "rewound")
+
+
+def sparse_arms(arms: Iterable[str]) -> list[str]:
+    """SPARSE_ARMS, then those of ``arms`` with another score."""
+    return [*SPARSE_ARMS, *scored_arms(arms)]
+
 
 CELLS = (
     *("dataset", "model", "pred_len", "seed", "structure", "arm", "density_asked", "mse", "mse_relative"),

@@ -8,15 +8,16 @@ from tsprune.report.frames import need
 from tsprune.report.outcomes import counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
 from tsprune.report.text import density_labels, interval_words, number, spread_text
-from tsprune.study.fine_tuning.result import CELLS, COMPARISONS, STRUCTURES
+from tsprune.study.fine_tuning.result import CELLS, COMPARISONS, STRUCTURES, scored_arms
 
 
 def arms(cells: pd.DataFrame) -> Styler:
     """Test MSE per model, structure and density: as it is (dense, or pruned and left), trained on (both as long),
-    iterative, rewound. ``mean ± standard deviation`` over the seeds; a word where none finished."""
+    iterative, rewound, with another score. ``mean ± standard deviation`` over the seeds; a word where none finished."""
     need(cells, "cells", CELLS)
     columns = {"as it is": ["dense", "pruned"], "trained on": ["dense longer", "fine-tuned"]}
     columns |= {arm: [arm] for arm in ("iterative", "rewound") if arm in set(cells["arm"])}
+    columns |= {arm: [arm] for arm in scored_arms(cells["arm"])}
     rows = {}
     for (model, pred_len, structure), group in _ordered(cells).groupby(["model", "pred_len", "structure"], sort=False):
         texts = density_labels(group["density_asked"])

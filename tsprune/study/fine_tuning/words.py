@@ -21,7 +21,7 @@ from tsprune.report.text import (
     where,
 )
 from tsprune.study.base.words import LAST_VALUE, idle, no_better, standing
-from tsprune.study.fine_tuning.result import COMPARISONS, drawable, sparsest
+from tsprune.study.fine_tuning.result import COMPARISONS, by_score, drawable, scored_arms, sparsest
 
 _CASE = ["model", "pred_len"]
 
@@ -48,6 +48,7 @@ def verdict(cells: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame)
         "" if len(fallen) == len(best) else standing(fallen, LAST_VALUE, done),
         f"{where(cells)}, training on takes the MSE against the dense model trained as long, "
         f"{_recoveries(comparisons)} (in brackets the 95{NBSP}% interval).",
+        *(_better_score(single, arm) for arm in scored_arms(comparisons["arm"]) if arm.startswith("fine-tuned")),
         _pairs(single, "iterative", "Pruning step by step instead of at once"),
         _pairs(single, "rewound", "Starting over from the initial weights under the same mask"),
         interval_words(comparisons),
@@ -150,9 +151,34 @@ def _amount(rows: pd.DataFrame, with_interval: bool) -> str:
     return reach + rest
 
 
-def _pairs(rows: pd.DataFrame, arm: str, what: str) -> str:
-    """For which models ``arm`` is clearly better or worse than training on after pruning at once."""
-    rows = rows[(rows["arm"] == arm) & (rows["against"] == "fine-tuned") & (rows["seeds"] > 1)]
+def _better_score(rows: pd.DataFrame, tuned: str) -> str:
+    """What weights that another score chose are worth before training on and after it, and how often a clear advantage
+    before it is still one after it."""
+    score = tuned.split(", ")[1]
+    untuned = by_score("pruned", score)
+    before = _pairs(
+        rows, untuned, f"Before training on, choosing weights by **{score}** and not by magnitude", "pruned"
+    )
+    after = _pairs(rows, tuned, "After training on, that choice")
+    pairs = rows[rows["density_asked"] == _lowest(rows[rows["arm"] == tuned])["density_asked"].min()]
+    known = pairs[(pairs["seeds"] > 1) & pairs["relative"].notna()]
+    found = {arm: known[known["arm"] == arm].set_index(_CASE) for arm in (untuned, tuned)}
+    shared = found[untuned].index.intersection(found[tuned].index)
+    won = {arm: set(own.index[outcomes(own) == BETTER]) & set(shared) for arm, own in found.items()}
+    if not won[untuned]:
+        return f"{before} {after}".strip()
+    count = f"{len(won[untuned])} case{'s' if len(won[untuned]) > 1 else ''}"
+    kept = len(won[untuned] & won[tuned])
+    return f"{before} {after} Of {count} where it is clearly better before, {kept} still {_is(kept)} after.".strip()
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _pairs(rows: pd.DataFrame, arm: str, what: str, against: str = "fine-tuned") -> str:
+    """For which models ``arm`` is clearly better or worse than ``against``."""
+    rows = rows[(rows["arm"] == arm) & (rows["against"] == against) & (rows["seeds"] > 1)]
     rows = _lowest(rows[rows["relative"].notna()])
     if rows.empty:
         return ""

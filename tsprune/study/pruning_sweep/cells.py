@@ -13,6 +13,7 @@ from tsprune.study.base.cells import Cells, relative_to_dense
 from tsprune.study.base.shared import models_to_narrow
 from tsprune.study.pruning_sweep.config import PruningSweep
 from tsprune.study.pruning_sweep.result import TOLERANCES, SweepResult
+from tsprune.study.pruning_sweep.scored import ByAuthors, ByScore
 from tsprune.study.why.cells import WhyCells
 
 Structure = NMStep | StructuredStep | DepGraphStep
@@ -68,8 +69,17 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
                 steps.append(LatencyStep(name=trained.model, of=variants, repeats=config.latency_repeats))
         return tuple(step for step in steps if len(step.of) > 1)
 
+    @cached_property
+    def by_score(self) -> ByScore:
+        return ByScore(self)
+
+    @cached_property
+    def by_authors(self) -> ByAuthors:
+        return ByAuthors(self)
+
     def steps(self) -> Iterable[Step]:
-        return (*self.pruned, *self.structures, *self.timed)
+        scored = (way.step for way in self.by_score.ways)
+        return (*self.pruned, *self.structures, *scored, *self.by_authors.steps, *self.timed)
 
     def beside(self) -> Iterable[Step]:
         return WhyCells(self.config).plan()
@@ -84,6 +94,9 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
             layers=self._layers(),
             limits=pruning_limits(cells),
             structures=structures,
+            scores=self.by_score.scores(),
+            gains=self.by_score.gains(),
+            authors=self.by_authors.table(),
             latency=self._latency(structures),
         )
 
@@ -103,6 +116,18 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
             lines["DepGraph as published"] = (
                 "torch-pruning, pruning_ratio = 1 - density per channel, group L2 importance, each layer alike; a "
                 "share of channels, not of parameters"
+            )
+        if self.by_score.ways:
+            config = self.config
+            lines["other scores"] = (
+                f"{', '.join(config.scores)}; ranked where their papers rank them, on {config.calibration_windows} "
+                "training windows, evenly spaced; weights that a score says nothing about are cut to the same density "
+                "by magnitude; gains by paired block bootstrap over seeds and test windows"
+            )
+        if self.by_authors.dense:
+            lines["first paper's protocol"] = (
+                "one ranking over linear maps and convolutions, outputs 1 or 7 wide left out; FEDformer with 64 modes "
+                "(its moving average of 24 steps is here the study's own)"
             )
         return lines
 

@@ -2,15 +2,28 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from tsprune.study.base.config import ONCE, Part
+from tsprune.errors import unknown
+from tsprune.steps.by_score import list_ways
+from tsprune.study.base.config import ONCE, Part, Positive
 from tsprune.study.why.config import Why
 
 
 class PruningSweep(Why):
     """Notebook 01: one-shot magnitude and structured pruning without retraining, and why it fails where it does."""
 
+    scores: Annotated[list[str], ONCE]
+    """Ways to choose weights beside magnitude, each ranked where its paper ranks it; [] for none.
+
+    Those of ``tsprune.pruners.list_scores()``, and "sparsegpt", which also moves the weights that stay. Magnitude is
+    always there to compare with."""
+    score_densities: Annotated[list[Part], ONCE]
+    """Share of prunable weights kept where scores are compared; [] for none."""
+    calibration_windows: Positive
+    """Training windows, evenly spaced, that a score looks at if it looks at any."""
+    authors_paper: bool
+    """Beside them the first paper's own way to set masks, asked for the same as score_densities."""
     structured_densities: Annotated[list[Part], ONCE]
     """Share of all parameters left by structured pruning; [] for none."""
     depgraph_paper: bool
@@ -19,3 +32,11 @@ class PruningSweep(Why):
     """2:4 masks as well."""
     latency_repeats: Annotated[int, Field(ge=0)]
     """Timed forecasts per variant and batch size, first seed; 0: not measured."""
+
+    @field_validator("scores")
+    @classmethod
+    def _known_scores(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in list_ways():
+                raise ValueError(unknown("score", name, list_ways()))
+        return names

@@ -1,4 +1,5 @@
-"""Figures of study 01: error against density, structures side by side, and where a prune takes its weights."""
+"""Figures of study 01: error against density, by structure, by score, by the first paper's own protocol; and where a
+prune takes its weights."""
 
 from itertools import product
 
@@ -14,7 +15,7 @@ from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
 from tsprune.report.text import SCOPES, _short, density_labels, percent, readable_layer
 from tsprune.study.base.result import TOLERANCE
-from tsprune.study.pruning_sweep.result import PAPER, STRUCTURES
+from tsprune.study.pruning_sweep.result import AUTHORS, AUTHORS_COLUMNS, MAGNITUDE, OURS, PAPER, SCORES, STRUCTURES
 
 _LABELLED = 6
 """Densities up to which the cells of a heat map have room for their number."""
@@ -229,3 +230,83 @@ def _kinds(rows: pd.DataFrame) -> pd.Series:
     kinds = rows["structure"].astype(str)
     kinds = kinds.mask(rows["structure"] == "unstructured", "unstructured, by " + rows["scope"].astype(str))
     return kinds.mask(rows["method"] == "depgraph_paper", PAPER)
+
+
+def scores(scores: pd.DataFrame) -> Figure:
+    """MSE relative to dense against density: a panel per model and horizon, a line per way to choose weights, and one
+    for magnitude at every scope that another is ranked in.
+
+    Line: mean over the seeds, band: lowest to highest; both axes logarithmic, a value above the axis is an open
+    triangle at its upper edge. Raises UserError for an empty table, a missing column, or where no cell finished.
+    """
+    need(scores, "scores", SCORES)
+    done = finished(scores)
+    pruned = done[done["score"] != "dense"]
+    if pruned.empty:
+        raise UserError(f"table 'scores': none of the {len(scores)} cells finished")
+    kinds = kit.looks(dict.fromkeys(_ranked(scores[scores["score"] != "dense"])))
+    keys = cases(scores)
+    top = max(min(1.08 * pruned["mse_relative"].max(), HIGHEST), 1.15)
+    rows = -(-len(keys) // 3)
+    alt = f"Line charts of MSE relative to dense against density for {', '.join(kinds)}; the table below has the gains."
+    with kit.canvas(1.2 + (3.0 if rows == 1 else 2.4) * rows, alt) as figure:
+        labels = "Density (log scale)", "MSE relative to\ndense (log scale)"
+        for case, axes in zip(keys, kit.panels(figure, len(keys), 3, *labels, sharex=True, sharey=True), strict=True):
+            own = of_case(done, *case)
+            density_axis(axes, scores["density_asked"].unique())
+            relative_axis(axes, min(0.95, 0.97 * pruned["mse_relative"].min()), top)
+            axes.axhspan(1, 1 + TOLERANCE, **kit.WITHIN)
+            for kind, (colour, marker) in kinds.items():
+                line = own[(own["score"] == "dense") | (_ranked(own) == kind)]
+                look = {"color": colour, "marker": marker, "markersize": 5.5, "linewidth": 1.6}
+                drawn = kit.band_line(axes, line, "density", "mse_relative", by="density_asked", **look)
+                kit.mark_above(axes, drawn, top, colour)
+            axes.set_title(case_title(scores, *case))
+        within = Patch(color="#000000", alpha=0.12, linewidth=0, label=f"within {percent(TOLERANCE)}")
+        kit.legend(figure, [*(kit.handle(kind, *look) for kind, look in kinds.items()), kit.handle("dense"), within])
+        highest = pruned["mse_relative"].max()
+        above = f"△ above the axis: up to {_times(highest)} times dense." if highest > top else ""
+        kit.note(figure, kit.spread_note(done), above)
+    return figure
+
+
+def _ranked(rows: pd.DataFrame) -> pd.Series:
+    """The score; of magnitude with its scope, which it has several of."""
+    return rows["score"].mask(rows["score"] == MAGNITUDE, MAGNITUDE + ", by " + rows["scope"].astype(str))
+
+
+def authors(authors: pd.DataFrame) -> Figure:
+    """The first paper's protocol beside one ranking over all weights: a row per model and horizon; MSE relative to
+    dense against the density asked left, against the share of all parameters that are not zero right.
+
+    Line: mean over the seeds, band: lowest to highest; both axes logarithmic. Raises UserError for an empty table, a
+    missing column, or where no cell finished.
+    """
+    need(authors, "authors", AUTHORS_COLUMNS)
+    done = finished(authors)
+    if done.empty:
+        raise UserError(f"table 'authors': none of the {len(authors)} cells finished")
+    kinds = kit.looks([OURS, AUTHORS])
+    across = {"density_asked": "Density asked", "density_all": "Share of all parameters left"}
+    keys = cases(done)
+    alt = "Line charts of MSE relative to dense against the density asked and the share of all parameters left."
+    with kit.canvas(1.0 + 2.1 * len(keys), alt) as figure:
+        grid = figure.subplots(len(keys), 2, squeeze=False, sharey="row")
+        for case, row in zip(keys, grid, strict=True):
+            own = of_case(done, *case)
+            top = max(min(1.08 * own["mse_relative"].max(), HIGHEST), 1.15)
+            for axes, column in zip(row, across, strict=True):
+                relative_axis(axes, min(0.95, 0.97 * own["mse_relative"].min()), top)
+                log_axis(axes.xaxis, 1.06, 0.94 * min(done[column].min(), 0.5))
+                for kind, (colour, marker) in kinds.items():
+                    look = {"color": colour, "marker": marker, "markersize": 6, "linewidth": 1.6}
+                    line = own[own["protocol"] == kind]
+                    drawn = kit.band_line(axes, line, column, "mse_relative", by="density_asked", **look)
+                    kit.mark_above(axes, drawn, top, colour)
+            row[0].set_title(case_title(authors, *case))
+            row[0].set_ylabel("MSE relative to\ndense (log scale)")
+        for axes, what in zip(grid[-1], across.values(), strict=True):
+            axes.set_xlabel(f"{what} (log scale)")
+        kit.legend(figure, [*(kit.handle(kind, *look) for kind, look in kinds.items()), kit.handle("dense")])
+        kit.note(figure, kit.spread_note(done), "△: above the axis.")
+    return figure

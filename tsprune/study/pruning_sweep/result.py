@@ -21,6 +21,14 @@ class SweepResult(StudyResult):
     """Every structure side by side: ``cells`` plus 2:4, structured, and the paper's protocol (method
     ``depgraph_paper``, status ``broken`` where it breaks a model), with ``macs_share`` (of the dense model's) and
     ``density_live`` (of the dense model's live parameters)."""
+    scores: pd.DataFrame
+    """A row per model, horizon, seed, way to choose weights (``score``; magnitude at every ``scope`` that another is
+    ranked in) and density, dense as score ``dense``: see SCORES."""
+    gains: pd.DataFrame
+    """A row per model, horizon, score and density: its test MSE over magnitude's of the same scope, less one
+    (``relative``), with the interval of the paired block bootstrap: see GAINS."""
+    authors: pd.DataFrame
+    """A row per model, horizon, seed, ``protocol`` (AUTHORS, OURS) and density, dense included: see AUTHORS_COLUMNS."""
     latency: pd.DataFrame
     """A row per model, horizon, variant and batch size, first seed; speedups are over the dense model. One row with
     the ``reason`` for a model that could not be timed."""
@@ -28,11 +36,41 @@ class SweepResult(StudyResult):
     @property
     def failures(self) -> int:
         """Cells of any structure without a result. A model that the paper's protocol breaks is one."""
-        tables = (self.structures, self.naive, self.latency)
+        tables = (self.every_cell, self.naive, self.latency)
         return int(sum((~table["status"].isin(["ok", "broken"])).sum() for table in tables))
+
+    @property
+    def every_cell(self) -> pd.DataFrame:
+        """Cells of all tables, each once: those of ``structures``, of other scores, of the first paper's protocol."""
+        scored = self.scores[~self.scores["score"].isin([MAGNITUDE, "dense"])]
+        authors = self.authors[self.authors["protocol"] == AUTHORS].query("density_asked < 1")
+        others = [scored.assign(structure=scored["score"]), authors.assign(structure="first paper's protocol")]
+        return pd.concat([self.structures, *(table for table in others if len(table))], ignore_index=True)
 
 
 PAPER = "DepGraph as published"
+
+MAGNITUDE, RANDOM, UPDATED = "magnitude", "random", "sparsegpt"
+
+SCORES = (
+    *("model", "pred_len", "seed", "score", "scope", "density_asked", "density", "mse", "mse_relative"),
+    *("calibration_seconds", "calibration_memory_mib", "status", "reason"),
+)
+
+GAINS = (
+    *("dataset", "model", "pred_len", "score", "scope", "density_asked"),
+    *("relative", "low", "high", "clear", "seeds"),
+)
+
+AUTHORS, OURS = "as its authors do", "over all weights"
+"""The first paper's own protocol, and one ranking over all prunable weights."""
+
+AUTHORS_COLUMNS = (
+    *("model", "pred_len", "seed", "protocol", "density_asked", "density_all", "untouched", "fourier"),
+    *("mse", "mse_relative", "status", "reason"),
+)
+"""``density_all``: share of all parameters that are not zero, which the first paper draws its errors against.
+``untouched``: share of all parameters in weights that its protocol leaves alone; ``fourier``: in Fourier weights."""
 
 STRUCTURES = (
     *("model", "pred_len", "seed", "method", "structure", "scope", "density_asked", "density_all", "density_live"),

@@ -19,10 +19,32 @@ from pandas.io.formats.style import Styler
 from tsprune.errors import UserError
 from tsprune.report.failures import cause
 from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
+from tsprune.report.outcomes import counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
-from tsprune.report.text import NAIVE, NBSP, SCOPES, density_labels, density_text, error_text, percent, spread_text
+from tsprune.report.text import (
+    NAIVE,
+    NBSP,
+    SCOPES,
+    density_labels,
+    density_text,
+    error_text,
+    interval_words,
+    number,
+    percent,
+    spread_text,
+)
 from tsprune.study.base.result import TOLERANCE
-from tsprune.study.pruning_sweep.result import LATENCY, STRUCTURES, need_limits
+from tsprune.study.pruning_sweep.result import (
+    AUTHORS,
+    AUTHORS_COLUMNS,
+    GAINS,
+    LATENCY,
+    MAGNITUDE,
+    OURS,
+    SCORES,
+    STRUCTURES,
+    need_limits,
+)
 
 
 def targets(structures: pd.DataFrame) -> Styler:
@@ -232,3 +254,76 @@ def _removed(row: dict[str, Any]) -> str:
 
 def _tolerance(share: float) -> str:
     return f"+{percent(share)}"
+
+
+def scores(scores: pd.DataFrame, gains: pd.DataFrame) -> Styler:
+    """Magnitude's MSE over dense at every scope, and what each other score changes of it: the relative difference of
+    the test MSE with its 95 % interval, in percent; in italics what is no claim.
+
+    Raises UserError for an empty table or a missing column.
+    """
+    need(scores, "scores", SCORES)
+    need(gains, "gains", GAINS)
+    texts = density_labels(gains["density_asked"])
+    rows, marks = {}, {}
+    for (model, pred_len, density), group in gains.groupby(["model", "pred_len", "density_asked"], sort=False):
+        label = (model, f"{pred_len}", texts[density])
+        cell = scores[(scores["model"] == model) & (scores["pred_len"] == pred_len)]
+        cell = cell[(cell["score"] == MAGNITUDE) & (cell["density_asked"] == density)]
+        plain = {f"{MAGNITUDE}, by {scope}": _over_dense(own) for scope, own in cell.groupby("scope", sort=False)}
+        records = {row["score"]: row for row in group.to_dict("records")}
+        rows[label] = plain | {name: _gain(row) for name, row in records.items()}
+        marks[label] = dict.fromkeys(plain, "") | {n: "" if row["clear"] else "fallen" for n, row in records.items()}
+    names = ["model", "horizon", "density"]
+    table, classes = (labelled(part, names, gains) for part in (rows, marks))
+    ranked = gains.drop_duplicates("score")
+    where = ", ".join(f"{score} by {scope}" for score, scope in zip(ranked["score"], ranked["scope"], strict=True))
+    caption = (
+        f"Magnitude: test MSE over dense. Other scores ({where}): test MSE over magnitude's ranked in the same place, "
+        f"less one, in percent (below 0: better). {interval_words(gains)} In italics: within the noise, no claim."
+    )
+    return styled(table, caption).set_td_classes(classes)
+
+
+def gains(gains: pd.DataFrame) -> Styler:
+    """How often each score came out how against magnitude, over models and horizons, by density."""
+    need(gains, "gains", GAINS)
+    texts = density_labels(gains["density_asked"])
+    groups = {
+        f"{score}, density {texts[density]}": group
+        for (score, density), group in gains.groupby(["score", "density_asked"], sort=False)
+    }
+    caption = f"Test MSE against magnitude's ranked in the same place, by what may be claimed. {interval_words(gains)}"
+    return counts_table(groups, caption)
+
+
+def authors(authors: pd.DataFrame) -> Styler:
+    """What the first paper's protocol leaves of all parameters, and the MSE over dense, beside one ranking over all
+    weights. Means over the seeds. Raises UserError for an empty table or a missing column."""
+    need(authors, "authors", AUTHORS_COLUMNS)
+    pruned = authors[authors["density_asked"] < 1]
+    labels, rows = density_labels(pruned["density_asked"]), {}
+    for (model, pred_len, asked), group in pruned.groupby(["model", "pred_len", "density_asked"], sort=False):
+        row = {"never pruned": _share(group["untouched"].dropna())}
+        for protocol in (OURS, AUTHORS):
+            own = group[group["protocol"] == protocol]
+            row |= {f"{protocol}: left": _share(finished(own)["density_all"]), f"{protocol}: MSE": _over_dense(own)}
+        rows[model, f"{pred_len}", labels[asked]] = row
+    table = labelled(rows, ["model", "horizon", "asked"], pruned)
+    caption = (
+        "Share of all parameters that the first paper's protocol never prunes, share left, and test MSE over dense, "
+        "for the same density asked."
+    )
+    return styled(table, caption)
+
+
+def _over_dense(rows: pd.DataFrame) -> str:
+    done = finished(rows)["mse_relative"]
+    return f"{done.mean():.2f}" if len(done) else " / ".join(rows["status"].unique())
+
+
+def _gain(row: dict[str, Any]) -> str:
+    if not row["seeds"]:
+        return "no result"
+    low, high = (number(row[end]).removeprefix("+") for end in ("low", "high"))
+    return f"{number(row['relative'])} ({low}…{high})"

@@ -4,23 +4,35 @@ import pandas as pd
 
 from tsprune.errors import UserError
 from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
+from tsprune.report.outcomes import BETTER, LOST, NOISE, ONE_SEED, WORSE, furthest, outcomes
 from tsprune.report.text import (
     NAIVE,
     NBSP,
     SCOPES,
     bold,
     density_text,
+    ends,
+    interval_words,
     listed,
     mean_text,
     on_data,
     percent,
     seeds_text,
+    signed,
     unfinished,
     where,
 )
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.base.words import LAST_VALUE, idle, no_better
-from tsprune.study.pruning_sweep.result import STRUCTURES, need_limits
+from tsprune.study.pruning_sweep.result import (
+    AUTHORS,
+    AUTHORS_COLUMNS,
+    GAINS,
+    RANDOM,
+    SCORES,
+    STRUCTURES,
+    need_limits,
+)
 
 _NAMED = 3
 """The details say of at most so many models how far they go; of more, only the ends."""
@@ -336,3 +348,114 @@ def _speed(latency: pd.DataFrame) -> str:
 def _range(rows: pd.DataFrame) -> str:
     low, high = f"{rows['speedup'].min():.2f}", f"{rows['speedup'].max():.2f}"
     return low if low == high else f"{low} to {high}"
+
+
+def scores(scores: pd.DataFrame, gains: pd.DataFrame) -> str:
+    """How much further a better score goes, as Markdown: an answer in one sentence, then the details.
+
+    Spoken of is the lowest density. A score beats magnitude in a case (a model at a horizon) where the interval of the
+    difference is clear of zero; the score that does so in most cases, those where it is worse taken off, stands first.
+    Raises UserError for an empty table or a missing column.
+    """
+    need(scores, "scores", SCORES)
+    need(gains, "gains", GAINS)
+    rows = gains[gains["density_asked"] == gains["density_asked"].min()]
+    first = f"{on_data(gains['dataset'])}, {_best_score(rows)}."
+    if gains["seeds"].max() < 2:
+        return first
+    details = [_score_counts(rows), _yardstick(rows), _looking(scores), interval_words(gains)]
+    return f"{first}\n\n" + " ".join(sentence for sentence in details if sentence)
+
+
+def _best_score(rows: pd.DataFrame) -> str:
+    """The first sentence, from the data on."""
+    at = f"at density {density_text(rows['density_asked'].iloc[0])} without retraining"
+    tried = rows[rows["score"] != RANDOM]
+    if tried.empty:
+        return f"no score but random choice was held against magnitude {at}"
+    tried = tried[~outcomes(tried).isin([ONE_SEED, LOST])]
+    if tried.empty:
+        return f"nothing is claimed about other scores than magnitude {at}: fewer than two seeds finished"
+    names = tried["score"].unique()
+    counts = {name: _counts(tried[tried["score"] == name]) for name in names}
+    better = [name for name in names if counts[name][BETTER]]
+    if not better:
+        what = f"**{names[0]}** does not beat" if len(names) == 1 else f"none of {len(names)} other scores beats"
+        most = max(map(sum, counts.values()))
+        return f"{at}, {what} magnitude beyond chance in {f'any of {most} cases' if most > 1 else 'the one case'}"
+    best = max(better, key=lambda name: (counts[name][BETTER] - counts[name][WORSE], counts[name][BETTER]))
+    count = counts[best]
+    most = furthest(tried[(tried["score"] == best) & (outcomes(tried) == BETTER)])
+    worse = f" (worse in {count[WORSE]})" if count[WORSE] else ""
+    return (
+        f"{at}, **{best}** beats magnitude in {count[BETTER]} of {count.sum()} cases{worse}, furthest for "
+        f"**{most['model']}**, {signed(most['relative'])} ({ends(most)}{NBSP}%)"
+    )
+
+
+def _counts(rows: pd.DataFrame) -> pd.Series:
+    """How many rows came out how, of those with two seeds or more."""
+    return outcomes(rows).value_counts().reindex([BETTER, WORSE, NOISE], fill_value=0)
+
+
+def _score_counts(rows: pd.DataFrame) -> str:
+    parts = []
+    for score, own in rows[rows["score"] != RANDOM].groupby("score", sort=False):
+        count = _counts(own)
+        if count.sum():
+            parts.append(f"**{score}** better in {count[BETTER]}, worse in {count[WORSE]} of {count.sum()}")
+    at = density_text(rows["density_asked"].iloc[0])
+    return f"Against magnitude ranked in the same place, at density {at}: {'; '.join(parts)}." if parts else ""
+
+
+def _yardstick(rows: pd.DataFrame) -> str:
+    """What random choice says: where it is not clearly worse, no choice of weights is shown to matter."""
+    own = rows[rows["score"] == RANDOM]
+    found = outcomes(own)
+    own, found = own[~found.isin([ONE_SEED, LOST])], found[~found.isin([ONE_SEED, LOST])]
+    if own.empty:
+        return ""
+    text = f"Random choice, the yardstick, is worse than magnitude in {int((found == WORSE).sum())} of {len(own)}"
+    alike = bold(own.loc[found != WORSE, "model"])
+    return text + (f"; where it is not ({alike}), which weights go is not shown to matter." if alike else ".")
+
+
+def _looking(scores: pd.DataFrame) -> str:
+    """What calibration costs, of the slowest."""
+    seconds = scores["calibration_seconds"].astype(float)
+    if seconds.isna().all():
+        return ""
+    slowest = scores.loc[seconds.idxmax()]
+    return (
+        f"Calibration takes at most {seconds.max():.1f} seconds a model (**{slowest['score']}** on "
+        f"**{slowest['model']}**)."
+    )
+
+
+def authors(authors: pd.DataFrame) -> str:
+    """What the first paper's protocol leaves of all parameters, as Markdown; Fourier weights, which it never prunes,
+    where a model has them. Raises UserError for an empty table or a missing column."""
+    need(authors, "authors", AUTHORS_COLUMNS)
+    done = finished(authors)
+    done = done[(done["protocol"] == AUTHORS) & (done["density_asked"] < 1)]
+    if done.empty:
+        return f"{on_data(authors['dataset'])}, the first paper's protocol has no result."
+    lowest = done[done["density_asked"] == done["density_asked"].min()]
+    left = lowest.groupby("model", sort=False)["density_all"].mean()
+    asked = density_text(lowest["density_asked"].iloc[0])
+    least, most = left.idxmin(), left.idxmax()
+    reach = f"{percent(left[least])} (**{least}**) to {percent(left[most])} (**{most}**)"
+    if len(left) == 1:
+        reach = f"{percent(left[least])} of **{least}**"
+    told = f"{on_data(authors['dataset'])}, the first paper's protocol, asked for density {asked}, leaves {reach}"
+    first = told + (", all parameters counted." if len(left) == 1 else " of all parameters.")
+    details = []
+    for model, share in lowest.groupby("model", sort=False)["fourier"].mean().items():
+        if share > 0:
+            more = ", more than half" if share > 0.5 else ""
+            details.append(
+                f"In **{model}** the Fourier weights, which it never prunes, alone hold {percent(share)} of all "
+                f"parameters{more}: no density goes below that."
+            )
+    details.append("Its density counts linear maps and convolutions only; ours counts every weight.")
+    return f"{first}\n\n" + " ".join(details)
