@@ -96,7 +96,7 @@ def test_where_pals_has_no_result_its_rivals_have_no_density(planned):
 
 
 def test_rivals_are_as_published_but_for_density_and_interval(planned):
-    config, cells, rows = planned
+    config, cells, _ = planned
     wide = config.model_copy(update={"rivals": ["gmp", "granet", "snip"]})
     arms = [arm for arm in planned_arms(wide, cells.base.dense) if arm.group == "rival"]
     fields = {arm.method: (arm.steps[0].method, arm.steps[0].fields) for arm in arms}
@@ -122,7 +122,7 @@ def test_the_search_takes_the_lowest_validation_error_over_all_seeds_of_pairs_wi
 
 def test_a_late_method_has_a_dense_control_of_the_same_epochs(planned):
     """40 steps, updates every 5: GMP settles at step 25 of 28 (0.7), in the third epoch of ten steps; RigL at once."""
-    config, cells, rows = planned
+    _, cells, rows = planned
     (arm,) = control_arms(cells.planned, rows)
     assert (arm.label, arm.group) == (dense_from(3), "control")
     assert [step.dense.key for step in arm.steps] == [trained.key for trained in cells.base.dense]
