@@ -160,6 +160,26 @@ def test_gradient_clipping_is_off_unless_asked(splits):
     assert moved[None] > 5 * moved[1e-9]
 
 
+@pytest.mark.parametrize("kind", ["held", "static", "pals"])
+def test_clipping_sees_the_gradients_of_existing_weights_only(splits, monkeypatch, kind):
+    train_windows, val_windows, _ = splits
+    model, seen = Tiny(), []
+    masks = magnitude_masks(model, 0.3, "global")
+    steps = -(-len(train_windows) // 32)
+    fields = {"density": 0.3} | ({"every": 2, "until": 1.0} if kind == "pals" else {})
+    controller = HeldMasks(masks) if kind == "held" else Sparsity(make_method(kind, **fields), steps=steps)
+
+    def clip(parameters, most):
+        held = controller.masks_now()
+        grads = {name: w.grad for name, w in prunable_weights(model).items()}
+        seen.append(all((grads[name][~held[name]] == 0).all() and grads[name].any() for name in held))
+
+    monkeypatch.setattr(nn.utils, "clip_grad_norm_", clip)
+    config = TrainConfig(epochs=1, gradient_clip=0.1)
+    train(model, train_windows, val_windows, config, seed=1, controller=controller)
+    assert seen == [True] * steps
+
+
 def test_a_controller_holds_the_masks(splits):
     train_windows, val_windows, _ = splits
     model = Tiny()

@@ -62,6 +62,9 @@ class Controller(Protocol):
     def attach(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Before the first step."""
 
+    def mask_gradients(self) -> None:
+        """Where gradients are clipped, before that: only those of weights that exist are left."""
+
     def after_step(self, loss: Tensor) -> None:
         """After each step of the optimiser, the gradients still there; ``loss`` is the step's, detached."""
 
@@ -277,6 +280,8 @@ def _one_epoch(model, windows, config, optimizer, shuffle, controller) -> tuple[
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if config.gradient_clip is not None:
+            if controller:
+                controller.mask_gradients()
             nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
         optimizer.step()
         if controller:

@@ -7,12 +7,10 @@ from helpers import Recorder
 from tsprune.engine.grid import run_grid
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
-from tsprune.pruners.methods import METHODS
 from tsprune.steps.artifacts import SCORES_FILE, load_scores
 from tsprune.steps.compare import compare
 from tsprune.steps.latency import LatencyStep
 from tsprune.steps.prune import DepGraphStep, PruneStep, StructuredStep
-from tsprune.steps.sparse import SparseTrainStep
 from tsprune.steps.train import NaiveStep
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
 from tsprune.study.base.shared import base_steps
@@ -139,41 +137,3 @@ def test_two_steps_are_compared_on_the_same_windows(trained, store, run):
     assert compare(store, rows, cut, [trained, again]) is None
     with pytest.raises(UserError, match=r"nothing to pair: seeds \[1, 2, 1\]"):
         compare(store, run(*cut, trained), cut, [trained])
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_of_sparse_training_is_a_cell(linear, store, run, method):
-    step = SparseTrainStep(dense=linear, method=method, fields={"every": 3})
-    row = run(step)[step.key]
-    assert row["status"] == "ok", row["reason"]
-    result, updates = row["result"], row["detail"]["updates"]
-    assert row["protocol"]["method"] == method
-    asked = row["protocol"]["density_asked"]
-    assert asked is None if method == "pals" else result["density"] == pytest.approx(asked, abs=0.02)
-    assert bool(updates) == METHODS[method].updates
-    assert len(load_scores(store, step.key)["window_mse"]) == result["windows_test"]
-    dense = result["training_macs_dense"]
-    # Every batch counts as a full one.
-    size, seen = linear.train.batch_size, result["windows_seen"] // result["epochs_run"]
-    assert dense == 3 * result["macs_executed"] * size * -(-seen // size) * result["epochs_run"]
-    if method == "dense":
-        assert result["training_macs_if_zeros_skipped"] == dense
-    if method in ("static", "set"):
-        share = result["macs_if_zeros_skipped"] / result["macs_executed"]
-        assert result["training_macs_if_zeros_skipped"] / dense == pytest.approx(share, rel=1e-3)
-    if method == "pals":
-        subset = len(step.subset(linear.data.splits("cpu").val))
-        assert result["windows_looked_at"] == subset * len(updates)
-        assert all(record["decision"] in ("shrink", "expand", "stable") for record in updates)
-
-
-def test_signals_of_pals_are_told_apart_and_those_of_others_are_not(linear, run):
-    def pals(signal):
-        return SparseTrainStep(dense=linear, method="pals", fields={"every": 3}, signal=signal)
-
-    steps = [pals(signal) for signal in ("whole", "subset", "training loss")]
-    rows = run(*steps)
-    looked = [rows[step.key]["result"]["windows_looked_at"] for step in steps]
-    assert len({step.key for step in steps}) == 3 and looked[0] > looked[1] > looked[2] == 0
-    gmp = [SparseTrainStep(dense=linear, method="gmp", fields={}, signal=s) for s in ("whole", "subset")]
-    assert gmp[0].key == gmp[1].key

@@ -20,10 +20,19 @@ from tsprune.pruners.scores import get_score
 
 
 class Dense(Method):
-    """Nothing is removed."""
+    """Nothing is removed.
+
+    A method that is sparse only late in the training chooses its best epoch among the last ones; ``settles_at`` lets a
+    dense training choose among the same ones, as the control for it.
+    """
 
     name: ClassVar[str] = "dense"
     updates: ClassVar[bool] = False
+    settles_at: Part = 0.0
+    """Share of the training before which no epoch may be the best."""
+
+    def settled(self, sparsity: Sparsity) -> bool:
+        return sparsity.step >= self.settles_at * sparsity.steps - 1e-9
 
     def update(self, sparsity: Sparsity) -> str:
         return "stay"

@@ -13,9 +13,12 @@ from tsprune.engine.partial import Interruptible
 from tsprune.engine.step import RESULTS_VERSION, Outcome
 from tsprune.engine.store import Store
 from tsprune.pruners import density, layer_densities
+from tsprune.pruners.baselines import Static
 from tsprune.pruners.dynamic import Sparsity
+from tsprune.pruners.method import Method
 from tsprune.pruners.methods import make_method
 from tsprune.pruners.pals import PALS
+from tsprune.pruners.scores import get_score
 from tsprune.steps.artifacts import model_file, scores_file
 from tsprune.steps.data import DataSpec, first_windows
 from tsprune.steps.model import ModelStep
@@ -30,6 +33,10 @@ SIGNAL_SHARE = 0.2
 """Windows of the subset signal, as a share of the training windows between two updates. A training window costs about
 three forward passes, so the signal costs about a fifteenth of the time between updates; of the smallest models, whose
 optimiser has little to do, still less than a tenth (``benchmarks/sparse_training.py`` shows it)."""
+
+CALIBRATION_WINDOWS = 128
+"""Training windows that a mask chosen before the first step by a score looks at: as many as there are images in the
+one batch of SNIP's authors (arXiv 1810.02340, section 5)."""
 
 
 class SparseTrainStep(ModelStep):
@@ -55,6 +62,7 @@ class SparseTrainStep(ModelStep):
             "method": self.method,
             "fields": method.model_dump(mode="json"),
             "signal": self._looks_at() if isinstance(method, PALS) else None,
+            "calibration": CALIBRATION_WINDOWS if calibrates(method) else None,
         }
 
     @property
@@ -83,7 +91,9 @@ class SparseTrainStep(ModelStep):
         splits = self.dense.data.splits(recipe.device)
         model, windows = self.dense.build(), self.dense.windows(splits)
         steps = recipe.epochs * -(-len(windows) // recipe.batch_size)
-        sparsity = Sparsity(make_method(self.method, **self.fields), steps=steps, seed=self.dense.seed)
+        method = make_method(self.method, **self.fields)
+        calibration = self._calibration(windows) if calibrates(method) else None
+        sparsity = Sparsity(method, steps=steps, seed=self.dense.seed, calibration=calibration)
         sparsity.signal = self._signal(model, splits, sparsity)
         with measure.PeakMemory(recipe.device) as peak, Interruptible(store, self.key) as partial:
             done = train(
@@ -99,13 +109,15 @@ class SparseTrainStep(ModelStep):
         detail = {"history": done.history, "updates": sparsity.log, "layers": []}
         if done.status != "ok":
             return Outcome({}, detail, {}, status=done.status, reason=done.reason)
+        if not done.best_epoch:
+            reason = f"{self.method} was at the end of no epoch as sparse as it is meant to be, so none is the best"
+            return Outcome({}, detail, {}, status="failed", reason=reason)
         masks, scores = sparsity.masks_now(), evaluate(model, splits.test, recipe)
         achieved = density(model, masks)
         one = first_windows(splits, 1)
         macs = measure.count_macs(model, one, masks)
-        looks = sum("losses" in record for record in sparsity.log)
-        looked = looks * len(splits.val if self.signal == "whole" else self.subset(splits.val))
-        forward, trained = macs.macs_executed, _training_macs(macs, sparsity, recipe.batch_size)
+        a_look = len(splits.val if self.signal == "whole" else self.subset(splits.val))
+        forward = macs.macs_executed
         result = {
             "mse": scores.mse,
             "mae": scores.mae,
@@ -120,9 +132,9 @@ class SparseTrainStep(ModelStep):
             "density_all": achieved.over_all,
             "macs_executed": forward,
             "macs_if_zeros_skipped": macs.macs_if_zeros_skipped,
-            "training_macs_if_zeros_skipped": trained + forward * looked,
+            "training_macs_if_zeros_skipped": training_macs(macs, sparsity, recipe.batch_size, a_look),
             "training_macs_dense": 3 * forward * sparsity.step * recipe.batch_size,
-            "windows_looked_at": looked,
+            "windows_looked_at": a_look * sum("losses" in record for record in sparsity.log),
         }
         detail |= {"layers": layer_densities(model, masks)} | not_counted(macs)
         cost = {"seconds_per_epoch": done.seconds_per_epoch, "peak_memory_mib": peak.mib}
@@ -137,15 +149,24 @@ class SparseTrainStep(ModelStep):
         chosen = self.subset(splits.val)
         windows = splits.val if self.signal == "whole" else chosen
         inside = torch.isin(windows.starts, chosen.starts).cpu()
+        # A look is at all of its windows, also where validation and test drop an incomplete batch as published.
+        recipe = self.dense.train.model_copy(update={"protocol": "full"})
 
         def look() -> float:
-            scores = evaluate(model, windows, self.dense.train)
+            scores = evaluate(model, windows, recipe)
             record = sparsity.log[-1]
             seen = {"subset": float(scores.window_mse[inside].mean()), self.signal: scores.mse}
             record["losses"] = seen | {"training loss": record["training_loss"]}
             return scores.mse
 
         return look
+
+    def _calibration(self, windows: Windows) -> list[tuple[tuple[torch.Tensor, ...], torch.Tensor]]:
+        """Batches of training windows drawn from the seed, as a forecaster's inputs and the forecast asked for."""
+        generator = torch.Generator().manual_seed(self.dense.seed)
+        drawn = torch.randperm(len(windows), generator=generator)[:CALIBRATION_WINDOWS]
+        batches = windows.subset(drawn).batches(self.dense.train.batch_size)
+        return [(tuple(batch[:4]), batch.y) for batch in batches]
 
     def subset(self, windows: Windows) -> Windows:
         """A fixed random subset, drawn from the seed, in time order."""
@@ -155,17 +176,36 @@ class SparseTrainStep(ModelStep):
         return windows.subset(torch.randperm(len(windows), generator=generator)[:count].sort().values)
 
 
-def _training_macs(macs: measure.MacReport, sparsity: Sparsity, batch_size: int) -> int:
-    """Multiply-adds of the training if zeros were skipped: three forward passes' worth per window (forward, gradients
-    of activations, gradients of weights), at the densities of each stretch between two updates. Where weights are grown
-    by gradient, the gradient of all weights is needed once per update: one dense forward pass's worth instead of a
-    sparse one."""
+def calibrates(method: Method) -> bool:
+    """Whether ``method`` chooses its first mask by a score that looks at windows, or at least at their shape."""
+    return isinstance(method, Static) and get_score(method.score).needs != "nothing"
+
+
+def training_macs(macs: measure.MacReport, sparsity: Sparsity, batch_size: int, a_look: int) -> int:
+    """Multiply-adds of a whole training if zeros were skipped, each stretch between two updates at its own densities.
+
+    A step is three forward passes' worth per window: forward, gradients of activations, gradients of weights. The last
+    are those of all weights, a dense forward pass's worth, in every step whose gradients of missing weights reach the
+    result: at an update that grows by gradient; and where the optimiser reads them (``mask_gradients`` is off, the
+    moments of new weights are not reset), in every step before the last update at which weights came. Weights that
+    never come back need none. A look at the validation loss is a forward pass of each of its ``a_look`` windows.
+    Choosing a mask before the first step is not counted.
+    """
+    method = sparsity.method
+    reads_all = not method.mask_gradients and not method.reset_moments
+    last_grown = max((record["step"] for record in sparsity.log if any(record["grown"] or ())), default=0)
     total, last, kept = 0.0, 0, sparsity.started_with
     for record in [*sparsity.log, {"step": sparsity.step, "kept": kept, "grown": None}]:
         shares = zip(sparsity.names, kept, sparsity.sizes, strict=True)
         now = replace(macs, densities={name: k / size for name, k, size in shares}).macs_if_zeros_skipped
-        total += 3 * now * (record["step"] - last)
-        if record["grown"] is not None and sparsity.method.grows_by_gradient:
-            total += macs.macs_executed - now
+        steps = record["step"] - last
+        dense_steps = 0
+        if reads_all and record["step"] <= last_grown:
+            dense_steps = steps
+        elif record["grown"] is not None and method.grows_by_gradient:
+            dense_steps = 1
+        total += batch_size * (3 * now * steps + (macs.macs_executed - now) * dense_steps)
+        if "losses" in record:
+            total += a_look * now
         last, kept = record["step"], record["kept"]
-    return round(total * batch_size)
+    return round(total)

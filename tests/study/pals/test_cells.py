@@ -8,10 +8,12 @@ import pytest
 from helpers import Recorder
 
 from tsprune.errors import UserError
-from tsprune.study.pals.cells import PalsCells, horizons
+from tsprune.study.pals.arms import as_in_code, control_arms, equal_arms, planned_arms, searched_arms
+from tsprune.study.pals.cells import PalsCells, _why_alone, horizons
 from tsprune.study.pals.config import SparseTraining
-from tsprune.study.pals.published import published_sparsities
-from tsprune.study.pals.result import ABLATIONS
+from tsprune.study.pals.published import published_horizons, published_sparsities
+from tsprune.study.pals.result import ABLATIONS, CODE, PAPER, PUBLISHED, SEARCHED, at_pals, dense_from
+from tsprune.study.pals.settling import first_epoch
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +35,8 @@ def result(smoke):
 def test_every_arm_has_its_cells_and_its_numbers(result, smoke):
     assert result.failures == 0
     cells = result.cells
-    every = ["dense", "PALS as in its code", "PALS as in the paper", "gmp 0.5", "rigl 0.5"]
-    few = ["signal: whole validation set", *ABLATIONS, "gamma 1.2, lambda 1.1", "every 10 steps"]
+    every = ["dense", CODE, PAPER, "gmp 0.5", "rigl 0.5", at_pals("gmp"), at_pals("rigl")]
+    few = [SEARCHED, "signal: whole validation set", *ABLATIONS, "gamma 1.2, lambda 1.1", "every 10 steps"]
     seeds = len(smoke["seeds"])
     assert cells.groupby("arm").size().to_dict() == {
         **dict.fromkeys(every, 2 * seeds),
@@ -48,6 +50,123 @@ def test_every_arm_has_its_cells_and_its_numbers(result, smoke):
     sparse = cells[cells["group"] != "dense"]
     assert ((sparse["macs_share"] < 1) & (sparse["training_macs_share"] > 0)).all()
     assert sparse["time_share"].notna().all()
+
+
+def test_rivals_stand_at_the_density_that_pals_came_to(result):
+    cells = result.cells.set_index(["arm", "model", "seed"])
+    ours = result.cells[result.cells["arm"] == CODE].set_index(["model", "seed"])["density"]
+    for rival in ("gmp", "rigl"):
+        theirs = cells.loc[at_pals(rival)]
+        assert theirs["density"].to_dict() == pytest.approx(ours.to_dict(), abs=1e-9)
+        assert set(theirs["method"]) == {rival} and set(theirs["group"]) == {"equal"}
+    pairs = result.comparisons.set_index(["arm", "against"]).index
+    assert (CODE, at_pals("gmp")) in pairs and (at_pals("gmp"), at_pals("rigl")) in pairs
+
+
+def test_a_search_is_charged_for_all_its_runs(result):
+    """Two pairs: the setting of all and gamma 1.2; the better by validation counts, both are paid."""
+    cells = result.cells[result.cells["model"] == "DLinear"].set_index("arm")
+    found, tried = cells.loc[SEARCHED], cells.loc[[CODE, "gamma 1.2, lambda 1.1"]]
+    assert found["runs"] == 2 and found["mse"] in tried["mse"].tolist() and found["gamma"] in (1.1, 1.2)
+    for cost in ("training_macs_share", "time_share"):
+        assert found[cost] == pytest.approx(tried[cost].sum())
+    assert (result.cells.loc[result.cells["arm"] != SEARCHED, "runs"] == 1).all()
+
+
+@pytest.fixture(scope="module")
+def planned(smoke):
+    """Cells of two models and seeds, nothing run, and a row for each: PALS at 0.2, 0.3, ...; validation as written."""
+    config = SparseTraining.parse(smoke | {"seeds": [1, 2], "epochs": 4})
+    cells = PalsCells(config)
+    rows = {t.key: {"status": "ok", "result": {"windows_seen": 4 * 640, "epochs_run": 4}} for t in cells.base.dense}
+    for arm in cells.planned:
+        for place, step in enumerate(arm.steps):
+            loss = 1.0 + place + (0 if arm.label == "gamma 1.2, lambda 1.1" else 0.5)
+            rows[step.key] = {"status": "ok", "result": {"density": 0.2 + place / 10, "val_mse": loss}}
+    return config, cells, rows
+
+
+def test_where_pals_has_no_result_its_rivals_have_no_density(planned):
+    config, cells, rows = planned
+    first = cells.planned[0].steps[0]
+    arms = equal_arms(config, cells.planned[0], rows | {first.key: {"status": "diverged", "result": {}}})
+    assert [arm.label for arm in arms] == [at_pals("gmp"), at_pals("rigl")]
+    assert [step.fields["density"] for step in arms[0].steps] == pytest.approx([0.3, 0.4, 0.5])
+    assert equal_arms(config.model_copy(update={"at_pals_density": False}), cells.planned[0], rows) == []
+
+
+def test_rivals_are_as_published_but_for_density_and_interval(planned):
+    config, cells, _ = planned
+    wide = config.model_copy(update={"rivals": ["gmp", "granet", "snip"]})
+    arms = [arm for arm in planned_arms(wide, cells.base.dense) if arm.group == "rival"]
+    fields = {arm.method: (arm.steps[0].method, arm.steps[0].fields) for arm in arms}
+    assert fields == {
+        "gmp": ("gmp", {"every": 5, "density": 0.5}),
+        "granet": ("granet", {"every": 5, "density": 0.5}),
+        "snip": ("static", {"every": 5, "density": 0.5, "score": "snip", "distribution": "global"}),
+    }
+
+
+def test_the_search_takes_the_lowest_validation_error_over_all_seeds_of_pairs_without_a_failure(planned):
+    config, cells, rows = planned
+    (arm,) = searched_arms(config, cells.planned, rows)
+    assert [(step.dense.model, step.dense.seed, step.fields["gamma"]) for step in arm.steps] == [
+        ("DLinear", 1, 1.2),
+        ("DLinear", 2, 1.2),
+    ]
+    failed = rows | {arm.steps[1].key: {"status": "failed", "result": {}}}
+    (arm,) = searched_arms(config, cells.planned, failed)
+    assert [step.fields for step in arm.steps] == [{"every": 5} | as_in_code(config)] * 2
+    assert searched_arms(config.model_copy(update={"search": False}), cells.planned, rows) == []
+
+
+def test_a_late_method_has_a_dense_control_of_the_same_epochs(planned):
+    """40 steps, updates every 5: GMP settles at step 25 of 28 (0.7), in the third epoch of ten steps; RigL at once."""
+    _, cells, rows = planned
+    (arm,) = control_arms(cells.planned, rows)
+    assert (arm.label, arm.group) == (dense_from(3), "control")
+    assert [step.dense.key for step in arm.steps] == [trained.key for trained in cells.base.dense]
+    assert all((step.method, step.fields) == ("dense", {"settles_at": 0.75}) for step in arm.steps)
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "epoch"),
+    [
+        ("gmp", {}, 7),  # its last update, 700, is the last step of epoch 7
+        ("gmp", {"until": 0.71}, 8),  # 710
+        ("gmp", {"until": 1.0}, 10),
+        ("granet", {}, 7),
+        ("one_shot", {"at": 0.31}, 4),
+        ("one_shot", {"at": 0.3}, 3),
+        ("static", {"score": "snip"}, 1),
+        ("rigl", {}, 1),
+        ("pals", {}, 1),
+        ("gmp", {"every": 800}, None),  # no update: its training fails and says so
+    ],
+)
+def test_the_first_epoch_that_may_be_the_best(method, fields, epoch):
+    """Ten epochs of a hundred steps, updates every ten."""
+    assert first_epoch(method, {"every": 10} | fields, 100, 10) == epoch
+
+
+def test_late_methods_are_compared_with_dense_of_the_same_epochs_and_with_dense(smoke):
+    changes = {"epochs": 2, "models": ["DLinear"], "ablation_models": [], "search": False, "densities": []}
+    result = run(smoke | changes | {"protocol": "as_published", "signal": "subset"})
+    assert result.failures == 0, "also where the last incomplete batch is dropped"
+    against = result.comparisons.groupby("arm")["against"].agg(set)
+    assert against[at_pals("gmp")] == {"dense", dense_from(2), at_pals("rigl")}
+    assert against[at_pals("rigl")] == {"dense"} and against[dense_from(2)] == {"dense"}
+    cells = result.cells.set_index("arm")
+    assert cells["epochs_from"].to_dict() == dict.fromkeys(cells.index, 1) | {at_pals("gmp"): 2, dense_from(2): 2}
+    assert cells.loc[dense_from(2), ["density", "training_macs_share"]].tolist() == [1, 1]
+
+
+def test_the_papers_counts_stand_beside_counts_of_the_same_kind_only(result):
+    assert (
+        result.published_counts == {} and "averaged over horizons 96, 192, 336, 720; here: 12." in result.counts_alone
+    )
+    assert published_horizons("ILI") == [24, 36, 48, 60] and published_horizons("ETTh1") == [96, 192, 336, 720]
+    assert _why_alone("ETTm2", [720, 336, 192, 96]) == "" and _why_alone("ETTm2", [96]) and PUBLISHED["cells"] == 30
 
 
 def test_updates_tell_the_trajectory(result):
@@ -130,6 +249,9 @@ def test_a_second_run_reads_the_store(result, smoke):
         ({"rivals": ["pals"]}, "unknown rival 'pals'"),
         ({"gamma": 1.0}, "greater than 1"),
         ({"signal": "half"}, "whole"),
+        ({"densities": [], "at_pals_density": False}, r"densities = \[\]: rivals need one"),
+        ({"ablation_models": []}, "search = True: needs ablation_models"),
+        ({"gammas": [1.1], "lams": [1.1]}, "search = True: .* two or more pairs"),
     ],
 )
 def test_bad_parameters_are_a_clear_line(smoke, change, says):

@@ -1,6 +1,7 @@
 """Study 05 in pictures and words: what ended the shrinking, claims only where clear, the paper's beside ours."""
 
 import re
+import sys
 from itertools import product
 
 import pandas as pd
@@ -11,7 +12,7 @@ from tsprune.errors import UserError
 from tsprune.report.text import headline
 from tsprune.study.pals import figures, tables, words
 from tsprune.study.pals.figures import DECISIONS
-from tsprune.study.pals.result import CODE, PAPER
+from tsprune.study.pals.result import CODE, PAPER, SEARCHED, at_pals, dense_from
 
 PUBLISHED = {"cells": 30, "better_mse": 12, "better_mae": 14, "parameters": 0.65, "macs": 0.63}
 COUNTS = {"cells": 2, "better_mse": 1, "better_mae": 0, "parameters": 0.81, "macs": 0.79}
@@ -166,6 +167,8 @@ def test_the_papers_counts_stand_beside_ours():
     table = tables.paper_counts(COUNTS, PUBLISHED).data
     assert table["here"].tolist() == ["1 of 2", "0 of 2", "81\u00a0%", "79\u00a0%"]
     assert table["paper"].tolist() == ["12 of 30", "14 of 30", "65\u00a0%", "63\u00a0%"]
+    alone = tables.paper_counts(COUNTS, {}, "One horizon only.")
+    assert list(alone.data) == ["here"] and alone.caption.endswith("beyond the noise. One horizon only.")
     with pytest.raises(UserError, match="column 'macs' is missing"):
         tables.paper_counts({"cells": 1, "better_mse": 1, "better_mae": 1, "parameters": 0.5}, {})
 
@@ -189,6 +192,74 @@ def test_only_rivals_of_similar_density_are_compared():
     far = cells()
     far.loc[far["arm"] == CODE, "density"] = 0.25
     assert "No rival of similar density" in said(far)
+
+
+EQUAL = [
+    (at_pals("gmp"), "equal", "gmp", 0.1, 1.05),
+    (at_pals("rigl"), "equal", "rigl", 0.1, 1.3),
+    (dense_from(2), "control", "dense", 1.0, 1.01),
+    (SEARCHED, "search", "pals", 0.12, 1.05),
+]
+EQUAL_PAIRS = (
+    ("A", CODE, at_pals("gmp"), 0.1, 0.05, 0.15),
+    ("B", CODE, at_pals("gmp"), 0.01, -0.02, 0.03),
+    ("A", CODE, at_pals("rigl"), -0.1, -0.15, -0.05),
+    ("A", at_pals("gmp"), at_pals("rigl"), -0.2, -0.25, -0.15),
+    ("A", at_pals("gmp"), "dense", 0.05, 0.02, 0.08),
+    ("A", at_pals("gmp"), dense_from(2), 0.04, -0.01, 0.07),
+    ("A", at_pals("rigl"), "dense", 0.3, 0.2, 0.4),
+    ("A", SEARCHED, CODE, -0.12, -0.2, -0.05),
+)
+
+
+@pytest.fixture
+def equal(monkeypatch) -> pd.DataFrame:
+    """Cells with rivals at PALS's density, the control of the late one, and a search of nine runs."""
+    monkeypatch.setattr(sys.modules[__name__], "ARMS", [*ARMS, *EQUAL])
+    frame = cells().assign(runs=1)
+    frame.loc[frame["arm"] == SEARCHED, ["runs", "training_macs_share", "time_share"]] = 9, 6.2, 9.5
+    return frame
+
+
+def test_rivals_at_its_own_density_are_what_it_is_compared_with(equal):
+    text = said(equal, pairs=(*PAIRS, *EQUAL_PAIRS))
+    own = (
+        "Beside rivals at its own density its MSE is clearly lower than rigl (**A**), clearly higher than gmp (**A**), "
+    )
+    assert own + "within the noise in the rest." in text and "gmp 0.1" not in text
+    assert "the one with clearly the lowest MSE is gmp for **A**; elsewhere none is." in text
+    rows, _ = read(tables.counts(equal, compared(*PAIRS, *EQUAL_PAIRS)))
+    assert ["against rivals at its own density", "1", "1", "1", "3"] in rows
+
+
+def test_a_late_method_is_set_against_dense_of_the_same_epochs_and_against_plain_dense(equal):
+    text = said(equal, pairs=(*PAIRS, *EQUAL_PAIRS))
+    assert "gmp clearly lower 0, higher 0 of 1 (against plain dense clearly lower 0, higher 1 of 1)." in text
+    rows, classes = read(tables.rivals(equal, compared(*PAIRS, *EQUAL_PAIRS)))
+    (line,) = [row for row in rows if row[0] == "A" or at_pals("gmp") in row if at_pals("gmp") in row][:1]
+    assert line[-3:] == ["+10 % (+5.0 to +15)", "+5.0 % (+2.0 to +8.0)", "+4.0 % (−1.0 to +7.0)"]
+    assert "fallen" in next(kind for text, kind in classes.items() if text.startswith("+4.0"))
+    assert tables.rivals(equal[equal["group"] == "dense"], compared(*PAIRS)) is None
+
+
+def test_a_search_says_its_setting_and_what_all_its_runs_cost(equal):
+    text = said(equal[(equal["arm"] != SEARCHED) | (equal["model"] == "A")], pairs=(*PAIRS, *EQUAL_PAIRS))
+    assert "for **A** gamma 1.2 and lambda 1.1 (the one setting of all models), at 6.2 times the multiply-adds" in text
+    assert "and 9.5 times its time, all 9 runs added up. For **B** they were not searched." in text
+    other = equal.assign(gamma=equal["gamma"].where(equal["arm"] != SEARCHED, 1.05))
+    assert "gamma 1.05 and lambda 1.1 (MSE −12 % (−20 to −5.0) against the one setting)" in said(
+        other, pairs=(*PAIRS, *EQUAL_PAIRS)
+    )
+    assert "A search is charged for all of its runs." in tables.arms(equal).caption
+    assert "were not searched here" in said(equal[equal["group"] != "search"])
+
+
+def test_what_gamma_and_lambda_change_is_said_from_the_table():
+    text = said()
+    assert "On **A**, gamma from 1.05 to 1.2 takes the final density from 0.3 to 0.1." in text
+    close = cells()
+    close.loc[close["arm"] == "gamma 1.05, lambda 1.1", "density"] = 0.105
+    assert "On **A**, gamma from 1.05 to 1.2 does not move it beyond the seeds." in said(close)
 
 
 def test_one_seed_claims_nothing():

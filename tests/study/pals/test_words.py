@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from reading import details, first_sentence, read
 
 from tsprune.study.pals import tables, words
-from tsprune.study.pals.result import CODE, PAPER, SIMILAR
+from tsprune.study.pals.result import CODE, PAPER, SEARCHED, SIMILAR, at_pals, dense_from
 
 RIVALS = ("gmp 0.1", "static 0.5")
+EQUAL = (at_pals("gmp"), at_pals("rigl"))
+SLOW = "gamma 1.05, lambda 1.1"
 
 
 @st.composite
@@ -26,6 +28,9 @@ def runs(draw) -> tuple[pd.DataFrame, ...]:
         *((rival, "rival") for rival in RIVALS),
         ("no cap", "ablation"),
     ]
+    equal, searched = draw(st.booleans()), draw(st.booleans())
+    arms += [*((rival, "equal") for rival in EQUAL), (dense_from(2), "control")] if equal else []
+    arms += [(SLOW, "sensitivity"), (SEARCHED, "search")] if searched else []
     rows, made = [], []
     for m in models:
         for h in horizons:
@@ -46,9 +51,10 @@ def runs(draw) -> tuple[pd.DataFrame, ...]:
                             "mae": mse,
                             "mse_relative": mse,
                             "macs_share": density,
-                            "training_macs_share": 0.5,
-                            "time_share": 1.1,
-                            "gamma": 1.2,
+                            "training_macs_share": 4.5 if group == "search" else 0.5,
+                            "time_share": 9.9 if group == "search" else 1.1,
+                            "runs": 9 if group == "search" else 1,
+                            "gamma": 1.05 if arm in (SLOW, SEARCHED) else 1.2,
                             "lam": 1.1,
                             "every": 5,
                             "cap": 0.9,
@@ -77,6 +83,10 @@ def runs(draw) -> tuple[pd.DataFrame, ...]:
                 *((CODE, rival) for rival in RIVALS),
                 (CODE, PAPER),
                 ("no cap", CODE),
+                *((CODE, rival) for rival in (EQUAL if equal else ())),
+                *((rival, "dense") for rival in (EQUAL if equal else ())),
+                *([EQUAL, (EQUAL[0], dense_from(2))] if equal else []),
+                *([(SEARCHED, CODE), (SLOW, CODE)] if searched else []),
             ]:
                 low, relative, high = sorted(draw(st.tuples(*[st.floats(-0.9, 2)] * 3)))
                 clear = len(seeds) > 1 and (low > 0 or high < 0)
@@ -124,17 +134,22 @@ def test_rivals_the_papers_variant_and_mechanisms_are_called_what_the_table_says
     cells, _, pairs, _ = run
     text = details(words.verdict(*run))
     density = cells.groupby(["model", "pred_len", "arm"])["density"].mean()
+    equal = (cells["group"] == "equal").any()
+    told = EQUAL if equal else RIVALS
     near = [
         row
-        for row in pairs[pairs["against"].isin(RIVALS)].to_dict("records")
-        if 1 / SIMILAR
+        for row in pairs[(pairs["arm"] == CODE) & pairs["against"].isin(told)].to_dict("records")
+        if equal
+        or 1 / SIMILAR
         <= density[row["model"], row["pred_len"], CODE] / density[row["model"], row["pred_len"], row["against"]]
         <= SIMILAR
     ]
+    assert ("Beside rivals at its own density" in text) == (equal and cells["seed"].nunique() > 1)
     for word, sign in (("lower", -1), ("higher", 1)):
         there = {row["against"] for row in near if row["clear"] and row["relative"] * sign > 0}
         found = re.search(rf"its MSE is .*?clearly {word} than (.*?)(, clearly|, within|\.\n)", text)
-        assert {rival for rival in RIVALS if found and rival in found.group(1)} == there
+        named = {rival for rival in told if found and rival.removesuffix(" at PALS's density") in found.group(1)}
+        assert named == there
     paper = pairs[pairs["against"] == PAPER]
     if len(paper) and cells["seed"].nunique() > 1:
         clear = paper[paper["clear"]]
@@ -147,13 +162,71 @@ def test_rivals_the_papers_variant_and_mechanisms_are_called_what_the_table_says
         assert "clearly" not in text and "beyond the noise" not in text
 
 
+@settings(deadline=None, max_examples=40)
+@given(runs())
+def test_a_method_is_called_the_best_at_that_density_only_where_it_is_clear_of_every_other(run):
+    cells, _, pairs, _ = run
+    text = details(words.verdict(*run))
+    clear = pairs[pairs["clear"]]
+    better = {
+        (*row[["model", "pred_len"]], row["arm"], row["against"]) for _, row in clear[clear["high"] < 0].iterrows()
+    }
+    better |= {
+        (*row[["model", "pred_len"]], row["against"], row["arm"]) for _, row in clear[clear["low"] > 0].iterrows()
+    }
+    arms, best = (CODE, *EQUAL), {}
+    for model, pred_len in cells[["model", "pred_len"]].drop_duplicates().itertuples(index=False):
+        for arm in arms:
+            if all((model, pred_len, arm, other) in better for other in arms if other != arm):
+                best.setdefault(arm.removesuffix(" at PALS's density"), set()).add(model)
+    asked = (cells["group"] == "equal").any() and cells["seed"].nunique() > 1
+    found = re.search(
+        r"- Of all methods at that density, the one with clearly the lowest MSE is (.*?)(; else|\.\n)", text
+    )
+    said = re.findall(r"(PALS as in its code|gmp|rigl) for ((?:(?!gmp|rigl|PALS).)*)", found.group(1)) if found else []
+    assert {arm: set(re.findall(r"\*\*(\w+)\*\*", models)) for arm, models in said} == (best if asked else {})
+    assert ("No method at that density has clearly the lowest MSE of all." in text) == (asked and not best)
+
+
+@settings(deadline=None, max_examples=40)
+@given(runs())
+def test_late_methods_settings_and_the_search_are_told_as_the_tables_have_them(run):
+    cells, _, pairs, _ = run
+    text = details(words.verdict(*run))
+    several, equal = cells["seed"].nunique() > 1, (cells["group"] == "equal").any()
+    found = re.search(
+        r"gmp clearly lower (\d+), higher (\d+) of (\d+) \(against plain dense clearly lower (\d+), h", text
+    )
+    assert bool(found) == (several and equal) and "rigl clearly lower" not in text
+    if found:
+        sides = [pairs[(pairs["arm"] == EQUAL[0]) & (pairs["against"] == name)] for name in (dense_from(2), "dense")]
+        same, plain = (side["clear"] & (side["high"] < 0) for side in sides)
+        worse = sides[0]["clear"] & (sides[0]["low"] > 0)
+        assert [int(n) for n in found.groups()] == [same.sum(), worse.sum(), len(same), plain.sum()]
+    searched = cells[cells["group"] == "search"]
+    assert ("were not searched here" in text) == searched.empty
+    moved = still = 0
+    if len(searched):
+        assert text.count(
+            "at 4.5 times the multiply-adds of one dense training and 9.9 times its time, all 9 runs"
+        ) == (len(searched) / cells["seed"].nunique())
+        density = cells.set_index(["model", "pred_len", "arm"])["density"]
+        for case in searched[["model", "pred_len"]].drop_duplicates().itertuples(index=False, name=None):
+            slow, fast = density[(*case, SLOW)], density[(*case, CODE)]
+            apart = slow.max() < fast.min() or fast.max() < slow.min()
+            apart &= abs(slow.mean() - fast.mean()) >= 0.02
+            moved, still = moved + apart, still + (not apart)
+    assert text.count("gamma from 1.05 to 1.2 takes the final density from") == (moved if several else 0)
+    assert text.count("gamma from 1.05 to 1.2 does not move it beyond the seeds") == (still if several else 0)
+
+
 @settings(deadline=None, max_examples=30)
 @given(runs())
 def test_the_counts_are_those_of_the_comparisons(run):
     cells, _, pairs, _ = run
     rows, _ = read(tables.counts(cells, pairs))
     shown = {line[0]: line[1:] for line in rows[1:]}
-    against = pairs[pairs["against"] == "dense"]
+    against = pairs[(pairs["arm"] == CODE) & (pairs["against"] == "dense")]
     lower, higher = (
         int((against["clear"] & (against["high"] < 0)).sum()),
         int((against["clear"] & (against["low"] > 0)).sum()),

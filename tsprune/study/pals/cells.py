@@ -1,8 +1,9 @@
 """Study 05: does the loss find the sparsity by itself, and what does each of PALS's mechanisms contribute?"""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from functools import cached_property
+from itertools import combinations
 
 import pandas as pd
 
@@ -12,76 +13,62 @@ from tsprune.pruners.pals import PALS
 from tsprune.steps.sparse import SIGNALS, SparseTrainStep
 from tsprune.steps.train import TrainStep
 from tsprune.study.base.cells import Cells, relative_to_dense
+from tsprune.study.pals.arms import (
+    Arm,
+    control,
+    control_arms,
+    equal_arms,
+    planned_arms,
+    search_labels,
+    searched_arms,
+    settles_in,
+)
 from tsprune.study.pals.config import SparseTraining
-from tsprune.study.pals.published import published_sparsities
-from tsprune.study.pals.result import ABLATIONS, CODE, COMPARISONS, PAPER, PUBLISHED, SparseTrainingResult
+from tsprune.study.pals.published import published_horizons, published_sparsities
+from tsprune.study.pals.result import (
+    CODE,
+    COMPARISONS,
+    PAPER,
+    PUBLISHED,
+    RIVALS,
+    SEARCHED,
+    SparseTrainingResult,
+    dense_from,
+)
 
-
-@dataclass(frozen=True)
-class Arm:
-    """One way to train: a step per dense training."""
-
-    label: str
-    group: str  # "PALS", "rival", "signal", "ablation", "sensitivity"
-    steps: tuple[SparseTrainStep, ...]
+_SAME = ["model", "pred_len", "seed"]
 
 
 class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
     """PALS as in the paper and as in its code, its rivals, its mechanisms one by one, each on every dense recipe."""
 
     def steps(self) -> Iterable[Step]:
-        return tuple(step for arm in self.arms for step in arm.steps)
+        return tuple(step for arm in self.planned for step in arm.steps)
+
+    def then(self) -> Iterable[Step]:
+        """Rivals at the density that PALS came to, and dense trainings that choose among the epochs of late ones."""
+        return tuple(step for arm in self.later for step in arm.steps)
 
     @cached_property
+    def planned(self) -> tuple[Arm, ...]:
+        return planned_arms(self.config, self.base.dense)
+
+    @cached_property
+    def later(self) -> tuple[Arm, ...]:
+        """What depends on what the planned arms came to."""
+        equal = equal_arms(self.config, self.planned[0], self.rows)
+        searched = searched_arms(self.config, self.planned, self.rows)
+        return (*control_arms((*self.planned, *equal), self.rows), *searched, *equal)
+
+    @property
     def arms(self) -> tuple[Arm, ...]:
-        """PALS as in its code and as in the paper, every rival at every density; for ``ablation_models`` also the
-        ablations, and gamma, lambda and the interval between updates."""
-        config = self.config
-        found = [self._arm(CODE, "PALS", "pals", self._pals())]
-        found.append(self._arm(PAPER, "PALS", "pals", {"gamma": config.gamma, "lam": config.lam}))
-        for rival in config.rivals:
-            for density in sorted(config.densities, reverse=True):
-                found.append(self._arm(f"{rival} {density:.2g}", "rival", rival, {"density": density}))
-        few = tuple(trained for trained in self.base.dense if trained.model in config.ablation_models)
-        if few:
-            found.append(self._arm("signal: whole validation set", "signal", "pals", self._pals(), few, "whole"))
-            found += [
-                self._arm(label, "ablation", "pals", self._pals(**switch), few) for label, switch in ABLATIONS.items()
-            ]
-            grid = [(f"gamma {gamma:g}, lambda {lam:g}", {"gamma": gamma, "lam": lam}) for gamma, lam in config.grid()]
-            grid += [(f"every {every} steps", {"every": every}) for every in config.intervals if every != config.every]
-            found += [self._arm(label, "sensitivity", "pals", self._pals(**switch), few) for label, switch in grid]
-        return tuple(found)
-
-    def _arm(
-        self,
-        label: str,
-        group: str,
-        method: str,
-        fields: dict,
-        trained: tuple[TrainStep, ...] | None = None,
-        signal: str | None = None,
-    ) -> Arm:
-        own, words = {"every": self.config.every} | fields, label.removeprefix(method).strip()
-        signal = signal or self.config.signal
-        return Arm(
-            label,
-            group,
-            tuple(
-                SparseTrainStep(dense=dense, method=method, fields=own, signal=signal, words=words)
-                for dense in trained or self.base.dense
-            ),
-        )
-
-    def _pals(self, **switches) -> dict:
-        """Fields of PALS as its code runs it, with ``switches`` on top."""
-        method = PALS.variant("code", **{"gamma": self.config.gamma, "lam": self.config.lam} | switches)
-        return method.model_dump(mode="json", exclude_unset=True)
+        return (*self.planned, *self.later)
 
     def gather(self) -> SparseTrainingResult:
         cells = self._cells()
         common = self.common(cells)
         common["protocol"] |= self._protocol()
+        alone = _why_alone(self.base.table.name, self.config.pred_lens)
         return SparseTrainingResult(
             **common,
             updates=self._updates(),
@@ -89,7 +76,8 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
             comparisons=self._comparisons(),
             horizons=horizons(cells),
             counts=_counts(cells),
-            published_counts=PUBLISHED,
+            published_counts={} if alone else PUBLISHED,
+            counts_alone=alone,
         )
 
     def _protocol(self) -> dict[str, str]:
@@ -101,16 +89,21 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
             "density",
             "PALS": f"gamma {config.gamma:g}, lambda {config.lam:g}, one setting for all; signal: {config.signal}"
             + (" of the validation windows" if config.signal == "subset" else ""),
-            "rivals": ", ".join(config.rivals) + " at densities " + ", ".join(f"{d:.2g}" for d in config.densities),
-            "multiply-adds": "if zeros were skipped; of training: three forward passes' worth per window, updates and "
-            "validation signals included",
+            "rivals": f"{', '.join(config.rivals)} at {' and '.join(self._densities())}; every other choice as "
+            "published, but for the interval between updates, which is the same for all",
+            "multiply-adds": "if zeros were skipped; of training: three forward passes' worth per window; gradients of "
+            "all weights where the optimiser of PALS or an update reads them; validation signals at their density",
         }
+
+    def _densities(self) -> list[str]:
+        fixed = ["densities " + ", ".join(f"{d:.2g}" for d in self.config.densities)] if self.config.densities else []
+        return fixed + (["the density of PALS of the same model and seed"] if self.config.at_pals_density else [])
 
     def _cells(self) -> pd.DataFrame:
         """A row per arm, model, horizon and seed, dense ones first."""
         frames = []
-        groups = [("dense", "dense", self.base.dense), *((arm.label, arm.group, arm.steps) for arm in self.arms)]
-        for label, group, steps in groups:
+        for arm in (Arm("dense", "dense", self.base.dense, "dense"), *self.arms):
+            steps = arm.steps
             frame = self.frame(steps)
             for name in ("training_macs_if_zeros_skipped", "training_macs_dense"):
                 frame[name] = [self.rows[step.key]["result"].get(name) for step in steps]
@@ -119,12 +112,12 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
             for column, name in {"every": "every", "gamma": "gamma", "lam": "lam", "cap": "max_sparsity"}.items():
                 frame[column] = [getattr(method, name, None) for method in methods] or None
                 frame[column] = frame[column].astype(float)
-            frames.append(frame.assign(arm=label, group=group))
+            frame["epochs_from"] = [self._first_epoch(step) for step in steps]
+            frames.append(frame.assign(arm=arm.label, group=arm.group, method=arm.method, runs=1))
         cells = pd.concat(frames, ignore_index=True)
         dense = cells[cells["group"] == "dense"]
         cells["mse_relative"] = relative_to_dense(cells, dense)
-        same = ["model", "pred_len", "seed"]
-        own = dense.set_index(same).reindex(pd.MultiIndex.from_frame(cells[same]))
+        own = dense.set_index(_SAME).reindex(pd.MultiIndex.from_frame(cells[_SAME]))
         cells["mae_relative"] = cells["mae"] / own["mae"].to_numpy()
         cells["time_share"] = (
             cells["seconds_per_epoch"].astype(float) / own["seconds_per_epoch"].astype(float).to_numpy()
@@ -132,13 +125,27 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
         cells["macs_share"] = cells["macs_if_zeros_skipped"].fillna(cells["macs_executed"]) / cells["macs_executed"]
         trained = cells["training_macs_if_zeros_skipped"].astype(float) / cells["training_macs_dense"].astype(float)
         cells["training_macs_share"] = trained.fillna(1.0).where(cells["status"] == "ok")
+        return self._charged(cells)
+
+    def _first_epoch(self, step: TrainStep | SparseTrainStep) -> int | None:
+        return settles_in(step, self.rows) if isinstance(step, SparseTrainStep) else 1
+
+    def _charged(self, cells: pd.DataFrame) -> pd.DataFrame:
+        """A search costs what all its runs cost, those of the same seed; one without a result is left out."""
+        searched = cells["arm"] == SEARCHED
+        tried = cells[cells["arm"].isin(search_labels(self.config)) & (cells["status"] == "ok")]
+        by_seed = tried.groupby(_SAME)
+        costs = by_seed[["training_macs_share", "time_share"]].sum().assign(runs=by_seed.size())
+        own = costs.reindex(pd.MultiIndex.from_frame(cells.loc[searched, _SAME]))
+        for name in costs:
+            cells.loc[searched, name] = own[name].to_numpy()
         return cells
 
     def _updates(self) -> pd.DataFrame:
         """A row per update of every PALS cell: step, share of the training, sparsity before and after, loss,
         decision."""
         records = []
-        for arm in self.arms:
+        for arm in self.planned:
             for step in arm.steps if arm.group != "rival" else ():
                 row = self.rows[step.key]
                 for update in row["detail"].get("updates", ()):
@@ -155,7 +162,7 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
         """Per cell whose signal was the whole validation set: share of its decisions that another signal shares, each
         signal with its own best so far, at the sparsities that were reached."""
         records = []
-        for step in (step for arm in self.arms if arm.group == "signal" for step in arm.steps):
+        for step in (step for arm in self.planned if arm.group == "signal" for step in arm.steps):
             row, method = self.rows[step.key], PALS.parse(step.fields)
             updates = row["detail"].get("updates", ())
             for signal in SIGNALS if updates else ():
@@ -171,22 +178,44 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
 
     def _comparisons(self) -> pd.DataFrame:
         """A row per model, horizon and pair of arms: test MSE of ``arm`` over that of ``against``, less one."""
-        ours, records = self.arms[0], []
-        pairs = [((ours.label, ours.steps), ("dense", self.base.dense))]
-        for other in self.arms[1:]:
-            pair = (ours.label, ours.steps), (other.label, other.steps)
-            pairs.append(pair if other.group in ("PALS", "rival") else pair[::-1])
-        for (arm, steps), (against, others) in pairs:
-            both = {_cell(step) for step in steps} & {_cell(step) for step in others}
-            for model, pred_len in dict.fromkeys(_cell(step) for step in ours.steps if _cell(step) in both):
-                sides = ([step for step in side if _cell(step) == (model, pred_len)] for side in (steps, others))
-                found = self.compare(*sides)
+        records = []
+        for arm, steps, against, others in self._pairs():
+            by_dense = {_trained(step).key: step for step in others}
+            for model, pred_len in dict.fromkeys(_cell(step) for step in steps):
+                own = [s for s in steps if _cell(s) == (model, pred_len) and _trained(s).key in by_dense]
+                if not own:
+                    continue
+                found = self.compare(own, [by_dense[_trained(step).key] for step in own])
                 if found is not None:
                     records.append(
-                        {"model": model, "pred_len": pred_len, "arm": arm, "against": against} | asdict(found)
+                        {"model": model, "pred_len": pred_len, "arm": arm, "against": against}
+                        | asdict(found)
+                        | {"clear": found.clear}
                     )
-                    records[-1]["clear"] = found.clear
         return pd.DataFrame(records, columns=COMPARISONS)
+
+    def _pairs(self) -> Iterable[tuple[str, Sequence[Step], str, Sequence[Step]]]:
+        """What is compared, see :class:`SparseTrainingResult`."""
+        ours, dense = self.planned[0], self.base.dense
+        rivals = [arm for arm in self.arms if arm.group in RIVALS]
+        yield ours.label, ours.steps, "dense", dense
+        for other in self.arms:
+            if other.label == PAPER or other in rivals:
+                yield ours.label, ours.steps, other.label, other.steps
+            elif other.group in ("signal", "ablation", "sensitivity", "search"):
+                yield other.label, other.steps, ours.label, ours.steps
+            if other.group in ("search", "control"):
+                yield other.label, other.steps, "dense", dense
+        for rival in rivals:
+            yield rival.label, rival.steps, "dense", dense
+            late: dict[int, list[SparseTrainStep]] = {}
+            for step in rival.steps:
+                if (epoch := settles_in(step, self.rows)) is not None and epoch > 1:
+                    late.setdefault(epoch, []).append(step)
+            for epoch, steps in late.items():
+                yield rival.label, steps, dense_from(epoch), [control(step.dense, epoch) for step in steps]
+        for one, other in combinations([arm for arm in rivals if arm.group == "equal"], 2):
+            yield one.label, one.steps, other.label, other.steps
 
 
 def horizons(cells: pd.DataFrame) -> pd.DataFrame:
@@ -199,21 +228,38 @@ def horizons(cells: pd.DataFrame) -> pd.DataFrame:
     return table.merge(published_sparsities(), on=by, how="left")
 
 
+def _trained(step: TrainStep | SparseTrainStep) -> TrainStep:
+    """The dense training that a step is, or is held against."""
+    return step if isinstance(step, TrainStep) else step.dense
+
+
 def _cell(step: TrainStep | SparseTrainStep) -> tuple[str, int]:
     """Model and horizon."""
-    trained = step if isinstance(step, TrainStep) else step.dense
-    return trained.model, trained.data.pred_len
+    return _trained(step).model, _trained(step).data.pred_len
 
 
 def _counts(cells: pd.DataFrame) -> dict[str, float]:
-    """Cells (model x horizon, mean over seeds) in which PALS as in its code is better than dense; mean reductions."""
+    """Models whose PALS as in its code is better than dense, errors averaged over horizons and seeds; mean
+    reductions."""
     ours = cells[(cells["arm"] == CODE) & (cells["status"] == "ok")]
-    numbers = ["mse_relative", "mae_relative", "density_all", "macs_share"]
-    mean = ours.groupby(["model", "pred_len"], sort=False)[numbers].mean()
+    ours = ours.assign(dense_mse=ours["mse"] / ours["mse_relative"], dense_mae=ours["mae"] / ours["mae_relative"])
+    numbers = ["mse", "mae", "dense_mse", "dense_mae", "density_all", "macs_share"]
+    mean = ours.groupby("model", sort=False)[numbers].mean()
     return {
         "cells": len(mean),
-        "better_mse": int((mean["mse_relative"] < 1).sum()),
-        "better_mae": int((mean["mae_relative"] < 1).sum()),
+        "better_mse": int((mean["mse"] < mean["dense_mse"]).sum()),
+        "better_mae": int((mean["mae"] < mean["dense_mae"]).sum()),
         "parameters": 1 - float(mean["density_all"].mean()),
         "macs": 1 - float(mean["macs_share"].mean()),
     }
+
+
+def _why_alone(dataset: str, pred_lens: Sequence[int]) -> str:
+    """Why our counts are of another kind than the paper's, whose cells are averages over four horizons; else empty."""
+    theirs = published_horizons(dataset)
+    if set(pred_lens) == set(theirs):
+        return ""
+    return (
+        f"The paper's counts are of a model and a dataset averaged over horizons {', '.join(map(str, theirs))}; here: "
+        f"{', '.join(map(str, pred_lens))}. They are not the same kind of cell and stand alone."
+    )

@@ -5,12 +5,15 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from tsprune.errors import unknown
-from tsprune.pruners.methods import METHODS
+from tsprune.pruners.methods import list_methods
 from tsprune.steps.sparse import Signal
-from tsprune.study.base.config import ONCE, SOME, Part, Positive, StudyConfig
+from tsprune.study.base.config import ONCE, Part, Positive, StudyConfig
 
-RIVALS = tuple(name for name in METHODS if name not in ("dense", "pals"))
-"""Every method of sparse training but PALS itself and none at all."""
+RIVALS: dict[str, tuple[str, dict]] = {name: (name, {}) for name in list_methods(asks_density=True)} | {
+    score: ("static", {"score": score, "distribution": "global"}) for score in ("snip", "synflow")
+}
+"""Every method that is told its density, with the fields that make it: else it runs as its authors publish it. The last
+two are masks chosen before training."""
 
 
 def _known_rival(name: str) -> str:
@@ -34,8 +37,10 @@ class SparseTraining(StudyConfig):
     signal: Signal
     """What PALS looks at: "whole" validation set, a fixed random "subset" of it, or the "training loss"."""
     rivals: Annotated[list[Rival], ONCE, Field(description=f"Methods told their density: of {', '.join(RIVALS)}.")]
-    densities: Annotated[list[Part], SOME, ONCE]
+    densities: Annotated[list[Part], ONCE]
     """Densities of the rivals, share of prunable weights kept."""
+    at_pals_density: bool
+    """Run each rival once more at the density that PALS came to, for every model and seed."""
     ablation_models: Annotated[list[str], ONCE]
     """Models of the ablations, the sensitivity and the signals' agreement; [] for none."""
     gammas: Annotated[list[Annotated[float, Field(gt=1)]], ONCE]
@@ -44,12 +49,26 @@ class SparseTraining(StudyConfig):
     """Sensitivity: lam, every pair with gammas."""
     intervals: Annotated[list[Positive], ONCE]
     """Sensitivity: training steps between two updates, other values of every."""
+    search: bool
+    """Let validation choose among gammas x lams, as in the paper, and charge PALS for all these runs."""
 
     @model_validator(mode="after")
     def _ablation_models_are_trained(self) -> Self:
         for name in self.ablation_models:
             if name not in self.models:
                 raise ValueError("ablation_models: " + unknown("model", name, self.models))
+        return self
+
+    @model_validator(mode="after")
+    def _rivals_have_a_density(self) -> Self:
+        if self.rivals and not self.densities and not self.at_pals_density:
+            raise ValueError("densities = []: rivals need one, unless at_pals_density = True")
+        return self
+
+    @model_validator(mode="after")
+    def _a_search_has_a_choice(self) -> Self:
+        if self.search and (not self.ablation_models or len(self.gammas) * len(self.lams) < 2):
+            raise ValueError("search = True: needs ablation_models, and two or more pairs of gammas x lams")
         return self
 
     def grid(self) -> list[tuple[float, float]]:

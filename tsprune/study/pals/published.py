@@ -12,3 +12,10 @@ def published_sparsities() -> pd.DataFrame:
     """
     with (files("tsprune.study.pals") / "published_sparsity.csv").open() as file:
         return pd.read_csv(file)
+
+
+def published_horizons(dataset: str) -> list[int]:
+    """Horizons of PALS's paper on ``dataset``; of one that is not in it, those of most."""
+    every = published_sparsities()
+    own = every[every["dataset"] == dataset]
+    return sorted((own if len(own) else every[every["dataset"] == "ETTm2"])["pred_len"].unique().tolist())

@@ -23,15 +23,21 @@ ABLATIONS: dict[str, dict] = {
 """One switch each, on top of PALS as its code runs it."""
 
 PUBLISHED = {"cells": 30, "better_mse": 12, "better_mae": 14, "parameters": 0.65, "macs": 0.63}
-"""What the abstract of arXiv 2305.18382 reports: cells better than dense, mean reduction of parameters and FLOPs."""
+"""What the abstract of arXiv 2305.18382 reports: cells better than dense, each a dataset and a model averaged over
+horizons; mean reduction of parameters and FLOPs."""
 
 
 @dataclass(frozen=True)
 class SparseTrainingResult(StudyResult):
-    """``cells`` has a row per arm, model, horizon and seed, with its ``group`` (``dense``, ``PALS``, ``rival``,
-    ``signal``, ``ablation`` or ``sensitivity``) and, relative to dense, ``mse_relative``, ``mae_relative``,
-    ``macs_share``, ``training_macs_share``, ``time_share``; ``every`` and, of PALS, ``gamma``, ``lam``, ``cap`` (the
-    sparsity beyond which it never shrinks)."""
+    """``cells`` has a row per arm, model, horizon and seed, with its ``group`` and, relative to dense,
+    ``mse_relative``, ``mae_relative``, ``macs_share``, ``training_macs_share``, ``time_share``; ``every`` and, of PALS,
+    ``gamma``, ``lam``, ``cap`` (the sparsity beyond which it never shrinks).
+
+    Groups: ``dense``; ``control``, a dense training whose best epoch is one of the last; ``PALS``; ``search``, PALS
+    with gamma and lambda chosen by validation loss, whose costs are those of all its ``runs``; ``rival``, at a density
+    from the parameters; ``equal``, a rival at the density of PALS of the same model and seed; ``signal``, ``ablation``
+    and ``sensitivity``, PALS with one thing changed. ``epochs_from`` is the first epoch that may be the best.
+    """
 
     updates: pd.DataFrame
     """A row per update of PALS: ``step``, ``decision``, ``sparsity`` after it, and the ``loss`` it looked at."""
@@ -39,15 +45,36 @@ class SparseTrainingResult(StudyResult):
     """How often another signal would have decided as the whole validation set did, at the same updates."""
     comparisons: pd.DataFrame
     """Paired block bootstrap of ``arm`` against ``against``: PALS as in its code against dense, each rival and PALS as
-    in the paper; every ablation, setting and other signal against PALS as in its code."""
+    in the paper; every ablation, setting and other signal against PALS as in its code; every rival against dense, and
+    against dense of the same epochs where it settles late; rivals at the density of PALS against each other; PALS with
+    its setting searched against dense and against its one setting."""
     horizons: pd.DataFrame
     """Final sparsity of PALS per model and horizon, beside the published one where there is one."""
     counts: dict[str, float]
     """As :data:`PUBLISHED`, from ``cells``."""
     published_counts: dict[str, float]
+    """:data:`PUBLISHED` where our cells are of the same kind, else empty."""
+    counts_alone: str
+    """Why nothing published stands beside ``counts``; empty where something does."""
 
 
 CODE, PAPER = "PALS as in its code", "PALS as in the paper"
+
+SEARCHED = "PALS, gamma and lambda searched"
+
+
+def at_pals(rival: str) -> str:
+    """Label of a rival at the density of PALS."""
+    return f"{rival} at PALS's density"
+
+
+CONTROL = "dense, best from epoch "
+
+
+def dense_from(epoch: int) -> str:
+    """Label of dense whose best epoch is this one or a later one; begins with :data:`CONTROL`."""
+    return f"{CONTROL}{epoch} on"
+
 
 CELLS = ["dataset", "model", "pred_len", "seed", "arm", "group", "status", "density", "mse", "mse_relative"]
 
@@ -65,7 +92,11 @@ SIMILAR = 1.5
 
 
 def rivals_alike(cells: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Those of ``comparisons`` that set PALS as in its code against a rival of similar density (SIMILAR)."""
+    """Those of ``comparisons`` that set PALS as in its code against a rival at its own density; where none was run, at
+    a similar one (SIMILAR)."""
+    equal = set(cells.loc[cells["group"] == "equal", "arm"])
+    if equal:
+        return comparisons[(comparisons["arm"] == CODE) & comparisons["against"].isin(equal)]
     density = finished(cells).groupby([*CASE, "arm"])["density"].mean()
     rivals = set(cells.loc[cells["group"] == "rival", "arm"])
     pairs = comparisons[(comparisons["arm"] == CODE) & comparisons["against"].isin(rivals)]
@@ -75,6 +106,17 @@ def rivals_alike(cells: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame
         ratio = density.get((*case, CODE), math.nan) / density.get((*case, row["against"]), math.nan)
         near.append(1 / SIMILAR <= ratio <= SIMILAR)
     return pairs[pd.Series(near, index=pairs.index, dtype=bool)]
+
+
+RIVALS = ("rival", "equal")
+"""Groups of methods that are told their density."""
+
+
+def alike_words(cells: pd.DataFrame) -> str:
+    """What :func:`rivals_alike` compares with."""
+    if (cells["group"] == "equal").any():
+        return "rivals at its own density"
+    return f"rivals of similar density (within a factor of {SIMILAR:g})"
 
 
 def density_reached(done: pd.DataFrame) -> str:

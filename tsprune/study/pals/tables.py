@@ -12,21 +12,23 @@ from tsprune.study.pals.result import (
     CELLS,
     CODE,
     COMPARISONS,
+    CONTROL,
     COSTS,
     PAPER,
-    SIMILAR,
+    RIVALS,
+    alike_words,
     density_reached,
     rivals_alike,
 )
 
 
 def arms(cells: pd.DataFrame) -> Styler:
-    """Dense, PALS and every rival: final density, errors, and what inference and training cost beside dense.
+    """Dense, PALS, its search and every rival: final density, errors, costs of inference and training beside dense.
 
     ``mean ± standard deviation`` over the seeds; a word where none finished.
     """
     need(cells, "cells", [*CELLS, "mae", *COSTS])
-    shown = _model_by_model(cells[cells["group"].isin(["dense", "PALS", "rival"])])
+    shown = _model_by_model(cells[cells["group"].isin(["dense", "control", "PALS", "search", *RIVALS])])
     rows = {}
     for (model, pred_len, arm), own in shown.groupby([*CASE, "arm"], sort=False):
         done = finished(own)
@@ -42,8 +44,46 @@ def arms(cells: pd.DataFrame) -> Styler:
         f"Test errors on scaled data, {spread_text(cells)}. Density: share of prunable weights kept. "
         "Multiply-adds of inference and of training if zeros were skipped, and measured time per epoch: shares of "
         "dense's; masks as such save no time."
+        + (" A search is charged for all of its runs." if (cells["group"] == "search").any() else "")
     )
     return styled(labelled(rows, ["model", "horizon", "trained as"], cells), caption)
+
+
+def rivals(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
+    """Every rival beside PALS and beside dense: differences of the test MSE with their intervals; in italics what is
+    within the noise. None where there is no rival.
+
+    A rival that is as sparse as meant only late chooses its best epoch among the last ones: it stands beside dense that
+    chooses among the same ones too.
+    """
+    need(cells, "cells", CELLS)
+    need(comparisons, "comparisons", COMPARISONS)
+    shown = _model_by_model(cells[cells["group"].isin(RIVALS)])
+    if shown.empty:
+        return None
+    pairs = comparisons.set_index([*CASE, "arm", "against"])
+    rows, marks = {}, {}
+    for (model, pred_len, arm), own in shown.groupby([*CASE, "arm"], sort=False):
+        label = (model, f"{pred_len}", arm)
+        controls = [name for name in comparisons["against"].unique() if name.startswith(CONTROL)]
+        beside = {
+            "PALS against it": [(CODE, arm)],
+            "against dense": [(arm, "dense")],
+            "against dense of the same epochs": [(arm, name) for name in controls],
+        }
+        rows[label] = {"density": density_reached(finished(own)), "MSE": mean_and_spread(own, "mse")}
+        marks[label] = dict.fromkeys(rows[label], "")
+        for column, ways in beside.items():
+            found = [pairs.loc[(model, pred_len, *way)] for way in ways if (model, pred_len, *way) in pairs.index]
+            rows[label][column] = interval(found[0]) if found else ""
+            marks[label][column] = "fallen" if found and not found[0]["clear"] else ""
+    table, classes = (labelled(part, ["model", "horizon", "trained as"], cells) for part in (rows, marks))
+    caption = (
+        f"Rivals, all but density and interval as published. Test MSE over the other's, less one; in italics: within "
+        f"the noise. {interval_words(comparisons)} Dense of the same epochs: its best epoch is one of those at which "
+        "the rival had come to its density."
+    )
+    return styled(table, caption).set_td_classes(classes)
 
 
 def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
@@ -79,27 +119,32 @@ def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
 
 def counts(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler:
     """How often PALS as in its code came out better or worse, over models and horizons: than dense, than rivals of
-    similar density, than each rival, than the paper's variant. Raises UserError for an empty table or a missing
+    its own density, than each rival, than the paper's variant. Raises UserError for an empty table or a missing
     column."""
     need(cells, "cells", CELLS)
     need(comparisons, "comparisons", COMPARISONS)
     alike = rivals_alike(cells, comparisons)
     ours = comparisons[comparisons["arm"] == CODE]
     groups = {f"against {name}": rows for name, rows in ours.groupby("against", sort=False)}
-    groups |= {f"against rivals of similar density (within a factor of {SIMILAR:g})": alike} if len(alike) else {}
+    groups |= {f"against {alike_words(cells)}": alike} if len(alike) else {}
     caption = f"Comparisons of the test MSE of {CODE}, by what may be claimed. {interval_words(ours)}"
     return counts_table(groups, caption)
 
 
-def paper_counts(counts: dict[str, float], published: dict[str, float]) -> Styler:
+def paper_counts(counts: dict[str, float], published: dict[str, float], alone: str = "") -> Styler:
     """The numbers of the paper's abstract (arXiv 2305.18382), from this run's cells and as published.
 
-    Raises UserError for a number that one of them lacks.
+    ``published`` may be empty: then ours stand alone, and ``alone`` says why. Raises UserError for a number that is
+    missing.
     """
-    need(pd.DataFrame([counts, published]), "counts", ["cells", *_COUNTS, "parameters", "macs"])
-    table = pd.DataFrame({words: _abstract(source) for words, source in (("here", counts), ("paper", published))})
-    caption = "Model and horizon, mean over the seeds: better than dense on average, whether or not beyond the noise."
-    return styled(table, caption)
+    sources = {"here": counts} | ({"paper": published} if published else {})
+    need(pd.DataFrame(list(sources.values())), "counts", ["cells", *_COUNTS, "parameters", "macs"])
+    table = pd.DataFrame({words: _abstract(source) for words, source in sources.items()})
+    caption = (
+        "Models, errors averaged over horizons and seeds: better than dense on average, whether or not beyond the "
+        f"noise. {alone}"
+    )
+    return styled(table, caption.strip())
 
 
 _COUNTS = {"better_mse": "better than dense by MSE", "better_mae": "better than dense by MAE"}
@@ -114,7 +159,7 @@ def _abstract(source: dict[str, float]) -> dict[str, str]:
 def overhead(cells: pd.DataFrame) -> Styler:
     """Measured time of an epoch: dense in seconds, every other way to train as a share of it (lowest to highest)."""
     need(cells, "cells", [*CELLS, "time_share", "seconds_per_epoch"])
-    done = finished(cells[cells["group"].isin(["dense", "PALS", "signal", "rival"])])
+    done = finished(cells[cells["group"].isin(["dense", "control", "PALS", "search", "signal", *RIVALS])])
     several = cells["pred_len"].nunique() > 1
     rows: dict[str, dict[str, str]] = {}
     for (arm, model, pred_len), own in done.groupby(["arm", *CASE], sort=False):
@@ -129,7 +174,8 @@ def overhead(cells: pd.DataFrame) -> Styler:
     caption = (
         "Wall-clock time of an epoch, validation included: dense in seconds, the others as a multiple of dense of the "
         "same seed (lowest to highest seed). Taken by the clock in this run, in which trainings may run side by side: "
-        "what else the machine did is in them. benchmarks/sparse_training.py takes turns and counts processor time."
+        "what else the machine did is in them, and a multiple below one is no speed-up: masks save no time. A search "
+        "adds up its runs. benchmarks/sparse_training.py takes turns and counts processor time."
     )
     return styled(table, caption)
 

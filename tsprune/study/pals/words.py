@@ -23,10 +23,14 @@ from tsprune.study.pals.result import (
     CELLS,
     CODE,
     COMPARISONS,
+    CONTROL,
     COSTS,
     PAPER,
-    SIMILAR,
+    RIVALS,
+    SEARCHED,
     UPDATES,
+    alike_words,
+    at_pals,
     density_reached,
     rivals_alike,
 )
@@ -65,7 +69,11 @@ def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFram
         _pace(ours),
         _densities(ours, pairs),
         _rivals(cells, pairs),
+        _ranking(cells, pairs),
+        _late(cells, pairs),
         _mechanisms(cells, pairs),
+        _settings(cells),
+        _search(cells, pairs),
         _paper(cells, pairs),
         _overhead(ours),
         _caveats(cells),
@@ -94,15 +102,13 @@ def _answer(ours: pd.DataFrame, updates: pd.DataFrame) -> str:
 
 def _pace(ours: pd.DataFrame) -> str:
     """The settings that make how fast it can shrink, and so where it can end."""
-    gamma, lam, every, cap = (listed([f"{value:g}" for value in ours[name].unique()]) for name in _SETTINGS)
+    names = ("gamma", "lam", "every", "cap")
+    gamma, lam, every, cap = (listed([f"{value:g}" for value in ours[name].unique()]) for name in names)
     return (
         f"It ran with gamma {gamma}, lambda {lam}, an update every {every} steps and a cap on sparsity of {cap}; these "
         "set how fast it can shrink, so they partly make where it ends (the paper: gamma and lambda the best of nine "
         "pairs by validation, an update every 20 steps)."
     )
-
-
-_SETTINGS = ("gamma", "lam", "every", "cap")
 
 
 def _densities(ours: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -118,7 +124,7 @@ def _densities(ours: pd.DataFrame, pairs: pd.DataFrame) -> str:
 
 def _rivals(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """Against rivals whose density is similar: those that are clear, named; :func:`tables.counts` has the rest."""
-    if not (cells["group"] == "rival").any() or pairs.empty:
+    if not cells["group"].isin(RIVALS).any() or pairs.empty:
         return ""
     against = rivals_alike(cells, pairs)
     found = outcomes(against)
@@ -128,12 +134,120 @@ def _rivals(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     parts = []
     for outcome, word in ((BETTER, "lower"), (WORSE, "higher")):
         named = [
-            f"{rival} ({bold(own['model'])})" for rival, own in against[found == outcome].groupby("against", sort=False)
+            f"{_short(rival)} ({bold(own['model'])})"
+            for rival, own in against[found == outcome].groupby("against", sort=False)
         ]
         parts += [f"clearly {word} than {listed(named)}"] if named else []
     noise = int((found == NOISE).sum())
     parts += [f"within the noise in {'the rest' if parts else f'all {len(against)} comparisons'}"] if noise else []
-    return f"Beside rivals of similar density (within a factor of {SIMILAR:g}) its MSE is {', '.join(parts)}."
+    return f"Beside {alike_words(cells)} its MSE is {', '.join(parts)}."
+
+
+def _ranking(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """Which method at the density of PALS is clearly better than every other one, where one is."""
+    arms = [CODE, *cells.loc[cells["group"] == "equal", "arm"].unique()]
+    if len(arms) < 3 or pairs.empty:
+        return ""
+    first: dict[str, list[str]] = {}
+    unclear = 0
+    for case, own in pairs[pairs["arm"].isin(arms) & pairs["against"].isin(arms)].groupby(CASE, sort=False):
+        better = {(row["arm"], row["against"]) for row in own[own["clear"] & (own["relative"] < 0)].to_dict("records")}
+        better |= {(row["against"], row["arm"]) for row in own[own["clear"] & (own["relative"] > 0)].to_dict("records")}
+        best = [arm for arm in arms if all((arm, other) in better for other in arms if other != arm)]
+        if best:
+            first.setdefault(best[0], []).append(_case_name(cells, *case))
+        else:
+            unclear += 1
+    if not first:
+        return "No method at that density has clearly the lowest MSE of all." if unclear else ""
+    named = [f"{_short(arm)} for {listed(found)}" for arm, found in first.items()]
+    rest = "; elsewhere none is" if unclear else ""
+    return f"Of all methods at that density, the one with clearly the lowest MSE is {listed(named)}{rest}."
+
+
+def _late(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """Rivals that choose among the last epochs only, against dense that does the same and against plain dense."""
+    group = "equal" if (cells["group"] == "equal").any() else "rival"
+    arms = cells.loc[cells["group"] == group, "arm"].unique()
+    parts = []
+    for arm in arms:
+        own = pairs[pairs["arm"] == arm]
+        same = own[own["against"].str.startswith(CONTROL)]
+        if same.empty:
+            continue
+        plain = own[own["against"] == "dense"].merge(same[CASE], on=CASE)
+        parts.append(f"{_short(arm)} {_tally(same)} (against plain dense {_tally(plain)})")
+    if not parts:
+        return ""
+    return (
+        "A method that comes to its density late chooses its best epoch among the last ones. Its MSE against dense "
+        f"that chooses among the same ones: {'; '.join(parts)}."
+    )
+
+
+def _tally(differences: pd.DataFrame) -> str:
+    found = outcomes(differences)
+    lower, higher = int((found == BETTER).sum()), int((found == WORSE).sum())
+    return f"clearly lower {lower}, higher {higher} of {len(found)}"
+
+
+def _short(arm: str) -> str:
+    """A rival's name, where the sentence says at which density."""
+    return arm.removesuffix(at_pals(""))
+
+
+def _case_name(cells: pd.DataFrame, model: str, pred_len: int) -> str:
+    return f"**{model}**" + (f", horizon {pred_len}" if cells["pred_len"].nunique() > 1 else "")
+
+
+def _settings(cells: pd.DataFrame) -> str:
+    """What gamma and lambda, each from its lowest to its highest value, make of the final density."""
+    asked = cells[cells["group"] == "sensitivity"]
+    done = finished(cells[(cells["group"] == "sensitivity") | (cells["arm"] == CODE)])
+    sentences = []
+    for case, _ in asked.groupby(CASE, sort=False):
+        own = done[(done["model"] == case[0]) & (done["pred_len"] == case[1])]
+        usual = own[own["arm"] == CODE].head(1)
+        parts = []
+        for name, word, other in (("gamma", "gamma", "lam"), ("lam", "lambda", "gamma")):
+            line = own[own[other].isin(usual[other]) & own["every"].isin(usual["every"])]
+            low, high = line[name].min(), line[name].max()
+            before, after = (line.loc[line[name] == value, "density"] for value in (low, high))
+            if min(len(before), len(after)) < 2 or low == high:
+                continue
+            ends = f"from {density_text(before.mean())} to {density_text(after.mean())}"
+            does = f"takes the final density {ends}" if _apart(before, after) else "does not move it beyond the seeds"
+            parts.append(f"{word} from {low:g} to {high:g} {does}")
+        if parts:
+            sentences.append(f"On {_case_name(cells, *case)}, {'; '.join(parts)}.")
+    return " ".join(sentences)
+
+
+def _search(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """Whether gamma and lambda were searched, and at what cost."""
+    found = finished(cells[cells["group"] == "search"])
+    if found.empty:
+        return (
+            "Its gamma and lambda were not searched here; a search as in the paper trains nine times and is no part of "
+            "the costs below."
+        )
+    parts = []
+    for case, own in found.groupby(CASE, sort=False):
+        pair = pairs[(pairs["arm"] == SEARCHED) & (pairs["against"] == CODE)]
+        pair = pair[(pair["model"] == case[0]) & (pair["pred_len"] == case[1])]
+        usual = cells[cells["arm"] == CODE].iloc[0]
+        same = (own[["gamma", "lam"]] == usual[["gamma", "lam"]]).all(axis=None)
+        beside = "the one setting of all models" if same else f"{_difference(pair)} against the one setting"
+        parts.append(
+            f"{_case_name(cells, *case)} gamma {own['gamma'].iloc[0]:g} and lambda {own['lam'].iloc[0]:g} "
+            f"({beside}), at {own['training_macs_share'].mean():.1f} times the "
+            f"multiply-adds of one dense training and {own['time_share'].mean():.1f} times its time, all "
+            f"{own['runs'].max():.0f} runs added up"
+        )
+    names = set(found["model"])
+    rest = [name for name in cells.loc[cells["arm"] == CODE, "model"].unique() if name not in names]
+    others = f" For {bold(rest)} they were not searched." if rest else ""
+    return f"Searched by validation loss as in the paper, its setting is for {'; for '.join(parts)}.{others}"
 
 
 def _paper(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -197,7 +311,8 @@ def _overhead(ours: pd.DataFrame) -> str:
     every = listed([f"{steps:.0f}" for steps in ours["every"].unique()])
     longer = _reach([f"{time.min():.2f}", f"{time.max():.2f}"])
     return (
-        f"With an update every {every} steps, an epoch of it took {longer} times as long as dense (by the clock), and "
+        f"With an update every {every} steps, an epoch of it took {longer} times as long as dense (by the clock, "
+        "which other work on the machine moves; masks make nothing faster), and "
         f"its training takes {_reach([percent(macs.min()), percent(macs.max())])} of dense's multiply-adds if zeros "
         "were skipped."
     )
