@@ -13,6 +13,7 @@ from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.models import load_checkpoint, read_about
 from tsprune.pruners import prunable_weights
+from tsprune.steps.distill import DistillStep
 from tsprune.steps.latency import LatencyStep
 from tsprune.steps.prune import DepGraphStep, NMStep, PruneStep, StructuredStep
 from tsprune.steps.recipes import kinds, rebuild
@@ -33,6 +34,12 @@ MAKE = {
     "fine_tune": lambda t: FineTuneStep(trained=t, scope="layer", densities=[0.6, 0.3], train=more(t, 2)),
     "narrow_tune": lambda t: NarrowTuneStep(trained=t, density=0.5, train=more(t, 1)),
     "sparse_train": lambda t: SparseTrainStep(dense=t, method="gmp", fields={"every": 3, "density": 0.2}),
+    "distill": lambda t: DistillStep(
+        teacher=FineTuneStep(trained=t, scope="layer", densities=[1.0], train=more(t, 1)),
+        student=t.model_copy(update={"hyper": t.hyper | {"d_model": 4, "d_ff": 8}}),
+        train=more(t, 1),
+        weight=0.5,
+    ),
 }
 MASKED = {"prune", "nm", "fine_tune", "sparse_train"}
 
