@@ -13,6 +13,7 @@ from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.models import load_checkpoint, read_about
 from tsprune.pruners import prunable_weights
+from tsprune.steps.distill import DistillStep
 from tsprune.steps.latency import LatencyStep
 from tsprune.steps.prune import AuthorsStep, DepGraphStep, NMStep, PruneStep, StructuredStep
 from tsprune.steps.recipes import kinds, rebuild
@@ -39,6 +40,12 @@ MAKE = {
         trained=t, score="sparsegpt", density=0.3, calibration_windows=40, train=more(t, 1)
     ),
     "sparse_train": lambda t: SparseTrainStep(dense=t, method="gmp", fields={"every": 3, "density": 0.2}),
+    "distill": lambda t: DistillStep(
+        teacher=FineTuneStep(trained=t, scope="layer", densities=[1.0], train=more(t, 1)),
+        student=t.model_copy(update={"hyper": t.hyper | {"d_model": 4, "d_ff": 8}}),
+        train=more(t, 1),
+        weight=0.5,
+    ),
 }
 MASKED = {"prune", "nm", "authors", "second_order", "fine_tune", "score_tune", "sparse_train"}
 

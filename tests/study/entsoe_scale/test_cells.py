@@ -81,7 +81,7 @@ def test_every_share_width_and_density_has_its_cells(result, config):
     each = seeds * shares
     assert result.cells.groupby("arm").size().to_dict() == {
         "dense": 2 * each,
-        "dense longer": each,
+        "dense longer": 2 * each,
         "pruned": 2 * each,
         "fine-tuned": 2 * each,
     }
@@ -90,7 +90,8 @@ def test_every_share_width_and_density_has_its_cells(result, config):
     pruned = result.cells[result.cells["structure"] == "structured"]
     wide = result.cells[(result.cells["arm"] == "dense") & (result.cells["width"] == config.d_model)]
     assert (abs(pruned["parameters_left"] / wide["parameters_left"].iloc[0] - 0.3) < 0.02).all()
-    assert set(result.cells.loc[result.cells["arm"] == "dense longer", "width"]) == {min(config.widths)}
+    longer = result.cells[result.cells["arm"] == "dense longer"]
+    assert set(longer["width"]) == {*config.widths, config.d_model}
     looked = result.cells["arm"] != "pruned"
     assert result.cells.loc[looked, "val_mse"].notna().all()
     naive = result.naive.set_index("model")["mse"]["SeasonalNaive"]
@@ -125,12 +126,14 @@ def test_comparisons_are_of_the_sizes_they_name(result, config):
         dense = cells[fraction].loc["dense"]
         means = dense.groupby("width").mean()
         assert found.loc[(fraction, "width"), "relative"] == pytest.approx(means[wide] / means[small] - 1)
-        longer = cells[fraction].loc["dense longer"].mean()
+        longer = cells[fraction].loc["dense longer"].groupby("width").mean()[small]
         for structure in ("structured", "unstructured"):
             ours = cells[fraction].loc["fine-tuned"].loc[structure].mean()
             row = found.loc[(fraction, structure)]
             assert row["relative"] == pytest.approx(ours / longer - 1)
             assert row["low"] <= row["relative"] <= row["high"]
+            assert row["others"] == f"d_model {small}, trained as long" and row["density"] == 0.3
+            assert row["share_others"] == pytest.approx(0.3, abs=0.1)
 
 
 def test_errors_in_units_of_the_naive_forecast_by_plain_counting(result, plain, config):
@@ -157,14 +160,14 @@ def test_errors_in_units_of_the_best_models_are_scaled_errors_times_the_deviatio
     splits = make_splits(table, seq_len=config.seq_len, label_len=config.label_len, pred_len=config.pred_lens[0])
     batch = splits.test.batch(torch.arange(len(splits.test)))
     maes = []
-    for step in group.dense[width]:
+    for step in group.longer[width]:
         with torch.inference_mode():
             forecast = step.load(Store(config.store)).eval()(*batch[:4])
         error = splits.inverse(forecast.double().numpy()) - splits.inverse(batch.y.double().numpy())
         maes.append(abs(error).mean((0, 1)))
     own = result.countries[result.countries["kind"] == "dense"]
     assert own["mae"].to_numpy() == pytest.approx(np.mean(maes, 0), rel=1e-5)
-    assert set(own["forecaster"]) == {f"iTransformer {width}, dense"}
+    assert set(own["forecaster"]) == {f"iTransformer {width}, dense, trained as long"}
     pruned = result.countries[result.countries["kind"] == "fine-tuned"]
     assert (
         len(pruned) == 4 and pruned["forecaster"].str.fullmatch(r"iTransformer 16, \w+, 3\d % kept, fine-tuned").all()
@@ -239,6 +242,9 @@ def test_the_density_closest_to_the_smallest_models_share_is_compared(parameters
     config = EntsoeScale.parse(parameters | {"densities": [0.9, 0.35, 0.05], "store": "x"})
     group = scale_groups(config, base_steps(config))[0]
     share = group.sizes[8] / group.sizes[16]
+    assert group.nearest(share) == 8 and group.nearest(0.99) == 16 and group.nearest(1e-6) == 8
+    middle = math.sqrt(share)  # as far from both by ratio
+    assert group.nearest(middle * 1.01) == 16 and group.nearest(middle / 1.01) == 8
     assert group.density == min([0.9, 0.35, 0.05], key=lambda density: abs(math.log(density / share))) == 0.35
 
 

@@ -79,6 +79,7 @@ def differences(models=("M",), seeds=2, **changes: tuple) -> pd.DataFrame:
                         "pred_len": 24,
                         "windows_train": windows,
                         "question": question,
+                        "density": 0.1 if "structured" in question else 1.0,
                         "ours": ours,
                         "others": others,
                         "share_ours": 1.0 if question in ("width", "best") else 0.101,
@@ -126,15 +127,18 @@ def test_the_widest_tried_is_named_as_such_and_its_lead_grows_only_where_the_int
 
 def test_what_pruning_does_is_said_by_structure_with_its_interval_and_the_best_row_is_named():
     verdict = text(cells(), widths(64), differences(), NAIVE)
-    assert "structured (10 % of its parameters kept) 5.0 % lower (95 % interval -7.0 to -3.0); unstructured" in verdict
-    assert "(10 % of its parameters kept) +0.0 % (within the noise: -2.0 to +2.0)." in verdict
+    assert (
+        "set against the dense one nearest in parameters, trained as long on 1,000 windows, its 2 sizes are 1 clearly "
+        "better and 1 within the noise in test MSE (d_model 64, structured 0.1, fine-tuned, against d_model 16, "
+        "trained as long: 5.0 % lower (95 % interval -7.0 to -3.0))."
+    ) in verdict
     assert "**M** 0.250 (seasonal naive 0.500)" in verdict
     table = cells()
     better = table[(table["arm"] == "fine-tuned") & (table["structure"] == "structured")]
     table = pd.concat([table, better.assign(density_asked=0.3, mse=better["mse"] - 0.05)], ignore_index=True)
     verdict = text(table, widths(64), differences(structured=(0.1, 0.1), unstructured=(0.1, 0.1)), NAIVE)
     assert "lowest test MSE of the table is 0.205, of d_model 64, structured 0.3, fine-tuned; 1 of 3 pruned" in verdict
-    assert "below the best dense one, d_model 64 with 0.255 (means over the seeds, no claim; of the dense" in verdict
+    assert "below the best dense one, d_model 64, with 0.255 (means over the seeds, no claim)." in verdict
     assert "no way round" not in verdict
 
 
@@ -146,7 +150,7 @@ def test_one_seed_claims_nothing_and_what_failed_is_named():
     table.loc[table["arm"] == "fine-tuned", ["status", "reason", "mse"]] = ["diverged", "loss not finite", np.nan]
     failed = differences(structured=(np.nan, np.nan), unstructured=(np.nan, np.nan))
     verdict = text(table, widths(64), failed, NAIVE)
-    assert "not known, a cell has no result" in verdict
+    assert "its 2 sizes are 2 not known in test MSE." in verdict
     assert "8 of 28 cells did not finish (**M** 8 diverged)" in verdict
     nothing = table.assign(status="failed", reason="no disk")
     assert text(nothing, widths(), differences(), NAIVE) == (

@@ -10,11 +10,11 @@ from reading import details, first_sentence, read
 
 from tsprune.report.text import error_text
 from tsprune.study.entsoe_scale import tables, words
-from tsprune.study.entsoe_scale.result import QUESTIONS
+from tsprune.study.entsoe_scale.result import QUESTIONS, STRUCTURES
 
 WINDOWS = (100, 1000)
 NAIVE = pd.DataFrame({"pred_len": [24, 96], "model": "SeasonalNaive", "mse": 0.5, "mae": 0.4})
-SIZES = [("dense", w, None, 1.0) for w in (16, 32, 64)] + [("dense longer", 16, None, 1.0)]
+SIZES = [("dense", w, None, 1.0) for w in (16, 32, 64)] + [("dense longer", w, None, 1.0) for w in (16, 32, 64)]
 SIZES += [
     (arm, 64, structure, d)
     for arm in ("pruned", "fine-tuned")
@@ -60,6 +60,9 @@ def chosen(widths: dict[tuple, tuple[int, ...]]) -> pd.DataFrame:
     )
 
 
+ASKED = [(question, d) for question in QUESTIONS for d in ((0.3, 0.1) if question in STRUCTURES else (1.0,))]
+
+
 @st.composite
 def runs(draw) -> tuple[pd.DataFrame, ...]:
     models = draw(st.lists(st.sampled_from(["iTransformer", "PatchTST", "M"]), min_size=1, max_size=3, unique=True))
@@ -76,7 +79,7 @@ def runs(draw) -> tuple[pd.DataFrame, ...]:
     rows = []
     for (m, h), (few, many) in widths.items():
         for n in WINDOWS:
-            for question in QUESTIONS:
+            for question, density in ASKED:
                 if question == "best" and few == many:
                     continue
                 low, relative, high = sorted(draw(st.tuples(*[st.floats(-0.9, 2)] * 3)))
@@ -85,12 +88,15 @@ def runs(draw) -> tuple[pd.DataFrame, ...]:
                 ours, others = (
                     (f"d_model {many}", f"d_model {few}") if question == "best" else ("d_model 64", "d_model 16")
                 )
+                if question in STRUCTURES:
+                    ours, others = f"d_model 64, {question} {density}, fine-tuned", "d_model 32, trained as long"
                 rows.append(
                     {
                         "model": m,
                         "pred_len": h,
                         "windows_train": n,
                         "question": question,
+                        "density": density,
                         "ours": ours,
                         "others": others,
                         "share_ours": 0.1,
@@ -173,11 +179,42 @@ def test_the_best_row_and_the_pruned_sizes_below_dense_are_those_of_the_table(ru
 def test_every_lower_and_higher_in_the_details_is_clear_in_the_table(run):
     differences = run[2]
     text = details(words.verdict(*run))
-    shown = differences[(differences["question"] != "best") & (differences["windows_train"] == 1000)]
-    clear = shown[shown["clear"]]
-    assert text.count("% lower (95") == (clear["relative"] < 0).sum()
-    assert text.count("% higher (95") == (clear["relative"] > 0).sum()
-    assert text.count("(within the noise:") == (~shown["clear"] & (shown["seeds"] > 1)).sum()
+    shown = differences[differences["windows_train"] == 1000]
+    of_widths = shown[shown["question"] == "width"]
+    cut = shown[shown["question"].isin(STRUCTURES) & shown["clear"]].groupby(["model", "pred_len"])["relative"]
+    # Of the pruned sizes only the furthest on either side is given with its number.
+    lower, higher = (cut.min() < 0).sum(), (cut.max() > 0).sum()
+    clear = of_widths[of_widths["clear"]]["relative"]
+    assert text.count("% lower (95") == (clear < 0).sum() + lower
+    assert text.count("% higher (95") == (clear > 0).sum() + higher
+    assert text.count("(within the noise:") == (~of_widths["clear"] & (of_widths["seeds"] > 1)).sum()
+
+
+@settings(deadline=None, max_examples=60)
+@given(runs())
+def test_every_pruned_size_is_counted_against_the_dense_one_of_its_size_and_the_furthest_named(run):
+    differences = run[2]
+    lines = [line for line in details(words.verdict(*run)).split("\n") if line.startswith("- **")]
+    groups = differences[differences["windows_train"] == 1000].groupby(["model", "pred_len"], sort=False)
+    for line, (_, own) in zip(lines, groups, strict=True):
+        rows = own[own["question"].isin(STRUCTURES)]
+        known = rows[rows["seeds"] > 1]
+        better, worse = known[known["high"] < 0], known[known["low"] > 0]
+        said = re.search(r"on 1,000 windows, its (\d+) sizes are (.*?) in test MSE", line)
+        assert int(said.group(1)) == len(rows)
+        wanted = {
+            "clearly better": len(better),
+            "clearly worse": len(worse),
+            "within the noise": len(known) - len(better) - len(worse),
+            "one seed: no claim": (rows["seeds"] == 1).sum(),
+            "not known": (rows["seeds"] == 0).sum(),
+        }
+        counted = {word: int(n) for n, word in re.findall(rf"(\d+) ({'|'.join(wanted)})", said.group(2))}
+        assert counted == {word: n for word, n in wanted.items() if n}
+        for side in (better, worse):
+            if len(side):
+                most = side.iloc[side["relative"].abs().to_numpy().argmax()]
+                assert f"{most['ours']}, against {most['others']}: " in line
 
 
 @settings(deadline=None, max_examples=30)
@@ -196,6 +233,7 @@ def test_models_no_better_than_the_naive_forecast_are_the_answer_and_too_little_
             "pred_len": 24,
             "windows_train": n,
             "question": question,
+            "density": 0.1,
             "ours": "d_model 64",
             "others": "d_model 16",
             "share_ours": 0.1,

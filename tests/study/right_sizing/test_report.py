@@ -26,6 +26,10 @@ def sizes(seeds=(1, 2), pruned=2.0, depths=(1, 2), models=("M",)) -> pd.DataFram
             "macs_executed": 10 * COST[width] * depth,
             "latency_1_ms": COST[width] / 1e3,
             "latency_32_ms": COST[width] / 100,
+            "training_macs": 60 * COST[width],
+            "training_macs_large": 0.0,
+            "training_s": 2.0,
+            "training_s_large": 0.0,
             "val_mse": value,
             "mse": value + (seed - 1) / 100,
             "status": "ok",
@@ -59,6 +63,11 @@ def comparison(model="M", seeds=2, bare=0.3, **differences: tuple[float, float, 
                     "match_width": 4.0 if values else None,
                     "match_depth": 2.0 if values else None,
                     "match_cost": 606.0 if values else None,
+                    "largest_width": 4.0 if values and axis != "unpruned" else None,
+                    "largest_depth": 2.0 if values and axis != "unpruned" else None,
+                    "largest_relative": relative,
+                    "largest_clear": clear,
+                    "largest_seeds": seeds,
                     "low": ends[0],
                     "relative": ends[1],
                     "high": ends[2],
@@ -68,7 +77,34 @@ def comparison(model="M", seeds=2, bare=0.3, **differences: tuple[float, float, 
                 }
             )
     frame = pd.DataFrame(rows)
-    return frame.astype({name: float for name in ("low", "relative", "high", "match_width", "match_cost")})
+    return frame.astype({name: float for name in FLOATS})
+
+
+FLOATS = ("low", "relative", "high", "match_width", "match_cost", "largest_width", "largest_relative")
+
+TAUGHT = pd.DataFrame(
+    [
+        {
+            "model": "M",
+            "pred_len": 96,
+            "width": 4,
+            "depth": 2,
+            "rival": "alone",
+            "match_width": 4.0,
+            "match_depth": 2.0,
+            "relative": -0.02,
+            "low": -0.05,
+            "high": 0.01,
+            "clear": False,
+            "seeds": 2,
+            "reason": None,
+        }
+    ]
+)
+
+
+def verdict(of_sizes, comparison, choices, naive) -> str:
+    return words.verdict(of_sizes, comparison, TAUGHT, choices, naive)
 
 
 def choices(*rows: tuple, seeds=2) -> pd.DataFrame:
@@ -85,25 +121,26 @@ SAME = choices((0.1, 8, 1.0, 0.0, 0.0, 0.0), (1.0, 8, 1.0, 0.0, 0.0, 0.0))
 
 def test_the_verdict_claims_what_is_clear_with_its_interval():
     worse = comparison(parameters=(0.012, 0.041, 0.07), unpruned=(0.1, 0.2, 0.3))
-    text = words.verdict(sizes(), worse, SAME, NAIVE)
-    assert text.startswith(
-        "On ETTh1, training a small forecaster beats pruning a large one to its size; pruning leaves"
-    )
-    assert "At equal parameters: **M** dense d_model 4 beats d_model 8 pruned to its size and fine-tuned by" in text
-    assert "fine-tuned by 4.1\u00a0% (95\u00a0% interval 1.2 to 7.0\u00a0%)." in text
+    text = verdict(sizes(), worse, SAME, NAIVE)
+    assert text.startswith("On ETTh1, training a forecaster as small beats pruning a large one; pruning leaves")
+    assert (
+        "Against the best dense one of no more parameters: for **M** it beats d_model 8 pruned to the size of "
+        "d_model 4 and fine-tuned by 4.1\u00a0% (dense d_model 4 x 2; 95\u00a0% interval 1.2 to 7.0\u00a0%)."
+    ) in text
+    assert "In 1 of 1 comparisons the best dense one by validation is the largest that costs as little, so how" in text
     assert "clearly worse in 1 of 1 (at most 20\u00a0%: **M** at the size of d_model 4)" in text
     better = comparison(parameters=(-0.07, -0.041, -0.012))
-    text = words.verdict(sizes(), better, SAME, NAIVE)
-    assert "**M** d_model 8 pruned to the size of a dense d_model 4 and fine-tuned beats it by 4.1\u00a0%" in text
-    assert "(95\u00a0% interval 1.2 to 7.0\u00a0%)" in text
+    text = verdict(sizes(), better, SAME, NAIVE)
+    assert "for **M** d_model 8 pruned to the size of d_model 4 and fine-tuned beats it by 4.1\u00a0% (dense" in text
+    assert "95\u00a0% interval 1.2 to 7.0\u00a0%)" in text
 
 
 def test_a_difference_within_the_noise_is_no_claim_and_one_seed_claims_nothing():
     noise = comparison(parameters=(-0.02, 0.041, 0.1), macs_executed=None)
-    text = words.verdict(sizes(), noise, SAME, NAIVE)
-    assert "**M** pruned and dense do not differ by more than the noise" in text
+    text = verdict(sizes(), noise, SAME, NAIVE)
+    assert "for **M** the two do not differ by more than the noise" in text
     assert "beats" not in text
-    one = words.verdict(sizes(seeds=(1,)), comparison(seeds=1, parameters=(0.01, 0.04, 0.07)), SAME, NAIVE)
+    one = verdict(sizes(seeds=(1,)), comparison(seeds=1, parameters=(0.01, 0.04, 0.07)), SAME, NAIVE)
     assert one.startswith(
         "On ETTh1, nothing is claimed on pruning a large forecaster against training a small one: only"
     )
@@ -112,25 +149,25 @@ def test_a_difference_within_the_noise_is_no_claim_and_one_seed_claims_nothing()
 
 def test_models_that_a_naive_forecast_beats_are_named_and_its_level_is_in_view():
     table, low = comparison(parameters=(0.01, 0.04, 0.07)), NAIVE.assign(mse=[0.4, 0.45])
-    text = words.verdict(sizes(), table, SAME, low)
+    text = verdict(sizes(), table, SAME, low)
     assert "No size of **M** does better than the best naive forecast (MSE 0.400)." in text
     assert text.startswith("On ETTh1, **M** does no better than repeating past values, even unpruned, so what pruning")
-    assert "naive" not in words.verdict(sizes(), table, SAME, NAIVE)
+    assert "naive" not in verdict(sizes(), table, SAME, NAIVE)
     assert figures.pareto(sizes(), low).axes[0].get_ylim()[0] < 0.4
 
 
 def test_every_model_has_a_clause_of_its_own():
     both = pd.concat([comparison("M", parameters=(0.01, 0.04, 0.07)), comparison("N", parameters=(-0.4, 0.1, 0.5))])
-    text = words.verdict(sizes(models=("M", "N")), both, SAME, NAIVE)
-    assert "**M** dense d_model 4 beats" in text
-    assert "**N** pruned and dense do not differ by more than the noise" in text
+    text = verdict(sizes(models=("M", "N")), both, SAME, NAIVE)
+    assert "for **M** it beats" in text
+    assert "for **N** the two do not differ by more than the noise" in text
 
 
 def test_the_amount_of_data_changes_the_choice_only_where_the_test_errors_say_so():
     table = comparison(parameters=(0.01, 0.04, 0.07))
-    assert "is the same for every share of the data" in words.verdict(sizes(), table, SAME, NAIVE)
+    assert "is the same for every share of the data" in verdict(sizes(), table, SAME, NAIVE)
     pays = choices((0.1, 4, 0.25, -0.09, -0.05, -0.01), (1.0, 8, 1.0, 0.0, 0.0, 0.0))
-    text = words.verdict(sizes(), table, pays, NAIVE)
+    text = verdict(sizes(), table, pays, NAIVE)
     assert (
         "chooses another width or density in 1 of 1 cases, by test error clearly better in 1 (most for **M** with"
         in text
@@ -139,10 +176,10 @@ def test_the_amount_of_data_changes_the_choice_only_where_the_test_errors_say_so
         "10\u00a0% of the data: d_model 4 pruned to 0.25 is 5.0\u00a0% better than d_model 8 dense, the choice" in text
     )
     hurts = choices((0.1, 4, 0.25, 0.01, 0.05, 0.09), (1.0, 8, 1.0, 0.0, 0.0, 0.0))
-    text = words.verdict(sizes(), table, hurts, NAIVE)
+    text = verdict(sizes(), table, hurts, NAIVE)
     assert "clearly worse in 1" in text and "nothing clear" not in text
     noise = choices((0.1, 4, 0.25, -0.09, -0.01, 0.05), (1.0, 8, 1.0, 0.0, 0.0, 0.0))
-    assert "by nothing clear in test error" in words.verdict(sizes(), table, noise, NAIVE)
+    assert "by nothing clear in test error" in verdict(sizes(), table, noise, NAIVE)
     html = tables.choices(noise).to_html()
     for text in ("d_model 4 pruned to 0.25", "−1.0\u00a0% (−9.0 to +5.0)", "the same"):
         assert text in html, text
@@ -152,14 +189,14 @@ def test_failed_cells_and_floors_are_told():
     table = sizes().assign(data_fraction=1.0, density_asked=0.3)
     table.loc[0, ["status", "reason", "mse"]] = ["diverged", "loss not finite at epoch 1", None]
     table.loc[11, "reason"] = "0.4000 is the least"
-    text = words.verdict(table, comparison(parameters=(0.01, 0.04, 0.07)), SAME, NAIVE)
+    text = verdict(table, comparison(parameters=(0.01, 0.04, 0.07)), SAME, NAIVE)
     assert (
         "1 of 12 cells did not finish (**M** 1 diverged) and are left out. **M** could not be pruned to every size"
         in text
     )
     lost = table.assign(status="failed", mse=None)
     nothing = comparison(parameters=None)
-    assert "there is no answer" in words.verdict(lost, nothing, SAME.iloc[:0], NAIVE)
+    assert "there is no answer" in verdict(lost, nothing, SAME.iloc[:0], NAIVE)
     assert figures.comparison(nothing) is None
     assert tables.choices(SAME.iloc[:0]) is None
     with pytest.raises(UserError, match="none of the 12 cells finished"):

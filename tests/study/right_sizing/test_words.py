@@ -4,12 +4,13 @@ import re
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import details, first_sentence, read
 
 from tsprune.study.right_sizing import tables, words
-from tsprune.study.right_sizing.result import AXES, WHOLE
+from tsprune.study.right_sizing.result import AXES, RIVALS, WHOLE
 
 NAIVE = pd.DataFrame(
     {"pred_len": [96, 720] * 2, "model": ["RepeatLast"] * 2 + ["SeasonalNaive"] * 2, "mse": [1.3] * 2 + [0.9] * 2}
@@ -31,6 +32,10 @@ def sizes(models=("M",), horizons=(96,), seeds=(1, 2), mse: float = 0.5) -> pd.D
             "macs_executed": 9.0,
             "latency_1_ms": 1.0,
             "latency_32_ms": 1.0,
+            "training_macs": 50.0 if arm == "distilled" else 20.0,
+            "training_macs_large": 30.0 if arm == "distilled" else 0.0,
+            "training_s": 2.0,
+            "training_s_large": 0.0,
             "mse": mse,
             "status": "ok",
             "reason": None,
@@ -38,12 +43,12 @@ def sizes(models=("M",), horizons=(96,), seeds=(1, 2), mse: float = 0.5) -> pd.D
         for model in models
         for pred_len in horizons
         for seed in seeds
-        for arm, width in (("dense longer", 8), ("dense longer", 4), ("fine-tuned", 4))
+        for arm, width in (("dense longer", 8), ("dense longer", 4), ("fine-tuned", 4), ("distilled", 4))
     )
 
 
 def row(model: str, low: float, relative: float, high: float, seeds: int = 2, **changes) -> dict:
-    """Pruned and fine-tuned against dense at equal parameters; clear where zero lies outside, with two seeds."""
+    """Pruned and fine-tuned against the best dense one as small, which is the largest; clear where 0 lies outside."""
     return {
         "model": model,
         "pred_len": 96,
@@ -55,6 +60,11 @@ def row(model: str, low: float, relative: float, high: float, seeds: int = 2, **
         "match_width": 4.0,
         "match_depth": 2.0,
         "match_cost": 9.0,
+        "largest_width": 4.0,
+        "largest_depth": 2.0,
+        "largest_relative": relative,
+        "largest_clear": seeds > 1 and (low > 0 or high < 0),
+        "largest_seeds": seeds,
         "reason": None,
         "relative": relative,
         "low": low,
@@ -64,8 +74,34 @@ def row(model: str, low: float, relative: float, high: float, seeds: int = 2, **
     } | changes
 
 
+def taught(model: str, rival: str, low: float, relative: float, high: float, seeds: int = 2, **changes) -> dict:
+    """Distilled against a rival; clear where zero lies outside, with two seeds."""
+    return {
+        "model": model,
+        "pred_len": 96,
+        "width": 4,
+        "depth": 2,
+        "rival": rival,
+        "match_width": 4.0,
+        "match_depth": 2.0,
+        "reason": None,
+        "relative": relative,
+        "low": low,
+        "high": high,
+        "seeds": seeds,
+        "clear": seeds > 1 and (low > 0 or high < 0),
+    } | changes
+
+
+TAUGHT = pd.DataFrame([taught("M", "alone", -0.05, -0.02, 0.01)])
+
+
+def verdict(of_sizes, comparison, distilled=TAUGHT) -> str:
+    return words.verdict(of_sizes, comparison, distilled, NO_CHOICES, NAIVE)
+
+
 def said(*rows: dict, **changes) -> str:
-    return first_sentence(words.verdict(sizes(**changes), pd.DataFrame(rows), NO_CHOICES, NAIVE))
+    return first_sentence(verdict(sizes(**changes), pd.DataFrame(rows)))
 
 
 PRUNED, DENSE, SAME = ("M", -0.07, -0.041, -0.012), ("N", 0.03, 0.1, 0.12), ("K", -0.02, 0.01, 0.04)
@@ -73,26 +109,26 @@ PRUNED, DENSE, SAME = ("M", -0.07, -0.041, -0.012), ("N", 0.03, 0.1, 0.12), ("K"
 
 def test_no_difference_comes_first_in_plain_words():
     assert said(row(*SAME)) == (
-        "On ETTh1, pruning a large forecaster or training one of equal size makes no difference to forecast error "
+        "On ETTh1, pruning a large forecaster or training one as small makes no difference to forecast error "
         "beyond chance for K (-2.0 to +4.0 %)."
     )
     assert said(row(*SAME), row(*PRUNED)) == (
-        "On ETTh1, pruning a large forecaster or training one of equal size makes no difference to forecast error "
+        "On ETTh1, pruning a large forecaster or training one as small makes no difference to forecast error "
         "beyond chance in 1 of 2 comparisons; furthest M, pruning -4.1 % (-7.0 to -1.2 %)."
     )
 
 
 def test_who_wins_has_its_number_its_size_and_its_interval():
     assert said(row(*PRUNED)) == (
-        "On ETTh1, pruning a large forecaster beats training one of equal size; pruning leaves 4.1 % less forecast "
-        "error (M, 1.2 to 7.0 %)."
+        "On ETTh1, pruning a large forecaster beats training one as small; pruning leaves 4.1 % less forecast error "
+        "(M, 1.2 to 7.0 %)."
     )
     assert said(row(*DENSE), row(*DENSE), row(*SAME)) == (
-        "On ETTh1, training a small forecaster beats pruning a large one to its size in 2 of 3 comparisons; pruning "
-        "leaves up to 10 % more forecast error (N, 3.0 to 12 %)."
+        "On ETTh1, training a forecaster as small beats pruning a large one in 2 of 3 comparisons; pruning leaves up "
+        "to 10 % more forecast error (N, 3.0 to 12 %)."
     )
     assert said(row(*DENSE), row(*PRUNED)) == (
-        "On ETTh1, neither pruning a large forecaster nor training one of equal size wins throughout: pruning in 1, "
+        "On ETTh1, neither pruning a large forecaster nor training one as small wins throughout: pruning in 1, "
         "training in 1 of 2 comparisons; furthest N, pruning +10 % (+3.0 to +12 %)."
     )
 
@@ -103,9 +139,37 @@ def test_models_no_better_than_a_naive_forecast_are_the_answer_or_its_first_deta
         "(mean of 2 seeds)."
     )
     both = pd.concat([sizes(), sizes(models=("N",), mse=0.95)])
-    text = words.verdict(both, pd.DataFrame([row(*PRUNED)]), NO_CHOICES, NAIVE)
+    text = verdict(both, pd.DataFrame([row(*PRUNED)]))
     assert first_sentence(text).startswith("On ETTh1, pruning")
     assert details(text).startswith("No size of **N** does better than the best naive forecast (")
+
+
+@st.composite
+def matches(draw, axis: str, relative: float, seeds: int) -> dict:
+    """The match, and the largest dense model that costs as little: the same, or another with its own difference."""
+    size = st.sampled_from([4.0, 8.0])
+    found = {"match_width": draw(size), "largest_width": draw(size)}
+    if axis == WHOLE or not seeds:
+        lost = dict.fromkeys(("largest_width", "largest_relative"), np.nan)
+        return found | lost | {"largest_clear": False, "largest_seeds": 0}
+    if found["match_width"] == found["largest_width"]:
+        return found
+    largest = draw(st.floats(-0.9, 2))
+    return found | {"largest_relative": largest, "largest_clear": seeds > 1 and draw(st.booleans())}
+
+
+@st.composite
+def distillations(draw) -> pd.DataFrame:
+    """Differences of their own for some models, sizes and rivals."""
+    rows = []
+    for model in draw(st.lists(st.sampled_from(["PatchTST", "M"]), min_size=1, max_size=2, unique=True)):
+        for width in draw(st.sampled_from([(4,), (4, 16)])):
+            for rival in RIVALS:
+                low, relative, high = sorted(draw(st.tuples(*[st.floats(-0.9, 2)] * 3)))
+                seeds = draw(st.sampled_from([0, 1, 2, 2, 2]))
+                low, relative, high = (low, relative, high) if seeds else (np.nan,) * 3
+                rows.append(taught(model, rival, low, relative, high, seeds, width=width))
+    return pd.DataFrame(rows)
 
 
 @st.composite
@@ -123,14 +187,14 @@ def comparisons(draw) -> pd.DataFrame:
                         seeds = draw(st.sampled_from([0, 1, 2, 2, 2]))
                         low, relative, high = (low, relative, high) if seeds else (np.nan,) * 3
                         of = {"pred_len": pred_len, "width": width, "axis": axis, "arm": arm}
-                        rows.append(row(model, low, relative, high, seeds, **of))
+                        rows.append(row(model, low, relative, high, seeds, **of) | draw(matches(axis, relative, seeds)))
     return pd.DataFrame(rows)
 
 
 @settings(deadline=None, max_examples=80)
 @given(comparisons())
 def test_the_first_sentence_is_short_and_agrees_with_the_table(table):
-    text = first_sentence(words.verdict(sizes(table["model"].unique(), (96, 720)), table, NO_CHOICES, NAIVE))
+    text = first_sentence(verdict(sizes(table["model"].unique(), (96, 720)), table))
     rows = table[(table["axis"] == "parameters") & (table["arm"] == "fine-tuned") & (table["seeds"] > 1)]
     pruned, dense = rows[rows["high"] < 0], rows[rows["low"] > 0]
     same = len(rows) - len(pruned) - len(dense)
@@ -141,7 +205,7 @@ def test_the_first_sentence_is_short_and_agrees_with_the_table(table):
     elif len(pruned) and len(dense):
         assert f"pruning in {len(pruned)}, training in {len(dense)} of {len(rows)} comparisons" in text
     else:
-        winner = "pruning a large forecaster beats" if len(pruned) else "training a small forecaster beats"
+        winner = "pruning a large forecaster beats" if len(pruned) else "training a forecaster as small beats"
         won = len(pruned) + len(dense)
         assert winner in text and (f"in {won} of {len(rows)} comparisons" in text or len(rows) == 1)
     clear = pd.concat([pruned, dense])
@@ -156,15 +220,15 @@ def test_the_first_sentence_is_short_and_agrees_with_the_table(table):
 @given(comparisons())
 def test_what_the_details_say_of_each_model_and_of_the_unpruned_one_is_so_in_the_table(table):
     models = table["model"].unique()
-    text = details(words.verdict(sizes(models, (96, 720)), table, NO_CHOICES, NAIVE))
+    text = details(verdict(sizes(models, (96, 720)), table))
     rows = table[(table["axis"] == "parameters") & (table["arm"] == "fine-tuned")]
-    clauses = re.search(r"At equal parameters: (.*?)\. ", text + " ").group(1).split("; ")
+    clauses = re.search(r"of no more parameters: (for .*?)\. ", text + " ").group(1).split("; for ")
     for model, clause in zip(models, clauses, strict=True):
         own = rows[(rows["model"] == model) & (rows["seeds"] > 1)]
         assert ("fine-tuned beats it" in clause) == (own["high"] < 0).any()
-        assert bool(re.search(r"dense d_model \d+(, horizon \d+,)? beats", clause)) == (own["low"] > 0).any()
-        assert ("do not differ" in clause) == (len(own) > 0 and not own["clear"].any())
-        assert ("cannot be compared" in clause) == own.empty
+        assert ("it beats d_model 8 pruned" in clause) == (own["low"] > 0).any()
+        assert ("the two do not differ" in clause) == (len(own) > 0 and not own["clear"].any())
+        assert ("there is none to compare" in clause) == own.empty
     whole = table[(table["axis"] == WHOLE) & (table["arm"] == "fine-tuned") & (table["seeds"] > 1)]
     counted = re.search(r"not pruned, the pruned and fine-tuned ones are (.*?) of (\d+)", text)
     assert bool(counted) == (len(whole) > 0)
@@ -177,6 +241,79 @@ def test_what_the_details_say_of_each_model_and_of_the_unpruned_one_is_so_in_the
             "noise": (~whole["clear"]).sum(),
         }
         assert told == {word: count for word, count in found.items() if count}
+
+
+def outcome(relative: float, clear: bool, seeds: int) -> str:
+    if np.isnan(relative):
+        return "lost"
+    return "one seed" if seeds < 2 else "noise" if not clear else "better" if relative < 0 else "worse"
+
+
+@settings(deadline=None, max_examples=60)
+@given(comparisons())
+def test_that_the_choice_of_the_match_matters_is_said_where_it_does(table):
+    text = details(verdict(sizes(table["model"].unique(), (96, 720)), table))
+    rows = table[(table["arm"] == "fine-tuned") & table["largest_width"].notna()]
+    other = rows[rows["largest_width"] != rows["match_width"]]
+    changed = sum(
+        outcome(r["relative"], r["clear"], r["seeds"])
+        != outcome(r["largest_relative"], r["largest_clear"], r["largest_seeds"])
+        for r in other.to_dict("records")
+    )
+    if rows.empty:
+        assert "how the match is chosen" not in text and "by validation is" not in text
+    elif other.empty:
+        assert f"In {len(rows)} of {len(rows)} comparisons the best dense one by validation is the largest that" in text
+        assert "how the match is chosen makes no difference" in text
+    else:
+        assert f"In {len(other)} of {len(rows)} comparisons the best dense one by validation is another" in text
+        assert (f"against the largest {changed} would come out otherwise" in text) == (changed > 0)
+        assert ("how the match is chosen makes no difference" in text) == (changed == 0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(distillations())
+def test_what_a_teacher_brings_is_so_in_the_table(table):
+    text = details(verdict(sizes(), pd.DataFrame([row(*SAME)]), table))
+    told = {
+        "alone": r"against the same sizes trained alone (.*?) of (\d+)",
+        "fine-tuned": r"against d_model 8 pruned to their size and fine-tuned (.*?) of (\d+)",
+        WHOLE: r"against d_model 8 itself (.*?) of (\d+)",
+    }
+    for rival, pattern in told.items():
+        rows = table[(table["rival"] == rival) & (table["seeds"] > 1)]
+        found = re.search(pattern + r"(?: \(furthest (.*?): ([-+][\d.]+) %)?", text)
+        assert bool(found) == (len(rows) > 0)
+        if not found:
+            continue
+        counted, of, who, size = found.groups()
+        assert int(of) == len(rows)
+        counts = {
+            "worse": (rows["low"] > 0).sum(),
+            "better": (rows["high"] < 0).sum(),
+            "noise": (~rows["clear"]).sum(),
+        }
+        assert {word: int(n) for word, n in re.findall(r"(worse|better|noise) in (\d+)", counted)} == {
+            word: n for word, n in counts.items() if n
+        }
+        clear = rows[rows["clear"]]
+        assert (who is None) == clear.empty
+        if who:
+            most = clear.iloc[clear["relative"].abs().to_numpy().argmax()]
+            assert who == f"**{most['model']}** d_model {most['width']}"
+            assert float(size) == pytest.approx(100 * most["relative"], rel=0.06, abs=0.051)
+
+
+def test_what_a_teacher_costs_is_told_beside_training_alone():
+    text = details(verdict(sizes(), pd.DataFrame([row(*SAME)])))
+    assert (
+        "Small ones that learn from the forecasts of d_model 8 as well are, against the same sizes trained alone"
+        in text
+    )
+    assert (
+        "trained alone within the noise in 1 of 1. With the large one to be trained first, distilling takes 2.5" in text
+    )
+    assert "distilling takes" not in details(verdict(sizes().query("arm != 'distilled'"), pd.DataFrame([row(*SAME)])))
 
 
 @settings(deadline=None, max_examples=30)
@@ -197,3 +334,28 @@ def test_counts_say_what_is_equal_and_what_was_not_fine_tuned():
         ["against the large one, not pruned", "0", "0", "1", "1"],
         ["equal parameters, without fine-tuning", "0", "1", "0", "1"],
     ]
+
+
+def test_the_table_of_distilled_models_has_a_column_per_rival_and_marks_noise():
+    table = pd.DataFrame(
+        [
+            taught("M", "alone", -0.07, -0.041, -0.012),
+            taught("M", "affordable", -0.05, -0.02, 0.01, match_width=8.0, match_depth=1.0),
+            taught("M", WHOLE, np.nan, np.nan, np.nan, 0, reason="no seed with a result on both sides"),
+        ]
+    )
+    rows, classes = read(tables.distilled(table))
+    assert rows[-1][1:] == ["4 x 2", "−4.1 % (−7.0 to −1.2)", "−2.0 % (−5.0 to +1.0) [8 x 1]", "no result"]
+    assert "fallen" in classes["−2.0 % (−5.0 to +1.0) [8 x 1]"]
+    assert "fallen" not in classes["−4.1 % (−7.0 to −1.2)"]
+
+
+def test_the_table_of_training_names_the_large_ones_part():
+    rows, _ = read(tables.training(sizes()))
+    assert [line[-3:] for line in rows[2:]] == [
+        ["8 x 2", "20", "2.0"],
+        ["4 x 2", "20", "2.0"],
+        ["4 x 2", "20", "2.0"],
+        ["4 x 2", "50 (60 % the large one's)", "2.0"],
+    ]
+    assert [line[-4] for line in rows[2:] if len(line) > 3] == ["dense", "pruned and fine-tuned", "distilled"]

@@ -12,8 +12,6 @@ from tsprune.data import CATALOG, Splits
 from tsprune.engine.step import Step
 from tsprune.errors import UserError
 from tsprune.steps.artifacts import load_scores
-from tsprune.steps.train import TrainStep
-from tsprune.steps.tune import NarrowTuneStep
 from tsprune.study.base.cells import Cells
 from tsprune.study.base.shared import no_season
 from tsprune.study.entsoe_scale.config import EntsoeScale
@@ -27,7 +25,7 @@ _NOT_COMPARED = {"relative": math.nan, "low": math.nan, "high": math.nan, "seeds
 
 
 class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
-    """Dense models of every width on every share of the data; the widest pruned and trained on."""
+    """Dense models of every width on every share of the data, trained on; the widest pruned and trained on."""
 
     def __init__(self, config: EntsoeScale):
         super().__init__(config)
@@ -122,10 +120,8 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
     def differences(self, widths: pd.DataFrame) -> pd.DataFrame:
         records = []
         for group in self.groups:
-            share = group.sizes[group.smallest] / group.sizes[group.widest]
             for question, names, pair in self.questions(group, widths):
                 found = self.compare(*pair)
-                left = [self.rows[step.key]["result"].get("density_all", math.nan) for step in pair[0]]
                 records.append(
                     {
                         "model": group.model,
@@ -133,15 +129,22 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
                         "data_fraction": group.fraction,
                         "windows_train": self.windows(group.pred_len, group.fraction),
                         "question": question,
+                        "density": pair[0][0].protocol()["density_asked"],
                         "ours": names[0],
                         "others": names[1],
-                        "share_ours": float(np.mean(left)),
-                        "share_others": share,
+                        "share_ours": self.share(group, pair[0]),
+                        "share_others": self.share(group, pair[1]),
                     }
                     | (asdict(found) if found else _NOT_COMPARED)
                     | {"clear": bool(found and found.clear)}
                 )
         return pd.DataFrame(records)
+
+    def share(self, group: Group, steps: tuple[Step, ...]) -> float:
+        """Parameters that are left, over those of the widest dense model: mean over the seeds, NaN where one failed."""
+        left = [self.rows[step.key]["result"].get("density_all", math.nan) for step in steps]
+        trained = getattr(steps[0], "trained", steps[0])
+        return float(np.mean(left)) * group.sizes[trained.hyper["d_model"]] / group.sizes[group.widest]
 
     def questions(self, group: Group, widths: pd.DataFrame) -> Iterator[tuple]:
         """What is compared within a group: the question, words for both sides, and their steps by seed."""
@@ -152,9 +155,11 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
             few, many = chosen[0], chosen[-1]
             yield "best", (f"d_model {many}", f"d_model {few}"), (group.dense[many], group.dense[few])
         yield "width", (f"d_model {wide}", f"d_model {small}"), (group.dense[wide], group.dense[small])
-        for structure in STRUCTURES:
-            names = f"d_model {wide}, {structure} {group.density:g}, fine-tuned", f"d_model {small}, trained as long"
-            yield structure, names, (group.tuned[structure, group.density], group.longer)
+        for (structure, density), tuned in group.tuned.items():
+            share = self.share(group, tuned)
+            near = group.nearest(density if math.isnan(share) else share)
+            names = f"d_model {wide}, {structure} {density:g}, fine-tuned", f"d_model {near}, trained as long"
+            yield structure, names, (tuned, group.longer[near])
 
     def countries(self) -> pd.DataFrame:
         """Errors by column of the seasonal naive forecast and of :meth:`best`."""
@@ -186,14 +191,17 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
         return pd.concat(records, ignore_index=True) if records else pd.DataFrame()
 
     def best(self, pred_len: int) -> list[tuple[str, str, tuple[Step, ...]]]:
-        """Kind, words and steps of the dense model that is best by validation on all the data, and of the best way to
-        prune the widest of its kind to about the size of the smallest."""
+        """Kind, words and steps of the dense model that is best by validation on all the data, trained as long as a
+        pruned one where that came to a model, and of the best way to prune the widest of its kind to about the size of
+        the smallest."""
         full = [group for group in self.groups if group.pred_len == pred_len and group.fraction == 1]
         dense = [(group, width) for group in full for width in group.dense if self.ok(*group.dense[width])]
         if not dense:
             return []
         group, width = min(dense, key=lambda choice: self.mean_val(choice[0].dense[choice[1]]))
-        found = [("dense", f"{group.model} {width}, dense", group.dense[width])]
+        longer = self.ok(*group.longer[width])
+        words = f"{group.model} {width}, dense{', trained as long' if longer else ''}"
+        found = [("dense", words, group.longer[width] if longer else group.dense[width])]
         tuned = {s: group.tuned[s, group.density] for s in STRUCTURES if self.ok(*group.tuned[s, group.density])}
         if tuned:
             structure = min(tuned, key=lambda name: self.mean_val(tuned[name]))
@@ -206,23 +214,23 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
         return float(np.mean([self.val(step) for step in steps]))
 
     def week(self) -> pd.DataFrame:
-        """A week of the first horizon by the model that is best by validation among all that are kept whole: dense, or
-        narrowed and fine-tuned (masks are not kept)."""
+        """A week of the first horizon by the model that is best by validation among all that were trained to their
+        end: dense, trained as long, or pruned and fine-tuned."""
         pred_len = self.config.pred_lens[0]
         groups = [group for group in self.groups if group.pred_len == pred_len]
-        kept = [step for group in groups for step in group.steps() if isinstance(step, TrainStep | NarrowTuneStep)]
-        kept = [step for step in kept if self.ok(step)]
-        if not kept:
+        trained = [step for group in groups for step in group.steps() if not math.isnan(self.val(step))]
+        if not trained:
             return pd.DataFrame()
-        best = min(kept, key=self.val)
+        best = min(trained, key=self.val)
         splits = self.splits[pred_len]
         columns = typical_columns(mean_load(self.base.table.values, splits.test))
         week = week_of_forecasts(best.load(self.store), self.base.table, splits, columns)
-        trained = getattr(best, "trained", best)
-        how = "dense" if trained is best else f"structured {best.density:g}, fine-tuned"
-        size = f"{trained.model} {trained.hyper['d_model']}, {how}"
-        windows = self.windows(pred_len, trained.fraction)
-        return week.assign(forecaster=f"{size} ({windows:,} training windows, seed {trained.seed})")
+        start, told = getattr(best, "trained", best), best.protocol()
+        pruned = f"{told.get('structure')} {told['density_asked']:g}, fine-tuned"
+        how = {"dense": "dense", "dense longer": "dense, trained as long"}.get(told["method"], pruned)
+        size = f"{start.model} {start.hyper['d_model']}, {how}"
+        windows = self.windows(pred_len, start.fraction)
+        return week.assign(forecaster=f"{size} ({windows:,} training windows, seed {start.seed})")
 
     def _protocol(self) -> dict[str, str]:
         """What this study adds to the protocol, as readable lines."""
@@ -240,7 +248,8 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
             "by group L2 importance) and unstructured (share of the prunable weights; magnitude, each tensor cut "
             "alike)",
             "after pruning": f"{epochs} on the same windows, Adam {config.fine_tune_learning_rate:g}, schedule "
-            f"{config.schedule}, no early stop; the best epoch by validation MSE counts, the start included; the "
-            "smallest dense model gets the same before the two are compared",
+            f"{config.schedule}, no early stop; the best epoch by validation MSE counts, the start included; "
+            "dense models get the same before they are compared with pruned ones",
+            "of its size": "the dense model whose number of parameters is nearest to that of the pruned one, by ratio",
             "intervals": "95 %, paired block bootstrap over test windows and seeds; a block is as long as a window",
         }

@@ -28,7 +28,7 @@ def scale(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
     """Test MSE against training windows: a row per model and horizon, dense models left, pruned and fine-tuned right.
 
     Left a line per width. Right the widest model pruned and fine-tuned, a colour per density and a stroke per
-    structure, beside the smallest dense model trained as long. Line: mean over the seeds; band: lowest to highest. The
+    structure, beside the dense models trained as long. Line: mean over the seeds; band: lowest to highest. The
     dotted line is the seasonal naive forecast; where it is so far above that the models' lines could not be told apart,
     a note says where it is. Both axes are logarithmic. Raises UserError for an empty table, a
     missing column, and where no cell finished.
@@ -50,7 +50,7 @@ def scale(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
         for (model, pred_len), row in zip(keys, grid, strict=True):
             group = of_case(done, model, pred_len)
             _dense_lines(row[0], group, dense)
-            _pruned_lines(row[1], group, tones, dense[widths[0]])
+            _pruned_lines(row[1], group, tones, dense)
             row[0].set_title(f"{case_title(cells, model, pred_len)}: dense, by width")
             row[1].set_title("The widest one, pruned and fine-tuned")
             row[0].set_ylabel("Test MSE, scaled data (log scale)")
@@ -67,9 +67,10 @@ def scale(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
             for structure, (stroke, marker) in LINES.items()
             for d, tone in tones.items()
         )
-        control = kit.handle(f"d_model {widths[0]}, dense, trained as long", *dense[widths[0]])
+        longer = sorted(done.loc[done["arm"] == "dense longer", "width"].unique())
+        controls = (kit.handle(f"d_model {width}, dense, trained as long", *dense[width]) for width in longer)
         kit.legend(figure, [*of_widths, *level], "left", 0.38 * WIDTH)
-        kit.legend(figure, [*of_densities, control], "right", 0.62 * WIDTH)
+        kit.legend(figure, [*of_densities, *controls], "right", 0.62 * WIDTH)
         kit.note(figure, kit.spread_note(done))
     return figure
 
@@ -80,15 +81,17 @@ def _dense_lines(axes: Axes, group: pd.DataFrame, dense: dict[int, tuple]) -> No
         kit.band_line(axes, own, "windows_train", "mse", color=colour, marker=marker)
 
 
-def _pruned_lines(axes: Axes, group: pd.DataFrame, tones: dict[float, tuple], smallest: tuple) -> None:
-    """A line per structure and density, and the smallest dense model trained as long."""
+def _pruned_lines(axes: Axes, group: pd.DataFrame, tones: dict[float, tuple], dense: dict[int, tuple]) -> None:
+    """A line per structure and density, and per width of the dense models trained as long."""
     tuned = group[group["arm"] == "fine-tuned"]
     for structure, (stroke, marker) in LINES.items():
         for density, tone in tones.items():
             own = tuned[(tuned["structure"] == structure) & (tuned["density_asked"] == density)]
             kit.band_line(axes, own, "windows_train", "mse", color=tone, linestyle=stroke, marker=marker)
-    colour, marker = smallest
-    kit.band_line(axes, group[group["arm"] == "dense longer"], "windows_train", "mse", color=colour, marker=marker)
+    longer = group[group["arm"] == "dense longer"]
+    for width, (colour, marker) in dense.items():
+        if len(own := longer[longer["width"] == width]):
+            kit.band_line(axes, own, "windows_train", "mse", color=colour, marker=marker, linewidth=1.2)
 
 
 def _windows_axis(axes: Axes, rows: pd.DataFrame) -> None:

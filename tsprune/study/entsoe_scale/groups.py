@@ -28,7 +28,8 @@ class Group:
     fraction: float
     dense: dict[int, tuple[TrainStep, ...]]
     """By width."""
-    longer: tuple[FineTuneStep, ...]
+    longer: dict[int, tuple[FineTuneStep, ...]]
+    """By width: the dense ones trained as long in all as a pruned one."""
     pruned: dict[tuple[str, float], tuple[PruneStep | StructuredStep, ...]]
     """By structure and density."""
     tuned: dict[tuple[str, float], tuple[FineTuneStep | NarrowTuneStep, ...]]
@@ -42,7 +43,7 @@ class Group:
         return max(self.dense)
 
     def steps(self) -> Iterator[Step]:
-        for seeds in (*self.dense.values(), self.longer, *self.pruned.values(), *self.tuned.values()):
+        for seeds in (*self.dense.values(), *self.longer.values(), *self.pruned.values(), *self.tuned.values()):
             yield from seeds
 
     @cached_property
@@ -55,6 +56,11 @@ class Group:
         """The density asked that comes closest to the smallest model's share of the widest one's parameters."""
         share = self.sizes[self.smallest] / self.sizes[self.widest]
         return min((density for _, density in self.tuned), key=lambda density: abs(math.log(density / share)))
+
+    def nearest(self, share: float) -> int:
+        """The width whose dense model is closest to ``share`` of the widest one's parameters, by their ratio."""
+        widest = self.sizes[self.widest]
+        return min(self.sizes, key=lambda width: abs(math.log(self.sizes[width] / widest / share)))
 
 
 def _count(step: TrainStep) -> int:
@@ -81,7 +87,7 @@ def _group(config: EntsoeScale, spec: DataSpec, model: str, fraction: float) -> 
         )
         for width in sorted({*config.widths, config.d_model}, reverse=True)
     }
-    widest, smallest = dense[max(dense)], dense[min(dense)]
+    widest = dense[max(dense)]
     again = widest[0].train.continued(config.fine_tune_epochs, config.fine_tune_learning_rate)
     pruned, tuned = {}, {}
     for density in sorted(config.densities, reverse=True):
@@ -101,7 +107,10 @@ def _group(config: EntsoeScale, spec: DataSpec, model: str, fraction: float) -> 
         pred_len=spec.pred_len,
         fraction=fraction,
         dense=dense,
-        longer=tuple(FineTuneStep(trained=s, scope=SCOPE, densities=[1.0], train=again) for s in smallest),
+        longer={
+            width: tuple(FineTuneStep(trained=s, scope=SCOPE, densities=[1.0], train=again) for s in steps)
+            for width, steps in dense.items()
+        },
         pruned=pruned,
         tuned=tuned,
     )

@@ -16,7 +16,7 @@ STRUCTURES = ("structured", "unstructured")
 @dataclass(frozen=True)
 class ScaleResult(StudyResult):
     """``cells``: a row per model, horizon, share of the data, size and seed. Its column ``arm`` is ``dense``, ``dense
-    longer`` (the smallest width, trained as long as a pruned model in all), ``pruned`` or ``fine-tuned``; ``width`` is
+    longer`` (trained as long as a pruned model in all), ``pruned`` or ``fine-tuned``; ``width`` is
     d_model before pruning, ``windows_train`` the number of different training windows, ``parameters_left`` those not
     pruned, ``val_mse`` the best validation MSE, ``mse_relative`` the test MSE over the seasonal naive forecast's."""
 
@@ -26,8 +26,8 @@ class ScaleResult(StudyResult):
     """Per model, horizon and share of the data: test MSE of ``ours`` relative to ``others``, with a 95 % interval
     (``low``, ``high``). ``question`` is ``width`` (widest against smallest), ``best`` (the width that validation
     chooses with all the data against the one it chooses with the least, where they differ), ``structured`` or
-    ``unstructured`` (the widest, pruned to about the smallest one's size and fine-tuned, against the smallest trained
-    as long). ``share_ours``: parameters kept of that model; ``share_others``: the smallest one's over the widest's."""
+    ``unstructured`` (the widest, pruned to ``density`` and fine-tuned, against the dense model nearest in parameters,
+    trained as long). ``share_ours``, ``share_others``: parameters of either over the widest one's."""
     countries: pd.DataFrame
     """Per horizon, column and forecaster: mean absolute error in the data's units and as percent of the load."""
     week: pd.DataFrame
@@ -57,15 +57,15 @@ def need_countries(countries: pd.DataFrame) -> None:
 
 
 DIFFERENCES = (
-    *("model", "pred_len", "windows_train", "question", "ours", "others", "share_ours", "share_others"),
+    *("model", "pred_len", "windows_train", "question", "density", "ours", "others", "share_ours", "share_others"),
     *("relative", "low", "high", "clear", "seeds"),
 )
 
 QUESTIONS = {
     "width": "widest against smallest",
     "best": "chosen with all the data against chosen with the least",
-    "structured": "widest narrowed to the smallest one's size, against it",
-    "unstructured": "widest masked to the smallest one's size, against it",
+    "structured": "widest narrowed, against the dense one of its size",
+    "unstructured": "widest masked, against the dense one of its size",
 }
 """What ``differences`` compare, with the words for it."""
 

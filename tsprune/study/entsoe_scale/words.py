@@ -3,6 +3,7 @@
 import pandas as pd
 
 from tsprune.report.frames import finished, need
+from tsprune.report.outcomes import BETTER, LOST, NOISE, ONE_SEED, WORSE, furthest, outcomes
 from tsprune.report.text import (
     NBSP,
     amount,
@@ -13,7 +14,6 @@ from tsprune.report.text import (
     left_out,
     listed,
     on_data,
-    percent,
     signed,
     span,
     where,
@@ -188,17 +188,18 @@ def _width_words(rows: pd.DataFrame) -> str:
 
 
 def _pruned_words(rows: pd.DataFrame) -> str:
-    """What pruning the widest model to the smallest one's size comes to with all the data, a clause per structure."""
+    """Every pruned size against the dense one of its size, with all the data: how many came out how, and the furthest
+    on either side."""
     many = rows["windows_train"].max()
-    clauses = []
-    for structure in (name for name in STRUCTURES if name in set(rows["question"])):
-        row = _row(rows, structure, many)
-        kept = "" if pd.isna(row["share_ours"]) else f" ({percent(row['share_ours'])} of its parameters kept)"
-        clauses.append(f"{structure}{kept} {_change(row)}")
-    small = percent(rows["share_others"].iloc[0])
+    rows = rows[rows["question"].isin(STRUCTURES) & (rows["windows_train"] == many)]
+    found = outcomes(rows)
+    names = {BETTER: "clearly better", WORSE: "clearly worse", NOISE: NOISE, ONE_SEED: ONE_SEED, LOST: "not known"}
+    counts = [f"{(found == name).sum()} {words}" for name, words in names.items() if (found == name).any()]
+    best = [furthest(rows[found == name]) for name in (BETTER, WORSE) if (found == name).any()]
+    told = "; ".join(f"{row['ours']}, against {row['others']}: {_change(row)}" for row in best)
     return (
-        f"Pruned to the size of the small dense model ({small} of the parameters) and fine-tuned, its test MSE with "
-        f"{many:,} windows against that one, trained as long, is {'; '.join(clauses)}."
+        f"Pruned, fine-tuned, and set against the dense one nearest in parameters, trained as long on {many:,} "
+        f"windows, its {len(rows)} sizes are {listed(counts)} in test MSE{f' ({told})' if told else ''}."
     )
 
 
@@ -218,8 +219,7 @@ def _best_row(full: pd.DataFrame, texts: dict[float, str]) -> str:
     below = int((pruned < dense.min()).sum())
     return (
         f"{text}; {below} of {len(pruned)} pruned and fine-tuned sizes lie below the best dense one, "
-        f"{size_text(*dense.idxmin(), texts)} with {error_text(dense.min())} (means over the seeds, no claim; of the "
-        "dense ones only the smallest was also trained as long)."
+        f"{size_text(*dense.idxmin(), texts)}, with {error_text(dense.min())} (means over the seeds, no claim)."
     )
 
 

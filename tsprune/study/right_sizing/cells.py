@@ -1,7 +1,8 @@
-"""Study 03: prune a large model, fine-tune it, or train a small one? From a config to tidy tables.
+"""Study 03: prune a large model, distil it, or train a small one? From a config to tidy tables.
 
 Every model is trained alike, for ``epochs`` and then for ``fine_tune_epochs`` more from its best epoch. The one
-difference is what happens in between: a pruned model is narrowed there, a dense one is not.
+difference is what happens in between, a pruned model is narrowed there, or what is learned from: a distilled one sees
+the large one's forecasts beside the truth.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,20 @@ from tsprune.steps.latency import LatencyStep
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
 from tsprune.study.base.cells import Cells
 from tsprune.study.right_sizing.config import RightSizing
-from tsprune.study.right_sizing.result import CHOICES, COMPARISON, COSTS, DIFFERENCE, SLACK, WHOLE, RightSizingResult
+from tsprune.study.right_sizing.result import (
+    CHOICES,
+    COMPARISON,
+    COSTS,
+    DIFFERENCE,
+    DISTILLED,
+    LARGEST,
+    RIVALS,
+    SLACK,
+    TRAINING,
+    WHOLE,
+    RightSizingResult,
+)
+from tsprune.study.right_sizing.spent import spent
 from tsprune.study.right_sizing.ways import Way, map_ways, size_ways
 
 
@@ -56,7 +70,7 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
         return [record for step in self.timed for record in self.rows[step.key]["detail"].get("latency", ())]
 
     def gather(self) -> RightSizingResult:
-        sizes = self._frame(self.of_sizes).join(self._latency())
+        sizes = self._frame(self.of_sizes).join(self._latency()).join(self._training())
         data_map = self._frame(self.of_map)
         cells = pd.concat([sizes, data_map], ignore_index=True).drop_duplicates("key", ignore_index=True)
         if lost := [step for step in self.timed if not self.ok(step)]:
@@ -67,6 +81,7 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
             **common,
             sizes=sizes,
             comparison=self._comparison(sizes),
+            distilled=self._distilled(sizes),
             data_map=data_map,
             choices=self._choices(data_map),
         )
@@ -102,17 +117,32 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
         values = [found.get(_built(way), {}) for way in self.of_sizes for _ in way.steps]
         return pd.DataFrame(values, columns=["latency_1_ms", "latency_32_ms"], dtype=float)
 
+    def _training(self) -> pd.DataFrame:
+        """TRAINING in the order of :meth:`_frame`."""
+        found = [spent(step, self.rows) for way in self.of_sizes for step in way.steps]
+        return pd.DataFrame(found, columns=TRAINING, dtype=float)
+
+    def _means(self, sizes: pd.DataFrame) -> pd.DataFrame:
+        """The COSTS and ``val_mse`` of each way: means over the seeds that came to a model."""
+        done = sizes[sizes["status"] == "ok"].groupby("way")[[*COSTS, "val_mse"]].mean()
+        return done.reindex(range(len(self.of_sizes)))
+
+    def _rivals(self, way: Way) -> list[int]:
+        """The dense models trained as long that ``way`` is set against, as numbers of ways; the large one first."""
+        return [i for i, other in enumerate(self.of_sizes) if other.case == way.case and other.arm == "dense longer"]
+
     def _comparison(self, sizes: pd.DataFrame) -> pd.DataFrame:
-        """See :class:`RightSizingResult`. Costs are means over the seeds."""
-        ways, costs = self.of_sizes, sizes.groupby("way")[list(COSTS)].mean()
+        """See :class:`RightSizingResult`."""
+        ways, means = self.of_sizes, self._means(sizes)
         records = []
         for number, way in enumerate(ways):
             if way.arm not in ("pruned", "fine-tuned"):
                 continue
-            rivals = [i for i, other in enumerate(ways) if other.case == way.case and other.arm == "dense longer"]
+            rivals = self._rivals(way)
             for axis in (*COSTS, WHOLE):
-                cost = costs["parameters" if axis == WHOLE else axis]
-                found = rivals[0] if axis == WHOLE else match(cost[number], cost[rivals])
+                cost = means["parameters" if axis == WHOLE else axis]
+                within = affordable(cost[number], cost[rivals])
+                found = rivals[0] if axis == WHOLE else match(within, means["val_mse"])
                 record = {"model": way.model, "pred_len": way.data.pred_len, "arm": way.arm}
                 record |= {"width": way.width, "depth": way.depth, "axis": axis, "cost": cost[number]}
                 if found is None:
@@ -123,8 +153,38 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
                     other = ways[found]
                     record |= {"match_width": other.width, "match_depth": other.depth, "match_cost": cost[found]}
                     record |= self._paired(way, other)
+                    if axis != WHOLE:
+                        record |= self._against_largest(way, ways[within.idxmax()])
                 records.append(record)
-        return pd.DataFrame(records, columns=[*COMPARISON, *DIFFERENCE])
+        return pd.DataFrame(records, columns=[*COMPARISON, *LARGEST, *DIFFERENCE])
+
+    def _against_largest(self, way: Way, largest: Way) -> dict:
+        """The columns LARGEST."""
+        found = {"width": largest.width, "depth": largest.depth} | self._paired(way, largest)
+        return {name: found.get(name.removeprefix("largest_")) for name in LARGEST}
+
+    def _distilled(self, sizes: pd.DataFrame) -> pd.DataFrame:
+        """See :class:`RightSizingResult`."""
+        ways, means = self.of_sizes, self._means(sizes)
+        records = []
+        for number, way in enumerate(ways):
+            if way.arm != "distilled":
+                continue
+            rivals, parameters = self._rivals(way), means["parameters"]
+            best = match(affordable(parameters[number], parameters[rivals]), means["val_mse"])
+            same = {other.arm: other for other in ways if other.size == way.size}
+            against = {"alone": same["dense longer"], "affordable": None if best is None else ways[best]}
+            against |= {"pruned": same["pruned"], "fine-tuned": same["fine-tuned"], WHOLE: ways[rivals[0]]}
+            for rival in RIVALS:
+                other = against[rival]
+                record = {"model": way.model, "pred_len": way.data.pred_len, "width": way.width, "depth": way.depth}
+                record["rival"] = rival
+                if other is None:
+                    record |= {"clear": False, "seeds": 0, "reason": "no model to compare"}
+                else:
+                    record |= {"match_width": other.width, "match_depth": other.depth} | self._paired(way, other)
+                records.append(record)
+        return pd.DataFrame(records, columns=[*DISTILLED, *DIFFERENCE])
 
     def _paired(self, ours: Way, other: Way) -> dict:
         """The difference over the seeds for which both came to a model."""
@@ -168,8 +228,13 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
             "early stop; best epoch by validation MSE, the start included); pruned models are narrowed in between",
             "pruning": f"d_model {config.d_model} x {config.e_layers} layers narrowed to the number of parameters of "
             "each smaller dense model of its depth: group L2 importance, one ranking over the model",
-            "equal cost": f"the dense model with the largest cost not above {1 + SLACK:g} times the pruned one's; on "
-            "each axis apart",
+            "distillation": "every smaller dense model of the large one's depth again: the same initial weights, "
+            f"batches and epochs, the loss {config.distill_weight:g} times the squared error to the forecasts of the "
+            f"large one (trained as long) and {1 - config.distill_weight:g} times that to the truth",
+            "equal cost": "the dense model with the lowest validation MSE, mean over the seeds, among those that cost "
+            f"at most {1 + SLACK:g} times as much as the pruned one; on each axis apart",
+            "cost of training": "a window trained on counts as three forecasts, one that the teacher forecasts as one; "
+            "seconds as they passed here, several trainings side by side",
             "difference": "mean test MSE of one over that of the other, less 1; 95 % interval of a paired bootstrap "
             f"over seeds and over blocks of {config.seq_len} + horizon windows; claimed where it leaves out 0, and "
             "never from one seed",
@@ -182,7 +247,7 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
 
 def _built(way: Way) -> tuple:
     """The same for ways whose models have the same widths."""
-    return *way.case, way.width, way.depth, way.density
+    return *way.size, way.density
 
 
 def _validation(row: dict) -> float:
@@ -191,7 +256,11 @@ def _validation(row: dict) -> float:
     return min((value for value in history if value is not None), default=float("nan"))
 
 
-def match(cost: float, dense: pd.Series) -> object | None:
-    """Label of the dense model with the largest cost not above ``(1 + SLACK) * cost``; None where none is so cheap."""
-    affordable = dense[dense <= (1 + SLACK) * cost]
-    return None if affordable.empty else affordable.idxmax()
+def affordable(cost: float, dense: pd.Series) -> pd.Series:
+    """Those of the costs ``dense`` that are not above ``(1 + SLACK) * cost``."""
+    return dense[dense <= (1 + SLACK) * cost]
+
+
+def match(within: pd.Series, val_mse: pd.Series) -> object | None:
+    """Label of the model with the lowest validation MSE among those :func:`affordable`; None where there is none."""
+    return None if within.empty else val_mse[within.index].idxmin()

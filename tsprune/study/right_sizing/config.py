@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import ValidationInfo, field_validator
 
-from tsprune.study.base.config import ONCE, SOME, Part, Positive
+from tsprune.study.base.config import ONCE, SOME, Part, Positive, Share
 from tsprune.study.base.sizes import Sizes
 
 
 class RightSizing(Sizes):
-    """Notebook 03: prune a large model, fine-tune it, or train a small one?"""
+    """Notebook 03: prune a large model, distil it, or train a small one?"""
 
     e_layers: Positive
     """Encoder layers of the model that is pruned (the papers: 2)."""
@@ -17,6 +17,8 @@ class RightSizing(Sizes):
     """Encoder layers of the dense models; e_layers is one of them."""
     fine_tune_epochs: Positive
     """Epochs of training after pruning; every dense model is trained as much longer."""
+    distill_weight: Share
+    """Share of the large model's forecasts in the loss of a distilled one; the truth has the rest."""
     map_densities: Annotated[list[Part], SOME, ONCE]
     """Shares of its parameters to which every width is pruned in the map of data, width and density.
 

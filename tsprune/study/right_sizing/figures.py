@@ -1,4 +1,4 @@
-"""Figures of study 03: prune a large model, fine-tune it, or train a small one?"""
+"""Figures of study 03: prune a large model, distil it, or train a small one?"""
 
 from collections.abc import Sequence
 
@@ -15,17 +15,21 @@ from tsprune.report.style import COLOURS, INK
 from tsprune.report.text import NAIVE, density_labels, error_text, interval_words, listed, percent, short_count
 from tsprune.study.right_sizing.result import ARM_WORDS, AXES, CHOICES, COSTS, MAP, SIZES, fine_tuned
 
-_PRUNED = {"pruned": ("#777777", "v", ":"), "fine-tuned": (COLOURS[3], "D", "-")}
+_FROM_LARGE = {
+    "pruned": ("#777777", "v", ":"),
+    "fine-tuned": (COLOURS[3], "D", "-"),
+    "distilled": (COLOURS[4], "P", "--"),
+}
 
 
 def pareto(sizes: pd.DataFrame, naive: pd.DataFrame, costs: Sequence[str] = ("parameters", "macs_executed")) -> Figure:
     """Test MSE against what a forecast costs: a row per model and horizon, a panel per cost, which is logarithmic.
 
     Dense models that were trained as long as the fine-tuned ones, a line per depth; the large model pruned to several
-    sizes, with and without fine-tuning. Line: mean over the seeds at the mean cost; bar: lowest to highest seed. The
-    best naive forecast is a dotted line unless it lies above the panel. A pruned model whose error is far above all
-    others sits at the upper edge, and a note gives the largest. Raises UserError for an empty table, a missing column,
-    an unknown cost, and where no cell finished.
+    sizes, with and without fine-tuning; small ones distilled from it. Line: mean over the seeds at the mean cost; bar:
+    lowest to highest seed. The best naive forecast is a dotted line unless it lies above the panel. A pruned model
+    whose error is far above all others sits at the upper edge, and a note gives the largest. Raises UserError for an
+    empty table, a missing column, an unknown cost, and where no cell finished.
     """
     for cost in costs:
         if cost not in COSTS:
@@ -37,7 +41,7 @@ def pareto(sizes: pd.DataFrame, naive: pd.DataFrame, costs: Sequence[str] = ("pa
         raise UserError(f"table 'sizes': none of the {len(sizes)} cells finished")
     lines = _lines(done)
     keys = cases(done)
-    alt = f"Test MSE against {listed([COSTS[c].lower() for c in costs])}, dense and pruned models."
+    alt = f"Test MSE against {listed([COSTS[c].lower() for c in costs])}, dense, pruned, distilled."
     with kit.canvas(1.1 + 2.75 * len(keys), alt) as figure:
         grid = figure.subplots(len(keys), len(costs), squeeze=False, sharey="row")
         highest = []
@@ -65,15 +69,15 @@ def pareto(sizes: pd.DataFrame, naive: pd.DataFrame, costs: Sequence[str] = ("pa
 
 
 def _lines(done: pd.DataFrame) -> dict[str, tuple]:
-    """Colour, marker and stroke of each line: dense ones by depth, then those of the pruned."""
+    """Colour, marker and stroke of each line: dense ones by depth, then those that the large one is needed for."""
     names = _line_names(done)
     dense = kit.looks(sorted(names[done["arm"] == "dense longer"].unique()))
-    pruned = {ARM_WORDS[arm]: look for arm, look in _PRUNED.items() if arm in set(done["arm"])}
-    return {name: (*look, "-") for name, look in dense.items()} | pruned
+    others = {ARM_WORDS[arm]: look for arm, look in _FROM_LARGE.items() if arm in set(done["arm"])}
+    return {name: (*look, "-") for name, look in dense.items()} | others
 
 
 def _line_names(rows: pd.DataFrame) -> pd.Series:
-    """What the line of a row is called: pruned models have one depth, that of the large one."""
+    """What the line of a row is called: all but dense models have one depth, that of the large one."""
     depth = rows["depth"].map(lambda layers: f", {layers} layer{'s' if layers > 1 else ''}")
     return rows["arm"].map(ARM_WORDS) + depth.where(rows["arm"] == "dense longer", "")
 

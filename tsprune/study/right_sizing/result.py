@@ -9,15 +9,15 @@ from tsprune.report.frames import need
 from tsprune.report.text import density_text
 from tsprune.study.base.result import StudyResult
 
-ARMS = ("dense", "dense longer", "pruned", "fine-tuned")
+ARMS = ("dense", "dense longer", "pruned", "fine-tuned", "distilled")
 """Dense after ``epochs``; dense after ``fine_tune_epochs`` more; the large one narrowed after ``epochs``; the narrowed
-one after ``fine_tune_epochs`` more."""
+one after ``fine_tune_epochs`` more; a small one trained as long as "dense longer" on the large one's forecasts too."""
 
 WHOLE = "unpruned"
 """In the comparison's column ``axis``: against the large dense model that was not pruned."""
 
 SLACK = 0.05
-"""A dense model matches a pruned one when it costs at most this share more."""
+"""A dense model costs as little as a pruned one when it costs at most this share more."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,15 @@ class RightSizingResult(StudyResult):
     """``cells`` has every cell once; the other tables are views and comparisons of them."""
 
     sizes: pd.DataFrame
-    """A row per arm, size and seed on all the data, with the four COSTS. ``width``, ``depth``: of the dense model; for
-    a pruned one, of the dense model that it is made as small as."""
+    """A row per arm, size and seed on all the data, with the four COSTS and what training took (TRAINING). ``width``,
+    ``depth``: of the dense model; for a pruned one, of the dense model that it is made as small as."""
     comparison: pd.DataFrame
-    """A row per pruned model, with and without fine-tuning, and axis: the dense model that costs as much, and the
-    relative difference of the test MSE to it (positive: pruned is worse)."""
+    """A row per pruned model, with and without fine-tuning, and axis: the dense model of best validation MSE among
+    those that cost as little (``match_``), and the relative difference of the test MSE to it (positive: pruned is
+    worse); the same against the largest of those (``largest_``)."""
+    distilled: pd.DataFrame
+    """A row per distilled model and rival (RIVALS): the relative difference of the test MSE to it (positive: distilled
+    is worse)."""
     data_map: pd.DataFrame
     """A row per share of the data, width, density (1: dense) and seed; all trained as long."""
     choices: pd.DataFrame
@@ -54,9 +58,27 @@ AXES = {
 }
 """What is equal in a comparison; the last is against the large model, trained as long and not pruned."""
 
-SIZES = ["dataset", "model", "pred_len", "seed", "arm", "width", "depth", *COSTS, "mse", "status"]
+TRAINING = ["training_macs", "training_macs_large", "training_s", "training_s_large"]
+"""What training took in multiply-adds and in seconds: all in, and the large model's part of it where the way needs it.
+A window that is trained on counts as three forecasts, one that the teacher forecasts as one."""
+
+SIZES = ["dataset", "model", "pred_len", "seed", "arm", "width", "depth", *COSTS, *TRAINING, "mse", "status"]
 
 COMPARISON = ["model", "pred_len", "arm", "width", "depth", "axis", "cost", "match_width", "match_depth", "match_cost"]
+
+LARGEST = ["largest_width", "largest_depth", "largest_relative", "largest_clear", "largest_seeds"]
+"""In the comparison: the largest dense model that costs as little, and the difference to it."""
+
+RIVALS = {
+    "alone": "the same size, trained alone",
+    "affordable": "the best dense one as small",
+    "pruned": "the large one pruned to its size",
+    "fine-tuned": "pruned to its size and fine-tuned",
+    WHOLE: "the large one that taught it",
+}
+"""What a distilled model is compared with, by the column ``rival`` of ``distilled``."""
+
+DISTILLED = ["model", "pred_len", "width", "depth", "rival", "match_width", "match_depth"]
 
 DIFFERENCE = ["relative", "low", "high", "clear", "seeds", "reason"]
 
@@ -69,6 +91,7 @@ ARM_WORDS = {
     "dense longer": "dense",
     "pruned": "pruned",
     "fine-tuned": "pruned and fine-tuned",
+    "distilled": "distilled",
 }
 
 
@@ -79,7 +102,7 @@ def choice_text(width: int, density: float) -> str:
 
 def fine_tuned(comparison: pd.DataFrame) -> pd.DataFrame:
     """Its pruned and fine-tuned models. Raises UserError for an empty table, a missing column, an unknown axis."""
-    need(comparison, "comparison", [*COMPARISON, *DIFFERENCE])
+    need(comparison, "comparison", [*COMPARISON, *LARGEST, *DIFFERENCE])
     for axis in comparison["axis"].unique():
         if axis not in AXES:
             raise UserError(unknown("axis", axis, AXES))

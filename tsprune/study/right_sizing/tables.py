@@ -1,8 +1,11 @@
-"""Tables of study 03: sizes and costs, who wins at equal cost and how often, the best choice by amount of data."""
+"""Tables of study 03: sizes, what they cost to run and to train, who wins at equal cost, the choice by data."""
+
+from collections.abc import Callable
 
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from tsprune.errors import UserError, unknown
 from tsprune.report.frames import need
 from tsprune.report.outcomes import BETTER, LOST, WORSE, counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
@@ -20,7 +23,10 @@ from tsprune.study.right_sizing.result import (
     AXES,
     CHOICES,
     DIFFERENCE,
+    DISTILLED,
+    RIVALS,
     SIZES,
+    TRAINING,
     WHOLE,
     choice_text,
     fine_tuned,
@@ -47,8 +53,50 @@ def sizes(sizes: pd.DataFrame) -> Styler:
     return styled(table, f"Costs of one model and test MSE on scaled data ({spread_text(sizes)}).")
 
 
+def training(sizes: pd.DataFrame) -> Styler:
+    """What training took by way and size, all in and the large model's part: multiply-adds and seconds, means over the
+    seeds. Raises UserError for an empty table or a missing column."""
+    need(sizes, "sizes", SIZES)
+    rows = {}
+    shown = sizes[sizes["arm"] != "dense"]
+    for (model, pred_len, arm, depth, width), group in shown.groupby(
+        ["model", "pred_len", "arm", "depth", "width"], sort=False
+    ):
+        means = group[TRAINING].mean()
+        rows[model, f"{pred_len}", ARM_WORDS[arm], f"{width} x {depth}"] = {
+            "multiply-adds": _all_in(means["training_macs"], means["training_macs_large"], short_count),
+            "seconds": _all_in(means["training_s"], means["training_s_large"], "{:.1f}".format),
+        }
+    caption = (
+        "What it takes to train one model of each size, the large one included where the way needs it. A window "
+        "trained on counts as three forecasts, one that the teacher forecasts as one; seconds as they passed here."
+    )
+    return styled(labelled(rows, ["model", "horizon", "made", "d_model x layers"], sizes), caption)
+
+
+def distilled(distilled: pd.DataFrame) -> Styler:
+    """Change of the test MSE of each distilled model (rows) against each rival (columns); in italics what is within
+    the noise. Raises UserError for an empty table, a missing column, an unknown rival."""
+    need(distilled, "distilled", [*DISTILLED, *DIFFERENCE])
+    rows, marks = {}, {}
+    for row in distilled.to_dict("records"):
+        if row["rival"] not in RIVALS:
+            raise UserError(unknown("rival", row["rival"], RIVALS))
+        label = (row["model"], f"{row['pred_len']}", f"{row['width']} x {row['depth']}")
+        size = f" [{row['match_width']:.0f} x {row['match_depth']:.0f}]" if row["rival"] == "affordable" else ""
+        known = pd.notna(row["relative"])
+        rows.setdefault(label, {})[RIVALS[row["rival"]]] = interval(row) + (size if known else "")
+        marks.setdefault(label, {})[RIVALS[row["rival"]]] = "" if row["clear"] else "fallen"
+    table, classes = (labelled(part, ["model", "horizon", "distilled"], distilled) for part in (rows, marks))
+    caption = (
+        "Change of the test MSE of the small model taught by the large one, all trained as long; below zero: distilled "
+        f"is better. {interval_words(distilled)} In italics: within the noise, nothing to be claimed."
+    )
+    return styled(table, caption).set_td_classes(classes)
+
+
 def comparison(comparison: pd.DataFrame) -> Styler:
-    """Every pruned and fine-tuned model beside the dense one of equal cost, and who wins."""
+    """Every pruned and fine-tuned model beside the best dense one that costs as little, and who wins."""
     tuned = fine_tuned(comparison)
     bare = comparison[comparison["arm"] == "pruned"].set_index(["model", "pred_len", "width", "depth", "axis"])
     rows = {}
@@ -59,19 +107,23 @@ def comparison(comparison: pd.DataFrame) -> Styler:
             "dense match": _match(row) if found else str(row["reason"]),
             "MSE against it": interval(row) if found else "",
             "wins": _winner(row),
+            "against the largest": _largest(row) if found else "",
             "without fine-tuning": signed(bare.at[key, "relative"]) if key in bare.index and found else "",
         }
     caption = (
-        "MSE of the pruned and fine-tuned model against a dense one trained as long, of equal cost; positive: "
-        "pruned is worse. In brackets the cost of the match, in percent of the pruned one's. "
+        "MSE of the pruned and fine-tuned model against the dense one, trained as long, of best validation MSE among "
+        "those that cost as little; positive: pruned is worse. In brackets the cost of the match, in percent of the "
+        "pruned one's. Beside it the difference to the largest of them. "
         f"{interval_words(comparison)}"
     )
     return styled(labelled(rows, ["model", "horizon", "pruned to", "equal"], comparison), caption)
 
 
 def counts(comparison: pd.DataFrame) -> Styler:
-    """How often the pruned model wins against the dense one of equal cost, how often the dense one does, by what is
-    equal; with and without fine-tuning. Raises UserError for an empty table, a missing column, an unknown axis."""
+    """How often the pruned model wins against the best dense one that costs as little, how often the dense one does, by
+    what is equal; with and without fine-tuning.
+
+    Raises UserError for an empty table, a missing column, an unknown axis."""
     tuned = fine_tuned(comparison)
     bare = comparison[comparison["arm"] == "pruned"]
     groups = {
@@ -81,7 +133,10 @@ def counts(comparison: pd.DataFrame) -> Styler:
         if (rows["axis"] == axis).any()
     }
     names = {BETTER: "pruned wins", WORSE: "dense wins", LOST: "no dense model so cheap"}
-    caption = f"Pruned models against dense ones trained as long, over models and sizes. {interval_words(comparison)}"
+    caption = (
+        "Pruned models against the best dense ones by validation that cost as little, trained as long, over models and "
+        f"sizes. {interval_words(comparison)}"
+    )
     return counts_table(groups, caption, names)
 
 
@@ -109,6 +164,23 @@ def choices(choices: pd.DataFrame) -> Styler | None:
 
 def _match(row: dict) -> str:
     return f"{row['match_width']:.0f} x {row['match_depth']:.0f} ({percent(row['match_cost'] / row['cost'])})"
+
+
+def _largest(row: dict) -> str:
+    """The difference to the largest affordable dense model, where that is another than the match."""
+    if pd.isna(row["largest_width"]):
+        return ""
+    if (row["largest_width"], row["largest_depth"]) == (row["match_width"], row["match_depth"]):
+        return "the same"
+    size = f"{row['largest_width']:.0f} x {row['largest_depth']:.0f}"
+    return f"{size}: no result" if pd.isna(row["largest_relative"]) else f"{size}: {signed(row['largest_relative'])}"
+
+
+def _all_in(value: float, large: float, text: Callable[[float], str]) -> str:
+    """A cost, with the large model's share of it where that is needed."""
+    if pd.isna(value):
+        return "unknown"
+    return f"{text(value)} ({percent(large / value)} the large one's)" if large else text(value)
 
 
 def _winner(row: dict) -> str:

@@ -1,12 +1,13 @@
 """The ways to a model that study 03 compares: which steps, for which size; nothing is run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from tsprune import measure
 from tsprune.models import create_model
 from tsprune.steps.data import DataSpec
+from tsprune.steps.distill import DistillStep
 from tsprune.steps.prune import StructuredStep
 from tsprune.steps.train import TrainStep, train_step
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
@@ -26,16 +27,21 @@ class Way:
     depth: int
     density: float
     fraction: float
-    steps: tuple[TrainStep | FineTuneStep | StructuredStep | NarrowTuneStep, ...]
+    steps: tuple[TrainStep | FineTuneStep | StructuredStep | NarrowTuneStep | DistillStep, ...]
 
     @property
     def case(self) -> tuple[str, int]:
         """Only ways of one model and horizon are compared."""
         return self.model, self.data.pred_len
 
+    @property
+    def size(self) -> tuple[str, int, int, int]:
+        return *self.case, self.width, self.depth
+
 
 def size_ways(config: RightSizing, base: Base) -> list[Way]:
-    """Dense models of every width and depth, and the large one pruned to the size of each smaller one of its depth."""
+    """Dense models of every width and depth; the large one pruned to the size of each smaller one of its depth, and
+    that smaller one taught by the large one."""
     ways, smaller = [], sorted(config.widths, reverse=True)
     depths = [config.e_layers, *(depth for depth in config.depths if depth != config.e_layers)]
     for data in base.specs:
@@ -43,10 +49,11 @@ def size_ways(config: RightSizing, base: Base) -> list[Way]:
             sizes = [(width, depth) for depth in depths for width in (config.d_model, *smaller)]
             dense = {size: _dense_ways(config, data, model, *size) for size in sizes}
             ways += [way for pair in dense.values() for way in pair]
-            large = dense[config.d_model, config.e_layers][0]
+            large, teacher = dense[config.d_model, config.e_layers]
             for width in smaller:
-                small = dense[width, config.e_layers][0]
+                small, longer = dense[width, config.e_layers]
                 ways += _pruned_ways(config, large, _parameters(small) / _parameters(large), width)
+                ways.append(_taught(config, longer, teacher))
     return ways
 
 
@@ -83,6 +90,15 @@ def _pruned_ways(config: RightSizing, dense: Way, density: float, width: int) ->
     shared = {name: getattr(dense, name) for name in ("data", "model", "depth", "fraction")}
     shared |= {"width": width, "density": density}
     return Way("pruned", steps=narrow, **shared), Way("fine-tuned", steps=tuned, **shared)
+
+
+def _taught(config: RightSizing, small: Way, teacher: Way) -> Way:
+    """``small`` trained alike, but on the forecasts of ``teacher`` as well: that of the same seed."""
+    steps = tuple(
+        DistillStep(teacher=large, student=step.trained, train=step.train, weight=config.distill_weight)
+        for step, large in zip(small.steps, teacher.steps, strict=True)
+    )
+    return replace(small, arm="distilled", steps=steps)
 
 
 def _trained(

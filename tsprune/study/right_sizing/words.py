@@ -21,7 +21,15 @@ from tsprune.report.text import (
     where,
 )
 from tsprune.study.base.words import idle, no_better
-from tsprune.study.right_sizing.result import COMPARISON, DIFFERENCE, SIZES, WHOLE, choice_text
+from tsprune.study.right_sizing.result import (
+    COMPARISON,
+    DIFFERENCE,
+    DISTILLED,
+    LARGEST,
+    SIZES,
+    WHOLE,
+    choice_text,
+)
 
 PAST = "repeating past values"
 """What the best naive forecast does, whichever it is."""
@@ -29,16 +37,24 @@ PAST = "repeating past values"
 _CASE = ["model", "pred_len"]
 
 
-def verdict(sizes: pd.DataFrame, comparison: pd.DataFrame, choices: pd.DataFrame, naive: pd.DataFrame) -> str:
-    """Prune or train small, as Markdown: the answer at equal parameters in the first sentence, then each model, what
-    pruning cost, what the amount of data changes, and what to beware of.
+def verdict(
+    sizes: pd.DataFrame,
+    comparison: pd.DataFrame,
+    distilled: pd.DataFrame,
+    choices: pd.DataFrame,
+    naive: pd.DataFrame,
+) -> str:
+    """Prune or train small, as Markdown: the answer against dense models of no more parameters in the first sentence,
+    then each model, whether the choice of the match matters, what pruning cost, what a teacher brings, what the amount
+    of data changes, and what to beware of.
 
     Only differences whose interval leaves out zero are claimed, and none from a single seed. That nothing beats a
     naive forecast, or that pruning makes no difference, stands first. Raises UserError for an empty table or a missing
     column.
     """
     need(sizes, "sizes", SIZES)
-    need(comparison, "comparison", [*COMPARISON, *DIFFERENCE])
+    need(comparison, "comparison", [*COMPARISON, *LARGEST, *DIFFERENCE])
+    need(distilled, "distilled", [*DISTILLED, *DIFFERENCE])
     need(naive, "naive", ["pred_len", "model", "mse"])
     tuned = comparison[comparison["arm"] == "fine-tuned"]
     equal = tuned[tuned["axis"] == "parameters"]
@@ -48,18 +64,20 @@ def verdict(sizes: pd.DataFrame, comparison: pd.DataFrame, choices: pd.DataFrame
         details.append("No difference is claimed: the spread over seeds is unknown. Run at least two seeds.")
     else:
         large = sizes["width"].max()
-        details += [_clauses(equal, large), _cost_of_pruning(tuned, large), _data_words(choices), interval_words(tuned)]
+        details += [_clauses(equal, large), _matching(tuned), _cost_of_pruning(tuned, large)]
+        details += [_distilled_words(distilled, large), _teaching(sizes), _data_words(choices), interval_words(tuned)]
     return f"{first}\n\n" + " ".join(text for text in details if text) + _lost(sizes)
 
 
 def _answer(sizes: pd.DataFrame, equal: pd.DataFrame, naive: pd.DataFrame) -> str:
-    """The first sentence, from the data on: pruned and fine-tuned against dense, at equal parameters."""
+    """The first sentence, from the data on: pruned and fine-tuned against the best dense one of no
+    more parameters."""
     best = _best(sizes)
     if len(best) and len(no_better(best, _naive_levels(naive))) == len(best):
         return idle(best.index.unique(0), PAST, sizes)
     found = outcomes(equal)
     if found.eq(LOST).all():
-        return "no pruned forecaster has an unpruned one of its size to compare with, so there is no answer"
+        return "no pruned forecaster has an unpruned one as small to compare with, so there is no answer"
     known, found = equal[~found.isin([LOST, ONE_SEED])], found[~found.isin([LOST, ONE_SEED])]
     if known.empty:
         return "nothing is claimed on pruning a large forecaster against training a small one: only one seed finished"
@@ -70,19 +88,19 @@ def _answer(sizes: pd.DataFrame, equal: pd.DataFrame, naive: pd.DataFrame) -> st
         alone = f"for **{known['model'].iloc[0]}**"
         cases = alone if len(known) == 1 else f"in {len(known) - len(clear)} of {len(known)} comparisons"
         return (
-            "pruning a large forecaster or training one of equal size makes no difference to forecast error beyond "
+            "pruning a large forecaster or training one as small makes no difference to forecast error beyond "
             f"chance {cases}" + (f"; {told}" if told else f" ({low} to {high}{NBSP}%)")
         )
     pruned, dense = int((found == BETTER).sum()), int((found == WORSE).sum())
     if pruned and dense:
         return (
-            "neither pruning a large forecaster nor training one of equal size wins throughout: pruning in "
+            "neither pruning a large forecaster nor training one as small wins throughout: pruning in "
             f"{pruned}, training in {dense} of {len(known)} comparisons; {told}"
         )
     if pruned:
-        claim, side = "pruning a large forecaster beats training one of equal size", "less"
+        claim, side = "pruning a large forecaster beats training one as small", "less"
     else:
-        claim, side = "training a small forecaster beats pruning a large one to its size", "more"
+        claim, side = "training a forecaster as small beats pruning a large one", "more"
     most = furthest(clear)
     cases, up_to = ("", "") if len(known) == 1 else (f" in {len(clear)} of {len(known)} comparisons", "up to ")
     return (
@@ -98,29 +116,55 @@ def _furthest(clear: pd.DataFrame) -> str:
 
 
 def _clauses(equal: pd.DataFrame, large: int) -> str:
-    """Per model, who wins at equal parameters, with the largest clear difference on each side."""
+    """Per model, who wins at no more parameters, with the largest clear difference on each side."""
     clauses = [_clause(model, rows, large) for model, rows in equal.groupby("model", sort=False)]
-    return f"At equal parameters: {'; '.join(clauses)}." if clauses else ""
+    return f"Against the best dense one of no more parameters: {'; '.join(clauses)}." if clauses else ""
 
 
 def _clause(model: str, rows: pd.DataFrame, large: int) -> str:
     found = outcomes(rows)
     known = rows[~found.isin([LOST, ONE_SEED])]
     if known.empty:
-        return f"**{model}** cannot be compared"
+        return f"for **{model}** there is none to compare"
     several = known["pred_len"].nunique() > 1
     parts = []
     for winners, kept in (
-        (rows[found == BETTER], f"d_model {large} pruned to the size of a dense d_model {{}} and fine-tuned beats it"),
-        (rows[found == WORSE], f"dense d_model {{}} beats d_model {large} pruned to its size and fine-tuned"),
+        (rows[found == BETTER], f"d_model {large} pruned to the size of d_model {{}} and fine-tuned beats it{{}}"),
+        (rows[found == WORSE], f"it beats d_model {large} pruned to the size of d_model {{}} and fine-tuned{{}}"),
     ):
         if winners.empty:
             continue
         best = furthest(winners)
-        horizon = f", horizon {best['pred_len']}," if several else ""
-        text = kept.format(f"{best['width']}{horizon}")
-        parts.append(f"{text} by {amount(best['relative'])} (95{NBSP}% interval {span(best)})")
-    return f"**{model}** " + (" and ".join(parts) or "pruned and dense do not differ by more than the noise")
+        horizon = f" at horizon {best['pred_len']}" if several else ""
+        match = f"dense d_model {best['match_width']:.0f} x {best['match_depth']:.0f}"
+        text = kept.format(best["width"], horizon)
+        parts.append(f"{text} by {amount(best['relative'])} ({match}; 95{NBSP}% interval {span(best)})")
+    return f"for **{model}** " + (" and ".join(parts) or "the two do not differ by more than the noise")
+
+
+def _matching(tuned: pd.DataFrame) -> str:
+    """Does it matter that the match is the best by validation and not the largest that costs as little?"""
+    rows = tuned[tuned["largest_width"].notna() & tuned["match_width"].notna()]
+    if rows.empty:
+        return ""
+    other = (rows["largest_width"] != rows["match_width"]) | (rows["largest_depth"] != rows["match_depth"])
+    if not other.any():
+        return (
+            f"In {len(rows)} of {len(rows)} comparisons the best dense one by validation is the largest that costs as "
+            "little, so how the match is chosen makes no difference."
+        )
+    largest = rows.drop(columns=["relative", "clear", "seeds"])
+    largest = largest.rename(columns={f"largest_{name}": name for name in ("relative", "clear", "seeds")})
+    changed = int((outcomes(rows) != outcomes(largest)).sum())
+    return (
+        f"In {other.sum()} of {len(rows)} comparisons the best dense one by validation is another than the largest "
+        "that costs as little; "
+        + (
+            f"against the largest {changed} would come out otherwise."
+            if changed
+            else "against the largest all would come out alike, so how the match is chosen makes no difference."
+        )
+    )
 
 
 def _cost_of_pruning(tuned: pd.DataFrame, large: int) -> str:
@@ -130,13 +174,57 @@ def _cost_of_pruning(tuned: pd.DataFrame, large: int) -> str:
     rows, found = rows[~found.isin([LOST, ONE_SEED])], found[~found.isin([LOST, ONE_SEED])]
     if rows.empty:
         return ""
-    words = {WORSE: "clearly worse in {}", BETTER: "clearly better in {}", NOISE: "within the noise in {}"}
-    told = listed([text.format((found == name).sum()) for name, text in words.items() if (found == name).any()])
+    told = _told(found)
     worse, top = rows[found == WORSE], ""
     if len(worse):
         most = furthest(worse)
         top = f" (at most {amount(most['relative'])}: **{most['model']}** at the size of d_model {most['width']})"
     return f"Against d_model {large} not pruned, the pruned and fine-tuned ones are {told} of {len(rows)}{top}."
+
+
+def _told(found: pd.Series) -> str:
+    """``clearly worse in 1 and within the noise in 2``, of outcomes that may be claimed or are noise."""
+    words = {WORSE: "clearly worse in {}", BETTER: "clearly better in {}", NOISE: "within the noise in {}"}
+    return listed([text.format((found == name).sum()) for name, text in words.items() if (found == name).any()])
+
+
+def _distilled_words(distilled: pd.DataFrame, large: int) -> str:
+    """What a teacher brings: against the same size trained alone, pruned and fine-tuned ones, and the teacher."""
+    parts = []
+    for rival, words in (
+        ("alone", "against the same sizes trained alone"),
+        ("fine-tuned", f"against d_model {large} pruned to their size and fine-tuned"),
+        (WHOLE, f"against d_model {large} itself"),
+    ):
+        rows = distilled[distilled["rival"] == rival]
+        found = outcomes(rows)
+        rows, found = rows[~found.isin([LOST, ONE_SEED])], found[~found.isin([LOST, ONE_SEED])]
+        if rows.empty:
+            continue
+        clear, top = rows[found != NOISE], ""
+        if len(clear):
+            most = furthest(clear)
+            top = f" (furthest **{most['model']}** d_model {most['width']}: {signed(most['relative'])}, {ends(most)})"
+        parts.append(f"{words} {_told(found)} of {len(rows)}{top}")
+    if not parts:
+        return ""
+    return f"Small ones that learn from the forecasts of d_model {large} as well are, {'; '.join(parts)}."
+
+
+def _teaching(sizes: pd.DataFrame) -> str:
+    """What a teacher costs, in multiply-adds of training beside those of the same size trained alone."""
+    done = sizes[sizes["status"] == "ok"]
+    means = done.groupby([*_CASE, "width", "depth", "arm"])["training_macs"].mean().unstack("arm")
+    if not {"distilled", "dense longer"} <= set(means):
+        return ""
+    times = (means["distilled"] / means["dense longer"]).dropna()
+    if times.empty:
+        return ""
+    low, high = f"{times.min():.2g}", f"{times.max():.2g}"
+    return (
+        f"With the large one to be trained first, distilling takes {low if low == high else f'{low} to {high}'} times "
+        "the multiply-adds of training alone."
+    )
 
 
 def _data_words(choices: pd.DataFrame) -> str:
