@@ -50,16 +50,16 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
         widths = self.widths(cells)
         reference = cells[cells["key"].isin({step.key for step in self.base.dense})]
         common = self.common(reference) | {"cells": cells}
-        common["data_notes"] = (*self.base.table.notes, *self.left_out())
+        common["data_notes"] = (*self.data_notes(), *self.left_out())
         common["protocol"] |= self._protocol()
-        name = self.base.table.name
+        name = self.base.table.catalog_name
         return ScaleResult(
             **common,
             widths=widths,
             differences=self.differences(widths),
             countries=self.countries(),
             week=self.week(),
-            unit=CATALOG[name].unit if name in CATALOG else None,
+            unit=CATALOG[name].unit if name else None,
         )
 
     def val(self, step: Step) -> float:
