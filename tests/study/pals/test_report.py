@@ -247,7 +247,7 @@ def test_a_search_says_its_setting_and_what_all_its_runs_cost(equal):
     assert "for **A** gamma 1.2 and lambda 1.1 (the one setting of all models), at 6.2 times the multiply-adds" in text
     assert "and 9.5 times its time, all 9 runs added up. For **B** they were not searched." in text
     other = equal.assign(gamma=equal["gamma"].where(equal["arm"] != SEARCHED, 1.05))
-    assert "gamma 1.05 and lambda 1.1 (MSE −12 % (−20 to −5.0) against the one setting)" in said(
+    assert "gamma 1.05 and lambda 1.1 (density 0.12; MSE −12 % (−20 to −5.0) against the one setting)" in said(
         other, pairs=(*PAIRS, *EQUAL_PAIRS)
     )
     assert "A search is charged for all of its runs." in tables.arms(equal).caption

@@ -7,8 +7,7 @@ from tsprune.pruners.pals import PALS
 from tsprune.steps.sparse import SparseTrainStep
 from tsprune.steps.train import TrainStep
 from tsprune.study.pals.config import RIVALS, SparseTraining
-from tsprune.study.pals.result import ABLATIONS, CODE, PAPER, SEARCHED, at_pals, dense_from
-from tsprune.study.pals.result import RIVALS as TOLD
+from tsprune.study.pals.result import ABLATIONS, CODE, PAPER, SEARCHED, TOLD, at_pals, dense_from
 from tsprune.study.pals.settling import first_epoch
 
 

@@ -30,8 +30,8 @@ from tsprune.study.pals.result import (
     COMPARISONS,
     PAPER,
     PUBLISHED,
-    RIVALS,
     SEARCHED,
+    TOLD,
     SparseTrainingResult,
     dense_from,
 )
@@ -197,7 +197,7 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
     def _pairs(self) -> Iterable[tuple[str, Sequence[Step], str, Sequence[Step]]]:
         """What is compared, see :class:`SparseTrainingResult`."""
         ours, dense = self.planned[0], self.base.dense
-        rivals = [arm for arm in self.arms if arm.group in RIVALS]
+        rivals = [arm for arm in self.arms if arm.group in TOLD]
         yield ours.label, ours.steps, "dense", dense
         for other in self.arms:
             if other.label == PAPER or other in rivals:

@@ -13,7 +13,7 @@ from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import finished, need
 from tsprune.report.style import COLOURS, INK
 from tsprune.report.text import interval_words
-from tsprune.study.pals.result import CELLS, CODE, COMPARISONS, PAPER, RIVALS, UPDATES
+from tsprune.study.pals.result import CELLS, CODE, COMPARISONS, PAPER, TOLD, UPDATES
 
 DECISIONS = {"shrink": "v", "stable": "o", "expand": "^"}
 """Each decision with its marker: told by shape, so that it can be read without colour."""
@@ -93,10 +93,10 @@ def arms(cells: pd.DataFrame) -> Figure:
     are logarithmic. Raises UserError for an empty table or a missing column, and where no sparse cell finished.
     """
     need(cells, "cells", [*CELLS, "method"])
-    shown = finished(cells[cells["group"].isin(["PALS", *RIVALS])])
+    shown = finished(cells[cells["group"].isin(["PALS", *TOLD])])
     if shown.empty:
         raise UserError("table 'cells': no cell of PALS or of a rival finished")
-    methods = kit.looks([*VARIANTS, *cells.loc[cells["group"].isin(RIVALS), "method"].unique()])
+    methods = kit.looks([*VARIANTS, *cells.loc[cells["group"].isin(TOLD), "method"].unique()])
     keys, several = cases(cells), cells["pred_len"].nunique() > 1
     alt = "Scatter of MSE relative to dense against final density, for PALS and its rivals."
     with kit.canvas(1.1 + 2.5 * -(-len(keys) // _ACROSS), alt) as figure:

@@ -108,7 +108,7 @@ def rivals_alike(cells: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame
     return pairs[pd.Series(near, index=pairs.index, dtype=bool)]
 
 
-RIVALS = ("rival", "equal")
+TOLD = ("rival", "equal")
 """Groups of methods that are told their density."""
 
 

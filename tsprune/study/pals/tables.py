@@ -15,7 +15,7 @@ from tsprune.study.pals.result import (
     CONTROL,
     COSTS,
     PAPER,
-    RIVALS,
+    TOLD,
     alike_words,
     density_reached,
     rivals_alike,
@@ -28,7 +28,7 @@ def arms(cells: pd.DataFrame) -> Styler:
     ``mean ± standard deviation`` over the seeds; a word where none finished.
     """
     need(cells, "cells", [*CELLS, "mae", *COSTS])
-    shown = _model_by_model(cells[cells["group"].isin(["dense", "control", "PALS", "search", *RIVALS])])
+    shown = _model_by_model(cells[cells["group"].isin(["dense", "control", "PALS", "search", *TOLD])])
     rows = {}
     for (model, pred_len, arm), own in shown.groupby([*CASE, "arm"], sort=False):
         done = finished(own)
@@ -58,7 +58,7 @@ def rivals(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
     """
     need(cells, "cells", CELLS)
     need(comparisons, "comparisons", COMPARISONS)
-    shown = _model_by_model(cells[cells["group"].isin(RIVALS)])
+    shown = _model_by_model(cells[cells["group"].isin(TOLD)])
     if shown.empty:
         return None
     pairs = comparisons.set_index([*CASE, "arm", "against"])
@@ -159,7 +159,7 @@ def _abstract(source: dict[str, float]) -> dict[str, str]:
 def overhead(cells: pd.DataFrame) -> Styler:
     """Measured time of an epoch: dense in seconds, every other way to train as a share of it (lowest to highest)."""
     need(cells, "cells", [*CELLS, "time_share", "seconds_per_epoch"])
-    done = finished(cells[cells["group"].isin(["dense", "control", "PALS", "search", "signal", *RIVALS])])
+    done = finished(cells[cells["group"].isin(["dense", "control", "PALS", "search", "signal", *TOLD])])
     several = cells["pred_len"].nunique() > 1
     rows: dict[str, dict[str, str]] = {}
     for (arm, model, pred_len), own in done.groupby(["arm", *CASE], sort=False):

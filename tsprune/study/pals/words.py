@@ -26,8 +26,8 @@ from tsprune.study.pals.result import (
     CONTROL,
     COSTS,
     PAPER,
-    RIVALS,
     SEARCHED,
+    TOLD,
     UPDATES,
     alike_words,
     at_pals,
@@ -124,7 +124,7 @@ def _densities(ours: pd.DataFrame, pairs: pd.DataFrame) -> str:
 
 def _rivals(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """Against rivals whose density is similar: those that are clear, named; :func:`tables.counts` has the rest."""
-    if not cells["group"].isin(RIVALS).any() or pairs.empty:
+    if not cells["group"].isin(TOLD).any() or pairs.empty:
         return ""
     against = rivals_alike(cells, pairs)
     found = outcomes(against)
@@ -237,7 +237,8 @@ def _search(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
         pair = pair[(pair["model"] == case[0]) & (pair["pred_len"] == case[1])]
         usual = cells[cells["arm"] == CODE].iloc[0]
         same = (own[["gamma", "lam"]] == usual[["gamma", "lam"]]).all(axis=None)
-        beside = "the one setting of all models" if same else f"{_difference(pair)} against the one setting"
+        reached = f"density {density_text(own['density'].mean())}"
+        beside = "the one setting of all models" if same else f"{reached}; {_difference(pair)} against the one setting"
         parts.append(
             f"{_case_name(cells, *case)} gamma {own['gamma'].iloc[0]:g} and lambda {own['lam'].iloc[0]:g} "
             f"({beside}), at {own['training_macs_share'].mean():.1f} times the "
