@@ -77,11 +77,10 @@ def test_one_group_carries_all_of_the_loss_and_the_dead_weights_are_counted(conf
     cells = pd.DataFrame(done.detail["cells"]).set_index(["scope", "density_asked"])
     alone = curves.loc[("carrier", 0.1), "mse_relative"]
     assert cells.loc[("layer", 0.1), "mse_relative"] == pytest.approx(alone, abs=1e-4)
-    removed = size - round(0.1 * size)
-    assert cells.loc[("layer", 0.1), "removed"] == 4 * size - round(0.1 * 4 * size)  # exact in sum
-    # The one weight more than so many of each tensor may lie in any of them.
-    assert cells.loc[("layer", 0.1), "removed_dead"] - 2 * removed in (0, 1)
-    assert cells.loc[("layer", 0.1), "removed_near_zero"] - removed - small in (0, 1)
+    cell = cells.loc[("layer", 0.1)]
+    assert cell["removed"] == 4 * size - round(0.1 * 4 * size), "exact over the four tensors together"
+    each = size - round(0.1 * size)
+    assert cell["removed_dead"] - 2 * each in (0, 1) and cell["removed_near_zero"] - each - small in (0, 1)
     groups = pd.DataFrame(done.detail["cell_groups"]).set_index(["scope", "density_asked", "group"])
     assert groups.loc[("global", 0.5, "faint"), "density"] == pytest.approx(1 / size)
 

@@ -308,5 +308,6 @@ def authors(authors: pd.DataFrame) -> Figure:
         for axes, what in zip(grid[-1], across.values(), strict=True):
             axes.set_xlabel(f"{what} (log scale)")
         kit.legend(figure, [*(kit.handle(kind, *look) for kind, look in kinds.items()), kit.handle("dense")])
-        kit.note(figure, kit.spread_note(done), "△: above the axis.")
+        above = "△: above the axis." if (done["mse_relative"] > HIGHEST).any() else ""
+        kit.note(figure, kit.spread_note(done), above)
     return figure

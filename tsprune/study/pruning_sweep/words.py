@@ -354,7 +354,8 @@ def scores(scores: pd.DataFrame, gains: pd.DataFrame) -> str:
     """How much further a better score goes, as Markdown: an answer in one sentence, then the details.
 
     Spoken of is the lowest density. A score beats magnitude in a case (a model at a horizon) where the interval of the
-    difference is clear of zero; the score that does so in most cases, those where it is worse taken off, stands first.
+    difference is clear of zero; the score that does so in most cases, those where it is worse taken off, stands first,
+    with others that do so as often.
     Raises UserError for an empty table or a missing column.
     """
     need(scores, "scores", SCORES)
@@ -383,12 +384,17 @@ def _best_score(rows: pd.DataFrame) -> str:
         what = f"**{names[0]}** does not beat" if len(names) == 1 else f"none of {len(names)} other scores beats"
         most = max(map(sum, counts.values()))
         return f"{at}, {what} magnitude beyond chance in {f'any of {most} cases' if most > 1 else 'the one case'}"
-    best = max(better, key=lambda name: (counts[name][BETTER] - counts[name][WORSE], counts[name][BETTER]))
-    count = counts[best]
-    most = furthest(tried[(tried["score"] == best) & (outcomes(tried) == BETTER)])
+    net = {
+        name: (counts[name][BETTER] - counts[name][WORSE], counts[name][BETTER], counts[name].sum()) for name in better
+    }
+    alike = [name for name in better if net[name] == max(net.values())]
+    count, won = counts[alike[0]], outcomes(tried) == BETTER
+    most = furthest(tried[tried["score"].isin(alike) & won])
     worse = f" (worse in {count[WORSE]})" if count[WORSE] else ""
+    names = bold(alike) if len(alike) <= _NAMED else f"{len(alike)} scores"
+    beat, by = ("beats", "") if len(alike) == 1 else ("each beat", f" by **{most['score']}**")
     return (
-        f"{at}, **{best}** beats magnitude in {count[BETTER]} of {count.sum()} cases{worse}, furthest for "
+        f"{at}, {names} {beat} magnitude in {count[BETTER]} of {count.sum()} cases{worse}, furthest{by} for "
         f"**{most['model']}**, {signed(most['relative'])} ({ends(most)}{NBSP}%)"
     )
 
