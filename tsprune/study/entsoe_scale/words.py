@@ -134,8 +134,9 @@ def _one_case(name: str, kind: str, chosen: pd.Series, rows: pd.DataFrame, wides
     if kind == "same":
         row = _row(rows, "width", many)
         known = row is not None and pd.notna(row["relative"])
-        seeds = "" if not known or row["seeds"] > 1 else ", one seed"
-        against = f" (widest against smallest: {signed(row['relative'])}, {ends(row)}{NBSP}%{seeds})" if known else ""
+        against = f" (widest against smallest: {signed(row['relative'])}, {ends(row)}{NBSP}%)" if known else ""
+        if known and row["seeds"] < 2:
+            against = " (one seed)"
         which = f"{chosen.iloc[0]}{', the widest,' if chosen.iloc[0] == widest else ''}"
         return (
             f"more data makes no difference to the best size of {name}: width {which} is chosen with {few:,} windows "
