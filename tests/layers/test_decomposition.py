@@ -24,6 +24,15 @@ def test_reference_seasonal_norm():
     torch.testing.assert_close(norm(tensors["input/x"]), tensors["output/y"], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("kernel", [2, 5, 24])
+def test_an_even_average_has_one_value_more_in_front(kernel):
+    x = torch.randn(2, 30, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    front, back = x[:, :1].repeat(1, kernel // 2, 1), x[:, -1:].repeat(1, (kernel - 1) // 2, 1)
+    padded = torch.cat([front, x, back], 1).transpose(1, 2)
+    by_pooling = F.avg_pool1d(padded, kernel, stride=1).transpose(1, 2)
+    torch.testing.assert_close(MovingAverage(30, kernel).double()(x), by_pooling, atol=1e-12, rtol=0)
+
+
 @pytest.mark.parametrize(("length", "kernel"), [(1, 25), (5, 1), (10, 25), (30, 7)])
 def test_average_of_a_constant_is_the_constant(length, kernel):
     x = torch.full((2, length, 3), 1.7, dtype=torch.float64)

@@ -13,10 +13,12 @@ from tsprune.layers.encoder_decoder import FeedForward, layer_streams
 
 
 def neighbour_counts(length: int, kernel: int) -> torch.Tensor:
-    """``(length, length)``: how often value s is among the ``kernel`` (odd) values around t; edge values repeat."""
-    half = kernel // 2
+    """``(length, length)``: how often value s is among the ``kernel`` values around t; edge values repeat.
+
+    An even number of values has one more before t than after it, as in the code of FEDformer's authors.
+    """
     rows = torch.arange(length, device="cpu").unsqueeze(1)
-    columns = (rows + torch.arange(-half, half + 1, device="cpu")).clamp(0, length - 1)
+    columns = (rows + torch.arange(-(kernel // 2), (kernel + 1) // 2, device="cpu")).clamp(0, length - 1)
     counts = torch.zeros(length, length, device="cpu")
     return counts.scatter_add_(1, columns, torch.ones(columns.shape, device="cpu"))
 

@@ -17,7 +17,6 @@ from tsprune.layers.encoder_decoder import Encoder
 from tsprune.models.base import (
     ForecastConfig,
     head_problems,
-    kernel_problems,
     register,
     same_channel_problems,
     square_problems,
@@ -33,7 +32,6 @@ class AutoformerConfig(ForecastConfig):
         yield from super().problems()
         yield from head_problems(self)
         yield from square_problems(self)
-        yield from kernel_problems(self)
         yield from same_channel_problems(self, "dec_in", "c_out")
 
 

@@ -114,12 +114,6 @@ def same_channel_problems(config: ForecastConfig, *names: str) -> Iterator[str]:
             yield f"{name} ({getattr(config, name)}) must equal enc_in ({config.enc_in}), the variables forecast"
 
 
-def kernel_problems(config: ForecastConfig) -> Iterator[str]:
-    """For models with a moving average."""
-    if config.moving_avg % 2 == 0:
-        yield f"moving_avg ({config.moving_avg}) must be odd: the window has a middle"
-
-
 class Forecaster(nn.Module):
     """Base class. ``model(x_enc, x_mark_enc, x_dec, x_mark_dec)`` gives ``(batch, pred_len, c_out)``.
 

@@ -10,7 +10,6 @@ from tsprune.models.base import (
     ForecastConfig,
     Forecaster,
     all_but,
-    kernel_problems,
     register,
     same_channel_problems,
     table_problems,
@@ -23,7 +22,6 @@ class DLinearConfig(ForecastConfig):
 
     def problems(self):
         yield from super().problems()
-        yield from kernel_problems(self)
         yield from table_problems(f"seq_len ({self.seq_len}) squared", self.seq_len**2)
         maps = self.enc_in if self.individual else 1
         yield from weight_problems("seq_len times pred_len for each map", maps * self.seq_len * self.pred_len)

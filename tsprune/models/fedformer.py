@@ -24,7 +24,6 @@ from tsprune.models.base import (
     Seed,
     Steps,
     head_problems,
-    kernel_problems,
     register,
     same_channel_problems,
     square_problems,
@@ -55,7 +54,6 @@ class FEDformerConfig(ForecastConfig):
         yield from weight_problems(
             f"{modes} modes of d_model {self.d_model}", 6 * modes * self.d_model**2 // self.n_heads
         )
-        yield from kernel_problems(self)
         yield from same_channel_problems(self, "dec_in", "c_out")
         if min(self.block_lengths().values()) < 2:
             yield f"seq_len ({self.seq_len}) and pred_len ({self.pred_len}) leave a spectrum without modes"

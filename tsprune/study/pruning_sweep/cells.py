@@ -127,7 +127,7 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
         if self.by_authors.dense:
             lines["first paper's protocol"] = (
                 "one ranking over linear maps and convolutions, outputs 1 or 7 wide left out; FEDformer with 64 modes "
-                "(its moving average of 24 steps is here the study's own)"
+                "and a moving average of 24 steps"
             )
         return lines
 
