@@ -15,7 +15,8 @@ from tsprune.models import load_checkpoint, read_about
 from tsprune.pruners import prunable_weights
 from tsprune.steps.distill import DistillStep
 from tsprune.steps.latency import LatencyStep
-from tsprune.steps.prune import AuthorsStep, DepGraphStep, NMStep, PruneStep, StructuredStep
+from tsprune.steps.narrow import DepGraphStep, StructuredStep
+from tsprune.steps.prune import AuthorsStep, NMStep, PruneStep
 from tsprune.steps.recipes import kinds, rebuild
 from tsprune.steps.second_order import SecondOrderStep
 from tsprune.steps.sensitivity import SensitivityStep

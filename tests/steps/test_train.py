@@ -10,7 +10,8 @@ from tsprune.errors import UserError
 from tsprune.steps.artifacts import SCORES_FILE, load_scores
 from tsprune.steps.compare import compare
 from tsprune.steps.latency import LatencyStep
-from tsprune.steps.prune import DepGraphStep, PruneStep, StructuredStep
+from tsprune.steps.narrow import DepGraphStep, StructuredStep
+from tsprune.steps.prune import PruneStep
 from tsprune.steps.train import NaiveStep
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
 from tsprune.study.base.shared import base_steps

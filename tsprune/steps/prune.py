@@ -1,50 +1,38 @@
-"""Steps that make a trained model sparse, without retraining: masks by a score, n of m, narrower layers."""
+"""Steps that mask a trained model, without retraining: by a score, n of m, by the first paper's own rule."""
 
 import math
 from abc import abstractmethod
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from tsprune import measure
-from tsprune.data import Splits
-from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
+from tsprune.engine.step import Outcome, Step
 from tsprune.engine.store import Store
-from tsprune.errors import UserError
 from tsprune.measure.macs import MacReport
 from tsprune.pruners import (
     Selection,
     apply_masks,
     authors_masks,
     density,
-    depgraph_paper,
     layer_densities,
     magnitude_scores,
     nm_masks,
     prunable_weights,
     pruned,
     select,
-    structured_prune,
 )
 from tsprune.pruners.masks import Masks
-from tsprune.pruners.structured import StructuredResult
-from tsprune.steps.artifacts import MASKS_FILE, load_masks, masks_file, model_file, scores_file
-from tsprune.steps.calibration import (
-    calibration_cost,
-    count_problem,
-    needs_calibration,
-    score_trained,
-)
-from tsprune.steps.data import DataSpec, first_windows
+from tsprune.steps.artifacts import MASKS_FILE, load_masks, masks_file, scores_file
+from tsprune.steps.calibration import calibration_cost, count_problem, needs_calibration, score_trained
+from tsprune.steps.data import first_windows
 from tsprune.steps.model import ModelStep
+from tsprune.steps.on_trained import OnTrained, live_result, pruning_columns
 from tsprune.steps.train import TrainStep, not_counted
 from tsprune.training import evaluate
 from tsprune.typed import digest
-
-# Enough to tell live parameters apart (as many are found with 32 windows and two draws), and quick.
-_LIVE_WINDOWS = 8
 
 # Multiply-adds of dense models by model and config: masks change no shape, so a process traces each model once.
 _TRACED: dict[str, MacReport] = {}
@@ -55,42 +43,6 @@ of before it rounded each tensor for itself."""
 
 INSTEAD = "ranked by magnitude instead"
 """What becomes of a weight that a score says nothing about."""
-
-
-class OnTrained(Step):
-    """Base of the steps that start from a trained model."""
-
-    trained: TrainStep
-
-    @property
-    def place(self) -> tuple[DataSpec, str]:
-        return self.trained.place
-
-    @property
-    def needs(self) -> tuple[Step, ...]:
-        return (self.trained,)
-
-    def identity(self) -> dict:
-        return {"step": self.kind, "version": RESULTS_VERSION, "trained": self.trained.key} | self.what()
-
-    @property
-    def label(self) -> str:
-        return f"{self.trained.label.removesuffix(': training')}: {self.words()}"
-
-    def protocol(self) -> dict:
-        return self.trained.protocol() | self.columns()
-
-    @abstractmethod
-    def what(self) -> dict:
-        """What is done to the trained model, as JSON values: its part of the identity."""
-
-    @abstractmethod
-    def words(self) -> str:
-        """The same in a few words, for the progress line."""
-
-    @abstractmethod
-    def columns(self) -> dict:
-        """The same as protocol columns: method, structure, scope, density_asked."""
 
 
 class MaskStep(OnTrained, ModelStep):
@@ -239,113 +191,6 @@ def counted(scope: Selection) -> dict:
     return {"counts": EXACT} if scope == "layer" else {}
 
 
-class NarrowStep(OnTrained, ModelStep):
-    """Base of the steps that narrow a trained model and keep the narrow one; tested without retraining."""
-
-    density: float
-    """What is asked for; each subclass says of what."""
-
-    @abstractmethod
-    def narrow(self, model: nn.Module, one: tuple) -> StructuredResult:
-        """Narrow ``model``; ``one`` is a batch of one window for its call."""
-
-    def run(self, store: Store) -> Outcome:
-        splits = self.trained.data.splits(self.trained.train.device)
-        model = self.trained.load(store)
-        one = first_windows(splits, 1)
-        found = self.narrow(model, one)
-        with measure.PeakMemory(self.trained.train.device) as peak:
-            scores = evaluate(found.model, splits.test, self.trained.train)
-        finite = math.isfinite(scores.mse)
-        live = _live(self.trained, store, found.model, splits) if finite else {}
-        weights = {name: w.numel() for name, w in prunable_weights(model).items()}
-        narrow = {name: w.numel() for name, w in prunable_weights(found.model).items()}
-        macs = measure.count_macs(found.model, one)
-        result = {
-            "mse": scores.mse if finite else None,
-            "mae": scores.mae if finite else None,
-            "windows_test": scores.windows,
-            "parameters": found.parameters[1],
-            "density": sum(narrow.values()) / sum(weights.values()),
-            "density_all": found.achieved,
-            "macs_executed": macs.macs_executed,
-        }
-        about = self.about(result, before=store.row(self.trained.key)["result"])
-        return Outcome(
-            result=result | live,
-            detail={"groups": [asdict(group) for group in found.groups], "floor": found.floor} | not_counted(macs),
-            cost={"peak_memory_mib": peak.mib},
-            status="ok" if finite else "diverged",
-            reason=found.floor if finite else "the pruned model's forecast is not finite",
-            files=scores_file(scores) | model_file(found.model, about=about) if finite else {},
-        )
-
-
-class StructuredStep(NarrowStep):
-    """Narrowed until the share ``density`` of all parameters is left. A ``reason`` says why not."""
-
-    kind: ClassVar[str] = "structured"
-
-    def what(self) -> dict:
-        return {"score": "group-l2", "structure": "structured", "scope": "global", "density": self.density}
-
-    def words(self) -> str:
-        return f"density {self.density:.3f}, structured"
-
-    def columns(self) -> dict:
-        return pruning_columns("structured", "structured", "global", self.density)
-
-    def narrow(self, model: nn.Module, one: tuple) -> StructuredResult:
-        return structured_prune(model, one, self.density, by="parameters", importance="group-l2", scope="global")
-
-
-class DepGraphStep(NarrowStep):
-    """Narrowed as the paper did: the share ``1 - density`` of the channels is removed, whatever that leaves.
-
-    Where the library breaks the model, that is the result: status ``broken``, and the reason.
-    """
-
-    kind: ClassVar[str] = "depgraph"
-
-    def what(self) -> dict:
-        return {"score": "group-l2", "structure": "structured", "scope": "layer", "density": self.density}
-
-    def words(self) -> str:
-        return f"density {self.density:.3f}, DepGraph as published"
-
-    def columns(self) -> dict:
-        return pruning_columns("depgraph_paper", "structured", "layer", self.density)
-
-    def narrow(self, model: nn.Module, one: tuple) -> StructuredResult:
-        try:
-            return depgraph_paper(model, one, self.density)
-        except UserError as error:
-            raise _Broken(str(error)) from error
-
-    def run(self, store: Store) -> Outcome:
-        try:
-            return super().run(store)
-        except _Broken as broken:
-            return Outcome({}, {}, {}, status="broken", reason=str(broken))
-
-
-class _Broken(Exception):
-    """The pruned model does not run; the text says why."""
-
-
-def pruning_columns(method: str, structure: str, scope: str, density: float) -> dict:
-    return {"method": method, "structure": structure, "scope": scope, "density_asked": density}
-
-
-def _live(
-    trained: TrainStep, store: Store, model: nn.Module, splits: Splits, masks: Masks | None = None
-) -> dict[str, float | int]:
-    """Parameters that still have an effect on the forecast, and as a share of the dense model's."""
-    few = first_windows(splits, _LIVE_WINDOWS)
-    live = measure.live_parameters(model, few, draws=1, masks=masks).live
-    return {"parameters_live": live, "density_live": live / store.row(trained.key)["result"]["parameters_live"]}
-
-
 def _macs(trained: TrainStep, model: nn.Module, one: tuple, masks: Masks) -> MacReport:
     """Multiply-adds of ``model``, which has the widths of ``trained``, under ``masks``."""
     key = digest([trained.model, trained.hyper])
@@ -362,7 +207,7 @@ def tested_under(trained: TrainStep, store: Store, model: nn.Module, masks: Mask
     achieved = density(model, masks)
     macs = _macs(trained, model, first_windows(splits, 1), masks)
     finite = math.isfinite(scores.mse)
-    live = _live(trained, store, model, splits, masks) if finite else {}
+    live = live_result(trained, store, model, splits, masks) if finite else {}
     return Outcome(
         result={
             "mse": scores.mse if finite else None,

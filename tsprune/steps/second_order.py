@@ -11,7 +11,8 @@ from tsprune.pruners import apply_masks, magnitude_scores, second_order_prune, s
 from tsprune.steps.artifacts import SCORES_FILE, model_file
 from tsprune.steps.calibration import calibration, calibration_cost
 from tsprune.steps.model import ModelStep
-from tsprune.steps.prune import INSTEAD, OnTrained, pruning_columns, tested_under
+from tsprune.steps.on_trained import OnTrained, pruning_columns
+from tsprune.steps.prune import INSTEAD, tested_under
 
 
 class SecondOrderStep(OnTrained, ModelStep):

@@ -16,7 +16,8 @@ from tsprune.pruners.magnitude import Scope, magnitude_scores, select
 from tsprune.pruners.masks import Masks
 from tsprune.steps.calibration import evenly_spaced
 from tsprune.steps.data import LIVE_WINDOWS, first_windows
-from tsprune.steps.prune import EXACT, OnTrained, pruning_columns
+from tsprune.steps.on_trained import OnTrained, pruning_columns
+from tsprune.steps.prune import EXACT
 from tsprune.training import evaluate
 
 NEAR_ZERO = 0.01

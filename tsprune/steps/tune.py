@@ -18,7 +18,9 @@ from tsprune.pruners.masks import Masks
 from tsprune.steps.artifacts import model_file, scores_file
 from tsprune.steps.by_score import pruned_by
 from tsprune.steps.model import ModelStep
-from tsprune.steps.prune import EXACT, OnTrained, PruneStep, StructuredStep, pruning_columns
+from tsprune.steps.narrow import StructuredStep
+from tsprune.steps.on_trained import OnTrained, pruning_columns
+from tsprune.steps.prune import EXACT, PruneStep
 from tsprune.steps.second_order import SecondOrderStep
 from tsprune.steps.train import TrainStep
 from tsprune.training import Scores, TrainConfig, TrainResult, evaluate, train

@@ -11,7 +11,7 @@ from tsprune.errors import UserError
 from tsprune.models import load_checkpoint
 from tsprune.models.dlinear import DLinear
 from tsprune.pruners import depgraph_paper
-from tsprune.steps import prune
+from tsprune.steps import narrow as narrowing
 from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.latency import LatencyStep
 from tsprune.study.base.shared import base_steps
@@ -131,7 +131,7 @@ def test_every_structure_stands_beside_the_others(run, few, tmp_path, monkeypatc
             raise UserError("torch-pruning breaks it")
         return depgraph_paper(model, one, density)
 
-    monkeypatch.setattr(prune, "depgraph_paper", half_broken)
+    monkeypatch.setattr(narrowing, "depgraph_paper", half_broken)
     others = few | {"structured_densities": [0.7, 0.4], "two_of_four": True, "latency_repeats": 2}
     result = run(models=["DLinear", "Transformer"], scopes=["layer"], **others)
     assert result.failures == 0  # that the library breaks a model is a result

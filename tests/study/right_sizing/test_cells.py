@@ -12,7 +12,7 @@ from helpers import Recorder
 from tsprune.errors import UserError
 from tsprune.steps import tune
 from tsprune.steps.latency import LatencyStep
-from tsprune.steps.prune import StructuredStep
+from tsprune.steps.narrow import StructuredStep
 from tsprune.study.base.shared import base_steps
 from tsprune.study.right_sizing.cells import RightSizingCells, affordable, match
 from tsprune.study.right_sizing.config import RightSizing

@@ -11,7 +11,8 @@ from tsprune import measure
 from tsprune.engine.step import Step
 from tsprune.models import create_model
 from tsprune.steps.data import DataSpec
-from tsprune.steps.prune import PruneStep, StructuredStep
+from tsprune.steps.narrow import StructuredStep
+from tsprune.steps.prune import PruneStep
 from tsprune.steps.train import TrainStep, train_step
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
 from tsprune.study.base.shared import Base

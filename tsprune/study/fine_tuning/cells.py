@@ -7,7 +7,8 @@ import pandas as pd
 
 from tsprune.engine.step import Step
 from tsprune.steps.by_score import own_scope, pruned_by
-from tsprune.steps.prune import NMStep, PruneStep, StructuredStep
+from tsprune.steps.narrow import StructuredStep
+from tsprune.steps.prune import NMStep, PruneStep
 from tsprune.steps.second_order import SecondOrderStep
 from tsprune.steps.train import TrainStep
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep, ScoreTuneStep, TunePrunedStep

@@ -7,7 +7,8 @@ import pandas as pd
 
 from tsprune.engine.step import Step
 from tsprune.steps.latency import LatencyStep
-from tsprune.steps.prune import DepGraphStep, NMStep, PruneStep, StructuredStep
+from tsprune.steps.narrow import DepGraphStep, StructuredStep
+from tsprune.steps.prune import NMStep, PruneStep
 from tsprune.steps.train import TrainStep
 from tsprune.study.base.cells import Cells, relative_to_dense
 from tsprune.study.base.shared import models_to_narrow

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from tsprune.engine.step import Step
 from tsprune.steps.distill import DistillStep
-from tsprune.steps.prune import StructuredStep
+from tsprune.steps.narrow import StructuredStep
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
 from tsprune.study.right_sizing.result import TRAINING
 

@@ -8,7 +8,7 @@ from tsprune import measure
 from tsprune.models import create_model
 from tsprune.steps.data import DataSpec
 from tsprune.steps.distill import DistillStep
-from tsprune.steps.prune import StructuredStep
+from tsprune.steps.narrow import StructuredStep
 from tsprune.steps.train import TrainStep, train_step
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
 from tsprune.study.base.shared import Base
