@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsprune.report.markdown import MarkdownFilter
-from tsprune.report.text import banner, describe_parameters, headline, literal, mean_text, on_data, span, whole_count
+from tsprune.report.text import (
+    banner,
+    describe_parameters,
+    headline,
+    literal,
+    mean_text,
+    on_data,
+    sized,
+    span,
+    whole_count,
+)
 
 
 @pytest.mark.parametrize(
@@ -89,3 +99,9 @@ def test_a_name_out_of_somebodys_data_is_shown_letter_by_letter(name):
 
 def test_of_a_file_its_name_is_shown_and_not_its_folder():
     assert describe_parameters({"dataset": "/home/somebody/load.csv"}) == "dataset load.csv"
+
+
+def test_the_size_of_a_run_stands_right_after_the_answer():
+    assert sized("The answer.\n\nDetails.\n\n- more", "Small.") == "The answer.\n\n*Small.*\n\nDetails.\n\n- more"
+    assert sized("The answer.", "Small.") == "The answer.\n\n*Small.*"
+    assert headline(sized("The answer. More.", "Small.")) == "The answer."

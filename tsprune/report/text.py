@@ -32,6 +32,12 @@ def literal(name: object) -> str:
     return re.sub(r"([\\`*\[\]<>$&!|~#{}]|(?<!\w)_|_(?!\w))", r"\\\1", str(name))
 
 
+def sized(verdict: str, size: str) -> str:
+    """``verdict`` with the ``size`` of the run after its first paragraph, so that no first screen is without it."""
+    first, _, rest = verdict.partition("\n\n")
+    return "\n\n".join(part for part in (first, f"*{size}*", rest) if part)
+
+
 def banner(text: str) -> HTML:
     """A callout that cannot be missed: icon, the word Note, and ``text``, on a ground of its own."""
     return HTML(
