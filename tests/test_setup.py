@@ -71,7 +71,8 @@ def test_notebooks_narrate_and_carry_no_output(path):
         else:
             assert len(source.splitlines()) <= 15
     assert [c["metadata"]["tags"] for c in code if "parameters" in c["metadata"].get("tags", [])] == [["parameters"]]
-    assert "provenance" in code[-1]["metadata"]["tags"]
+    order = [tag for cell in code for tag in cell["metadata"].get("tags", []) if tag in ("provenance", "explore")]
+    assert order == ["provenance", "explore", "explore"] and code[-1]["metadata"]["tags"] == ["explore"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

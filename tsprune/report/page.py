@@ -59,7 +59,8 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
     Code is folded, contents come from the Markdown headings, figures and formulas are embedded. Formulas are drawn
     by matplotlib's mathtext; one it cannot draw stands as its TeX source. Of a notebook that failed the failing
     cell and its error stand on top. A browser is told (Content-Security-Policy) to load nothing from elsewhere, so
-    that a picture linked from another host in a cell's own HTML stays empty rather than asked for.
+    that a picture linked from another host in a cell's own HTML stays empty rather than asked for. Cells tagged
+    ``explore`` are for whoever works in the notebook, and are left out.
 
     Raises UserError for a file that is missing or no notebook. The folder of ``html_path`` is made.
     """
@@ -80,7 +81,7 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
     exporter.environment.globals["script"] = Markup(script)
     exporter.environment.globals["script_hash"] = base64.b64encode(sha256(script.encode()).digest()).decode()
     failing = _failing(notebook)
-    notebook.cells = [cell for cell in notebook.cells if not _is_papermills_note(cell)]
+    notebook.cells = [cell for cell in notebook.cells if not _is_papermills_note(cell) and "explore" not in tags(cell)]
     number = 0
     for cell in notebook.cells:
         number += cell.cell_type == "code"
