@@ -34,8 +34,8 @@ def say(make_cells, make_naive, make_limits):
 def test_it_answers_with_the_runs_own_numbers(say):
     text = say({("Autoformer", "layer"): 0.4096, ("DLinear", "layer"): 0.8})
     assert text.startswith(
-        "On ETTh1, forecasters can lose 20 % (**DLinear**) to 59 % (**Autoformer**) of their weights without "
-        "retraining before forecast errors rise by over 5 % (seeds within 0 points). "
+        "On ETTh1, forecasters can lose 20 % (**DLinear**) to 59 % (**Autoformer**) of each layer's weights "
+        "without retraining before forecast errors rise by over 5 % (seeds within 0 points). "
         "On ETTh1 (horizon 96, 2 seeds), with each layer cut alike, **Autoformer** keeps"
         " its accuracy (MSE within 5 % of dense) down to density 0.41, the lowest tried (59 % of the weights removed);"
         " **DLinear** down to 0.8 (20 % removed). "
@@ -45,7 +45,29 @@ def test_it_answers_with_the_runs_own_numbers(say):
 def test_models_with_one_limit_share_one_clause_and_the_furthest_comes_first(say):
     text = say({("A", "layer"): 0.8, ("B", "layer"): 0.64, ("C", "layer"): 0.64})
     assert "**B** and **C** keep their accuracy (MSE within 5 % of dense) down to density 0.64" in text
-    assert "20 % (**A**) to 36 % (2 models) of their weights" in text
+    assert "20 % (**A**) to 36 % (2 models) of each layer's weights" in text
+
+
+def test_the_sentence_says_which_cut_it_speaks_of(say, make_cells):
+    limits = {(model, scope): 0.8 if scope == "layer" else 1.0 for scope in ("layer", "global") for model in "AB"}
+    text = say(limits)
+    assert text.startswith("On ETTh1, forecasters can each lose 20 % of each layer's weights without retraining")
+    assert "With one threshold for the whole model instead, **A** (not at all) and **B** (not at all) less far." in text
+    one = {key: limit for key, limit in limits.items() if key[1] == "global"}
+    text = say(one, make_cells(models=["A", "B"], scopes=["global"]))
+    assert text.startswith("On ETTh1, removing 20 % of all weights together without retraining raises the forecast")
+    text = say({("A", "global"): 0.64}, make_cells(models=["A"], scopes=["global"]))
+    assert text.startswith("On ETTh1, **A** can lose 36 % of all weights together without retraining")
+
+
+def test_the_longest_first_sentence_is_still_short_enough(say, make_cells):
+    cells = make_cells(models=list("ABCDE"))
+    cells["mse"] += 9 * (cells["model"] == "E")
+    limits = {(model, "layer"): 1.0 if model in "AB" else 0.64 for model in "ABCDE"}
+    assert first_sentence(say(limits, cells).split(". ")[0] + ".") == (
+        "On ETTh1, 4 forecasters that beat repeating the last value can lose under 20 % (2 models) to 36 % (2 models) "
+        "of each layer's weights before errors rise 5 % (seeds within 0 points)."
+    )
 
 
 def test_the_range_over_seeds_is_given_where_they_differ(say):
@@ -56,19 +78,16 @@ def test_the_range_over_seeds_is_given_where_they_differ(say):
 
 def test_a_model_that_cannot_be_cut_at_all_is_said_so(say):
     text = say({("A", "layer"): 0.64, ("B", "layer"): 1.0})
-    assert "forecasters can lose under 20 % (**B**) to 36 % (**A**) of their weights" in text
+    assert "forecasters can lose under 20 % (**B**) to 36 % (**A**) of each layer's weights" in text
     assert "**B** does not keep it even at the first cut (density 0.8)." in text
     text = say({("A", "layer"): 1.0, ("B", "layer"): 1.0})
-    assert (
-        "On ETTh1, removing 20 % of the weights without retraining raises the forecast error of 2 forecasters by"
-        in text
-    )
+    assert "On ETTh1, removing 20 % of each layer's weights without retraining raises the forecast error of 2 " in text
     assert "**A** and **B** do not keep their accuracy (MSE within 5 % of dense) even at the first cut" in text
 
 
 def test_a_model_without_a_dense_result_is_not_said_to_lose_its_accuracy(say):
     text = say({("A", "layer"): 0.64, ("B", "layer"): np.nan})
-    assert text.startswith("On ETTh1, **A** can lose 36 % of its weights without retraining before its forecast error")
+    assert text.startswith("On ETTh1, **A** can lose 36 % of each layer's weights without retraining before its")
     assert "of **B** a dense training has no result." in text and "first cut" not in text
     text = say({("B", "layer"): np.nan})
     assert text.startswith("On ETTh1, how far forecasters can be pruned cannot be said: none finished unpruned")
@@ -157,7 +176,7 @@ def test_several_horizons_are_a_range(make_cells, make_naive, make_limits):
     )
     text = plain(words.verdict(cells, make_naive(horizons=(96, 720)), limits))
     assert "(horizons 96 and 720, 2 seeds)" in text
-    assert text.startswith("On ETTh1, **A** can lose 20 % to 49 % of its weights without retraining")
+    assert text.startswith("On ETTh1, **A** can lose 20 % to 49 % of each layer's weights without retraining")
     assert "down to density 0.51 to 0.8 depending on the horizon (20 % to 49 % of the weights removed)" in text
     assert "**A** at density 0.41 (layer, horizon 96)" in text
 
@@ -208,7 +227,7 @@ def test_models_that_beat_no_naive_forecast_are_left_out_of_the_answer_or_are_th
     )
     text = say(limits, cells.assign(mse=cells["mse"] + 3 * (cells["model"] != "B")))
     assert text.startswith(
-        "On ETTh1, **B** alone beats repeating the last value and can lose 20 % of its weights before"
+        "On ETTh1, **B** alone beats repeating the last value and can lose 20 % of each layer's weights before"
     )
     text = say(limits, cells, naive=make_naive(mse=0.1))
     assert text.startswith("On ETTh1, all 3 forecasters do no better than repeating the last value, even unpruned, so")
@@ -251,7 +270,7 @@ def runs(draw) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         )
     )
     horizons, seeds = draw(st.sampled_from([(96,), (96, 720)])), draw(st.sampled_from([(1,), (1, 2)]))
-    scopes = draw(st.sampled_from([("layer",), ("layer", "global")]))
+    scopes = draw(st.sampled_from([("layer",), ("global",), ("layer", "global")]))
     mse = {(m, h, s): draw(st.floats(0.2, 2.0)) for m in models for h in horizons for s in seeds}
     cells = [
         {
@@ -300,11 +319,10 @@ def test_the_first_sentence_is_short_and_every_number_in_it_is_that_of_the_table
     cells, naive, limits = run
     text = first_sentence(words.verdict(*run))
     level = naive[naive["model"] == "RepeatLast"].set_index("pred_len")["mse"]
-    dense = (
-        cells[(cells["density_asked"] == 1) & (cells["scope"] == "layer")].groupby(["model", "pred_len"])["mse"].mean()
-    )
+    dense = cells[cells["density_asked"] == 1].groupby(["model", "pred_len"])["mse"].mean()
     below = {model for (model, pred_len), mse in dense.items() if mse >= level[pred_len]}
-    models, first = set(limits["model"]), limits[limits["scope"] == "layer"]
+    scope = "layer" if "layer" in set(limits["scope"]) else "global"
+    models, first = set(limits["model"]), limits[limits["scope"] == scope]
     rows = first[~first["model"].isin(below)].dropna(subset="density")
     if all(mse >= level[pred_len] for (_, pred_len), mse in dense.items()):
         assert "no better than repeating the last value, even unpruned" in text
@@ -313,6 +331,7 @@ def test_the_first_sentence_is_short_and_every_number_in_it_is_that_of_the_table
     elif rows.empty:
         assert "cannot be said" in text
     else:
+        assert ("each layer's weights" in text, "all weights together" in text) == (scope == "layer", scope == "global")
         assert ("that beat" in text or "alone" in text) <= bool(below)
         for model in models - set(rows["model"]):
             assert f" {model}" not in text and f"({model}" not in text, "a model without a result is not named"
@@ -338,7 +357,7 @@ def test_which_scope_goes_further_and_which_model_has_fallen_is_what_the_tables_
     if limits["seeds"].max() < 2:
         assert "further" not in told and "less far" not in told and "furthest" not in told
     first, second = (limits[limits["scope"] == scope].set_index(["model", "pred_len"]) for scope in ("layer", "global"))
-    for model in limits["model"].unique() if len(second) and limits["seeds"].max() > 1 else ():
+    for model in limits["model"].unique() if len(first) and len(second) and limits["seeds"].max() > 1 else ():
         a, b = first.loc[[model]].dropna(subset="density"), second.loc[[model]].dropna(subset="density")
         both = a.index.intersection(b.index)
         further = len(both) > 0 and (b.loc[both, "limit_high"] < a.loc[both, "limit_low"]).all()
