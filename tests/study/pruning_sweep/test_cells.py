@@ -10,7 +10,7 @@ from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.models import load_checkpoint
 from tsprune.models.dlinear import DLinear
-from tsprune.pruners import depgraph_paper
+from tsprune.pruners import Unprunable, depgraph_paper
 from tsprune.steps import narrow as narrowing
 from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.latency import LatencyStep
@@ -128,7 +128,7 @@ def test_a_diverging_model_is_a_row_and_the_others_go_on(run, monkeypatch):
 def test_every_structure_stands_beside_the_others(run, few, tmp_path, monkeypatch):
     def half_broken(model, one, density):
         if density < 0.5:
-            raise UserError("torch-pruning breaks it")
+            raise Unprunable("torch-pruning breaks it")
         return depgraph_paper(model, one, density)
 
     monkeypatch.setattr(narrowing, "depgraph_paper", half_broken)
