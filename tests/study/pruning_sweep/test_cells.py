@@ -17,7 +17,7 @@ from tsprune.steps.latency import LatencyStep
 from tsprune.study.base.shared import base_steps
 from tsprune.study.pruning_sweep.cells import PruningSweepCells, pruning_limits
 from tsprune.study.pruning_sweep.config import PruningSweep
-from tsprune.study.pruning_sweep.result import AUTHORS, OURS
+from tsprune.study.pruning_sweep.result import AUTHORS, OURS, SOLVED
 from tsprune.training import evaluate
 
 
@@ -254,6 +254,22 @@ def test_scores_stand_beside_magnitude_of_the_same_scope_and_the_first_papers_pr
     assert theirs > ours + 0.1
     every = result.every_cell
     assert len(every) == len(result.structures) + 2 * 2 * 2 + 2 * 2
+
+
+def test_the_first_papers_structured_pruning_goes_to_its_end_beside_ours_on_the_same_models(run, few):
+    given = few | {"models": ["DLinear", "FEDformer"], "densities": [1.0], "scopes": ["layer"], "authors_steps": 3}
+    result = run(**given, structured_densities=[0.9])
+    assert result.failures == 0
+    ends = result.ends
+    assert set(ends["model"]) == {"FEDformer"}, "DLinear has no width to narrow"
+    way = ends[ends["protocol"] == AUTHORS]
+    assert way["asked"].tolist() == [1 - k / 3 for k in range(len(way))] and len(way) >= 2
+    for share in ("density_all", "macs_share"):
+        assert way[share].iloc[0] == 1 and (way[share].diff().dropna() < 0).all()
+    told = ends[(ends["protocol"] == SOLVED) & (ends["asked"] < 1)]
+    assert told["asked"].tolist() == [0.9] and told["density_all"].item() == pytest.approx(0.9, abs=0.02)
+    assert (ends.loc[ends["asked"] == 1, "mse_relative"] == 1).all() and ends["mse"].notna().all()
+    assert "in 3 steps" in result.protocol["first paper's protocol, structured"]
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,15 @@ class ByScore:
         return pd.DataFrame(records, columns=GAINS)
 
 
+def as_authors_train(cells: Cells) -> tuple[TrainStep, ...]:
+    """The dense models of ``cells`` with the widths that the first paper's code gives them."""
+    config, recipe = cells.config, cells.config.recipe()
+    return tuple(
+        train_step(t.data, t.model, config.hyper() | AUTHORS_HYPER.get(t.model, {}), recipe, t.seed)
+        for t in cells.base.dense
+    )
+
+
 class ByAuthors:
     """The first paper's own protocol beside one ranking over all weights, on models as that paper trains them."""
 
@@ -91,13 +100,7 @@ class ByAuthors:
     @cached_property
     def dense(self) -> tuple[TrainStep, ...]:
         """The dense models; none where the protocol is not asked for."""
-        config, recipe = self.config, self.config.recipe()
-        if not config.authors_paper:
-            return ()
-        return tuple(
-            train_step(t.data, t.model, config.hyper() | AUTHORS_HYPER.get(t.model, {}), recipe, t.seed)
-            for t in self.cells.base.dense
-        )
+        return as_authors_train(self.cells) if self.config.authors_paper else ()
 
     @cached_property
     def pruned(self) -> tuple[PruneStep | AuthorsStep, ...]:

@@ -37,6 +37,7 @@ from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.result import (
     AUTHORS,
     AUTHORS_COLUMNS,
+    ENDS,
     GAINS,
     LATENCY,
     MAGNITUDE,
@@ -315,6 +316,27 @@ def authors(authors: pd.DataFrame) -> Styler:
         "for the same density asked."
     )
     return styled(table, caption)
+
+
+def ends(ends: pd.DataFrame) -> Styler:
+    """Structured pruning to its end as the first paper's code runs it, and ours told a share: what was asked of each
+    model and what is left. Means over the seeds. Raises UserError for an empty table or a missing column."""
+    need(ends, "ends", ENDS)
+    pruned = ends[ends["asked"] < 1].assign(reason=ends["reason"].fillna(""))
+    labels, rows = density_labels(pruned["asked"]), {}
+    keys = ["model", "pred_len", "protocol", "asked"]
+    for (model, pred_len, protocol, asked), group in pruned.groupby(keys, sort=False):
+        what = "channels" if protocol == AUTHORS else "parameters"
+        rows[model, f"{pred_len}", protocol, f"{labels[asked]} of the {what}"] = {
+            **_reached(group),
+            "reason": "; ".join(cause(reason) for reason in group["reason"].unique() if reason),
+        }
+    table = labelled(rows, ["model", "horizon", "pruned", "asked to stay"], pruned)
+    if not table["reason"].any():
+        table = table.drop(columns="reason")
+    return styled(
+        table, "Structured pruning step by step to its end, and told a share: what is left, and MSE over dense."
+    )
 
 
 def _over_dense(rows: pd.DataFrame) -> str:
