@@ -256,6 +256,24 @@ def test_scores_stand_beside_magnitude_of_the_same_scope_and_the_first_papers_pr
     assert len(every) == len(result.structures) + 2 * 2 * 2 + 2 * 2
 
 
+def test_scores_are_compared_as_two_of_four_too_and_keep_as_many_weights(run, few):
+    given = few | {"models": ["DLinear", "FEDformer"], "densities": [1.0], "scopes": ["layer"], "two_of_four": True}
+    ways = {"scores": ["wanda", "obs", "sparsegpt", "taylor"], "score_densities": [0.3], "calibration_windows": 40}
+    result = run(**given, **ways)
+    assert result.failures == 0
+    half = result.scores[result.scores["structure"] == "2:4"]
+    assert set(half["score"]) == {"magnitude", *ways["scores"]} and (half["scope"] == "layer").all()
+    assert (half.groupby("model")["density"].nunique() == 1).all(), "the same weights can go under every score"
+    alone = result.structures[result.structures["structure"] == "2:4"].set_index("model")["mse"]
+    plain = half[half["score"] == "magnitude"].set_index("model")["mse"]
+    assert plain.to_dict() == alone.to_dict()
+    gains = result.gains[result.gains["structure"] == "2:4"].set_index(["model", "score"])
+    assert len(gains) == 2 * 4
+    wanda = half[half["score"] == "wanda"].set_index("model")["mse"]
+    assert gains.loc[("FEDformer", "wanda"), "relative"] == pytest.approx(wanda["FEDformer"] / plain["FEDformer"] - 1)
+    assert run(**given, **ways | {"score_densities": []}).gains.empty
+
+
 def test_the_first_papers_structured_pruning_goes_to_its_end_beside_ours_on_the_same_models(run, few):
     given = few | {"models": ["DLinear", "FEDformer"], "densities": [1.0], "scopes": ["layer"], "authors_steps": 3}
     result = run(**given, structured_densities=[0.9])

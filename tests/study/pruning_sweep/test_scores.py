@@ -22,6 +22,7 @@ def scores() -> pd.DataFrame:
             "pred_len": 96,
             "seed": seed,
             "score": score,
+            "structure": None if score == "dense" else "unstructured",
             "scope": {"dense": None, "random": "layer"}.get(score, "output"),
             "density_asked": 1.0 if score == "dense" else 0.1,
             "density": 1.0 if score == "dense" else 0.1,
@@ -46,6 +47,7 @@ def gains() -> pd.DataFrame:
             "model": model,
             "pred_len": 96,
             "score": score,
+            "structure": "unstructured",
             "scope": scope,
             "density_asked": 0.1,
             "relative": relative,
@@ -102,6 +104,21 @@ def test_the_table_has_magnitudes_error_and_the_gains_with_what_is_no_claim_in_i
     assert rows[-2] == ["A", "0.1", "2.00", "−25 (−35…−15)", "+1400 (1390…1410)"]
     assert "fallen" in classes["+5.0 (−5.0…15)"] and "fallen" not in classes["−25 (−35…−15)"]
     assert "wanda by output, random by layer" in tables.scores(scores, gains).caption
+
+
+def test_two_of_four_has_rows_of_its_own_and_no_place_among_the_lines(scores, gains):
+    half = scores[scores["score"] != "dense"].assign(structure="2:4", scope="layer", density_asked=0.5, density=0.5)
+    both = pd.concat([scores, half.assign(mse_relative=1.25)])
+    lines = {tuple(xy) for line in figures.scores(both).axes[0].lines for xy in line.get_xydata().tolist()}
+    assert not any(density == 0.5 for density, _ in lines)
+    more = pd.concat([gains, gains.assign(structure="2:4", scope="layer", density_asked=0.5)])
+    rows, _ = read(tables.scores(both, more))
+    assert [cell for cell in rows[0] if cell] == ["magnitude, by output", "magnitude, by layer", "wanda", "random"]
+    halves = [row[row.index("2:4") : -1] for row in rows if "2:4" in row]
+    assert halves == [["2:4", "", "1.25", "−25 (−35…−15)"], ["2:4", "", "1.25", "+5.0 (−5.0…15)"]]
+    assert "2:4 is ranked within each four neighbours." in tables.scores(both, more).caption
+    counts, _ = read(tables.gains(more))
+    assert [row[0] for row in counts[1:]] == ["wanda, density 0.1", "random, density 0.1", "wanda, 2:4", "random, 2:4"]
 
 
 def test_the_counts_of_gains_add_up(gains):

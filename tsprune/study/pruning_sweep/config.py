@@ -19,7 +19,9 @@ class PruningSweep(Why):
     Those of ``tsprune.pruners.list_scores()``, and "sparsegpt", which also moves the weights that stay. Magnitude is
     always there to compare with."""
     score_densities: Annotated[list[Part], ONCE]
-    """Share of prunable weights kept where scores are compared; [] for none."""
+    """Share of prunable weights kept where scores are compared; [] for none.
+
+    Where there are 2:4 masks as well, scores are compared there too."""
     calibration_windows: Positive
     """Training windows, evenly spaced, that a score looks at if it looks at any."""
     authors_paper: bool

@@ -19,6 +19,7 @@ from tsprune.study.pruning_sweep.result import (
     AUTHORS,
     AUTHORS_COLUMNS,
     ENDS,
+    HALF,
     MAGNITUDE,
     OURS,
     PAPER,
@@ -243,13 +244,14 @@ def _kinds(rows: pd.DataFrame) -> pd.Series:
 
 
 def scores(scores: pd.DataFrame) -> Figure:
-    """MSE relative to dense against density: a panel per model and horizon, a line per way to choose weights, and one
-    for magnitude at every scope that another is ranked in.
+    """MSE relative to dense against density: a panel per model and horizon, a line per way to choose single weights,
+    and one for magnitude at every scope that another is ranked in.
 
     Line: mean over the seeds, band: lowest to highest; both axes logarithmic, a value above the axis is an open
     triangle at its upper edge. Raises UserError for an empty table, a missing column, or where no cell finished.
     """
     need(scores, "scores", SCORES)
+    scores = scores[scores["structure"] != HALF]
     done = finished(scores)
     pruned = done[done["score"] != "dense"]
     if pruned.empty:

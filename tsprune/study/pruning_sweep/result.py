@@ -23,9 +23,9 @@ class SweepResult(StudyResult):
     ``density_live`` (of the dense model's live parameters)."""
     scores: pd.DataFrame
     """A row per model, horizon, seed, way to choose weights (``score``; magnitude at every ``scope`` that another is
-    ranked in) and density, dense as score ``dense``: see SCORES."""
+    ranked in), ``structure`` (unstructured, HALF) and density, dense as score ``dense``: see SCORES."""
     gains: pd.DataFrame
-    """A row per model, horizon, score and density: its test MSE over magnitude's of the same scope, less one
+    """A row per model, horizon, score, structure and density: its test MSE over magnitude's of the same scope, less one
     (``relative``), with the interval of the paired block bootstrap: see GAINS."""
     authors: pd.DataFrame
     """A row per model, horizon, seed, ``protocol`` (AUTHORS, OURS) and density, dense included: see AUTHORS_COLUMNS."""
@@ -48,7 +48,7 @@ class SweepResult(StudyResult):
         authors = self.authors[self.authors["protocol"] == AUTHORS].query("density_asked < 1")
         ends = self.ends[self.ends["protocol"] == AUTHORS].query("asked < 1").rename(columns={"asked": "density_asked"})
         others = [
-            scored.assign(structure=scored["score"]),
+            scored.assign(structure=scored["score"] + scored["structure"].map(lambda s: f", {s}" if s == HALF else "")),
             authors.assign(structure="first paper's protocol"),
             ends.assign(structure="structured, first paper's protocol"),
         ]
@@ -57,15 +57,18 @@ class SweepResult(StudyResult):
 
 PAPER = "DepGraph as published"
 
+HALF = "2:4"
+"""The structure of which two of each four neighbouring weights stay."""
+
 MAGNITUDE, RANDOM, UPDATED = "magnitude", "random", "sparsegpt"
 
 SCORES = (
-    *("model", "pred_len", "seed", "score", "scope", "density_asked", "density", "mse", "mse_relative"),
+    *("model", "pred_len", "seed", "score", "structure", "scope", "density_asked", "density", "mse", "mse_relative"),
     *("calibration_seconds", "calibration_memory_mib", "status", "reason"),
 )
 
 GAINS = (
-    *("dataset", "model", "pred_len", "score", "scope", "density_asked"),
+    *("dataset", "model", "pred_len", "score", "structure", "scope", "density_asked"),
     *("relative", "low", "high", "clear", "seeds"),
 )
 

@@ -5,25 +5,33 @@ import pandas as pd
 from tsprune.report.frames import need
 from tsprune.report.outcomes import BETTER, LOST, NOISE, ONE_SEED, WORSE, furthest, outcomes
 from tsprune.report.text import NBSP, bold, density_text, ends, interval_words, on_data, signed
-from tsprune.study.pruning_sweep.result import GAINS, RANDOM, SCORES
+from tsprune.study.pruning_sweep.result import GAINS, HALF, RANDOM, SCORES
 from tsprune.study.pruning_sweep.words.common import NAMED
 
 
 def scores(scores: pd.DataFrame, gains: pd.DataFrame) -> str:
     """How much further a better score goes, as Markdown: an answer in one sentence, then the details.
 
-    Spoken of is the lowest density. A score beats magnitude in a case (a model at a horizon) where the interval of the
-    difference is clear of zero; the score that does so in most cases, those where it is worse taken off, stands first,
-    with others that do so as often.
+    Spoken of first is the lowest density of single weights. A score beats magnitude in a case (a model at a horizon)
+    where the interval of the difference is clear of zero; the score that does so in most cases, those where it is worse
+    taken off, stands first, with others that do so as often.
     Raises UserError for an empty table or a missing column.
     """
     need(scores, "scores", SCORES)
     need(gains, "gains", GAINS)
-    rows = gains[gains["density_asked"] == gains["density_asked"].min()]
+    half = gains["structure"] == HALF
+    rows = gains[~half & (gains["density_asked"] == gains.loc[~half, "density_asked"].min())]
     first = f"{on_data(gains['dataset'])}, {_best_score(rows)}."
     if gains["seeds"].max() < 2:
         return first
-    details = [_score_counts(rows), _yardstick(rows), _looking(scores), interval_words(gains)]
+    at = f"at density {density_text(rows['density_asked'].iloc[0])}"
+    details = [
+        _score_counts(rows, f"Against magnitude ranked in the same place, {at}"),
+        _yardstick(rows),
+        _score_counts(gains[half], f"As {HALF}, which keeps half of every layer it fits"),
+        _looking(scores),
+        interval_words(gains),
+    ]
     return f"{first}\n\n" + " ".join(sentence for sentence in details if sentence)
 
 
@@ -63,14 +71,14 @@ def _counts(rows: pd.DataFrame) -> pd.Series:
     return outcomes(rows).value_counts().reindex([BETTER, WORSE, NOISE], fill_value=0)
 
 
-def _score_counts(rows: pd.DataFrame) -> str:
+def _score_counts(rows: pd.DataFrame, where: str) -> str:
+    """How often each score but random choice is better and worse, said of ``where``."""
     parts = []
     for score, own in rows[rows["score"] != RANDOM].groupby("score", sort=False):
         count = _counts(own)
         if count.sum():
             parts.append(f"**{score}** better in {count[BETTER]}, worse in {count[WORSE]} of {count.sum()}")
-    at = density_text(rows["density_asked"].iloc[0])
-    return f"Against magnitude ranked in the same place, at density {at}: {'; '.join(parts)}." if parts else ""
+    return f"{where}: {'; '.join(parts)}." if parts else ""
 
 
 def _yardstick(rows: pd.DataFrame) -> str:
