@@ -11,18 +11,23 @@ from tsprune.steps.narrow import DepGraphStep, StructuredStep
 from tsprune.steps.prune import NMStep, PruneStep
 from tsprune.steps.train import TrainStep
 from tsprune.study.base.cells import Cells, relative_to_dense
-from tsprune.study.base.shared import models_to_narrow
+from tsprune.study.base.shared import Base, models_to_narrow
 from tsprune.study.pruning_sweep.config import PruningSweep
 from tsprune.study.pruning_sweep.ending import ToTheEnd
 from tsprune.study.pruning_sweep.result import TOLERANCES, SweepResult
 from tsprune.study.pruning_sweep.scored import ByAuthors, ByScore
 from tsprune.study.why.cells import WhyCells
+from tsprune.study.why.look_backs import APART, MODEL, apart_lines, dense_base
 
 Structure = NMStep | StructuredStep | DepGraphStep
 
 
 class PruningSweepCells(Cells[PruningSweep, SweepResult]):
     """Every dense model pruned every way; the steps of :class:`tsprune.study.why.cells.WhyCells` are run along."""
+
+    @cached_property
+    def base(self) -> Base:
+        return dense_base(self.config)
 
     @cached_property
     def pruned(self) -> tuple[PruneStep, ...]:
@@ -96,6 +101,10 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
         structures = self._structures(cells)
         common = self.common(cells)
         common["protocol"] |= self._protocol()
+        if self.config.crossformer_own and (apart := apart_lines(self.base.dense)):
+            common["protocol"] |= apart
+            common["size"] += f" {APART}"
+            common["published"] = common["published"][common["published"]["model"] != MODEL]
         return SweepResult(
             **common,
             layers=self._layers(),

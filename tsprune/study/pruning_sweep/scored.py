@@ -91,10 +91,8 @@ class ByScore:
 
 def as_authors_train(cells: Cells) -> tuple[TrainStep, ...]:
     """The dense models of ``cells`` with the widths that the first paper's code gives them."""
-    config, recipe = cells.config, cells.config.recipe()
     return tuple(
-        train_step(t.data, t.model, config.hyper() | AUTHORS_HYPER.get(t.model, {}), recipe, t.seed)
-        for t in cells.base.dense
+        train_step(t.data, t.model, t.hyper | AUTHORS_HYPER.get(t.model, {}), t.train, t.seed) for t in cells.base.dense
     )
 
 

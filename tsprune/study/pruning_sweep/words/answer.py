@@ -65,8 +65,9 @@ def _from_to(rows: pd.DataFrame, first_cut: float, left_out: bool, alone: bool) 
 
 
 def _cut(density: float, first_cut: float) -> str:
-    """The share of the weights that can go; less than the first cut where that one costs too much."""
-    return f"under {percent(1 - first_cut)}" if density >= 1 else percent(1 - density)
+    """The share of the weights that can go; less than the first cut where that one costs too much, on average over the
+    seeds."""
+    return f"under {percent(1 - first_cut)}" if density > first_cut * (1 + 1e-9) else percent(1 - density)
 
 
 def _named(models: pd.Series) -> str:
