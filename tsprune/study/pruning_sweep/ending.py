@@ -45,15 +45,16 @@ class ToTheEnd:
         if not self.steps:
             return pd.DataFrame(columns=["dataset", *ENDS])
         dense = self.cells.frame(self.dense)
-        ours = [(SOLVED, self.cells.frame(self.ours))] if self.ours else []
-        solved = [frame.assign(protocol=way) for way, frame in ((AUTHORS, dense), (SOLVED, dense), *ours)]
-        table = pd.concat([*solved, pd.DataFrame(list(self._points()))], ignore_index=True)
+        ours = [self.cells.frame(self.ours).assign(protocol=SOLVED)] if self.ours else []
+        both = [dense.assign(protocol=protocol) for protocol in (AUTHORS, SOLVED)]
+        table = pd.concat([*both, pd.DataFrame(list(self._points())), *ours], ignore_index=True)
         same = ["model", "pred_len", "seed"]
         executed = dense.set_index(same)["macs_executed"].reindex(pd.MultiIndex.from_frame(table[same])).to_numpy()
         table["asked"] = table["asked"].fillna(table["density_asked"])
         table["macs_share"] = table["macs_share"].fillna(table["macs_executed"] / executed)
         table["mse_relative"] = relative_to_dense(table, dense)
-        return table.reindex(columns=["dataset", *ENDS])
+        table = table.sort_values("model", key=lambda names: names.map(self.config.models.index), kind="stable")
+        return table.reset_index(drop=True).reindex(columns=["dataset", *ENDS])
 
     def _points(self):
         """Rows of the models on the way; one that says why where there is none."""
