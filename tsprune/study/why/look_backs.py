@@ -38,6 +38,9 @@ OWN: dict[str, dict[int, Own]] = {
 }
 """By dataset and horizon, from the first paper's public code, which has Crossformer's (arXiv 2412.12883)."""
 
+EPOCHS = 20
+"""Of a training, at most."""
+
 _LARGE_WIDTHS = {"d_model": 256, "d_ff": 512, "n_heads": 4}
 _SMALL_WIDTHS = {"d_model": 64, "d_ff": 128, "n_heads": 2}
 
@@ -73,5 +76,5 @@ def _own(step: TrainStep) -> TrainStep:
     hyper = {"e_layers": 3, "factor": 10, "dropout": 0.2, "seg_len": own.seg_len}
     hyper |= _SMALL_WIDTHS if small else _LARGE_WIDTHS
     schedule = "constant" if small else "type1"
-    recipe = step.train.model_copy(update={"learning_rate": own.rate, "schedule": schedule, "epochs": 20})
+    recipe = step.train.model_copy(update={"learning_rate": own.rate, "schedule": schedule, "epochs": EPOCHS})
     return train_step(step.data.model_copy(update={"seq_len": own.seq_len}), MODEL, hyper, recipe, step.seed)
