@@ -4,7 +4,8 @@ import IPython.display
 import pytest
 from helpers import FakeStep
 
-from tsprune.engine.progress import NotebookProgress
+from tsprune.engine.durations import Durations
+from tsprune.engine.progress import NotebookProgress, Progress
 
 
 @pytest.fixture
@@ -52,3 +53,68 @@ def test_an_interrupted_run_ends_the_display_too(shown):
         "stopped; 1 of 2 kept; run again to go on" in shown[0].data and "running" not in shown[0].data.split("small")[1]
     )
     assert "a message that stays" in shown[0].data and shown[1].data == ""
+
+
+@pytest.fixture
+def progress(monkeypatch):
+    """Progress over a clock of our own: ``finish(step, seconds)`` runs one."""
+    told = Progress(2)
+    monkeypatch.setattr("tsprune.engine.progress.time.monotonic", lambda: told.now)
+    told.now = 0.0
+
+    def finish(step: FakeStep, seconds: float, status: str = "ok") -> None:
+        told.begin(step)
+        told.now += seconds
+        told.end(step, {"status": status, "reason": "", "result": {}})
+
+    told.run = finish
+    return told
+
+
+def test_time_left_is_known_before_the_first_step_from_earlier_runs(progress):
+    steps = [step(name) for name in "abcd"]
+    progress.start(4, 0, steps, lambda step: {"a": 60, "b": 120}.get(step.name))
+    assert progress.eta() == (90, 2)
+    assert progress.state() == "0/4 done, 0 running, 4 waiting, about 1:30 min left for 2 of them"
+    progress.run(steps[0], 10)
+    assert progress.eta() == (15, 3), "steps alike in this run are the better guess"
+    progress.run(steps[1], 20, status="failed")
+    assert progress.eta() == (10, 2)
+
+
+def test_time_left_is_unknown_where_nothing_tells(progress):
+    progress.start(1, 0, [step("a")])
+    assert progress.state().endswith("time left unknown yet")
+    progress.run(step("a"), 1)
+    assert progress.state() == "1/1 done, 0 running, 0 waiting"
+
+
+def row(kind: str, model: str, d_model: int, dataset: str, seconds: float, status: str = "ok") -> dict:
+    protocol = {"model": model, "d_model": d_model, "dataset": dataset}
+    return {"kind": kind, "status": status, "protocol": protocol, "cost": {"seconds": seconds, "peak_memory_mib": None}}
+
+
+def test_the_closest_rows_tell_how_long_a_step_takes():
+    class Train(FakeStep):
+        kind = "train"
+        model: str
+        d_model: int
+
+        def protocol(self):
+            return {"model": self.model, "d_model": self.d_model, "dataset": "ILI"}
+
+    known = Durations(
+        [
+            *(row("train", "M", 512, "ILI", seconds) for seconds in (1, 2, 30)),
+            row("train", "M", 512, "ETTh1", 500),
+            row("train", "N", 512, "ETTh1", 50),
+            row("train", "N", 512, "ETTh1", 1, status="failed"),
+            row("prune", "K", 512, "ILI", 7),
+        ]
+    )
+
+    def seconds(model, d_model=512):
+        return known.seconds(Train(name="x", log="", model=model, d_model=d_model))
+
+    assert seconds("M") == 2 and seconds("N") == 50 and seconds("K") == 30 and seconds("M", 8) is None
+    assert known.memory(Train(name="x", log="", model="M", d_model=512)) is None

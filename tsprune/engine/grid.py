@@ -8,6 +8,7 @@ from contextlib import suppress
 from graphlib import TopologicalSorter
 from typing import Any
 
+from tsprune.engine.durations import Durations, stored_rows
 from tsprune.engine.execute import RECIPE_FILE, execute, failure
 from tsprune.engine.partial import sweep_states
 from tsprune.engine.progress import Progress
@@ -46,7 +47,8 @@ def run_grid(
         found.look_up(step)
     todo = _missing(by_key.values(), found)
     every = by_key | todo
-    progress.start(total=len(every), from_store=len(every.keys() - todo.keys()), waiting=list(todo.values()))
+    known = Durations(stored_rows(store)) if todo else Durations(())
+    progress.start(len(every), len(every.keys() - todo.keys()), list(todo.values()), known.seconds)
     for step in every.values():
         if step.keepsake and found.rows.get(step.key, {}).get("status") == "ok":
             _describe(step, store)

@@ -6,7 +6,10 @@ import sys
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import TextIO
 
 from tsprune.engine.step import Step
@@ -23,13 +26,22 @@ class Progress:
         self.total = self.done = self.failed = 0
         self.running: dict[str, Step] = {}
         self._began: dict[str, float] = {}
-        self._left: dict[str, int] = defaultdict(int)
-        self._seconds: dict[str, list[float]] = defaultdict(list)
+        self._known: dict[str, float | None] = {}
+        self._left: dict[tuple, _Left] = defaultdict(_Left)
+        self._seconds: dict[tuple, list[float]] = defaultdict(list)
 
-    def start(self, total: int, from_store: int, waiting: list[Step]) -> None:
+    def start(
+        self,
+        total: int,
+        from_store: int,
+        waiting: list[Step],
+        known: Callable[[Step], float | None] = lambda step: None,
+    ) -> None:
+        """``known``: seconds that a step took in earlier runs, None where that is not known."""
         self.total, self.done = total, from_store
+        self._known = {step.key: known(step) for step in waiting}
         for step in waiting:
-            self._left[step.kind] += 1
+            self._left[_alike(step)].count(1, self._known[step.key])
         self.show(f"{total} steps, {from_store} of them in the store, {self.jobs} at a time")
 
     def begin(self, step: Step) -> None:
@@ -41,10 +53,11 @@ class Progress:
         self.running.pop(step.key, None)
         self.done += 1
         self.failed += row["status"] != "ok"
-        self._left[step.kind] -= 1
+        self._left[_alike(step)].count(-1, self._known.get(step.key))
         took = time.monotonic() - self._began.pop(step.key, time.monotonic())
         if row["status"] == "ok":
-            self._seconds[step.kind].append(took)
+            for alike in (_alike(step), step.kind):
+                self._seconds[alike].append(took)
             mse = row["result"].get("mse")
             return f"{step.label}: MSE {mse:.4f} ({took:.1f} s)" if mse is not None else f"{step.label} ({took:.1f} s)"
         return f"{step.label}: {row['status'].upper()}, {row['reason']}"
@@ -63,23 +76,28 @@ class Progress:
         """A message that must not be lost."""
         self.show(text)
 
-    def eta(self) -> float | None:
-        """Seconds left, from the mean time of each kind of step; None until every kind that is left was seen."""
-        left = 0.0
-        for kind, count in self._left.items():
-            if count and not self._seconds[kind]:
-                return None
-            if count:
-                left += count * sum(self._seconds[kind]) / len(self._seconds[kind])
-        return left / self.jobs
+    def eta(self) -> tuple[float, int]:
+        """Seconds left for the steps whose time is known, and how many those are: from steps alike in this run, model
+        and kind, then from earlier runs, then from steps of their kind in this run."""
+        seconds, told = 0.0, 0
+        for alike, left in self._left.items():
+            if seen := self._seconds.get(alike):
+                seconds, told = seconds + left.steps * mean(seen), told + left.steps
+                continue
+            seconds, told = seconds + left.seconds, told + left.known
+            if seen := self._seconds.get(alike[0]):
+                seconds, told = seconds + (left.steps - left.known) * mean(seen), told + left.steps - left.known
+        return seconds / self.jobs, told
 
     def state(self) -> str:
-        eta = self.eta()
         left = self.total - self.done
-        time_left = "" if not left else ", time left unknown yet" if eta is None else f", about {_clock(eta)} left"
-        return (
-            f"{self.done}/{self.total} done, {len(self.running)} running, {left - len(self.running)} waiting{time_left}"
-        )
+        text = f"{self.done}/{self.total} done, {len(self.running)} running, {left - len(self.running)} waiting"
+        if not left:
+            return text
+        seconds, told = self.eta()
+        if not told:
+            return f"{text}, time left unknown yet"
+        return f"{text}, about {_clock(seconds)} left" + (f" for {told} of them" if told < left else "")
 
     def show(self, news: str) -> None:
         """Show ``news`` and, as it suits, the state."""
@@ -154,6 +172,28 @@ def make_progress(jobs: int) -> Progress:
     return NotebookProgress(jobs)
 
 
+@dataclass
+class _Left:
+    """Steps that are alike and still to be done, and what earlier runs know of their time."""
+
+    steps: int = 0
+    known: int = 0
+    seconds: float = 0.0
+
+    def count(self, sign: int, seconds: float | None) -> None:
+        self.steps += sign
+        if seconds is not None:
+            self.known += sign
+            self.seconds += sign * seconds
+
+
+def _alike(step: Step) -> tuple:
+    protocol = step.protocol()
+    return step.kind, protocol.get("model"), protocol.get("d_model")
+
+
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 100:
+        return f"{minutes / 60:.1f} hours"
     return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"
