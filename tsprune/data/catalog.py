@@ -7,6 +7,8 @@ from tsprune.data.cleaning import Rule, Sentinel
 from tsprune.data.shown import plain
 from tsprune.errors import UserError, unknown
 
+SPLITS = ("train", "val", "test")
+
 
 @dataclass(frozen=True)
 class SplitRule:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from tsprune.data.catalog import CATALOG, SHARES, Entry, SplitRule, find_entry
+from tsprune.data.catalog import CATALOG, SHARES, SPLITS, Entry, SplitRule, find_entry
 from tsprune.data.checks import Checked, check_csv
 from tsprune.data.cleaning import clean
 from tsprune.data.files import has_known_ending, read_file, stem
@@ -165,7 +165,7 @@ def check_dataset(
     except UserError as error:
         return Check(tuple(str(error).splitlines()), ())
     rows, count = len(table.dates), len(table.columns)
-    splits = zip(("train", "val", "test"), table.split.borders(rows), strict=True)
+    splits = zip(SPLITS, table.split.borders(rows), strict=True)
     label = plain(table.name)
     facts = [
         f"{label}: {rows} rows x {count} columns, {table.dates[0]} to {table.dates[-1]}, step {table.time_step}",

@@ -28,6 +28,8 @@ def valid(smoke):
         ({"scopes": ["layers"]}, "scopes.0 = 'layers': input should be 'layer' or 'global'"),
         ({"n_heads": 3, "models": ["Autoformer"]}, "n_heads"),
         ({"seeds": [-1]}, "seeds.0 = -1"),
+        ({"seeds": [2**63 - 1, 2**63]}, f"seeds.1 = {2**63}: input should be less than or equal to {2**63 - 1}"),
+        ({"seeds": [10**30]}, f"seeds.0 = {10**30}"),
     ],
 )
 def test_bad_parameters_are_named_in_one_line(valid, change, words):

@@ -1,6 +1,6 @@
 """What every study's parameters hold: data, models, recipe, seeds, and where results are kept."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
@@ -23,6 +23,9 @@ Part = Annotated[float, Field(gt=0, lt=1)]
 """A share that is less than the whole, as every density below dense is."""
 
 SOME = Field(min_length=1)
+
+LARGEST_SEED = 2**63 - 1
+"""Tables hold seeds as 64-bit integers."""
 
 _LITERALS = (bool, int, float, str, list, dict, tuple, type(None))
 
@@ -126,7 +129,7 @@ class StudyConfig(Config):
     """Windows per batch in validation and test; changes no score.
 
     Except under ``as_published``, where it says which batch is incomplete."""
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], SOME, ONCE]
+    seeds: Annotated[list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]], SOME, ONCE]
     """Random seeds; every model is trained once with each."""
     store: str = "outputs/store"
     """Folder of results, shared by all studies; a relative path counts from the project's root."""
@@ -181,6 +184,14 @@ class StudyConfig(Config):
     def every_width(self) -> list[int]:
         """d_model of all models that are trained, channels."""
         return [self.d_model]
+
+    def every_dataset(self) -> list[str]:
+        """Of all datasets that models are trained on, the study's own first."""
+        return [self.dataset]
+
+    def does_not_suit(self, table: Table) -> Iterator[str]:
+        """Why the question cannot be asked of the study's own data, a line per problem; no problem."""
+        return iter(())
 
     def recipe(self) -> TrainConfig:
         names = TrainConfig.model_fields.keys() & type(self).model_fields.keys()

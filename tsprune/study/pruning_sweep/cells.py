@@ -83,7 +83,7 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
         return (*self.pruned, *self.structures, *scored, *self.by_authors.steps, *self.timed)
 
     def beside(self) -> Iterable[Step]:
-        return WhyCells(self.config).plan()
+        return WhyCells(self.config, tables=self.tables).plan()
 
     def gather(self) -> SweepResult:
         cells = self._cells()
