@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from tsprune.data import entsoe, synthetic
 from tsprune.data.cleaning import Rule, Sentinel
-from tsprune.data.shown import plain
 from tsprune.errors import UserError, unknown
+from tsprune.shown import plain
 
 SPLITS = ("train", "val", "test")
 

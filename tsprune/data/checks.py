@@ -14,8 +14,8 @@ from tsprune.data.dates import Reading, read_dates
 from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading
 from tsprune.data.parsing import Parsed, parse_csv, parse_frame
 from tsprune.data.scale import scale_problems
-from tsprune.data.shown import more, plain, quoted
 from tsprune.errors import UserError, unknown
+from tsprune.shown import more, plain, quoted
 
 
 @dataclass(frozen=True)

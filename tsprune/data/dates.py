@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tsprune.data.shown import listed, plain
 from tsprune.errors import UserError, unknown
+from tsprune.shown import listed, plain
 
 DATE_NAMES = ("date", "datetime", "timestamp", "time", "ds", "start")
 ORDERS = {

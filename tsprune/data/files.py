@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tsprune.data.shown import listed, plain
 from tsprune.errors import UserError
+from tsprune.shown import listed, plain
 
 PACKINGS = (".gz", ".zip", ".xz", ".bz2")
 FORMATS = (".csv", ".tsv", ".txt", ".parquet", ".feather")

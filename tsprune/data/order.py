@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from tsprune.data.dates import ORDERS, Reading
-from tsprune.data.shown import more, plain, quoted
 from tsprune.data.timesteps import DAY, canonical, count_steps, detect_step, fixed_length, grid
 from tsprune.errors import UserError, unknown
+from tsprune.shown import more, plain, quoted
 
 MADE_UP = 1 / 8
 """The largest share of times, and of the values of a column, that may be filled in: less than a day of the week."""

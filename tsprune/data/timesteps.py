@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 
-from tsprune.data.shown import quoted
 from tsprune.errors import UserError
+from tsprune.shown import quoted
 
 DAY = pd.Timedelta("1D")
 _DAYS = re.compile(r"days? ((?:\d{1,2}|last)(?:,(?:\d{1,2}|last))*)(?: of months? (\d{1,2}(?:,\d{1,2})*))?")

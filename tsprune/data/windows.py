@@ -10,9 +10,9 @@ import torch
 from tsprune.data.calendar import time_features
 from tsprune.data.catalog import SPLITS
 from tsprune.data.scale import scale_problems
-from tsprune.data.shown import plain, quoted
 from tsprune.data.tables import Table
 from tsprune.errors import UserError
+from tsprune.shown import plain, quoted
 
 
 class Batch(NamedTuple):

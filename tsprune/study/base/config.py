@@ -1,7 +1,7 @@
 """What every study's parameters hold: data, models, recipe, seeds, and where results are kept."""
 
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
 import torch
@@ -15,7 +15,10 @@ from tsprune.steps.data import READING, DataSpec
 from tsprune.training import TrainConfig
 from tsprune.typed import Config
 
-Positive = Annotated[int, Field(ge=1)]
+MOST = 2**31 - 1
+"""Of anything that is counted: no sum or product of two such numbers leaves a 64-bit integer."""
+
+Positive = Annotated[int, Field(ge=1, le=MOST)]
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -23,6 +26,9 @@ Part = Annotated[float, Field(gt=0, lt=1)]
 """A share that is less than the whole, as every density below dense is."""
 
 SOME = Field(min_length=1)
+
+MOST_JOBS = 10_000
+"""More processes than any one machine runs side by side."""
 
 LARGEST_SEED = 2**63 - 1
 """Tables hold seeds as 64-bit integers."""
@@ -38,9 +44,8 @@ def _known_dataset(name: str) -> str:
     from here on."""
     if name in CATALOG:
         return name
-    with suppress(OSError):  # a name that is too long for one
-        if (path := locate(name)).is_file():
-            return str(path)
+    if os.path.isfile(path := locate(name)):  # Path itself raises for a name that is too long for a file
+        return str(path)
     if is_path(name):
         raise ValueError("there is no such file")
     raise ValueError(unknown("dataset", name, CATALOG) + "; or give the path of a CSV file")
@@ -87,7 +92,7 @@ class StudyConfig(Config):
     """Calendar features: "h" hour, weekday, day, day of year (as in the papers); "t" adds the minute."""
     seq_len: Positive
     """Look-back window, time steps."""
-    label_len: Annotated[int, Field(ge=0)]
+    label_len: Annotated[int, Field(ge=0, le=MOST)]
     """Known steps given to the decoder, time steps."""
     pred_lens: Annotated[list[Positive], SOME, ONCE]
     """Forecast horizons, time steps."""
@@ -133,7 +138,7 @@ class StudyConfig(Config):
     """Random seeds; every model is trained once with each."""
     store: str = "outputs/store"
     """Folder of results, shared by all studies; a relative path counts from the project's root."""
-    jobs: Annotated[int, Field(ge=0)] = 0
+    jobs: Annotated[int, Field(ge=0, le=MOST_JOBS)] = 0
     """Steps side by side; 0: as many as cores."""
     keep: Literal["all", "dense", "none"] = "all"
     """Models and masks that the store keeps: "all", "dense" (of dense trainings only), or "none" (results alone).
