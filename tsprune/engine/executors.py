@@ -36,6 +36,14 @@ class _Pool(ProcessPoolExecutor):
                 process.kill()
             raise BrokenProcessPool(f"a worker process died as it was started: {error}") from error
 
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As ever; of a broken pool it ends every worker. The library ends those that it knows of as it notices, then
+        waits for all: one that was started between the two would wait for work, and the program for it, for good."""
+        left = list((self._processes or {}).values()) if self._broken else []
+        for process in left:
+            process.kill()
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
 
 def cores() -> int:
     """Cores this process may use."""
