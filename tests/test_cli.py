@@ -78,7 +78,7 @@ def test_bad_profiles_are_told_in_a_line(tsprune, tmp_path, text, words):
     ],
 )
 def test_bad_parameters_on_the_command_line_are_told_in_a_line(tsprune, tmp_path, given, words):
-    code, out, err = tsprune("study", "smoke", "-p", "epochs=1", "-p", given, "--output", str(tmp_path / "out"))
+    code, out, err = tsprune("study", "smoke", "-p", "patience=1", "-p", given, "--output", str(tmp_path / "out"))
     assert code == 2
     assert words in err
     assert out == ""
@@ -258,3 +258,8 @@ def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path):
     assert "there is no store at" in save(naive, folder=tmp_path / "nowhere")
     trained = next(key for key in opened.entries() if opened.row(key)["kind"] == "train")
     assert "no folder" in save(trained, file="no/such/folder.safetensors")
+
+
+def test_signs_of_a_name_are_shown_and_not_obeyed_by_the_terminal(tsprune):
+    code, _, stderr = tsprune("models", "--store", "\x1b[31m" + "x" * 5000)
+    assert code == 2 and "\x1b" not in stderr and "\\x1b[31mxxx" in stderr and stderr.count("\n") == 1

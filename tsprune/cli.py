@@ -1,5 +1,6 @@
 """The front door: ``tsprune study``, ``tsprune models``, ``tsprune data``. Heavy imports wait until they are needed."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -7,12 +8,16 @@ import typer
 
 from tsprune.batch.stop import stoppable
 from tsprune.errors import UserError
+from tsprune.shown import plain
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 data = typer.Typer(no_args_is_help=True, help="Datasets: what is known, what is here, what is wrong with a file.")
 app.add_typer(data, name="data")
 models = typer.Typer(invoke_without_command=True, help="Trained and pruned models that studies have left in the store.")
 app.add_typer(models, name="models")
+
+LONGEST = 4000
+"""Signs of a line on stderr: a name that fills more is not what anybody means."""
 
 StoreFolder = Annotated[str, typer.Option("--store", help="Folder of results.")]
 
@@ -96,7 +101,7 @@ def _existing_store(folder: str):
     from tsprune.engine.store import Store
     from tsprune.places import locate
 
-    if not locate(folder).is_dir():
+    if not os.path.isdir(locate(folder)):
         raise UserError(f"there is no store at {locate(folder)}; --store names another folder")
     return Store(locate(folder))
 
@@ -146,7 +151,7 @@ def main() -> None:
         with stoppable():
             app()
     except UserError as error:
-        print(f"tsprune: {error}", file=sys.stderr)
+        print("tsprune:", "\n".join(plain(line, LONGEST) for line in str(error).splitlines()), file=sys.stderr)
         sys.exit(2)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 
 import pandas as pd
 import pytest
@@ -26,7 +27,8 @@ def check(tmp_path, csv):
     """Plan and check notebooks of the smoke profile on the CSV, with parameters replaced."""
 
     def check(*replaced, only=("02_fine_tuning",), output=None):
-        given = [f"dataset={csv}", *replaced]
+        own = () if any(text.startswith("dataset=") for text in replaced) else (f"dataset={csv}",)
+        given = [*own, *replaced]
         check_runs(plan_profile("smoke", only=only, replaced=given, output=str(output or tmp_path / "out")))
 
     return check
@@ -131,6 +133,12 @@ def test_a_store_of_its_own_that_is_a_file_is_told_with_the_parameter(problems, 
     (tmp_path / "mine").write_text("mine")
     (line,) = problems(f"store={tmp_path / 'mine'}")
     assert line.endswith(f"{tmp_path / 'mine'} is a file, not a folder; the parameter store names another folder")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_an_output_of_a_name_that_no_folder_has_is_told_in_a_line(problems, tmp_path, name):
+    (line,) = problems(output=tmp_path / name)
+    assert re.search(r": cannot be written to \((File name too long|embedded null byte)\); --output names", line)
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="a folder that even root cannot write to")

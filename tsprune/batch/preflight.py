@@ -1,5 +1,6 @@
 """What only the data, the machine and the disk can say of the runs of a profile: told before the first one starts."""
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,14 +42,13 @@ def _line(problem: str, names: Sequence[str], of: int) -> str:
 def _try(folder: Path, chosen_by: str) -> None:
     """Write a file there and take it away."""
     for part in (folder, *folder.parents):
-        if part.exists() and not part.is_dir():
+        if os.path.exists(part) and not os.path.isdir(part):
             raise UserError(f"{folder}: {part} is a file, not a folder; {chosen_by} names another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".{temporary_name()}"
         probe.write_text("x")
         probe.unlink()
-    except OSError as error:
-        raise UserError(
-            f"{folder}: cannot be written to ({error.strerror}); {chosen_by} names another folder"
-        ) from None
+    except (OSError, ValueError) as error:  # the second for a name with a NUL sign
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"{folder}: cannot be written to ({why}); {chosen_by} names another folder") from None

@@ -88,7 +88,7 @@ def _only(parsed: Parsed, columns: Sequence[str] | None) -> Parsed:
     others = [name for name in parsed.frame if name != parsed.date]
     for name in columns:
         if name not in others:
-            raise UserError(unknown("column", plain(name), map(plain, others)))
+            raise UserError(unknown("column", name, map(plain, others)))
     if not columns or len(set(columns)) < len(columns):
         raise UserError(f"columns = {list(columns)}: name at least one column, and each once")
     note = f"{len(columns)} of {len(others)} columns are used"

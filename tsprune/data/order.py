@@ -8,7 +8,7 @@ import pandas as pd
 from tsprune.data.dates import ORDERS, Reading
 from tsprune.data.timesteps import DAY, canonical, count_steps, detect_step, fixed_length, grid
 from tsprune.errors import UserError, unknown
-from tsprune.shown import more, plain, quoted
+from tsprune.shown import more, quoted
 
 MADE_UP = 1 / 8
 """The largest share of times, and of the values of a column, that may be filled in: less than a day of the week."""
@@ -44,7 +44,7 @@ def choose_reading(
     """
     if date_order is not None:
         if date_order not in ORDERS:
-            raise UserError(unknown("date_order", plain(date_order), ORDERS))
+            raise UserError(unknown("date_order", date_order, ORDERS))
         found = [reading for reading in readings if reading.order == date_order]
         if not found:
             raise UserError(

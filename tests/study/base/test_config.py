@@ -33,6 +33,8 @@ def valid(smoke):
         ({"batch_size": 2**31}, f"batch_size = {2**31}"),
         ({"jobs": 2**70}, f"jobs = {2**70}: input should be less than or equal to 10000"),
         ({"latency_repeats": 2**70}, f"latency_repeats = {2**70}"),
+        ({"time_step": "B"}, "time_step: for a file of your own; the catalogue says how synthetic_short is read"),
+        ({"encoding": "klingon", "date_column": "x"}, "date_column, encoding: for a file of your own"),
         ({"seeds": [10**30]}, f"seeds.0 = {10**30}"),
     ],
 )

@@ -168,6 +168,16 @@ class StudyConfig(Config):
         return names
 
     @model_validator(mode="after")
+    def _options_have_a_file(self) -> Self:
+        """An option of reading that nothing is read by is no option that was meant."""
+        given = [name for name in sorted(READING - {"raw", "missing"}) if getattr(self, name) is not None]
+        if given and all(name in CATALOG for name in self.every_dataset()):
+            raise ValueError(
+                f"{', '.join(given)}: for a file of your own; the catalogue says how {self.dataset} is read"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _models_fit(self) -> Self:
         """Widths and heads that do not fit are an error now and not after the first hour."""
         for name in self.models:
