@@ -1,5 +1,6 @@
 """The front door: clear lines, exit status, and nothing runs before everything is checked."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -241,6 +242,21 @@ def test_models_are_listed_and_saved(tsprune, store, tmp_path):
     _, masks = load_checkpoint(tmp_path / "small.safetensors")
     assert sum(int(mask.sum()) for mask in masks.values()) == sum(mask.numel() for mask in masks.values()) / 2
     assert read_about(tmp_path / "small.safetensors").density_achieved == 0.5
+
+
+def test_a_damaged_model_is_computed_again_when_it_is_asked_for(tsprune, store, tmp_path):
+    """The dense model too, which the masks are laid over; no study would look at either."""
+    damaged = tmp_path / "store"
+    shutil.copytree(store, damaged)
+    (masks,) = damaged.glob("??/*/masks.safetensors")
+    (dense,) = damaged.glob("??/*/model.safetensors")
+    before = masks.read_bytes(), dense.read_bytes()
+    masks.write_bytes(b"x")
+    dense.unlink()
+    with pytest.warns(UserWarning, match="is computed again") as told:
+        code, out, _ = tsprune("models", "save", masks.parent.name, str(tmp_path / "x"), "--store", str(damaged))
+    assert code == 0 and "density 0.500 by layer" in out and len(told) == 2
+    assert (masks.read_bytes(), dense.read_bytes()) == before
 
 
 def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path):
