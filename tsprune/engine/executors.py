@@ -6,6 +6,7 @@ numbers do not depend on how many. It ends by itself when its parent is gone, ho
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -32,16 +33,19 @@ class _Pool(ProcessPoolExecutor):
         try:
             return super().submit(*work, **named)
         except OSError as error:
-            for process in (self._processes or {}).values():
-                process.kill()
+            self.kill()
             raise BrokenProcessPool(f"a worker process died as it was started: {error}") from error
+
+    def kill(self) -> None:
+        """End the workers at once, whatever they are at."""
+        for process in list((self._processes or {}).values()):
+            process.kill()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As ever; of a broken pool it ends every worker. The library ends those that it knows of as it notices, then
         waits for all: one that was started between the two would wait for work, and the program for it, for good."""
-        left = list((self._processes or {}).values()) if self._broken else []
-        for process in left:
-            process.kill()
+        if self._broken:
+            self.kill()
         super().shutdown(wait, cancel_futures=cancel_futures)
 
 
@@ -52,6 +56,7 @@ def cores() -> int:
 
 def _start_worker() -> None:
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; their parent decides
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
