@@ -1,5 +1,6 @@
 """The front door: clear lines, exit status, and nothing runs before everything is checked."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -78,7 +79,7 @@ def test_bad_profiles_are_told_in_a_line(tsprune, tmp_path, text, words):
     ],
 )
 def test_bad_parameters_on_the_command_line_are_told_in_a_line(tsprune, tmp_path, given, words):
-    code, out, err = tsprune("study", "smoke", "-p", "epochs=1", "-p", given, "--output", str(tmp_path / "out"))
+    code, out, err = tsprune("study", "smoke", "-p", "patience=1", "-p", given, "--output", str(tmp_path / "out"))
     assert code == 2
     assert words in err
     assert out == ""
@@ -243,6 +244,21 @@ def test_models_are_listed_and_saved(tsprune, store, tmp_path):
     assert read_about(tmp_path / "small.safetensors").density_achieved == 0.5
 
 
+def test_a_damaged_model_is_computed_again_when_it_is_asked_for(tsprune, store, tmp_path):
+    """The dense model too, which the masks are laid over; no study would look at either."""
+    damaged = tmp_path / "store"
+    shutil.copytree(store, damaged)
+    (masks,) = damaged.glob("??/*/masks.safetensors")
+    (dense,) = damaged.glob("??/*/model.safetensors")
+    before = masks.read_bytes(), dense.read_bytes()
+    masks.write_bytes(b"x")
+    dense.unlink()
+    with pytest.warns(UserWarning, match="is computed again") as told:
+        code, out, _ = tsprune("models", "save", masks.parent.name, str(tmp_path / "x"), "--store", str(damaged))
+    assert code == 0 and "density 0.500 by layer" in out and len(told) == 2
+    assert (masks.read_bytes(), dense.read_bytes()) == before
+
+
 def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path):
     from tsprune.engine.store import Store
 
@@ -258,6 +274,11 @@ def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path):
     assert "there is no store at" in save(naive, folder=tmp_path / "nowhere")
     trained = next(key for key in opened.entries() if opened.row(key)["kind"] == "train")
     assert "no folder" in save(trained, file="no/such/folder.safetensors")
+
+
+def test_signs_of_a_name_are_shown_and_not_obeyed_by_the_terminal(tsprune):
+    code, _, stderr = tsprune("models", "--store", "\x1b[31m" + "x" * 5000)
+    assert code == 2 and "\x1b" not in stderr and "\\x1b[31mxxx" in stderr and stderr.count("\n") == 1
 
 
 def test_an_executed_notebook_is_rendered_beside_itself_or_where_asked(tsprune, tmp_path):

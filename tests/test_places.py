@@ -2,6 +2,7 @@
 
 import pytest
 
+from tsprune.data import is_path
 from tsprune.places import locate, project_root, resolve
 
 ROOT = project_root()
@@ -45,3 +46,9 @@ def test_what_is_there_is_found_from_the_working_directory_first(own, monkeypatc
     assert locate("nowhere.csv") == own / "nowhere.csv"
     monkeypatch.setenv("HOME", str(own))
     assert locate("~/x.csv") == own / "x.csv"
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/x.csv", "x" * 10_000, "a\0b"])
+def test_a_name_that_no_file_has_is_nowhere(own, name):
+    assert locate(name) == resolve(name) == ROOT / name
+    assert not is_path("x" * 10_000) and is_path("~nobody-of-this-name/x.csv")

@@ -1,5 +1,6 @@
 """The front door: studies, their pages, models, data. Heavy imports wait until they are needed."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from tsprune.batch.stop import stoppable
 from tsprune.errors import UserError
+from tsprune.shown import plain
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 data = typer.Typer(no_args_is_help=True, help="Datasets: what is known, what is here, what is wrong with a file.")
@@ -16,6 +18,9 @@ app.add_typer(models, name="models")
 
 results = typer.Typer(no_args_is_help=True, help="Rows that ship with the project, so that nobody computes them again.")
 app.add_typer(results, name="results")
+
+LONGEST = 4000
+"""Signs of a line on stderr: a name that fills more is not what anybody means."""
 
 StoreFolder = Annotated[str, typer.Option("--store", help="Folder of results.")]
 
@@ -128,7 +133,7 @@ def _existing_store(folder: str):
     from tsprune.engine.store import Store
     from tsprune.places import locate
 
-    if not locate(folder).is_dir():
+    if not os.path.isdir(locate(folder)):
         raise UserError(f"there is no store at {locate(folder)}; --store names another folder")
     return Store(locate(folder))
 
@@ -208,7 +213,7 @@ def main() -> None:
         with stoppable():
             app()
     except UserError as error:
-        print(f"tsprune: {error}", file=sys.stderr)
+        print("tsprune:", "\n".join(plain(line, LONGEST) for line in str(error).splitlines()), file=sys.stderr)
         sys.exit(2)
 
 

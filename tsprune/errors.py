@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from tsprune.shown import plain
+
 
 class _Line:
     """An error whose text is complete: a notebook shows it without a traceback (a hook of IPython's)."""
@@ -29,4 +31,4 @@ def unknown(what: str, name: object, allowed: Iterable[object]) -> str:
     lowered = {o.lower(): o for o in options}
     close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.5)
     hint = f"; did you mean '{lowered[close[0]]}'?" if close else "."
-    return f"unknown {what} '{name}'{hint} Allowed: {', '.join(options)}"
+    return f"unknown {what} '{plain(name)}'{hint} Allowed: {', '.join(options)}"

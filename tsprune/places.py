@@ -1,5 +1,6 @@
 """Where things are, for code that may run from the project's folder, from ``notebooks/`` or from anywhere."""
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -29,12 +30,17 @@ def _is_ours(path: Path) -> bool:
 
 def resolve(path: str | Path) -> Path:
     """An absolute path; a relative one counts from the project's root."""
-    path = Path(path).expanduser()
+    path = _of_home(path)
     return path if path.is_absolute() else project_root() / path
 
 
 def locate(path: str | Path) -> Path:
     """The absolute path of something that should be there: a relative one counts from the working directory, of
     whoever types a command or of a notebook's kernel, and where nothing is there from the project's root."""
-    here = Path.cwd() / Path(path).expanduser()
-    return here if here.exists() else resolve(path)
+    here = Path.cwd() / _of_home(path)
+    return here if os.path.exists(here) else resolve(path)  # of a name that is too long for a file, Path itself raises
+
+
+def _of_home(path: str | Path) -> Path:
+    """``~`` and ``~somebody`` as their folders; a ``~`` that is nobody's stays as it is."""
+    return Path(os.path.expanduser(path))

@@ -8,6 +8,9 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tsprune.errors import UserError, unknown
+from tsprune.shown import plain
+
+LONGEST = 200  # signs of a value that a message shows
 
 
 class Config(BaseModel):
@@ -50,7 +53,8 @@ class Config(BaseModel):
                 if not name:  # what several values say together names them itself
                     lines.append(("", message))
                     continue
-                lines.append((first, f"{name} = {problem['input']!r}: {message[:1].lower()}{message[1:]}"))
+                value = plain(repr(problem["input"]), LONGEST)
+                lines.append((first, f"{name} = {value}: {message[:1].lower()}{message[1:]}"))
         return lines
 
     def canonical(self) -> str:

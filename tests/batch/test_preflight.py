@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 
 import pandas as pd
 import pytest
@@ -26,7 +27,8 @@ def check(tmp_path, csv):
     """Plan and check notebooks of the smoke profile on the CSV, with parameters replaced."""
 
     def check(*replaced, only=("02_fine_tuning",), output=None):
-        given = [f"dataset={csv}", *replaced]
+        own = () if any(text.startswith("dataset=") for text in replaced) else (f"dataset={csv}",)
+        given = [*own, *replaced]
         check_runs(plan_profile("smoke", only=only, replaced=given, output=str(output or tmp_path / "out")))
 
     return check
@@ -100,21 +102,16 @@ def test_a_device_that_is_not_there_is_refused(problems):
     assert problems("device=cuda") == ["device = 'cuda': torch finds no CUDA device here; allowed: auto, cpu"]
 
 
-def test_a_seed_that_no_table_holds_is_refused(problems, check):
-    check(f"seeds=[{2**63 - 1}]")
-    assert problems(f"seeds=[1, {2**63}]") == [f"seeds: {2**63} is above {2**63 - 1}, the largest one"]
-
-
 def test_a_problem_of_some_notebooks_names_them(tmp_path, csv):
     folder = tmp_path / "mine"
     folder.mkdir()
-    common = f"dataset: {csv}\nseq_len: 24\nlabel_len: 12\n"
-    for name, more in (("02_fine_tuning", "pred_lens: [40]"), ("05_pals", "pred_lens: [12]")):
-        (folder / f"{name}.yaml").write_text(f"{common}{more}\nseeds: [{2**64}]\n")
+    common = f"dataset: {csv}\nseq_len: 24\nlabel_len: 12\nprotocol: as_published\neval_batch_size: 20\n"
+    for name, more in (("02_fine_tuning", "pred_lens: [12, 40]"), ("05_pals", "pred_lens: [12]")):
+        (folder / f"{name}.yaml").write_text(f"{common}{more}\n")
     with pytest.raises(UserError) as error:
         check_runs(plan_profile(str(folder), output=str(tmp_path / "out")))
-    seeds, rows = str(error.value).splitlines()
-    assert seeds.endswith("the largest one") and rows.endswith("bring more rows (02_fine_tuning)")
+    batch, rows = str(error.value).splitlines()
+    assert batch.endswith("drops the others") and rows.endswith("bring more rows (02_fine_tuning)")
 
 
 def test_a_dataset_that_cannot_be_had_is_stood_in_for_and_no_problem(check, monkeypatch):
@@ -136,6 +133,12 @@ def test_a_store_of_its_own_that_is_a_file_is_told_with_the_parameter(problems, 
     (tmp_path / "mine").write_text("mine")
     (line,) = problems(f"store={tmp_path / 'mine'}")
     assert line.endswith(f"{tmp_path / 'mine'} is a file, not a folder; the parameter store names another folder")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_an_output_of_a_name_that_no_folder_has_is_told_in_a_line(problems, tmp_path, name):
+    (line,) = problems(output=tmp_path / name)
+    assert re.search(r": cannot be written to \((File name too long|embedded null byte)\); --output names", line)
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="a folder that even root cannot write to")

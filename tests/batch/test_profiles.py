@@ -1,5 +1,7 @@
 """Layers of parameters: the notebook, common.yaml, the notebook's file, the command line; errors name their place."""
 
+from pathlib import Path
+
 import pytest
 
 from tsprune.batch.profiles import plan_profile
@@ -73,7 +75,7 @@ def test_results_go_beside_the_reports_unless_the_files_or_the_command_line_say_
     (run,) = plan({"05_pals.yaml": "store: elsewhere\n"}, output=str(out)).values()
     assert (run.parameters["store"], run.origins["store"]) == ("elsewhere", "file")
     (run,) = plan({}, output=str(out), replaced=["store=there"]).values()
-    assert (run.parameters["store"], run.origins["store"]) == ("there", "-p")
+    assert (run.parameters["store"], run.origins["store"]) == (str(Path.cwd() / "there"), "-p")
 
 
 def test_a_problem_is_told_once_with_the_file_it_comes_from(problems, folder):
@@ -130,3 +132,15 @@ def test_files_that_cannot_be_meant_are_told_in_a_line(problems, files, words):
 def test_a_number_is_one_in_a_file_and_on_the_command_line(plan):
     (run,) = plan({"05_pals.yaml": "learning_rate: 1e-3\n"}, replaced=["dropout=1e-1"]).values()
     assert (run.parameters["learning_rate"], run.parameters["dropout"]) == (0.001, 0.1)
+
+
+def test_a_parameter_that_is_typed_twice_is_refused(plan):
+    with pytest.raises(UserError, match=r"^-p: 'epochs' stands twice$"):
+        plan({"05_pals.yaml": ""}, replaced=["epochs=1", "seeds=[1]", "epochs=2"])
+
+
+def test_a_profile_of_a_name_that_no_folder_has_is_unknown():
+    for name in ("x" * 5000, "a\0b"):
+        with pytest.raises(UserError, match=r"^unknown profile '") as error:
+            plan_profile(name)
+        assert len(str(error.value)) < 300

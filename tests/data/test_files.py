@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import tarfile
 import zipfile
 
 import pandas as pd
@@ -114,6 +115,25 @@ def test_other_formats_are_refused_in_their_own_words(tmp_path, content, text):
 def test_folders_beside_the_one_file_of_an_archive_do_not_count(tmp_path):
     path = _write(tmp_path / "mac.zip", zipped({"data/": b"", "data/mine": CSV, "__MACOSX/mine": b"x"}))
     assert len(load_table(path).dates) == 50
+
+
+def test_what_unpacks_without_end_is_refused_as_soon_as_that_is_known(tmp_path, monkeypatch):
+    monkeypatch.setattr("tsprune.data.files.MOST_UNPACKED", 1 << 20)
+    lots = bytes(3 << 20)
+    for content in (gzip.compress(lots), bz2.compress(lots), lzma.compress(lots), zipped({"a.csv": lots})):
+        (tmp_path / "x.csv").write_bytes(content)
+        with pytest.raises(UserError, match="unpacks to more than 1 MiB, the most that is read"):
+            read_file(tmp_path / "x.csv")
+
+
+def test_archives_of_nothing_and_of_another_kind_are_named(tmp_path):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("a.csv"))
+    for content, words in ((zipped({}), "is an archive of no file; needed"), (packed.getvalue(), "is a tar archive")):
+        (tmp_path / "x.csv").write_bytes(content)
+        with pytest.raises(UserError, match=words):
+            read_file(tmp_path / "x.csv")
 
 
 def test_endings():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsprune.data.checks import check_csv
 from tsprune.data.order import MADE_UP, Ordered, check_order
 
 
@@ -65,6 +66,37 @@ def test_one_row_per_period_on_any_day_of_it_is_told_how_to_be_written(dates, wo
     assert f"every {word} has one row, so write the dates as {word}s" in problem
 
 
+def read(dates, **how):
+    frame = pd.DataFrame({"date": dates, "x": np.sin(np.arange(len(dates)))})
+    return check_csv(frame.to_csv(index=False).encode(), **how)
+
+
+def trading(word: str) -> pd.DatetimeIndex:
+    """The last day of each week, month or quarter of 2001 to 2004 on which a market is open: one closes on days off."""
+    days = pd.bdate_range("2001-01-01", "2004-12-31")
+    days = days[~days.strftime("%m-%d").isin(["01-01", "05-31", "09-28", "12-25", "12-31"])]
+    last = pd.Series(days).groupby(days.to_period({"week": "W", "month": "M", "quarter": "Q"}[word])).max()
+    return pd.DatetimeIndex(last)
+
+
+@pytest.mark.parametrize(("word", "step"), [("week", "7D"), ("month", "MS"), ("quarter", "QS-JAN")])
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%d/%m/%Y"])
+def test_last_days_of_trading_are_read_as_their_periods_and_that_is_said(word, step, form):
+    dates = trading(word)
+    found = read(dates.strftime(form))
+    assert found.problems == () and found.time_step == step and len(found.grid) == len(dates)
+    assert found.dates.equals(dates.to_period({"week": "W", "month": "M", "quarter": "Q"}[word]).to_timestamp())
+    assert f"every {word} has one row, on changing days: dates are read as {word}s, by their first day" in found.notes
+
+
+def test_periods_are_read_only_where_each_has_one_row_and_no_step_was_given():
+    dates = trading("month").strftime("%Y-%m-%d")
+    assert "every month has one row, so write the dates as months" in read(dates, time_step="MS").problems[0]
+    assert read(dates.delete(20)).problems and read(dates[:11]).problems
+    assert read(dates + [" 09:00", " 10:00"] * 24).problems
+    assert read(pd.date_range("2001-01-31", periods=48, freq="BME").astype(str)).time_step == "BME"
+
+
 # How much may be made up
 
 
@@ -78,7 +110,9 @@ def test_weekends_are_never_made_up():
         "than the 12.5% that may be filled in), never a Saturday or Sunday; give the time_step of the rows that are "
         "there, or add the others"
     )
-    (problem,) = ordered(daily[daily.day_of_week != 6], fill=True).problems
+    shops = daily[daily.day_of_week != 6]
+    assert ordered(shops, fill=True).step == "days Mon,Tue,Wed,Thu,Fri,Sat" and ordered(shops).absent == 0
+    (problem,) = ordered(shops, "1D", fill=True).problems
     assert "(14% of all, more than the 12.5% that may be filled in), never a Sunday;" in problem
 
 

@@ -13,6 +13,7 @@ CALENDAR = [
     *("B", "MS", "ME", "BMS", "BME", "2MS", "QS-JAN", "QS-FEB", "QS-MAR", "QE-DEC", "QE-OCT", "BQS-JAN", "BQE-DEC"),
     *("6MS", "6ME", "YS", "YE", "YS-APR", "YE-JUN", "BYE-DEC", "10YS"),
     *("days 15", "days 30", "days 1,15", "days 1,16", "days 15,last", "days 1,11,21", "days 10,20,last"),
+    *("days Mon,Tue,Wed,Thu,Fri,Sat", "days Mon,Tue,Wed,Thu,Sun"),
     *("days 1,6,11,16,21,26", "days 5 of months 4", "days 15 of months 1,7", "days 10 of months 1,4,7,10"),
 ]
 FIRST, LAST = pd.Timestamp("2001-01-01"), pd.Timestamp("2061-01-01")
@@ -48,9 +49,17 @@ def test_stamps_that_avoid_weekends_are_business_days_and_others_are_not():
     daily = pd.date_range("2010-01-04", periods=60)
     assert detect_step(daily) == "1D"
     assert detect_step(daily[daily.day_of_week < 5]) == "B"
-    assert detect_step(daily[daily.day_of_week != 6]) == "1D"
+    assert detect_step(daily[daily.day_of_week != 6][:20]) == "1D"  # three Sundays may be three gaps
     assert detect_step(daily[:5]) == "1D"  # Monday to Friday: no weekend is left out
     assert detect_step(daily[daily.day_of_week < 5] + pd.Timedelta("16h")) == "B"
+
+
+def test_days_of_the_week_are_a_step_where_one_or_two_are_closed_for_weeks():
+    shops = grid(pd.Timestamp("2020-01-01"), pd.Timestamp("2020-06-30"), "days Mon,Tue,Wed,Thu,Fri,Sat")
+    assert not (shops.day_of_week == 6).any() and len(shops) == 156
+    assert detect_step(shops.delete(30)) == "days Mon,Tue,Wed,Thu,Fri,Sat"
+    assert season_of("days Mon,Tue,Wed,Thu,Fri,Sat") == 6
+    assert detect_step(shops[shops.day_of_week > 2]) == "1D"  # four days off: more than any week has
 
 
 def test_days_of_the_month_are_cut_to_short_months():

@@ -1,5 +1,6 @@
 """Each step once, in order of need; failures are rows; damage and dead workers are survived."""
 
+import signal
 import time
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from multiprocessing.popen_spawn_posix import Popen
@@ -130,6 +131,16 @@ def test_a_pool_counts_as_broken_where_a_worker_is_killed_as_it_starts(monkeypat
         with pytest.raises(BrokenExecutor, match="as it was started: the pipe"):
             pool.submit(int)
     pool.shutdown()
+
+
+def test_a_broken_pool_leaves_no_worker_behind():
+    """One that was started just as the library ended the others: whoever waits for it waits for good."""
+    pool = local_processes(2)()
+    assert pool.submit(abs, -1).result() == 1
+    (worker,) = pool._processes.values()
+    pool._broken = "another worker died"
+    pool.shutdown()
+    assert worker.exitcode == -signal.SIGKILL
 
 
 def test_a_sound_entry_that_takes_the_place_of_a_damaged_one_is_seen(make, store, monkeypatch):

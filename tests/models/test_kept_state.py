@@ -216,3 +216,27 @@ def test_saving_leaves_the_model_alone(tied, tmp_path):
             torch.equal(a, b) for a, b in zip(before.state_dict().values(), model.state_dict().values(), strict=True)
         )
         assert buffers(model) == buffers(before) and model.training == before.training
+
+
+@pytest.mark.parametrize("name", ["DLinear", "FEDformer", "Informer", "LSTM"])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_inputs_of_another_precision_are_refused_in_a_line(name, precision):
+    model = small_model(name).to(precision).eval()
+    with pytest.raises(UserError) as error:
+        model(*example(model))
+    assert str(error.value) == (
+        f"{name}: x_enc is torch.float32, the weights are {precision}; convert one of them: x_enc.to({precision}) or "
+        "model.to(torch.float32)"
+    )
+    assert model(*example(model, dtype=precision)).dtype == precision
+
+
+def test_under_autocast_and_with_weights_of_two_precisions_inputs_may_be_of_either():
+    model = small_model("DLinear").eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model(*example(model, dtype=torch.bfloat16)).dtype == torch.bfloat16
+    model.seasonal.double()
+    model._need_precision("x_enc", torch.zeros(1))
+    model._need_precision("x_enc", torch.zeros(1, dtype=torch.float64))
+    with pytest.raises(UserError, match=r"x_enc is torch.float16, the weights are torch.float32, torch.float64"):
+        model._need_precision("x_enc", torch.zeros(1, dtype=torch.float16))

@@ -1,12 +1,15 @@
 """The tables all studies show alike: what stands in them, and what they refuse."""
 
+import html
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from reading import read
 
 from tsprune.errors import UserError
-from tsprune.report.tables import naive_table, protocol_table, published_table
+from tsprune.report.tables import naive_table, protocol_table, published_table, styled
 
 
 def test_published_table_puts_the_protocols_beside_the_numbers():
@@ -44,6 +47,16 @@ def test_naive_table(make_naive):
 def test_protocol_table_writes_values_for_people():
     rows, _ = read(protocol_table({"look-back": 96, "seeds": [1, 2], "drop_last": False, "rate": 5e-4}))
     assert rows[-4:] == [["look-back", "96"], ["seeds", "1, 2"], ["drop_last", "no"], ["rate", "0.0005"]]
+
+
+def test_labels_names_and_captions_are_text_whatever_signs_are_in_them():
+    """In a table with a label per group of rows, as of datasets, the label stands alone in its cell."""
+    rows = pd.MultiIndex.from_tuples([("<img src=x>", "a & b"), ("<img src=x>", "c")], names=["<b>", "model"])
+    columns = pd.MultiIndex.from_tuples([("<i>", "<u>")], names=["<s>", "<q>"])
+    table = styled(pd.DataFrame([["<p>"], ["x"]], index=rows, columns=columns), "less < more & <em>").to_html()
+    assert not re.findall("<(?:img|b|i|u|s|q|p|em)[ >]", table)
+    for text in ("<img src=x>", "a & b", "<b>", "<i>", "<u>", "<s>", "<q>", "<p>", "less < more & <em>"):
+        assert f">{html.escape(text)}</" in table
 
 
 def test_missing_columns_and_empty_tables_are_named():

@@ -86,6 +86,7 @@ NAMES = (
     "**bold** `x` $\\alpha$ {{7*7}} {% raw %} <b>",
     "load_a_b",
     "_x_ | # ~~y~~ &lt;",
+    "http://evil.example/p.png www.evil.example a@evil.example",
 )
 
 

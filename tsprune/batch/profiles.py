@@ -5,6 +5,7 @@ Layers, later ones win: the defaults of the config's fields, the notebook's ``pa
 Light imports only: a misspelt parameter is told in a second or two, before papermill and the plotting are loaded.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ def plan_profile(
     files = profile_files(folder)
     names = _chosen(only, [name for name in STUDIES if COMMON in files or name in files])
     common = _layer_of("common", files.get(COMMON))
-    given = _Layer("-p", "-p", dict(map(_assignment, replaced)))
+    given = _Layer("-p", "-p", _given(replaced))
     target = Path(output).absolute()
     above = _Layer("--jobs", "--jobs", {} if jobs is None else {"jobs": jobs})
     below = _Layer("--output", "--output", {"store": str(target / "store")})
@@ -146,6 +147,16 @@ def _effective(
     return checked.model_dump(mode="json"), labels
 
 
+def _given(replaced: Sequence[str]) -> dict[str, Any]:
+    """Values by name, each given once; the store's folder, as every path that is typed, from the working directory."""
+    values: dict[str, Any] = {}
+    for name, value in map(_assignment, replaced):
+        if name in values:
+            raise UserError(f"-p: '{name}' stands twice")
+        values[name] = str(Path(value).expanduser().absolute()) if name == "store" and isinstance(value, str) else value
+    return values
+
+
 def _assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not name or not equals:
@@ -155,9 +166,9 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 def _profile_folder(profile: str, root: Path) -> Path:
     named = root / "params" / profile
-    if named.is_dir():
+    if os.path.isdir(named):  # Path itself raises for a name that is too long
         return named
-    if Path(profile).is_dir():
+    if os.path.isdir(profile):
         return Path(profile).absolute()
     known = sorted(path.name for path in (root / "params").glob("*") if path.is_dir())
     raise UserError(unknown("profile", profile, known) + ", or the path of a folder with YAML files")

@@ -9,7 +9,7 @@ from tsprune.data.catalog import CATALOG, Entry, SplitRule
 from tsprune.data.sources import DataUnavailable, fetch_dataset
 from tsprune.data.tables import Check, Table, check_dataset, is_path, list_datasets, load_table
 
-_NEED_TORCH = ("Batch", "Splits", "Windows", "make_splits")
+_NEED_TORCH = ("Batch", "Splits", "Windows", "make_splits", "window_starts")
 
 __all__ = [
     "CATALOG",
@@ -27,6 +27,7 @@ __all__ = [
     "list_datasets",
     "load_table",
     "make_splits",
+    "window_starts",
 ]
 
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from tsprune.data import entsoe, synthetic
 from tsprune.data.cleaning import Rule, Sentinel
-from tsprune.data.shown import plain
 from tsprune.errors import UserError, unknown
+
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -328,5 +329,5 @@ CATALOG: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 def find_entry(name: str) -> Entry:
     """The catalogue's entry; UserError that names the closest one (another case is an error too)."""
     if name not in CATALOG:
-        raise UserError(unknown("dataset", plain(name), CATALOG) + "; or give the path of a CSV file")
+        raise UserError(unknown("dataset", name, CATALOG) + "; or give the path of a CSV file")
     return CATALOG[name]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from tsprune.data.dates import looks_like_date
 from tsprune.data.parsing import Parsed
-from tsprune.data.shown import more, quoted
+from tsprune.shown import more, quoted
 
 _ROW_NAMES = ("unnamed: 0", "index", "idx", "id", "row", "rownum", "row_number", "rowid", "level_0", "nr", "no", "#")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")

@@ -11,11 +11,11 @@ from tsprune.data.catalog import SHARES
 from tsprune.data.cells import read_cells
 from tsprune.data.codes import find_codes
 from tsprune.data.dates import Reading, read_dates
-from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading
+from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading, whole_periods
 from tsprune.data.parsing import Parsed, parse_csv, parse_frame
 from tsprune.data.scale import scale_problems
-from tsprune.data.shown import more, plain, quoted
 from tsprune.errors import UserError, unknown
+from tsprune.shown import more, plain, quoted
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _only(parsed: Parsed, columns: Sequence[str] | None) -> Parsed:
     others = [name for name in parsed.frame if name != parsed.date]
     for name in columns:
         if name not in others:
-            raise UserError(unknown("column", plain(name), map(plain, others)))
+            raise UserError(unknown("column", name, map(plain, others)))
     if not columns or len(set(columns)) < len(columns):
         raise UserError(f"columns = {list(columns)}: name at least one column, and each once")
     note = f"{len(columns)} of {len(others)} columns are used"
@@ -100,8 +100,9 @@ def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -
     cells = parsed.frame[parsed.date]
     cells = cells if pd.api.types.is_datetime64_any_dtype(cells) else cells.astype(str).where(cells.notna(), "")
     if not pd.api.types.is_string_dtype(cells):
-        reading = _typed(cells)
+        reading = _typed(cells) if time_step else whole_periods(_typed(cells))
     elif readings := read_dates(cells):
+        readings = readings if time_step else list(map(whole_periods, readings))
         example = cells.iloc[int(np.argmax(readings[0].dates.notna()))]
         reading = choose_reading(readings, example, date_order, time_step)
     else:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tsprune.data.shown import quoted
+from tsprune.shown import quoted
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tsprune.data.shown import listed, plain
 from tsprune.errors import UserError, unknown
+from tsprune.shown import listed, plain
 
 DATE_NAMES = ("date", "datetime", "timestamp", "time", "ds", "start")
 ORDERS = {
@@ -251,7 +251,7 @@ def find_date_column(sample: pd.DataFrame, given: str | None = None) -> str:
     """
     if given is not None:
         if given not in sample:
-            raise UserError(unknown("date column", plain(given), map(plain, sample.columns)))
+            raise UserError(unknown("date column", given, map(plain, sample.columns)))
         return given
     usual = [name for name in sample if name.lower() in DATE_NAMES]
     for name in (*usual, *sample.columns):

@@ -7,16 +7,20 @@ import lzma
 import zipfile
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 
-from tsprune.data.shown import listed, plain
 from tsprune.errors import UserError
+from tsprune.shown import listed, plain
 
 PACKINGS = (".gz", ".zip", ".xz", ".bz2")
 FORMATS = (".csv", ".tsv", ".txt", ".parquet", ".feather")
 
-_PACKED = {b"\x1f\x8b": gzip.decompress, b"\xfd7zXZ\x00": lzma.decompress, b"BZh": bz2.decompress}
+MOST_UNPACKED = 1 << 31
+"""Bytes of a file, unpacked: a few kilobytes can stand for as many gigabytes as they like."""
+
+_PACKED = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
 _TABLES = {b"PAR1": pd.read_parquet, b"ARROW1": pd.read_feather}
 _OTHERS = {
     b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls); save its sheet as CSV",
@@ -82,18 +86,29 @@ def read_file(path: Path) -> bytes | pd.DataFrame:
     for magic, what in _OTHERS.items():
         if head.startswith(magic):
             raise UserError(f"is {what}")
+    if content[257:262] == b"ustar":
+        raise UserError("is a tar archive; unpack it")
     return content
 
 
 def _unpacked(content: bytes) -> bytes:
-    if content.startswith(b"PK\x03\x04"):
+    if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # the second begins an archive of nothing
         return _member(content)
     for magic, unpack in _PACKED.items():
         if content.startswith(magic):
             try:
-                return unpack(content)
+                with unpack(io.BytesIO(content)) as file:
+                    return _bounded(file)
             except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
                 raise UserError(f"cannot be read: {error}") from error
+    return content
+
+
+def _bounded(file: BinaryIO) -> bytes:
+    """All bytes; UserError, once it is known, if they are more than :data:`MOST_UNPACKED`."""
+    content = file.read(MOST_UNPACKED + 1)
+    if len(content) > MOST_UNPACKED:
+        raise UserError(f"unpacks to more than {MOST_UNPACKED >> 20:,} MiB, the most that is read")
     return content
 
 
@@ -107,9 +122,9 @@ def _member(content: bytes) -> bytes:
             if "[Content_Types].xml" in names:
                 raise UserError("is an Excel workbook (.xlsx); save its sheet as CSV")
             if len(names) != 1:
-                raise UserError(
-                    f"is an archive of {len(names)} files ({listed(names, 5)}); needed: one with a single CSV"
-                )
-            return archive.read(names[0])
+                held = f"{len(names)} files ({listed(names, 5)})" if names else "no file"
+                raise UserError(f"is an archive of {held}; needed: one with a single CSV")
+            with archive.open(names[0]) as file:
+                return _bounded(file)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise UserError(f"cannot be read as a zip archive: {error}") from error

@@ -1,18 +1,20 @@
 """The order of dates: which reading of them gives an even series, and what is doubled, late, absent or off the grid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from tsprune.data.dates import ORDERS, Reading
-from tsprune.data.shown import more, plain, quoted
 from tsprune.data.timesteps import DAY, canonical, count_steps, detect_step, fixed_length, grid
 from tsprune.errors import UserError, unknown
+from tsprune.shown import more, quoted
 
 MADE_UP = 1 / 8
 """The largest share of times, and of the values of a column, that may be filled in: less than a day of the week."""
 _TOO_MANY = 20  # a grid of so many times as many stamps as rows is never made: a date must be wrong
+_ENOUGH = 12  # rows from which on one per period is a rule and no chance
+_PERIODS = {"week": ("W", "2020-W05"), "month": ("M", "2020-05"), "quarter": ("Q", "2020Q2")}
 _HOUR = pd.Timedelta("1h")
 _CLOCKS_CHANGE = (3, 4, 9, 10, 11)  # months, north and south of the equator
 
@@ -42,7 +44,7 @@ def choose_reading(
     """
     if date_order is not None:
         if date_order not in ORDERS:
-            raise UserError(unknown("date_order", plain(date_order), ORDERS))
+            raise UserError(unknown("date_order", date_order, ORDERS))
         found = [reading for reading in readings if reading.order == date_order]
         if not found:
             raise UserError(
@@ -167,11 +169,36 @@ def _uneven(ordered: pd.DatetimeIndex) -> str:
     clocks = np.unique((ordered - ordered.normalize()) // _HOUR)
     if len(clocks) == 2 and np.diff(clocks)[0] in (1, 23) and (ordered[1:] - ordered[:-1] > DAY / 2).all():
         return "midnights of a zone with daylight saving? Write the days alone, like 2020-01-01"
-    for freq, word, example in (("W", "week", "2020-W05"), ("M", "month", "2020-05"), ("Q", "quarter", "2020Q2")):
+    if found := _one_per_period(ordered):
+        word = found[0]
+        return f"every {word} has one row, so write the dates as {word}s, like {_PERIODS[word][1]}"
+    return "give another time_step, or make the steps equal"
+
+
+def _one_per_period(ordered: pd.DatetimeIndex) -> tuple[str, pd.PeriodIndex] | None:
+    """The word for the period (week, month, quarter) of which each has one stamp, and the periods."""
+    for word, (freq, _) in _PERIODS.items():
         periods = ordered.to_period(freq)
         if periods.is_unique and (np.diff(periods.asi8) == 1).all():
-            return f"every {word} has one row, so write the dates as {word}s, like {example}"
-    return "give another time_step, or make the steps equal"
+            return word, periods
+    return None
+
+
+def whole_periods(reading: Reading) -> Reading:
+    """Where every week, month or quarter has one row, on days that no step reaches (the last day of trading), their
+    first days; else the dates as they are."""
+    dates = reading.dates
+    if len(dates) < _ENOUGH or reading.unread or not dates.is_unique or not dates.is_monotonic_increasing:
+        return reading
+    step = detect_step(dates)
+    days = dates.normalize()
+    if _is_endless(dates, step) or not len(_against_grid(dates, step)[0]) or (dates - days != dates[0] - days[0]).any():
+        return reading
+    if not (found := _one_per_period(dates)):
+        return reading
+    word, periods = found
+    note = f"every {word} has one row, on changing days: dates are read as {word}s, by their first day"
+    return replace(reading, dates=periods.to_timestamp(), notes=(*reading.notes, note))
 
 
 def _absent(

@@ -12,8 +12,8 @@ import pandas as pd
 from tsprune.data.codes import CODES
 from tsprune.data.dates import find_date_column, is_number, looks_like_date
 from tsprune.data.rows import SEPARATORS, Rows
-from tsprune.data.shown import plain, quoted
 from tsprune.errors import UserError
+from tsprune.shown import plain, quoted
 
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",  # begins like that of UTF-16, so it comes first

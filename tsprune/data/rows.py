@@ -7,8 +7,8 @@ import re
 import numpy as np
 
 from tsprune.data.dates import DATE_NAMES, is_number, looks_like_date
-from tsprune.data.shown import more, plain
 from tsprune.errors import UserError
+from tsprune.shown import more, plain
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}
 _NO_ROWS = "the file has no rows; needed: a line of column names and a line per time step"

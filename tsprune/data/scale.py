@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tsprune.data.shown import quoted
+from tsprune.shown import quoted
 
 # Windows are single precision, where squares of errors are summed: both ends of its range, with room for a square.
 LARGEST, SMALLEST = 1e37, 1e-37

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 
 from tsprune.data.catalog import CATALOG, Address, Entry, Source, find_entry
 from tsprune.data.entsoe import build_hourly
-from tsprune.data.shown import plain
 from tsprune.errors import UserError
 from tsprune.places import locate, project_root
+from tsprune.shown import plain
 
 ATTEMPTS, WAIT_SECONDS = 3, 1  # transfers per address; a broken one is begun again after 1, then 2 seconds
 CONNECT_SECONDS, READ_SECONDS = 3, 30  # after these a host counts as out of reach, a transfer as broken

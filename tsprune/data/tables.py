@@ -2,22 +2,23 @@
 
 import hashlib
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from tsprune.data.catalog import CATALOG, SHARES, Entry, SplitRule, find_entry
+from tsprune.data.catalog import CATALOG, SHARES, SPLITS, Entry, SplitRule, find_entry
 from tsprune.data.checks import Checked, check_csv
 from tsprune.data.cleaning import clean
 from tsprune.data.files import has_known_ending, read_file, stem
-from tsprune.data.shown import listed, plain
 from tsprune.data.sources import DataUnavailable, find_local, obtain
 from tsprune.data.synthetic import synthetic_frame
 from tsprune.data.timesteps import canonical, season_of
 from tsprune.errors import UserError, unknown
 from tsprune.places import locate
+from tsprune.shown import listed, plain
 from tsprune.typed import digest
 
 MISSING = ("error", "interpolate")
@@ -165,7 +166,7 @@ def check_dataset(
     except UserError as error:
         return Check(tuple(str(error).splitlines()), ())
     rows, count = len(table.dates), len(table.columns)
-    splits = zip(("train", "val", "test"), table.split.borders(rows), strict=True)
+    splits = zip(SPLITS, table.split.borders(rows), strict=True)
     label = plain(table.name)
     facts = [
         f"{label}: {rows} rows x {count} columns, {table.dates[0]} to {table.dates[-1]}, step {table.time_step}",
@@ -208,7 +209,7 @@ def _whereabouts(entry: Entry) -> str:
 
 def is_path(name: str) -> bool:
     """Whether a dataset's name is that of a file, and not one of the catalogue."""
-    return name not in CATALOG and ("/" in name or has_known_ending(name) or locate(name).is_file())
+    return name not in CATALOG and ("/" in name or has_known_ending(name) or os.path.isfile(locate(name)))
 
 
 def _has_sum(name: str) -> bool:
@@ -265,7 +266,7 @@ def _is_published(content: bytes, entry: Entry) -> bool:
 def _own(name: str, raw: bool, columns: Sequence[str] | None, **options: str | None) -> Table:
     """The table of a user's file; UserError with a line per problem."""
     path = locate(name)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"{plain(name)}: there is no such file")
     label = plain(path.name)
     try:

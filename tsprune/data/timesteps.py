@@ -1,15 +1,18 @@
-"""Time steps: what pandas calls '15min', 'B' or 'MS', and days of the month ('days 1,11,21'), which it cannot name."""
+"""Time steps: what pandas calls '15min', 'B' or 'MS', and what it cannot name: days of the month ('days 1,11,21') or of
+the week ('days Mon,Tue,Sat')."""
 
 import re
 
 import numpy as np
 import pandas as pd
 
-from tsprune.data.shown import quoted
 from tsprune.errors import UserError
+from tsprune.shown import quoted
 
 DAY = pd.Timedelta("1D")
 _DAYS = re.compile(r"days? ((?:\d{1,2}|last)(?:,(?:\d{1,2}|last))*)(?: of months? (\d{1,2}(?:,\d{1,2})*))?")
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_OF_WEEK = re.compile(rf"days ({'|'.join(_WEEKDAYS)})(,({'|'.join(_WEEKDAYS)}))+")
 _LAST = 31  # later than the end of any month: cut to it
 _SEASONS = {"D": 7, "24h": 7, "B": 5, "7D": 52, "168h": 52, "W": 52, "SMS": 24, "SME": 24}
 _MONTHS = {"MS": 1, "ME": 1, "BMS": 1, "BME": 1, "QS": 3, "QE": 3, "BQS": 3, "BQE": 3}
@@ -18,7 +21,7 @@ _NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", 
 
 def fixed_length(step: str) -> pd.Timedelta | None:
     """The length of a step that is always the same (15min, 7D), None of one that is not; UserError if it is no step."""
-    if _DAYS.fullmatch(step):
+    if _DAYS.fullmatch(step) or _OF_WEEK.fullmatch(step):
         return None
     try:
         offset = pd.tseries.frequencies.to_offset(step)
@@ -27,7 +30,7 @@ def fixed_length(step: str) -> pd.Timedelta | None:
     if offset is None or offset.n < 1:
         raise UserError(
             f"time_step = {quoted(step)}: not a time step; write it like '15min', '1h', '1D', '7D', 'B', 'MS', "
-            "'QS-JAN' or 'days 1,15,last'"
+            "'QS-JAN', 'days 1,15,last' or 'days Mon,Tue,Sat'"
         )
     if isinstance(offset, pd.offsets.Day):
         return offset.n * DAY
@@ -59,12 +62,17 @@ def count_steps(first: pd.Timestamp, last: pd.Timestamp, step: str) -> int:
     if found := _days_of(step):
         days, months = found
         return int((last - first) / (365.25 * DAY) * len(days) * len(months)) + 2
+    if weekdays := _weekdays_of(step):
+        return int((last - first) / (7 * DAY) * len(weekdays)) + 2
     some = pd.date_range("2000-01-01", periods=9, freq=step)
     return int((last - first) / ((some[-1] - some[0]) / 8)) + 2
 
 
 def grid(first: pd.Timestamp, last: pd.Timestamp, step: str) -> pd.DatetimeIndex:
     """Every time stamp from ``first`` to ``last``; where ``first`` is none itself, from the first one after it."""
+    if weekdays := _weekdays_of(step):
+        every = pd.date_range(first, last, freq="D")
+        return every[every.day_of_week.isin(weekdays)]
     found = _days_of(step)
     if not found:
         return pd.date_range(first, last, freq=step)
@@ -80,8 +88,9 @@ def grid(first: pd.Timestamp, last: pd.Timestamp, step: str) -> pd.DatetimeIndex
 def detect_step(ordered: pd.DatetimeIndex) -> str:
     """The time step of at least three stamps, in order of time and each once.
 
-    The most frequent difference between neighbours; but where every stamp fits business days, half-months, ten-day
-    series, months, quarters, half-years or years (first, last, first or last business, or the same days of each), that.
+    The most frequent difference between neighbours; but where every stamp fits business or other days of the week,
+    half-months, ten-day series, months, quarters, half-years or years (first, last, first or last business, or the
+    same days of each), that.
     """
     steps = pd.Series(ordered[1:] - ordered[:-1])
     step = steps.mode().iloc[0]
@@ -96,6 +105,8 @@ def detect_step(ordered: pd.DatetimeIndex) -> str:
 def season_of(step: str) -> int:
     """Steps after which a series may be expected to repeat: a day; of daily values a week, of slower ones a year; 1
     where none of these fits."""
+    if weekdays := _weekdays_of(step):
+        return len(weekdays)
     if found := _days_of(step):
         days, months = found
         return len(days) * len(months)
@@ -114,9 +125,13 @@ def _candidates(ordered: pd.DatetimeIndex, step: pd.Timedelta) -> list[str]:
     """Names of calendar steps about as long as ``step``, the most usual first."""
     days = step / DAY
     if days == 1:
-        weekend = (ordered.day_of_week >= 5).any()
-        over_weekends = int((ordered[-1] - ordered[0]) / DAY) > 4 - ordered[0].day_of_week
-        return [] if weekend or not over_weekends else ["B"]
+        there = sorted(set(ordered.day_of_week))
+        if there[-1] < 5:
+            over_weekends = int((ordered[-1] - ordered[0]) / DAY) > 4 - ordered[0].day_of_week
+            return ["B"] if over_weekends else []
+        # One day of the week, or two, on which nothing is ever open; a few weeks tell that from gaps.
+        closed = 5 <= len(there) < 7 and ordered[-1] - ordered[0] > 28 * DAY
+        return [f"days {','.join(_WEEKDAYS[day] for day in there)}"] if closed else []
     number = ordered.day.to_numpy()
     last = number == ordered.days_in_month
     if 4 <= days < 28:
@@ -154,6 +169,11 @@ def _days_name(days: list[int], months: list[int] | tuple = ()) -> str:
     named = ",".join("last" if day == _LAST else str(day) for day in days)
     of = f" of months {','.join(map(str, months))}" if months else ""
     return f"days {named}{of}"
+
+
+def _weekdays_of(step: str) -> list[int]:
+    """The days (0: Monday) that 'days Mon,Tue,Sat' names; none for another step."""
+    return sorted({_WEEKDAYS.index(day) for day in step[5:].split(",")}) if _OF_WEEK.fullmatch(step) else []
 
 
 def _days_of(step: str) -> tuple[list[int], list[int]] | None:

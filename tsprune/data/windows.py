@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from tsprune.data.calendar import time_features
+from tsprune.data.catalog import SPLITS
 from tsprune.data.scale import scale_problems
-from tsprune.data.shown import plain, quoted
 from tsprune.data.tables import Table
 from tsprune.errors import UserError
+from tsprune.shown import plain, quoted
 
 
 class Batch(NamedTuple):
@@ -136,7 +137,36 @@ def make_splits(
     ``table.blocked`` names are left out and counted in ``Splits.left_out``.
 
     Raises UserError if lengths are out of range, if a split is too short for one window, if values are missing, or if
-    the train rows do not tell a column's scale (:func:`scale_problems`).
+    the train rows do not tell a column's scale (:func:`scale_problems`): a line per problem.
+    """
+    starts, left_out = window_starts(table, seq_len=seq_len, label_len=label_len, pred_len=pred_len)
+    fitted = table.values[slice(*table.split.borders(len(table.values))[0])]
+    mean, std = fitted.mean(0), fitted.std(0)
+    constant = fitted.max(0) == fitted.min(0)
+    mean[constant], std[constant] = fitted[0, constant], 1.0
+
+    values = torch.as_tensor(((table.values - mean) / std).astype(np.float32), device=device)
+    marks = torch.as_tensor(time_features(table.dates, freq).astype(np.float32), device=device)
+    windows = (
+        Windows(
+            values,
+            marks,
+            torch.as_tensor(first, device=device),
+            seq_len=seq_len,
+            label_len=label_len,
+            pred_len=pred_len,
+        )
+        for first in starts.values()
+    )
+    return Splits(*windows, mean=mean, std=std, left_out=left_out)
+
+
+def window_starts(
+    table: Table, *, seq_len: int, label_len: int, pred_len: int
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """The first row of each window, by split (train, val, test), and how many are left out; no window is built.
+
+    Raises UserError as :func:`make_splits`.
     """
     for name, length, least in (("seq_len", seq_len, 1), ("label_len", label_len, 0), ("pred_len", pred_len, 1)):
         if length < least:
@@ -146,42 +176,26 @@ def make_splits(
     _refuse_missing(table)
 
     borders = table.split.borders(len(table.values))
-    _refuse_short(table, borders, seq_len, pred_len)
-    problems, _ = scale_problems(table.values[: borders[-1][1]], table.columns, borders[0][1])
+    unscaled, _ = scale_problems(table.values[: borders[-1][1]], table.columns, borders[0][1])
+    problems = [*_too_short(table, borders, seq_len, pred_len), *(f"{plain(table.name)}: {line}" for line in unscaled)]
     if problems:
-        raise UserError("\n".join(f"{plain(table.name)}: {problem}" for problem in problems))
-    fitted = table.values[slice(*borders[0])]
-    mean, std = fitted.mean(0), fitted.std(0)
-    constant = fitted.max(0) == fitted.min(0)
-    mean[constant], std[constant] = fitted[0, constant], 1.0
+        raise UserError("\n".join(problems))
 
-    values = torch.as_tensor(((table.values - mean) / std).astype(np.float32), device=device)
-    marks = torch.as_tensor(time_features(table.dates, freq).astype(np.float32), device=device)
     blocked = np.concatenate([[0], np.cumsum(table.blocked)])
     length = seq_len + pred_len
-
-    windows, left_out = [], {}
-    for split, (name, (begin, end)) in enumerate(zip(("train", "val", "test"), borders, strict=True)):
-        first = begin - seq_len if split else begin
-        starts = np.arange(first, end - length + 1)
+    found, left_out = {}, {}
+    for split, (name, (begin, end)) in enumerate(zip(SPLITS, borders, strict=True)):
+        starts = np.arange(begin - seq_len if split else begin, end - length + 1)
         free = blocked[starts + length] == blocked[starts]
-        left_out[name] = int((~free).sum())
+        found[name], left_out[name] = starts[free], int((~free).sum())
         if not free.any():
-            raise UserError(
+            problems.append(
                 f"{table.name}: each of the {len(starts)} windows of the {name} split touches a filled gap; "
                 "choose a shorter seq_len or pred_len, or fewer columns"
             )
-        windows.append(
-            Windows(
-                values,
-                marks,
-                torch.as_tensor(starts[free], device=device),
-                seq_len=seq_len,
-                label_len=label_len,
-                pred_len=pred_len,
-            )
-        )
-    return Splits(*windows, mean=mean, std=std, left_out=left_out)
+    if problems:
+        raise UserError("\n".join(problems))
+    return found, left_out
 
 
 def _refuse_missing(table: Table) -> None:
@@ -194,10 +208,10 @@ def _refuse_missing(table: Table) -> None:
         )
 
 
-def _refuse_short(table: Table, borders: tuple, seq_len: int, pred_len: int) -> None:
-    """Raise UserError naming each split that is too short for a single window, and what would fit."""
+def _too_short(table: Table, borders: tuple, seq_len: int, pred_len: int) -> list[str]:
+    """A line for each split that is too short for a single window: what it has, and what would fit."""
     lines = []
-    for split, (name, (begin, end)) in enumerate(zip(("train", "val", "test"), borders, strict=True)):
+    for split, (name, (begin, end)) in enumerate(zip(SPLITS, borders, strict=True)):
         need = pred_len if split else seq_len + pred_len
         if end - begin < need:
             what = f"pred_len = {pred_len}" if split else f"seq_len + pred_len = {seq_len} + {pred_len}"
@@ -205,5 +219,4 @@ def _refuse_short(table: Table, borders: tuple, seq_len: int, pred_len: int) -> 
                 f"{table.name}: too few rows: the {name} split has {end - begin} of the {len(table.values)} rows, "
                 f"{what} needs {need}; choose a shorter one or bring more rows"
             )
-    if lines:
-        raise UserError("\n".join(lines))
+    return lines

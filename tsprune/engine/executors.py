@@ -38,8 +38,15 @@ class _Pool(ProcessPoolExecutor):
 
     def kill(self) -> None:
         """End the workers at once, whatever they are at."""
-        for process in (self._processes or {}).values():
+        for process in list((self._processes or {}).values()):
             process.kill()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As ever; of a broken pool it ends every worker. The library ends those that it knows of as it notices, then
+        waits for all: one that was started between the two would wait for work, and the program for it, for good."""
+        if self._broken:
+            self.kill()
+        super().shutdown(wait, cancel_futures=cancel_futures)
 
 
 def cores() -> int:

@@ -124,8 +124,9 @@ class Forecaster(nn.Module):
     x_mark_dec (batch, label_len + pred_len, marks)   calendar features of that span
     ========== ====================================== ===============================================
 
-    Inputs that are not in :attr:`uses` may be None; a used one of another shape raises :class:`UserError`. A subclass
-    has a :class:`ForecastConfig` subclass as ``Config`` and defines :meth:`forecast`.
+    Inputs that are not in :attr:`uses` may be None; a used one of another shape, or of another precision than the
+    weights, raises :class:`UserError`. A subclass has a :class:`ForecastConfig` subclass as ``Config`` and defines
+    :meth:`forecast`.
     """
 
     name: ClassVar[str]
@@ -163,7 +164,21 @@ class Forecaster(nn.Module):
                 seen = None if given is None else tuple(given.shape)
                 length, width = shapes[name]
                 raise UserError(f"{self.name}: {name} has shape {seen}, expected (batch, {length}, {width})")
+            if name in self.uses:
+                self._need_precision(name, given)
         return self.forecast(x_enc, x_mark_enc, x_dec, x_mark_dec)
+
+    def _need_precision(self, name: str, given: torch.Tensor) -> None:
+        """Refuse an input of another precision than the weights, unless autocast brings them together."""
+        first = next(self.parameters(), None)
+        if first is None or given.dtype == first.dtype or torch.is_autocast_enabled(given.device.type):
+            return
+        own = {weight.dtype for weight in self.parameters()}
+        if given.dtype not in own:
+            raise UserError(
+                f"{self.name}: {name} is {given.dtype}, the weights are {', '.join(sorted(map(str, own)))}; "
+                f"convert one of them: {name}.to({first.dtype}) or model.to({given.dtype})"
+            )
 
     def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec) -> torch.Tensor:
         """The model itself; inputs are checked."""

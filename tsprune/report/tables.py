@@ -1,6 +1,7 @@
 """Small tables for people, as pandas Stylers: read in JupyterLab, in the report and on paper alike."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -62,7 +63,9 @@ def protocol_table(protocol: dict[str, Any]) -> Styler:
 
 
 def styled(table: pd.DataFrame, caption: str) -> Styler:
-    """``table`` with a caption above, numbers to the right, and an id that is the same for the same content."""
+    """``table`` with a caption above, numbers to the right, and an id that is the same for the same content.
+
+    Cells, labels and names are text, whatever signs are in them: a label may be the name of somebody's file."""
     rules = [
         {"selector": "caption", "props": "caption-side:top;text-align:left;padding:0 0 .5em;opacity:.75"},
         {"selector": "td", "props": "text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap"},
@@ -74,6 +77,8 @@ def styled(table: pd.DataFrame, caption: str) -> Styler:
     ]
     uuid = digest([caption, table.to_json(orient="split")], 8)
     styler = Styler(table, uuid=uuid, cell_ids=False, table_attributes='class="tsprune"', escape="html")
+    for axis in ("index", "columns"):  # what Styler is told to escape are the cells alone
+        styler = styler.format_index(axis=axis, escape="html").format_index_names(axis=axis, escape="html")
     for i, column in enumerate(table.columns):
         if column in PROSE:
             rules.append(
@@ -88,7 +93,7 @@ def styled(table: pd.DataFrame, caption: str) -> Styler:
             look = f"white-space:normal;min-width:min({0.6 * longest:.0f}em, 32vw)"
             rules.append({"selector": f"tbody th.level{place}", "props": look})
     styler = styler.set_table_styles(rules)
-    return styler.set_caption(caption) if caption else styler
+    return styler.set_caption(escape(caption, quote=False)) if caption else styler
 
 
 def labelled(rows: Mapping[tuple, Mapping], names: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:

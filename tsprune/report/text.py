@@ -29,7 +29,7 @@ def headline(markdown: str) -> str:
 
 def literal(name: object) -> str:
     """A name out of somebody's data as Markdown that shows it letter by letter: no markup, formula, link or picture."""
-    return re.sub(r"([\\`*\[\]<>$&!|~#{}]|(?<!\w)_|_(?!\w))", r"\\\1", str(name))
+    return re.sub(r"([\\`*\[\]<>$&!|~#{}@]|:(?=//)|(?<=www)\.|(?<!\w)_|_(?!\w))", r"\\\1", str(name))
 
 
 def sized(verdict: str, size: str) -> str:

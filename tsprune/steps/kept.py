@@ -1,10 +1,11 @@
 """What a store keeps of models: a list to choose from, and a checkpoint to take away."""
 
+import warnings
 from pathlib import Path
 
 import pandas as pd
 
-from tsprune.engine.execute import RECIPE_FILE
+from tsprune.engine.execute import RECIPE_FILE, execute
 from tsprune.engine.store import Corrupt, Store
 from tsprune.errors import UserError
 from tsprune.models import save_checkpoint
@@ -44,7 +45,8 @@ def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
 def save_model(store: Store, key: str, path: Path) -> ModelStep:
     """Write the model of an entry, with its masks and what it is about, as a checkpoint; returns its step.
 
-    ``key`` may be cut short as long as it is unique. A model whose numbers alone were kept is computed again. Raises
+    ``key`` may be cut short as long as it is unique. A model whose numbers alone were kept, or whose file is damaged,
+    is computed again. Raises
     :class:`UserError` for a key that is unknown, ambiguous, or of a step without a model, and for a file that cannot
     be written.
     """
@@ -52,12 +54,25 @@ def save_model(store: Store, key: str, path: Path) -> ModelStep:
     row = store.row(step.key)
     trained = getattr(step, "trained", None)
     before = store.row(trained.key)["result"] if trained else None
+    _mend(step, store)
     model, masks = step.load_masked(store)
     try:
         save_checkpoint(path, model, masks, about=step.about(row["result"], before, row["protocol"]))
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
     return step
+
+
+def _mend(step: ModelStep, store: Store) -> None:
+    """No study looks at a model that none of its steps reads: what is wrong with one is seen here, and told."""
+    for read in {each.key: each for each in (*step.reads, step)}.values():
+        try:
+            if store.has(read.key, read.keepsake):
+                store.verify(read.key)
+        except Corrupt as damage:
+            warnings.warn(f"{damage}: {read.label} is computed again", stacklevel=3)
+            store.discard(read.key)
+            execute(read, str(store.root))
 
 
 def _full(store: Store, key: str) -> str:

@@ -28,6 +28,14 @@ def valid(smoke):
         ({"scopes": ["layers"]}, "scopes.0 = 'layers': input should be 'layer' or 'global'"),
         ({"n_heads": 3, "models": ["Autoformer"]}, "n_heads"),
         ({"seeds": [-1]}, "seeds.0 = -1"),
+        ({"seeds": [2**63 - 1, 2**63]}, f"seeds.1 = {2**63}: input should be less than or equal to {2**63 - 1}"),
+        ({"epochs": 10**22}, f"epochs = {10**22}: input should be less than or equal to {2**31 - 1}"),
+        ({"batch_size": 2**31}, f"batch_size = {2**31}"),
+        ({"jobs": 2**70}, f"jobs = {2**70}: input should be less than or equal to 10000"),
+        ({"latency_repeats": 2**70}, f"latency_repeats = {2**70}"),
+        ({"time_step": "B"}, "time_step: for a file of your own; the catalogue says how synthetic_short is read"),
+        ({"encoding": "klingon", "date_column": "x"}, "date_column, encoding: for a file of your own"),
+        ({"seeds": [10**30]}, f"seeds.0 = {10**30}"),
     ],
 )
 def test_bad_parameters_are_named_in_one_line(valid, change, words):
@@ -36,6 +44,15 @@ def test_bad_parameters_are_named_in_one_line(valid, change, words):
     assert words in str(error.value)
     assert str(error.value).startswith("my.yaml: ")
     assert "\n" not in str(error.value)
+
+
+def test_a_value_is_shown_by_its_beginning_and_its_signs_are_not_obeyed(valid):
+    with pytest.raises(UserError) as error:
+        PruningSweep.parse(valid | {"dataset": "\x1b[31m" + "x" * 10_000, "seeds": ["y" * 10_000]})
+    dataset, seeds = str(error.value).splitlines()
+    assert dataset.startswith("dataset = '\\x1b[31mxxx") and "xxx... (10," in dataset and len(dataset) < 600
+    assert seeds.startswith("seeds.0 = 'yyy") and "yyy... (10,002 signs): input should be a valid integer" in seeds
+    assert "\x1b" not in dataset
 
 
 def test_all_problems_are_told_at_once(valid):

@@ -268,5 +268,5 @@ def test_a_look_back_below_a_season_is_refused_before_anything_runs(parameters, 
     with pytest.raises(
         UserError, match="seq_len = 12, no seasonal naive forecast: a season has 24 time steps, the look-back 12"
     ):
-        EntsoeScaleCells(config)
+        EntsoeScaleCells(config).run(progress=Recorder())
     assert not (tmp_path / "store").exists()

@@ -19,10 +19,11 @@ from tsprune.report.text import literal
 from tsprune.steps.archive import Archive
 from tsprune.steps.compare import compare
 from tsprune.study.base.config import StudyConfig
+from tsprune.study.base.preflight import check
 from tsprune.study.base.protocol import protocol_lines
 from tsprune.study.base.published import compare_with_published
 from tsprune.study.base.result import cell_columns, tidy
-from tsprune.study.base.shared import Base, base_steps, no_season
+from tsprune.study.base.shared import Base, Tables, base_steps, no_season
 from tsprune.study.base.words import size_line
 
 AnyConfig = TypeVar("AnyConfig", bound=StudyConfig)
@@ -32,19 +33,20 @@ AnyResult = TypeVar("AnyResult")
 class Cells(ABC, Generic[AnyConfig, AnyResult]):
     """Base of all studies' cells: ``Cells(config).run()`` gives the study's result.
 
-    Built from a checked config; that loads the data and may raise :class:`tsprune.errors.UserError`. Nothing runs
-    before :meth:`run`.
+    Built from a checked config. Nothing is loaded before it is asked for, and nothing runs before :meth:`run`.
+    ``tables``: datasets that are there already.
     """
 
-    def __init__(self, config: AnyConfig):
+    def __init__(self, config: AnyConfig, tables: Tables | None = None):
         self.config = config
+        self.tables = tables or Tables()
         self.rows: dict[str, dict] = {}
         """What each step came to, by its key; there once :meth:`run` calls :meth:`gather`."""
 
     @cached_property
     def base(self) -> Base:
         """The data, and the steps that all studies share."""
-        return base_steps(self.config)
+        return base_steps(self.config, self.tables)
 
     @cached_property
     def store(self) -> Store:
@@ -79,7 +81,12 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         self, *, make_executor: Callable[[], Executor] | None = None, progress: Progress | None = None
     ) -> AnyResult:
         """Run what is missing and gather the tables; local processes and the progress that suits, unless others are
-        given. Models that ``keep`` does not name are dropped from the store at the end."""
+        given. Models that ``keep`` does not name are dropped from the store at the end.
+
+        Raises :class:`tsprune.errors.UserError` before anything runs, with a line for each problem of the data, the
+        device and the protocol (:func:`tsprune.study.base.preflight.check`).
+        """
+        check(self.config, self.tables)
         jobs = self.config.jobs or cores()
 
         def compute(steps: Sequence[Step]) -> dict[str, dict]:

@@ -1,7 +1,7 @@
 """What every study's parameters hold: data, models, recipe, seeds, and where results are kept."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+import os
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 import torch
@@ -16,7 +16,10 @@ from tsprune.study.base.namespace import given_parameters
 from tsprune.training import TrainConfig
 from tsprune.typed import Config
 
-Positive = Annotated[int, Field(ge=1)]
+MOST = 2**31 - 1
+"""Of anything that is counted: no sum or product of two such numbers leaves a 64-bit integer."""
+
+Positive = Annotated[int, Field(ge=1, le=MOST)]
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -25,15 +28,20 @@ Part = Annotated[float, Field(gt=0, lt=1)]
 
 SOME = Field(min_length=1)
 
+MOST_JOBS = 10_000
+"""More processes than any one machine runs side by side."""
+
+LARGEST_SEED = 2**63 - 1
+"""Tables hold seeds as 64-bit integers."""
+
 
 def _known_dataset(name: str) -> str:
     """Data are loaded late and elsewhere: a name or a file that does not exist is an error now, and a path is absolute
     from here on."""
     if name in CATALOG:
         return name
-    with suppress(OSError):  # a name that is too long for one
-        if (path := locate(name)).is_file():
-            return str(path)
+    if os.path.isfile(path := locate(name)):  # Path itself raises for a name that is too long for a file
+        return str(path)
     if is_path(name):
         raise ValueError("there is no such file")
     raise ValueError(unknown("dataset", name, CATALOG) + "; or give the path of a CSV file")
@@ -80,7 +88,7 @@ class StudyConfig(Config):
     """Calendar features: "h" hour, weekday, day, day of year (as in the papers); "t" adds the minute."""
     seq_len: Positive
     """Look-back window, time steps."""
-    label_len: Annotated[int, Field(ge=0)]
+    label_len: Annotated[int, Field(ge=0, le=MOST)]
     """Known steps given to the decoder, time steps."""
     pred_lens: Annotated[list[Positive], SOME, ONCE]
     """Forecast horizons, time steps."""
@@ -122,11 +130,11 @@ class StudyConfig(Config):
     """Windows per batch in validation and test; changes no score.
 
     Except under ``as_published``, where it says which batch is incomplete."""
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], SOME, ONCE]
+    seeds: Annotated[list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]], SOME, ONCE]
     """Random seeds; every model is trained once with each."""
     store: str = "outputs/store"
     """Folder of results, shared by all studies; a relative path counts from the project's root."""
-    jobs: Annotated[int, Field(ge=0)] = 0
+    jobs: Annotated[int, Field(ge=0, le=MOST_JOBS)] = 0
     """Steps side by side; 0: as many as cores."""
     keep: Literal["all", "dense", "none"] = "all"
     """Models and masks that the store keeps: "all", "dense" (of dense trainings only), or "none" (results alone).
@@ -152,6 +160,16 @@ class StudyConfig(Config):
         return names
 
     @model_validator(mode="after")
+    def _options_have_a_file(self) -> Self:
+        """An option of reading that nothing is read by is no option that was meant."""
+        given = [name for name in sorted(READING - {"raw", "missing"}) if getattr(self, name) is not None]
+        if given and all(name in CATALOG for name in self.every_dataset()):
+            raise ValueError(
+                f"{', '.join(given)}: for a file of your own; the catalogue says how {self.dataset} is read"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _models_fit(self) -> Self:
         """Widths and heads that do not fit are an error now and not after the first hour."""
         for name in self.models:
@@ -173,6 +191,14 @@ class StudyConfig(Config):
     def every_width(self) -> list[int]:
         """d_model of all models that are trained, channels."""
         return [self.d_model]
+
+    def every_dataset(self) -> list[str]:
+        """Of all datasets that models are trained on, the study's own first."""
+        return [self.dataset]
+
+    def does_not_suit(self, table: Table) -> Iterator[str]:
+        """Why the question cannot be asked of the study's own data, a line per problem; no problem."""
+        return iter(())
 
     def recipe(self) -> TrainConfig:
         names = TrainConfig.model_fields.keys() & type(self).model_fields.keys()

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import torch
 
 from tsprune.data import Table
+from tsprune.errors import UserError
 from tsprune.models import create_model, list_models
 from tsprune.steps.data import DataSpec
 from tsprune.steps.train import NaiveStep, TrainStep, train_step
 from tsprune.study.base.config import StudyConfig
+from tsprune.typed import canonical_json
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,28 @@ def naive_models(table: Table, seq_len: int) -> dict[str, dict]:
     return found
 
 
-def base_steps(config: StudyConfig) -> Base:
-    """Load the data and name the shared steps; nothing is run."""
-    table = config.load_data()
+class Tables:
+    """Datasets as studies read them, each loaded once; one that cannot be is refused each time it is asked for."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Table | UserError] = {}
+
+    def of(self, config: StudyConfig) -> Table:
+        """The table of ``config.dataset``. Raises :class:`UserError`, a line per problem."""
+        how = canonical_json([config.dataset, config.reading()])
+        if how not in self._found:
+            try:
+                self._found[how] = config.load_data()
+            except UserError as error:
+                self._found[how] = error
+        if isinstance(self._found[how], UserError):
+            raise self._found[how]
+        return self._found[how]
+
+
+def base_steps(config: StudyConfig, tables: Tables | None = None) -> Base:
+    """Load the data, unless ``tables`` has them, and name the shared steps; nothing is run."""
+    table = (tables or Tables()).of(config)
     specs = tuple(config.data_spec(table, pred_len) for pred_len in config.pred_lens)
     recipe = config.recipe()
     return Base(

@@ -10,10 +10,8 @@ import pandas as pd
 
 from tsprune.data import CATALOG, Splits
 from tsprune.engine.step import Step
-from tsprune.errors import UserError
 from tsprune.steps.artifacts import load_scores
 from tsprune.study.base.cells import Cells
-from tsprune.study.base.shared import no_season
 from tsprune.study.entsoe_scale.config import EntsoeScale
 from tsprune.study.entsoe_scale.forecasts import mean_load, typical_columns, week_of_forecasts
 from tsprune.study.entsoe_scale.groups import Group, scale_groups
@@ -26,11 +24,6 @@ _NOT_COMPARED = {"relative": math.nan, "low": math.nan, "high": math.nan, "seeds
 
 class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
     """Dense models of every width on every share of the data, trained on; the widest pruned and trained on."""
-
-    def __init__(self, config: EntsoeScale):
-        super().__init__(config)
-        if lacking := no_season(self.base.table, config.seq_len):
-            raise UserError(f"seq_len = {config.seq_len}, {lacking[0]}; all are measured against it here")
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

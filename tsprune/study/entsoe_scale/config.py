@@ -1,8 +1,11 @@
 """Parameters of notebook 04."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
+from tsprune.data import Table
 from tsprune.study.base.config import ONCE, SOME, Part
+from tsprune.study.base.shared import no_season
 from tsprune.study.base.sizes import Sizes
 
 
@@ -11,3 +14,7 @@ class EntsoeScale(Sizes):
 
     densities: Annotated[list[Part], SOME, ONCE]
     """Share of the widest model kept: of all parameters when narrowed, of the prunable weights under masks."""
+
+    def does_not_suit(self, table: Table) -> Iterator[str]:
+        for lacking in no_season(table, self.seq_len):
+            yield f"seq_len = {self.seq_len}, {lacking}; all are measured against it here"

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from tsprune.errors import unknown
 from tsprune.pruners.magnitude import Scope
 from tsprune.steps.by_score import list_ways
-from tsprune.study.base.config import ONCE, SOME, Part, Positive, StudyConfig
+from tsprune.study.base.config import MOST, ONCE, SOME, Part, Positive, StudyConfig
 
 
 class FineTuning(StudyConfig):
@@ -25,7 +25,7 @@ class FineTuning(StudyConfig):
     None is stopped early."""
     fine_tune_learning_rate: Annotated[float, Field(gt=0)]
     """Learning rate of Adam after pruning."""
-    stages: Annotated[int, Field(ge=2)]
+    stages: Annotated[int, Field(ge=2, le=MOST)]
     """Prunings of the iterative arm; they share the epochs evenly."""
     compared_densities: Annotated[list[float], ONCE]
     """Those of densities at which the iterative and the rewound arm run as well; [] for none."""

@@ -27,7 +27,7 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
 
     @cached_property
     def base(self) -> Base:
-        return dense_base(self.config)
+        return dense_base(self.config, self.tables)
 
     @cached_property
     def pruned(self) -> tuple[PruneStep, ...]:
@@ -94,7 +94,7 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
         return (*self.pruned, *self.structures, *scored, *authors, *self.timed)
 
     def beside(self) -> Iterable[Step]:
-        return WhyCells(self.config).plan()
+        return WhyCells(self.config, tables=self.tables).plan()
 
     def gather(self) -> SweepResult:
         cells = self._cells()

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from tsprune.errors import unknown
 from tsprune.steps.by_score import list_ways
-from tsprune.study.base.config import ONCE, Part, Positive
+from tsprune.study.base.config import MOST, ONCE, Part, Positive
 from tsprune.study.why.config import Why
 
 
@@ -34,7 +34,7 @@ class PruningSweep(Why):
     """Beside each structured density, the paper's protocol asked for the same."""
     two_of_four: bool
     """2:4 masks as well."""
-    latency_repeats: Annotated[int, Field(ge=0)]
+    latency_repeats: Annotated[int, Field(ge=0, le=MOST)]
     """Timed forecasts per variant and batch size, first seed; 0: not measured."""
 
     @field_validator("scores")

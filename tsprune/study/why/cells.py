@@ -16,7 +16,7 @@ from tsprune.steps.sensitivity import SensitivityStep
 from tsprune.steps.train import NaiveStep
 from tsprune.study.base.cells import Cells
 from tsprune.study.base.result import TOLERANCE
-from tsprune.study.base.shared import Base
+from tsprune.study.base.shared import Base, Tables
 from tsprune.study.why.config import Why
 from tsprune.study.why.look_backs import dense_base
 from tsprune.study.why.result import CARRIES, CELL, PAIR, PREDICTORS, SLACK, WhyResult
@@ -29,17 +29,17 @@ _FIRST = ["free_removed", "working_removed", "norm_removed", "predicted", "top_g
 class WhyCells(Cells[Why, WhyResult]):
     """``sweep``: the table ``cells`` of study 01 with the same config, for the test MSE of its cells."""
 
-    def __init__(self, config: Why, sweep: pd.DataFrame | None = None):
-        super().__init__(config)
+    def __init__(self, config: Why, sweep: pd.DataFrame | None = None, tables: Tables | None = None):
+        super().__init__(config, tables)
         self.sweep = sweep
 
     @cached_property
     def found(self) -> tuple[tuple[Base, ...], tuple[str, ...]]:
         """Every dataset once, with its dense trainings of the first seed; a note per dataset that could not be had."""
         first = {"seeds": self.config.seeds[:1]}
-        bases, notes = [dense_base(self.config.model_copy(update=first))], []
+        bases, notes = [dense_base(self.config.model_copy(update=first), self.tables)], []
         for dataset in self.config.why_datasets:
-            base = dense_base(self.config.model_copy(update=first | {"dataset": dataset}))
+            base = dense_base(self.config.model_copy(update=first | {"dataset": dataset}), self.tables)
             if base.table.stands_in_for is not None:
                 notes.append(f"{literal(dataset)} could not be had and is left out.")
             elif base.table.fingerprint not in [other.table.fingerprint for other in bases]:

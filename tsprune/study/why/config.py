@@ -25,3 +25,6 @@ class Why(StudyConfig):
     """Test windows, evenly spaced, on which groups are pruned alone.
 
     All of them where there are not so many."""
+
+    def every_dataset(self) -> list[str]:
+        return list(dict.fromkeys((self.dataset, *self.why_datasets)))

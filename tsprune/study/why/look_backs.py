@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tsprune.errors import UserError
 from tsprune.steps.train import TrainStep, train_step
-from tsprune.study.base.shared import Base, base_steps
+from tsprune.study.base.shared import Base, Tables, base_steps
 from tsprune.study.why.config import Why
 
 MODEL = "Crossformer"
@@ -45,12 +45,12 @@ _LARGE_WIDTHS = {"d_model": 256, "d_ff": 512, "n_heads": 4}
 _SMALL_WIDTHS = {"d_model": 64, "d_ff": 128, "n_heads": 2}
 
 
-def dense_base(config: Why) -> Base:
+def dense_base(config: Why, tables: Tables | None = None) -> Base:
     """What the study starts from, Crossformer as its own code has it where ``config`` asks for that.
 
     Raises :class:`UserError` for a dataset or horizon that its code has no values for.
     """
-    base = base_steps(config)
+    base = base_steps(config, tables)
     if not config.crossformer_own:
         return base
     return replace(base, dense=tuple(_own(step) if step.model == MODEL else step for step in base.dense))

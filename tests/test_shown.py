@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsprune.data.shown import listed, more, plain, quoted
+from tsprune.shown import listed, more, plain, quoted
 
 
 def test_signs_that_a_terminal_would_obey_or_hide_are_escaped():
