@@ -89,7 +89,8 @@ class TwoStageAttention(nn.Module):
         x = self.norm2(x + self.dropout(self.mlp1(x)))
         # (channels, segments * batch, d_model), moved once: three projections would each move a view of it.
         x = x.view(segments, batch, channels, -1).permute(2, 0, 1, 3).flatten(1, 2).contiguous()
-        queries = self.sender.query(self.routers).transpose(0, 1).repeat_interleave(batch, 1)  # for every sample
+        queries = self.sender.query(self.routers).transpose(0, 1).unsqueeze(2)
+        queries = queries.expand(-1, -1, batch, -1).contiguous().flatten(1, 2)  # the same for every sample
         collected = self.sender.out(self.sender.mix(queries, self.sender.key(x), self.sender.value(x)))
         x = self.norm3(x + self.dropout(self.receiver(x, collected)))
         x = self.norm4(x + self.dropout(self.mlp2(x)))
