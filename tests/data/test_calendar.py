@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from tsprune.data.calendar import FREQUENCIES, mark_count, time_features
+from tsprune.data.calendar import FREQUENCIES, calendar_fields, field_names, mark_count, time_features
 from tsprune.errors import UserError
 
 STAMPS = st.lists(st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(2100, 1, 1)), min_size=1, max_size=20)
@@ -44,6 +44,15 @@ def test_equals_the_fields_of_each_stamp(stamps, freq):
     assert marks.shape == (len(stamps), mark_count(freq)) and marks.dtype == np.float64
     np.testing.assert_allclose(marks, [naive(stamp, freq) for stamp in stamps], atol=1e-12)
     assert np.abs(marks).max() <= 0.5
+
+
+def test_fields_are_those_of_a_calendar_on_the_wall():
+    stamp = pd.DatetimeIndex(["2024-12-31 23:59:58"])  # a Tuesday, in the first ISO week of 2025
+    fields = {
+        freq: dict(zip(field_names(freq), calendar_fields(stamp, freq)[0].tolist(), strict=True)) for freq in "swm"
+    }
+    assert fields["s"] == {"second": 58, "minute": 59, "hour": 23, "weekday": 1, "day": 31, "yearday": 366}
+    assert fields["w"] == {"day": 31, "week": 1} and fields["m"] == {"month": 12}
 
 
 @pytest.mark.parametrize(

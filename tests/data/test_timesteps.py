@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsprune.data.timesteps import canonical, count_steps, detect_step, fixed_length, grid, season_of
+from tsprune.data.timesteps import canonical, count_steps, detect_step, fixed_length, following, grid, season_of
 from tsprune.errors import UserError
 
 FIXED = ["1s", "15min", "1h", "12h", "1D", "4D", "7D", "10D", "14D", "28D"]
@@ -26,6 +26,13 @@ def test_a_step_is_found_from_its_own_grid_and_counted_without_it(step):
     assert detect_step(stamps) == step
     counted = count_steps(FIRST, last, step)
     assert counted == len(stamps) if fixed_length(step) else abs(counted - len(stamps)) <= 0.15 * len(stamps) + 3
+
+
+@pytest.mark.parametrize("step", [*FIXED, *CALENDAR])
+def test_what_follows_a_stamp_is_what_its_grid_goes_on_with(step):
+    stamps = grid(FIRST, LAST, step) if not fixed_length(step) else pd.date_range(FIRST, periods=40, freq=step)
+    count = min(20, len(stamps) - 2)
+    assert list(following(stamps[1], step, count)) == list(stamps[2 : count + 2])
 
 
 @pytest.mark.parametrize(

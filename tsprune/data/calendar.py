@@ -5,17 +5,17 @@ import pandas as pd
 
 from tsprune.errors import UserError, unknown
 
-# Each maps a calendar field onto [0, 1]. The divisors are those of the reference (Time-Series-Library): the 366th day
-# of a year and the 53rd ISO week are 1.
+# What each calendar field counts, its first value, and how far it goes from there. The spans are those of the reference
+# (Time-Series-Library): the 366th day of a year and the 53rd ISO week are 1.
 _FIELDS = {
-    "second": lambda dates: dates.second / 59.0,
-    "minute": lambda dates: dates.minute / 59.0,
-    "hour": lambda dates: dates.hour / 23.0,
-    "weekday": lambda dates: dates.day_of_week / 6.0,
-    "day": lambda dates: (dates.day - 1) / 30.0,
-    "yearday": lambda dates: (dates.day_of_year - 1) / 365.0,
-    "week": lambda dates: (dates.isocalendar().week.to_numpy(np.float64) - 1) / 52.0,
-    "month": lambda dates: (dates.month - 1) / 11.0,
+    "second": (lambda dates: dates.second, 0, 59),
+    "minute": (lambda dates: dates.minute, 0, 59),
+    "hour": (lambda dates: dates.hour, 0, 23),
+    "weekday": (lambda dates: dates.day_of_week, 0, 6),
+    "day": (lambda dates: dates.day, 1, 30),
+    "yearday": (lambda dates: dates.day_of_year, 1, 365),
+    "week": (lambda dates: dates.isocalendar().week, 1, 52),
+    "month": (lambda dates: dates.month, 1, 11),
 }
 _FEATURES = {
     "s": ("second", "minute", "hour", "weekday", "day", "yearday"),
@@ -32,7 +32,7 @@ FREQUENCIES = tuple(_FEATURES)
 
 def mark_count(freq: str) -> int:
     """How many calendar features ``freq`` has: 4 for 'h', as in every published long-horizon result."""
-    return len(_names(freq))
+    return len(field_names(freq))
 
 
 def time_features(dates: pd.DatetimeIndex, freq: str = "h") -> np.ndarray:
@@ -42,10 +42,24 @@ def time_features(dates: pd.DatetimeIndex, freq: str = "h") -> np.ndarray:
     'm' or 'a' month. The published long-horizon results use 'h' for every dataset, whatever its time step
     (tests/golden/data_protocol.json, ``marks``). Raises UserError for another name.
     """
-    return np.stack([np.asarray(_FIELDS[name](dates), dtype=np.float64) - 0.5 for name in _names(freq)], axis=1)
+    firsts, spans = field_ranges(freq)
+    return (calendar_fields(dates, freq) - firsts) / spans - 0.5
 
 
-def _names(freq: str) -> tuple[str, ...]:
+def calendar_fields(dates: pd.DatetimeIndex, freq: str = "h") -> np.ndarray:
+    """What ``time_features`` scales: int64, shape (rows, features), as a calendar has them: weekdays from 0 (Monday),
+    days, weeks and months from 1."""
+    return np.stack([np.asarray(_FIELDS[name][0](dates), dtype=np.int64) for name in field_names(freq)], axis=1)
+
+
+def field_ranges(freq: str) -> tuple[np.ndarray, np.ndarray]:
+    """The first value of each calendar field of ``freq`` and the span above it, int64, shape (features,) each."""
+    firsts, spans = zip(*(_FIELDS[name][1:] for name in field_names(freq)), strict=True)
+    return np.array(firsts), np.array(spans)
+
+
+def field_names(freq: str) -> tuple[str, ...]:
+    """The calendar fields of ``freq``, the finest first."""
     if freq not in _FEATURES:
         raise UserError(unknown("frequency of time features", freq, _FEATURES))
     return _FEATURES[freq]

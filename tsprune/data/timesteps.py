@@ -85,6 +85,20 @@ def grid(first: pd.Timestamp, last: pd.Timestamp, step: str) -> pd.DatetimeIndex
     return every[(every >= first) & (every <= last)]
 
 
+def following(last: pd.Timestamp, step: str, count: int) -> pd.DatetimeIndex:
+    """The ``count`` time stamps after ``last``, which is one itself."""
+    length = fixed_length(step)
+    if length is not None:
+        return pd.date_range(last + length, periods=count, freq=length)
+    span = count * DAY
+    while True:
+        stamps = grid(last, last + span, step)
+        stamps = stamps[stamps > last]
+        if len(stamps) >= count:
+            return stamps[:count]
+        span *= 2
+
+
 def detect_step(ordered: pd.DatetimeIndex) -> str:
     """The time step of at least three stamps, in order of time and each once.
 
