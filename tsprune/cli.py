@@ -23,6 +23,11 @@ LONGEST = 4000
 """Signs of a line on stderr: a name that fills more is not what anybody means."""
 
 StoreFolder = Annotated[str, typer.Option("--store", help="Folder of results.")]
+Missing = Annotated[str, typer.Option(help="error: refuse gaps; interpolate: fill them by stated rules.")]
+DateColumn = Annotated[str | None, typer.Option(help="Column of dates, where it does not tell itself.")]
+TimeStep = Annotated[str | None, typer.Option(help="Time between rows, as 15min, B, MS.")]
+DateOrder = Annotated[str | None, typer.Option(help="Where two readings fit: ymd, dmy, mdy, ym, my.")]
+Encoding = Annotated[str | None, typer.Option(help="Of a file that is not UTF-8, as latin-1.")]
 
 
 @app.command()
@@ -102,6 +107,70 @@ def compare(
     print(compare_runs(first, second))
 
 
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="A checkpoint, or the key of a model in the store (`tsprune models`).")],
+    file: Annotated[str, typer.Argument(metavar="FILE.onnx", help="To write; a model card FILE.md goes beside it.")],
+    units: Annotated[
+        str, typer.Option(help="real: values and dates in, values out, all in the data's own units; scaled: bare.")
+    ] = "real",
+    store: StoreFolder = "outputs/store",
+) -> None:
+    """Write a model as ONNX, once ONNX Runtime gives what PyTorch gives; needs the extra tsprune[deploy]."""
+    from tempfile import TemporaryDirectory
+
+    from tsprune.deploy.export import export_checkpoint
+
+    with TemporaryDirectory() as folder:
+        if not os.path.exists(model):
+            from pathlib import Path
+
+            from tsprune.steps.kept import save_model
+
+            key, model = model, os.path.join(folder, "model.safetensors")
+            save_model(_existing_store(store), key, Path(model))
+        card = export_checkpoint(model, file, units)
+    print(f"{file}: {card.model}, {card.parameters:,} parameters, density {card.density:.3g}")
+    print(f"ONNX Runtime differs from PyTorch by {card.difference:.1e} standard deviations at most")
+
+
+@app.command()
+def forecast(
+    model: Annotated[str, typer.Argument(help="An ONNX file of `tsprune export`, or a checkpoint.")],
+    file: Annotated[str, typer.Argument(metavar="DATA", help="A file, or a dataset's name: its last rows are read.")],
+    output: Annotated[str | None, typer.Option(help="File to write (.csv, .parquet); without one, printed.")] = None,
+    backtest: Annotated[
+        int | None, typer.Option(min=1, help="Forecast so many horizons that are known instead; print the errors.")
+    ] = None,
+    missing: Missing = "error",
+    date_column: DateColumn = None,
+    time_step: TimeStep = None,
+    date_order: DateOrder = None,
+    encoding: Encoding = None,
+) -> None:
+    """Forecast what comes after the last row, with dates, in the data's own units."""
+    from tsprune.deploy import Forecaster
+    from tsprune.deploy.backtest import backtest as run_backtest
+    from tsprune.deploy.reading import check_output, read_frame, write_frame
+
+    if output and backtest:
+        raise UserError("--output is for a forecast, --backtest prints errors: one of them")
+    if output:
+        check_output(output)
+    how = {"missing": missing, "date_column": date_column, "time_step": time_step}
+    forecaster = Forecaster.load(model)
+    frame = read_frame(file, forecaster.card, **how, date_order=date_order, encoding=encoding)
+    if backtest:
+        print(run_backtest(forecaster, frame, backtest))
+        return
+    predicted = forecaster.predict(frame)
+    if output is None:
+        print(predicted.to_csv(), end="")
+        return
+    write_frame(predicted, output)
+    print(f"{output}: {len(predicted)} time steps, {predicted.index[0]} to {predicted.index[-1]}")
+
+
 @models.callback()
 def list_models(context: typer.Context, store: StoreFolder = "outputs/store") -> None:
     """A line per model: what it forecasts, how it was made, its test error and its size."""
@@ -179,11 +248,11 @@ def list_() -> None:
 @data.command()
 def check(
     name: Annotated[str, typer.Argument(help="A name of the catalogue, or the path of a file.")],
-    missing: Annotated[str, typer.Option(help="error: refuse gaps; interpolate: fill them by stated rules.")] = "error",
-    date_column: Annotated[str | None, typer.Option(help="Column of dates, where it does not tell itself.")] = None,
-    time_step: Annotated[str | None, typer.Option(help="Time between rows, as 15min, B, MS.")] = None,
-    date_order: Annotated[str | None, typer.Option(help="Where two readings fit: ymd, dmy, mdy, ym, my.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of a file that is not UTF-8, as latin-1.")] = None,
+    missing: Missing = "error",
+    date_column: DateColumn = None,
+    time_step: TimeStep = None,
+    date_order: DateOrder = None,
+    encoding: Encoding = None,
 ) -> None:
     """Say what is wrong with a dataset, a line per problem with row and column; exit status 1 if anything is.
 

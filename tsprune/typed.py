@@ -3,14 +3,24 @@
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from tsprune.errors import UserError, unknown
 from tsprune.shown import plain
 
 LONGEST = 200  # signs of a value that a message shows
+
+
+def _listed(value: Any) -> Any:
+    """Arrays, tensors and lists as the tuples that a frozen config keeps."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return tuple(value) if isinstance(value, list) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Numbers = Annotated[tuple[float, ...], BeforeValidator(_listed)]
 
 
 class Config(BaseModel):

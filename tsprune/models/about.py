@@ -1,21 +1,12 @@
 """What a checkpoint says of itself beside weights and config. Needs no torch."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from tsprune import __version__
-from tsprune.typed import Config
+from tsprune.typed import Config, Names, Numbers
 
-
-def _listed(value: Any) -> Any:
-    """Arrays, tensors and lists as the tuples that a frozen config keeps."""
-    value = value.tolist() if hasattr(value, "tolist") else value
-    return tuple(value) if isinstance(value, list) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Numbers = Annotated[tuple[float, ...], BeforeValidator(_listed)]
 Facts = dict[str, JsonValue]
 Errors = dict[str, float | None]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, JsonValue, NonNegativeInt, PositiveInt
 
 from tsprune.errors import UserError
-from tsprune.models.about import About, Names
-from tsprune.typed import Config
+from tsprune.models.about import About
+from tsprune.typed import Config, Names
 
 FORMATS = (1, 2)  # 2: masks are packed and the file may say what it is about
 KEY = "tsprune"  # the one metadata entry, JSON

@@ -1,0 +1,58 @@
+"""Errors over the last rows, by hand, and what a forecast may see of them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.deploy.small import ABOUT, frame, tiny
+from tsprune.deploy import Forecaster
+from tsprune.deploy.backtest import backtest
+from tsprune.errors import UserError
+from tsprune.models import save_checkpoint
+
+
+def ramp(rows):
+    """Values that rise by a standard deviation an hour."""
+    values = np.arange(rows)[:, None] * np.array(ABOUT.std) + np.array(ABOUT.mean)
+    return pd.DataFrame(values, index=frame(rows).index, columns=list(ABOUT.columns))
+
+
+def test_errors_are_those_by_hand_and_the_naive_stands_beside(tmp_path):
+    """The last value is 1 to 8 standard deviations behind a ramp, the value a day before always 24."""
+    save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=ABOUT)
+    found = backtest(Forecaster.load(tmp_path / "x.safetensors"), ramp(24 + 3 * 8), 3)
+    assert [str(date) for date in found.by_origin.index] == [
+        f"2024-02-{day}:00:00" for day in ("27 23", "28 07", "28 15")
+    ]
+    np.testing.assert_allclose(found.by_origin["mae"], [4.5] * 3, rtol=1e-5)
+    np.testing.assert_allclose(found.by_origin["mse"], [(8 * 9 * 17 / 6) / 8] * 3, rtol=1e-5)
+    np.testing.assert_allclose(found.by_origin["naive_mae"], [24] * 3, rtol=1e-5)
+    np.testing.assert_allclose(found.by_origin["naive_mse"], [24**2] * 3, rtol=1e-5)
+    np.testing.assert_allclose(found.by_column["mae"], 4.5 * np.array(ABOUT.std), rtol=1e-5)
+    text = str(found)
+    assert "forecasts: 3 of 8 time steps, each from the 24 before" in text and "mean absolute error in MW" in text
+    assert "naive: the value one season (24 time steps) before" in text
+
+
+@pytest.mark.parametrize("season", [None, 1, 25])
+def test_without_a_season_in_the_look_back_the_naive_is_the_last_value(tmp_path, season):
+    about = ABOUT.model_copy(update={"season": season})
+    save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=about)
+    found = backtest(Forecaster.load(tmp_path / "x.safetensors"), frame(40), 2)
+    assert found.naive == "the last value"
+    np.testing.assert_allclose(found.by_origin["mse"], found.by_origin["naive_mse"], rtol=1e-5)
+
+
+def test_a_forecast_sees_nothing_of_what_it_is_compared_with(exported):
+    forecaster, rows = Forecaster.load(exported / "tcn.onnx"), frame(48)
+    found = backtest(forecaster, rows, 2)
+    wanted = (forecaster.predict(rows.iloc[:40]) - rows.iloc[40:]) / np.array(ABOUT.std)
+    assert found.by_origin["mae"].iloc[1] == pytest.approx(wanted.abs().to_numpy().mean(), rel=1e-9)
+
+
+def test_too_few_rows_and_no_forecast_are_told(exported):
+    forecaster = Forecaster.load(exported / "linear.onnx")
+    with pytest.raises(UserError, match="63 rows; a back-test of 5 forecasts of 8 time steps needs 64"):
+        backtest(forecaster, frame(63), 5)
+    with pytest.raises(UserError, match="at least 1"):
+        backtest(forecaster, frame(63), 0)

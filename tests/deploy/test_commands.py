@@ -1,0 +1,85 @@
+"""What is typed: a model of the store or a checkpoint to ONNX, a file to its forecast."""
+
+import sys
+
+import pandas as pd
+import pytest
+
+from tests.deploy.small import frame, tiny
+from tsprune import cli
+from tsprune.deploy import Forecaster
+from tsprune.models import save_checkpoint
+
+
+@pytest.fixture
+def tsprune(monkeypatch, capsys, tmp_path):
+    """Call the command line in this process, in a folder with data.csv; returns (exit status, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    frame(60).rename_axis("date").to_csv("data.csv")
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tsprune", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        return end.value.code or 0, out, err
+
+    return call
+
+
+def test_a_checkpoint_is_exported_and_its_forecast_printed_and_written(tsprune, exported, tmp_path):
+    code, out, err = tsprune("export", exported / "linear.safetensors", "mine.onnx")
+    assert (code, err) == (0, "") and out.startswith("mine.onnx: DLinear, 400 parameters, density 0.41\n")
+    assert (tmp_path / "mine.md").exists()
+    code, out, err = tsprune("forecast", "mine.onnx", "data.csv")
+    assert (
+        (code, err) == (0, "") and out.startswith("date,load,wind,sun\n2024-02-29 12:00:00,") and out.count("\n") == 9
+    )
+    wanted = Forecaster.load("mine.onnx").predict(frame(60))
+    for file, read in (("out.csv", pd.read_csv), ("out.parquet", pd.read_parquet)):
+        code, out, _ = tsprune("forecast", "mine.onnx", "data.csv", "--output", file)
+        assert out == f"{file}: 8 time steps, 2024-02-29 12:00:00 to 2024-02-29 19:00:00\n"
+        found = read(file)
+        assert list(pd.to_datetime(found.pop("date"))) == list(wanted.index)
+        pd.testing.assert_frame_equal(found, wanted.reset_index(drop=True))
+
+
+def test_columns_of_a_file_are_found_by_their_names(tsprune, exported):
+    frame(60)[["sun", "load", "wind"]].assign(more=1.5).rename_axis("date").to_csv("other.csv")
+    first, second = (tsprune("forecast", exported / "linear.onnx", file) for file in ("data.csv", "other.csv"))
+    assert first == second and first[0] == 0
+
+
+def test_a_back_test_is_printed(tsprune, exported):
+    code, out, err = tsprune("forecast", exported / "linear.onnx", "data.csv", "--backtest", 3)
+    assert (code, err) == (0, "") and out.startswith("forecasts: 3 of 8 time steps") and "naive_mse" in out
+
+
+def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
+    rows = frame(60).rename_axis("date")
+    rows.drop(rows.index[-3]).to_csv("gap.csv")
+    code, out, err = tsprune("forecast", exported / "linear.onnx", "gap.csv")
+    assert (code, out) == (2, "") and "2024-02-29 09:00:00" in err and len(err.splitlines()) == 1
+    assert tsprune("forecast", exported / "linear.onnx", "gap.csv", "--missing", "interpolate")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "say"),
+    [
+        (("forecast", "none.onnx", "data.csv"), "there is no file none.onnx"),
+        (("forecast", "data.csv", "data.csv"), "data.csv is not an ONNX file of tsprune, or is damaged"),
+        (("forecast", "MODEL", "none.csv"), "none.csv: there is no such file"),
+        (("forecast", "MODEL", "data.csv", "--output", "x.txt"), "unknown ending of a forecast '.txt'"),
+        (("forecast", "MODEL", "data.csv", "--output", "no/x.csv"), "there is no folder no"),
+        (("forecast", "MODEL", "data.csv", "--output", "x.csv", "--backtest", "2"), "one of them"),
+        (("forecast", "MODEL", "data.csv", "--backtest", "9"), "60 rows; a back-test of 9 forecasts"),
+        (("export", "none", "x.onnx"), "there is no store at"),
+        (("export", "data.csv", "x.onnx"), "data.csv is not a readable checkpoint"),
+        (("export", "bare.safetensors", "x.onnx"), "does not say columns, mean and std"),
+        (("export", "bare.safetensors", "x.onnx", "--units", "rael"), "did you mean 'real'?"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(tsprune, exported, arguments, say):
+    save_checkpoint("bare.safetensors", tiny("RepeatLast"))
+    code, out, err = tsprune(*(exported / "linear.onnx" if word == "MODEL" else word for word in arguments))
+    assert (code, out) == (2, "") and say in err and len(err.splitlines()) == 1

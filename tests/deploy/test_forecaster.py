@@ -1,0 +1,159 @@
+"""A forecast has dates and units, is that of the model, needs no torch, and says what is wrong with a frame."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.deploy.small import ABOUT, frame, tiny
+from tsprune.data import load_table, make_splits
+from tsprune.deploy import Forecaster
+from tsprune.deploy.export import export_onnx
+from tsprune.errors import UserError
+from tsprune.models import About, save_checkpoint
+
+
+@pytest.mark.parametrize("file", ["seasonal.onnx", "seasonal.safetensors"])
+def test_the_seasonal_naive_repeats_the_last_day_with_its_dates_and_units(exported, file):
+    known = frame(30)
+    forecast = Forecaster.load(exported / file).predict(known)
+    assert list(forecast.index) == list(pd.date_range(known.index[-1], periods=9, freq="h")[1:])
+    assert forecast.index.name == "date" and list(forecast.columns) == ["load", "wind", "sun"]
+    np.testing.assert_allclose(forecast.to_numpy(), known.to_numpy()[6:14], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["linear", "tcn"])
+def test_a_file_and_its_checkpoint_forecast_the_same(exported, name):
+    known = frame(40, seed=3)
+    onnx, torch = (Forecaster.load(exported / f"{name}.{ending}") for ending in ("onnx", "safetensors"))
+    difference = (onnx.predict(known) - torch.predict(known)) / np.array(ABOUT.std)
+    assert difference.abs().to_numpy().max() <= 1e-5
+    assert onnx.card.model_copy(update={"opset": None, "macs": None, "difference": None}) == torch.card
+
+
+def test_a_forecast_is_that_of_the_windows_that_models_are_trained_on(tmp_path):
+    import torch
+
+    table = load_table("synthetic")
+    splits = make_splits(table, seq_len=24, label_len=12, pred_len=8)
+    sizes = {name: len(table.columns) for name in ("enc_in", "dec_in", "c_out")}
+    model = tiny("Transformer", **sizes)
+    about = About(columns=table.columns, mean=splits.mean, std=splits.std, time_step=table.time_step)
+    save_checkpoint(tmp_path / "x.safetensors", model, about=about)
+    number = len(splits.test) - 1
+    with torch.no_grad():
+        wanted = splits.inverse(model(*splits.test.batch(torch.tensor([number]))[:4])[0].double())
+    first = int(splits.test.starts[number])
+    known = pd.DataFrame(table.values, index=table.dates, columns=list(table.columns)).iloc[: first + 24]
+    found = Forecaster.load(tmp_path / "x.safetensors").predict(known)
+    assert list(found.index) == list(table.dates[first + 24 : first + 32])
+    np.testing.assert_allclose(found.to_numpy() / splits.std, wanted.numpy() / splits.std, atol=1e-6)
+
+
+def test_a_forecast_from_a_file_needs_no_torch(exported):
+    code = (
+        "import json, sys; import numpy as np, pandas as pd\n"
+        "from tsprune.deploy import Forecaster\n"
+        "import tsprune.deploy.backtest, tsprune.deploy.reading\n"
+        "index = pd.date_range('2024-02-27', periods=24, freq='h')\n"
+        "rows = pd.DataFrame(np.arange(72.0).reshape(24, 3), index=index, columns=['load', 'wind', 'sun'])\n"
+        "forecast = Forecaster.load(sys.argv[1]).predict(rows)\n"
+        "print(json.dumps([forecast.iloc[0].tolist(), sorted({'torch', 'onnx'} & set(sys.modules))]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, exported / "seasonal.onnx"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    values, loaded = json.loads(done.stdout)
+    np.testing.assert_allclose(values, [0, 1, 2], atol=5e-3)  # of a standard deviation of 9000, in single precision
+    assert loaded == []
+
+
+def without(rows, *gone):
+    return rows.drop(rows.index[list(gone)])
+
+
+def with_value(rows, value):
+    rows.iloc[-2, 1] = value
+    return rows
+
+
+GOOD = frame(30)  # to 2024-02-28 05:00
+PROBLEMS = {
+    "a list": ([1, 2], "a list is no frame"),
+    "too short": (GOOD.iloc[:20], "20 rows; a forecast needs 24 (SeasonalNaive looks back 24 time steps)"),
+    "none": (GOOD.iloc[:0], "0 rows; a forecast needs 24"),
+    "a column less": (GOOD[["load", "sun"]], "reads column 'wind': unknown column 'wind'"),
+    "misspelt": (GOOD.rename(columns={"wind": "winds"}), "unknown column 'wind'; did you mean 'winds'?"),
+    "a column more": (GOOD.assign(price=1.0), "reads no column 'price'; it reads load, wind, sun"),
+    "another order": (GOOD[["wind", "load", "sun"]], "in another order; the model reads load, wind, sun"),
+    "a column twice": (GOOD[["load", "wind", "sun", "sun"]], "a column stands twice"),
+    "no dates": (GOOD.reset_index(drop=True), "the index holds int64, not dates"),
+    "a zone": (GOOD.tz_localize("UTC"), "the dates have the zone UTC"),
+    "missing row": (without(GOOD, -3), "no row of 2024-02-28 03:00:00; the model reads a row every 1h"),
+    "missing rows": (without(frame(40), -3, -5, -6), "(and 2 more); the model reads a row every 1h"),
+    "twice": (pd.concat([GOOD, GOOD.iloc[-1:]]), "row 30: 2024-02-28 05:00:00 stands twice"),
+    "backwards": (GOOD[::-1], "row 1: 2024-02-28 04:00:00 comes after 2024-02-28 05:00:00"),
+    "half hours": (frame(30, "30min"), "a step of 30min; the model reads a row every 1h"),
+    "two hours": (frame(30, "2h"), "a step of 2h; the model reads a row every 1h"),
+    "years": (frame(30, "YS"), "a step of YS; the model reads a row every 1h"),
+    "no value": (with_value(frame(30), np.nan), "2024-02-28 04:00:00, column 'wind': no value"),
+    "infinite": (with_value(frame(30), np.inf), "2024-02-28 04:00:00, column 'wind': an infinite value"),
+    "words": (GOOD.assign(wind="calm"), "column 'wind' holds str, not numbers"),
+    "switches": (GOOD.assign(wind=True), "column 'wind' holds bool, not numbers"),
+    "no date": (GOOD.set_axis([pd.NaT, *GOOD.index[1:]]), "row 0: no date"),
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_every_problem_of_a_frame_is_one_clear_line(exported, name):
+    given, say = PROBLEMS[name]
+    with pytest.raises(UserError) as error:
+        Forecaster.load(exported / "seasonal.onnx").predict(given)
+    assert say in str(error.value) and "\n" not in str(error.value)
+
+
+def test_what_was_wrong_before_the_look_back_does_not_matter(exported):
+    forecaster = Forecaster.load(exported / "seasonal.onnx")
+    rows = with_value(frame(60)[::-1], np.nan)[::-1]
+    assert forecaster.predict(rows).equals(forecaster.predict(rows.iloc[-24:]))
+
+
+@pytest.mark.parametrize("step", ["15min", "1D", "B", "MS", "QE-DEC"])
+def test_dates_go_on_in_the_models_own_step(tmp_path, step):
+    about = ABOUT.model_copy(update={"time_step": step})
+    save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=about)
+    stamps = pd.date_range("2020-01-01", periods=32, freq=step)
+    known = frame(24).set_axis(stamps[:24])
+    forecast = Forecaster.load(tmp_path / "x.safetensors").predict(known)
+    assert list(forecast.index) == list(stamps[24:])
+    np.testing.assert_allclose(forecast.to_numpy(), np.repeat(known.to_numpy()[-1:], 8, 0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("about", "say"),
+    [
+        (None, "does not say columns, mean and std"),
+        (ABOUT.model_copy(update={"time_step": None}), "does not say the time step"),
+        (ABOUT.model_copy(update={"time_step": "often"}), "'often': not a time step"),
+    ],
+)
+def test_a_checkpoint_that_says_too_little_is_refused(tmp_path, about, say):
+    save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=about)
+    with pytest.raises(UserError, match=say):
+        Forecaster.load(tmp_path / "x.safetensors")
+
+
+def test_a_bare_network_is_refused_with_what_helps(tmp_path):
+    export_onnx(tiny("RepeatLast"), tmp_path / "x.onnx", "scaled", about=ABOUT)
+    with pytest.raises(
+        UserError, match="is in scaled units, and reads no values of yours; export it with --units real"
+    ):
+        Forecaster.load(tmp_path / "x.onnx")
+
+
+def test_a_runtime_that_is_missing_is_told_with_what_brings_it(exported, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UserError, match=r"onnxruntime is not installed; pip install 'tsprune\[deploy\]'"):
+        Forecaster.load(exported / "linear.onnx")

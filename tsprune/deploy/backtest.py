@@ -1,0 +1,83 @@
+"""How well a forecaster would have done: the last rows forecast from those before them, beside the seasonal naive."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tsprune.deploy.card import Card
+from tsprune.deploy.forecaster import Forecaster
+from tsprune.deploy.look_back import Rows, last_rows
+from tsprune.errors import UserError
+from tsprune.shown import plain
+
+MOST_SHOWN = 20
+"""Columns whose errors are printed one by one."""
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Errors of a forecaster and of the naive forecast (``naive`` says which)."""
+
+    by_origin: (
+        pd.DataFrame
+    )  # a row per forecast, by its last known date: mse, mae, naive_mse, naive_mae in scaled units
+    by_column: pd.DataFrame  # a row per column: mae, naive_mae in the data's own units
+    naive: str
+    card: Card
+
+    def __str__(self) -> str:
+        card, whole = self.card, self.by_origin.mean()
+        table = pd.concat([self.by_origin.rename(index=str), whole.to_frame("mean").T])
+        columns = self.by_column.iloc[:MOST_SHOWN].rename(index=plain)
+        hidden = len(self.by_column) - len(columns)
+        return "\n".join(
+            [
+                f"forecasts: {len(self.by_origin)} of {card.pred_len} time steps, each from the {card.seq_len} before",
+                f"naive: {self.naive}",
+                "",
+                "errors in standard deviations of the training rows, by the last known time",
+                table.to_string(float_format="{:.4f}".format),
+                "",
+                f"mean absolute error in {card.unit or 'units of the data'}, by column",
+                columns.to_string(float_format="{:.5g}".format),
+                *([f"and {hidden} columns more"] if hidden else []),
+            ]
+        )
+
+
+def backtest(forecaster: Forecaster, frame: pd.DataFrame, forecasts: int) -> Backtest:
+    """The last ``forecasts`` times ``pred_len`` rows of ``frame``, one horizon after the other, each forecast from the
+    ``seq_len`` rows before it and no later one.
+
+    The seasonal naive forecast repeats the last season, as far as the look-back holds one, else the last value. Raises
+    :class:`UserError` as :meth:`Forecaster.predict`.
+    """
+    card = forecaster.card
+    if forecasts < 1:
+        raise UserError(f"a back-test of {forecasts} forecasts: at least 1")
+    needed = card.seq_len + forecasts * card.pred_len
+    rows = last_rows(frame, card, needed, f"a back-test of {forecasts} forecasts of {card.pred_len} time steps")
+    seasonal = card.season is not None and 1 < card.season <= card.seq_len
+    season = card.season if seasonal else 1
+    origins, errors, naive_errors = [], [], []
+    for end in range(card.seq_len, needed, card.pred_len):
+        past = Rows(rows.numbers[end - card.seq_len : end], rows.dates[end - card.seq_len : end])
+        truth = rows.numbers[end : end + card.pred_len]
+        origins.append(past.dates[-1])
+        errors.append(forecaster.after(past).numbers - truth)
+        naive_errors.append(past.numbers[np.arange(card.pred_len) % season - season] - truth)
+    own, naive = np.stack(errors), np.stack(naive_errors)  # (forecasts, pred_len, columns)
+    measured = {"mse": np.square, "mae": np.abs}
+    by_origin = {
+        f"{prefix}{name}": measure(error / np.array(card.std)).mean((1, 2))
+        for prefix, error in (("", own), ("naive_", naive))
+        for name, measure in measured.items()
+    }
+    by_column = {f"{prefix}mae": np.abs(error).mean((0, 1)) for prefix, error in (("", own), ("naive_", naive))}
+    return Backtest(
+        pd.DataFrame(by_origin, index=pd.DatetimeIndex(origins, name="origin")),
+        pd.DataFrame(by_column, index=list(card.columns)),
+        f"the value one season ({season} time steps) before" if seasonal else "the last value",
+        card,
+    )

@@ -1,0 +1,78 @@
+"""What an exported model says of itself. Needs no torch."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from tsprune import __version__
+from tsprune.errors import UserError
+from tsprune.typed import Config, Names, Numbers
+
+PREFIX = "tsprune."
+"""What the name of every property in an ONNX file begins with; the value is JSON."""
+
+Steps = Annotated[int, Field(ge=1, le=1_000_000)]
+Errors = dict[str, float | None]
+Run = Callable[[Mapping[str, np.ndarray]], np.ndarray]
+"""From the inputs ``values`` and ``calendar`` of a network in real units to its forecast, all with a batch axis."""
+
+
+class Card(Config):
+    """The data a model reads and forecasts, and what it is known to reach. Numbers come back bit for bit.
+
+    In ``units`` real the file reads values in the data's own units and calendar fields as a calendar has them, and
+    forecasts in those units; scaled, it is the bare network. A column is scaled as ``(value - mean) / std``.
+    """
+
+    format: Literal[1] = 1
+    units: Literal["real", "scaled"]
+    model: str
+    seq_len: Steps  # look-back, time steps
+    label_len: Annotated[int, Field(ge=0, le=1_000_000)]  # known steps at the start of a decoder's input
+    pred_len: Steps  # horizon, time steps
+    freq: str  # names the finest calendar field (tsprune.data.calendar)
+    calendar: Names = ()  # fields of the input `calendar`, in its order; none where the file has no such input
+    columns: Names = ()  # in the order of input and output
+    mean: Numbers = ()  # (columns,) in the data's unit
+    std: Numbers = ()  # (columns,) in the data's unit, above 0
+    unit: str | None = None  # of all columns
+    time_step: str | None = None  # as pandas writes it
+    season: Annotated[int, Field(ge=1)] | None = None  # time steps
+    dataset: str | None = None
+    fingerprint: str | None = None  # sha256 of the data
+    before: Errors = Field(default_factory=dict)  # test errors before pruning, in scaled units
+    after: Errors = Field(default_factory=dict)  # and of this model
+    density: Annotated[float, Field(ge=0, le=1)]  # share of the prunable weights that is kept
+    parameters: Annotated[int, Field(ge=0)]
+    macs: Annotated[int, Field(ge=0)] | None = None  # multiply-adds that dense kernels execute per window, if known
+    opset: Annotated[int, Field(ge=1)] | None = None  # of ONNX; None: not exported
+    difference: Annotated[float, Field(ge=0)] | None = None  # largest from PyTorch when it was exported, scaled units
+    version: str = __version__  # of tsprune, when it was exported
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not len(self.columns) == len(self.mean) == len(self.std):
+            raise ValueError("columns, mean and std belong together, one of each per variable")
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError("a column stands twice")
+        if not all(std > 0 for std in self.std):
+            raise ValueError("every std must be above 0")
+        if self.label_len > self.seq_len:
+            raise ValueError(f"label_len ({self.label_len}) must not exceed seq_len ({self.seq_len})")
+        return self
+
+    def properties(self) -> dict[str, str]:
+        """The fields as properties of an ONNX file: prefixed names, values as JSON."""
+        return {f"{PREFIX}{name}": json.dumps(value) for name, value in self.model_dump(mode="json").items()}
+
+    @classmethod
+    def of_properties(cls, properties: Mapping[str, str]) -> Self:
+        """The opposite of :meth:`properties`. Raises :class:`UserError` for anything else."""
+        try:
+            values = {name.removeprefix(PREFIX): json.loads(text) for name, text in properties.items()}
+        except (ValueError, RecursionError):
+            raise UserError("its properties are no JSON") from None
+        return cls.parse(values)

@@ -1,0 +1,32 @@
+"""What there is to say of a network that was made of a checkpoint."""
+
+from collections.abc import Mapping
+
+import torch
+
+from tsprune.deploy.card import Card
+from tsprune.deploy.network import Bare, RealUnits
+from tsprune.measure import count_parameters
+from tsprune.models import About
+from tsprune.pruners import density
+
+SHARED = {"columns", "mean", "std", "unit", "time_step", "season", "dataset", "fingerprint", "before", "after"}
+"""What a card has from :class:`About`, under the same names."""
+
+
+def describe(network: Bare | RealUnits, masks: Mapping[str, torch.Tensor], about: About) -> Card:
+    """The card of ``network`` without what its export alone tells (opset, multiply-adds, difference from PyTorch).
+
+    The density is that of the ``masks``; without any what ``about`` says, else 1.
+    """
+    model = network.model
+    stated = 1.0 if about.density_achieved is None else about.density_achieved
+    return Card(
+        units=network.units,
+        model=model.name,
+        **model.config.model_dump(include={"seq_len", "label_len", "pred_len", "freq"}),
+        calendar=network.calendar,
+        **about.model_dump(include=SHARED),
+        density=density(model, masks).over_prunable if masks else stated,
+        parameters=count_parameters(model),
+    )

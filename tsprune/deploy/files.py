@@ -1,0 +1,65 @@
+"""Files that come in whole or not at all, and go out likewise; one line for what a disk or a name may do."""
+
+import os
+import stat
+import uuid
+from pathlib import Path
+
+from tsprune.errors import UserError
+from tsprune.shown import plain
+
+MOST_BYTES = (1 << 31) - 1
+"""Of a file: those of protobuf, which ONNX is, can be no larger."""
+
+_LONGEST = 1000  # signs of a path that a message shows
+
+
+def named(path: str | os.PathLike) -> str:
+    """A path as messages have it: whole, on one line."""
+    return plain(path, _LONGEST)
+
+
+def read_whole(path: str | os.PathLike) -> bytes:
+    """The bytes of a file. Raises :class:`UserError` where there is none, or it is too large or closed to us."""
+    try:
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode):
+            raise UserError(f"{named(path)} is not a file")
+        if found.st_size > MOST_BYTES:
+            raise UserError(f"{named(path)} has {found.st_size:,} bytes; an ONNX file has at most {MOST_BYTES:,}")
+        return Path(path).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"there is no file {named(path)}") from None
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a zero
+        raise UserError(f"{named(path)} cannot be read: {_reason(error)}") from None
+
+
+def write_whole(path: str | os.PathLike, content: bytes) -> None:
+    """Write under a temporary name in the same folder and rename: a reader never sees half of it.
+
+    Raises :class:`UserError` where there is no such folder, no right to write, or no room."""
+    path = Path(path)
+    temporary = path.with_name(f"{path.name[:100]}.{uuid.uuid4().hex}.tmp")
+    try:
+        try:
+            temporary.write_bytes(content)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{named(path)} cannot be written: {_reason(error)}") from None
+
+
+def need_place(path: str | os.PathLike) -> None:
+    """Raise :class:`UserError` where :func:`write_whole` could not: told before long work, not after it."""
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{named(path)} is a folder; name a file")
+    if not path.parent.is_dir():
+        raise UserError(f"{named(path)} cannot be written: there is no folder {named(path.parent)}")
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(f"{named(path)} cannot be written: no right to write in {named(path.parent)}")
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

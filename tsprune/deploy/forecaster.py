@@ -1,0 +1,75 @@
+"""Forecasts in the data's own units, with dates, from an ONNX file (no torch) or a checkpoint."""
+
+import os
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from tsprune.data.calendar import calendar_fields
+from tsprune.data.timesteps import fixed_length, following
+from tsprune.deploy.card import Card, Run
+from tsprune.deploy.files import named
+from tsprune.deploy.look_back import Rows, last_rows
+from tsprune.deploy.onnx_file import read_onnx
+from tsprune.deploy.session import Session
+from tsprune.errors import UserError
+
+
+class Forecaster:
+    """``Forecaster.load(path).predict(frame)``. ``card``: what the file says of itself."""
+
+    def __init__(self, card: Card, run: Run, name: str):
+        self.card, self._run, self._name = card, run, name
+        if card.units != "real":
+            raise UserError(f"{name} is in scaled units, and reads no values of yours; export it with --units real")
+        if card.time_step is None:
+            raise UserError(f"{name} does not say the time step of its data: its forecasts would have no dates")
+        fixed_length(card.time_step)  # refuses what is no step
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """From an ONNX file in real units, with onnxruntime and numpy; from a checkpoint, with torch.
+
+        Nothing in the file is run. Raises :class:`UserError`, one line, for one that cannot be read, was not written by
+        tsprune, is damaged, or lacks columns, scale or time step.
+        """
+        name = named(path)
+        if _is_checkpoint(path):
+            from tsprune.deploy.from_checkpoint import from_checkpoint
+
+            return cls(*from_checkpoint(path), name)
+        card, content = read_onnx(path)
+        return cls(card, Session(content, name).run, name)
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The ``pred_len`` time steps after the last of ``frame``: dates as the index, the same columns and units.
+
+        ``frame``: a row per time step and at least ``seq_len`` of them, dates as its index, columns those of
+        ``card.columns`` in that order. Raises :class:`UserError` for any other (:func:`last_rows`).
+        """
+        forecast = self.after(last_rows(frame, self.card, self.card.seq_len, "a forecast"))
+        return pd.DataFrame(forecast.numbers, index=forecast.dates.rename("date"), columns=list(self.card.columns))
+
+    def after(self, rows: Rows) -> Rows:
+        """The forecast after ``seq_len`` rows that :func:`last_rows` has checked."""
+        card = self.card
+        future = following(rows.dates[-1], card.time_step, card.pred_len)
+        inputs = {"values": rows.numbers[None]}
+        if card.calendar:
+            inputs["calendar"] = calendar_fields(rows.dates.append(future), card.freq)[None]
+        forecast = self._run(inputs)
+        if forecast.shape != (1, card.pred_len, len(card.columns)) or not np.isfinite(forecast).all():
+            raise UserError(f"{self._name}: the forecast is not {card.pred_len} finite rows of {len(card.columns)}")
+        return Rows(forecast[0], future)
+
+
+def _is_checkpoint(path: str | os.PathLike) -> bool:
+    """Whether a file begins as one of safetensors does: eight bytes, then JSON. What cannot be read is none."""
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return file.read(9)[8:] == b"{"
+    except OSError as error:
+        raise UserError(f"{named(path)} cannot be read: {error.strerror}") from None

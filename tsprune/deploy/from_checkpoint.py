@@ -1,0 +1,27 @@
+"""The network of a checkpoint in real units, run by PyTorch."""
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from tsprune.deploy.card import Card, Run
+from tsprune.deploy.describe import describe
+from tsprune.deploy.network import RealUnits
+from tsprune.models import load_checkpoint, read_about
+
+
+def from_checkpoint(path: str | os.PathLike) -> tuple[Card, Run]:
+    """What the checkpoint says of itself as an exported file would, and its network.
+
+    Raises as ``load_checkpoint`` does, and as :class:`RealUnits`."""
+    model, masks = load_checkpoint(path)
+    about = read_about(path)
+    network = RealUnits(model, about).eval()
+
+    def run(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        with torch.no_grad():
+            return network(**{name: torch.tensor(array) for name, array in inputs.items()}).numpy()
+
+    return describe(network, masks, about), run

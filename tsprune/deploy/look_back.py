@@ -1,0 +1,96 @@
+"""The last rows of a frame as a model reads them, and every reason why they cannot be: one clear line each."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tsprune.data.timesteps import canonical, count_steps, detect_step, grid
+from tsprune.deploy.card import Card
+from tsprune.errors import UserError, unknown
+from tsprune.shown import listed, more, quoted
+
+
+class Rows(NamedTuple):
+    """``numbers`` (rows, columns) float64 in the data's own units, ``dates`` (rows,), the last one the latest."""
+
+    numbers: np.ndarray
+    dates: pd.DatetimeIndex
+
+
+def last_rows(frame: pd.DataFrame, card: Card, count: int, what: str) -> Rows:
+    """The last ``count`` rows of ``frame``, whose index has the dates and whose columns are those of the model.
+
+    Raises :class:`UserError` for other columns or another order, dates that are none, not in order, not a time step
+    apart, for values that are missing, infinite or no numbers, and for too few rows, which ``what`` says the use of.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise UserError(f"a {type(frame).__name__} is no frame; give a pandas.DataFrame with dates as its index")
+    _check_columns(list(frame.columns), card.columns)
+    dates = _dates(frame.index)
+    if len(frame) < count:
+        raise UserError(f"{len(frame)} rows; {what} needs {count} ({card.model} looks back {card.seq_len} time steps)")
+    dates = dates[-count:]
+    _check_steps(dates, card.time_step)
+    return Rows(_values(frame.iloc[-count:], dates), dates)
+
+
+def _check_columns(found: list, wanted: tuple[str, ...]) -> None:
+    if found == list(wanted):
+        return
+    for name in wanted:
+        if name not in found:
+            raise UserError(f"the model reads column {quoted(name)}: {unknown('column', name, found)}")
+    if others := [name for name in found if name not in wanted]:
+        raise UserError(
+            f"the model reads no column {quoted(others[0])}{more(len(others) - 1)}; it reads {listed(list(wanted))}"
+        )
+    if len(found) > len(wanted):
+        raise UserError(f"a column stands twice; the model reads {listed(list(wanted))}")
+    raise UserError(f"the columns are in another order; the model reads {listed(list(wanted))}")
+
+
+def _dates(index: pd.Index) -> pd.DatetimeIndex:
+    if not isinstance(index, pd.DatetimeIndex):
+        raise UserError(
+            f"the index holds {index.dtype}, not dates; make it one: frame.set_index(pd.to_datetime(frame.date))"
+        )
+    if index.tz is not None:
+        raise UserError(
+            f"the dates have the zone {index.tz}; give them as the model's data had them: tz_localize(None)"
+        )
+    if index.hasnans:
+        raise UserError(f"row {int(np.argmax(index.isna()))}: no date")
+    if len(index) and not index.is_monotonic_increasing:
+        row = int(np.argmax(index[1:] < index[:-1])) + 1
+        raise UserError(f"row {row}: {index[row]} comes after {index[row - 1]}; put rows in order of time")
+    if not index.is_unique:
+        raise UserError(f"row {int(np.argmax(index.duplicated()))}: {index[index.duplicated()][0]} stands twice")
+    return index
+
+
+def _check_steps(dates: pd.DatetimeIndex, step: str) -> None:
+    few = (
+        count_steps(dates[0], dates[-1], step) <= 2 * len(dates) + 4
+    )  # else they are not even made: seconds of a century
+    wanted = grid(dates[0], dates[-1], step) if few else dates[:0]
+    if len(wanted) == len(dates) and (wanted == dates).all():
+        return
+    absent = wanted.difference(dates)
+    if few and dates.isin(wanted).all() and len(absent) < len(dates) - 1:
+        raise UserError(f"no row of {absent[0]}{more(len(absent) - 1)}; the model reads a row every {step}")
+    found = f"a step of {detect_step(dates)}" if len(dates) > 2 else f"{dates[0]} and {dates[-1]}"
+    raise UserError(f"the last {len(dates)} rows have {found}; the model reads a row every {canonical(step)}")
+
+
+def _values(frame: pd.DataFrame, dates: pd.DatetimeIndex) -> np.ndarray:
+    for name, column in frame.items():
+        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+            raise UserError(f"column {quoted(name)} holds {column.dtype}, not numbers")
+    values = frame.to_numpy(np.float64, na_value=np.nan)
+    if not np.isfinite(values).all():
+        bad = np.argwhere(~np.isfinite(values))
+        row, column = bad[0]
+        what = "no value" if np.isnan(values[row, column]) else "an infinite value"
+        raise UserError(f"{dates[row]}, column {quoted(frame.columns[column])}: {what}{more(len(bad) - 1)}")
+    return values

@@ -1,0 +1,73 @@
+"""The page that goes with an exported model: what it reads, what it is known to reach, how it is run."""
+
+from collections.abc import Iterator
+
+from tsprune.deploy.card import Card
+from tsprune.shown import listed
+
+CARD_TITLE = "# Model card: "
+
+_REAL = """```python
+from tsprune.deploy import Forecaster
+
+Forecaster.load("{file}").predict(frame)  # a frame with a row per time step, dates as its index
+```
+
+On the command line: `tsprune forecast {file} data.csv`.
+"""
+_SCALED = """The network is bare: scale values as `(value - mean) / std` (both in the file's properties), calendar
+features to [-0.5, 0.5], and the forecast back by `value * std + mean`. An export with `--units real` does all of that
+inside.
+"""
+
+
+def card_text(card: Card, file: str, size: int) -> str:
+    """The page in Markdown. ``file``: the ONNX file's name, ``size``: its bytes."""
+    rows = "\n".join(f"| {what} | {value} |" for what, value in _facts(card, size))
+    how = _REAL.format(file=file) if card.units == "real" else _SCALED
+    inputs = "\n".join(f"- `{name}`: {meaning}" for name, meaning in _inputs(card))
+    return f"{CARD_TITLE}{file}\n\n| | |\n|---|---|\n{rows}\n\n## Inputs and output\n\n{inputs}\n\n## Use\n\n{how}"
+
+
+def _facts(card: Card, size: int) -> Iterator[tuple[str, str]]:
+    yield "model", card.model
+    yield "dataset", _known(card.dataset)
+    yield "columns", listed(list(card.columns)) if card.columns else "unknown"
+    yield "unit", _known(card.unit)
+    yield "time step", _known(card.time_step)
+    yield "season", f"{card.season} time steps" if card.season else "unknown"
+    yield "look-back, horizon", f"{card.seq_len}, {card.pred_len} time steps"
+    for name in sorted({*card.before, *card.after}):
+        pruned = f" (before pruning {_number(card.before[name])})" if name in card.before else ""
+        yield f"test {name.upper()}, scaled units", f"{_number(card.after.get(name))}{pruned}"
+    yield "density of the prunable weights", f"{card.density:.4g}"
+    yield "parameters", f"{card.parameters:,}"
+    yield "multiply-adds per window, dense", "unknown" if card.macs is None else f"{card.macs:,}"
+    yield "file", f"{size:,} bytes, ONNX opset {card.opset}"
+    yield "largest difference from PyTorch", f"{card.difference:.1e} standard deviations, at batch 1 and 7"
+    yield "data fingerprint", _known(card.fingerprint)
+    yield "tsprune", card.version
+
+
+def _inputs(card: Card) -> Iterator[tuple[str, str]]:
+    if card.units == "real":
+        yield "values", f"float64 (batch, {card.seq_len}, {len(card.columns)}), in the data's own units"
+        if card.calendar:
+            length = card.seq_len + card.pred_len
+            fields = f"int64 (batch, {length}, {len(card.calendar)}): {', '.join(card.calendar)}"
+            yield (
+                "calendar",
+                f"{fields}; of the look-back and the horizon; weekdays from 0 (Monday), the rest from 1 or 0",
+            )
+        yield "forecast", f"float64 (batch, {card.pred_len}, {len(card.columns)}), in the data's own units"
+    else:
+        yield "x_enc, x_mark_enc, x_dec, x_mark_dec", "those that the model uses, in scaled units"
+        yield "forecast", f"(batch, {card.pred_len}, columns), in scaled units"
+
+
+def _known(value: str | None) -> str:
+    return value or "unknown"
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4g}"

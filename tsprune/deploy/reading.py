@@ -1,0 +1,42 @@
+"""A user's file as the frame that a forecaster reads, by the rules that a study reads it by; a forecast as a file."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tsprune.data import load_table
+from tsprune.deploy.card import Card
+from tsprune.deploy.files import named, need_place, write_whole
+from tsprune.errors import UserError, unknown
+
+ENDINGS = (".csv", ".parquet")
+
+
+def read_frame(name: str, card: Card, **reading: str | None) -> pd.DataFrame:
+    """The model's columns of a file or a dataset of the catalogue, dates as the index. ``reading``: the options of
+    :func:`tsprune.data.load_table`. Rows within a gap too long to be filled have no value. Raises UserError as it does.
+    """
+    table = load_table(name, columns=list(card.columns), **reading)
+    values = np.where(table.blocked[:, None], np.nan, table.values)
+    return pd.DataFrame(values, index=table.dates, columns=list(table.columns))
+
+
+def check_output(path: str | os.PathLike) -> None:
+    """Raise :class:`UserError` for a file that :func:`write_frame` could not write."""
+    ending = Path(path).suffix
+    if ending not in ENDINGS:
+        raise UserError(f"{named(path)}: {unknown('ending of a forecast', ending, ENDINGS)}")
+    need_place(path)
+
+
+def write_frame(frame: pd.DataFrame, path: str | os.PathLike) -> None:
+    """As CSV or parquet, by the ending, the dates as the column ``date``."""
+    content = io.BytesIO()
+    if Path(path).suffix == ".csv":
+        frame.to_csv(content)
+    else:
+        frame.reset_index().to_parquet(content, index=False)
+    write_whole(path, content.getvalue())

@@ -1,0 +1,36 @@
+"""A network in ONNX Runtime, on the CPU; what the runtime says of one that it cannot run, in one line."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tsprune.deploy.packages import need
+from tsprune.errors import UserError
+from tsprune.shown import plain
+
+OUTPUT = "forecast"
+_SILENT = 4  # its log goes to stderr; the same words come as an exception
+
+
+class Session:
+    """An ONNX file's bytes, ready to run. ``name``: for messages. Raises :class:`UserError` for what cannot be run."""
+
+    def __init__(self, content: bytes, name: str):
+        runtime = need("onnxruntime")
+        self.name = name
+        options = runtime.SessionOptions()
+        options.log_severity_level = _SILENT
+        try:
+            self._session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime's own have no base of theirs
+            raise self._refusal(error) from None
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The forecast of named arrays. Raises :class:`UserError` for other names and shapes than the network has."""
+        try:
+            return self._session.run([OUTPUT], dict(inputs))[0]
+        except Exception as error:  # as above
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: Exception) -> UserError:
+        return UserError(f"{self.name}: ONNX Runtime cannot run it: {plain(str(error), 300)}")
