@@ -43,6 +43,9 @@ def study(
     show: Annotated[
         bool, typer.Option("--show", help="Run nothing: print every parameter, where it comes from, and its value.")
     ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Run nothing: print how many steps there are, which must run, why, how long.")
+    ] = False,
 ) -> None:
     """Check the profile's parameters, run its notebooks, render the reports and their index.
 
@@ -67,6 +70,11 @@ def study(
     from tsprune.batch.preflight import check_runs
 
     check_runs(runs)
+    if plan:
+        from tsprune.batch.plan import plan_text
+
+        print(plan_text(runs))
+        return
     from tsprune.batch.notebooks import run_profile
 
     if run_profile(runs):
