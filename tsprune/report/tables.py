@@ -1,5 +1,6 @@
 """Small tables for people, as pandas Stylers: read in JupyterLab, in the report and on paper alike."""
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -87,8 +88,8 @@ def styled(table: pd.DataFrame, caption: str) -> Styler:
         if longest > _WRAPPED:  # on a narrow screen the numbers need room beside the labels
             look = f"white-space:normal;min-width:min({0.6 * longest:.0f}em, 32vw)"
             rules.append({"selector": f"tbody th.level{place}", "props": look})
-    styler = styler.set_table_styles(rules)
-    return styler.set_caption(caption) if caption else styler
+    styler = styler.set_table_styles(rules).format_index(escape="html", axis=0).format_index(escape="html", axis=1)
+    return styler.set_caption(html.escape(caption, quote=False)) if caption else styler
 
 
 def labelled(rows: Mapping[tuple, Mapping], names: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:
