@@ -15,16 +15,28 @@ _HIDDEN = 0xE000  # where no letter is: signs that :func:`literal` has made harm
 def headline(markdown: str) -> str:
     """The first sentence of ``markdown`` as plain text, for an index or a subject line."""
     paragraphs = [p for p in re.split(r"\n\s*\n", markdown) if p.strip() and not p.lstrip().startswith("#")]
-    if not paragraphs:
-        return ""
-    hidden = re.sub(r"\\([!-/:-@[-`{-~])", lambda sign: chr(_HIDDEN + ord(sign[1])), paragraphs[0])  # see literal
+    text = _without_markup(paragraphs[0]) if paragraphs else ""
+    return _shown(re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", text, maxsplit=1)[0])
+
+
+def plain_text(markdown: str) -> str:
+    """A paragraph of Markdown as plain text, on one line."""
+    return _shown(_without_markup(markdown))
+
+
+def _without_markup(markdown: str) -> str:
+    """``markdown`` on one line without its signs; those that :func:`literal` made harmless are hidden."""
+    hidden = re.sub(r"\\([!-/:-@[-`{-~])", lambda sign: chr(_HIDDEN + ord(sign[1])), markdown)
     text = re.sub(r"!\[[^]]*\]\([^)]*\)", "", hidden)
     text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"^\s*(>|[-*+]\s)\s*", "", text, flags=re.MULTILINE)
     text = re.sub(r"[*`$]|(?<!\w)_|_(?!\w)", "", text)
-    text = re.sub(r"[ \t\r\n]+", " ", text).strip()
-    sentence = re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", text, maxsplit=1)[0]
-    return "".join(chr(ord(sign) - _HIDDEN) if _HIDDEN <= ord(sign) < _HIDDEN + 128 else sign for sign in sentence)
+    return re.sub(r"[ \t\r\n]+", " ", text).strip()
+
+
+def _shown(text: str) -> str:
+    """``text`` with its hidden signs."""
+    return "".join(chr(ord(sign) - _HIDDEN) if _HIDDEN <= ord(sign) < _HIDDEN + 128 else sign for sign in text)
 
 
 def literal(name: object) -> str:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tsprune.report.status import STATUS_MIME
+
 TOLERANCE = 0.05
 """Accuracy counts as kept while the MSE lies at most this share above dense."""
-
-STATUS_MIME = "application/vnd.tsprune.status+json"
-"""Media type under which a study's result tells the runner of its notebook how many of its cells failed."""
 
 _CELL = [
     "dataset",
