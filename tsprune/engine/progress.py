@@ -4,7 +4,7 @@ import html
 import os
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TextIO
 
 from tsprune.engine.step import Step
@@ -18,7 +18,9 @@ class Progress:
 
     def __init__(self, jobs: int = 1):
         self.jobs = jobs
-        self.total = self.done = self.failed = 0
+        self.total = self.done = 0
+        self.lost: Counter[str] = Counter()
+        """How many ended without a result, by status."""
         self.running: dict[str, Step] = {}
         self._began: dict[str, float] = {}
         self._left: dict[str, int] = defaultdict(int)
@@ -38,7 +40,8 @@ class Progress:
         """Count a finished step; returns the line about it, to be shown once the next steps are on their way."""
         self.running.pop(step.key, None)
         self.done += 1
-        self.failed += row["status"] != "ok"
+        if row["status"] != "ok":
+            self.lost[row["status"]] += 1
         self._left[step.kind] -= 1
         took = time.monotonic() - self._began.pop(step.key, time.monotonic())
         if row["status"] == "ok":
@@ -48,7 +51,8 @@ class Progress:
         return f"{step.label}: {row['status'].upper()}, {row['reason']}"
 
     def finish(self) -> None:
-        self.show("all steps done" if not self.failed else f"all steps done, {self.failed} without a result")
+        lost = ", ".join(f"{count} {status}" for status, count in self.lost.items())
+        self.show(f"all steps done, {self.lost.total()} without a result ({lost})" if lost else "all steps done")
 
     def say(self, text: str) -> None:
         """A message that must not be lost."""

@@ -229,3 +229,29 @@ def listed(parts: Sequence[str]) -> str:
     if len(parts) <= 2:
         return " and ".join(parts)
     return ", ".join(parts[:-1]) + ", and " + parts[-1]
+
+
+UNKNOWN_UNIT = "the data's units"
+
+
+def short_number(value: float) -> str:
+    """A number in the data's units: three significant digits or whole units, with thousands separated."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
+
+
+def duration_text(length: pd.Timedelta) -> str:
+    """``96 hours, 4 days``, ``45 minutes``, ``24 weeks``: in whole units, of days also where hours are whole."""
+    hours, minutes = length / pd.Timedelta(hours=1), length / pd.Timedelta(minutes=1)
+    days = hours / 24
+    parts = []
+    if days % 7 == 0 and days >= 28:
+        parts.append(_counted(days / 7, "week"))
+    elif hours % 1 == 0 and hours <= 24 * 14:
+        parts.append(_counted(hours, "hour"))
+    if days % 1 == 0 and (not parts or (days >= 2 and "hour" in parts[0])):
+        parts.append(_counted(days, "day"))
+    return ", ".join(parts or [_counted(minutes, "minute")])
+
+
+def _counted(count: float, what: str) -> str:
+    return f"{count:,.6g} {what}{'' if count == 1 else 's'}"

@@ -10,6 +10,9 @@ from tsprune.report.status import STATUS_MIME
 TOLERANCE = 0.05
 """Accuracy counts as kept while the MSE lies at most this share above dense."""
 
+ABOUT_DATA = ("dataset", "training rows", "validation rows", "test rows", "look-back", "forecast", "scaled error of 1")
+"""Lines of the protocol that a reader of the data's own field looks for first."""
+
 _CELL = [
     "dataset",
     "model",
@@ -47,6 +50,21 @@ class StudyResult:
     size: str
     """At which size the models were run, beside the papers'."""
     protocol: dict[str, str]
+    units: pd.DataFrame
+    """Mean absolute test error of dense models and naive forecasts in the data's units: a row per ``pred_len``,
+    ``model`` and ``column``."""
+    unit: str | None
+    """Of all columns; None where they differ or it is not known."""
+
+    @property
+    def about_data(self) -> dict[str, str]:
+        """The lines of the protocol on the data: which series, when each split is, how far ahead, in what units."""
+        return {name: self.protocol[name] for name in ABOUT_DATA if name in self.protocol}
+
+    @property
+    def every_cell(self) -> pd.DataFrame:
+        """The cells that are counted."""
+        return self.cells
 
     @property
     def failures(self) -> int:
@@ -55,8 +73,12 @@ class StudyResult:
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         """One line for the reader, and the count of failures for whoever runs the notebook."""
-        text = f"{len(self.cells)} cells, {self.failures} without a result; {len(self.tidy)} rows in the long table"
-        return {"text/plain": text, STATUS_MIME: {"cells": len(self.cells), "failures": self.failures}}
+        cells = self.every_cell
+        broken = int((cells["status"] == "broken").sum())
+        text = f"{len(cells)} cells, {self.failures} without a result"
+        text += f", {broken} broken by the paper's protocol" if broken else ""
+        text += f"; {len(self.tidy)} rows in the long table"
+        return {"text/plain": text, STATUS_MIME: {"cells": len(cells), "failures": self.failures}}
 
 
 def tidy(rows: Iterable[dict]) -> pd.DataFrame:

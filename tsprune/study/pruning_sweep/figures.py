@@ -133,8 +133,8 @@ def _sweep_alt(cells: pd.DataFrame, horizons: list[int]) -> str:
     )
 
 
-def layers(layers: pd.DataFrame) -> Figure:
-    """Heat map of the density per layer (rows, in the model's order) and asked density (columns): a panel per model.
+def layers(layers: pd.DataFrame) -> list[Figure]:
+    """A heat map per model of the density per layer (rows, in the model's order) and asked density (columns).
 
     Drawn is the scope ``global`` where it was run: under ``layer`` every layer keeps what is asked. Densities are means
     over seeds and horizons. The number behind a layer's name counts its weights. Raises UserError for an empty table, a
@@ -142,34 +142,21 @@ def layers(layers: pd.DataFrame) -> Figure:
     """
     need(layers, "layers", ["model", "scope", "density_asked", "layer", "layer_density", "weights"])
     scope = need_scopes(layers)[-1]
-    drawn = list(layers[layers["scope"] == scope].groupby("model", sort=False))
-    columns, heights = [[] for _ in drawn[:2]], [0.0 for _ in drawn[:2]]
-    for model, panel in drawn:
-        shorter = heights.index(min(heights))
-        columns[shorter].append((model, panel))
-        heights[shorter] += _layers_height(panel)
-    names = ", ".join(model for model, _ in drawn)
-    alt = f"Heat map of the density kept in every layer of {names} at each density asked."
-    with kit.canvas(max(heights) + 0.8, alt) as figure:
-        above, below = figure.subfigures(2, 1, height_ratios=[0.8, max(heights)])
-        parts = below.subfigures(1, len(columns), squeeze=False)[0]
-        for part, column, height in zip(parts, columns, heights, strict=True):
-            rows = [*(_layers_height(panel) for _, panel in column), max(heights) - height + 1e-3]
-            grid = part.subplots(len(rows), 1, squeeze=False, height_ratios=rows)[:, 0]
-            grid[-1].remove()  # what the column lacks
-            for (model, panel), axes in zip(column, grid, strict=False):
-                image = _layers_of_one(axes, panel)
-                axes.set_title(f"{model} · {scope}")
-            axes.set_xlabel("Density asked")
-        bar = figure.colorbar(image, cax=above.add_axes((0.02, 0.5, 0.4, 0.18)), orientation="horizontal")
-        bar.set_label("Density of the layer: share of its weights kept")
+    drawn = layers[layers["scope"] == scope].groupby("model", sort=False)
+    return [_layers_figure(model, scope, panel) for model, panel in drawn]
+
+
+def _layers_figure(model: str, scope: str, panel: pd.DataFrame) -> Figure:
+    alt = f"Heat map of the density kept in every layer of {model} at each density asked."
+    with kit.canvas(0.19 * max(panel["layer"].nunique(), 2) + 1.0, alt) as figure:
+        axes = figure.subplots()
+        image = _layers_of_one(axes, panel)
+        axes.set_title(f"{model} · {scope}")
+        axes.set_xlabel("Density asked")
+        bar = figure.colorbar(image, ax=axes, fraction=0.03, aspect=30)
+        bar.set_label("Share of its weights kept")
         bar.outline.set_visible(False)
     return figure
-
-
-def _layers_height(panel: pd.DataFrame) -> float:
-    """Inches that one model needs: a line per layer, its title and ticks."""
-    return 0.155 * max(panel["layer"].nunique(), 2) + 0.6
 
 
 def _layers_of_one(axes: Axes, panel: pd.DataFrame):
@@ -179,9 +166,8 @@ def _layers_of_one(axes: Axes, panel: pd.DataFrame):
     table = table.rename(index=lambda name: f"{readable_layer(name)}  ({_short(weights[name])})")
     table = table.rename(columns=density_labels(table.columns))
     text = _cell_text if table.shape[1] <= _LABELLED else None
-    image = kit.heat_map(axes, table, text, cmap="cividis", ends=(0, 1), size=7.5)
-    axes.tick_params(axis="x", labelsize=8)
-    axes.tick_params(axis="y", labelsize=8.5)
+    image = kit.heat_map(axes, table, text, cmap="cividis", ends=(0, 1), size=9)
+    axes.tick_params(labelsize=9)
     return image
 
 
