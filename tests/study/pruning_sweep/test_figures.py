@@ -168,10 +168,14 @@ def test_layer_figures_show_every_layer_a_figure_per_model(layers):
     assert only.axes[1].get_ylabel() == "Share of its weights kept"
 
 
-def test_layer_figures_grow_with_the_layers_and_fit_on_a_page(layers):
+def test_layer_figures_grow_with_the_layers_until_they_fill_a_page_of_paper(layers):
     many = layers[layers["model"] == "DLinear"]
-    tall = figures.layers(pd.concat([many.assign(layer=f"encoder.layers.{i}.weight") for i in range(40)]))[0]
-    assert 2 * figures.layers(layers)[0].get_figheight() < tall.get_figheight() < 12
+    tall = figures.layers(pd.concat([many.assign(layer=f"encoder.layers.{i}.weight") for i in range(100)]))
+    assert [figure.axes[0].get_title(loc="left") for figure in tall] == [
+        f"DLinear · global · {i} of 3" for i in (1, 2, 3)
+    ]
+    assert [len(figure.axes[0].get_yticks()) for figure in tall] == [34, 33, 33]
+    assert all(2 * figures.layers(layers)[0].get_figheight() < figure.get_figheight() < 11 for figure in tall)
     with pytest.raises(UserError, match="column 'weights' is missing"):
         figures.layers(layers.drop(columns="weights"))
 

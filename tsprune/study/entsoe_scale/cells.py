@@ -179,7 +179,7 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
                     scaled = np.stack([load_scores(self.store, step.key)["column_mae"].numpy() for step in steps])
                     found.append((kind, words, scaled * splits.std))
             if (week := self.last_week(splits, count)) is not None:
-                found.append(("week", LAST_WEEK, week[None]))
+                found.insert(1, ("week", LAST_WEEK, week[None]))
             for kind, words, mae in found:
                 records.append(
                     pd.DataFrame(

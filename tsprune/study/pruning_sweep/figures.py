@@ -3,6 +3,7 @@ prune takes its weights."""
 
 from itertools import product
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,6 +20,9 @@ from tsprune.study.pruning_sweep.result import AUTHORS, AUTHORS_COLUMNS, MAGNITU
 
 _LABELLED = 6
 """Densities up to which the cells of a heat map have room for their number."""
+
+_LAYERS = 48
+"""Layers in a figure at most: as many as can be read on a page of paper."""
 
 HIGHEST = 8.0
 """Nothing above this multiple of the dense MSE is drawn to scale: such a forecast is of no use."""
@@ -134,7 +138,8 @@ def _sweep_alt(cells: pd.DataFrame, horizons: list[int]) -> str:
 
 
 def layers(layers: pd.DataFrame) -> list[Figure]:
-    """A heat map per model of the density per layer (rows, in the model's order) and asked density (columns).
+    """A heat map per model, of many layers several, of the density per layer (rows, in the model's order) and asked
+    density (columns).
 
     Drawn is the scope ``global`` where it was run: under ``layer`` every layer keeps what is asked. Densities are means
     over seeds and horizons. The number behind a layer's name counts its weights. Raises UserError for an empty table, a
@@ -142,16 +147,22 @@ def layers(layers: pd.DataFrame) -> list[Figure]:
     """
     need(layers, "layers", ["model", "scope", "density_asked", "layer", "layer_density", "weights"])
     scope = need_scopes(layers)[-1]
-    drawn = layers[layers["scope"] == scope].groupby("model", sort=False)
-    return [_layers_figure(model, scope, panel) for model, panel in drawn]
+    figures = []
+    for model, panel in layers[layers["scope"] == scope].groupby("model", sort=False):
+        names = panel["layer"].unique()
+        parts = np.array_split(names, -(-len(names) // _LAYERS))
+        for number, part in enumerate(parts, 1):
+            title = f"{model} · {scope}" + (f" · {number} of {len(parts)}" if len(parts) > 1 else "")
+            figures.append(_layers_figure(model, title, panel[panel["layer"].isin(part)]))
+    return figures
 
 
-def _layers_figure(model: str, scope: str, panel: pd.DataFrame) -> Figure:
-    alt = f"Heat map of the density kept in every layer of {model} at each density asked."
+def _layers_figure(model: str, title: str, panel: pd.DataFrame) -> Figure:
+    alt = f"Heat map of the density kept in layers of {model} at each density asked."
     with kit.canvas(0.19 * max(panel["layer"].nunique(), 2) + 1.0, alt) as figure:
         axes = figure.subplots()
         image = _layers_of_one(axes, panel)
-        axes.set_title(f"{model} · {scope}")
+        axes.set_title(title)
         axes.set_xlabel("Density asked")
         bar = figure.colorbar(image, ax=axes, fraction=0.03, aspect=30)
         bar.set_label("Share of its weights kept")
