@@ -106,7 +106,10 @@ def test_the_table_has_magnitudes_error_and_the_gains_with_what_is_no_claim_in_i
 
 def test_the_counts_of_gains_add_up(gains):
     rows, _ = read(tables.gains(gains))
-    assert rows[1:] == [["wanda, density 0.1", "1", "0", "1", "2"], ["random, density 0.1", "0", "2", "0", "2"]]
+    assert rows[1:] == [
+        ["wanda, density 0.1", "1", "0", "1", "2", "−25 % (A)"],
+        ["random, density 0.1", "0", "2", "0", "2", "+1400 % (A)"],
+    ]
 
 
 def test_the_first_papers_protocol_is_drawn_by_what_it_asks_and_by_what_it_leaves(authors):
