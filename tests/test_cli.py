@@ -264,3 +264,26 @@ def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path):
     assert "there is no store at" in save(naive, folder=tmp_path / "nowhere")
     trained = next(key for key in opened.entries() if opened.row(key)["kind"] == "train")
     assert "no folder" in save(trained, file="no/such/folder.safetensors")
+
+
+def test_an_executed_notebook_is_rendered_beside_itself_or_where_asked(tsprune, tmp_path):
+    import nbformat
+
+    verdict = nbformat.v4.new_code_cell("1", metadata={"tags": ["verdict"]})
+    verdict.outputs = [nbformat.v4.new_output("display_data", {"text/markdown": "On mine, nothing is lost."})]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# About"), verdict])
+    nbformat.write(notebook, tmp_path / "out.ipynb")
+    page = tmp_path / "out.html"
+    told = (0, f"On mine, nothing is lost.\nreport: {page}\n", "")
+    assert tsprune("report", str(tmp_path / "out.ipynb")) == told
+    assert "On mine, nothing is lost." in page.read_text()
+    assert tsprune("report", str(tmp_path / "out.ipynb"), "--output", str(tmp_path / "other.html"))[0] == 0
+    code, _, err = tsprune("report", str(tmp_path / "none.ipynb"))
+    assert code == 2 and err == f"tsprune: notebook '{tmp_path / 'none.ipynb'}' does not exist\n"
+    code, _, err = tsprune("report", str(tmp_path / "out.ipynb"), "--output", str(tmp_path))
+    assert code == 2 and "cannot be written" in err
+
+
+def test_runs_that_are_not_there_are_no_runs_to_compare(tsprune, tmp_path):
+    code, _, err = tsprune("compare", str(tmp_path), str(tmp_path))
+    assert code == 2 and err.startswith(f"tsprune: {tmp_path}: no run of a study there") and err.count("\n") == 1

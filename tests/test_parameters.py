@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tsprune.errors import UserError
-from tsprune.parameters import default_parameters, parameters_of_run, read_cell
+from tsprune.parameters import default_parameters, parameters_of_run, read_cell, without_plumbing
 
 CELL = 'name = "a # b"  # what it is\nrates: list = [1e-3,\n  2]  # per epoch\nlow = high = -1\nfree: int\nname.x = 1\n'
 
@@ -35,7 +35,8 @@ def test_the_source_may_be_lines_as_in_a_file_or_text_as_nbformat_has_it(noteboo
     expected = default_parameters(lines)
     assert expected == default_parameters(notebook(code(CELL, "parameters")))
     run = [code(CELL, "parameters"), code("store = 'x'\nlow = 3\nhigh = f()\n", "injected-parameters"), code("low = 9")]
-    assert parameters_of_run({"cells": run}) == expected | {"low": 3, "high": "f()"}
+    assert parameters_of_run({"cells": run}) == expected | {"store": "x", "low": 3, "high": "f()"}
+    assert without_plumbing(parameters_of_run({"cells": run})) == expected | {"low": 3, "high": "f()"}
 
 
 def test_a_run_whose_cell_is_not_python_says_nothing_and_does_not_stop_the_report():

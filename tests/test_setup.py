@@ -44,8 +44,15 @@ def test_conda_reads_the_same_lock():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     pip = next(d["pip"] for d in environment["dependencies"] if isinstance(d, dict))
     assert pip == ["--requirement requirements.lock", "--editable ."]
-    python = next(d for d in environment["dependencies"] if str(d).startswith("python="))
-    assert PROJECT["requires-python"] == f">={python.removeprefix('python=')}"
+    assert "python" + PROJECT["requires-python"].replace(" ", "") in environment["dependencies"]
+
+
+def test_make_takes_the_pythons_that_the_project_takes():
+    lowest, above = re.fullmatch(r">=3\.(\d+), <3\.(\d+)", PROJECT["requires-python"]).groups()
+    makefile = (ROOT / "Makefile").read_text()
+    assert f"(3, {lowest}) <= sys.version_info[:2] <= (3, {int(above) - 1})" in makefile
+    assert f"Python 3.{lowest} to 3.{int(above) - 1}" in makefile
+    assert f"Python 3.{lowest} to 3.{int(above) - 1}" in (ROOT / "README.md").read_text()
 
 
 def test_the_lock_is_what_is_installed():
@@ -71,7 +78,8 @@ def test_notebooks_narrate_and_carry_no_output(path):
         else:
             assert len(source.splitlines()) <= 15
     assert [c["metadata"]["tags"] for c in code if "parameters" in c["metadata"].get("tags", [])] == [["parameters"]]
-    assert "provenance" in code[-1]["metadata"]["tags"]
+    order = [tag for cell in code for tag in cell["metadata"].get("tags", []) if tag in ("provenance", "explore")]
+    assert order == ["provenance", "explore", "explore"] and code[-1]["metadata"]["tags"] == ["explore"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

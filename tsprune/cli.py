@@ -1,4 +1,4 @@
-"""The front door: ``tsprune study``, ``tsprune models``, ``tsprune data``. Heavy imports wait until they are needed."""
+"""The front door: studies, their pages, models, data. Heavy imports wait until they are needed."""
 
 import shutil
 import sys
@@ -78,6 +78,35 @@ def study(
 
     if run_profile(runs):
         raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    notebook: Annotated[str, typer.Argument(help="An executed notebook, of papermill or JupyterLab (.ipynb).")],
+    output: Annotated[str | None, typer.Option(help="Page to write; the notebook's own name with .html.")] = None,
+) -> None:
+    """Render an executed notebook to the page that a study leaves: one file, offline, to be shared."""
+    from pathlib import Path
+
+    from tsprune.report.page import render_notebook
+
+    page = Path(output) if output else Path(notebook).with_suffix(".html")
+    try:
+        info = render_notebook(notebook, page)
+    except OSError as error:
+        raise UserError(f"{page}: cannot be written ({error.strerror}); --output names another file") from None
+    print(f"{info.headline or info.error or info.title}\nreport: {page}")
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="A folder of reports, a report, or an executed notebook.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+) -> None:
+    """Two runs side by side: the parameters that differ, and the test errors of what both have. Computes nothing."""
+    from tsprune.batch.compare import compare_runs
+
+    print(compare_runs(first, second))
 
 
 @models.callback()

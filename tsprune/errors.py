@@ -4,8 +4,19 @@ import difflib
 from collections.abc import Iterable
 
 
-class UserError(Exception):
+class _Line:
+    """An error whose text is complete: a notebook shows it without a traceback (a hook of IPython's)."""
+
+    def _render_traceback_(self) -> list[str]:
+        return str(self).splitlines()
+
+
+class UserError(_Line, Exception):
     """Bad input. Its text is complete: the command line prints it without a traceback and exits with status 2."""
+
+
+class Stopped(_Line, KeyboardInterrupt):
+    """A run that was interrupted, with what is kept of it."""
 
 
 def unknown(what: str, name: object, allowed: Iterable[object]) -> str:

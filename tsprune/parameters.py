@@ -95,15 +95,19 @@ def default_parameters(path: Path) -> dict[str, Any]:
 def parameters_of_run(notebook: Mapping[str, Any]) -> dict[str, Any]:
     """What an executed notebook ran with: the cells tagged ``parameters`` and, over them, ``injected-parameters``.
 
-    What is no literal stands as its source text; :data:`PLUMBING` is left out. A cell that is not Python says nothing
-    here: it failed when it ran, and that failure heads the report.
+    What is no literal stands as its source text. A cell that is not Python says nothing here: it failed when it ran,
+    and that failure heads the report.
     """
     found: dict[str, Any] = {}
     for tag in ("parameters", "injected-parameters"):
         for cell in notebook["cells"]:
             if tag in tags(cell):
                 found |= _values_or_text("".join(cell["source"]))
-    return {name: value for name, value in found.items() if name not in PLUMBING}
+    return found
+
+
+def without_plumbing(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if name not in PLUMBING}
 
 
 def _values_or_text(source: str) -> dict[str, Any]:

@@ -104,7 +104,8 @@ def test_a_csv_of_ones_own_by_plain_papermill(tmp_path):
                 "store",
                 str(tmp_path / "store"),
                 "-y",
-                "{models: [DLinear], seeds: [7], latency_repeats: 0, jobs: 1}",
+                "{models: [DLinear], seeds: [7], latency_repeats: 0, jobs: 1, densities: [1.0, 0.512], "
+                "structured_densities: [], two_of_four: false, scores: [], authors_paper: false}",
             ),
         ],
         capture_output=True,
@@ -131,11 +132,11 @@ def test_plain_papermill_with_a_misspelt_parameter_is_refused_by_the_notebook(tm
     assert "unknown parameter 'densitys'; did you mean 'densities'?" in done.stderr
 
 
-def test_without_data_the_built_in_series_stands_in_and_the_report_says_so(tmp_path):
+def test_without_data_the_built_in_series_stands_in_and_the_report_says_so(tmp_path, smoke):
     """No dataset to be found and none to be downloaded: a banner, and never numbers under the dataset's name."""
     folder = tmp_path / "mine"
     folder.mkdir()
-    given = profiles.parameters("smoke", "01_pruning_sweep") | {"dataset": "Traffic", "models": ["DLinear"]}
+    given = smoke | {"dataset": "Traffic", "models": ["DLinear"]}
     given["store"] = str(tmp_path / "store")
     (folder / "01_pruning_sweep.yaml").write_text(yaml.safe_dump(given))
     assert run_profile(plan_profile(str(folder), output=str(tmp_path / "out"))) == 0

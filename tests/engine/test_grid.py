@@ -1,5 +1,6 @@
 """Each step once, in order of need; failures are rows; damage and dead workers are survived."""
 
+import time
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from multiprocessing.popen_spawn_posix import Popen
 from pathlib import Path
@@ -11,6 +12,7 @@ from tsprune.engine.execute import execute
 from tsprune.engine.executors import local_processes
 from tsprune.engine.grid import run_grid
 from tsprune.engine.store import Corrupt, Store
+from tsprune.errors import Stopped
 
 
 @pytest.fixture
@@ -194,3 +196,24 @@ def test_running_out_of_memory_is_a_row_of_its_kind_and_says_how_much_was_asked_
     assert row["status"] == "out of memory"
     if act == "torch-memory":
         assert "4611686018427387904" in row["reason"]
+
+
+def test_an_interrupted_run_says_what_is_kept_ends_its_workers_and_goes_on_when_run_again(make, store):
+    """Ctrl-C as the second step ends: the third, which would take a minute, is not waited for."""
+
+    class Interrupts(Recorder):
+        def show(self, news: str) -> None:
+            super().show(news)
+            if self.done == 2 and self.running:
+                raise KeyboardInterrupt
+
+    steps = [make("a"), make("b"), make("slow", seconds=60)]
+    progress, began = Interrupts(2), time.monotonic()
+    with pytest.raises(Stopped) as stopped:
+        run(steps, store, progress, executor=local_processes(2))
+    assert time.monotonic() - began < 40
+    assert str(stopped.value) == "stopped; 2 of 3 kept; run again to go on"
+    assert stopped.value._render_traceback_() == [str(stopped.value)]
+    assert progress.news[-1].endswith(str(stopped.value)) and not progress.running
+    run(steps[:2], store)
+    assert sorted(name for name in ran(steps[0]) if name != "slow") == ["a", "b"]

@@ -22,12 +22,12 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def start(tmp_path, smoke):
+def start(tmp_path, smoke, few):
     script = tmp_path / "run.py"
     script.write_text(SCRIPT)
 
     def start(store: str, table: str) -> subprocess.Popen:
-        parameters = smoke | {"store": str(tmp_path / store), "densities": [1.0, 0.8, 0.64, 0.512, 0.4, 0.3, 0.2]}
+        parameters = smoke | few | {"store": str(tmp_path / store), "densities": [1.0, 0.8, 0.64, 0.512, 0.4, 0.3]}
         command = [sys.executable, str(script), json.dumps(parameters), str(tmp_path / table)]
         return subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, text=True)
 

@@ -6,6 +6,7 @@ numbers do not depend on how many. It ends by itself when its parent is gone, ho
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -32,9 +33,13 @@ class _Pool(ProcessPoolExecutor):
         try:
             return super().submit(*work, **named)
         except OSError as error:
-            for process in (self._processes or {}).values():
-                process.kill()
+            self.kill()
             raise BrokenProcessPool(f"a worker process died as it was started: {error}") from error
+
+    def kill(self) -> None:
+        """End the workers at once, whatever they are at."""
+        for process in (self._processes or {}).values():
+            process.kill()
 
 
 def cores() -> int:
@@ -44,6 +49,7 @@ def cores() -> int:
 
 def _start_worker() -> None:
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; their parent decides
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 

@@ -13,6 +13,7 @@ from tsprune.engine.partial import sweep_states
 from tsprune.engine.progress import Progress
 from tsprune.engine.step import FINAL, Step
 from tsprune.engine.store import Corrupt, Store
+from tsprune.errors import Stopped
 from tsprune.typed import canonical_json
 
 _STARTS = 3
@@ -32,7 +33,8 @@ def run_grid(
 
     ``jobs`` steps at most are in flight on the executor that ``make_executor`` gives; it is called again when the
     executor breaks (a worker process died). Steps that a missing step needs are run first, each once. ``keeps`` says
-    whose models are stored; one that another step of this run reads is stored in any case.
+    whose models are stored; one that another step of this run reads is stored in any case. Ctrl-C raises
+    :class:`Stopped` with a line that says how much is kept.
     """
     store.sweep()
     sweep_states(store)
@@ -196,6 +198,10 @@ class _Run:
                 for future in wait(self.flying, return_when=FIRST_COMPLETED).done if self.flying else ():
                     self._collect(future)
             self._tell()
+        except KeyboardInterrupt:
+            if kill := getattr(self.executor, "kill", None):  # else what is running comes to its end first
+                kill()
+            raise Stopped(self.progress.stop()) from None
         finally:
             self.executor.shutdown(wait=True, cancel_futures=True)
         return self.done

@@ -4,7 +4,9 @@ import html
 import os
 import sys
 import time
+import uuid
 from collections import Counter, defaultdict
+from pathlib import Path
 from typing import TextIO
 
 from tsprune.engine.step import Step
@@ -54,6 +56,13 @@ class Progress:
         lost = ", ".join(f"{count} {status}" for status, count in self.lost.items())
         self.show(f"all steps done, {self.lost.total()} without a result ({lost})" if lost else "all steps done")
 
+    def stop(self) -> str:
+        """End the display of a run that is interrupted; returns the line about it."""
+        self.running.clear()
+        text = f"stopped; {self.done - self.lost.total()} of {self.total} kept; run again to go on"
+        self.show(text)
+        return text
+
     def say(self, text: str) -> None:
         """A message that must not be lost."""
         self.show(text)
@@ -92,14 +101,35 @@ class LineProgress(Progress):
 
 
 class NotebookProgress(Progress):
-    """One display that is updated in place; a batch run of the notebook keeps its last state only."""
+    """One display that is updated in place, and while it is out of sight a copy in the corner of the window: "Run All"
+    scrolls to the last cell. An executed notebook keeps its last state only."""
 
     def __init__(self, jobs: int):
         super().__init__(jobs)
-        from IPython.display import display
+        from IPython.display import Javascript, display
 
         self._messages: list[str] = []
+        self._name = f"progress-{uuid.uuid4().hex[:8]}"
         self._handle = display(self._html(""), display_id=True)
+        script = (Path(__file__).parent / "in_sight.js").read_text().replace("NAME", self._name)
+        self._corner = display(Javascript(script), display_id=True)
+
+    def finish(self) -> None:
+        super().finish()
+        self._end()
+
+    def stop(self) -> str:
+        text = super().stop()
+        self._end()
+        return text
+
+    def _end(self) -> None:
+        """Without the bar's name the copy goes, and the notebook keeps no script."""
+        from IPython.display import HTML
+
+        self._name = ""
+        self._handle.update(self._html(self._news))
+        self._corner.update(HTML(""))
 
     def say(self, text: str) -> None:
         self._messages.append(text)
@@ -111,11 +141,12 @@ class NotebookProgress(Progress):
     def _html(self, news: str):
         from IPython.display import HTML
 
+        self._news = news
         running = "; ".join(step.label for step in self.running.values())
         kept = "".join(f"<br>{html.escape(text)}" for text in self._messages)
         return HTML(
-            f'<p class="progress"><progress max="{max(self.total, 1)}" value="{self.done}"></progress> '
-            f"{html.escape(self.state())}<br><small>{html.escape(news)}"
+            f'<p class="progress" id="{self._name}"><progress max="{max(self.total, 1)}" value="{self.done}">'
+            f"</progress> {html.escape(self.state())}<br><small>{html.escape(news)}"
             f"{'<br>running: ' + html.escape(running) if running else ''}{kept}</small></p>"
         )
 

@@ -17,7 +17,7 @@ from PIL import Image
 from traitlets.config import Config
 
 from tsprune.errors import UserError
-from tsprune.parameters import parameters_of_run, tags
+from tsprune.parameters import parameters_of_run, tags, without_plumbing
 from tsprune.places import project_root
 from tsprune.report.glossary import glossary
 from tsprune.report.info import ReportInfo
@@ -42,13 +42,14 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
     Code is folded, contents come from the Markdown headings, figures are embedded, formulas are MathML; one that cannot
     be read stands as its TeX source. Where a cell has the tag ``verdict``, every heading of the second level is folded
     to itself and a sentence. Of a notebook that failed the failing cell and its error stand on top and nothing is
-    folded. A browser is told (Content-Security-Policy) to load nothing from elsewhere, so
-    that a picture linked from another host in a cell's own HTML stays empty rather than asked for.
+    folded. A browser is told (Content-Security-Policy) to load nothing from elsewhere, so that a picture
+    linked from another host in a cell's own HTML stays empty rather than asked for. Cells tagged ``explore`` are for
+    whoever works in the notebook, and are left out.
 
     Raises UserError for a file that is missing or no notebook. The folder of ``html_path`` is made.
     """
     ipynb_path, html_path = Path(ipynb_path), Path(html_path)
-    notebook = _read(ipynb_path)
+    notebook = read_notebook(ipynb_path)
     info = _info(notebook, ipynb_path, html_path, title)
     markdown = MarkdownFilter(ipynb_path.parent)
     exporter = HTMLExporter(
@@ -69,7 +70,7 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
     exporter.environment.globals["script"] = Markup(script)
     exporter.environment.globals["script_hash"] = base64.b64encode(sha256(script.encode()).digest()).decode()
     failing = _failing(notebook)
-    notebook.cells = [cell for cell in notebook.cells if not _is_papermills_note(cell)]
+    notebook.cells = [cell for cell in notebook.cells if not _is_papermills_note(cell) and "explore" not in tags(cell)]
     number = 0
     for cell in notebook.cells:
         number += cell.cell_type == "code"
@@ -93,10 +94,11 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
 
 def read_info(ipynb_path: str | Path, html_path: str | Path, *, title: str | None = None) -> ReportInfo:
     """What render_notebook returns, without rendering: for the index entry of a report that stands already."""
-    return _info(_read(Path(ipynb_path)), Path(ipynb_path), Path(html_path), title)
+    return _info(read_notebook(Path(ipynb_path)), Path(ipynb_path), Path(html_path), title)
 
 
-def _read(path: Path) -> NotebookNode:
+def read_notebook(path: Path) -> NotebookNode:
+    """A notebook in the current format. Raises UserError, one line, for a file that is missing or no notebook."""
     if not path.is_file():
         raise UserError(f"notebook '{path}' does not exist")
     try:
@@ -118,7 +120,7 @@ def _info(notebook: NotebookNode, ipynb_path: Path, html_path: Path, title: str 
         headline=headline(verdicts[0]) if verdicts else "",
         thumbnail=_thumbnail(pictures[0]) if pictures else None,
         status="failed" if failing else "ok",
-        parameters=parameters_of_run(notebook),
+        parameters=without_plumbing(parameters_of_run(notebook)),
         date=date if date.tzinfo else date.replace(tzinfo=UTC),
         seconds=run.get("duration"),
         unfinished=unfinished(notebook.cells),

@@ -45,7 +45,7 @@ def test_all_problems_are_told_at_once(valid):
 
 
 def test_a_notebooks_namespace_is_read_strictly(valid):
-    namespace = valid | {"_private": 1, "In": ["x"], "Out": {}, "display": print, "pytest": pytest}
+    namespace = valid | {"_private": 1, "display": print, "pytest": pytest}
     assert PruningSweep.from_namespace(namespace) == PruningSweep.parse(valid)
     with pytest.raises(UserError, match="unknown parameter 'sed'; did you mean 'seeds'"):
         PruningSweep.from_namespace(namespace | {"sed": [1]})

@@ -155,7 +155,7 @@ def matches(draw, axis: str, relative: float, seeds: int) -> dict:
     if found["match_width"] == found["largest_width"]:
         return found
     largest = draw(st.floats(-0.9, 2))
-    return found | {"largest_relative": largest, "largest_clear": seeds > 1 and draw(st.booleans())}
+    return found | {"largest_relative": largest, "largest_clear": seeds > 1 and largest != 0 and draw(st.booleans())}
 
 
 @st.composite

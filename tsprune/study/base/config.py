@@ -12,6 +12,7 @@ from tsprune.errors import UserError, unknown
 from tsprune.models import create_model, list_models
 from tsprune.places import locate
 from tsprune.steps.data import READING, DataSpec
+from tsprune.study.base.namespace import given_parameters
 from tsprune.training import TrainConfig
 from tsprune.typed import Config
 
@@ -23,11 +24,6 @@ Part = Annotated[float, Field(gt=0, lt=1)]
 """A share that is less than the whole, as every density below dense is."""
 
 SOME = Field(min_length=1)
-
-_LITERALS = (bool, int, float, str, list, dict, tuple, type(None))
-
-# Names that IPython itself puts into a notebook's namespace and that hold plain values.
-_IPYTHON_NAMES = {"In", "Out"}
 
 
 def _known_dataset(name: str) -> str:
@@ -141,15 +137,11 @@ class StudyConfig(Config):
     def from_namespace(cls, namespace: Mapping[str, Any]) -> Self:
         """Build the config from a notebook's globals, right after its ``parameters`` cell.
 
-        Every field without a default must be there, and every plain value that is there must be a field, so that a
-        misspelt parameter injected by papermill is refused and not ignored.
+        Every field without a default must be there, and every name that the cells of parameters assign must be a
+        field, so that a misspelt parameter injected by papermill is refused and not ignored; other variables of a
+        kernel are no parameters (:func:`given_parameters`).
         """
-        given = {
-            name: value
-            for name, value in namespace.items()
-            if not name.startswith("_") and name not in _IPYTHON_NAMES and isinstance(value, _LITERALS)
-        }
-        return cls.parse(given, where="parameters")
+        return cls.parse(given_parameters(namespace, cls.model_fields), where="parameters")
 
     @field_validator("models")
     @classmethod

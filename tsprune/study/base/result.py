@@ -1,11 +1,15 @@
 """The tables every study has: from rows of the store to tidy DataFrames."""
 
+import inspect
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 import pandas as pd
 
+from tsprune.errors import UserError
 from tsprune.report.status import STATUS_MIME
+from tsprune.study.base.meaning import meanings
 
 TOLERANCE = 0.05
 """Accuracy counts as kept while the MSE lies at most this share above dense."""
@@ -38,23 +42,62 @@ _CELL = [
 
 @dataclass(frozen=True)
 class StudyResult:
-    """Tables for people and figures; ``tidy`` has everything: a row per cell and metric with every protocol column."""
+    """What a study found, as tables."""
 
     tidy: pd.DataFrame
+    """Everything: a row per cell and metric, with every column of the protocol. ``kind`` tells results from costs."""
     cells: pd.DataFrame
+    """A row per cell: what was asked of which model, and its sizes, test errors and outcome."""
     naive: pd.DataFrame
+    """Test errors of forecasts that learn nothing, by horizon."""
     published: pd.DataFrame
+    """Errors of dense models and naive forecasts beside published ones; no row for data of one's own."""
     data_notes: tuple[str, ...]
+    """What was found in the data and done to it."""
     stands_in_for: str | None
     """Name of the dataset that could not be had, when the numbers are on synthetic data instead."""
     size: str
     """At which size the models were run, beside the papers'."""
     protocol: dict[str, str]
+    """How the numbers were made."""
     units: pd.DataFrame
     """Mean absolute test error of dense models and naive forecasts in the data's units: a row per ``pred_len``,
     ``model`` and ``column``."""
     unit: str | None
     """Of all columns; None where they differ or it is not known."""
+
+    def __init_subclass__(cls):
+        """``help(result)`` explains each field."""
+        lines = "\n".join(f"{name}: {meaning}" for name, meaning in meanings(cls).items())
+        cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{lines}"
+
+    @property
+    def tables(self) -> pd.DataFrame:
+        """What tables there are: rows, columns, meaning."""
+        meant = meanings(type(self))
+        rows = {
+            name: {"rows": len(table), "columns": table.shape[1], "meaning": meant.get(name, "")}
+            for name, table in self._frames().items()
+        }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("table")
+
+    def save_csv(self, folder: str | Path) -> list[Path]:
+        """Write every table as ``folder/NAME.csv`` and what they mean as ``folder/tables.csv``; returns the paths. A
+        relative folder counts from the working directory and is made. Raises UserError where it cannot be written."""
+        folder = Path(folder).expanduser()
+        tables = {"tables": self.tables.reset_index()} | self._frames()
+        written = [folder / f"{name}.csv" for name in tables]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path, table in zip(written, tables.values(), strict=True):
+                table.to_csv(path, index=False)
+        except OSError as error:
+            raise UserError(f"{folder}: tables cannot be written there ({error.strerror})") from None
+        return written
+
+    def _frames(self) -> dict[str, pd.DataFrame]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, pd.DataFrame)}
 
     @property
     def about_data(self) -> dict[str, str]:

@@ -13,10 +13,13 @@ TOLERANCES = (0.0, TOLERANCE, 0.10)
 
 @dataclass(frozen=True)
 class SweepResult(StudyResult):
-    """``layers`` has a row per cell and prunable tensor, ``limits`` how far each model can be pruned."""
+    """``cells`` has the unstructured ones; the other tables show other ways to prune beside them."""
 
     layers: pd.DataFrame
+    """A row per cell and prunable tensor: which share of its weights is left."""
     limits: pd.DataFrame
+    """Per model, horizon, scope and tolerance: the lowest density at which the test MSE lies within the tolerance of
+    dense, mean and range over the seeds."""
     structures: pd.DataFrame
     """Every structure side by side: ``cells`` plus 2:4, structured, and the paper's protocol (method
     ``depgraph_paper``, status ``broken`` where it breaks a model), with ``macs_share`` (of the dense model's) and

@@ -1,0 +1,24 @@
+"""What the fields of a class mean, read from the docstrings below them, for a reader who asks at run time."""
+
+import ast
+import inspect
+import textwrap
+from itertools import pairwise
+
+
+def meanings(of: type) -> dict[str, str]:
+    """The docstring below each annotated field of ``of`` and of its bases, in one line, by name; fields of bases first.
+
+    A class that was not read from a file has none.
+    """
+    found: dict[str, str] = {}
+    for cls in reversed(of.__mro__[:-1]):
+        try:
+            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+        except (OSError, TypeError):  # typed into a session, or built in
+            continue
+        for field, below in pairwise(tree.body):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = " ".join(text.split())
+    return found
