@@ -21,15 +21,15 @@ class Mine(StudyResult):
     levels: pd.DataFrame
     """A row per level,
     the lowest first."""
-    unit: str
-    """Of the errors."""
+    metric: str
+    """What the errors are."""
 
 
 @pytest.fixture
 def mine() -> Mine:
     empty = pd.DataFrame({"status": ["ok"]})
     levels = pd.DataFrame({"level": [1, 2], "mse": [0.5, 0.25]})
-    return Mine(empty, empty, empty, empty, (), None, "small", {}, levels, "MW")
+    return Mine(empty, empty, empty, empty, (), None, "small", {}, empty, "MW", levels, "MSE")
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
@@ -42,7 +42,7 @@ def test_every_field_of_every_result_says_what_it_means(study):
 
 
 def test_tables_are_listed_with_their_meaning_and_nothing_else_is(mine):
-    assert list(mine.tables.index) == ["tidy", "cells", "naive", "published", "levels"]
+    assert list(mine.tables.index) == ["tidy", "cells", "naive", "published", "units", "levels"]
     assert mine.tables.loc["levels"].to_dict() == {
         "rows": 2,
         "columns": 2,
