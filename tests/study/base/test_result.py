@@ -65,7 +65,7 @@ def test_a_class_typed_into_a_session_has_no_meanings():
 def test_tables_are_written_as_csv_with_a_list_of_them(mine, tmp_path):
     written = mine.save_csv(tmp_path / "deep" / "down")
     assert [path.name for path in written] == [
-        *("tables.csv", "tidy.csv", "cells.csv", "naive.csv", "published.csv", "levels.csv")
+        *("tables.csv", "tidy.csv", "cells.csv", "naive.csv", "published.csv", "units.csv", "levels.csv")
     ]
     pd.testing.assert_frame_equal(pd.read_csv(written[-1]), mine.levels)
     assert pd.read_csv(written[0], index_col="table").loc["levels", "meaning"] == "A row per level, the lowest first."
