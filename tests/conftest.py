@@ -27,6 +27,7 @@ def smoke() -> dict:
         "two_of_four": False,
         "scores": [],
         "authors_paper": False,
+        "authors_steps": 0,
         "latency_repeats": 0,
         "jobs": 2,
     }

@@ -226,7 +226,7 @@ def store(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("models") / "store"
     few = {"models": ["DLinear"], "densities": [1.0, 0.5], "scopes": ["layer"], "latency_repeats": 0}
-    few |= {"two_of_four": False, "structured_densities": [], "scores": [], "authors_paper": False}
+    few |= {"two_of_four": False, "structured_densities": [], "scores": [], "authors_paper": False, "authors_steps": 0}
     few |= {"store": str(folder)}
     config = PruningSweep.parse(parameters("smoke", "01_pruning_sweep") | few)
     PruningSweepCells(config).run(make_executor=lambda: ThreadPoolExecutor(1), progress=Recorder())

@@ -26,6 +26,9 @@ models = typer.Typer(
 )
 app.add_typer(models, name="models")
 
+results = typer.Typer(no_args_is_help=True, help="Rows that ship with the project, so that nobody computes them again.")
+app.add_typer(results, name="results")
+
 StoreFolder = Annotated[str, typer.Option("--store", help="Folder of results.")]
 
 
@@ -143,6 +146,36 @@ def _existing_store(folder: str):
     if not locate(folder).is_dir():
         raise UserError(f"there is no store at {locate(folder)}; --store names another folder")
     return Store(locate(folder))
+
+
+@results.command("add")
+def add_results(
+    run: Annotated[str, typer.Argument(help="A folder of reports, a report, or an executed notebook.")],
+) -> None:
+    """Keep what a run came to in results/, a file per study and dataset; what is there already stays."""
+    from tsprune.batch.results import add_runs
+
+    print(*add_runs(run), sep="\n")
+
+
+@results.command("check")
+def check_results() -> None:
+    """Say what is wrong with the rows in results/, a line each; exit status 1 if anything is."""
+    from tsprune.batch.results import archive
+
+    problems = archive().problems()
+    print(*problems or [f"{len(archive().lines)} rows, nothing wrong"], sep="\n")
+    if problems:
+        raise typer.Exit(1)
+
+
+@results.command("list")
+def list_results() -> None:
+    """A line per file in results/: how many rows, of what, from when and which machine."""
+    from tsprune.batch.results import list_results
+
+    table = list_results()
+    print(table.to_string(index=False) if len(table) else "no rows there")
 
 
 @data.command("list")

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from tsprune.batch.compare import compare_runs, find_runs, side_by_side
+from tsprune.batch.compare import compare_runs, side_by_side
+from tsprune.batch.runs import find_runs
 from tsprune.engine.progress import Progress
 from tsprune.errors import UserError
 from tsprune.study.pruning_sweep.cells import PruningSweepCells

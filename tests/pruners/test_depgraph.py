@@ -1,6 +1,7 @@
 """torch-pruning beside our own: the same where its graph can read a model, and what the paper's use of it misses."""
 
 import inspect
+from itertools import pairwise
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 from tests.models.small import example, small_model
 from tsprune.errors import UserError
 from tsprune.pruners import depgraph
-from tsprune.pruners.depgraph import depgraph_paper, paper_pruner
+from tsprune.pruners.depgraph import Unprunable, depgraph_paper, depgraph_to_the_end, paper_pruner
 from tsprune.pruners.importance import axis_scores
 from tsprune.pruners.structured import best_units, narrowed
 
@@ -118,3 +119,70 @@ def test_running_out_of_memory_is_not_the_librarys_fault(monkeypatch):
     with pytest.raises(RuntimeError, match="tried to allocate") as caught:
         depgraph.depgraph_paper(model, example(model), 0.5)
     assert not isinstance(caught.value, UserError)
+
+
+class Twice(nn.Module):
+    """``down(up(x))``: the width between them is what the library can take."""
+
+    def __init__(self, up: list[float], down: list[float]):
+        super().__init__()
+        self.up, self.down = nn.Linear(1, len(up), bias=False), nn.Linear(len(down), 1, bias=False)
+        self.up.weight.data, self.down.weight.data = torch.tensor([[w] for w in up]), torch.tensor([down])
+
+    def forward(self, x):
+        return self.down(self.up(x))
+
+    def output_layers(self):
+        return [self.down]
+
+    def axes(self):
+        return []
+
+
+def test_to_the_end_takes_the_smallest_unit_of_what_is_left_step_by_step():
+    model, x = Twice([3.0, 1.0, -4.0, 2.0], [1.0, 2.0, -5.0, 2.0]), torch.ones(2, 1)
+    # Mean squared norms of the units: (9+1)/2, (1+4)/2, (16+25)/2, (4+4)/2 = 5, 2.5, 20.5, 4, so the order is 2, 4, 1.
+    results = list(depgraph_to_the_end(model, (x,), 4))
+    assert [r.model.up.weight.flatten().tolist() for r in results] == [[3.0, -4.0, 2.0], [3.0, -4.0], [-4.0]]
+    assert [r.model.down.weight.flatten().tolist() for r in results] == [[1.0, -5.0, 2.0], [1.0, -5.0], [-5.0]]
+    assert [(r.asked, r.achieved) for r in results] == [(0.75, 0.75), (0.5, 0.5), (0.25, 0.25)]
+    assert [r.model(x)[0].item() for r in results] == [27.0, 23.0, 20.0] and model(x)[0].item() == 29.0
+    assert [r.achieved for r in depgraph_to_the_end(model, (x,), 2)] == [0.5], "the last channel cannot go"
+
+
+def test_to_the_end_leaves_a_group_whole_that_would_lose_all():
+    with pytest.raises(Unprunable, match="takes nothing from Twice in 4 steps"):
+        list(depgraph_to_the_end(Twice([1.0, 1.0], [2.0, 2.0]), (torch.ones(2, 1),), 4))
+    with pytest.raises(UserError, match="steps = 0: allowed"):
+        next(depgraph_to_the_end(Twice([1.0, 2.0], [2.0, 2.0]), (torch.ones(2, 1),), 0))
+
+
+@pytest.mark.parametrize("name", ["Transformer", "FEDformer"])
+def test_on_the_way_to_the_end_every_model_is_smaller_and_still_forecasts(name):
+    model, steps = model_of(name, e_layers=1, d_model=16), 3
+    inputs = example(model, 2)
+    results = list(depgraph_to_the_end(model, inputs, steps))
+    left = [(1.0, results[0].macs[0]), *((r.achieved, r.macs[1]) for r in results)]
+    assert len(results) >= 2 and all(b[0] < a[0] and b[1] < a[1] for a, b in pairwise(left))
+    assert [r.asked for r in results] == [1 - k / steps for k in range(1, len(results) + 1)]
+    for r in results:
+        assert r.parameters[1] == sum(p.numel() for p in r.model.parameters())
+        assert r.model.eval()(*inputs).shape == model(*inputs).shape
+    if name == "Transformer":  # FEDformer's projections into Fourier weights are left alone on this way only
+        once = depgraph_paper(model, inputs, 1 - 1 / steps, global_pruning=True).model
+        assert str(once) == str(results[0].model)
+        assert all(torch.equal(p, q) for p, q in zip(once.parameters(), results[0].model.parameters(), strict=True))
+
+
+def test_a_model_that_breaks_on_the_way_to_the_end_has_given_what_ran_before(monkeypatch):
+    class Breaking(torch_pruning.pruner.BasePruner):
+        def step(self):
+            super().step()
+            if self.current_step == 2:
+                self.model.down = nn.Linear(7, 1)
+
+    monkeypatch.setattr(torch_pruning.pruner, "BasePruner", Breaking)
+    model, results = Twice([3.0, 1.0, -4.0, 2.0], [1.0, 2.0, -5.0, 2.0]), []
+    with pytest.raises(Unprunable, match="torch-pruning breaks Twice: RuntimeError"):
+        results.extend(depgraph_to_the_end(model, (torch.ones(2, 1),), 4))
+    assert [r.model.up.out_features for r in results] == [3]

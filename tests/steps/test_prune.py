@@ -1,5 +1,7 @@
 """A trained model cut by any score: as many weights as asked, the same windows looked at each time, what it cost."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from helpers import Recorder
@@ -7,14 +9,25 @@ from helpers import Recorder
 from tsprune.engine.grid import run_grid
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
-from tsprune.pruners import authors_masks, list_scores, magnitude_masks, prunable_weights
+from tsprune.pruners import (
+    Unprunable,
+    authors_masks,
+    depgraph_to_the_end,
+    list_scores,
+    magnitude_masks,
+    nm_masks,
+    prunable_weights,
+)
+from tsprune.steps import narrow
 from tsprune.steps.by_score import list_ways, own_scope, pruned_by
 from tsprune.steps.calibration import BATCH, calibration
+from tsprune.steps.narrow import ToTheEndStep
 from tsprune.steps.prune import AuthorsStep, NMStep, PruneStep
 from tsprune.steps.second_order import SecondOrderStep
 from tsprune.steps.tune import FineTuneStep
 from tsprune.study.base.shared import base_steps
 from tsprune.study.pruning_sweep.config import PruningSweep
+from tsprune.training import evaluate
 
 
 @pytest.fixture
@@ -108,6 +121,7 @@ def test_second_order_with_its_update_keeps_the_model_and_not_masks_alone(traini
     assert not torch.equal(weight[masks[name]], dense[name][masks[name]]), "weights that stay have moved"
     assert (weight[~masks[name]] == 0).all()
     grouped = half.load_masked(store)[1]
+    assert grouped.keys() == nm_masks(trained.load(store)).masks.keys(), "what has no Hessian goes by magnitude"
     assert grouped and all((m.unflatten(1, (-1, 4)).sum(-1) == 2).all() for m in grouped.values())
     with pytest.raises(ValueError, match=r"density = 0\.4: 2:4 has the one density 0\.5"):
         SecondOrderStep(trained=trained, structure="2:4", density=0.4, calibration_windows=40)
@@ -122,6 +136,36 @@ def test_the_first_papers_protocol_leaves_what_its_code_leaves(trainings, store,
         assert masks.keys() == wanted.masks.keys() and row["detail"]["left"] == wanted.left
         assert all(torch.equal(masks[name], mask) for name, mask in wanted.masks.items())
         assert row["result"]["density"] > 0.3
+
+
+def test_to_the_end_has_a_point_for_every_model_on_the_way_and_keeps_the_last(trainings, store, run):
+    trained = trainings["FEDformer"]
+    step = ToTheEndStep(trained=trained, steps=3)
+    (row,) = run(step)
+    assert row["status"] == "ok", row["reason"]
+    curve, dense = row["detail"]["curve"], store.row(trained.key)["result"]
+    assert [point["asked"] for point in curve] == [1 - k / 3 for k in range(1, len(curve) + 1)]
+    for share in ("density_all", "macs_share"):
+        assert all(b[share] < a[share] for a, b in pairwise([{share: 1.0}, *curve]))
+    model = step.load(store)
+    scores = evaluate(model, trained.data.splits("cpu").test, trained.train)
+    end = curve[-1]
+    assert (end["mse"], end["mae"]) == (row["result"]["mse"], row["result"]["mae"]) == (scores.mse, scores.mae)
+    assert end["density_all"] == row["result"]["density_all"] == row["result"]["parameters"] / dense["parameters"]
+    assert sum(p.numel() for p in model.parameters()) == row["result"]["parameters"]
+    assert end["macs_share"] == pytest.approx(row["result"]["macs_executed"] / dense["macs_executed"])
+
+
+@pytest.mark.parametrize("ran", [0, 1])
+def test_to_the_end_of_a_model_that_breaks_ends_with_the_last_that_ran(trainings, run, monkeypatch, ran):
+    def half(model, one, steps):
+        yield from list(depgraph_to_the_end(model, one, steps))[:ran]
+        raise Unprunable("torch-pruning breaks it")
+
+    monkeypatch.setattr(narrow, "depgraph_to_the_end", half)
+    (row,) = run(ToTheEndStep(trained=trainings["FEDformer"], steps=2))
+    assert (row["status"], row["reason"]) == ("ok" if ran else "broken", "torch-pruning breaks it")
+    assert len(row["detail"].get("curve", ())) == ran
 
 
 def test_identities_stay_where_numbers_stay_and_change_where_they_change(trainings):

@@ -1,18 +1,13 @@
 """Two runs of a study side by side: the parameters in which they differ, and their errors, read from their stores."""
 
-from collections.abc import Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from tsprune.batch.strict_yaml import read_parameters
+from tsprune.batch.runs import Run, find_runs
 from tsprune.engine.progress import Progress
 from tsprune.errors import UserError
-from tsprune.parameters import parameters_of_run, without_plumbing
-from tsprune.report.page import read_notebook
+from tsprune.parameters import without_plumbing
 from tsprune.study.registry import STUDIES
 
 WHAT = (
@@ -20,58 +15,6 @@ WHAT = (
     *("gamma", "lam", "every", "density_asked"),
 )
 """Columns that say which cells of two runs are the same, where both tables have them."""
-
-ENDINGS = (".params.yaml", ".ipynb", ".html")
-
-
-@dataclass(frozen=True)
-class Run:
-    study: str
-    """Name of its notebook."""
-    place: str
-    parameters: dict[str, Any]
-
-
-def find_runs(place: str) -> dict[str, Run]:
-    """The runs at ``place``, by study: a folder of reports, or one report (its .html, .ipynb or .params.yaml), or a
-    notebook that papermill or JupyterLab ran.
-
-    Raises UserError where there is none.
-    """
-    path = Path(place).expanduser()
-    if path.is_dir():
-        names = [name for name in STUDIES if any((path / f"{name}{end}").exists() for end in ENDINGS)]
-        runs = [_run(path / name, place) for name in names]
-    else:
-        stem = next((path.name.removesuffix(end) for end in ENDINGS if path.name.endswith(end)), None)
-        runs = [_run(path.with_name(stem), place)] if stem and path.is_file() else []
-    if not runs:
-        raise UserError(f"{place}: no run of a study there; give a folder of reports, or a report (.html, .ipynb)")
-    return {run.study: run for run in runs}
-
-
-def _run(base: Path, place: str) -> Run:
-    """``base``: path of the report without its ending. The parameters beside a report are all that it ran with."""
-    beside = base.with_name(f"{base.name}.params.yaml")
-    if beside.is_file():
-        parameters = read_parameters(beside)
-        return Run(_study_of(parameters, beside), place, parameters)
-    path = base.with_name(f"{base.name}.ipynb")
-    parameters = parameters_of_run(read_notebook(path))
-    return Run(_study_of(parameters, path), place, parameters)
-
-
-def _study_of(parameters: Mapping[str, Any], path: Path) -> str:
-    """The one study that takes exactly these."""
-    fitting = []
-    for name, study in STUDIES.items():
-        fields = study.config.model_fields
-        required = {field for field, info in fields.items() if info.is_required()}
-        if required <= parameters.keys() <= fields.keys():
-            fitting.append(name)
-    if len(fitting) != 1:
-        raise UserError(f"{path}: its parameters are those of no study")
-    return fitting[0]
 
 
 def compare_runs(first: str, second: str) -> str:
@@ -106,13 +49,11 @@ def _differing(a: Run, b: Run) -> list[str]:
 
 
 def _cells(run: Run) -> pd.DataFrame:
-    study = STUDIES[run.study]
-    cells = study.cells(study.config.parse(run.parameters, where=run.place))
-
     def refuse() -> Executor:
-        raise UserError(f"{run.place}: {run.study} is not finished in its store {cells.store.root}; run it again first")
+        place = run.cells.store.root
+        raise UserError(f"{run.place}: {run.study} is not finished in its store {place}; run it again first")
 
-    return cells.run(make_executor=refuse, progress=Progress()).cells
+    return run.cells.run(make_executor=refuse, progress=Progress()).cells
 
 
 def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:

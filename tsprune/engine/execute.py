@@ -45,6 +45,7 @@ def execute(step: Step, root: str, keep: bool = True) -> dict:
         "result": finite(outcome.result),
         "detail": finite(outcome.detail),
         "cost": finite(outcome.cost | {"seconds": time.perf_counter() - started}),
+        "made": measure.made(),
     }
     row = _stored(step, store, row, _files(step, outcome, keep))
     forget_state(store, step.key)

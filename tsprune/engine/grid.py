@@ -28,8 +28,10 @@ def run_grid(
     jobs: int,
     progress: Progress,
     keeps: Callable[[Step], bool] = lambda step: True,
+    fetch: Callable[[str], bool] = lambda key: False,
 ) -> dict[str, dict]:
-    """Rows of ``steps`` by key, from the store where it has them, else computed.
+    """Rows of ``steps`` by key, from the store where it has them, else computed. ``fetch`` may put a row that the store
+    has not into it, from an archive, and says whether it did.
 
     ``jobs`` steps at most are in flight on the executor that ``make_executor`` gives; it is called again when the
     executor breaks (a worker process died). Steps that a missing step needs are run first, each once. ``keeps`` says
@@ -38,7 +40,7 @@ def run_grid(
     """
     store.sweep()
     sweep_states(store)
-    found = _Found(store, progress)
+    found = _Found(store, progress, fetch)
     by_key = {step.key: step for step in steps}
     for step in by_key.values():
         found.look_up(step)
@@ -58,8 +60,8 @@ class _Found:
     """What the store has of the steps of one run, each looked up once. Damaged entries are named and removed, failed
     ones are removed to be tried again."""
 
-    def __init__(self, store: Store, progress: Progress):
-        self.store, self.progress = store, progress
+    def __init__(self, store: Store, progress: Progress, fetch: Callable[[str], bool]):
+        self.store, self.progress, self.fetch = store, progress, fetch
         self.rows: dict[str, dict] = {}
         self._seen: set[str] = set()
 
@@ -70,6 +72,8 @@ class _Found:
         self._seen.add(step.key)
         try:
             row = _twice(lambda: self._row(step))
+            if row is None and self.fetch(step.key):
+                row = self._row(step)
         except Corrupt as damage:
             self._damaged(step, damage)
             return False

@@ -1,7 +1,7 @@
 """What was measured, and on what: parameters, multiply-adds, memory, and the machine itself."""
 
 from tsprune.measure.complexity import ParameterReport, checkpoint_size, count_parameters, parameter_report
-from tsprune.measure.environment import environment, machine, versions
+from tsprune.measure.environment import environment, machine, made, versions
 from tsprune.measure.latency import latency_rounds, measure_latency
 from tsprune.measure.live import LiveReport, live_parameters
 from tsprune.measure.macs import MacReport, count_macs
@@ -22,6 +22,7 @@ __all__ = [
     "latency_rounds",
     "live_parameters",
     "machine",
+    "made",
     "measure_latency",
     "out_of_memory",
     "paired_difference",

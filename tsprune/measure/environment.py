@@ -29,6 +29,22 @@ def machine() -> tuple[str, str, str]:
     return _processor(), _accelerator(), _version("torch")
 
 
+def made() -> dict[str, str | int]:
+    """What is kept beside every row: day, commit and machine."""
+    return {"date": datetime.now(UTC).strftime("%Y-%m-%d")} | _made_by()
+
+
+@lru_cache
+def _made_by() -> dict[str, str | int]:
+    return {
+        "commit": _commit(),
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+        "accelerator": _accelerator(),
+        "matmul": torch.get_float32_matmul_precision(),
+    }
+
+
 def environment() -> dict[str, str]:
     """Versions, commit, machine and time as readable text, one entry a line of the report."""
     facts = {

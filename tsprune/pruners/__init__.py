@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 
 from tsprune.pruners.allocation import Allocation
-from tsprune.pruners.depgraph import depgraph_paper
+from tsprune.pruners.depgraph import Unprunable, depgraph_paper, depgraph_to_the_end
 from tsprune.pruners.magnitude import DENSITIES, authors_masks, magnitude_masks, magnitude_scores
 from tsprune.pruners.masks import (
     Density,
@@ -44,10 +44,12 @@ __all__ = [
     "Scored",
     "Selection",
     "StructuredResult",
+    "Unprunable",
     "apply_masks",
     "authors_masks",
     "density",
     "depgraph_paper",
+    "depgraph_to_the_end",
     "layer_densities",
     "list_scores",
     "magnitude_masks",

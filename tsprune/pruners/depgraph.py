@@ -17,9 +17,14 @@ from torch.nn import functional as F
 from tsprune.errors import UserError
 from tsprune.layers import Attention, PositionTable, plain_attention
 from tsprune.layers.decomposition import TrendProjection
+from tsprune.layers.fourier import FourierLayer
 from tsprune.measure import out_of_memory
 from tsprune.pruners.cost import count
 from tsprune.pruners.structured import Group, StructuredResult, forecast, output_groups
+
+
+class Unprunable(UserError):
+    """torch-pruning finds nothing to remove, or breaks the model; the text says which."""
 
 
 class PositionTablePruner(tp.BasePruningFunc):
@@ -73,30 +78,84 @@ def depgraph_paper(
     are left, while tensors the graph does not see stay; ``achieved`` says by how much the target is missed. Importance
     is torch-pruning's default, the group's mean squared norm. Output layers are left alone.
 
-    Raises :class:`UserError` for a density outside (0, 1], and if the pruned model no longer runs.
+    Raises :class:`UserError` for a density outside (0, 1], and :class:`Unprunable` if there is nothing to remove or the
+    pruned model no longer runs.
     """
     if not 0 < density <= 1:
         raise UserError(f"density = {density}: allowed is a number above 0 and at most 1")
+    pruned = working_copy(model)
+    with library(model, pruned, example_inputs):
+        paper_pruner(pruned, example_inputs, 1 - density, global_pruning).step()
+    return found(model, pruned, example_inputs, density)
+
+
+def depgraph_to_the_end(
+    model: nn.Module, example_inputs: Sequence[Tensor | None], steps: int = 50
+) -> Iterator[StructuredResult]:
+    """Copies of ``model``, each narrower than the one before, as the first paper's public code prunes (arXiv
+    2412.12883): one ranking over the model, all channels asked for in ``steps`` equal parts, until the library stops.
+
+    ``asked`` of each copy is the share of the channels that was to be left by then; a part that takes nothing gives no
+    copy. The library leaves a group whole that would lose its last channel, so the end is where it stops and not one
+    channel each. Units are ranked anew each time. Projections into Fourier weights stay as wide as these, which that
+    code leaves; other attention layers lose features of their heads, every head as many, where that code cuts all four
+    projections like the stream.
+
+    Raises :class:`UserError` for ``steps`` below 1, and :class:`Unprunable` where nothing can be taken and, once it
+    gets there, if the pruned model no longer runs.
+    """
+    if steps < 1:
+        raise UserError(f"steps = {steps}: allowed is a whole number of at least 1")
+    pruned = working_copy(model)
+    with library(model, pruned, example_inputs):
+        pruner = paper_pruner(pruned, example_inputs, 1.0, True, steps, into_fourier(pruned))
+    before = left = count(pruned, example_inputs, "parameters")
+    for step in range(1, steps + 1):
+        with library(model, pruned, example_inputs):
+            pruner.step()
+        if (now := count(pruned, example_inputs, "parameters")) < left:
+            left = now
+            yield found(model, copy.deepcopy(pruned), example_inputs, 1 - step / steps)
+    if left == before:
+        raise Unprunable(f"torch-pruning takes nothing from {type(model).__name__} in {steps} steps")
+
+
+def into_fourier(model: nn.Module) -> list[nn.Module]:
+    """The projections whose outputs go into Fourier weights."""
+    layers = [m for m in model.modules() if isinstance(m, FourierLayer)]
+    return [projection for layer in layers for projection in (layer.query, layer.key, layer.value) if projection]
+
+
+def working_copy(model: nn.Module) -> nn.Module:
+    """A copy to prune. Raises :class:`Unprunable` for a model in which the library finds nothing to remove."""
+    name, kinds = type(model).__name__, (nn.Linear, nn.Conv1d, nn.LSTM)
+    if not any(isinstance(m, kinds) and m not in model.output_layers() for m in model.modules()):
+        raise Unprunable(f"{name} has nothing to remove: its widths are the variables, the look-back and the horizon")
+    return copy.deepcopy(model)
+
+
+@contextmanager
+def library(model: nn.Module, pruned: nn.Module, inputs: Sequence[Tensor | None]) -> Iterator[None]:
+    """Inside the block the library works on ``pruned``; after it ``pruned`` must still forecast as ``model`` does."""
     name = type(model).__name__
-    if not any(
-        isinstance(m, (nn.Linear, nn.Conv1d, nn.LSTM)) and m not in model.output_layers() for m in model.modules()
-    ):
-        raise UserError(f"{name} has nothing to remove: its widths are the variables, the look-back and the horizon")
-    pruned = copy.deepcopy(model)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Unwrapped parameters detected|Maximum recursive depth")
-            paper_pruner(pruned, example_inputs, density, global_pruning).step()
+            yield
         for attention in (m for m in pruned.modules() if isinstance(m, Attention)):
             attention.head_dim = attention.query.out_features // attention.n_heads
-        shapes = [forecast(either, example_inputs).shape for either in (model, pruned)]
+        shapes = [forecast(either, inputs).shape for either in (model, pruned)]
     except Exception as error:  # whatever the library stumbles over is the result, unless there was no memory for it
         if out_of_memory(error):
             raise
-        raise UserError(f"torch-pruning breaks {name}: {type(error).__name__}: {error}".splitlines()[0]) from error
+        raise Unprunable(f"torch-pruning breaks {name}: {type(error).__name__}: {error}".splitlines()[0]) from error
     if shapes[0] != shapes[1]:
-        raise UserError(f"torch-pruning breaks {name}: forecasts of shape {tuple(shapes[1])}, not {tuple(shapes[0])}")
-    before, after = ([count(m, example_inputs, by) for by in ("parameters", "macs")] for m in (model, pruned))
+        raise Unprunable(f"torch-pruning breaks {name}: forecasts of shape {tuple(shapes[1])}, not {tuple(shapes[0])}")
+
+
+def found(model: nn.Module, pruned: nn.Module, inputs: Sequence[Tensor | None], asked: float) -> StructuredResult:
+    """What became of ``model``, asked for the share ``asked`` of its channels."""
+    before, after = ([count(m, inputs, by) for by in ("parameters", "macs")] for m in (model, pruned))
     groups = [
         Group(old.name, old.width, new.width)
         for old, new in zip(model.axes(), pruned.axes(), strict=True)
@@ -104,7 +163,7 @@ def depgraph_paper(
     ]
     return StructuredResult(
         pruned,
-        density,
+        asked,
         after[0] / before[0],
         "parameters",
         (before[0], after[0]),
@@ -114,17 +173,25 @@ def depgraph_paper(
 
 
 def paper_pruner(
-    model: nn.Module, inputs: Sequence[Tensor], density: float, global_pruning: bool
+    model: nn.Module,
+    inputs: Sequence[Tensor],
+    ratio: float,
+    global_pruning: bool,
+    steps: int = 1,
+    left: Sequence[nn.Module] = (),
 ) -> tp.pruner.BasePruner:
-    """torch-pruning's pruner for ``model``, its dicts our own: its defaults are shared by all pruners and grow."""
+    """torch-pruning's pruner for ``model``, which removes the share ``ratio`` of the channels in ``steps`` calls of its
+    ``step``, but no outputs of the layers ``left``. Its dicts are our own: its defaults are shared by all pruners and
+    grow."""
     with traceable(model):
         return tp.pruner.BasePruner(
             model,
             tuple(inputs),
             importance=tp.importance.GroupMagnitudeImportance(p=2),
-            pruning_ratio=1 - density,
+            pruning_ratio=ratio,
+            iterative_steps=steps,
             global_pruning=global_pruning,
-            ignored_layers=model.output_layers(),
+            ignored_layers=[*model.output_layers(), *left],
             num_heads=head_counts(model),
             in_channel_groups={},
             out_channel_groups={},

@@ -2,7 +2,7 @@
 
 from tsprune.pruners import Selection, list_scores
 from tsprune.steps.calibration import needs_calibration
-from tsprune.steps.prune import PruneStep
+from tsprune.steps.prune import NMStep, PruneStep
 from tsprune.steps.second_order import SecondOrderStep
 from tsprune.steps.train import TrainStep
 
@@ -38,3 +38,11 @@ def pruned_by(trained: TrainStep, way: str, density: float, windows: int) -> Pru
         return SecondOrderStep(trained=trained, density=density, calibration_windows=windows)
     seen = windows if needs_calibration(way) else 0
     return PruneStep(trained=trained, score=way, scope=own_scope(way), density=density, calibration_windows=seen)
+
+
+def half_pruned_by(trained: TrainStep, way: str, windows: int) -> NMStep | SecondOrderStep:
+    """As :func:`pruned_by`, 2:4: two of each four neighbouring inputs stay, so the pattern says where is ranked."""
+    if way == UPDATED:
+        return SecondOrderStep(trained=trained, structure="2:4", calibration_windows=windows)
+    seen = windows if needs_calibration(way) else 0
+    return NMStep(trained=trained, score=way, calibration_windows=seen)

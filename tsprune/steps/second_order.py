@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from tsprune.engine.step import Outcome
 from tsprune.engine.store import Store
-from tsprune.pruners import apply_masks, magnitude_scores, second_order_prune, select
+from tsprune.pruners import apply_masks, magnitude_scores, nm_masks, second_order_prune, select
 from tsprune.steps.artifacts import SCORES_FILE, model_file
 from tsprune.steps.calibration import calibration, calibration_cost
 from tsprune.steps.model import ModelStep
@@ -17,7 +17,8 @@ from tsprune.steps.prune import INSTEAD, tested_under
 
 class SecondOrderStep(OnTrained, ModelStep):
     """Second-order pruning that moves the weights that stay (see ``second_order_prune``), each layer cut alike, tested
-    without retraining. What its Hessians do not reach is cut by magnitude as in :class:`PruneStep`."""
+    without retraining. What its Hessians do not reach is cut by magnitude as in :class:`PruneStep`, or as in
+    :class:`NMStep`: as many weights as there."""
 
     kind: ClassVar[str] = "second_order"
     structure: Literal["unstructured", "2:4"] = "unstructured"
@@ -48,11 +49,11 @@ class SecondOrderStep(OnTrained, ModelStep):
             batches = calibration(self.trained, self.calibration_windows)
             found = second_order_prune(model, batches, self.density, pattern)
         masks, left = found.masks, found.left
-        if pattern is None:
-            plain = {name: score for name, score in magnitude_scores(model).items() if name in left}
-            masks = masks | select(plain, self.density, "layer")
-            left = {name: f"{why}; {INSTEAD}" for name, why in left.items()}
-            apply_masks(found.model, masks)
+        plain = {name: score for name, score in magnitude_scores(model).items() if name in left}
+        more = select(plain, self.density, "layer") if pattern is None else nm_masks(model, *pattern, plain).masks
+        masks = masks | more
+        left = {name: f"{why}; {INSTEAD}" if name in more else why for name, why in left.items()}
+        apply_masks(found.model, masks)
         tested = tested_under(self.trained, store, found.model, masks, left)
         files = {}
         if tested.status == "ok":

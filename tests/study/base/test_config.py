@@ -58,7 +58,7 @@ def test_what_has_a_default_may_be_left_out_of_a_notebook_and_put_in_from_outsid
     names = [name for name, field in PruningSweep.model_fields.items() if not field.is_required()]
     assert set(names) == {
         *("raw", "missing", "freq", "d_layers", "factor", "patience", "precision", "protocol", "store", "jobs", "keep"),
-        *("date_column", "time_step", "date_order", "encoding"),
+        *("date_column", "time_step", "date_order", "encoding", "crossformer_own"),
     }
     namespace = {name: value for name, value in valid.items() if name not in names}
     config = PruningSweep.from_namespace(namespace)

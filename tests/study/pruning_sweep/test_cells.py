@@ -10,14 +10,14 @@ from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.models import load_checkpoint
 from tsprune.models.dlinear import DLinear
-from tsprune.pruners import depgraph_paper
+from tsprune.pruners import Unprunable, depgraph_paper
 from tsprune.steps import narrow as narrowing
 from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.latency import LatencyStep
 from tsprune.study.base.shared import base_steps
 from tsprune.study.pruning_sweep.cells import PruningSweepCells, pruning_limits
 from tsprune.study.pruning_sweep.config import PruningSweep
-from tsprune.study.pruning_sweep.result import AUTHORS, OURS
+from tsprune.study.pruning_sweep.result import AUTHORS, OURS, SOLVED
 from tsprune.training import evaluate
 
 
@@ -128,7 +128,7 @@ def test_a_diverging_model_is_a_row_and_the_others_go_on(run, monkeypatch):
 def test_every_structure_stands_beside_the_others(run, few, tmp_path, monkeypatch):
     def half_broken(model, one, density):
         if density < 0.5:
-            raise UserError("torch-pruning breaks it")
+            raise Unprunable("torch-pruning breaks it")
         return depgraph_paper(model, one, density)
 
     monkeypatch.setattr(narrowing, "depgraph_paper", half_broken)
@@ -254,6 +254,40 @@ def test_scores_stand_beside_magnitude_of_the_same_scope_and_the_first_papers_pr
     assert theirs > ours + 0.1
     every = result.every_cell
     assert len(every) == len(result.structures) + 2 * 2 * 2 + 2 * 2
+
+
+def test_scores_are_compared_as_two_of_four_too_and_keep_as_many_weights(run, few):
+    given = few | {"models": ["DLinear", "FEDformer"], "densities": [1.0], "scopes": ["layer"], "two_of_four": True}
+    ways = {"scores": ["wanda", "obs", "sparsegpt", "taylor"], "score_densities": [0.3], "calibration_windows": 40}
+    result = run(**given, **ways)
+    assert result.failures == 0
+    half = result.scores[result.scores["structure"] == "2:4"]
+    assert set(half["score"]) == {"magnitude", *ways["scores"]} and (half["scope"] == "layer").all()
+    assert (half.groupby("model")["density"].nunique() == 1).all(), "the same weights can go under every score"
+    alone = result.structures[result.structures["structure"] == "2:4"].set_index("model")["mse"]
+    plain = half[half["score"] == "magnitude"].set_index("model")["mse"]
+    assert plain.to_dict() == alone.to_dict()
+    gains = result.gains[result.gains["structure"] == "2:4"].set_index(["model", "score"])
+    assert len(gains) == 2 * 4
+    wanda = half[half["score"] == "wanda"].set_index("model")["mse"]
+    assert gains.loc[("FEDformer", "wanda"), "relative"] == pytest.approx(wanda["FEDformer"] / plain["FEDformer"] - 1)
+    assert run(**given, **ways | {"score_densities": []}).gains.empty
+
+
+def test_the_first_papers_structured_pruning_goes_to_its_end_beside_ours_on_the_same_models(run, few):
+    given = few | {"models": ["DLinear", "FEDformer"], "densities": [1.0], "scopes": ["layer"], "authors_steps": 3}
+    result = run(**given, structured_densities=[0.9])
+    assert result.failures == 0
+    ends = result.ends
+    assert set(ends["model"]) == {"FEDformer"}, "DLinear has no width to narrow"
+    way = ends[ends["protocol"] == AUTHORS]
+    assert way["asked"].tolist() == [1 - k / 3 for k in range(len(way))] and len(way) >= 2
+    for share in ("density_all", "macs_share"):
+        assert way[share].iloc[0] == 1 and (way[share].diff().dropna() < 0).all()
+    told = ends[(ends["protocol"] == SOLVED) & (ends["asked"] < 1)]
+    assert told["asked"].tolist() == [0.9] and told["density_all"].item() == pytest.approx(0.9, abs=0.02)
+    assert (ends.loc[ends["asked"] == 1, "mse_relative"] == 1).all() and ends["mse"].notna().all()
+    assert "in 3 steps" in result.protocol["first paper's protocol, structured"]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
-"""Scores side by side, and the first paper's protocol beside ours: drawn and tabulated as they are."""
+"""Scores side by side, and the first paper's protocols beside ours: drawn and tabulated as they are."""
 
 from io import BytesIO
 
 import pandas as pd
 import pytest
-from reading import read
+from reading import details, first_sentence, read
 
 from tsprune.errors import UserError
-from tsprune.study.pruning_sweep import figures, tables
-from tsprune.study.pruning_sweep.result import AUTHORS, OURS
+from tsprune.study.pruning_sweep import figures, tables, words
+from tsprune.study.pruning_sweep.result import AUTHORS, OURS, SOLVED
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def scores() -> pd.DataFrame:
             "pred_len": 96,
             "seed": seed,
             "score": score,
+            "structure": None if score == "dense" else "unstructured",
             "scope": {"dense": None, "random": "layer"}.get(score, "output"),
             "density_asked": 1.0 if score == "dense" else 0.1,
             "density": 1.0 if score == "dense" else 0.1,
@@ -46,6 +47,7 @@ def gains() -> pd.DataFrame:
             "model": model,
             "pred_len": 96,
             "score": score,
+            "structure": "unstructured",
             "scope": scope,
             "density_asked": 0.1,
             "relative": relative,
@@ -104,6 +106,21 @@ def test_the_table_has_magnitudes_error_and_the_gains_with_what_is_no_claim_in_i
     assert "wanda by output, random by layer" in tables.scores(scores, gains).caption
 
 
+def test_two_of_four_has_rows_of_its_own_and_no_place_among_the_lines(scores, gains):
+    half = scores[scores["score"] != "dense"].assign(structure="2:4", scope="layer", density_asked=0.5, density=0.5)
+    both = pd.concat([scores, half.assign(mse_relative=1.25)])
+    lines = {tuple(xy) for line in figures.scores(both).axes[0].lines for xy in line.get_xydata().tolist()}
+    assert not any(density == 0.5 for density, _ in lines)
+    more = pd.concat([gains, gains.assign(structure="2:4", scope="layer", density_asked=0.5)])
+    rows, _ = read(tables.scores(both, more))
+    assert [cell for cell in rows[0] if cell] == ["magnitude, by output", "magnitude, by layer", "wanda", "random"]
+    halves = [row[row.index("2:4") : -1] for row in rows if "2:4" in row]
+    assert halves == [["2:4", "", "1.25", "−25 (−35…−15)"], ["2:4", "", "1.25", "+5.0 (−5.0…15)"]]
+    assert "2:4 is ranked within each four neighbours." in tables.scores(both, more).caption
+    counts, _ = read(tables.gains(more))
+    assert [row[0] for row in counts[1:]] == ["wanda, density 0.1", "random, density 0.1", "wanda, 2:4", "random, 2:4"]
+
+
 def test_the_counts_of_gains_add_up(gains):
     rows, _ = read(tables.gains(gains))
     assert rows[1:] == [
@@ -123,3 +140,75 @@ def test_the_first_papers_protocol_is_drawn_by_what_it_asks_and_by_what_it_leave
     assert rows[-1][-5:] == ["60.0 %", "10.0 %", "10.00", "64.0 %", "10.00"]
     with pytest.raises(UserError, match="'authors': column 'untouched' is missing"):
         tables.authors(authors.drop(columns="untouched"))
+
+
+@pytest.fixture
+def ends() -> pd.DataFrame:
+    """Two models of two seeds taken to half and to a tenth of their channels, and ours to a tenth of the parameters."""
+    points = (
+        *((AUTHORS, asked, asked**2, asked, 1 / asked) for asked in (1.0, 0.5, 0.1)),
+        (SOLVED, 1.0, 1.0, 1.0, 1.0),
+        (SOLVED, 0.1, 0.102, 0.2, 4.0),
+    )
+    return pd.DataFrame(
+        {
+            "dataset": "ETTh1",
+            "model": model,
+            "pred_len": 96,
+            "seed": seed,
+            "protocol": protocol,
+            "asked": asked,
+            "density_all": left + 0.2 * (model == "B" and protocol == AUTHORS and asked < 1),
+            "macs_share": macs,
+            "mse": rise,
+            "mse_relative": rise,
+            "status": "ok",
+            "reason": None,
+        }
+        for model in ("A", "B")
+        for seed in (1, 2)
+        for protocol, asked, left, macs, rise in points
+    )
+
+
+def test_the_way_to_the_end_is_drawn_and_tabulated_beside_what_was_told_a_share(ends):
+    figure = figures.ends(ends)
+    figure.savefig(BytesIO(), format="png", dpi=30)
+    assert [axes.get_title(loc="left") for axes in figure.axes[::2]] == ["A", "B"]
+    way = [sorted(line.get_xdata()) for line in figure.axes[0].lines if len(line.get_xdata()) == 3]
+    assert way == [pytest.approx([0.01, 0.25, 1.0])]
+    rows, _ = read(tables.ends(ends))
+    assert [row[-4:] for row in rows[-3:]] == [
+        ["0.5 of the channels", "45.0 %", "50.0 %", "2.00"],
+        ["0.1 of the channels", "21.0 %", "10.0 %", "10.00"],
+        ["0.1 of the parameters", "10.2 %", "20.0 %", "4.00"],
+    ]
+    with pytest.raises(UserError, match="none of the 20 cells finished"):
+        figures.ends(ends.assign(status="failed"))
+    with pytest.raises(UserError, match="'ends': column 'macs_share' is missing"):
+        tables.ends(ends.drop(columns="macs_share"))
+
+
+def test_where_it_stops_is_said_beside_what_was_asked(ends):
+    text = words.ends(ends)
+    assert first_sentence(text) == (
+        "On ETTh1, the first paper's structured pruning, asked to remove every channel, stops at 1 % (A) to 21 % (B) "
+        "of all parameters."
+    )
+    assert details(text) == (
+        "There its error is 10.00 times dense's. Its steps count channels: with 50 % of these to stay, 25 % "
+        "(**A**) to 45 % (**B**) of all parameters stay. Ours is told the share of the parameters, 10 % here, and ends "
+        "at most 0.2 percentage points away."
+    )
+    assert first_sentence(words.ends(ends[ends["model"] == "A"])).endswith("stops at 1 % of A, all parameters counted.")
+
+
+def test_a_model_that_reaches_no_end_is_named_and_left_out(ends):
+    broken = (ends["model"] == "B") & (ends["protocol"] == AUTHORS) & (ends["asked"] == 0.1)
+    ends.loc[broken, "reason"] = "torch-pruning breaks B"
+    text = words.ends(ends)
+    assert first_sentence(text).endswith("stops at 1 % of A, all parameters counted.")
+    assert text.endswith("Of **B** torch-pruning reaches no end, see the table.")
+    assert "torch-pruning breaks B" in tables.ends(ends).to_html()
+    ends.loc[(ends["protocol"] == AUTHORS) & (ends["asked"] < 1), "reason"] = "torch-pruning breaks it"
+    assert first_sentence(words.ends(ends)).endswith("asked to remove every channel, comes to no end.")

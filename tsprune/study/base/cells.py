@@ -16,6 +16,7 @@ from tsprune.engine.store import Store
 from tsprune.measure import Difference
 from tsprune.places import resolve
 from tsprune.report.text import literal
+from tsprune.steps.archive import Archive
 from tsprune.steps.compare import compare
 from tsprune.study.base.config import StudyConfig
 from tsprune.study.base.protocol import protocol_lines
@@ -49,6 +50,11 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
     @cached_property
     def store(self) -> Store:
         return Store(resolve(self.config.store))
+
+    @cached_property
+    def archive(self) -> Archive:
+        """The rows that ship with the project."""
+        return Archive(resolve("results"))
 
     @abstractmethod
     def steps(self) -> Iterable[Step]:
@@ -85,6 +91,7 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
                 jobs=jobs,
                 progress=progress or make_progress(jobs),
                 keeps=self.keeps,
+                fetch=lambda key: self.archive.restore(key, self.store),
             )
 
         own, beside = self.plan(), tuple(self.beside())
@@ -102,16 +109,19 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
 
     def _drop(self, steps: Sequence[Step]) -> None:
         """Models of this study that ``keep`` does not name, and of the steps that it needed."""
-        every: dict[str, Step] = {}
-        todo = list(steps)
-        while todo:
-            step = todo.pop()
-            if step.key not in every:
-                every[step.key] = step
-                todo += step.needs
-        for step in every.values():
+        for step in with_needs(steps):
             if step.keepsake and not self.keeps(step):
                 self.store.drop(step.key, step.keepsake)
+
+    def every_step(self) -> list[Step]:
+        """Every step of a run, those that others need too, and those of :meth:`then` where the store has the rows that
+        they depend on. Runs nothing."""
+        steps = [*self.plan(), *self.beside()]
+        rows = {step.key: self.store.row(step.key) for step in self.plan()}
+        if all(rows.values()):
+            self.rows = rows
+            steps += self.then()
+        return with_needs(steps)
 
     def ok(self, *steps: Step) -> bool:
         """Whether every one of ``steps`` has a result."""
@@ -150,6 +160,18 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         """What dense models were trained on, in words."""
         devices = {self.rows[step.key]["protocol"]["device"] for step in self.base.dense}
         return "a GPU" if devices == {"cuda"} else f"{cores()} core{'s' if cores() > 1 else ''}"
+
+
+def with_needs(steps: Iterable[Step]) -> list[Step]:
+    """The steps and, all the way down, those that they need, each once."""
+    every: dict[str, Step] = {}
+    todo = list(steps)
+    while todo:
+        step = todo.pop()
+        if step.key not in every:
+            every[step.key] = step
+            todo += step.needs
+    return list(every.values())
 
 
 def relative_to_dense(cells: pd.DataFrame, dense: pd.DataFrame) -> pd.Series:

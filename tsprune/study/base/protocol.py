@@ -81,4 +81,15 @@ def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> di
         )
         peak = max(row["cost"]["peak_memory_mib"] for _, row in done)
         facts["peak memory"] = f"{peak:,.0f} MiB in the largest training process"
-    return facts
+    return facts | _archived(rows)
+
+
+def _archived(rows: dict[str, dict]) -> dict[str, str]:
+    """How many rows were not computed here, and where they were; nothing where all were."""
+    made = [row["made"] for row in rows.values() if row.get("archived")]
+    if not made:
+        return {}
+    machines = sorted({f"{m['processor']}, {m['cores']} cores, accelerator {m['accelerator']}" for m in made})
+    days = sorted({m["date"] for m in made})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return {"from the archive": f"{len(made):,} of {len(rows):,} steps, computed {when} on {' / '.join(machines)}"}

@@ -11,17 +11,23 @@ from tsprune.steps.narrow import DepGraphStep, StructuredStep
 from tsprune.steps.prune import NMStep, PruneStep
 from tsprune.steps.train import TrainStep
 from tsprune.study.base.cells import Cells, relative_to_dense
-from tsprune.study.base.shared import models_to_narrow
+from tsprune.study.base.shared import Base, models_to_narrow
 from tsprune.study.pruning_sweep.config import PruningSweep
+from tsprune.study.pruning_sweep.ending import ToTheEnd
 from tsprune.study.pruning_sweep.result import TOLERANCES, SweepResult
 from tsprune.study.pruning_sweep.scored import ByAuthors, ByScore
 from tsprune.study.why.cells import WhyCells
+from tsprune.study.why.look_backs import APART, MODEL, apart_lines, dense_base
 
 Structure = NMStep | StructuredStep | DepGraphStep
 
 
 class PruningSweepCells(Cells[PruningSweep, SweepResult]):
     """Every dense model pruned every way; the steps of :class:`tsprune.study.why.cells.WhyCells` are run along."""
+
+    @cached_property
+    def base(self) -> Base:
+        return dense_base(self.config)
 
     @cached_property
     def pruned(self) -> tuple[PruneStep, ...]:
@@ -78,9 +84,14 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
     def by_authors(self) -> ByAuthors:
         return ByAuthors(self)
 
+    @cached_property
+    def to_the_end(self) -> ToTheEnd:
+        return ToTheEnd(self)
+
     def steps(self) -> Iterable[Step]:
         scored = (way.step for way in self.by_score.ways)
-        return (*self.pruned, *self.structures, *scored, *self.by_authors.steps, *self.timed)
+        authors = (*self.by_authors.steps, *self.to_the_end.steps)
+        return (*self.pruned, *self.structures, *scored, *authors, *self.timed)
 
     def beside(self) -> Iterable[Step]:
         return WhyCells(self.config).plan()
@@ -90,6 +101,10 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
         structures = self._structures(cells)
         common = self.common(cells)
         common["protocol"] |= self._protocol()
+        if self.config.crossformer_own and (apart := apart_lines(self.base.dense)):
+            common["protocol"] |= apart
+            common["size"] += f" {APART}"
+            common["published"] = common["published"][common["published"]["model"] != MODEL]
         return SweepResult(
             **common,
             layers=self._layers(),
@@ -98,6 +113,7 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
             scores=self.by_score.scores(),
             gains=self.by_score.gains(),
             authors=self.by_authors.table(),
+            ends=self.to_the_end.table(),
             latency=self._latency(structures),
         )
 
@@ -125,10 +141,16 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
                 "training windows, evenly spaced; weights that a score says nothing about are cut to the same density "
                 "by magnitude; gains by paired block bootstrap over seeds and test windows"
             )
-        if self.by_authors.dense:
+        if self.by_authors.dense or self.to_the_end.dense:
             lines["first paper's protocol"] = (
                 "one ranking over linear maps and convolutions, outputs 1 or 7 wide left out; FEDformer with 64 modes "
                 "and a moving average of 24 steps"
+            )
+        if self.to_the_end.dense:
+            lines["first paper's protocol, structured"] = (
+                "torch-pruning, magnitude (L2), one ranking over the model, pruning_ratio 1.0 in "
+                f"{self.config.authors_steps} steps, tested after each; outputs and projections into Fourier weights "
+                "left out"
             )
         return lines
 

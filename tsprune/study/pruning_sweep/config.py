@@ -19,11 +19,15 @@ class PruningSweep(Why):
     Those of ``tsprune.pruners.list_scores()``, and "sparsegpt", which also moves the weights that stay. Magnitude is
     always there to compare with."""
     score_densities: Annotated[list[Part], ONCE]
-    """Share of prunable weights kept where scores are compared; [] for none."""
+    """Share of prunable weights kept where scores are compared; [] for none.
+
+    Where there are 2:4 masks as well, scores are compared there too."""
     calibration_windows: Positive
     """Training windows, evenly spaced, that a score looks at if it looks at any."""
     authors_paper: bool
     """Beside them the first paper's own way to set masks, asked for the same as score_densities."""
+    authors_steps: Annotated[int, Field(ge=0)]
+    """Parts in which that paper's structured pruning goes to its end, tested after each (its code: 50); 0: not run."""
     structured_densities: Annotated[list[Part], ONCE]
     """Share of all parameters left by structured pruning; [] for none."""
     depgraph_paper: bool

@@ -16,7 +16,18 @@ from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
 from tsprune.report.text import SCOPES, _short, density_labels, percent, readable_layer
 from tsprune.study.base.result import TOLERANCE
-from tsprune.study.pruning_sweep.result import AUTHORS, AUTHORS_COLUMNS, MAGNITUDE, OURS, PAPER, SCORES, STRUCTURES
+from tsprune.study.pruning_sweep.result import (
+    AUTHORS,
+    AUTHORS_COLUMNS,
+    ENDS,
+    HALF,
+    MAGNITUDE,
+    OURS,
+    PAPER,
+    SCORES,
+    SOLVED,
+    STRUCTURES,
+)
 
 _LABELLED = 6
 """Densities up to which the cells of a heat map have room for their number."""
@@ -230,13 +241,14 @@ def _kinds(rows: pd.DataFrame) -> pd.Series:
 
 
 def scores(scores: pd.DataFrame) -> Figure:
-    """MSE relative to dense against density: a panel per model and horizon, a line per way to choose weights, and one
-    for magnitude at every scope that another is ranked in.
+    """MSE relative to dense against density: a panel per model and horizon, a line per way to choose single weights,
+    and one for magnitude at every scope that another is ranked in.
 
     Line: mean over the seeds, band: lowest to highest; both axes logarithmic, a value above the axis is an open
     triangle at its upper edge. Raises UserError for an empty table, a missing column, or where no cell finished.
     """
     need(scores, "scores", SCORES)
+    scores = scores[scores["structure"] != HALF]
     done = finished(scores)
     pruned = done[done["score"] != "dense"]
     if pruned.empty:
@@ -280,13 +292,29 @@ def authors(authors: pd.DataFrame) -> Figure:
     missing column, or where no cell finished.
     """
     need(authors, "authors", AUTHORS_COLUMNS)
-    done = finished(authors)
-    if done.empty:
-        raise UserError(f"table 'authors': none of the {len(authors)} cells finished")
-    kinds = kit.looks([OURS, AUTHORS])
     across = {"density_asked": "Density asked", "density_all": "Share of all parameters left"}
-    keys = cases(done)
-    alt = "Line charts of MSE relative to dense against the density asked and the share of all parameters left."
+    return _protocols(authors, "authors", [OURS, AUTHORS], across, by="density_asked")
+
+
+def ends(ends: pd.DataFrame) -> Figure:
+    """Structured pruning to its end as the first paper's code runs it, and ours told a share: a row per model and
+    horizon; MSE relative to dense against the parameters left, and against the multiply-adds right.
+
+    Line: mean over the seeds, band: lowest to highest; both axes logarithmic. Raises UserError for an empty table, a
+    missing column, or where no cell finished.
+    """
+    need(ends, "ends", ENDS)
+    across = {"density_all": "Share of all parameters left", "macs_share": "Share of multiply-adds"}
+    return _protocols(ends, "ends", [SOLVED, AUTHORS], across, by="asked")
+
+
+def _protocols(table: pd.DataFrame, name: str, protocols: list[str], across: dict[str, str], by: str) -> Figure:
+    """A row per model and horizon, a panel per column of ``across``, a line per protocol through the shares ``by``."""
+    done = finished(table)
+    if done.empty:
+        raise UserError(f"table '{name}': none of the {len(table)} cells finished")
+    kinds, keys = kit.looks(protocols), cases(done)
+    alt = f"Line charts of MSE relative to dense against: {' and '.join(across.values())}."
     with kit.canvas(1.0 + 2.1 * len(keys), alt) as figure:
         grid = figure.subplots(len(keys), 2, squeeze=False, sharey="row")
         for case, row in zip(keys, grid, strict=True):
@@ -297,10 +325,9 @@ def authors(authors: pd.DataFrame) -> Figure:
                 log_axis(axes.xaxis, 1.06, 0.94 * min(done[column].min(), 0.5))
                 for kind, (colour, marker) in kinds.items():
                     look = {"color": colour, "marker": marker, "markersize": 6, "linewidth": 1.6}
-                    line = own[own["protocol"] == kind]
-                    drawn = kit.band_line(axes, line, column, "mse_relative", by="density_asked", **look)
+                    drawn = kit.band_line(axes, own[own["protocol"] == kind], column, "mse_relative", by=by, **look)
                     kit.mark_above(axes, drawn, top, colour)
-            row[0].set_title(case_title(authors, *case))
+            row[0].set_title(case_title(table, *case))
             row[0].set_ylabel("MSE relative to\ndense (log scale)")
         for axes, what in zip(grid[-1], across.values(), strict=True):
             axes.set_xlabel(f"{what} (log scale)")

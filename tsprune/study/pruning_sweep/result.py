@@ -26,12 +26,14 @@ class SweepResult(StudyResult):
     ``density_live`` (of the dense model's live parameters)."""
     scores: pd.DataFrame
     """A row per model, horizon, seed, way to choose weights (``score``; magnitude at every ``scope`` that another is
-    ranked in) and density, dense as score ``dense``: see SCORES."""
+    ranked in), ``structure`` (unstructured, HALF) and density, dense as score ``dense``: see SCORES."""
     gains: pd.DataFrame
-    """A row per model, horizon, score and density: its test MSE over magnitude's of the same scope, less one
+    """A row per model, horizon, score, structure and density: its test MSE over magnitude's of the same scope, less one
     (``relative``), with the interval of the paired block bootstrap: see GAINS."""
     authors: pd.DataFrame
     """A row per model, horizon, seed, ``protocol`` (AUTHORS, OURS) and density, dense included: see AUTHORS_COLUMNS."""
+    ends: pd.DataFrame
+    """A row per model, horizon, seed, ``protocol`` (AUTHORS, SOLVED) and share asked, dense included: see ENDS."""
     latency: pd.DataFrame
     """A row per model, horizon, variant and batch size, first seed; speedups are over the dense model. One row with
     the ``reason`` for a model that could not be timed."""
@@ -47,21 +49,29 @@ class SweepResult(StudyResult):
         """Cells of all tables, each once: those of ``structures``, of other scores, of the first paper's protocol."""
         scored = self.scores[~self.scores["score"].isin([MAGNITUDE, "dense"])]
         authors = self.authors[self.authors["protocol"] == AUTHORS].query("density_asked < 1")
-        others = [scored.assign(structure=scored["score"]), authors.assign(structure="first paper's protocol")]
+        ends = self.ends[self.ends["protocol"] == AUTHORS].query("asked < 1").rename(columns={"asked": "density_asked"})
+        others = [
+            scored.assign(structure=scored["score"] + scored["structure"].map(lambda s: f", {s}" if s == HALF else "")),
+            authors.assign(structure="first paper's protocol"),
+            ends.assign(structure="structured, first paper's protocol"),
+        ]
         return pd.concat([self.structures, *(table for table in others if len(table))], ignore_index=True)
 
 
 PAPER = "DepGraph as published"
 
+HALF = "2:4"
+"""The structure of which two of each four neighbouring weights stay."""
+
 MAGNITUDE, RANDOM, UPDATED = "magnitude", "random", "sparsegpt"
 
 SCORES = (
-    *("model", "pred_len", "seed", "score", "scope", "density_asked", "density", "mse", "mse_relative"),
+    *("model", "pred_len", "seed", "score", "structure", "scope", "density_asked", "density", "mse", "mse_relative"),
     *("calibration_seconds", "calibration_memory_mib", "status", "reason"),
 )
 
 GAINS = (
-    *("dataset", "model", "pred_len", "score", "scope", "density_asked"),
+    *("dataset", "model", "pred_len", "score", "structure", "scope", "density_asked"),
     *("relative", "low", "high", "clear", "seeds"),
 )
 
@@ -74,6 +84,17 @@ AUTHORS_COLUMNS = (
 )
 """``density_all``: share of all parameters that are not zero, which the first paper draws its errors against.
 ``untouched``: share of all parameters in weights that its protocol leaves alone; ``fourier``: in Fourier weights."""
+
+SOLVED = "solved for a share"
+"""Structured pruning that is told the share of the parameters to leave."""
+
+ENDS = (
+    *("model", "pred_len", "seed", "protocol", "asked", "density_all", "macs_share"),
+    *("mse", "mse_relative", "status", "reason"),
+)
+"""Structured pruning as the first paper's code runs it to its end, a row per model on the way, beside ours. ``asked``:
+of AUTHORS the share of the channels that was to be left by then, of SOLVED that of the parameters; ``density_all`` and
+``macs_share``: of the parameters and of the multiply-adds left. A ``reason`` on the way says why it went no further."""
 
 STRUCTURES = (
     *("model", "pred_len", "seed", "method", "structure", "scope", "density_asked", "density_all", "density_live"),

@@ -8,11 +8,11 @@ import pandas as pd
 from tsprune.engine.step import Step
 from tsprune.layers.fourier import ComplexWeights
 from tsprune.pruners import Selection
-from tsprune.steps.by_score import own_scope, pruned_by
+from tsprune.steps.by_score import half_pruned_by, own_scope, pruned_by
 from tsprune.steps.prune import AuthorsStep, PruneStep
 from tsprune.steps.train import TrainStep, train_step
 from tsprune.study.base.cells import Cells, relative_to_dense
-from tsprune.study.pruning_sweep.result import AUTHORS, AUTHORS_COLUMNS, GAINS, MAGNITUDE, OURS, SCORES
+from tsprune.study.pruning_sweep.result import AUTHORS, AUTHORS_COLUMNS, GAINS, HALF, MAGNITUDE, OURS, SCORES
 
 AUTHORS_HYPER = {"FEDformer": {"modes": 64, "moving_avg": 24}}
 """What the first paper's code trains that ours does not by default."""
@@ -24,12 +24,14 @@ class Way(NamedTuple):
     step: Step
     trained: TrainStep
     score: str
+    structure: str
     scope: Selection
     density: float
 
 
 class ByScore:
-    """Every way to choose weights beside magnitude at the same scope, for every dense model of ``cells``."""
+    """Every way to choose weights beside magnitude at the same scope, for every dense model of ``cells``: of single
+    weights and, where the study has it, of 2:4."""
 
     def __init__(self, cells: Cells):
         self.cells, self.config = cells, cells.config
@@ -37,15 +39,19 @@ class ByScore:
     @cached_property
     def ways(self) -> tuple[Way, ...]:
         names = [name for name in self.config.scores if name != MAGNITUDE]
-        found = []
+        if not (names and self.config.score_densities):
+            return ()
+        windows, found = self.config.calibration_windows, []
         for trained in self.cells.base.dense:
             for density in sorted(self.config.score_densities, reverse=True):
                 for scope in dict.fromkeys(map(own_scope, names)):
                     step = PruneStep(trained=trained, scope=scope, density=density)
-                    found.append(Way(step, trained, MAGNITUDE, scope, density))
+                    found.append(Way(step, trained, MAGNITUDE, "unstructured", scope, density))
                 for name in names:
-                    step = pruned_by(trained, name, density, self.config.calibration_windows)
-                    found.append(Way(step, trained, name, own_scope(name), density))
+                    step = pruned_by(trained, name, density, windows)
+                    found.append(Way(step, trained, name, "unstructured", own_scope(name), density))
+            for name in (MAGNITUDE, *names) if self.config.two_of_four else ():
+                found.append(Way(half_pruned_by(trained, name, windows), trained, name, HALF, "layer", 0.5))
         return tuple(found)
 
     def scores(self) -> pd.DataFrame:
@@ -53,6 +59,7 @@ class ByScore:
         dense = self.cells.frame(self.cells.base.dense)
         frame = self.cells.frame(way.step for way in self.ways)
         frame["score"] = [way.score for way in self.ways]
+        frame["structure"] = [way.structure for way in self.ways]
         for name in ("calibration_seconds", "calibration_memory_mib"):
             frame[name] = [self.cells.rows[way.step.key]["cost"].get(name) for way in self.ways]
         table = pd.concat([dense.assign(score="dense"), frame], ignore_index=True) if self.ways else frame
@@ -64,7 +71,7 @@ class ByScore:
         groups: dict[tuple, list[Way]] = {}
         for way in self.ways:
             data = way.trained.data
-            place = data.label, way.trained.model, data.pred_len, way.scope, way.density
+            place = data.label, way.trained.model, data.pred_len, way.structure, way.scope, way.density
             groups.setdefault((*place, way.score), []).append(way)
         records = []
         for (*place, score), ours in groups.items():
@@ -77,9 +84,16 @@ class ByScore:
             ]
             found = self.cells.compare(*zip(*pairs, strict=True)) if pairs else None
             numbers = vars(found) | {"clear": found.clear} if found else {"clear": False, "seeds": 0}
-            names = ("dataset", "model", "pred_len", "scope", "density_asked")
+            names = ("dataset", "model", "pred_len", "structure", "scope", "density_asked")
             records.append(dict(zip(names, place, strict=True)) | {"score": score} | numbers)
         return pd.DataFrame(records, columns=GAINS)
+
+
+def as_authors_train(cells: Cells) -> tuple[TrainStep, ...]:
+    """The dense models of ``cells`` with the widths that the first paper's code gives them."""
+    return tuple(
+        train_step(t.data, t.model, t.hyper | AUTHORS_HYPER.get(t.model, {}), t.train, t.seed) for t in cells.base.dense
+    )
 
 
 class ByAuthors:
@@ -91,13 +105,7 @@ class ByAuthors:
     @cached_property
     def dense(self) -> tuple[TrainStep, ...]:
         """The dense models; none where the protocol is not asked for."""
-        config, recipe = self.config, self.config.recipe()
-        if not config.authors_paper:
-            return ()
-        return tuple(
-            train_step(t.data, t.model, config.hyper() | AUTHORS_HYPER.get(t.model, {}), recipe, t.seed)
-            for t in self.cells.base.dense
-        )
+        return as_authors_train(self.cells) if self.config.authors_paper else ()
 
     @cached_property
     def pruned(self) -> tuple[PruneStep | AuthorsStep, ...]:

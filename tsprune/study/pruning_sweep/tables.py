@@ -17,6 +17,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from tsprune.errors import UserError
+from tsprune.report.cases import of_case
 from tsprune.report.failures import cause
 from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
 from tsprune.report.outcomes import counts_table
@@ -37,7 +38,9 @@ from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.result import (
     AUTHORS,
     AUTHORS_COLUMNS,
+    ENDS,
     GAINS,
+    HALF,
     LATENCY,
     MAGNITUDE,
     OURS,
@@ -264,34 +267,46 @@ def scores(scores: pd.DataFrame, gains: pd.DataFrame) -> Styler:
     """
     need(scores, "scores", SCORES)
     need(gains, "gains", GAINS)
-    texts = density_labels(gains["density_asked"])
-    rows, marks = {}, {}
-    for (model, pred_len, density), group in gains.groupby(["model", "pred_len", "density_asked"], sort=False):
-        label = (model, f"{pred_len}", texts[density])
-        cell = scores[(scores["model"] == model) & (scores["pred_len"] == pred_len)]
-        cell = cell[(cell["score"] == MAGNITUDE) & (cell["density_asked"] == density)]
+    texts, rows, marks = _asked_texts(gains), {}, {}
+    keys = ["model", "pred_len", "structure", "density_asked"]
+    for (model, pred_len, structure, density), group in gains.groupby(keys, sort=False):
+        label = (model, f"{pred_len}", texts[structure, density])
+        cell = of_case(scores, model, pred_len)
+        cell = cell[
+            (cell["score"] == MAGNITUDE) & (cell["structure"] == structure) & (cell["density_asked"] == density)
+        ]
         plain = {f"{MAGNITUDE}, by {scope}": _over_dense(own) for scope, own in cell.groupby("scope", sort=False)}
         records = {row["score"]: row for row in group.to_dict("records")}
         rows[label] = plain | {name: _gain(row) for name, row in records.items()}
         marks[label] = dict.fromkeys(plain, "") | {n: "" if row["clear"] else "fallen" for n, row in records.items()}
     names = ["model", "horizon", "density"]
     table, classes = (labelled(part, names, gains) for part in (rows, marks))
-    ranked = gains.drop_duplicates("score")
+    columns = sorted(table.columns, key=lambda name: not name.startswith(MAGNITUDE))
+    table, classes = table[columns], classes[columns]
+    ranked = gains[gains["structure"] != HALF].drop_duplicates("score")
     where = ", ".join(f"{score} by {scope}" for score, scope in zip(ranked["score"], ranked["scope"], strict=True))
     caption = (
         f"Magnitude: test MSE over dense. Other scores ({where}): test MSE over magnitude's ranked in the same place, "
         f"less one, in percent (below 0: better). {interval_words(gains)} In italics: within the noise, no claim."
+        + (f" {HALF} is ranked within each four neighbours." if (gains["structure"] == HALF).any() else "")
     )
     return styled(table, caption).set_td_classes(classes)
 
 
-def gains(gains: pd.DataFrame) -> Styler:
-    """How often each score came out how against magnitude, over models and horizons, by density."""
-    need(gains, "gains", GAINS)
+def _asked_texts(gains: pd.DataFrame) -> dict[tuple[str, float], str]:
+    """What was asked, by structure and density: a density, or the pattern, which has but one."""
     texts = density_labels(gains["density_asked"])
+    pairs = gains[["structure", "density_asked"]].drop_duplicates().itertuples(index=False, name=None)
+    return {(structure, d): HALF if structure == HALF else texts[d] for structure, d in pairs}
+
+
+def gains(gains: pd.DataFrame) -> Styler:
+    """How often each score came out how against magnitude, over models and horizons, by density, and as 2:4."""
+    need(gains, "gains", GAINS)
+    texts = _asked_texts(gains)
     groups = {
-        f"{score}, density {texts[density]}": group
-        for (score, density), group in gains.groupby(["score", "density_asked"], sort=False)
+        f"{score}, {'' if structure == HALF else 'density '}{texts[structure, density]}": group
+        for (score, structure, density), group in gains.groupby(["score", "structure", "density_asked"], sort=False)
     }
     caption = f"Test MSE against magnitude's ranked in the same place, by what may be claimed. {interval_words(gains)}"
     return counts_table(groups, caption)
@@ -315,6 +330,27 @@ def authors(authors: pd.DataFrame) -> Styler:
         "for the same density asked."
     )
     return styled(table, caption)
+
+
+def ends(ends: pd.DataFrame) -> Styler:
+    """Structured pruning to its end as the first paper's code runs it, and ours told a share: what was asked of each
+    model and what is left. Means over the seeds. Raises UserError for an empty table or a missing column."""
+    need(ends, "ends", ENDS)
+    pruned = ends[ends["asked"] < 1].assign(reason=ends["reason"].fillna(""))
+    labels, rows = density_labels(pruned["asked"]), {}
+    keys = ["model", "pred_len", "protocol", "asked"]
+    for (model, pred_len, protocol, asked), group in pruned.groupby(keys, sort=False):
+        what = "channels" if protocol == AUTHORS else "parameters"
+        rows[model, f"{pred_len}", protocol, f"{labels[asked]} of the {what}"] = {
+            **_reached(group),
+            "reason": "; ".join(cause(reason) for reason in group["reason"].unique() if reason),
+        }
+    table = labelled(rows, ["model", "horizon", "pruned", "asked to stay"], pruned)
+    if not table["reason"].any():
+        table = table.drop(columns="reason")
+    return styled(
+        table, "Structured pruning step by step to its end, and told a share: what is left, and MSE over dense."
+    )
 
 
 def _over_dense(rows: pd.DataFrame) -> str:

@@ -16,8 +16,9 @@ from tsprune.steps.sensitivity import SensitivityStep
 from tsprune.steps.train import NaiveStep
 from tsprune.study.base.cells import Cells
 from tsprune.study.base.result import TOLERANCE
-from tsprune.study.base.shared import Base, base_steps
+from tsprune.study.base.shared import Base
 from tsprune.study.why.config import Why
+from tsprune.study.why.look_backs import dense_base
 from tsprune.study.why.result import CARRIES, CELL, PAIR, PREDICTORS, SLACK, WhyResult
 
 _DRAWS = 1000
@@ -36,9 +37,9 @@ class WhyCells(Cells[Why, WhyResult]):
     def found(self) -> tuple[tuple[Base, ...], tuple[str, ...]]:
         """Every dataset once, with its dense trainings of the first seed; a note per dataset that could not be had."""
         first = {"seeds": self.config.seeds[:1]}
-        bases, notes = [base_steps(self.config.model_copy(update=first))], []
+        bases, notes = [dense_base(self.config.model_copy(update=first))], []
         for dataset in self.config.why_datasets:
-            base = base_steps(self.config.model_copy(update=first | {"dataset": dataset}))
+            base = dense_base(self.config.model_copy(update=first | {"dataset": dataset}))
             if base.table.stands_in_for is not None:
                 notes.append(f"{literal(dataset)} could not be had and is left out.")
             elif base.table.fingerprint not in [other.table.fingerprint for other in bases]:

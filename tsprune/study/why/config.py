@@ -13,6 +13,8 @@ class Why(StudyConfig):
     """Share of prunable weights kept (the first paper: powers of 0.8); 1.0 is dense and always included."""
     scopes: Annotated[list[Scope], SOME, ONCE]
     """Where weights are ranked: "layer", every tensor cut alike, or "global", one ranking over all tensors."""
+    crossformer_own: bool = False
+    """Crossformer with the look-back, segments and training of its own code, comparable with no other model here."""
     why_datasets: Annotated[list[Dataset], ONCE]
     """Other datasets on which it is asked why a prune fails, with the same recipe; [] for none.
 

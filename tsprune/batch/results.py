@@ -1,0 +1,50 @@
+"""The archive of rows that ships with the project: filled from finished runs, checked, listed."""
+
+from collections import Counter
+
+import pandas as pd
+
+from tsprune.batch.runs import find_runs
+from tsprune.places import resolve
+from tsprune.steps.archive import Archive, read
+
+
+def archive() -> Archive:
+    return Archive(resolve("results"))
+
+
+def add_runs(place: str) -> list[str]:
+    """Put what the runs at ``place`` came to into the archive; a line per run. Raises UserError as
+    :func:`find_runs` and :meth:`Archive.add`."""
+    lines = []
+    for run in find_runs(place).values():
+        cells = run.cells
+        keys = [step.key for step in cells.every_step()]
+        added, lacking = archive().add(run.study, cells.base.table.name, keys, cells.store)
+        without = f", {lacking} have no result yet" if lacking else ""
+        lines.append(f"{run.study}, {cells.base.table.name}: {added} of {len(keys)} steps added{without}")
+    return lines
+
+
+def list_results() -> pd.DataFrame:
+    """A row per file: study, dataset, rows, models, d_model, seeds, days and machines."""
+    records = []
+    for path in archive().files():
+        lines = read(path)
+        protocols = [line["protocol"] for line in lines]
+        widths = Counter(p["d_model"] for p in protocols if p.get("d_model"))
+        days = sorted(line["made"]["date"] for line in lines)
+        records.append(
+            {
+                "study": path.parent.name,
+                "dataset": path.name.split(".")[0],
+                "rows": len(lines),
+                "models": len({p["model"] for p in protocols if p.get("model")}),
+                "d_model": ", ".join(str(width) for width in sorted(widths)),
+                "seeds": len({p["seed"] for p in protocols if p.get("seed") is not None}),
+                "computed": " to ".join(dict.fromkeys((days[0], days[-1]))),
+                "on": " / ".join(sorted({line["made"]["processor"] for line in lines})),
+                "KiB": round(path.stat().st_size / 1024),
+            }
+        )
+    return pd.DataFrame(records)

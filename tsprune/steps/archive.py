@@ -1,0 +1,164 @@
+"""Rows that ship with the project, so that nobody has to compute them again: one file per study and dataset.
+
+A file holds a row per line, as JSON, sorted by key and packed; ``pandas.read_json(path, lines=True)`` reads it. Beside
+the row as the store has it stand its identity (``config``) and its test errors by part: of windows the means of groups
+of neighbours, MOST groups at most, as 16-bit floats of their ratio to the row's own mean, which is three digits; of
+columns five digits. Weights are not kept.
+"""
+
+import base64
+import gzip
+import json
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from tsprune.engine.step import FINAL, RESULTS_VERSION
+from tsprune.engine.store import Corrupt, Store
+from tsprune.errors import UserError
+from tsprune.steps.artifacts import SCORES_FILE, load_scores
+from tsprune.typed import canonical_json, digest
+
+MOST = 256
+"""Groups of test windows of one row, at most."""
+
+ENDING = ".jsonl.gz"
+
+_COLUMNS = ("column_mse", "column_mae")
+
+_FIELDS = {"key", "kind", "status", "reason", "protocol", "result", "detail", "cost", "made", "config", "errors"}
+
+
+class Archive:
+    """The rows under one folder, by key; read when first asked for. A folder that is not there is empty."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    @cached_property
+    def lines(self) -> dict[str, dict]:
+        """Raises UserError for a file that cannot be read."""
+        return {line["key"]: line for path in self.files() for line in read(path)}
+
+    def files(self) -> list[Path]:
+        return sorted(self.folder.glob(f"*/*{ENDING}"))
+
+    def restore(self, key: str, store: Store) -> bool:
+        """Put the row ``key`` and its errors into ``store``, marked as ``archived``; False where there is none."""
+        line = self.lines.get(key)
+        if line is None:
+            return False
+        row = {name: value for name, value in line.items() if name not in ("config", "errors")}
+        errors = unpack(line["errors"]) if line["errors"] else {}
+        files = {SCORES_FILE: lambda path: save_file(errors, path)} if errors else {}
+        store.put(line["config"], row | {"archived": True}, files)
+        return True
+
+    def add(self, study: str, dataset: str, keys: Iterable[str], store: Store) -> tuple[int, int]:
+        """Write the rows ``keys`` of ``store`` that are results and not here yet; how many were added, and how many of
+        the others have no result. A row of before rows said on what machine they were made is refused."""
+        path = self.folder / study / f"{dataset}{ENDING}"
+        mine = {line["key"]: line for line in read(path)} if path.exists() else {}
+        added = lacking = 0
+        for key in keys:
+            row = store.row(key)
+            if row is None or row["status"] not in FINAL:
+                lacking += 1
+            elif key not in self.lines and key not in mine and not row.get("archived"):
+                if "made" not in row:
+                    raise UserError(f"{store.folder(key)}: a row without its machine and date; compute it again")
+                mine[key] = _line(store, key, row)
+                added += 1
+        if added:
+            write(path, mine.values())
+            self.__dict__.pop("lines", None)
+        return added, lacking
+
+    def problems(self) -> list[str]:
+        """What is wrong with the rows, a line each."""
+        found, seen = [], {}
+        for path in self.files():
+            try:
+                lines = read(path)
+            except UserError as error:
+                found.append(str(error))
+                continue
+            for number, line in enumerate(lines, 1):
+                place = f"{path.relative_to(self.folder)}, line {number}"
+                found += [f"{place}: {problem}" for problem in _problems(line)]
+                if line.get("key") in seen:
+                    found.append(f"{place}: key {line['key']} stands in {seen[line['key']]} as well")
+                seen[line.get("key")] = place
+        return found
+
+
+def _line(store: Store, key: str, row: dict) -> dict[str, Any]:
+    config = json.loads((store.folder(key) / "config.json").read_text())
+    try:
+        errors = pack(load_scores(store, key))
+    except Corrupt:  # checked with the row: it has none
+        errors = None
+    return row | {"config": config, "errors": errors}
+
+
+def _problems(line: dict) -> Iterable[str]:
+    if line.keys() != _FIELDS:
+        odd = sorted(line.keys() ^ _FIELDS)
+        yield f"columns are not those of a row: {', '.join(odd)}"
+        return
+    if digest(line["config"]) != line["key"]:
+        yield "the key is not that of its config"
+    if line["config"].get("version") != RESULTS_VERSION:
+        yield f"of results version {line['config'].get('version')}, not {RESULTS_VERSION}: compute it again"
+    if line["status"] not in FINAL:
+        yield f"status {line['status']} is no result"
+    if line["status"] == "ok" and None in (line["result"].get("mse", 0), line["result"].get("mae", 0)):
+        yield "a result without its test error"
+    lacking = {"date", "commit", "processor", "cores", "accelerator", "matmul"} - line["made"].keys()
+    if lacking:
+        yield f"provenance lacks {', '.join(sorted(lacking))}"
+
+
+def pack(scores: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """Test errors by part, as the module's text has them; of :func:`load_scores`."""
+    windows = scores["window_mse"].double().numpy()
+    every = -(-len(windows) // MOST)
+    mean = windows.mean()
+    means = np.add.reduceat(windows, np.arange(0, len(windows), every))
+    means /= np.diff(np.append(np.arange(0, len(windows), every), len(windows)))
+    ratios = base64.b64encode((means / mean if mean else means).astype("<f2").tobytes()).decode()
+    columns = {name: [float(f"{value:.5g}") for value in scores[name].tolist()] for name in _COLUMNS}
+    return {"windows": len(windows), "every": every, "mean": float(mean), "ratios": ratios} | columns
+
+
+def unpack(errors: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """As :func:`load_scores` gives them; each window has the mean of its group."""
+    ratios = np.frombuffer(base64.b64decode(errors["ratios"]), "<f2").astype(np.float64)
+    windows = np.repeat(ratios * (errors["mean"] or 1.0), errors["every"])[: errors["windows"]]
+    columns = {name: torch.tensor(errors[name], dtype=torch.float64) for name in _COLUMNS}
+    return {"window_mse": torch.from_numpy(windows)} | columns
+
+
+def read(path: Path) -> list[dict]:
+    """The lines of a file. Raises UserError, one line, for one that cannot be read."""
+    try:
+        lines = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
+    except (OSError, EOFError, ValueError) as error:
+        raise UserError(f"{path}: not an archive of rows ({type(error).__name__}: {error})") from None
+    if not all(isinstance(line, dict) and isinstance(line.get("key"), str) for line in lines):
+        raise UserError(f"{path}: not an archive of rows (a line without a key)")
+    return lines
+
+
+def write(path: Path, lines: Iterable[dict]) -> None:
+    """Equal lines give equal bytes, in whatever order and whenever they are written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(f"{canonical_json(line)}\n" for line in sorted(lines, key=lambda line: line["key"]))
+    aside = path.with_name(f".{path.name}")
+    aside.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+    aside.replace(path)

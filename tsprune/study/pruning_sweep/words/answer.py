@@ -1,0 +1,82 @@
+"""The first sentence of the verdict: how far the forecasters can be pruned, in words that can be repeated."""
+
+import pandas as pd
+
+from tsprune.report.frames import finished
+from tsprune.report.text import mean_text, percent, seeds_text
+from tsprune.study.base.result import TOLERANCE
+from tsprune.study.base.words import LAST_VALUE, idle, no_better
+from tsprune.study.pruning_sweep.words.common import between
+
+WEIGHTS = {"layer": "each layer's weights", "global": "all weights together"}
+"""What a share is a share of, by scope: a model may bear one cut and not the other, so the sentence says which."""
+
+
+def answer(cells: pd.DataFrame, levels: dict[int, float], limits: pd.DataFrame) -> str:
+    """The sentence from the data on; ``limits`` holds one scope, and what can go is a share of WEIGHTS of it.
+
+    ``levels``: test MSE of repeating the last value by horizon.
+    """
+    models = limits["model"].unique()
+    dense = finished(cells).query("density_asked == 1").groupby(["model", "pred_len"], sort=False)["mse"].mean()
+    below = no_better(dense, levels)
+    fallen = below.index.unique(0)
+    if set(models) <= set(fallen) and len(below) == len(dense):
+        return idle(models, LAST_VALUE, cells)
+    if set(models) <= set(fallen):
+        none = f"none of {len(models)} forecasters beats" if len(models) > 1 else f"**{models[0]}** does not beat"
+        return f"{none} {LAST_VALUE} at every horizon even before pruning ({mean_text(cells)})"
+    own = limits[~limits["model"].isin(fallen)].reset_index(drop=True)
+    rows = own.dropna(subset="density")
+    if rows.empty:
+        return "how far forecasters can be pruned cannot be said: none finished unpruned with every seed"
+    first_cut = cells.loc[cells["density_asked"] < 1, "density_asked"].max()
+    if (rows["density"] >= 1).all():
+        names = rows["model"].unique()
+        beat = f" that beat {LAST_VALUE}" if len(fallen) else ""
+        whose = f"of **{names[0]}**" if len(names) == 1 else f"of {len(names)} forecasters{beat}"
+        return (
+            f"removing {percent(1 - first_cut)} of {WEIGHTS[rows['scope'].iloc[0]]} without retraining raises the "
+            f"forecast error {whose} by over {percent(TOLERANCE)} ({seeds_text(cells)})"
+        )
+    return _from_to(rows, first_cut, left_out=len(fallen) > 0, alone=len(fallen) > 0 and len(rows) == len(own))
+
+
+def _from_to(rows: pd.DataFrame, first_cut: float, left_out: bool, alone: bool) -> str:
+    """From the model that loses its accuracy first to the one that keeps it longest. ``left_out``: there are models
+    that do not beat a naive forecast; ``alone``: all others are these."""
+    texts = rows["density"].map(lambda density: _cut(density, first_cut))
+    least, most = texts[rows["density"].idxmax()], texts[rows["density"].idxmin()]
+    names, over, seeds = rows["model"].unique(), percent(TOLERANCE), _seeds_words(rows)
+    weights = WEIGHTS[rows["scope"].iloc[0]]
+    if len(names) == 1:
+        name = f"**{names[0]}**" + (f" alone beats {LAST_VALUE} and" if alone else "")
+        how = "" if left_out else " without retraining"
+        lost = f"{between(least, most)} of {weights}"
+        return f"{name} can lose {lost}{how} before its forecast error rises by over {over} ({seeds})"
+    if left_out:
+        who, how = f"{len(names)} forecasters that beat {LAST_VALUE}", f"before errors rise {over}"
+    else:
+        who, how = "forecasters", f"without retraining before forecast errors rise by over {over}"
+    if least == most:
+        return f"{who} can each lose {most} of {weights} {how} ({seeds})"
+    ends = " to ".join(f"{text} ({_named(rows.loc[texts == text, 'model'])})" for text in (least, most))
+    return f"{who} can lose {ends} of {weights} {how} ({seeds})"
+
+
+def _cut(density: float, first_cut: float) -> str:
+    """The share of the weights that can go; less than the first cut where that one costs too much, on average over the
+    seeds."""
+    return f"under {percent(1 - first_cut)}" if density > first_cut * (1 + 1e-9) else percent(1 - density)
+
+
+def _named(models: pd.Series) -> str:
+    names = models.unique()
+    return f"**{names[0]}**" if len(names) == 1 else f"{len(names)} models"
+
+
+def _seeds_words(rows: pd.DataFrame) -> str:
+    """How far the seeds lie apart, in percentage points of weights removed, at most."""
+    if rows["seeds"].max() < 2:
+        return "one seed"
+    return f"seeds within {100 * (rows['limit_high'] - rows['limit_low']).max():.0f} points"
