@@ -1,8 +1,10 @@
 """The front door: studies, their pages, models, data. Heavy imports wait until they are needed."""
 
 import os
+import shutil
 import sys
-from typing import Annotated
+import textwrap
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,10 +12,20 @@ from tsprune.batch.stop import stoppable
 from tsprune.errors import UserError
 from tsprune.shown import plain
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+if TYPE_CHECKING:
+    import pandas as pd
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="How far can a forecaster be pruned, and what does it gain? Start with: tsprune study quick",
+)
 data = typer.Typer(no_args_is_help=True, help="Datasets: what is known, what is here, what is wrong with a file.")
 app.add_typer(data, name="data")
-models = typer.Typer(invoke_without_command=True, help="Trained and pruned models that studies have left in the store.")
+models = typer.Typer(
+    invoke_without_command=True, help="Trained and pruned models that studies have left: list them, take one away."
+)
 app.add_typer(models, name="models")
 
 results = typer.Typer(no_args_is_help=True, help="Rows that ship with the project, so that nobody computes them again.")
@@ -47,9 +59,12 @@ def study(
         bool, typer.Option("--plan", help="Run nothing: print how many steps there are, which must run, why, how long.")
     ] = False,
 ) -> None:
-    """Check the profile's parameters, run its notebooks, render the reports and their index.
+    """Run a study: its notebooks, a report of each, and an index.html that links them.
 
-    Later ones win: the notebook's own parameters, common.yaml of the profile, its file for the notebook, -p.
+    For example: tsprune study quick --only 01_pruning_sweep -p dataset=load.csv
+
+    A parameter can stand in several places, and the later one wins: the notebook's own cell, common.yaml of the
+    profile, the profile's file for the notebook, -p. With --show they are printed and nothing runs.
 
     Relative paths count from the working directory; a dataset that is not there, from the project's root.
 
@@ -178,10 +193,21 @@ def list_results() -> None:
 
 @data.command("list")
 def list_() -> None:
-    """A line per dataset of the catalogue: size, frequency, licence, where it was found, known defects."""
+    """The datasets that can be named: size, time step, where each was found, licence, known defects."""
     from tsprune.data import list_datasets
 
-    print(list_datasets().to_string(index=False))
+    print(_listing(list_datasets(), min(shutil.get_terminal_size().columns, 110)))
+
+
+def _listing(datasets: "pd.DataFrame", width: int) -> str:
+    """A line of facts per dataset, and below it what is long, in lines of ``width`` characters at most."""
+    facts = datasets[["name", "rows", "columns", "frequency", "found"]].rename(columns={"frequency": "step"})
+    head, *lines = facts.to_string(index=False, justify="left", formatters={"name": "{:<15}".format}).splitlines()
+    text = [head]
+    for line, (_, row) in zip(lines, datasets.iterrows(), strict=True):
+        about = f"split {row['split']}; licence {row['licence']}" + (f"; {row['defects']}" if row["defects"] else "")
+        text += [line.rstrip(), *textwrap.wrap(about, width, initial_indent="    ", subsequent_indent="    ")]
+    return "\n".join(text)
 
 
 @data.command()
@@ -193,7 +219,7 @@ def check(
     date_order: Annotated[str | None, typer.Option(help="Where two readings fit: ymd, dmy, mdy, ym, my.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Of a file that is not UTF-8, as latin-1.")] = None,
 ) -> None:
-    """Say what is wrong with a dataset, a line per problem with row and column; exit status 1 if anything is.
+    """Look a file or dataset over: every problem with its row and column; exit status 1 if there is one.
 
     A study takes the same options as parameters: -p time_step=B.
     """

@@ -55,8 +55,8 @@ def plan_text(runs: Sequence[NotebookRun]) -> str:
     )
     if todo > untold:
         lines.append(
-            f"about {_hours(seconds / jobs)} for {todo - untold:,} of them, {jobs} at a time, by the median of steps of "
-            "the same kind, model and width in the store and the archive"
+            f"about {_hours(seconds / jobs)} for {todo - untold:,} of them, {jobs} at a time: medians of steps of the same "
+            "kind, model and width in the store and the archive"
         )
     if untold:
         lines.append(f"for {untold:,} of them no earlier step of their kind and width tells the time")

@@ -24,6 +24,7 @@ from tsprune.study.base.protocol import protocol_lines
 from tsprune.study.base.published import compare_with_published
 from tsprune.study.base.result import cell_columns, tidy
 from tsprune.study.base.shared import Base, Tables, base_steps, no_season
+from tsprune.study.base.units import errors_in_units, unit_of
 from tsprune.study.base.words import size_line
 
 AnyConfig = TypeVar("AnyConfig", bound=StudyConfig)
@@ -153,6 +154,8 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
             "stands_in_for": self.base.table.stands_in_for,
             "size": size_line(self.config.every_width(), self.config.epochs, self._machine()),
             "protocol": protocol_lines(self.base, self.rows, self.config),
+            "units": errors_in_units(self.store, self.base.table, self.rows, (*self.base.naive, *self.base.dense)),
+            "unit": unit_of(self.base.table),
         }
 
     def data_notes(self) -> tuple[str, ...]:
