@@ -55,8 +55,8 @@ def plan_text(runs: Sequence[NotebookRun]) -> str:
     )
     if todo > untold:
         lines.append(
-            f"about {_hours(seconds / jobs)} for {todo - untold:,} of them, {jobs} at a time: medians of steps of the same "
-            "kind, model and width in the store and the archive"
+            f"about {_hours(seconds / jobs)} for {todo - untold:,} of them, {jobs} at a time: medians of steps of the "
+            "same kind, model and width in the store and the archive"
         )
     if untold:
         lines.append(f"for {untold:,} of them no earlier step of their kind and width tells the time")
@@ -84,7 +84,7 @@ def _groups(cells: Cells, seen: set[str]) -> dict[str, _Group]:
             group.archived += 1
         else:
             group.why[FAILED if row else OTHER if _cell(step.kind, step.protocol()) in same else NEVER] += 1
-            seconds, memory = known.seconds(step), known.memory(step)
+            seconds, memory = known.costs(step, "seconds", "peak_memory_mib")
             group.seconds += seconds or 0
             group.untold += seconds is None
             group.memory = max(group.memory, memory or 0)
