@@ -74,7 +74,7 @@ def study(
     Exit status: 0 all well, 1 a notebook failed or a cell has no result (the report names it), 2 bad input (data,
     parameters, the output folder: told before anything runs), 130 stopped by Ctrl-C; started again, it goes on.
     """
-    from tsprune.batch.profiles import plan_profile
+    from tsprune.batch.profiles import describe, plan_profile
 
     runs = plan_profile(profile, only=only, replaced=parameter, jobs=jobs, output=output)
     if show:
@@ -90,6 +90,7 @@ def study(
 
         print(plan_text(runs))
         return
+    print(describe(runs, profile), flush=True)
     from tsprune.batch.notebooks import run_profile
 
     if run_profile(runs):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tsprune.batch.profiles import plan_profile
+from tsprune.batch.profiles import describe, plan_profile
 from tsprune.errors import UserError
 from tsprune.parameters import default_parameters
 from tsprune.places import project_root
@@ -144,3 +144,15 @@ def test_a_profile_of_a_name_that_no_folder_has_is_unknown():
         with pytest.raises(UserError, match=r"^unknown profile '") as error:
             plan_profile(name)
         assert len(str(error.value)) < 300
+
+
+def test_what_will_come_is_said_with_what_the_profile_says_of_itself(plan, folder):
+    common = "# Small, in\n# two lines.\n#\n# Not this.\nseeds: [1]\n# nor this\n"
+    runs = list(plan({"common.yaml": common}).values())
+    about, pages = describe(runs, str(folder)).splitlines()
+    assert about == "mine: Small, in two lines."
+    assert pages == (
+        "pages to come, in this order, each told with its path when it is done: " + ", ".join(run.name for run in runs)
+    )
+    (folder / "common.yaml").write_text("seeds: [1]\n")
+    assert describe(runs[:1], str(folder)).startswith("pages to come")
