@@ -58,6 +58,10 @@ def study(
     plan: Annotated[
         bool, typer.Option("--plan", help="Run nothing: print how many steps there are, which must run, why, how long.")
     ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Run the I-th of N parts of the steps into the store, and make no pages."),
+    ] = None,
 ) -> None:
     """Run a study: its notebooks, a report of each, and an index.html that links them.
 
@@ -90,6 +94,10 @@ def study(
 
         print(plan_text(runs))
         return
+    if shard is not None:
+        from tsprune.batch.shard import Shard, run_shard
+
+        raise typer.Exit(1 if run_shard(runs, Shard.parse(shard)) else 0)
     print(describe(runs, profile), flush=True)
     from tsprune.batch.notebooks import run_profile
 

@@ -8,7 +8,6 @@ import pandas as pd
 
 from tsprune.batch.profiles import NotebookRun
 from tsprune.engine.durations import Durations, stored_rows
-from tsprune.engine.executors import cores
 from tsprune.engine.step import FINAL
 from tsprune.study.base.cells import Cells
 from tsprune.study.registry import STUDIES
@@ -43,7 +42,7 @@ def plan_text(runs: Sequence[NotebookRun]) -> str:
         cells = study.cells(study.config.parse(run.parameters))
         groups = _groups(cells, seen)
         totals += groups.values()
-        jobs = cells.config.jobs or cores()
+        jobs = cells.jobs
         lines += [f"== {run.name}, {jobs} at a time ==", _table(groups).to_string(), ""]
         if type(cells).then is not Cells.then:
             open_ended.append(run.name)

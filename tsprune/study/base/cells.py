@@ -88,27 +88,38 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         device and the protocol (:func:`tsprune.study.base.preflight.check`).
         """
         check(self.config, self.tables)
-        jobs = self.config.jobs or cores()
-
-        def compute(steps: Sequence[Step]) -> dict[str, dict]:
-            return run_grid(
-                steps,
-                self.store,
-                make_executor=make_executor or local_processes(jobs),
-                jobs=jobs,
-                progress=progress or make_progress(jobs),
-                keeps=self.keeps,
-                fetch=lambda key: self.archive.restore(key, self.store),
-            )
-
+        how = {"make_executor": make_executor, "progress": progress}
         own, beside = self.plan(), tuple(self.beside())
-        rows = compute((*own, *beside))
+        rows = self.compute((*own, *beside), **how)
         self.rows = {step.key: rows[step.key] for step in own}
         if later := tuple(self.then()):
-            self.rows = compute((*own, *later))
+            self.rows = self.compute((*own, *later), **how)
         result = self.gather()
         self._drop((*own, *beside))
         return result
+
+    @property
+    def jobs(self) -> int:
+        """Steps side by side."""
+        return self.config.jobs or cores()
+
+    def compute(
+        self,
+        steps: Sequence[Step],
+        *,
+        make_executor: Callable[[], Executor] | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, dict]:
+        """Rows of ``steps`` by key: of the store, of the archive, or computed."""
+        return run_grid(
+            steps,
+            self.store,
+            make_executor=make_executor or local_processes(self.jobs),
+            jobs=self.jobs,
+            progress=progress or make_progress(self.jobs),
+            keeps=self.keeps,
+            fetch=lambda key: self.archive.restore(key, self.store),
+        )
 
     def keeps(self, step: Step) -> bool:
         """Whether the model that ``step`` ends with stays in the store."""
