@@ -58,6 +58,14 @@ def study(
     plan: Annotated[
         bool, typer.Option("--plan", help="Run nothing: print how many steps there are, which must run, why, how long.")
     ] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Begin no step after 2h, 30m (shared among the notebooks); one seed and horizon of all models first; "
+            "0: only render what is there.",
+        ),
+    ] = None,
     shard: Annotated[
         str | None,
         typer.Option(metavar="I/N", help="Run the I-th of N parts of the steps into the store, and make no pages."),
@@ -86,6 +94,9 @@ def study(
 
         print(show_parameters(runs))
         return
+    from tsprune.batch.budget import parse_hours
+
+    hours = None if budget is None else parse_hours(budget)
     from tsprune.batch.preflight import check_runs
 
     check_runs(runs)
@@ -101,7 +112,7 @@ def study(
     print(describe(runs, profile), flush=True)
     from tsprune.batch.notebooks import run_profile
 
-    if run_profile(runs):
+    if run_profile(runs, hours):
         raise typer.Exit(1)
 
 

@@ -16,6 +16,7 @@ from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from traitlets.config import Config as Traits
 
+from tsprune.batch.budget import shared
 from tsprune.batch.outputs import aside, put_in_place, sweep, write_parameters
 from tsprune.batch.profiles import NotebookRun
 from tsprune.batch.stop import undone_by_stop
@@ -27,8 +28,10 @@ from tsprune.report.page import read_info, render_notebook
 from tsprune.study.registry import STUDIES
 
 
-def run_profile(runs: list[NotebookRun]) -> int:
+def run_profile(runs: list[NotebookRun], hours: float | None = None) -> int:
     """Run and render the notebooks, one after the other; return how many failed or have cells without a result.
+
+    No step is begun once ``hours`` are over; the pages are made of what is there.
 
     Everything is written aside and put in place whole. Where that fails, on a full disk, what was there stays.
     """
@@ -36,7 +39,7 @@ def run_profile(runs: list[NotebookRun]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
     bad, reports = 0, []
-    for run in runs:
+    for run in shared(runs, hours):
         started = time.monotonic()
         print(f"== {run.name} ==", flush=True)
         try:
