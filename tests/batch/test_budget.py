@@ -22,7 +22,7 @@ def test_what_is_no_time_is_refused(text):
 
 
 def test_each_notebook_has_its_part_of_what_those_before_it_left(monkeypatch):
-    clock = iter([0, 0, 3600, 3600 * 5])  # the first takes no more than its hour, the second the rest and more
+    clock = iter([0, 0, 3600, 3600 * 5, 0])  # the first takes no more than its hour, the second the rest and more
     monkeypatch.setattr(budget, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     runs = plan_profile("smoke")[:3]
     given = list(shared(runs, 3.0))
