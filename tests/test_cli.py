@@ -206,6 +206,12 @@ def test_data_list_names_every_dataset(tsprune):
     assert code == 0
     for name in ("ETTh1", "Weather", "entsoe_hourly", "Traffic", "synthetic"):
         assert name in out
+    assert max(map(len, out.splitlines())) <= 80, "a terminal's width"
+
+
+def test_help_speaks_to_users(tsprune):
+    code, out, _ = tsprune("--help")
+    assert code == 0 and "How far can a forecaster be pruned" in out and "Heavy imports" not in out
 
 
 @pytest.fixture(scope="module")

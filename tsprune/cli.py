@@ -1,8 +1,10 @@
 """The front door: studies, their pages, models, data. Heavy imports wait until they are needed."""
 
 import os
+import shutil
 import sys
-from typing import Annotated
+import textwrap
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,10 +12,20 @@ from tsprune.batch.stop import stoppable
 from tsprune.errors import UserError
 from tsprune.shown import plain
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+if TYPE_CHECKING:
+    import pandas as pd
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="How far can a forecaster be pruned, and what does it gain? Start with: tsprune study quick",
+)
 data = typer.Typer(no_args_is_help=True, help="Datasets: what is known, what is here, what is wrong with a file.")
 app.add_typer(data, name="data")
-models = typer.Typer(invoke_without_command=True, help="Trained and pruned models that studies have left in the store.")
+models = typer.Typer(
+    invoke_without_command=True, help="Trained and pruned models that studies have left: list them, take one away."
+)
 app.add_typer(models, name="models")
 
 results = typer.Typer(no_args_is_help=True, help="Rows that ship with the project, so that nobody computes them again.")
@@ -48,10 +60,28 @@ def study(
     show: Annotated[
         bool, typer.Option("--show", help="Run nothing: print every parameter, where it comes from, and its value.")
     ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Run nothing: print how many steps there are, which must run, why, how long.")
+    ] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Begin no step after 2h, 30m (shared among the notebooks); one seed and horizon of all models first; "
+            "0: only render what is there.",
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Run the I-th of N parts of the steps into the store, and make no pages."),
+    ] = None,
 ) -> None:
-    """Check the profile's parameters, run its notebooks, render the reports and their index.
+    """Run a study: its notebooks, a report of each, and an index.html that links them.
 
-    Later ones win: the notebook's own parameters, common.yaml of the profile, its file for the notebook, -p.
+    For example: tsprune study quick --only 01_pruning_sweep -p dataset=load.csv
+
+    A parameter can stand in several places, and the later one wins: the notebook's own cell, common.yaml of the
+    profile, the profile's file for the notebook, -p. With --show they are printed and nothing runs.
 
     Relative paths count from the working directory; a dataset that is not there, from the project's root.
 
@@ -61,7 +91,7 @@ def study(
     Exit status: 0 all well, 1 a notebook failed or a cell has no result (the report names it), 2 bad input (data,
     parameters, the output folder: told before anything runs), 130 stopped by Ctrl-C; started again, it goes on.
     """
-    from tsprune.batch.profiles import plan_profile
+    from tsprune.batch.profiles import describe, plan_profile
 
     runs = plan_profile(profile, only=only, replaced=parameter, jobs=jobs, output=output)
     if show:
@@ -69,12 +99,25 @@ def study(
 
         print(show_parameters(runs))
         return
+    from tsprune.batch.budget import parse_hours
+
+    hours = None if budget is None else parse_hours(budget)
     from tsprune.batch.preflight import check_runs
 
     check_runs(runs)
+    if plan:
+        from tsprune.batch.plan import plan_text
+
+        print(plan_text(runs))
+        return
+    if shard is not None:
+        from tsprune.batch.shard import Shard, run_shard
+
+        raise typer.Exit(1 if run_shard(runs, Shard.parse(shard)) else 0)
+    print(describe(runs, profile), flush=True)
     from tsprune.batch.notebooks import run_profile
 
-    if run_profile(runs):
+    if run_profile(runs, hours):
         raise typer.Exit(1)
 
 
@@ -239,10 +282,21 @@ def list_results() -> None:
 
 @data.command("list")
 def list_() -> None:
-    """A line per dataset of the catalogue: size, frequency, licence, where it was found, known defects."""
+    """The datasets that can be named: size, time step, where each was found, licence, known defects."""
     from tsprune.data import list_datasets
 
-    print(list_datasets().to_string(index=False))
+    print(_listing(list_datasets(), min(shutil.get_terminal_size().columns, 110)))
+
+
+def _listing(datasets: "pd.DataFrame", width: int) -> str:
+    """A line of facts per dataset, and below it what is long, in lines of ``width`` characters at most."""
+    facts = datasets[["name", "rows", "columns", "frequency", "found"]].rename(columns={"frequency": "step"})
+    head, *lines = facts.to_string(index=False, justify="left", formatters={"name": "{:<15}".format}).splitlines()
+    text = [head]
+    for line, (_, row) in zip(lines, datasets.iterrows(), strict=True):
+        about = f"split {row['split']}; licence {row['licence']}" + (f"; {row['defects']}" if row["defects"] else "")
+        text += [line.rstrip(), *textwrap.wrap(about, width, initial_indent="    ", subsequent_indent="    ")]
+    return "\n".join(text)
 
 
 @data.command()
@@ -254,7 +308,7 @@ def check(
     date_order: DateOrder = None,
     encoding: Encoding = None,
 ) -> None:
-    """Say what is wrong with a dataset, a line per problem with row and column; exit status 1 if anything is.
+    """Look a file or dataset over: every problem with its row and column; exit status 1 if there is one.
 
     A study takes the same options as parameters: -p time_step=B.
     """

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import nbformat
@@ -146,3 +147,16 @@ def test_what_killed_runs_left_aside_is_swept_and_nothing_else(folder):
         os.utime(folder / name / "mine", (1, 1) if name != names[1] else None)
     outputs.sweep(folder)
     assert {path.name for path in folder.iterdir()} == set(names[1:])
+
+
+def test_a_page_leads_to_the_index_and_to_its_neighbours_also_when_they_come_later(run, folder):
+    def links(name):
+        return re.findall(r'<a href="([^"#]+)"', (folder / f"{name}.html").read_text())
+
+    run(("03_right_sizing", "print('first')", {"seeds": [1]}))
+    assert links("03_right_sizing") == ["index.html"]
+    run(("02_fine_tuning", "print('second')", {"seeds": [1]}))
+    assert links("02_fine_tuning") == ["index.html", "03_right_sizing.html"]
+    assert links("03_right_sizing") == ["index.html", "02_fine_tuning.html"]
+    run(("02_fine_tuning", "print('third')", {"seeds": [2]}))
+    assert "02_fine_tuning.previous.html" in links("index")

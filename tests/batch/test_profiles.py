@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tsprune.batch.profiles import plan_profile
+from tsprune.batch.profiles import describe, plan_profile
 from tsprune.errors import UserError
 from tsprune.parameters import default_parameters
 from tsprune.places import project_root
@@ -45,7 +45,7 @@ def test_later_layers_win_and_each_value_says_where_it_comes_from(plan):
         "05_pals.yaml": "batch_size: 16\nevery: 3\npatience: 4\n",
     }
     runs = plan(files, replaced=["patience=6", "device=auto"], jobs=4)
-    assert list(runs) == sorted(STUDIES)
+    assert list(runs) == list(STUDIES)
     names = ("seq_len", "epochs", "batch_size", "every", "patience", "device", "jobs", "raw")
     pals, sweep = runs["05_pals"], runs["01_pruning_sweep"]
     assert [pals.parameters[name] for name in names] == [96, 7, 16, 3, 6, "auto", 4, False]
@@ -57,7 +57,7 @@ def test_later_layers_win_and_each_value_says_where_it_comes_from(plan):
 def test_without_a_common_file_the_notebooks_with_files_run_and_an_empty_common_file_runs_all(plan):
     assert list(plan({"02_fine_tuning.yml": "epochs: 1\n", "05_pals.yaml": ""})) == ["02_fine_tuning", "05_pals"]
     runs = plan({"common.yml": "# nothing differs\n"})
-    assert list(runs) == sorted(STUDIES)
+    assert list(runs) == list(STUDIES)
     own = default_parameters(project_root() / "notebooks" / "05_pals.ipynb")
     del own["store"]
     assert {name: runs["05_pals"].parameters[name] for name in own} == own
@@ -109,7 +109,7 @@ def test_what_is_meant_for_all_notebooks_must_be_a_parameter_of_all_of_them(prob
     assert lines[0].startswith(f"{folder / 'common.yaml'}: unknown parameter 'epoch'; did you mean 'epochs'?")
     others = ", ".join(name for name in STUDIES if name != "02_fine_tuning")
     assert lines[1] == f"{folder / 'common.yaml'}: 'stages' is none of {others}; give it to 02_fine_tuning alone"
-    assert lines[2].startswith("-p: 'every' is none of 01_pruning_sweep")
+    assert lines[2].startswith("-p: 'every' is none of 04_entsoe_scale, 01_pruning_sweep")
     assert list(plan({"common.yaml": ""}, replaced=["every=4"], only=["05_pals"])) == ["05_pals"]
 
 
@@ -144,3 +144,15 @@ def test_a_profile_of_a_name_that_no_folder_has_is_unknown():
         with pytest.raises(UserError, match=r"^unknown profile '") as error:
             plan_profile(name)
         assert len(str(error.value)) < 300
+
+
+def test_what_will_come_is_said_with_what_the_profile_says_of_itself(plan, folder):
+    common = "# Small, in\n# two lines.\n#\n# Not this.\nseeds: [1]\n# nor this\n"
+    runs = list(plan({"common.yaml": common}).values())
+    about, pages = describe(runs, str(folder)).splitlines()
+    assert about == "mine: Small, in two lines."
+    assert pages == (
+        "pages to come, in this order, each told with its path when it is done: " + ", ".join(run.name for run in runs)
+    )
+    (folder / "common.yaml").write_text("seeds: [1]\n")
+    assert describe(runs[:1], str(folder)).startswith("pages to come")

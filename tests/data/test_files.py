@@ -101,7 +101,7 @@ def test_what_is_wrong_with_a_parquet_file_is_named_by_row(tmp_path):
         (b"CDF\x01", "a netCDF file"),
         (b"\x89PNG\r\n", "a picture"),
         (b"\x80\x04\x95", "a Python pickle, which is never opened"),
-        (gzip.compress(b"RDX3\n"), "a file of R"),
+        (gzip.compress(b"RDX3\n", mtime=0), "a file of R"),
         (b"\n <!DOCTYPE html><html>", "a web page"),
         (b'[{"date": "2020-01-01"}]', "JSON"),
         (b'{"date": ["2020-01-01"]}', "JSON"),

@@ -117,4 +117,4 @@ def test_the_closest_rows_tell_how_long_a_step_takes():
         return known.seconds(Train(name="x", log="", model=model, d_model=d_model))
 
     assert seconds("M") == 2 and seconds("N") == 50 and seconds("K") == 30 and seconds("M", 8) is None
-    assert known.memory(Train(name="x", log="", model="M", d_model=512)) is None
+    assert known.costs(Train(name="x", log="", model="M", d_model=512), "peak_memory_mib", "seconds") == (None, 2)

@@ -1,3 +1,5 @@
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -5,7 +7,7 @@ import pytest
 
 from tsprune.errors import UserError
 from tsprune.report.index import write_index
-from tsprune.report.page import ReportInfo
+from tsprune.report.info import ReportInfo
 
 
 class Page(HTMLParser):
@@ -30,6 +32,7 @@ def infos(tmp_path):
         parameters={"dataset": "ETTh1", "seeds": [1, 2]},
         date=datetime(2024, 5, 6, 7, 8, tzinfo=UTC),
         seconds=83.4,
+        size="Models of d_model 8.",
     )
     bad = ReportInfo(
         html=tmp_path / "elsewhere" / "02_tune.html",
@@ -53,7 +56,8 @@ def test_every_report_is_listed_with_its_answer(tmp_path, infos):
         "dataset ETTh1 · seeds 1, 2",
         "06 May 2024, 07:08 UTC",
         "ran 1 min 23 s",
-        "✓ ok",
+        "✓ every result is there",
+        "Models of d_model 8.",
         "2 reports of the run “quick”",
         "1 failed",
         "in code cell 4: UserError: unknown model",
@@ -72,3 +76,20 @@ def test_an_index_of_nothing_is_refused(tmp_path):
     with pytest.raises(UserError, match="no report to list"):
         write_index(tmp_path, [])
     assert not (tmp_path / "index.html").exists()
+
+
+def test_a_report_with_cells_that_failed_is_not_called_whole(tmp_path, infos):
+    text = write_index(tmp_path / "quick", [replace(infos[0], unfinished=3)]).read_text(encoding="utf-8")
+    assert "✗ 3 without a result" in text and "every result is there" not in text
+
+
+def test_the_report_that_was_kept_beside_is_a_click_away(tmp_path, infos):
+    (tmp_path / "quick").mkdir()
+    (tmp_path / "quick" / "01_sweep.previous.html").touch()
+    page = Page(write_index(tmp_path / "aside", infos, at=tmp_path / "quick").read_text(encoding="utf-8"))
+    assert set(page.links) == {"01_sweep.html", "01_sweep.previous.html", "../elsewhere/02_tune.html"}
+
+
+def test_the_index_explains_the_words_of_its_lines(tmp_path, infos):
+    text = write_index(tmp_path / "quick", infos).read_text(encoding="utf-8")
+    assert re.findall(r"<dt>(.*?)</dt>", text) == ["density", "d_model", "fine-tuning"]

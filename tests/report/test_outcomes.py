@@ -30,12 +30,18 @@ def test_a_difference_is_claimed_only_where_it_is_clear_and_from_more_than_one_s
 
 def test_counts_name_what_never_happens_but_not_what_is_rare():
     rows, _ = read(counts_table({"a": ALL.iloc[:3], "b": ALL.iloc[:1]}, "Counted.", {BETTER: "pruned wins"}))
-    assert [cell for cell in rows[0] if cell] == ["pruned wins", WORSE, NOISE, "of"]
-    assert rows[1:] == [["a", "1", "1", "1", "3"], ["b", "1", "0", "0", "1"]]
+    assert [cell for cell in rows[0] if cell] == ["pruned wins", WORSE, NOISE, "of", "at most"]
+    assert rows[1:] == [["a", "1", "1", "1", "3", "+20 %"], ["b", "1", "0", "0", "1", "−10 %"]]
     rows, _ = read(counts_table({"a": ALL}, ""))
-    assert rows[1] == ["a", "1", "1", "1", "1", "1", "5"]
+    assert rows[1] == ["a", "1", "1", "1", "1", "1", "5", "+20 %"]
     with pytest.raises(UserError, match="'counts' has no rows"):
         counts_table({}, "")
+
+
+def test_the_largest_difference_is_one_that_may_be_claimed_with_its_model():
+    table = differences((-0.1, True, 2), (0.3, False, 2), (0.05, True, 2), (0.5, True, 1)).assign(model=[*"ABCD"])
+    rows, _ = read(counts_table({"a": table, "b": table.iloc[[1]]}, ""))
+    assert [row[-1] for row in rows[1:]] == ["−10 % (A)", "no claim"]
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=8))

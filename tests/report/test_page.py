@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import html
 import re
 import subprocess
 import sys
@@ -8,14 +9,19 @@ from io import BytesIO
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
 from tsprune.errors import UserError
+from tsprune.report.drawing import canvas
 from tsprune.report.markdown import formula
 from tsprune.report.page import THUMBNAIL, is_long, printed, read_info, render_notebook
+from tsprune.report.status import STATUS_MIME
+from tsprune.report.tables import styled
+from tsprune.report.text import literal
 
 
 def png(width=960, height=400):
@@ -42,7 +48,7 @@ def cells():
     """A whole small report: prose, formulas, parameters, messages, verdict, figure, table."""
     return [
         new_markdown_cell(
-            "# How *far*?\n\nKept: $d = 0.8^i$, and $\\begin{x}$ is beyond mathtext.\n\n$$\\frac{1}{N}$$"
+            "# How *far*?\n\nKept: $d = 0.8^i$, and $\\begin{x}$ is beyond any reader.\n\n$$\\frac{1}{N}$$"
         ),
         code('dataset = "ETTh1"  # a name\nseeds: list = [1, 2]\nepochs = -1', tags=["parameters"]),
         code("seeds = [3]\n", tags=["injected-parameters"]),
@@ -128,7 +134,7 @@ def test_code_is_folded_with_a_switch_for_all(render, cells):
 
 def test_pictures_are_embedded_with_words_for_those_who_cannot_see_them(render, cells):
     alts = [image["alt"] for image in Page(render(cells)[1]).images]
-    assert alts == ["d = 0.8^i", "\\frac{1}{N}", "A & B", "Figure of Errors"]
+    assert alts == ["A & B", "Figure of Errors"]
 
 
 def test_wide_things_scroll_in_a_box_of_their_own(render, cells):
@@ -216,10 +222,38 @@ def test_what_is_no_notebook_is_refused(tmp_path):
     assert not (tmp_path / "x.html").exists()
 
 
-def test_formulas_are_drawn_or_stand_as_source():
-    drawn = formula(r"\alpha_i < 1")
-    assert drawn.startswith("<img") and 'alt="\\alpha_i &lt; 1"' in drawn and "data:image/svg+xml" in drawn
-    assert formula(r"\unknown{x} < 1") == '<code class="math">\\unknown{x} &lt; 1</code>'
+def test_formulas_are_mathml_that_a_browser_draws_and_reads_out(render, cells):
+    text = render(cells)[1]
+    drawn = re.findall(r"<math .*?</math>", text)
+    assert drawn[0] == (
+        '<math alttext="d = 0.8^i" display="inline" xmlns="http://www.w3.org/1998/Math/MathML"><mrow><mi>d</mi>'
+        "<mo>=</mo><msup><mn>0.8</mn><mi>i</mi></msup></mrow></math>"
+    )
+    assert 'display="block"' in drawn[1] and "<mfrac>" in drawn[1]
+    assert '<code class="math">\\begin{x}</code>' in text, "what cannot be read stands as source"
+
+
+@pytest.mark.parametrize("tex", [r"\unknown{x} < 1", r"\frac", "{", r"\left(", "", "x^2^3"])
+def test_a_formula_that_cannot_be_read_stands_as_source(tex):
+    assert formula(tex) == f'<code class="math">{html.escape(tex)}</code>'
+
+
+@pytest.mark.parametrize(
+    "tex",
+    [
+        r"\text{<img src=x onerror=alert(1)>}",
+        r"\text{&lt;img src=x&gt;}",
+        r"\href{javascript:alert(1)}{x}",
+        r"\class{\"><script>}{x}",
+        r"\style{position:fixed}{x}",
+        "a<script>alert(1)</script>b",
+    ],
+)
+def test_a_formula_holds_no_markup_but_its_own_and_leads_nowhere(tex):
+    page = Page(formula(tex))
+    assert {tag for tag, _ in page.tags} <= {"math", "mrow", "mi", "mo", "mn", "mtext"}
+    names = {name for _, attributes in page.tags for name in attributes}
+    assert names <= {"xmlns", "display", "alttext", "stretchy"}
 
 
 @pytest.mark.parametrize(
@@ -282,3 +316,82 @@ def test_a_page_tells_nobody_the_folders_of_its_maker(render):
     given = f'dataset = "/somewhere/else/load.csv"\nstore = "{Path.home()}/outputs/store"'
     page = render([code(given, tags=["injected-parameters"])])[1]
     assert "load.csv" in page and "/somewhere/else" not in page and f"{Path.home()}/" not in page
+
+
+VERDICT = "**A** holds to 0.41. Not **B**.\n\n*Models of d_model 8.*\n\nOn D, *A* ends at 0.3.\n\n- and B at 0.8."
+
+
+def folded(text, kind):
+    """What stands in each ``details`` of a class: its summary, and what is hidden."""
+    found = re.findall(rf'<details class="{kind}"[^>]*><summary>(.*?)</summary>(.*?)</details>', text, re.S)
+    return [(re.sub(r"<[^>]*>", " ", summary).split(), rest) for summary, rest in found]
+
+
+def test_a_verdict_shows_its_answer_and_the_size_of_the_run_and_folds_the_rest(render):
+    info, text = render([code("1", shown("text/markdown", VERDICT), tags=["verdict"])])
+    ((summary, rest),) = folded(text, "rest")
+    assert " ".join(summary) == "The answer in numbers"
+    assert "ends at 0.3" in rest and "and B at 0.8" in rest and "d_model 8" not in rest
+    assert (info.headline, info.size) == ("A holds to 0.41.", "Models of d_model 8.")
+
+
+def test_every_part_of_a_report_is_folded_to_its_heading_and_a_sentence(render):
+    said = [
+        (shown("text/markdown", "It is **so**. And more."), "It is so."),
+        (shown("image/png", png(), **{"image/png": {"alt": "Lines. Many."}}), "Prose of it."),
+    ]
+    cells = [code("v", shown("text/markdown", VERDICT), tags=["verdict"])]
+    for i, (output, _) in enumerate(said):
+        cells += [new_markdown_cell(f"## Part {i}\n\nProse of it. More prose."), code("x", output)]
+    cells += [
+        new_markdown_cell("## Bare"),
+        code("x", shown("text/html", "<table><caption>A &lt; b. C.</caption></table>")),
+    ]
+    cells += [new_markdown_cell("## Empty"), code("x = 1")]
+    text = render(cells)[1]
+    summaries = re.findall(r'<details class="part"><summary><h2 id="[^"]*">(.*?)</h2>(.*?)</summary>', text)
+    assert summaries == [
+        ("Part 0", '<p class="said">It is so.</p>'),
+        ("Part 1", '<p class="said">Prose of it.</p>'),
+        ("Bare", '<p class="said">A &lt; b.</p>'),
+        ("Empty", ""),
+    ]
+    assert text.count("<details") == text.count("</details>")
+
+
+def test_nothing_is_folded_of_a_notebook_that_answers_nothing_or_that_failed(render):
+    plain = [new_markdown_cell("## Part\n\nProse."), code("x", shown("text/markdown", "It."))]
+    assert 'class="part"' not in render(plain)[1]
+    verdict = code("v", shown("text/markdown", VERDICT), tags=["verdict"])
+    assert '<details class="part" open="">' in render([verdict, *plain, code("build('X')", FAILURE)])[1]
+
+
+def test_the_log_of_the_run_stands_in_the_head_of_the_page(render):
+    log = new_output("stream", name="stdout", text="one\ntwo\n")
+    status = new_output("execute_result", data={"text/plain": "3 cells", STATUS_MIME: {"cells": 3, "failures": 2}})
+    verdict = code("v", shown("text/markdown", VERDICT), tags=["verdict"])
+    info, text = render([code("run()", log, status, tags=["run"]), verdict])
+    head, body = text.split("</header>", 1)
+    assert "Log of the run (2 lines)" in head and "3 cells" in head and "3 cells" not in body
+    assert info.unfinished == 2 and "✗ 2 without a result" in head
+
+
+def test_a_page_explains_the_words_that_it_uses_and_no_others(render):
+    text = render([new_markdown_cell("# T\n\nThe density of d_model <!-- PALS -->.")])[1]
+    words = re.findall(r"<dt>(.*?)</dt>", text)
+    assert words == ["density", "d_model"]
+    assert "share of the weights that is kept" in text
+    assert "<dt>" not in render([new_markdown_cell("nothing of the field")])[1]
+
+
+def test_names_of_columns_come_out_letter_by_letter_and_never_as_markup(render):
+    name = "<b>$p_1$</b> & _q_ *r*"
+    table = styled(pd.DataFrame({name: ["1"]}, index=[name]), f"Of {name}.").to_html()
+    text = render([code("v", shown("text/markdown", f"On {literal(name)}, so."), tags=["verdict"])])[1]
+    shown_as = html.escape(name, quote=False)
+    assert table.count(shown_as) == 3 and "<b>" not in table
+    assert f"On {shown_as}, so." in text and "<math" not in text
+    with canvas(2, "x") as figure:
+        figure.subplots().set_title(name)
+        figure.canvas.draw()
+    assert not figure.axes[0].title.get_parse_math()

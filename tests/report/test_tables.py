@@ -9,7 +9,7 @@ import pytest
 from reading import read
 
 from tsprune.errors import UserError
-from tsprune.report.tables import naive_table, protocol_table, published_table, styled
+from tsprune.report.tables import naive_table, protocol_table, published_table, styled, units_table
 
 
 def test_published_table_puts_the_protocols_beside_the_numbers():
@@ -65,3 +65,17 @@ def test_missing_columns_and_empty_tables_are_named():
             function(pd.DataFrame())
     with pytest.raises(UserError, match="'protocol' has no rows"):
         protocol_table({})
+
+
+def test_errors_in_units_have_a_row_per_column_and_no_more_than_can_be_read():
+    rows = [
+        {"pred_len": 9, "model": model, "column": f"c<{i}>", "mae": 1000.0 * i + k}
+        for i in range(50)
+        for k, model in enumerate(("RepeatLast", "A"))
+    ]
+    html = units_table(pd.DataFrame(rows), "MW").to_html()
+    assert "in MW, by column" in html and "The first 40 of 50 columns." in html
+    assert "c&lt;39&gt;" in html and "c&lt;40&gt;" not in html and "39,001" in html and "repeat last value" in html
+    assert "in the data" in units_table(pd.DataFrame(rows[:2]), None).to_html()
+    with pytest.raises(UserError, match="column 'mae' is missing"):
+        units_table(pd.DataFrame(rows).drop(columns="mae"), None)

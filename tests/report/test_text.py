@@ -13,10 +13,12 @@ from tsprune.report.markdown import MarkdownFilter
 from tsprune.report.text import (
     banner,
     describe_parameters,
+    duration_text,
     headline,
     literal,
     mean_text,
     on_data,
+    short_number,
     sized,
     span,
     whole_count,
@@ -106,3 +108,25 @@ def test_the_size_of_a_run_stands_right_after_the_answer():
     assert sized("The answer.\n\nDetails.\n\n- more", "Small.") == "The answer.\n\n*Small.*\n\nDetails.\n\n- more"
     assert sized("The answer.", "Small.") == "The answer.\n\n*Small.*"
     assert headline(sized("The answer. More.", "Small.")) == "The answer."
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [
+        (0.25, "15 minutes"),
+        (1, "1 hour"),
+        (24, "24 hours"),
+        (96, "96 hours, 4 days"),
+        (720, "30 days"),
+        (24 * 7 * 24, "24 weeks"),
+        (24 * 400, "400 days"),
+        (1.5, "90 minutes"),
+    ],
+)
+def test_lengths_of_time_are_in_whole_units(hours, text):
+    assert duration_text(pd.Timedelta(hours=hours)) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(12345.6, "12,346"), (99.94, "99.9"), (0.5, "0.500"), (-250.2, "-250")])
+def test_numbers_in_the_datas_units_are_short(value, text):
+    assert short_number(value) == text

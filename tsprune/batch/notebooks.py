@@ -1,6 +1,5 @@
 """Run, render and index the notebooks of a profile."""
 
-import json
 import logging
 import os
 import signal
@@ -17,18 +16,22 @@ from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from traitlets.config import Config as Traits
 
+from tsprune.batch.budget import shared
 from tsprune.batch.outputs import aside, put_in_place, sweep, write_parameters
 from tsprune.batch.profiles import NotebookRun
 from tsprune.batch.stop import undone_by_stop
 from tsprune.engine.progress import LINES_VARIABLE
 from tsprune.report.index import write_index
-from tsprune.report.page import ReportInfo, read_info, render_notebook
-from tsprune.study.base.result import STATUS_MIME
+from tsprune.report.info import ReportInfo
+from tsprune.report.links import linked, links_of
+from tsprune.report.page import read_info, render_notebook
 from tsprune.study.registry import STUDIES
 
 
-def run_profile(runs: list[NotebookRun]) -> int:
+def run_profile(runs: list[NotebookRun], hours: float | None = None) -> int:
     """Run and render the notebooks, one after the other; return how many failed or have cells without a result.
+
+    No step is begun once ``hours`` are over; the pages are made of what is there.
 
     Everything is written aside and put in place whole. Where that fails, on a full disk, what was there stays.
     """
@@ -36,7 +39,7 @@ def run_profile(runs: list[NotebookRun]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
     bad, reports = 0, []
-    for run in runs:
+    for run in shared(runs, hours):
         started = time.monotonic()
         print(f"== {run.name} ==", flush=True)
         try:
@@ -63,18 +66,22 @@ def _run(run: NotebookRun) -> tuple[ReportInfo, int]:
     with aside(run.folder) as folder:
         write_parameters(run, folder)
         output = folder / f"{run.name}.ipynb"
-        failures = _execute(run, output)
+        failed = _execute(run, output)
         report = render_notebook(output, output.with_suffix(".html"))
         if told := put_in_place(run, folder):
             print(told, flush=True)
-    return replace(report, html=run.folder / report.html.name), failures
+    return replace(report, html=run.folder / report.html.name), report.unfinished or int(failed)
 
 
 def _write_index(folder: Path, reports: list[ReportInfo]) -> None:
     with aside(folder) as hidden:
-        # Links are relative to where the index is written; the reports lie beside where it is moved to.
-        write_index(hidden, [replace(report, html=hidden / report.html.name) for report in reports])
-        (hidden / "index.html").replace(folder / "index.html")
+        write_index(hidden, reports, folder).replace(folder / "index.html")
+        for place, report in enumerate(reports):
+            before = report.html.read_text(encoding="utf-8")
+            page = linked(before, links_of(reports, place))
+            if page != before:
+                (hidden / report.html.name).write_text(page, encoding="utf-8")
+                (hidden / report.html.name).replace(report.html)
 
 
 class _Kernel(AsyncKernelManager):
@@ -93,8 +100,8 @@ class _Kernel(AsyncKernelManager):
                 os.kill(cls.process_id, signal.SIGKILL)
 
 
-def _execute(run: NotebookRun, output: Path) -> int:
-    """Run the notebook; return the number of failures (the notebook's own counts as one).
+def _execute(run: NotebookRun, output: Path) -> bool:
+    """Run the notebook; return whether it failed.
 
     In the working directory: what is found from there, data of the catalogue too, is found by the notebook.
     """
@@ -117,14 +124,14 @@ def _execute(run: NotebookRun, output: Path) -> int:
             )
     except papermill.PapermillExecutionError as error:
         print(f"{run.name} failed: {error.ename}: {error.evalue}", file=sys.stderr, flush=True)
-        return 1
+        return True
     except RuntimeError as error:  # the kernel, not the notebook in it: it died, or did not start in time
         died = isinstance(error, DeadKernelError)
         reason = "the process of its kernel died; out of memory?" if died else f"its kernel: {error}"
         print(f"{run.name} failed: {reason}", file=sys.stderr, flush=True)
         _mark_failed(output, type(error).__name__, reason)
-        return 1
-    return _cell_failures(output)
+        return True
+    return False
 
 
 @contextmanager
@@ -153,16 +160,6 @@ def _mark_failed(path: Path, name: str, reason: str) -> None:
     cell = begun[-1] if begun else cells[0]
     cell.outputs.append(nbformat.v4.new_output("error", ename=name, evalue=reason, traceback=[]))
     nbformat.write(notebook, path)
-
-
-def _cell_failures(output: Path) -> int:
-    found = [
-        item["data"][STATUS_MIME]["failures"]
-        for cell in json.loads(output.read_text())["cells"]
-        for item in cell.get("outputs", ())
-        if STATUS_MIME in item.get("data", {})
-    ]
-    return sum(found)
 
 
 def _all_reports(folder: Path, fresh: list[ReportInfo]) -> list[ReportInfo]:

@@ -8,6 +8,7 @@ Light imports only: a misspelt parameter is told in a second or two, before pape
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,17 @@ def plan_profile(
     if problems:
         raise UserError("\n".join(dict.fromkeys(problems)))
     return runs
+
+
+def describe(runs: Sequence[NotebookRun], profile: str) -> str:
+    """What is about to be run: what the profile says of itself (the first paragraph of comments in its
+    ``common.yaml``), and which pages will come, in their order."""
+    path = profile_files(_profile_folder(profile, project_root())).get(COMMON)
+    lines = path.read_text().split("\n#\n")[0].splitlines() if path else []
+    about = " ".join(line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines))
+    names = ", ".join(run.name for run in runs)
+    told = f"{runs[0].folder.name}: {about}\n" if about else ""
+    return f"{told}pages to come, in this order, each told with its path when it is done: {names}"
 
 
 def profile_files(folder: Path) -> dict[str, Path]:

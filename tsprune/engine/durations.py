@@ -18,6 +18,7 @@ class Durations:
 
     def __init__(self, rows: Iterable[dict]):
         self._costs: dict[tuple, list[dict]] = defaultdict(list)
+        self._medians: dict[tuple, float | None] = {}
         for row in rows:
             if row.get("status") == "ok":
                 for place in _places(row["kind"], row["protocol"]):
@@ -25,18 +26,22 @@ class Durations:
 
     def seconds(self, step: Step) -> float | None:
         """Of the steps most like this one; None where there are none."""
-        return self._median(step, "seconds")
+        return self.costs(step, "seconds")[0]
 
-    def memory(self, step: Step) -> float | None:
-        """Peak memory of its process, MiB, likewise."""
-        return self._median(step, "peak_memory_mib")
-
-    def _median(self, step: Step, cost: str) -> float | None:
+    def costs(self, step: Step, *names: str) -> tuple[float | None, ...]:
+        """Costs by name, as rows have them, likewise."""
+        found: dict[str, float] = {}
         for place in _places(step.kind, step.protocol()):
-            values = [known for costs in self._costs.get(place, ()) if (known := costs.get(cost)) is not None]
-            if values:
-                return median(values)
-        return None
+            for name in names:
+                if name not in found and (value := self._median(place, name)) is not None:
+                    found[name] = value
+        return tuple(found.get(name) for name in names)
+
+    def _median(self, place: tuple, name: str) -> float | None:
+        if (place, name) not in self._medians:
+            values = [known for costs in self._costs.get(place, ()) if (known := costs.get(name)) is not None]
+            self._medians[place, name] = median(values) if values else None
+        return self._medians[place, name]
 
 
 def _places(kind: str, protocol: dict) -> Iterator[tuple]:

@@ -1,6 +1,7 @@
 """Run the steps that are missing, each once, on any executor; a step that fails becomes a row and the rest goes on."""
 
 import heapq
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
@@ -17,6 +18,8 @@ from tsprune.engine.store import Corrupt, Store
 from tsprune.errors import Stopped
 from tsprune.typed import canonical_json
 
+NOT_RUN = "not run"
+
 _STARTS = 3
 """Times that workers are started for a step, before it counts as failed."""
 
@@ -30,9 +33,12 @@ def run_grid(
     progress: Progress,
     keeps: Callable[[Step], bool] = lambda step: True,
     fetch: Callable[[str], bool] = lambda key: False,
+    wave: Callable[[Step], int] = lambda step: 0,
+    deadline: float | None = None,
 ) -> dict[str, dict]:
     """Rows of ``steps`` by key, from the store where it has them, else computed. ``fetch`` may put a row that the store
-    has not into it, from an archive, and says whether it did.
+    has not into it, from an archive, and says whether it did. Steps of a lower ``wave`` go first; none is begun after
+    ``deadline`` (of ``time.monotonic``): those left over have a row with the status ``not run``, which is not stored.
 
     ``jobs`` steps at most are in flight on the executor that ``make_executor`` gives; it is called again when the
     executor breaks (a worker process died). Steps that a missing step needs are run first, each once. ``keeps`` says
@@ -53,7 +59,7 @@ def run_grid(
         if step.keepsake and found.rows.get(step.key, {}).get("status") == "ok":
             _describe(step, store)
     if todo:
-        found.rows |= _Run(store, make_executor, jobs, progress, keeps).all(todo, found.rows)
+        found.rows |= _Run(store, make_executor, jobs, progress, keeps, wave, deadline).all(todo, found.rows)
     progress.finish()
     return {key: found.rows[key] for key in by_key}
 
@@ -175,9 +181,11 @@ class _Run:
         jobs: int,
         progress: Progress,
         keeps: Callable[[Step], bool],
+        wave: Callable[[Step], int],
+        deadline: float | None,
     ):
         self.store, self.make_executor, self.jobs, self.progress = store, make_executor, jobs, progress
-        self.keeps = keeps
+        self.keeps, self.wave, self.deadline = keeps, wave, deadline
         self.executor = make_executor()
         self.flying: dict[Future, Step] = {}
         # Steps that were in flight when a worker died: run one at a time, so that the guilty one is known.
@@ -194,7 +202,7 @@ class _Run:
         chain, place = _chains(todo), {key: i for i, key in enumerate(todo)}
         # What whole chains of steps wait for goes before steps that nobody needs, so that small ones are left to keep
         # all workers busy to the end. Else as given.
-        self.rank = {key: (-chain[key], place[key]) for key in todo}
+        self.rank = {key: (self.wave(step), -chain[key], place[key]) for key, step in todo.items()}
         self.ready: dict[bool, list] = defaultdict(list)  # by whether they must run alone; heaps
         try:
             while self.order.is_active():
@@ -219,19 +227,28 @@ class _Run:
             for key in keys:
                 step = self.todo[key]
                 if lost := self._lost_need(step):
-                    self._finish(step, failure(step, lost))
+                    self._finish(step, failure(step, *lost))
                 else:
                     heapq.heappush(self.ready[step.alone], (self.rank[key], key))
 
-    def _lost_need(self, step: Step) -> str | None:
+    def _lost_need(self, step: Step) -> tuple[str, str] | None:
+        """Why the step has no result, and its status."""
         for need in step.needs:
             for other in (need, *need.reads):
                 row = self.done.get(other.key)
                 if row is not None and row["status"] != "ok":
-                    return f"needs {other.label}, which {row['status']}: {row['reason']}"
+                    status = NOT_RUN if row["status"] == NOT_RUN else "failed"
+                    return f"needs {other.label}, which {row['status']}: {row['reason']}", status
         return None
 
     def _submit(self) -> None:
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            over = [*self.suspects, *(self.todo[key] for ready in self.ready.values() for _, key in ready)]
+            self.suspects.clear()
+            self.ready.clear()
+            for step in over:
+                self._finish(step, failure(step, "the time given was over", NOT_RUN))
+            return
         if self.suspects:
             if not self.flying:
                 self._fly(self.suspects.pop(0), alone=True)
@@ -274,7 +291,9 @@ class _Run:
     def _finish(self, step: Step, row: dict) -> None:
         self.done[step.key] = row
         self.order.done(step.key)
-        self.news.append(self.progress.end(step, row))
+        line = self.progress.end(step, row)
+        if row["status"] != NOT_RUN:  # they may be thousands: the last line counts them
+            self.news.append(line)
 
     def _tell(self) -> None:
         for line in self.news:

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,9 @@ class Progress:
 
     def __init__(self, jobs: int = 1):
         self.jobs = jobs
-        self.total = self.done = self.failed = 0
+        self.total = self.done = 0
+        self.lost: Counter[str] = Counter()
+        """How many ended without a result, by status."""
         self.running: dict[str, Step] = {}
         self._began: dict[str, float] = {}
         self._known: dict[str, float | None] = {}
@@ -52,7 +54,8 @@ class Progress:
         """Count a finished step; returns the line about it, to be shown once the next steps are on their way."""
         self.running.pop(step.key, None)
         self.done += 1
-        self.failed += row["status"] != "ok"
+        if row["status"] != "ok":
+            self.lost[row["status"]] += 1
         self._left[_alike(step)].count(-1, self._known.get(step.key))
         took = time.monotonic() - self._began.pop(step.key, time.monotonic())
         if row["status"] == "ok":
@@ -63,12 +66,13 @@ class Progress:
         return f"{step.label}: {row['status'].upper()}, {row['reason']}"
 
     def finish(self) -> None:
-        self.show("all steps done" if not self.failed else f"all steps done, {self.failed} without a result")
+        lost = ", ".join(f"{count} {status}" for status, count in self.lost.items())
+        self.show(f"all steps done, {self.lost.total()} without a result ({lost})" if lost else "all steps done")
 
     def stop(self) -> str:
         """End the display of a run that is interrupted; returns the line about it."""
         self.running.clear()
-        text = f"stopped; {self.done - self.failed} of {self.total} kept; run again to go on"
+        text = f"stopped; {self.done - self.lost.total()} of {self.total} kept; run again to go on"
         self.show(text)
         return text
 

@@ -1,6 +1,7 @@
 """From raw values and calendar features to tokens of width d_model."""
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import nn
@@ -21,6 +22,10 @@ def sinusoid_table(length: int, width: int) -> torch.Tensor:
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :width].contiguous()
 
 
+# A plan of a large study makes hundreds of models to count their parameters, each with tables of 5,000 rows.
+_known_table = lru_cache(maxsize=16)(sinusoid_table)
+
+
 class PositionTable(nn.Module):
     """Adds the sinusoid table: ``(..., length, width)`` to the same shape, ``length`` at most ``max_length``.
 
@@ -30,7 +35,7 @@ class PositionTable(nn.Module):
 
     def __init__(self, max_length: int, width: int):
         super().__init__()
-        self.register_buffer("table", sinusoid_table(max_length, width), persistent=False)
+        self.register_buffer("table", _known_table(max_length, width).clone(), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.table[: x.shape[-2]]

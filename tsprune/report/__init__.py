@@ -6,7 +6,16 @@ nbconvert, which a notebook's kernel should not have to load.
 
 from tsprune.report.failures import failures_table
 from tsprune.report.style import style
-from tsprune.report.tables import naive_table, protocol_table, published_table
+from tsprune.report.tables import naive_table, protocol_table, published_table, units_table
 from tsprune.report.text import banner, sized
 
-__all__ = ["banner", "failures_table", "naive_table", "protocol_table", "published_table", "sized", "style"]
+__all__ = [
+    "banner",
+    "failures_table",
+    "naive_table",
+    "protocol_table",
+    "published_table",
+    "sized",
+    "style",
+    "units_table",
+]

@@ -7,33 +7,50 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tsprune.errors import UserError
-from tsprune.report.page import TEMPLATES, ReportInfo
+from tsprune.report.glossary import glossary
+from tsprune.report.info import ReportInfo
+from tsprune.report.page import TEMPLATES
 from tsprune.report.text import describe_parameters
 
 
-def write_index(folder: str | Path, infos: Sequence[ReportInfo]) -> Path:
+def write_index(folder: str | Path, infos: Sequence[ReportInfo], at: str | Path | None = None) -> Path:
     """Write ``folder``/index.html with every report in ``infos`` in the order given, and return its path.
 
-    Links are relative to ``folder``, so that the folder can be moved or sent as it is. Raises UserError when there
-    is nothing to list.
+    ``at`` is the folder that it will be moved to, if it is not to stay. A report that was kept beside
+    (``NAME.previous.html``) is linked too. Links are relative, so that the folder can be moved or sent as it is. Raises
+    UserError when there is nothing to list.
     """
     if not infos:
         raise UserError(f"no report to list in '{folder}'")
-    folder = Path(folder).absolute()
+    folder, at = Path(folder).absolute(), Path(at or folder).absolute()
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES / "tsprune"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     entries = [
         {
             "info": info,
-            "link": Path(os.path.relpath(info.html.absolute(), folder)).as_posix(),
+            "link": _link(info.html, at),
+            "previous": _previous(info.html, at),
             "summary": describe_parameters(info.parameters),
         }
         for info in infos
     ]
     failed = sum(info.status == "failed" for info in infos)
-    page = environment.get_template("overview.html.j2").render(entries=entries, failed=failed, name=folder.name)
+    words = glossary(" ".join(f"{info.title} {info.headline} {info.size}" for info in infos))
+    page = environment.get_template("overview.html.j2").render(
+        entries=entries, failed=failed, name=at.name, words=words
+    )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _link(page: Path, folder: Path) -> str:
+    return Path(os.path.relpath(page.absolute(), folder)).as_posix()
+
+
+def _previous(page: Path, folder: Path) -> str | None:
+    """Link to the report of other parameters that ``page`` took the place of, where it was kept."""
+    kept = page.with_name(f"{page.stem}.previous.html")
+    return _link(kept, folder) if kept.exists() else None

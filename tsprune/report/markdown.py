@@ -3,14 +3,12 @@
 import base64
 import re
 from html import unescape
-from io import BytesIO
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import tostring
 
+from latex2mathml.converter import convert_to_element
 from markupsafe import Markup, escape
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.mathtext import MathTextParser
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 
@@ -71,28 +69,34 @@ class _Renderer(IPythonRenderer):
         return formula(body)
 
     def block_math(self, body: str) -> str:
-        shown = formula(body.replace(r"\frac", r"\dfrac"), alt=body)
-        return f'<span class="display">{shown}</span>'
+        return f'<span class="display">{formula(body, display="block")}</span>'
 
     def latex_environment(self, name: str, body: str) -> str:
         return f'<code class="math">{escape(body.strip())}</code>'
 
 
-def formula(tex: str, alt: str | None = None) -> str:
-    """``tex`` drawn as an embedded picture on the text's baseline, ``alt`` or the source as alternative text.
+_LOOKS = {"display", "xmlns", "alttext", "stretchy", "fence", "separator", "form", "lspace", "rspace", "minsize"}
+_LOOKS |= {"maxsize", "mathvariant", "linethickness", "columnalign", "width", "height", "depth", "movablelimits"}
+_LOOKS |= {"accent", "largeop", "symmetric", "displaystyle", "scriptlevel", "columnlines", "rowlines", "rowspacing"}
+"""Attributes of MathML that a page may hold: none that leads elsewhere or restyles the page."""
 
-    What mathtext does not know (environments, macros) stands as source.
+
+def formula(tex: str, display: str = "inline") -> str:
+    """``tex`` as MathML, which browsers draw and read out themselves, ``display`` being ``inline`` or ``block``.
+
+    What latex2mathml cannot read, or holds a macro that it does not know, stands as source. What formulas are made of
+    may come out of somebody's data: text stays text, and of the attributes only those of looks are kept.
     """
-    text, size = f"${' '.join(tex.split())}$", 12
-    font = FontProperties(size=size, math_fontfamily="stix")
+    source = f'<code class="math">{escape(tex.strip())}</code>'
     try:
-        width, height, depth, _, _ = MathTextParser("path").parse(text, dpi=72, prop=font)
-    except ValueError:
-        return f'<code class="math">{escape(tex.strip())}</code>'
-    figure = Figure(figsize=(width / 72, height / 72))
-    figure.text(0, depth / height, text, fontproperties=font)
-    buffer = BytesIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    look = f"width:{width / size:.2f}em;height:{height / size:.2f}em;vertical-align:{-depth / size:.2f}em"
-    source = data_uri("image/svg+xml", buffer.getvalue())
-    return f'<img class="math" style="{look}" alt="{escape((alt or tex).strip())}" src="{source}">'
+        tree = convert_to_element(tex.strip(), display=display)
+    except Exception:  # a dozen kinds, without a common one: whatever it is, the source is shown
+        return source
+    tree.set("alttext", tex.strip())
+    for element in tree.iter():
+        element.text = unescape(element.text or "")  # the library writes signs as entities, and escapes nothing else
+        for name in set(element.attrib) - _LOOKS:
+            del element.attrib[name]
+        if re.match(r"\\[A-Za-z]", element.text):
+            return source
+    return tostring(tree, encoding="unicode")

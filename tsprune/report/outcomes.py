@@ -8,6 +8,7 @@ from pandas.io.formats.style import Styler
 from tsprune.errors import UserError
 from tsprune.report.frames import need
 from tsprune.report.tables import styled
+from tsprune.report.text import signed
 
 BETTER, WORSE, NOISE, ONE_SEED, LOST = "better", "worse", "within the noise", "one seed: no claim", "no result"
 
@@ -38,15 +39,25 @@ def furthest(differences: pd.DataFrame) -> pd.Series:
 
 
 def counts_table(groups: Mapping[str, pd.DataFrame], caption: str, names: Mapping[str, str] | None = None) -> Styler:
-    """How many rows of each group of differences came out how; ``names`` says what a study calls an outcome.
+    """How many rows of each group of differences came out how, and the largest difference that may be claimed, with its
+    ``model`` where the rows have one; ``names`` says what a study calls an outcome.
 
     Raises UserError where there is no group.
     """
     called = dict(zip(OUTCOMES, OUTCOMES, strict=True)) | dict(names or {})
     rows = {}
     for label, rows_of in groups.items():
-        counts = outcomes(rows_of).value_counts()
+        found = outcomes(rows_of)
+        counts = found.value_counts()
         rows[label] = {called[name]: int(counts.get(name, 0)) for name in OUTCOMES} | {"of": len(rows_of)}
+        rows[label]["at most"] = _at_most(rows_of[found.isin([BETTER, WORSE])])
     table = need(pd.DataFrame(list(rows.values()), index=pd.Index(list(rows))), "counts", [])
     rare = [called[name] for name in (ONE_SEED, LOST) if not table[called[name]].any()]
     return styled(table.drop(columns=rare).astype(str), caption)
+
+
+def _at_most(claimed: pd.DataFrame) -> str:
+    if claimed.empty:
+        return "no claim"
+    row = furthest(claimed)
+    return signed(row["relative"]) + (f" ({row['model']})" if "model" in row else "")

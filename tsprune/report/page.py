@@ -2,7 +2,6 @@
 
 import base64
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from io import BytesIO
@@ -20,8 +19,13 @@ from traitlets.config import Config
 from tsprune.errors import UserError
 from tsprune.parameters import parameters_of_run, tags, without_plumbing
 from tsprune.places import project_root
+from tsprune.report.glossary import glossary
+from tsprune.report.info import ReportInfo
+from tsprune.report.links import BEGIN, END
 from tsprune.report.markdown import MarkdownFilter, data_uri
-from tsprune.report.text import describe_parameters, headline
+from tsprune.report.parts import is_report, only_text, parts, split_verdict, texts
+from tsprune.report.status import unfinished
+from tsprune.report.text import describe_parameters, headline, plain_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -32,35 +36,15 @@ LONG = 12
 """Printed text of more lines than this is folded."""
 
 
-@dataclass(frozen=True)
-class ReportInfo:
-    """What an index says about one report. ``failed_cell`` and ``error`` are None unless ``status`` is ``failed``."""
-
-    html: Path
-    title: str
-    headline: str
-    thumbnail: str | None
-    """Data URI of the first figure, THUMBNAIL pixels wide."""
-    status: str
-    """``ok`` or ``failed``."""
-    parameters: dict[str, Any] = field(default_factory=dict)
-    """The parameters the notebook ran with: its defaults under what was passed in."""
-    date: datetime | None = None
-    """When the notebook ended, in UTC."""
-    seconds: float | None = None
-    failed_cell: int | None = None
-    """Position of the failing cell among the code cells, from 1."""
-    error: str | None = None
-
-
 def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str | None = None) -> ReportInfo:
     """Render an executed notebook, whole or broken off, to one HTML file that asks no host for anything.
 
-    Code is folded, contents come from the Markdown headings, figures and formulas are embedded. Formulas are drawn
-    by matplotlib's mathtext; one it cannot draw stands as its TeX source. Of a notebook that failed the failing
-    cell and its error stand on top. A browser is told (Content-Security-Policy) to load nothing from elsewhere, so
-    that a picture linked from another host in a cell's own HTML stays empty rather than asked for. Cells tagged
-    ``explore`` are for whoever works in the notebook, and are left out.
+    Code is folded, contents come from the Markdown headings, figures are embedded, formulas are MathML; one that cannot
+    be read stands as its TeX source. Where a cell has the tag ``verdict``, every heading of the second level is folded
+    to itself and a sentence. Of a notebook that failed the failing cell and its error stand on top and nothing is
+    folded. A browser is told (Content-Security-Policy) to load nothing from elsewhere, so that a picture
+    linked from another host in a cell's own HTML stays empty rather than asked for. Cells tagged ``explore`` are for
+    whoever works in the notebook, and are left out.
 
     Raises UserError for a file that is missing or no notebook. The folder of ``html_path`` is made.
     """
@@ -72,10 +56,15 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
         template_name="tsprune",
         extra_template_basedirs=[str(TEMPLATES)],
         config=Config({"CoalesceStreamsPreprocessor": {"enabled": True}}),
-        filters={"tsprune_markdown": markdown, "tsprune_output": markdown.output, "printed": printed, "long": is_long},
+        filters={
+            **{"tsprune_markdown": markdown, "tsprune_output": markdown.output, "printed": printed, "long": is_long},
+            **{"parts": parts, "is_report": is_report, "split_verdict": split_verdict},
+            **{"glossary": glossary, "only_text": only_text, "only_texts": texts},
+        },
     )
     # Not a resource: the exporter copies those before it renders, and this list grows while it does.
     exporter.environment.globals["headings"] = markdown.headings
+    exporter.environment.globals |= {"links_begin": Markup(BEGIN), "links_end": Markup(END)}
     # The one script that a browser is to run, told by its sum: whatever came in with data, it runs nothing else.
     script = (TEMPLATES / "tsprune" / "toggle.js").read_text()
     exporter.environment.globals["script"] = Markup(script)
@@ -134,6 +123,8 @@ def _info(notebook: NotebookNode, ipynb_path: Path, html_path: Path, title: str 
         parameters=without_plumbing(parameters_of_run(notebook)),
         date=date if date.tzinfo else date.replace(tzinfo=UTC),
         seconds=run.get("duration"),
+        unfinished=unfinished(notebook.cells),
+        size=_size(verdicts[0]) if verdicts else "",
         failed_cell=failing["number"] if failing else None,
         error=failing["line"] if failing else None,
     )
@@ -147,6 +138,11 @@ def _is_papermills_note(cell: NotebookNode) -> bool:
 def _outputs(notebook: NotebookNode, tag: str, mime: str) -> list[str]:
     outputs = [output for cell in notebook.cells if tag in tags(cell) for output in cell.get("outputs", [])]
     return [output["data"][mime] for output in outputs if mime in output.get("data", {})]
+
+
+def _size(verdict: str) -> str:
+    paragraphs = split_verdict(verdict)[0].split("\n\n")
+    return plain_text(paragraphs[1]) if len(paragraphs) > 1 else ""
 
 
 def _first_heading(notebook: NotebookNode) -> str | None:

@@ -39,6 +39,7 @@ RC = {
     "legend.frameon": False,
     "legend.fontsize": 10,
     "text.color": INK,
+    "text.parse_math": False,  # a dollar in the name of a column is a dollar
     "xtick.color": INK,
     "ytick.color": INK,
     "xtick.labelsize": TICK_SIZE,

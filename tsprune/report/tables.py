@@ -8,7 +8,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import finished, need
-from tsprune.report.text import NAIVE, error_text, value_text
+from tsprune.report.text import NAIVE, UNKNOWN_UNIT, error_text, short_number, value_text
 from tsprune.typed import digest
 
 _WIDE = 10
@@ -16,6 +16,9 @@ _WIDE = 10
 
 _WRAPPED = 14
 """Row labels of more characters may take several lines."""
+
+_MOST = 40
+"""Columns of data that a table has at most."""
 
 PROSE = ("source", "protocol here and there", "reason", "value", "condition", "most sensitive group")
 """Columns of sentences: to the left, with line breaks."""
@@ -54,6 +57,25 @@ def naive_table(naive: pd.DataFrame) -> Styler:
         }
     ).set_axis(pd.Index([NAIVE.get(model, model) for model in naive["model"]]))
     return styled(table, "Naive forecasts on the same test split.")
+
+
+def units_table(units: pd.DataFrame, unit: str | None) -> Styler:
+    """Mean absolute error by column (rows) and forecaster, in the data's units; of many columns the first ones.
+
+    ``units`` has a row per ``pred_len``, ``model`` and ``column`` with ``mae``. Raises UserError for an empty table or
+    a missing column.
+    """
+    need(units, "units", ["pred_len", "model", "column", "mae"])
+    columns = units["column"].unique()
+    rows: dict[tuple, dict[str, str]] = {}
+    for row in units[units["column"].isin(columns[:_MOST])].to_dict("records"):
+        label = (f"{row['pred_len']}", row["column"])
+        rows.setdefault(label, {})[NAIVE.get(row["model"], row["model"])] = short_number(row["mae"])
+    more = f" The first {_MOST} of {len(columns)} columns." if len(columns) > _MOST else ""
+    caption = (
+        f"Mean absolute test error in {unit or UNKNOWN_UNIT}, by column (dense models: mean over the seeds).{more}"
+    )
+    return styled(labelled(rows, ["horizon", "column"], units), caption)
 
 
 def protocol_table(protocol: dict[str, Any]) -> Styler:

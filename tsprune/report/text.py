@@ -15,16 +15,28 @@ _HIDDEN = 0xE000  # where no letter is: signs that :func:`literal` has made harm
 def headline(markdown: str) -> str:
     """The first sentence of ``markdown`` as plain text, for an index or a subject line."""
     paragraphs = [p for p in re.split(r"\n\s*\n", markdown) if p.strip() and not p.lstrip().startswith("#")]
-    if not paragraphs:
-        return ""
-    hidden = re.sub(r"\\([!-/:-@[-`{-~])", lambda sign: chr(_HIDDEN + ord(sign[1])), paragraphs[0])  # see literal
+    text = _without_markup(paragraphs[0]) if paragraphs else ""
+    return _shown(re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", text, maxsplit=1)[0])
+
+
+def plain_text(markdown: str) -> str:
+    """A paragraph of Markdown as plain text, on one line."""
+    return _shown(_without_markup(markdown))
+
+
+def _without_markup(markdown: str) -> str:
+    """``markdown`` on one line without its signs; those that :func:`literal` made harmless are hidden."""
+    hidden = re.sub(r"\\([!-/:-@[-`{-~])", lambda sign: chr(_HIDDEN + ord(sign[1])), markdown)
     text = re.sub(r"!\[[^]]*\]\([^)]*\)", "", hidden)
     text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"^\s*(>|[-*+]\s)\s*", "", text, flags=re.MULTILINE)
     text = re.sub(r"[*`$]|(?<!\w)_|_(?!\w)", "", text)
-    text = re.sub(r"[ \t\r\n]+", " ", text).strip()
-    sentence = re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", text, maxsplit=1)[0]
-    return "".join(chr(ord(sign) - _HIDDEN) if _HIDDEN <= ord(sign) < _HIDDEN + 128 else sign for sign in sentence)
+    return re.sub(r"[ \t\r\n]+", " ", text).strip()
+
+
+def _shown(text: str) -> str:
+    """``text`` with its hidden signs."""
+    return "".join(chr(ord(sign) - _HIDDEN) if _HIDDEN <= ord(sign) < _HIDDEN + 128 else sign for sign in text)
 
 
 def literal(name: object) -> str:
@@ -217,3 +229,29 @@ def listed(parts: Sequence[str]) -> str:
     if len(parts) <= 2:
         return " and ".join(parts)
     return ", ".join(parts[:-1]) + ", and " + parts[-1]
+
+
+UNKNOWN_UNIT = "the data's units"
+
+
+def short_number(value: float) -> str:
+    """A number in the data's units: three significant digits or whole units, with thousands separated."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
+
+
+def duration_text(length: pd.Timedelta) -> str:
+    """``96 hours, 4 days``, ``45 minutes``, ``24 weeks``: in whole units, of days also where hours are whole."""
+    hours, minutes = length / pd.Timedelta(hours=1), length / pd.Timedelta(minutes=1)
+    days = hours / 24
+    parts = []
+    if days % 7 == 0 and days >= 28:
+        parts.append(_counted(days / 7, "week"))
+    elif hours % 1 == 0 and hours <= 24 * 14:
+        parts.append(_counted(hours, "hour"))
+    if days % 1 == 0 and (not parts or (days >= 2 and "hour" in parts[0])):
+        parts.append(_counted(days, "day"))
+    return ", ".join(parts or [_counted(minutes, "minute")])
+
+
+def _counted(count: float, what: str) -> str:
+    return f"{count:,.6g} {what}{'' if count == 1 else 's'}"

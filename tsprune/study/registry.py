@@ -24,10 +24,11 @@ class Study:
         return getattr(import_module(f"tsprune.study.{self.folder}.cells"), self.cells_name)
 
 
+# In the order in which a profile runs them: first the one whose page is there soonest.
 STUDIES = {
+    "04_entsoe_scale": Study("entsoe_scale", "EntsoeScale", "EntsoeScaleCells"),
     "01_pruning_sweep": Study("pruning_sweep", "PruningSweep", "PruningSweepCells"),
     "02_fine_tuning": Study("fine_tuning", "FineTuning", "FineTuningCells"),
     "03_right_sizing": Study("right_sizing", "RightSizing", "RightSizingCells"),
-    "04_entsoe_scale": Study("entsoe_scale", "EntsoeScale", "EntsoeScaleCells"),
     "05_pals": Study("pals", "SparseTraining", "PalsCells"),
 }

@@ -74,7 +74,20 @@ def test_what_has_a_default_may_be_left_out_of_a_notebook_and_put_in_from_outsid
     """papermill injects what its notebook has no line for as one more variable."""
     names = [name for name, field in PruningSweep.model_fields.items() if not field.is_required()]
     assert set(names) == {
-        *("raw", "missing", "freq", "d_layers", "factor", "patience", "precision", "protocol", "store", "jobs", "keep"),
+        *(
+            "raw",
+            "missing",
+            "freq",
+            "d_layers",
+            "factor",
+            "patience",
+            "precision",
+            "protocol",
+            "store",
+            "jobs",
+            "keep",
+            "budget_hours",
+        ),
         *("date_column", "time_step", "date_order", "encoding", "crossformer_own"),
     }
     namespace = {name: value for name, value in valid.items() if name not in names}

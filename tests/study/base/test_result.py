@@ -21,15 +21,15 @@ class Mine(StudyResult):
     levels: pd.DataFrame
     """A row per level,
     the lowest first."""
-    unit: str
-    """Of the errors."""
+    metric: str
+    """What the errors are."""
 
 
 @pytest.fixture
 def mine() -> Mine:
     empty = pd.DataFrame({"status": ["ok"]})
     levels = pd.DataFrame({"level": [1, 2], "mse": [0.5, 0.25]})
-    return Mine(empty, empty, empty, empty, (), None, "small", {}, levels, "MW")
+    return Mine(empty, empty, empty, empty, (), None, "small", {}, empty, "MW", levels, "MSE")
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
@@ -42,7 +42,7 @@ def test_every_field_of_every_result_says_what_it_means(study):
 
 
 def test_tables_are_listed_with_their_meaning_and_nothing_else_is(mine):
-    assert list(mine.tables.index) == ["tidy", "cells", "naive", "published", "levels"]
+    assert list(mine.tables.index) == ["tidy", "cells", "naive", "published", "units", "levels"]
     assert mine.tables.loc["levels"].to_dict() == {
         "rows": 2,
         "columns": 2,
@@ -65,7 +65,7 @@ def test_a_class_typed_into_a_session_has_no_meanings():
 def test_tables_are_written_as_csv_with_a_list_of_them(mine, tmp_path):
     written = mine.save_csv(tmp_path / "deep" / "down")
     assert [path.name for path in written] == [
-        *("tables.csv", "tidy.csv", "cells.csv", "naive.csv", "published.csv", "levels.csv")
+        *("tables.csv", "tidy.csv", "cells.csv", "naive.csv", "published.csv", "units.csv", "levels.csv")
     ]
     pd.testing.assert_frame_equal(pd.read_csv(written[-1]), mine.levels)
     assert pd.read_csv(written[0], index_col="table").loc["levels", "meaning"] == "A row per level, the lowest first."

@@ -4,6 +4,7 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,10 +17,17 @@ from tsprune.data import load_table, make_splits
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.steps import tune
+from tsprune.study.base.result import ABOUT_DATA
 from tsprune.study.base.shared import base_steps
 from tsprune.study.entsoe_scale.cells import EntsoeScaleCells
 from tsprune.study.entsoe_scale.config import EntsoeScale
-from tsprune.study.entsoe_scale.forecasts import mean_load, typical_columns, week_of_forecasts
+from tsprune.study.entsoe_scale.forecasts import (
+    last_week_mae,
+    mean_load,
+    steps_of_week,
+    typical_columns,
+    week_of_forecasts,
+)
 from tsprune.study.entsoe_scale.groups import scale_groups
 from tsprune.training import TrainResult
 
@@ -152,6 +160,43 @@ def test_errors_in_units_of_the_naive_forecast_by_plain_counting(result, plain, 
     assert result.unit is None
 
 
+def test_errors_of_the_value_a_week_before_by_plain_counting(result, plain, config):
+    table, first = plain
+    errors = [abs(table.values[r + s] - table.values[r + s - 168]) for r in first for s in range(config.pred_lens[0])]
+    own = result.countries[result.countries["kind"] == "week"].set_index("column")
+    assert own["mae"].to_dict() == pytest.approx(dict(zip(COLUMNS, np.mean(errors, 0), strict=True)))
+    assert list(dict.fromkeys(result.countries["kind"])) == ["naive", "week", "dense", "fine-tuned"]
+
+
+@pytest.mark.parametrize("pred_len", [1, 3, 4, 9])
+def test_beyond_a_week_the_last_value_of_the_same_time_that_is_known_is_taken(pred_len):
+    values = np.random.default_rng(0).normal(size=(40, 2))
+    windows = SimpleNamespace(starts=torch.tensor([14, 15, 18, 20]), seq_len=2, pred_len=pred_len)
+    errors = [
+        abs(values[start + 2 + step] - values[start + 2 + step - 4 * (step // 4 + 1)])
+        for start in windows.starts.tolist()
+        for step in range(pred_len)
+    ]
+    np.testing.assert_allclose(last_week_mae(values, windows, 4), np.mean(errors, 0))
+    early = SimpleNamespace(starts=torch.tensor([1, 20]), seq_len=2, pred_len=pred_len)
+    assert last_week_mae(values, early, 4) is None, "nothing is known a week before"
+
+
+@pytest.mark.parametrize(
+    ("freq", "steps"), [("1h", 168), ("15min", 672), ("1D", 7), ("7D", None), ("5h", None), ("MS", None)]
+)
+def test_a_week_has_a_whole_number_of_time_steps_or_none(freq, steps):
+    assert steps_of_week(pd.date_range("2021-01-01", periods=20, freq=freq)) == steps
+
+
+def test_errors_in_units_stand_on_every_page(result, plain):
+    naive = result.units[result.units["model"] == "SeasonalNaive"].set_index("column")["mae"]
+    own = result.countries[result.countries["kind"] == "naive"].set_index("column")["mae"]
+    assert naive.to_dict() == pytest.approx(own.to_dict(), rel=1e-5)
+    assert set(result.units["model"]) == {"RepeatLast", "SeasonalNaive", "iTransformer"}
+    assert list(result.about_data) == list(ABOUT_DATA)
+
+
 def test_errors_in_units_of_the_best_models_are_scaled_errors_times_the_deviation(result, config, plain):
     table, _ = plain
     base = base_steps(config)
@@ -235,7 +280,7 @@ def test_a_fine_tuning_that_diverges_is_a_row_and_no_comparison(parameters, tmp_
     assert "step 7" in result.cells.loc[result.cells["arm"] == "fine-tuned", "reason"].iloc[0]
     rows = result.differences.set_index("question")
     assert rows.loc[["structured", "unstructured"], "relative"].isna().all() and not rows["clear"].any()
-    assert set(result.countries["kind"]) == {"naive", "dense"}
+    assert set(result.countries["kind"]) == {"naive", "week", "dense"}
 
 
 def test_the_density_closest_to_the_smallest_models_share_is_compared(parameters):

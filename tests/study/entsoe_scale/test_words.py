@@ -221,7 +221,7 @@ def test_every_pruned_size_is_counted_against_the_dense_one_of_its_size_and_the_
 @given(runs())
 def test_the_counts_add_up_to_the_rows_of_the_table(run):
     rows, _ = read(tables.counts(run[2]))
-    shown = [[int(cell) for cell in line[1:]] for line in rows[1:]]
+    shown = [[int(cell) for cell in line[1:-1]] for line in rows[1:]]
     assert sum(line[-1] for line in shown) == len(run[2])
     assert all(sum(line[:-1]) == line[-1] for line in shown)
 
@@ -251,3 +251,20 @@ def test_models_no_better_than_the_naive_forecast_are_the_answer_and_too_little_
     assert text.startswith("On grid, M does no better than repeating the value one season before, even unpruned, so")
     text = first_sentence(words.verdict(cells(), chosen({("M", 24): (16,)}), differences, NAIVE))
     assert text == "On grid, whether more data needs a bigger M cannot be said: too few amounts of data have a result."
+
+
+def test_models_are_counted_against_both_naive_forecasts_by_column():
+    errors = {"naive": [5, 5, 5], "week": [2, 3, 4], "dense": [3, 3, 3], "fine-tuned": [6, 1, 4]}
+    names = {"naive": "seasonal naive", "week": "same time last week", "dense": "D", "fine-tuned": "P"}
+    unused = {"load": 1.0, "mae": 1.0, "percent_low": 1.0, "percent_high": 1.0}
+    rows = [
+        {"pred_len": 9, "column": c, "kind": kind, "forecaster": names[kind], "percent": value} | unused
+        for kind, values in errors.items()
+        for c, value in zip("abc", values, strict=True)
+    ]
+    assert words.by_column(pd.DataFrame(rows)) == (
+        "**D** is on average off by less than seasonal naive in 3 of 3 columns and same time last week in 1 of 3 "
+        "columns. **P** is on average off by less than seasonal naive in 2 of 3 columns and same time last week in 1 "
+        "of 3 columns."
+    )
+    assert words.by_column(pd.DataFrame(rows[:6])).startswith("No model finished")

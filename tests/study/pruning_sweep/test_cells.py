@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from helpers import Recorder
 
+from tsprune.engine.progress import Progress
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.models import load_checkpoint
@@ -123,6 +124,30 @@ def test_a_diverging_model_is_a_row_and_the_others_go_on(run, monkeypatch):
     assert any(r.startswith("needs DLinear") for r in reasons)
     assert result.failures == 6
     assert result.limits.set_index("model").loc["DLinear", "density"].isna().all()
+
+
+def test_where_no_training_comes_to_an_end_there_are_tables_all_the_same(run, monkeypatch):
+    forward = DLinear.forward
+    monkeypatch.setattr(DLinear, "forward", lambda self, *x: forward(self, *x) * (math.nan if self.training else 1))
+    others = {"structured_densities": [0.7], "authors_steps": 2, "authors_paper": True, "scores": ["magnitude", "lamp"]}
+    result = run(models=["DLinear"], **others)
+    assert set(result.every_cell["status"]) == {"diverged", "failed"} and set(result.ends["status"]) <= {
+        "diverged",
+        "failed",
+    }
+
+
+def test_a_budget_begins_one_seed_of_all_models_first_and_tells_what_is_left(run, monkeypatch):
+    began = []
+    monkeypatch.setattr(Progress, "begin", lambda self, step: began.append((step.protocol()["seed"], step.kind)))
+    result = run(models=["DLinear"], seeds=[1, 2], budget_hours=1.0, jobs=1)
+    trained = [seed for seed, _ in began if seed]
+    assert trained == sorted(trained) and result.failures == 0
+    with pytest.raises(UserError, match="none of the 7 steps of this study has run yet"):
+        run(models=["DLinear"], seeds=[3], budget_hours=0.0)
+    part = run(models=["DLinear"], seeds=[1, 3], budget_hours=0.0)
+    assert set(part.cells.loc[part.cells["seed"] == 1, "status"]) == {"ok"}
+    assert set(part.cells.loc[part.cells["seed"] == 3, "status"]) == {"not run"}
 
 
 def test_every_structure_stands_beside_the_others(run, few, tmp_path, monkeypatch):

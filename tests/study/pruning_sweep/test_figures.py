@@ -9,7 +9,7 @@ from matplotlib.collections import PolyCollection
 from tsprune.errors import UserError
 from tsprune.report.style import style
 from tsprune.report.text import readable_layer
-from tsprune.study.pruning_sweep import figures
+from tsprune.study.pruning_sweep import figures, layers_words
 
 
 def lines(axes):
@@ -151,30 +151,50 @@ def test_what_cannot_be_drawn_is_refused(make_cells, make_naive):
         figures.sweep(cells, make_naive().query("model != 'RepeatLast'"))
 
 
-def test_layer_figure_shows_every_layer_of_every_model(layers):
-    figure = drawn(figures.layers(layers))
-    panels = {axes.get_title(loc="left"): axes for axes in figure.axes if axes.images}
-    assert set(panels) == {"Transformer · global", "DLinear · global"}, "by layer all keep what is asked"
-    axes = panels["Transformer · global"]
+def test_layer_figures_show_every_layer_a_figure_per_model(layers):
+    found = {figure.axes[0].get_title(loc="left"): drawn(figure).axes[0] for figure in figures.layers(layers)}
+    assert set(found) == {"Transformer · global", "DLinear · global"}, "by layer all keep what is asked"
+    axes = found["Transformer · global"]
     assert [t.get_text() for t in axes.get_yticklabels()] == [
         "encoder 0 attention query  (37k)",
         "decoder projection  (37k)",
     ]
     assert [t.get_text() for t in axes.get_xticklabels()] == ["1", "0.8", "0.64", "0.51", "0.41"]
     mean = (0.8**1.1 + 0.8**1.3) / 2
-    np.testing.assert_allclose(panels["DLinear · global"].images[0].get_array()[0, 1], mean)
-    assert panels["DLinear · global"].get_xlabel() == "Density asked"
-    only = drawn(figures.layers(layers[layers["scope"] == "layer"]))
-    np.testing.assert_allclose(only.axes[0].images[0].get_array()[0], [1, 0.8, 0.64, 0.512, 0.4096])
-    assert any("share of its weights kept" in axes.get_xlabel() for axes in figure.axes)
+    np.testing.assert_allclose(found["DLinear · global"].images[0].get_array()[0, 1], mean)
+    assert found["DLinear · global"].get_xlabel() == "Density asked"
+    only = figures.layers(layers[layers["scope"] == "layer"])[0]
+    np.testing.assert_allclose(drawn(only).axes[0].images[0].get_array()[0], [1, 0.8, 0.64, 0.512, 0.4096])
+    assert only.axes[1].get_ylabel() == "Share of its weights kept"
 
 
-def test_layer_figure_grows_with_the_layers(layers):
+def test_layer_figures_grow_with_the_layers_until_they_fill_a_page_of_paper(layers):
     many = layers[layers["model"] == "DLinear"]
-    tall = [many.assign(layer=f"encoder.layers.{i}.weight") for i in range(40)]
-    assert figures.layers(pd.concat(tall)).get_figheight() > 2 * figures.layers(layers).get_figheight()
+    tall = figures.layers(pd.concat([many.assign(layer=f"encoder.layers.{i}.weight") for i in range(100)]))
+    assert [figure.axes[0].get_title(loc="left") for figure in tall] == [
+        f"DLinear · global · {i} of 3" for i in (1, 2, 3)
+    ]
+    assert [len(figure.axes[0].get_yticks()) for figure in tall] == [34, 33, 33]
+    assert all(2 * figures.layers(layers)[0].get_figheight() < figure.get_figheight() < 11 for figure in tall)
     with pytest.raises(UserError, match="column 'weights' is missing"):
         figures.layers(layers.drop(columns="weights"))
+
+
+def test_how_unevenly_layers_are_cut_is_said_at_the_lowest_density():
+    def row(model, layer, density, asked=0.1, scope="global"):
+        return {"model": model, "scope": scope, "density_asked": asked, "layer": layer, "layer_density": density}
+
+    rows = [row("A", "encoder.layers.0.query.weight", 0.2), row("A", "encoder.layers.0.query.weight", 0.0)]
+    rows += [
+        row("B", "projection.weight", 0.9),
+        row("B", "projection.weight", 1.0, 0.5),
+        row("A", "x", 0.0, 0.1, "layer"),
+    ]
+    assert layers_words.said(pd.DataFrame(rows)) == (
+        "One threshold for the whole model cuts layers unevenly: asked for density 0.1, they keep from 10\u00a0% "
+        "(encoder 0 query of A) to 90\u00a0% (projection of B) of their weights."
+    )
+    assert layers_words.said(pd.DataFrame(rows[-1:])).startswith("Every layer keeps the share that is asked for")
 
 
 @pytest.mark.parametrize(

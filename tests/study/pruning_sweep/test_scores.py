@@ -123,7 +123,10 @@ def test_two_of_four_has_rows_of_its_own_and_no_place_among_the_lines(scores, ga
 
 def test_the_counts_of_gains_add_up(gains):
     rows, _ = read(tables.gains(gains))
-    assert rows[1:] == [["wanda, density 0.1", "1", "0", "1", "2"], ["random, density 0.1", "0", "2", "0", "2"]]
+    assert rows[1:] == [
+        ["wanda, density 0.1", "1", "0", "1", "2", "−25 % (A)"],
+        ["random, density 0.1", "0", "2", "0", "2", "+1400 % (A)"],
+    ]
 
 
 def test_the_first_papers_protocol_is_drawn_by_what_it_asks_and_by_what_it_leaves(authors):

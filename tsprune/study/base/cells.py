@@ -1,5 +1,6 @@
 """The cells of a study: named before anything runs, then run, then gathered into tables."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
@@ -9,10 +10,11 @@ from typing import Generic, TypeVar
 import pandas as pd
 
 from tsprune.engine.executors import cores, local_processes
-from tsprune.engine.grid import run_grid
+from tsprune.engine.grid import NOT_RUN, run_grid
 from tsprune.engine.progress import Progress, make_progress
 from tsprune.engine.step import Step
 from tsprune.engine.store import Store
+from tsprune.errors import UserError
 from tsprune.measure import Difference
 from tsprune.places import resolve
 from tsprune.report.text import literal
@@ -24,6 +26,7 @@ from tsprune.study.base.protocol import protocol_lines
 from tsprune.study.base.published import compare_with_published
 from tsprune.study.base.result import cell_columns, tidy
 from tsprune.study.base.shared import Base, Tables, base_steps, no_season
+from tsprune.study.base.units import errors_in_units, unit_of
 from tsprune.study.base.words import size_line
 
 AnyConfig = TypeVar("AnyConfig", bound=StudyConfig)
@@ -87,27 +90,56 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         device and the protocol (:func:`tsprune.study.base.preflight.check`).
         """
         check(self.config, self.tables)
-        jobs = self.config.jobs or cores()
-
-        def compute(steps: Sequence[Step]) -> dict[str, dict]:
-            return run_grid(
-                steps,
-                self.store,
-                make_executor=make_executor or local_processes(jobs),
-                jobs=jobs,
-                progress=progress or make_progress(jobs),
-                keeps=self.keeps,
-                fetch=lambda key: self.archive.restore(key, self.store),
-            )
-
+        hours = self.config.budget_hours
+        deadline = None if hours is None else time.monotonic() + 3600 * hours
+        how = {"make_executor": make_executor, "progress": progress, "deadline": deadline}
         own, beside = self.plan(), tuple(self.beside())
-        rows = compute((*own, *beside))
+        rows = self.compute((*own, *beside), **how)
         self.rows = {step.key: rows[step.key] for step in own}
+        if all(self.rows[step.key]["status"] == NOT_RUN for step in self.base.dense):
+            raise UserError(
+                f"none of the {len(own)} steps of this study has run yet: give it more time than this budget"
+            )
         if later := tuple(self.then()):
-            self.rows = compute((*own, *later))
+            self.rows = self.compute((*own, *later), **how)
         result = self.gather()
         self._drop((*own, *beside))
         return result
+
+    @property
+    def jobs(self) -> int:
+        """Steps side by side."""
+        return self.config.jobs or cores()
+
+    def compute(
+        self,
+        steps: Sequence[Step],
+        *,
+        make_executor: Callable[[], Executor] | None = None,
+        progress: Progress | None = None,
+        deadline: float | None = None,
+    ) -> dict[str, dict]:
+        """Rows of ``steps`` by key: of the store, of the archive, or computed; see :func:`run_grid`. Where there is a
+        deadline, all models at one seed and one horizon come before more of these."""
+        return run_grid(
+            steps,
+            self.store,
+            make_executor=make_executor or local_processes(self.jobs),
+            jobs=self.jobs,
+            progress=progress or make_progress(self.jobs),
+            keeps=self.keeps,
+            fetch=lambda key: self.archive.restore(key, self.store),
+            wave=self._wave if deadline is not None else lambda step: 0,
+            deadline=deadline,
+        )
+
+    def _wave(self, step: Step) -> int:
+        """How far down the lists of seeds and horizons the step stands."""
+        protocol, places = step.protocol(), 0
+        for name, values in (("seed", self.config.seeds), ("pred_len", self.config.pred_lens)):
+            if protocol.get(name) in values:
+                places += values.index(protocol[name])
+        return places
 
     def keeps(self, step: Step) -> bool:
         """Whether the model that ``step`` ends with stays in the store."""
@@ -153,6 +185,8 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
             "stands_in_for": self.base.table.stands_in_for,
             "size": size_line(self.config.every_width(), self.config.epochs, self._machine()),
             "protocol": protocol_lines(self.base, self.rows, self.config),
+            "units": errors_in_units(self.store, self.base.table, self.rows, (*self.base.naive, *self.base.dense)),
+            "unit": unit_of(self.base.table),
         }
 
     def data_notes(self) -> tuple[str, ...]:

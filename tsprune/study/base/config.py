@@ -136,6 +136,8 @@ class StudyConfig(Config):
     """Folder of results, shared by all studies; a relative path counts from the project's root."""
     jobs: Annotated[int, Field(ge=0, le=MOST_JOBS)] = 0
     """Steps side by side; 0: as many as cores."""
+    budget_hours: Annotated[float, Field(ge=0)] | None = None
+    """Hours after which no further step is begun; what is left over is told and can be run later (0: begin none)."""
     keep: Literal["all", "dense", "none"] = "all"
     """Models and masks that the store keeps: "all", "dense" (of dense trainings only), or "none" (results alone).
 

@@ -1,13 +1,54 @@
 """What the numbers of a study stand for, as readable lines."""
 
+import pandas as pd
+
+from tsprune.data import Table
+from tsprune.report.text import duration_text, short_number
 from tsprune.study.base.config import StudyConfig
 from tsprune.study.base.shared import Base
+from tsprune.study.base.units import scale_of, unit_of
+
+_LISTED = 8
+"""Columns whose scale is named one by one."""
 
 
 def _naive_words(base: Base) -> str:
     steps = [step.hyper["season"] for step in base.naive if "season" in step.hyper]
     season = f"; the value one season, {steps[0]} time steps, before" if steps else ""
     return f"the last value{season}"
+
+
+def data_lines(table: Table, config: StudyConfig) -> dict[str, str]:
+    """Which series are forecast, from when to when each split is, how far ahead, and in what units."""
+    facts = {"dataset": f"{table.name}, {len(table.values):,} rows x {len(table.columns)} columns, from {table.source}"}
+    for name, (begin, end) in zip(
+        ("training", "validation", "test"), table.split.borders(len(table.values)), strict=True
+    ):
+        facts[f"{name} rows"] = f"{_date(table.dates[begin])} to {_date(table.dates[end - 1])} ({end - begin:,} rows)"
+    facts["look-back"] = _steps(table, config.seq_len)
+    facts["forecast"] = "; ".join(_steps(table, pred_len) for pred_len in config.pred_lens) + " ahead"
+    facts["scaled error of 1"] = _scale(table)
+    return facts
+
+
+def _date(date: pd.Timestamp) -> str:
+    return f"{date:%Y-%m-%d}" if date == date.normalize() else f"{date:%Y-%m-%d %H:%M}"
+
+
+def _steps(table: Table, count: int) -> str:
+    """A number of time steps, and how long they are where each is as long as the others."""
+    lengths = pd.Series(table.dates).diff().dropna()
+    text = f"{count} time step{'s' if count > 1 else ''}"
+    return f"{text} ({duration_text(count * lengths.iloc[0])})" if lengths.nunique() == 1 else text
+
+
+def _scale(table: Table) -> str:
+    scale, unit = scale_of(table), unit_of(table)
+    order = scale.argsort(kind="stable")
+    names = range(len(scale)) if len(scale) <= _LISTED else (order[0], order[len(order) // 2], order[-1])
+    found = ", ".join(f"{table.columns[i]} {short_number(scale[i])}{f' {unit}' if unit else ''}" for i in names)
+    which = "" if len(scale) <= _LISTED else "smallest, median and largest of the columns: "
+    return f"{which}{found} (standard deviation of the training rows)"
 
 
 def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> dict[str, str]:
@@ -17,8 +58,8 @@ def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> di
     tested = [row["result"] for _, row in done] + [rows[step.key]["result"] for step in base.naive]
     windows = sorted({f"{r['windows_test']:,}" for r in tested if r.get("windows_test")})
     facts = {
-        "dataset": f"{table.name}, {len(table.values):,} rows x {len(table.columns)} columns, from {table.source}",
-        "look-back, label, horizons": f"{config.seq_len}, {config.label_len}, " + ", ".join(map(str, config.pred_lens)),
+        **data_lines(table, config),
+        "label": f"{config.label_len} known time steps given to the decoder",
         "test windows": f"{' / '.join(windows)} ("
         + ("every window counted once)" if config.protocol == "full" else "last incomplete batch dropped)"),
         "naive forecasts": _naive_words(base),

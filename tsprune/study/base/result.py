@@ -8,13 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from tsprune.errors import UserError
+from tsprune.report.status import STATUS_MIME
 from tsprune.study.base.meaning import meanings
 
 TOLERANCE = 0.05
 """Accuracy counts as kept while the MSE lies at most this share above dense."""
 
-STATUS_MIME = "application/vnd.tsprune.status+json"
-"""Media type under which a study's result tells the runner of its notebook how many of its cells failed."""
+ABOUT_DATA = ("dataset", "training rows", "validation rows", "test rows", "look-back", "forecast", "scaled error of 1")
+"""Lines of the protocol that a reader of the data's own field looks for first."""
 
 _CELL = [
     "dataset",
@@ -59,6 +60,11 @@ class StudyResult:
     """At which size the models were run, beside the papers'."""
     protocol: dict[str, str]
     """How the numbers were made."""
+    units: pd.DataFrame
+    """Mean absolute test error of dense models and naive forecasts in the data's units: a row per ``pred_len``,
+    ``model`` and ``column``."""
+    unit: str | None
+    """Of all columns; None where they differ or it is not known."""
 
     def __init_subclass__(cls):
         """``help(result)`` explains each field."""
@@ -94,14 +100,28 @@ class StudyResult:
         return {name: value for name, value in values.items() if isinstance(value, pd.DataFrame)}
 
     @property
+    def about_data(self) -> dict[str, str]:
+        """The lines of the protocol on the data: which series, when each split is, how far ahead, in what units."""
+        return {name: self.protocol[name] for name in ABOUT_DATA if name in self.protocol}
+
+    @property
+    def every_cell(self) -> pd.DataFrame:
+        """The cells that are counted."""
+        return self.cells
+
+    @property
     def failures(self) -> int:
         """Cells without a result."""
         return int((self.cells["status"] != "ok").sum() + (self.naive["status"] != "ok").sum())
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         """One line for the reader, and the count of failures for whoever runs the notebook."""
-        text = f"{len(self.cells)} cells, {self.failures} without a result; {len(self.tidy)} rows in the long table"
-        return {"text/plain": text, STATUS_MIME: {"cells": len(self.cells), "failures": self.failures}}
+        cells = self.every_cell
+        broken = int((cells["status"] == "broken").sum())
+        text = f"{len(cells)} cells, {self.failures} without a result"
+        text += f", {broken} broken by the paper's protocol" if broken else ""
+        text += f"; {len(self.tidy)} rows in the long table"
+        return {"text/plain": text, STATUS_MIME: {"cells": len(cells), "failures": self.failures}}
 
 
 def tidy(rows: Iterable[dict]) -> pd.DataFrame:

@@ -8,14 +8,20 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from tsprune.data import CATALOG, Splits
+from tsprune.data import Splits
 from tsprune.engine.step import Step
 from tsprune.steps.artifacts import load_scores
 from tsprune.study.base.cells import Cells
 from tsprune.study.entsoe_scale.config import EntsoeScale
-from tsprune.study.entsoe_scale.forecasts import mean_load, typical_columns, week_of_forecasts
+from tsprune.study.entsoe_scale.forecasts import (
+    last_week_mae,
+    mean_load,
+    steps_of_week,
+    typical_columns,
+    week_of_forecasts,
+)
 from tsprune.study.entsoe_scale.groups import Group, scale_groups
-from tsprune.study.entsoe_scale.result import STRUCTURES, ScaleResult
+from tsprune.study.entsoe_scale.result import LAST_WEEK, SEASONAL, STRUCTURES, ScaleResult
 
 _ARMS = {"train": "dense", "prune": "pruned", "structured": "pruned"}
 
@@ -45,14 +51,12 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
         common = self.common(reference) | {"cells": cells}
         common["data_notes"] = (*self.data_notes(), *self.left_out())
         common["protocol"] |= self._protocol()
-        name = self.base.table.catalog_name
         return ScaleResult(
             **common,
             widths=widths,
             differences=self.differences(widths),
             countries=self.countries(),
             week=self.week(),
-            unit=CATALOG[name].unit if name else None,
         )
 
     def val(self, step: Step) -> float:
@@ -155,17 +159,21 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
             yield structure, names, (tuned, group.longer[near])
 
     def countries(self) -> pd.DataFrame:
-        """Errors by column of the seasonal naive forecast and of :meth:`best`."""
+        """Errors by column of the naive forecasts and of :meth:`best`."""
         records = []
         for naive in self.naive:
             pred_len = naive.data.pred_len
             splits = self.splits[pred_len]
-            load = mean_load(self.base.table.values, splits.test, self.rows[naive.key]["result"].get("windows_test"))
-            for kind, words, steps in [("naive", "seasonal naive", (naive,)), *self.best(pred_len)]:
-                if not self.ok(*steps):
-                    continue
-                scaled = np.stack([load_scores(self.store, step.key)["column_mae"].numpy() for step in steps])
-                mae = scaled * splits.std
+            count = self.rows[naive.key]["result"].get("windows_test")
+            load = mean_load(self.base.table.values, splits.test, count)
+            found = []
+            for kind, words, steps in [("naive", SEASONAL, (naive,)), *self.best(pred_len)]:
+                if self.ok(*steps):
+                    scaled = np.stack([load_scores(self.store, step.key)["column_mae"].numpy() for step in steps])
+                    found.append((kind, words, scaled * splits.std))
+            if (week := self.last_week(splits, count)) is not None:
+                found.insert(1, ("week", LAST_WEEK, week[None]))
+            for kind, words, mae in found:
                 records.append(
                     pd.DataFrame(
                         {
@@ -182,6 +190,12 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
                     )
                 )
         return pd.concat(records, ignore_index=True) if records else pd.DataFrame()
+
+    def last_week(self, splits: Splits, count: int | None) -> np.ndarray | None:
+        """Error by column of what people in the field would forecast: the same time a week before."""
+        table = self.base.table
+        steps = steps_of_week(table.dates)
+        return None if steps is None else last_week_mae(table.values, splits.test, steps, count)
 
     def best(self, pred_len: int) -> list[tuple[str, str, tuple[Step, ...]]]:
         """Kind, words and steps of the dense model that is best by validation on all the data, trained as long as a

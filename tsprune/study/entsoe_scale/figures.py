@@ -12,8 +12,8 @@ from tsprune.report.axes import log_axis
 from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import finished, need
 from tsprune.report.style import COLOURS, INK, WIDTH
-from tsprune.report.text import density_labels, error_text
-from tsprune.study.entsoe_scale.result import CELLS, UNKNOWN_UNIT, need_countries, seasonal
+from tsprune.report.text import UNKNOWN_UNIT, density_labels, error_text
+from tsprune.study.entsoe_scale.result import CELLS, need_countries, seasonal
 
 LINES = {"structured": ("-", "o"), "unstructured": ((0, (4, 1.5)), "s")}
 """Stroke and marker of a pruned model."""
@@ -122,11 +122,13 @@ def _mse_axis(axes: Axes, low: float, high: float, naive: float) -> bool:
 def countries(countries: pd.DataFrame) -> Figure:
     """Mean absolute error as percent of the mean load: a dot per column and forecaster, the hardest column on top."""
     need_countries(countries)
-    kinds = [kind for kind in ("naive", "dense", "fine-tuned") if kind in set(countries["kind"])]
+    kinds = [kind for kind in ("naive", "week", "dense", "fine-tuned") if kind in set(countries["kind"])]
     horizons = sorted(countries["pred_len"].unique())
     names = countries.drop_duplicates("column").nlargest(_MOST, "load")["column"]
     shown = countries[countries["column"].isin(names)]
-    signs = {"naive": (INK, "d")} | dict(zip(("dense", "fine-tuned"), kit.looks("ab").values(), strict=True))
+    signs = {"naive": (INK, "d"), "week": ("#8a8a8a", "X")} | dict(
+        zip(("dense", "fine-tuned"), kit.looks("ab").values(), strict=True)
+    )
     alt = "Dots: mean absolute error as percent of the load, per column and forecaster."
     with kit.canvas(1.3 + 0.25 * len(names), alt) as figure:
         grid = figure.subplots(1, len(horizons), squeeze=False, sharex=True)[0]
@@ -146,7 +148,7 @@ def countries(countries: pd.DataFrame) -> Figure:
             named = own.groupby("kind")["forecaster"].first()
             handles = [kit.handle(named[kind], *signs[kind], linestyle="none") for kind in kinds if kind in named]
             place = {"loc": "lower left", "bbox_to_anchor": (0, 1.0 if title is None else 1.06), "borderpad": 0}
-            axes.legend(handles=handles, ncols=3, **place)
+            axes.legend(handles=handles, ncols=2 if len(handles) > 3 else 3, **place)
     return figure
 
 

@@ -27,6 +27,34 @@ def mean_load(values: np.ndarray, windows: Windows, count: int | None = None) ->
     return times @ np.abs(values) / times.sum()
 
 
+def last_week_mae(values: np.ndarray, windows: Windows, steps: int, count: int | None = None) -> np.ndarray | None:
+    """Mean absolute error by column (C,) of a forecast that has the value of the same time a week before, ``steps``
+    rows earlier, or as many weeks as it takes to be known; over the first ``count`` windows (None: all), in the units
+    of ``values`` (rows, C). None where the rows do not reach back so far.
+
+    It looks farther back than the models, whose look-back may be shorter than a week.
+    """
+    first = windows.starts[:count].cpu().numpy() + windows.seq_len
+    total = np.zeros(values.shape[1])
+    for begin in range(0, windows.pred_len, steps):
+        lag = begin + steps
+        if first.min() + begin < lag:
+            return None
+        edges = np.zeros(len(values) + 1)
+        np.add.at(edges, first + begin, 1)
+        np.add.at(edges, first + min(lag, windows.pred_len), -1)
+        total += edges.cumsum()[lag:-1] @ np.abs(values[lag:] - values[:-lag])
+    return total / (len(first) * windows.pred_len)
+
+
+def steps_of_week(dates: pd.DatetimeIndex) -> int | None:
+    """Rows from a time to the same one a week later; None where that is no whole number of more than one, or where
+    time steps differ."""
+    lengths = np.unique(np.diff(dates))
+    steps, rest = divmod(WEEK, pd.Timedelta(lengths[0]))
+    return steps if len(lengths) == 1 and not rest and steps > 1 else None
+
+
 def typical_columns(load: np.ndarray) -> list[int]:
     """Numbers of the columns with the largest, the median and the smallest mean load; all of three or fewer."""
     order = [int(i) for i in np.argsort(-load, kind="stable")]

@@ -32,16 +32,16 @@ class ScaleResult(StudyResult):
     """Per horizon, column and forecaster: mean absolute error in the data's units and as percent of the load."""
     week: pd.DataFrame
     """Per column and time: truth, forecast, seasonal naive forecast, in the data's units."""
-    unit: str | None
-    """Of the data; None where it is not known."""
 
-
-UNKNOWN_UNIT = "the data's units"
 
 CELLS = (
     *("dataset", "model", "pred_len", "seed", "arm", "structure", "width", "density_asked", "data_fraction"),
     *("windows_train", "parameters_left", "mse", "mse_relative", "status", "reason"),
 )
+
+
+SEASONAL, LAST_WEEK = "seasonal naive", "same time last week"
+"""Naive forecasts by column: the last season (a day of hourly values) repeated, and the value a week before."""
 
 
 def seasonal(naive: pd.DataFrame) -> dict[int, float]:

@@ -9,8 +9,8 @@ from tsprune.errors import UserError, unknown
 from tsprune.report.frames import need
 from tsprune.report.outcomes import counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
-from tsprune.report.text import density_labels, interval, interval_words, spread_text
-from tsprune.study.entsoe_scale.result import CELLS, DIFFERENCES, QUESTIONS, UNKNOWN_UNIT, need_countries, size_text
+from tsprune.report.text import UNKNOWN_UNIT, density_labels, interval, interval_words, short_number, spread_text
+from tsprune.study.entsoe_scale.result import CELLS, DIFFERENCES, QUESTIONS, need_countries, size_text
 
 
 def scale(cells: pd.DataFrame) -> Styler:
@@ -74,8 +74,9 @@ def countries(countries: pd.DataFrame, unit: str | None) -> Styler:
     words = unit or UNKNOWN_UNIT
     rows: dict[Hashable, dict] = {}
     for row in countries.sort_values("load", ascending=False, kind="stable").to_dict("records"):
-        own = rows.setdefault((f"{row['pred_len']}", row["column"]), {("", f"mean load, {words}"): _units(row["load"])})
-        own[row["forecaster"], words] = _units(row["mae"])
+        label = f"{row['pred_len']}", row["column"]
+        own = rows.setdefault(label, {("", f"mean load, {words}"): short_number(row["load"])})
+        own[row["forecaster"], words] = short_number(row["mae"])
         own[row["forecaster"], "%"] = f"{row['percent']:.2f}"
     table = labelled(rows, ["horizon", "column"], countries)
     table.columns = pd.MultiIndex.from_tuples(table.columns)
@@ -84,8 +85,3 @@ def countries(countries: pd.DataFrame, unit: str | None) -> Styler:
         "rows that the test windows forecast, each counted as often as it is forecast (mean over the seeds)."
     )
     return styled(table, caption)
-
-
-def _units(value: float) -> str:
-    """Three significant digits or whole units, with thousands separated."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"

@@ -19,7 +19,7 @@ from tsprune.report.text import (
     where,
 )
 from tsprune.study.base.words import idle, no_better, standing
-from tsprune.study.entsoe_scale.result import CELLS, DIFFERENCES, STRUCTURES, seasonal, size_text
+from tsprune.study.entsoe_scale.result import CELLS, DIFFERENCES, STRUCTURES, need_countries, seasonal, size_text
 
 SEASON = "repeating the value one season before"
 
@@ -248,3 +248,23 @@ def _change(row: dict) -> str:
         why = "within the noise" if row["seeds"] > 1 else "one seed, no claim"
         return f"{signed(row['relative'])} ({why}: {ends(row)})"
     return f"{amount(row['relative'])} {'lower' if row['relative'] < 0 else 'higher'} (95{NBSP}% interval {ends(row)})"
+
+
+def by_column(countries: pd.DataFrame) -> str:
+    """In how many columns the models are off by less than each naive forecast, a sentence per model (first horizon
+    first). Raises UserError for an empty table or a missing column."""
+    need_countries(countries)
+    sentences = []
+    for pred_len, rows in countries.groupby("pred_len", sort=False):
+        errors = rows.pivot(index="column", columns="kind", values="percent")
+        names = rows.groupby("kind")["forecaster"].first()
+        at = f"At horizon {pred_len} " if countries["pred_len"].nunique() > 1 else ""
+        for kind in ("dense", "fine-tuned"):
+            if kind in errors:
+                won = [
+                    f"{names[naive]} in {int((errors[kind] < errors[naive]).sum())} of {len(errors)} columns"
+                    for naive in ("naive", "week")
+                    if naive in errors
+                ]
+                sentences.append(f"{at}**{names[kind]}** is on average off by less than {listed(won)}.")
+    return " ".join(sentences) or "No model finished that could be set beside the naive forecasts."

@@ -41,7 +41,7 @@ def arms(cells: pd.DataFrame) -> Figure:
             line = panel[(panel["arm"] == arm) & (panel["structure"] != "2:4")]
             if line["density_asked"].nunique() == 1:  # a lone point moves aside, so that none hides another
                 line = line.assign(density_asked=line["density_asked"] * (1 + 0.03 * place))
-            kit.band_line(axes, line, "density_asked", "mse_relative", color=colour, marker=marker)
+            kit.band_line(axes, line, "density_asked", "mse_relative", color=colour, marker=marker, markersize=9)
             _cross(axes, panel[(panel["arm"] == arm) & (panel["structure"] == "2:4")], colour)
         axes.axhline(own.loc[own["arm"] == "dense longer", "mse_relative"].mean(), linestyle="--", **REFERENCE)
         density_axis(axes, asked.loc[asked["structure"].isin(_PANELS[name]), "density_asked"].unique())

@@ -48,6 +48,7 @@ class ToTheEnd:
         ours = [self.cells.frame(self.ours).assign(protocol=SOLVED)] if self.ours else []
         both = [dense.assign(protocol=protocol) for protocol in (AUTHORS, SOLVED)]
         table = pd.concat([*both, pd.DataFrame(list(self._points())), *ours], ignore_index=True)
+        table = table.reindex(columns=list(dict.fromkeys([*table, *ENDS])))  # without a result, rows have few of these
         same = ["model", "pred_len", "seed"]
         executed = dense.set_index(same)["macs_executed"].reindex(pd.MultiIndex.from_frame(table[same])).to_numpy()
         table["asked"] = table["asked"].fillna(table["density_asked"])

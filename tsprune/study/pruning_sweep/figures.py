@@ -3,6 +3,7 @@ prune takes its weights."""
 
 from itertools import product
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -30,6 +31,9 @@ from tsprune.study.pruning_sweep.result import (
 
 _LABELLED = 6
 """Densities up to which the cells of a heat map have room for their number."""
+
+_LAYERS = 48
+"""Layers in a figure at most: as many as can be read on a page of paper."""
 
 HIGHEST = 8.0
 """Nothing above this multiple of the dense MSE is drawn to scale: such a forecast is of no use."""
@@ -144,8 +148,9 @@ def _sweep_alt(cells: pd.DataFrame, horizons: list[int]) -> str:
     )
 
 
-def layers(layers: pd.DataFrame) -> Figure:
-    """Heat map of the density per layer (rows, in the model's order) and asked density (columns): a panel per model.
+def layers(layers: pd.DataFrame) -> list[Figure]:
+    """A heat map per model, of many layers several, of the density per layer (rows, in the model's order) and asked
+    density (columns).
 
     Drawn is the scope ``global`` where it was run: under ``layer`` every layer keeps what is asked. Densities are means
     over seeds and horizons. The number behind a layer's name counts its weights. Raises UserError for an empty table, a
@@ -153,34 +158,27 @@ def layers(layers: pd.DataFrame) -> Figure:
     """
     need(layers, "layers", ["model", "scope", "density_asked", "layer", "layer_density", "weights"])
     scope = need_scopes(layers)[-1]
-    drawn = list(layers[layers["scope"] == scope].groupby("model", sort=False))
-    columns, heights = [[] for _ in drawn[:2]], [0.0 for _ in drawn[:2]]
-    for model, panel in drawn:
-        shorter = heights.index(min(heights))
-        columns[shorter].append((model, panel))
-        heights[shorter] += _layers_height(panel)
-    names = ", ".join(model for model, _ in drawn)
-    alt = f"Heat map of the density kept in every layer of {names} at each density asked."
-    with kit.canvas(max(heights) + 0.8, alt) as figure:
-        above, below = figure.subfigures(2, 1, height_ratios=[0.8, max(heights)])
-        parts = below.subfigures(1, len(columns), squeeze=False)[0]
-        for part, column, height in zip(parts, columns, heights, strict=True):
-            rows = [*(_layers_height(panel) for _, panel in column), max(heights) - height + 1e-3]
-            grid = part.subplots(len(rows), 1, squeeze=False, height_ratios=rows)[:, 0]
-            grid[-1].remove()  # what the column lacks
-            for (model, panel), axes in zip(column, grid, strict=False):
-                image = _layers_of_one(axes, panel)
-                axes.set_title(f"{model} · {scope}")
-            axes.set_xlabel("Density asked")
-        bar = figure.colorbar(image, cax=above.add_axes((0.02, 0.5, 0.4, 0.18)), orientation="horizontal")
-        bar.set_label("Density of the layer: share of its weights kept")
+    figures = []
+    for model, panel in layers[layers["scope"] == scope].groupby("model", sort=False):
+        names = panel["layer"].unique()
+        parts = np.array_split(names, -(-len(names) // _LAYERS))
+        for number, part in enumerate(parts, 1):
+            title = f"{model} · {scope}" + (f" · {number} of {len(parts)}" if len(parts) > 1 else "")
+            figures.append(_layers_figure(model, title, panel[panel["layer"].isin(part)]))
+    return figures
+
+
+def _layers_figure(model: str, title: str, panel: pd.DataFrame) -> Figure:
+    alt = f"Heat map of the density kept in layers of {model} at each density asked."
+    with kit.canvas(0.19 * max(panel["layer"].nunique(), 2) + 1.0, alt) as figure:
+        axes = figure.subplots()
+        image = _layers_of_one(axes, panel)
+        axes.set_title(title)
+        axes.set_xlabel("Density asked")
+        bar = figure.colorbar(image, ax=axes, fraction=0.03, aspect=30)
+        bar.set_label("Share of its weights kept")
         bar.outline.set_visible(False)
     return figure
-
-
-def _layers_height(panel: pd.DataFrame) -> float:
-    """Inches that one model needs: a line per layer, its title and ticks."""
-    return 0.155 * max(panel["layer"].nunique(), 2) + 0.6
 
 
 def _layers_of_one(axes: Axes, panel: pd.DataFrame):
@@ -190,9 +188,8 @@ def _layers_of_one(axes: Axes, panel: pd.DataFrame):
     table = table.rename(index=lambda name: f"{readable_layer(name)}  ({_short(weights[name])})")
     table = table.rename(columns=density_labels(table.columns))
     text = _cell_text if table.shape[1] <= _LABELLED else None
-    image = kit.heat_map(axes, table, text, cmap="cividis", ends=(0, 1), size=7.5)
-    axes.tick_params(axis="x", labelsize=8)
-    axes.tick_params(axis="y", labelsize=8.5)
+    image = kit.heat_map(axes, table, text, cmap="cividis", ends=(0, 1), size=9)
+    axes.tick_params(labelsize=9)
     return image
 
 

@@ -1,6 +1,8 @@
 """The ways to a model that study 03 compares: which steps, for which size; nothing is run."""
 
+import json
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 
@@ -14,6 +16,7 @@ from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
 from tsprune.study.base.shared import Base
 from tsprune.study.right_sizing.config import RightSizing
 from tsprune.training import TrainConfig
+from tsprune.typed import canonical_json
 
 
 @dataclass(frozen=True)
@@ -115,5 +118,10 @@ def _longer(config: RightSizing, step: TrainStep) -> TrainConfig:
 
 
 def _parameters(dense: Way) -> int:
+    return _count(dense.model, canonical_json(dense.steps[0].hyper))
+
+
+@lru_cache(maxsize=1024)
+def _count(model: str, hyper: str) -> int:
     with torch.device("meta"):
-        return measure.count_parameters(create_model(dense.model, **dense.steps[0].hyper))
+        return measure.count_parameters(create_model(model, **json.loads(hyper)))

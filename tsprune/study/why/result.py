@@ -6,7 +6,7 @@ import pandas as pd
 
 from tsprune.errors import UserError, unknown
 from tsprune.report.frames import need
-from tsprune.study.base.result import STATUS_MIME
+from tsprune.report.status import STATUS_MIME
 
 CARRIES = 0.5
 """Share of a cell's loss that a group, or the sum of all groups, must reach alone to count as its explanation."""

@@ -103,14 +103,19 @@ def _kind_words(done: pd.DataFrame) -> str:
         return ""
     kinds = failed["kind"].value_counts()
     most = " and in as many ".join(KINDS[kind] for kind in KINDS if kinds.get(kind, 0) == kinds.max())
-    groups = failed["first_top_group"].map(readable_layer).value_counts()
-    top = sorted(groups.index[groups == groups.max()])
-    if groups.max() == 1 < len(failed):
-        group = "The most sensitive group is another one in each."
-    else:
-        names = " and, as often, ".join(top)
-        group = f"The most sensitive group is most often {names} ({groups.max()} of {len(failed)})."
-    return f"In {kinds.max()} of {len(failed)} failures (by dataset, model and scope) {most}. {group}"
+    return f"In {kinds.max()} of {len(failed)} failures (by dataset, model and scope) {most}. {_group_words(failed)}"
+
+
+def _group_words(failed: pd.DataFrame) -> str:
+    """Which group is the most sensitive: a model on a dataset counts once, for the group that is so in every scope."""
+    named = failed.assign(top=failed["first_top_group"].map(readable_layer))
+    tops = named.groupby(PAIR, sort=False)["top"].unique()
+    groups = tops[tops.map(len) == 1].str[0].value_counts()
+    if groups.empty or groups.max() == 1 < len(tops):
+        return "The most sensitive group is another one in each."
+    names = " and, as often, ".join(sorted(groups.index[groups == groups.max()]))
+    of = "models" if failed["dataset"].nunique() == 1 else "models by dataset"
+    return f"The most sensitive group is most often {names} ({groups.max()} of {len(tops)} {of})."
 
 
 def _free_words(done: pd.DataFrame) -> str:

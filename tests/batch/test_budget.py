@@ -1,0 +1,31 @@
+"""A time for a profile is shared among its notebooks, and told in words that cannot be misread."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from tsprune.batch import budget
+from tsprune.batch.budget import parse_hours, shared
+from tsprune.batch.profiles import plan_profile
+from tsprune.errors import UserError
+
+
+@pytest.mark.parametrize(("text", "hours"), [("2h", 2), ("1.5h", 1.5), ("30m", 0.5), ("0", 0), ("0h", 0)])
+def test_a_time_has_its_unit(text, hours):
+    assert parse_hours(text) == hours
+
+
+@pytest.mark.parametrize("text", ["2", "", "h", "-1h", "1d", "1h30m", "nan", "1e3h", " 2h"])
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(UserError, match=r"--budget .*: a time, as 2h, 30m, or 0 to begin no step"):
+        parse_hours(text)
+
+
+def test_each_notebook_has_its_part_of_what_those_before_it_left(monkeypatch):
+    clock = iter([0, 0, 3600, 3600 * 5, 0])  # the first takes no more than its hour, the second the rest and more
+    monkeypatch.setattr(budget, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    runs = plan_profile("smoke")[:3]
+    given = list(shared(runs, 3.0))
+    assert [run.parameters["budget_hours"] for run in given] == [1.0, 1.0, 0.0]
+    assert {run.origins["budget_hours"] for run in given} == {"--budget"}
+    assert list(shared(runs, None)) == runs

@@ -1,0 +1,68 @@
+"""What a profile would compute: counted from the store and the archive, with why, and how long; nothing runs."""
+
+import re
+
+import pytest
+import yaml
+
+from tsprune.batch.plan import plan_text
+from tsprune.batch.profiles import plan_profile
+from tsprune.engine.progress import Progress
+from tsprune.places import project_root
+from tsprune.steps.archive import Archive
+from tsprune.study.pruning_sweep.cells import PruningSweepCells
+from tsprune.study.pruning_sweep.config import PruningSweep
+
+
+@pytest.fixture
+def plan(tmp_path, smoke, few):
+    """``plan(**changes)``: the text for study 01 with one small model."""
+
+    def plan(**changes) -> str:
+        small = {"models": ["DLinear"], "densities": [1.0, 0.5], "scopes": ["layer"], "jobs": 2}
+        folder = tmp_path / "mine"
+        folder.mkdir(exist_ok=True)
+        given = smoke | few | small | {"store": str(tmp_path / "store")} | changes
+        (folder / "01_pruning_sweep.yaml").write_text(yaml.safe_dump(given))
+        (run,) = runs = plan_profile(str(folder), output=str(tmp_path / "out"))
+        plan.config = PruningSweep.parse(run.parameters)
+        return plan_text(runs)
+
+    return plan
+
+
+def in_all(text: str) -> tuple[int, ...]:
+    (line,) = re.findall(r"in all .*", text)
+    return tuple(int(number) for number in re.findall(r"\d+", line))
+
+
+def test_everything_is_to_run_at_first_and_nothing_once_it_has_and_why_is_said(plan, threads):
+    text = plan()
+    steps, stored, archived, todo = in_all(text)
+    assert (stored, archived) == (0, 0) and todo == steps
+    assert f"for {steps} of them no earlier step of their kind and width tells the time" in text
+    assert "1 never run" in re.search(r"train .*", text).group()
+    PruningSweepCells(plan.config).run(make_executor=threads, progress=Progress())
+    text = plan()
+    assert in_all(text) == (steps, steps, 0, 0) and "of them" not in text
+
+    text = plan(learning_rate=0.5)
+    assert "1 run with other data or another recipe" in re.search(r"train .*", text).group()
+    naive = int(re.search(r"naive\s+(\d+)", text).group(1))
+    assert in_all(text) == (steps, naive, 0, steps - naive)
+    assert f"for {steps - naive} of them, 2 at a time: medians of steps of the same kind" in text
+
+    assert "1 never run" in re.search(r"train .*", plan(seeds=[1, 2])).group()
+
+
+def test_what_the_archive_has_need_not_run(plan, threads, tmp_path, monkeypatch):
+    plan()
+    cells = PruningSweepCells(plan.config)
+    cells.run(make_executor=threads, progress=Progress())
+    (tmp_path / "root" / "params").mkdir(parents=True)
+    monkeypatch.setattr("tsprune.places.project_root", lambda: tmp_path / "root")
+    archive = Archive(tmp_path / "root" / "results")
+    archive.add("01_pruning_sweep", "few", [step.key for step in cells.base.dense], cells.store)
+    monkeypatch.setattr("tsprune.batch.profiles.project_root", project_root)
+    steps, stored, archived, todo = in_all(plan(store=str(tmp_path / "empty")))
+    assert (stored, archived, todo) == (0, 1, steps - 1)

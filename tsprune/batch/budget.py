@@ -1,0 +1,31 @@
+"""A time for a profile's steps, shared among its notebooks: each gets its part of what those before it left."""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from tsprune.batch.profiles import NotebookRun
+from tsprune.errors import UserError
+
+_HOURS = {"h": 1.0, "m": 1 / 60, "": 1.0}
+
+
+def parse_hours(text: str) -> float:
+    """Hours, of ``2h``, ``1.5h``, ``30m`` or ``0``. Raises UserError for anything else."""
+    found = re.fullmatch(r"(\d{1,4}(?:\.\d{1,4})?)([hm]?)", text)
+    if not found or (not found[2] and float(found[1])):
+        raise UserError(f"--budget {text}: a time, as 2h, 30m, or 0 to begin no step")
+    return float(found[1]) * _HOURS[found[2]]
+
+
+def shared(runs: Sequence[NotebookRun], hours: float | None) -> Iterator[NotebookRun]:
+    """The runs, each with its part of the time that is left when it is asked for; without a time, as they are."""
+    began = time.monotonic()
+    for place, run in enumerate(runs):
+        if hours is None:
+            yield run
+            continue
+        left = max(0.0, hours - (time.monotonic() - began) / 3600)
+        mine = {"budget_hours": left / (len(runs) - place)}
+        yield replace(run, parameters=run.parameters | mine, origins=run.origins | {"budget_hours": "--budget"})

@@ -1,0 +1,87 @@
+"""The words of the field that the pages use, each in a sentence for a reader from outside."""
+
+import re
+from html import unescape
+
+GLOSSARY = {
+    "forecaster": (r"forecaster", "a model that reads the last values of some series and says how they go on."),
+    "horizon": (r"horizons?", "how many time steps ahead is forecast; with hourly data 96 are four days."),
+    "pruning": (r"prun\w+", "taking weights out of a trained network, to make it smaller or faster."),
+    "weight": (r"weights?", "one of the numbers a network learns; together they are the model."),
+    "density": (
+        r"densit(y|ies)",
+        "share of the weights that is kept: 0.1 keeps a tenth. Sparsity is the share that is gone.",
+    ),
+    "dense": (r"dense", "with all its weights: the model before pruning."),
+    "mask": (
+        r"mask(s|ed)?",
+        "which weights are held at zero; the model keeps its shape and gets no faster.",
+    ),
+    "structured pruning": (
+        r"structured|narrow\w*",
+        "taking out whole rows and columns, so that the model really becomes narrower.",
+    ),
+    "2:4": (r"2:4", "two of every four neighbouring weights are zero, a pattern that some graphics cards can skip."),
+    "magnitude": (r"magnitude", "choosing the weights that go by their size alone, the smallest first."),
+    "score": (r"scores?", "how important a weight is held to be; those with the lowest go."),
+    "MSE": (
+        r"MSE",
+        "mean squared error of the forecasts; lower is better. On scaled data always forecasting the mean has about 1.",
+    ),
+    "MAE": (r"MAE", "mean absolute error: by how much a forecast is off on average."),
+    "scaled data": (
+        r"scaled",
+        "every column less its mean, over its standard deviation, so that columns of different units count alike.",
+    ),
+    "d_model": (r"d_model", "width of the model: how many numbers it holds per position. The papers use 512."),
+    "multiply-adds": (
+        r"multiply-adds",
+        "multiplications with their additions that a forecast takes: the usual measure of computing.",
+    ),
+    "latency": (r"latency", "time from asking for a forecast to having it, measured on this machine."),
+    "batch": (r"batch(es)?", "how many forecasts are made at once."),
+    "epoch": (r"epochs?", "once through all the training data."),
+    "fine-tuning": (r"fine-tun\w+|train(ed|ing) on", "training a pruned model a little longer."),
+    "seed": (
+        r"seeds?",
+        "start of the random numbers. Another seed gives another model, so what two seeds do not agree on is chance.",
+    ),
+    "interval": (
+        r"95.%|interval",
+        "range of a difference in 95 % of random draws from test data and seeds; where it holds zero, "
+        "nothing is claimed.",
+    ),
+    "within the noise": (r"within the noise|beyond chance|noise", "a difference that chance alone may have made."),
+    "naive forecast": (
+        r"naive|repeat(ing)? (the )?last",
+        "a forecast without a model, as repeating the last value or the last day; a model has to beat it.",
+    ),
+    "validation": (r"validation", "data kept apart from training and test, by which choices are made."),
+    "distilling": (r"distil\w*|teacher", "training a small model on the forecasts of a large one."),
+    "PALS": (r"PALS", "a way to prune while training that finds by itself how many weights may go (arXiv 2305.18382)."),
+    "lambda, gamma": (
+        r"lambda|gamma",
+        "two settings of PALS: how much worse the loss may get, and its pace.",
+    ),
+    "ETTh1, ETTh2": (
+        r"ETT[hm][12]",
+        "load and oil temperature of a power transformer over two years; public.",
+    ),
+    "Exchange": (r"Exchange", "daily exchange rates of eight currencies; public."),
+    "ENTSO-E": (
+        r"entsoe_hourly|ENTSO-E",
+        "the hourly electricity load of European countries, in MW; public.",
+    ),
+    "synthetic": (r"synthetic\w*", "made-up series with daily and weekly patterns, for trying things out."),
+}
+"""Per word the pattern by which a page uses it, and what it means."""
+
+
+def glossary(page: str) -> dict[str, str]:
+    """The words of :data:`GLOSSARY` that the text of ``page``, HTML, uses, with what they mean."""
+    text = unescape(re.sub(r"<(script|style|svg|math)\b.*?</\1>|<[^>]*>", " ", page, flags=re.DOTALL))
+    return {
+        word: meaning
+        for word, (pattern, meaning) in GLOSSARY.items()
+        if re.search(rf"(?<!\w)(?:{pattern})(?!\w)", text, re.IGNORECASE)
+    }

@@ -1,0 +1,19 @@
+"""What has to be said before a study runs: that its numbers are not of the data it was asked for."""
+
+from IPython.display import HTML
+
+from tsprune.data import CATALOG, Table
+from tsprune.report.text import banner
+
+
+def stand_in(table: Table) -> HTML | None:
+    """A banner where made-up numbers stand in for a dataset: which, why, and where to put its file; None elsewhere."""
+    if table.stands_in_for is None:
+        return None
+    name, file = table.stands_in_for, CATALOG[table.stands_in_for].source.file
+    return banner(
+        f"Synthetic data: {name} could not be had. These made-up numbers are not results on it. Its file {file} is in "
+        "none of the places that are searched (TSPRUNE_DATA, data/, ../shared/data, the user's cache) and could not be "
+        f"downloaded; 'tsprune data fetch {name}' says why. Put {file} into data/, or name its folder in TSPRUNE_DATA, "
+        "and run again."
+    )

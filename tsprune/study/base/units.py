@@ -1,0 +1,38 @@
+"""Errors in the data's own units, which people know, beside those on scaled data, which papers give."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from tsprune.data import CATALOG, Table
+from tsprune.engine.step import Step
+from tsprune.engine.store import Store
+from tsprune.steps.artifacts import load_scores
+
+
+def scale_of(table: Table) -> np.ndarray:
+    """What a scaled error of 1 is in each column (C,), in the data's units: the standard deviation of the training
+    rows, 1 where a column is constant there, as :func:`tsprune.data.make_splits` has it."""
+    train, *_ = table.split.borders(len(table.dates))
+    fitted = np.asarray(table.values)[slice(*train)]
+    return np.where(fitted.max(0) == fitted.min(0), 1.0, fitted.std(0))
+
+
+def unit_of(table: Table) -> str | None:
+    """The unit of all columns of a catalogue dataset; None where they differ or it is not known."""
+    return CATALOG[table.catalog_name].unit if table.catalog_name else None
+
+
+def errors_in_units(store: Store, table: Table, rows: Mapping[str, dict], steps: Sequence[Step]) -> pd.DataFrame:
+    """Mean absolute test error of the forecasts in ``steps`` that came to a result, in the data's units: a row per
+    ``pred_len``, ``model`` and ``column``, ``mae`` being the mean over the seeds."""
+    scale, records = scale_of(table), []
+    for step in steps:
+        if rows[step.key]["status"] == "ok":
+            mae = load_scores(store, step.key)["column_mae"].double().cpu().numpy() * scale
+            about = {"pred_len": step.data.pred_len, "model": step.model}
+            records.append(pd.DataFrame(about | {"column": table.columns, "mae": mae}))
+    if not records:
+        return pd.DataFrame(columns=["pred_len", "model", "column", "mae"])
+    return pd.concat(records).groupby(["pred_len", "model", "column"], sort=False, as_index=False)["mae"].mean()

@@ -1,0 +1,25 @@
+"""Where a prune of study 01 takes its weights, in a sentence."""
+
+import pandas as pd
+
+from tsprune.report.frames import need, need_scopes
+from tsprune.report.text import density_text, percent, readable_layer
+
+
+def said(layers: pd.DataFrame) -> str:
+    """How unevenly one threshold for the whole model cuts the layers at the lowest density; means over seeds and
+    horizons. Raises UserError for an empty table, a missing column, an unknown scope."""
+    need(layers, "layers", ["model", "scope", "density_asked", "layer", "layer_density"])
+    if "global" not in need_scopes(layers):
+        return "Every layer keeps the share that is asked for: no prune had one threshold for the whole model."
+    asked = layers["density_asked"].min()
+    own = layers[(layers["scope"] == "global") & (layers["density_asked"] == asked)]
+    kept = own.groupby(["model", "layer"], sort=False)["layer_density"].mean()
+    least, most = (
+        f"{percent(kept[model, layer])} ({readable_layer(layer)} of {model})"
+        for model, layer in (kept.idxmin(), kept.idxmax())
+    )
+    return (
+        "One threshold for the whole model cuts layers unevenly: asked for density "
+        f"{density_text(asked)}, they keep from {least} to {most} of their weights."
+    )
