@@ -185,6 +185,9 @@ def forecast(
     backtest: Annotated[
         int | None, typer.Option(min=1, help="Forecast so many horizons that are known instead; print the errors.")
     ] = None,
+    level: Annotated[
+        float | None, typer.Option(help="Add intervals that shall hold so many of the values: 0.5, 0.8, 0.9, 0.95.")
+    ] = None,
     missing: Missing = "error",
     date_column: DateColumn = None,
     time_step: TimeStep = None,
@@ -196,8 +199,8 @@ def forecast(
     from tsprune.deploy.backtest import backtest as run_backtest
     from tsprune.deploy.reading import check_output, read_frame, write_frame
 
-    if output and backtest:
-        raise UserError("--output is for a forecast, --backtest prints errors: one of them")
+    if backtest and (output or level):
+        raise UserError("--output and --level are for a forecast, --backtest prints errors: one or the other")
     if output:
         check_output(output)
     how = {"missing": missing, "date_column": date_column, "time_step": time_step}
@@ -206,7 +209,10 @@ def forecast(
     if backtest:
         print(run_backtest(forecaster, frame, backtest))
         return
-    predicted = forecaster.predict(frame)
+    predicted = forecaster.predict(frame, level)
+    if level:
+        share = forecaster.card.intervals.covered(level)
+        print(f"of the test split's values {share:.1%} lay within the {level:.0%} intervals", file=sys.stderr)
     if output is None:
         print(predicted.to_csv(), end="")
         return

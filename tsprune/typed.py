@@ -13,14 +13,14 @@ from tsprune.shown import plain
 LONGEST = 200  # signs of a value that a message shows
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     """Arrays, tensors and lists as the tuples that a frozen config keeps."""
     value = value.tolist() if hasattr(value, "tolist") else value
     return tuple(value) if isinstance(value, list) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Numbers = Annotated[tuple[float, ...], BeforeValidator(_listed)]
+Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
+Numbers = Annotated[tuple[float, ...], BeforeValidator(listed)]
 
 
 class Config(BaseModel):

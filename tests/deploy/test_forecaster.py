@@ -10,8 +10,9 @@ import pytest
 
 from tests.deploy.small import ABOUT, frame, tiny
 from tsprune.data import load_table, make_splits
+from tsprune.data.intervals import Intervals
 from tsprune.deploy import Forecaster
-from tsprune.deploy.export import export_onnx
+from tsprune.deploy.export import export_checkpoint, export_onnx
 from tsprune.errors import UserError
 from tsprune.models import About, save_checkpoint
 
@@ -61,7 +62,8 @@ def test_a_forecast_from_a_file_needs_no_torch(exported):
         "index = pd.date_range('2024-02-27', periods=24, freq='h')\n"
         "rows = pd.DataFrame(np.arange(72.0).reshape(24, 3), index=index, columns=['load', 'wind', 'sun'])\n"
         "forecast = Forecaster.load(sys.argv[1]).predict(rows)\n"
-        "print(json.dumps([forecast.iloc[0].tolist(), sorted({'torch', 'onnx'} & set(sys.modules))]))\n"
+        "loaded = sorted({'torch', 'onnx'} & set(sys.modules))\n"
+        "print(json.dumps([forecast.iloc[0].tolist(), loaded]))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, exported / "seasonal.onnx"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -157,3 +159,48 @@ def test_a_runtime_that_is_missing_is_told_with_what_brings_it(exported, monkeyp
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UserError, match=r"onnxruntime is not installed; pip install 'tsprune\[deploy\]'"):
         Forecaster.load(exported / "linear.onnx")
+
+
+def banded(tmp_path, **changes):
+    """A checkpoint of the last value, with intervals of widths 1, 2, 3, ... standard deviations by step."""
+    intervals = Intervals(
+        levels=(0.5, 0.9),
+        steps=(tuple(range(1, 9)), tuple(range(2, 18, 2))),
+        columns=(1.0, 1.0, 2.0),
+        coverage=(0.48, 0.87),
+        windows=100,
+    )
+    save_checkpoint(
+        tmp_path / "x.safetensors",
+        tiny("RepeatLast"),
+        about=ABOUT.model_copy(update={"intervals": intervals} | changes),
+    )
+    return tmp_path / "x.safetensors"
+
+
+def test_intervals_leave_with_the_model_and_lie_about_its_forecast(tmp_path):
+    export_checkpoint(banded(tmp_path), tmp_path / "x.onnx")
+    forecaster = Forecaster.load(tmp_path / "x.onnx")
+    found = forecaster.predict(frame(24), level=0.9)
+    assert list(found.columns[:4]) == ["load", "load_low", "load_high", "wind"]
+    assert found[["load", "wind", "sun"]].equals(forecaster.predict(frame(24)))
+    half = np.arange(2.0, 18.0, 2.0)
+    np.testing.assert_allclose(found["load_high"] - found["load"], half * 9_000)
+    np.testing.assert_allclose(found["sun"] - found["sun_low"], half * 2 * 0.25)
+    assert "| within the 90% intervals | 87.0% of the test split's values |" in (tmp_path / "x.md").read_text()
+
+
+def test_intervals_that_are_not_there_are_told(tmp_path, exported):
+    with pytest.raises(UserError, match="has no prediction intervals"):
+        Forecaster.load(exported / "linear.onnx").predict(frame(24), level=0.9)
+    with pytest.raises(UserError, match=r"unknown level of intervals '0.8'.* Allowed: 0.5, 0.9"):
+        Forecaster.load(banded(tmp_path)).predict(frame(24), level=0.8)
+    names = {"columns": ("load", "load_low", "sun")}
+    with pytest.raises(UserError, match="_low"):
+        Forecaster.load(banded(tmp_path, **names)).predict(frame(24).set_axis(names["columns"], axis=1), level=0.9)
+
+
+def test_intervals_of_another_horizon_are_refused(tmp_path):
+    other = Intervals(levels=(0.5,), steps=((1.0,),), columns=(1.0,) * 3, coverage=(0.5,), windows=9)
+    with pytest.raises(UserError, match="RepeatLast: intervals are of 1 time steps and 3 columns"):
+        Forecaster.load(banded(tmp_path, intervals=other))

@@ -24,6 +24,7 @@ class Backtest:
     )  # a row per forecast, by its last known date: mse, mae, naive_mse, naive_mae in scaled units
     by_column: pd.DataFrame  # a row per column: mae, naive_mae in the data's own units
     naive: str
+    within: dict[float, float]  # by level: share of values within the prediction intervals; none where there are none
     card: Card
 
     def __str__(self) -> str:
@@ -42,6 +43,10 @@ class Backtest:
                 f"mean absolute error in {card.unit or 'units of the data'}, by column",
                 columns.to_string(float_format="{:.5g}".format),
                 *([f"and {hidden} columns more"] if hidden else []),
+                *(
+                    f"within the {level:.0%} intervals: {share:.1%} of the values"
+                    for level, share in self.within.items()
+                ),
             ]
         )
 
@@ -75,9 +80,11 @@ def backtest(forecaster: Forecaster, frame: pd.DataFrame, forecasts: int) -> Bac
         for name, measure in measured.items()
     }
     by_column = {f"{prefix}mae": np.abs(error).mean((0, 1)) for prefix, error in (("", own), ("naive_", naive))}
+    levels = card.intervals.levels if card.intervals else ()
     return Backtest(
         pd.DataFrame(by_origin, index=pd.DatetimeIndex(origins, name="origin")),
         pd.DataFrame(by_column, index=list(card.columns)),
         f"the value one season ({season} time steps) before" if seasonal else "the last value",
+        {level: float((np.abs(own) <= forecaster.half_widths(level)).mean()) for level in levels},
         card,
     )

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from tsprune import __version__
+from tsprune.data.intervals import Intervals
 from tsprune.errors import UserError
 from tsprune.typed import Config, Names, Numbers
 
@@ -45,6 +46,7 @@ class Card(Config):
     fingerprint: str | None = None  # sha256 of the data
     before: Errors = Field(default_factory=dict)  # test errors before pruning, in scaled units
     after: Errors = Field(default_factory=dict)  # and of this model
+    intervals: Intervals | None = None  # around forecasts
     density: Annotated[float, Field(ge=0, le=1)]  # share of the prunable weights that is kept
     parameters: Annotated[int, Field(ge=0)]
     macs: Annotated[int, Field(ge=0)] | None = None  # multiply-adds that dense kernels execute per window, if known
@@ -60,6 +62,10 @@ class Card(Config):
             raise ValueError("a column stands twice")
         if not all(std > 0 for std in self.std):
             raise ValueError("every std must be above 0")
+        if self.intervals:
+            sizes = len(self.intervals.steps[0]), len(self.intervals.columns)
+            if sizes != (self.pred_len, len(self.columns)):
+                raise ValueError(f"intervals are of {sizes[0]} time steps and {sizes[1]} columns")
         if self.label_len > self.seq_len:
             raise ValueError(f"label_len ({self.label_len}) must not exceed seq_len ({self.seq_len})")
         return self

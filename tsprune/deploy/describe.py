@@ -10,7 +10,8 @@ from tsprune.measure import count_parameters
 from tsprune.models import About
 from tsprune.pruners import density
 
-SHARED = {"columns", "mean", "std", "unit", "time_step", "season", "dataset", "fingerprint", "before", "after"}
+SHARED = {"columns", "mean", "std", "unit", "time_step", "season", "dataset", "fingerprint"}
+SHARED |= {"before", "after", "intervals"}
 """What a card has from :class:`About`, under the same names."""
 
 
@@ -21,12 +22,12 @@ def describe(network: Bare | RealUnits, masks: Mapping[str, torch.Tensor], about
     """
     model = network.model
     stated = 1.0 if about.density_achieved is None else about.density_achieved
-    return Card(
-        units=network.units,
-        model=model.name,
-        **model.config.model_dump(include={"seq_len", "label_len", "pred_len", "freq"}),
-        calendar=network.calendar,
-        **about.model_dump(include=SHARED),
-        density=density(model, masks).over_prunable if masks else stated,
-        parameters=count_parameters(model),
-    )
+    said = {
+        "units": network.units,
+        "model": model.name,
+        "calendar": network.calendar,
+        "density": density(model, masks).over_prunable if masks else stated,
+        "parameters": count_parameters(model),
+    }
+    lengths = model.config.model_dump(include={"seq_len", "label_len", "pred_len", "freq"})
+    return Card.parse(said | lengths | about.model_dump(include=SHARED), where=model.name)

@@ -42,14 +42,33 @@ class Forecaster:
         card, content = read_onnx(path)
         return cls(card, Session(content, name).run, name)
 
-    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def predict(self, frame: pd.DataFrame, level: float | None = None) -> pd.DataFrame:
         """The ``pred_len`` time steps after the last of ``frame``: dates as the index, the same columns and units.
 
         ``frame``: a row per time step and at least ``seq_len`` of them, dates as its index, columns those of
-        ``card.columns`` in that order. Raises :class:`UserError` for any other (:func:`last_rows`).
+        ``card.columns`` in that order. With a ``level`` (0.9) each column NAME is followed by NAME_low and NAME_high,
+        the ends of the interval that shall hold such a share of values. Raises :class:`UserError` for any other frame
+        (:func:`last_rows`) and a level that the file does not have.
         """
+        width = None if level is None else self.half_widths(level)
         forecast = self.after(last_rows(frame, self.card, self.card.seq_len, "a forecast"))
-        return pd.DataFrame(forecast.numbers, index=forecast.dates.rename("date"), columns=list(self.card.columns))
+        names = list(self.card.columns)
+        found = pd.DataFrame(forecast.numbers, index=forecast.dates.rename("date"), columns=names)
+        if width is None:
+            return found
+        low, high = (found - width).add_suffix("_low"), (found + width).add_suffix("_high")
+        order = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
+        if len(set(order)) < len(order):
+            raise UserError("a column is called as the end of another's interval (_low, _high); rename it in the data")
+        return pd.concat([found, low, high], axis=1)[order]
+
+    def half_widths(self, level: float) -> np.ndarray:
+        """Of the intervals around a forecast, (pred_len, columns) in the data's own units."""
+        if self.card.intervals is None:
+            raise UserError(
+                f"{self._name} has no prediction intervals; `tsprune models save` and `export KEY` add them"
+            )
+        return self.card.intervals.half_widths(level) * np.array(self.card.std)
 
     def after(self, rows: Rows) -> Rows:
         """The forecast after ``seq_len`` rows that :func:`last_rows` has checked."""

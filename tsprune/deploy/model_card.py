@@ -40,6 +40,9 @@ def _facts(card: Card, size: int) -> Iterator[tuple[str, str]]:
     for name in sorted({*card.before, *card.after}):
         pruned = f" (before pruning {_number(card.before[name])})" if name in card.before else ""
         yield f"test {name.upper()}, scaled units", f"{_number(card.after.get(name))}{pruned}"
+    if card.intervals:
+        for level in card.intervals.levels:
+            yield f"within the {level:.0%} intervals", f"{card.intervals.covered(level):.1%} of the test split's values"
     yield "density of the prunable weights", f"{card.density:.4g}"
     yield "parameters", f"{card.parameters:,}"
     yield "multiply-adds per window, dense", "unknown" if card.macs is None else f"{card.macs:,}"

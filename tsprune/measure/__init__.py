@@ -2,6 +2,7 @@
 
 from tsprune.measure.complexity import ParameterReport, checkpoint_size, count_parameters, parameter_report
 from tsprune.measure.environment import environment, machine, made, versions
+from tsprune.measure.intervals import prediction_intervals
 from tsprune.measure.latency import latency_rounds, measure_latency
 from tsprune.measure.live import LiveReport, live_parameters
 from tsprune.measure.macs import MacReport, count_macs
@@ -27,6 +28,7 @@ __all__ = [
     "out_of_memory",
     "paired_difference",
     "parameter_report",
+    "prediction_intervals",
     "training_memory",
     "versions",
 ]

@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, JsonValue, model_validator
 
 from tsprune import __version__
+from tsprune.data.intervals import Intervals
 from tsprune.typed import Config, Names, Numbers
 
 Facts = dict[str, JsonValue]
@@ -34,6 +35,7 @@ class About(Config):
     density_achieved: Share | None = None
     before: Errors = Field(default_factory=dict)  # test errors by name, before pruning
     after: Errors = Field(default_factory=dict)  # and after it
+    intervals: Intervals | None = None  # around forecasts
     version: str = __version__  # of tsprune, when this was written
 
     @model_validator(mode="after")
@@ -45,4 +47,6 @@ class About(Config):
         for name, std in zip(self.columns, self.std, strict=True):
             if not std > 0:
                 raise ValueError(f"std of column '{name}' is {std}: it must be above 0 (1 for a constant column)")
+        if self.intervals and self.columns and len(self.intervals.columns) != len(self.columns):
+            raise ValueError(f"intervals are of {len(self.intervals.columns)} columns, not {len(self.columns)}")
         return self

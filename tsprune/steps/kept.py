@@ -8,6 +8,7 @@ import pandas as pd
 from tsprune.engine.execute import RECIPE_FILE, execute
 from tsprune.engine.store import Corrupt, Store
 from tsprune.errors import UserError
+from tsprune.measure import prediction_intervals
 from tsprune.models import save_checkpoint
 from tsprune.steps.model import ModelStep
 from tsprune.steps.recipes import kinds, rebuild
@@ -43,7 +44,8 @@ def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
 
 
 def save_model(store: Store, key: str, path: Path) -> ModelStep:
-    """Write the model of an entry, with its masks and what it is about, as a checkpoint; returns its step.
+    """Write the model of an entry, with its masks, what it is about and its prediction intervals, as a checkpoint;
+    returns its step.
 
     ``key`` may be cut short as long as it is unique. A model whose numbers alone were kept, or whose file is damaged,
     is computed again. Raises
@@ -56,8 +58,11 @@ def save_model(store: Store, key: str, path: Path) -> ModelStep:
     before = store.row(trained.key)["result"] if trained else None
     _mend(step, store)
     model, masks = step.load_masked(store)
+    data, device = step.place
+    about = step.about(row["result"], before, row["protocol"])
+    about = about.model_copy(update={"intervals": prediction_intervals(model, data.splits(device))})
     try:
-        save_checkpoint(path, model, masks, about=step.about(row["result"], before, row["protocol"]))
+        save_checkpoint(path, model, masks, about=about)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
     return step

@@ -1,0 +1,54 @@
+"""Intervals are as wide as errors were, by hand, and cover what they say where rows are alike."""
+
+import numpy as np
+import pytest
+
+from tsprune.data.intervals import LEVELS, Intervals, conformal
+from tsprune.errors import UserError
+
+
+def test_widths_are_those_by_hand():
+    """One step, two columns; the second's errors are ten times the first's, so that their multiples are the same."""
+    first = np.array([-1.0, 2.0, -3.0, 4.0])
+    errors = np.stack([first, 10 * first], axis=1)[:, None]
+    found = conformal(errors, np.array([[[0.0, 25.0]], [[-3.5, 41.0]]]))
+    root = np.sqrt(7.5)  # of the mean of 1, 4, 9, 16
+    np.testing.assert_allclose(found.columns, [root, 10 * root])
+    # Eight multiples, 1 1 2 2 3 3 4 4 by the root: of 0.5 the fifth, of 0.8 the eighth, of 0.95 the ninth of eight.
+    np.testing.assert_allclose(found.steps, np.array([[3], [4], [4], [4]]) / root)
+    np.testing.assert_allclose(found.half_widths(0.5), [[3, 30]])
+    assert found.coverage == (0.5, 0.75, 0.75, 0.75) and found.covered(0.8) == 0.75 and found.windows == 4
+
+
+def test_a_column_without_errors_has_intervals_without_width():
+    errors = np.stack([np.zeros(50), np.linspace(-1, 1, 50)], axis=1)[:, None]
+    assert conformal(errors, errors).half_widths(0.9)[0, 0] == 0
+
+
+def test_rows_that_are_alike_are_covered_as_often_as_is_said():
+    draws = np.random.default_rng(1).standard_normal((2, 500, 4, 3)) * [1.0, 5.0, 0.1] * np.arange(1, 5)[:, None]
+    found = conformal(*draws)
+    np.testing.assert_allclose(found.coverage, LEVELS, atol=0.02)
+    assert (np.diff(found.steps, axis=0) > 0).all() and (np.diff(found.steps, axis=1) > 0).all()
+
+
+def test_a_level_that_is_not_there_is_told():
+    with pytest.raises(UserError, match=r"unknown level of intervals '0.99'.* Allowed: 0.5, 0.8, 0.9, 0.95"):
+        conformal(np.ones((2, 1, 1)), np.ones((2, 1, 1))).half_widths(0.99)
+
+
+@pytest.mark.parametrize(
+    ("change", "say"),
+    [
+        ({"levels": [0.9, 0.5, 0.8, 0.95]}, "ascend"),
+        ({"levels": [], "steps": [], "coverage": []}, "ascend"),
+        ({"steps": [[1.0], [1.0], [1.0], []]}, "belong together"),
+        ({"columns": [-1.0]}, "never below 0"),
+        ({"coverage": [0.5, 0.8, 0.9, 1.1]}, "a share"),
+    ],
+)
+def test_intervals_that_cannot_be_are_refused(change, say):
+    good = conformal(np.ones((2, 1, 1)), np.ones((2, 1, 1))).model_dump(mode="json")
+    assert Intervals.parse(good).model_dump(mode="json") == good
+    with pytest.raises(UserError, match=say):
+        Intervals.parse(good | change)

@@ -1,0 +1,38 @@
+"""Prediction intervals of a model, from its errors on the validation windows; what they cover of the test windows."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from tsprune.data import Splits, Windows
+from tsprune.data.intervals import Intervals, conformal
+from tsprune.errors import UserError
+
+MOST_NUMBERS = 1 << 24
+"""Errors of a split that are held at once; of more only windows at even distances are forecast. Neighbours overlap."""
+_BATCH = 32
+
+
+def prediction_intervals(model: nn.Module, splits: Splits) -> Intervals:
+    """See :class:`Intervals`. ``model`` on the device of the windows; it forecasts the columns that it reads.
+
+    Raises :class:`UserError` where a forecast is not finite.
+    """
+    errors, later = _errors(model, splits.val), _errors(model, splits.test)
+    if not (np.isfinite(errors).all() and np.isfinite(later).all()):
+        raise UserError("the model's forecasts of validation or test windows are not all finite: it has no intervals")
+    return conformal(errors, later)
+
+
+def _errors(model: nn.Module, windows: Windows) -> np.ndarray:
+    """Forecast less truth (windows, pred_len, columns), float64, in scaled units, in evaluation mode."""
+    room = max(1, MOST_NUMBERS // (windows.pred_len * windows.values.shape[1]))
+    some = windows.subset(torch.arange(0, len(windows), -(-len(windows) // room)))
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            parts = [(model(*batch[:4]).double() - batch.y).cpu().numpy() for batch in some.batches(_BATCH)]
+    finally:
+        model.train(training)
+    return np.concatenate(parts)
