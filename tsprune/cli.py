@@ -205,13 +205,15 @@ def forecast(
         check_output(output)
     how = {"missing": missing, "date_column": date_column, "time_step": time_step}
     forecaster = Forecaster.load(model)
-    frame = read_frame(file, forecaster.card, **how, date_order=date_order, encoding=encoding)
+    card = forecaster.card
+    needed = card.seq_len + (backtest or 0) * card.pred_len
+    frame = read_frame(file, card, needed, **how, date_order=date_order, encoding=encoding)
     if backtest:
         print(run_backtest(forecaster, frame, backtest))
         return
     predicted = forecaster.predict(frame, level)
     if level:
-        share = forecaster.card.intervals.covered(level)
+        share = card.intervals.covered(level)
         print(f"of the test split's values {share:.1%} lay within the {level:.0%} intervals", file=sys.stderr)
     if output is None:
         print(predicted.to_csv(), end="")

@@ -61,6 +61,14 @@ def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
     code, out, err = tsprune("forecast", exported / "linear.onnx", "gap.csv")
     assert (code, out) == (2, "") and "2024-02-29 09:00:00" in err and len(err.splitlines()) == 1
     assert tsprune("forecast", exported / "linear.onnx", "gap.csv", "--missing", "interpolate")[0] == 0
+    rows = frame(200).rename_axis("date")
+    rows.drop(rows.index[-12:-3]).to_csv("long.csv")
+    code, out, err = tsprune("forecast", exported / "linear.onnx", "long.csv", "--missing", "interpolate")
+    assert (
+        (code, out) == (2, "")
+        and "from 2024-03-05 20:00:00 to 2024-03-06 04:00:00" in err
+        and "too long to be filled" in err
+    )
 
 
 @pytest.mark.parametrize(

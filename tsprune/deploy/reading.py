@@ -4,24 +4,30 @@ import io
 import os
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from tsprune.data import load_table
 from tsprune.deploy.card import Card
 from tsprune.deploy.files import named, need_place, write_whole
 from tsprune.errors import UserError, unknown
+from tsprune.shown import plain
 
 ENDINGS = (".csv", ".parquet")
 
 
-def read_frame(name: str, card: Card, **reading: str | None) -> pd.DataFrame:
+def read_frame(name: str, card: Card, count: int, **reading: str | None) -> pd.DataFrame:
     """The model's columns of a file or a dataset of the catalogue, dates as the index. ``reading``: the options of
-    :func:`tsprune.data.load_table`. Rows within a gap too long to be filled have no value. Raises UserError as it does.
+    :func:`tsprune.data.load_table`. Raises UserError as it does, and where one of the last ``count`` rows lies within a
+    gap that was too long to be filled.
     """
     table = load_table(name, columns=list(card.columns), **reading)
-    values = np.where(table.blocked[:, None], np.nan, table.values)
-    return pd.DataFrame(values, index=table.dates, columns=list(table.columns))
+    if table.blocked[-count:].any():
+        gap = table.dates[-count:][table.blocked[-count:]]
+        raise UserError(
+            f"{plain(table.name)}: rows from {gap[0]} to {gap[-1]} lie within a gap that is too long to be filled, and "
+            f"the last {count} are needed; cut the file where it has values"
+        )
+    return pd.DataFrame(table.values, index=table.dates, columns=list(table.columns))
 
 
 def check_output(path: str | os.PathLike) -> None:
