@@ -247,7 +247,10 @@ def test_models_are_listed_and_saved(tsprune, store, tmp_path):
     assert code == 0 and "density 0.500 by layer" in out
     _, masks = load_checkpoint(tmp_path / "small.safetensors")
     assert sum(int(mask.sum()) for mask in masks.values()) == sum(mask.numel() for mask in masks.values()) / 2
-    assert read_about(tmp_path / "small.safetensors").density_achieved == 0.5
+    about = read_about(tmp_path / "small.safetensors")
+    assert about.density_achieved == 0.5 and len(about.intervals.steps[0]) == 12 and about.intervals.windows > 100
+    code, out, _ = tsprune("export", key[:8], str(tmp_path / "small.onnx"), "--store", str(store))
+    assert code == 0 and "small.onnx: DLinear, 600 parameters, density 0.5\n" in out
 
 
 def test_a_damaged_model_is_computed_again_when_it_is_asked_for(tsprune, store, tmp_path):

@@ -1,5 +1,6 @@
 """A network in ONNX Runtime, on the CPU; what the runtime says of one that it cannot run, in one line."""
 
+import os
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,6 +21,8 @@ class Session:
         self.name = name
         options = runtime.SessionOptions()
         options.log_severity_level = _SILENT
+        # A network may name files beside it that hold its weights; ours never do, and no other file is to be read.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         try:
             self._session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's own have no base of theirs
