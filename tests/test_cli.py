@@ -302,6 +302,9 @@ def test_an_executed_notebook_is_rendered_beside_itself_or_where_asked(tsprune, 
     assert tsprune("report", str(tmp_path / "out.ipynb")) == told
     assert "On mine, nothing is lost." in page.read_text()
     assert tsprune("report", str(tmp_path / "out.ipynb"), "--output", str(tmp_path / "other.html"))[0] == 0
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")]), tmp_path / "fresh.ipynb")
+    code, _, err = tsprune("report", str(tmp_path / "fresh.ipynb"))
+    assert code == 2 and "nothing in it has run" in err and not (tmp_path / "fresh.html").exists()
     code, _, err = tsprune("report", str(tmp_path / "none.ipynb"))
     assert code == 2 and err == f"tsprune: notebook '{tmp_path / 'none.ipynb'}' does not exist\n"
     code, _, err = tsprune("report", str(tmp_path / "out.ipynb"), "--output", str(tmp_path))

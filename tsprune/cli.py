@@ -129,9 +129,11 @@ def report(
     """Render an executed notebook to the page that a study leaves: one file, offline, to be shared."""
     from pathlib import Path
 
-    from tsprune.report.page import render_notebook
+    from tsprune.report.page import read_notebook, render_notebook
 
     page = Path(output) if output else Path(notebook).with_suffix(".html")
+    if not any(cell.get("outputs") for cell in read_notebook(Path(notebook)).cells):
+        raise UserError(f"{notebook}: nothing in it has run; run it and save it, then make its page")
     try:
         info = render_notebook(notebook, page)
     except OSError as error:

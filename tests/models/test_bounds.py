@@ -53,7 +53,8 @@ def refused(name, settings):
 @pytest.mark.parametrize("field", HUGE)
 def test_a_shared_setting_of_absurd_size_is_named(name, field):
     (line,) = refused(name, {field: HUGE[field]})
-    assert line.startswith(f"{name}: {field} = {HUGE[field]}: input should be less than or equal to")
+    assert line.startswith(f"{name}: {field} = {str(HUGE[field])[:60]}")  # of a longer one the ends are shown
+    assert ": input should be less than or equal to" in line
 
 
 @pytest.mark.parametrize(("name", "settings"), OWN)

@@ -15,7 +15,7 @@ from tsprune.models import load_checkpoint, read_about
 from tsprune.pruners import prunable_weights
 from tsprune.steps.distill import DistillStep
 from tsprune.steps.latency import LatencyStep
-from tsprune.steps.narrow import DepGraphStep, StructuredStep
+from tsprune.steps.narrow import DepGraphStep, StructuredStep, ToTheEndStep
 from tsprune.steps.prune import AuthorsStep, NMStep, PruneStep
 from tsprune.steps.recipes import kinds, rebuild
 from tsprune.steps.second_order import SecondOrderStep
@@ -35,6 +35,7 @@ MAKE = {
     "second_order": lambda t: SecondOrderStep(trained=t, density=0.3, calibration_windows=40),
     "structured": lambda t: StructuredStep(trained=t, density=0.5),
     "depgraph": lambda t: DepGraphStep(trained=t, density=0.7),
+    "to_the_end": lambda t: ToTheEndStep(trained=t, steps=2),
     "fine_tune": lambda t: FineTuneStep(trained=t, scope="layer", densities=[0.6, 0.3], train=more(t, 2)),
     "narrow_tune": lambda t: NarrowTuneStep(trained=t, density=0.5, train=more(t, 1)),
     "score_tune": lambda t: ScoreTuneStep(

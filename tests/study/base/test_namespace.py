@@ -54,6 +54,11 @@ def test_what_papermill_injects_counts_and_a_rerun_of_the_notebooks_cell_undoes_
         kernel("# Parameters\ndensitys = [0.5]\n")
 
 
+def test_what_papermill_injects_is_no_cell_of_the_notebooks_own_however_much_it_assigns(kernel, cell, smoke):
+    most = "\n".join(line for line in cell.splitlines() if not line.startswith(("epochs", "seeds")))
+    assert kernel(cell, f"# Parameters\n{most}\n") == PruningSweep.parse(smoke)
+
+
 def test_a_value_changed_in_a_cell_of_ones_own_is_the_one_that_counts(kernel, cell):
     assert kernel(cell, "epochs = 9").epochs == 9
 

@@ -45,10 +45,10 @@ def _assigned(history: Collection[str], required: set[str]) -> list[str]:
             names = [name for name in read_cell(source) if not name.startswith("_")]
         except SyntaxError:  # it ended with that error and assigned nothing
             continue
-        if 2 * len(required.intersection(names)) > len(required):
-            found = names
-        elif found is not None and source.startswith(INJECTED):
+        if found is not None and source.startswith(INJECTED):
             found += names
+        elif 2 * len(required.intersection(names)) > len(required):
+            found = names
     if found is None:
         raise UserError("the notebook's cell of parameters has not run in this kernel; run it first")
     return list(dict.fromkeys(found))
