@@ -81,6 +81,12 @@ def with_value(rows, value):
     return rows
 
 
+def moved(rows, row):
+    stamps = rows.index.to_list()
+    stamps[row] -= pd.Timedelta("30min")
+    return rows.set_axis(pd.DatetimeIndex(stamps))
+
+
 GOOD = frame(30)  # to 2024-02-28 05:00
 PROBLEMS = {
     "a list": ([1, 2], "a list is no frame"),
@@ -93,8 +99,12 @@ PROBLEMS = {
     "a column twice": (GOOD[["load", "wind", "sun", "sun"]], "a column stands twice"),
     "no dates": (GOOD.reset_index(drop=True), "the index holds int64, not dates"),
     "a zone": (GOOD.tz_localize("UTC"), "the dates have the zone UTC"),
-    "missing row": (without(GOOD, -3), "no row of 2024-02-28 03:00:00; the model reads a row every 1h"),
-    "missing rows": (without(frame(40), -3, -5, -6), "(and 2 more); the model reads a row every 1h"),
+    "missing row": (without(GOOD, -3), "no row of 2024-02-28 03:00:00, between 2024-02-28 02:00:00 and"),
+    "a missing month": (
+        without(frame(900), *range(-800, -3)),
+        "no row of 2024-03-02 04:00:00, between 2024-03-02 03:00",
+    ),
+    "a stray row": (moved(frame(30), -3), "a row of 2024-02-28 02:30:00, after 2024-02-28 02:00:00; the"),
     "twice": (pd.concat([GOOD, GOOD.iloc[-1:]]), "row 30: 2024-02-28 05:00:00 stands twice"),
     "backwards": (GOOD[::-1], "row 1: 2024-02-28 04:00:00 comes after 2024-02-28 05:00:00"),
     "half hours": (frame(30, "30min"), "a step of 30min; the model reads a row every 1h"),

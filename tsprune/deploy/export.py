@@ -13,7 +13,7 @@ import torch
 
 from tsprune.deploy.card import Card
 from tsprune.deploy.describe import describe
-from tsprune.deploy.files import MOST_BYTES, named, need_place, write_whole
+from tsprune.deploy.files import MOST_BYTES, named, need_place, read_whole, write_whole
 from tsprune.deploy.model_card import CARD_TITLE, card_text
 from tsprune.deploy.network import Bare, RealUnits
 from tsprune.deploy.onnx_file import join
@@ -49,7 +49,7 @@ def export_onnx(
     """Write ``model`` to ``path`` (.onnx) and its model card beside it (.md); returns what the file says of itself.
 
     ``units`` real: :class:`RealUnits`, scaled: :class:`Bare`. The batch is dynamic, inputs and output (``forecast``)
-    have fixed names. Nothing is written before ONNX Runtime gives what PyTorch gives, to TOLERANCE, at each of BATCHES.
+    have fixed names; ``model`` is left in evaluation mode. Nothing is written before ONNX Runtime gives what PyTorch gives, to TOLERANCE, at each of BATCHES.
 
     Raises :class:`UserError` where a package is missing, the file cannot be written, an operator has no ONNX form
     (named), or the numbers differ.
@@ -78,7 +78,7 @@ def _page(path: Path) -> Path:
     page = path.with_suffix(".md")
     for place in (path, page):
         need_place(place)
-    if page.exists() and not page.read_bytes().startswith(CARD_TITLE.encode()):
+    if page.exists() and not read_whole(page).startswith(CARD_TITLE.encode()):
         raise UserError(f"{named(page)} is there and is no model card; name the ONNX file otherwise")
     return page
 
@@ -94,7 +94,7 @@ def _macs(model: Forecaster) -> int | None:
 def _serialised(network: Bare | RealUnits) -> bytes:
     """The network as the bytes of an ``onnx.ModelProto`` without a word of where and by what code it was made."""
     name = network.model.name
-    size = sum(tensor.nbytes for tensor in network.state_dict().values())
+    size = sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
     if size > MOST_BYTES:
         raise UserError(f"{name}: {size:,} bytes of weights; an ONNX file has at most {MOST_BYTES:,}")
     example = network.example(2)

@@ -1,11 +1,12 @@
 """The last rows of a frame as a model reads them, and every reason why they cannot be: one clear line each."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from tsprune.data.timesteps import canonical, count_steps, detect_step, grid
+from tsprune.data.timesteps import canonical, count_steps, detect_step, following, grid
 from tsprune.deploy.card import Card
 from tsprune.errors import UserError, unknown
 from tsprune.shown import listed, more, quoted
@@ -70,17 +71,19 @@ def _dates(index: pd.Index) -> pd.DatetimeIndex:
 
 
 def _check_steps(dates: pd.DatetimeIndex, step: str) -> None:
-    few = (
-        count_steps(dates[0], dates[-1], step) <= 2 * len(dates) + 4
-    )  # else they are not even made: seconds of a century
-    wanted = grid(dates[0], dates[-1], step) if few else dates[:0]
-    if len(wanted) == len(dates) and (wanted == dates).all():
+    # Counted before they are made: seconds of a century are 10^9.
+    if count_steps(dates[0], dates[-1], step) <= 2 * len(dates) + 4 and dates.equals(grid(dates[0], dates[-1], step)):
         return
-    absent = wanted.difference(dates)
-    if few and dates.isin(wanted).all() and len(absent) < len(dates) - 1:
-        raise UserError(f"no row of {absent[0]}{more(len(absent) - 1)}; the model reads a row every {step}")
-    found = f"a step of {detect_step(dates)}" if len(dates) > 2 else f"{dates[0]} and {dates[-1]}"
-    raise UserError(f"the last {len(dates)} rows have {found}; the model reads a row every {canonical(step)}")
+    step = canonical(step)
+    if len(dates) > 2 and (found := detect_step(dates)) != step:
+        raise UserError(f"the last {len(dates)} rows have a step of {found}; the model reads a row every {step}")
+    for date, after in pairwise(dates):
+        due = following(date, step, 1)[0]
+        if due < after:
+            raise UserError(f"no row of {due}, between {date} and {after}; the model reads a row every {step}")
+        if due > after:
+            raise UserError(f"a row of {after}, after {date}; the model reads a row every {step}, the next of {due}")
+    raise UserError(f"a row of {dates[0]}; the model reads a row every {step}, the next of {dates[1]}")
 
 
 def _values(frame: pd.DataFrame, dates: pd.DatetimeIndex) -> np.ndarray:

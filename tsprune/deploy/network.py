@@ -104,7 +104,10 @@ class RealUnits(nn.Module):
 
 
 def precision(model: Forecaster) -> torch.dtype:
-    """Of the weights. Raises :class:`UserError` where it is not one that ONNX Runtime computes with on a CPU."""
+    """Of the weights. Raises :class:`UserError` where it is not one that ONNX Runtime computes with on a CPU, and where
+    they lie elsewhere."""
+    if elsewhere := {weight.device.type for weight in model.parameters()} - {"cpu"}:
+        raise UserError(f"{model.name}: the weights are on {', '.join(sorted(elsewhere))}; take them here: model.cpu()")
     found = {weight.dtype for weight in model.parameters()} or {torch.float32}
     if len(found) > 1 or not found <= set(PRECISIONS):
         named = ", ".join(sorted(map(str, found)))
