@@ -49,7 +49,8 @@ def export_onnx(
     """Write ``model`` to ``path`` (.onnx) and its model card beside it (.md); returns what the file says of itself.
 
     ``units`` real: :class:`RealUnits`, scaled: :class:`Bare`. The batch is dynamic, inputs and output (``forecast``)
-    have fixed names; ``model`` is left in evaluation mode. Nothing is written before ONNX Runtime gives what PyTorch gives, to TOLERANCE, at each of BATCHES.
+    have fixed names; ``model`` is left in evaluation mode. Nothing is written before ONNX Runtime gives
+    what PyTorch gives, to TOLERANCE, at each of BATCHES.
 
     Raises :class:`UserError` where a package is missing, the file cannot be written, an operator has no ONNX form
     (named), or the numbers differ.
