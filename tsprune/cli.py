@@ -167,7 +167,7 @@ def export(
     from tsprune.deploy.export import export_checkpoint
 
     with TemporaryDirectory() as folder:
-        if not os.path.exists(model):
+        if not (os.path.exists(model) or os.sep in model or model.endswith(".safetensors")):
             from pathlib import Path
 
             from tsprune.steps.kept import save_model

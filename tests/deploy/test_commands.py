@@ -83,6 +83,7 @@ def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
         (("forecast", "MODEL", "data.csv", "--backtest", "9"), "60 rows; a back-test of 9 forecasts"),
         (("forecast", "MODEL", "data.csv", "--level", "0.9"), "has no prediction intervals"),
         (("export", "none", "x.onnx"), "there is no store at"),
+        (("export", "none.safetensors", "x.onnx"), "no checkpoint at none.safetensors"),
         (("export", "data.csv", "x.onnx"), "data.csv is not a readable checkpoint"),
         (("export", "bare.safetensors", "x.onnx"), "does not say columns, mean and std"),
         (("export", "bare.safetensors", "x.onnx", "--units", "rael"), "did you mean 'real'?"),

@@ -16,6 +16,7 @@ from tsprune.deploy.export import export_checkpoint, export_onnx
 from tsprune.deploy.onnx_file import read_onnx
 from tsprune.deploy.session import Session
 from tsprune.errors import UserError
+from tsprune.measure import count_parameters
 from tsprune.models import Forecaster, list_models, save_checkpoint
 from tsprune.pruners import apply_masks, magnitude_masks, structured_prune
 
@@ -64,22 +65,6 @@ def leaves_as_it_is(model, tmp_path):
         assert np.abs((found - wanted) / ABOUT.std).max() <= 1e-5
 
 
-@pytest.mark.parametrize(
-    ("name", "names"),
-    [("DLinear", ["x_enc"]), ("TCN", ["x_enc", "x_mark_enc"])],
-)
-def test_the_bare_network_has_the_inputs_that_the_model_uses(name, names, tmp_path):
-    card = export_onnx(tiny(name), tmp_path / "x.onnx", "scaled")
-    proto = onnx.load(tmp_path / "x.onnx")
-    onnx.checker.check_model(proto)
-    assert [value.name for value in proto.graph.input] == names
-    assert [value.name for value in proto.graph.output] == ["forecast"]
-    shapes = [[d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in proto.graph.input]
-    assert shapes[0] == ["batch", 24, 3]
-    assert [(i.domain, i.version) for i in proto.opset_import] == [("", 20)] and card.opset == 20
-    assert card.columns == () and card.units == "scaled" and card.calendar == ()
-
-
 def test_a_masked_checkpoint_leaves_with_its_zeros_and_its_density(tmp_path):
     model = tiny("DLinear")
     masks = magnitude_masks(model, density=0.25, scope="layer")
@@ -91,13 +76,27 @@ def test_a_masked_checkpoint_leaves_with_its_zeros_and_its_density(tmp_path):
     assert (card.parameters, card.macs) == (2 * (24 * 8 + 8), 3 * (24 * 24 + 2 * 24 * 8))
 
 
-def test_a_narrowed_checkpoint_leaves_with_its_widths(tmp_path):
+def test_a_narrowed_checkpoint_leaves_bare_with_its_widths_and_the_inputs_that_it_uses(tmp_path):
     model = tiny("iTransformer")
     structured_prune(model, [torch.randn(2, 24, 3), torch.randn(2, 24, 4), None, None], target=0.5)
     save_checkpoint(tmp_path / "x.safetensors", model, about=ABOUT)
-    card = export_checkpoint(tmp_path / "x.safetensors", tmp_path / "x.onnx")
-    assert card.parameters == sum(p.numel() for p in model.parameters()) < tiny("iTransformer").config.d_ff * 100
+    card = export_checkpoint(tmp_path / "x.safetensors", tmp_path / "x.onnx", "scaled")
+    assert card.parameters == sum(p.numel() for p in model.parameters()) < count_parameters(tiny("iTransformer"))
     assert card.density == 0.41 and card.difference <= 1e-5  # the density that the checkpoint states
+    assert card.units == "scaled" and card.calendar == () and card.mean == ABOUT.mean
+    proto = onnx.load(tmp_path / "x.onnx")
+    onnx.checker.check_model(proto)
+    assert [value.name for value in proto.graph.input] == ["x_enc", "x_mark_enc"]
+    assert [value.name for value in proto.graph.output] == ["forecast"]
+    shapes = [[d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in proto.graph.input]
+    assert shapes == [["batch", 24, 3], ["batch", 24, 4]]
+    assert [(i.domain, i.version) for i in proto.opset_import] == [("", 20)] and card.opset == 20
+    inputs = [torch.randn(5, 24, 3), torch.randn(5, 24, 4)]
+    found = Session(read_onnx(tmp_path / "x.onnx")[1], "x").run(
+        {"x_enc": inputs[0].numpy(), "x_mark_enc": inputs[1].numpy()}
+    )
+    with torch.no_grad():
+        np.testing.assert_allclose(found, model.eval()(*inputs).numpy(), atol=1e-5)
 
 
 def test_the_file_and_its_page_say_what_the_checkpoint_says(tmp_path):
