@@ -77,8 +77,8 @@ def test_a_masked_checkpoint_leaves_with_its_zeros_and_its_density(tmp_path):
 
 
 def test_a_narrowed_checkpoint_leaves_bare_with_its_widths_and_the_inputs_that_it_uses(tmp_path):
-    model = tiny("iTransformer")
-    structured_prune(model, [torch.randn(2, 24, 3), torch.randn(2, 24, 4), None, None], target=0.5)
+    inputs = [torch.randn(2, 24, 3), torch.randn(2, 24, 4), None, None]
+    model = structured_prune(tiny("iTransformer"), inputs, target=0.5).model
     save_checkpoint(tmp_path / "x.safetensors", model, about=ABOUT)
     card = export_checkpoint(tmp_path / "x.safetensors", tmp_path / "x.onnx", "scaled")
     assert card.parameters == sum(p.numel() for p in model.parameters()) < count_parameters(tiny("iTransformer"))
