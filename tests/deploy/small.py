@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tsprune.data.intervals import Intervals
 from tsprune.models import About, create_model
 
 ABOUT = About(
@@ -19,6 +20,15 @@ ABOUT = About(
     before={"mse": 0.25},
     after={"mse": 0.3, "mae": None},
 )
+INTERVALS = Intervals(
+    levels=(0.5, 0.9),
+    steps=(tuple(range(1, 9)), tuple(range(2, 18, 2))),
+    columns=(1.0, 1.0, 2.0),
+    coverage=(0.48, 0.87),
+    windows=100,
+)
+"""As wide as 1, 2, 3, ... standard deviations by step, twice that of 0.9; the third column's twice as wide."""
+
 SIZES = {"enc_in": 3, "dec_in": 3, "c_out": 3, "seq_len": 24, "label_len": 12, "pred_len": 8}
 SIZES |= {"d_model": 8, "n_heads": 2, "d_ff": 12, "e_layers": 1, "d_layers": 1, "moving_avg": 5, "dropout": 0.0}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.deploy.small import ABOUT, frame, tiny
+from tests.deploy.small import ABOUT, INTERVALS, frame, tiny
 from tsprune.deploy import Forecaster
 from tsprune.deploy.backtest import backtest
 from tsprune.errors import UserError
@@ -32,6 +32,16 @@ def test_errors_are_those_by_hand_and_the_naive_stands_beside(tmp_path):
     text = str(found)
     assert "forecasts: 3 of 8 time steps, each from the 24 before" in text and "mean absolute error in MW" in text
     assert "naive: the value one season (24 time steps) before" in text
+
+
+def test_a_back_test_says_what_the_intervals_hold(tmp_path):
+    """Ramps of 1.5, 0.9 and 1 standard deviations a step: the first leaves the intervals of 0.5, which widen by 1, 1, 2."""
+    about = ABOUT.model_copy(update={"intervals": INTERVALS})
+    save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=about)
+    rows = (ramp(40) - np.array(ABOUT.mean)) * [1.5, 0.9, 1.0] + np.array(ABOUT.mean)
+    found = backtest(Forecaster.load(tmp_path / "x.safetensors"), rows, 2)
+    assert found.within == {0.5: pytest.approx(2 / 3), 0.9: 1.0}
+    assert "within the 90% intervals: 100.0% of the values" in str(found)
 
 
 @pytest.mark.parametrize("season", [None, 1, 25])

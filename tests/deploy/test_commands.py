@@ -5,7 +5,7 @@ import sys
 import pandas as pd
 import pytest
 
-from tests.deploy.small import frame, tiny
+from tests.deploy.small import ABOUT, INTERVALS, frame, tiny
 from tsprune import cli
 from tsprune.deploy import Forecaster
 from tsprune.models import save_checkpoint
@@ -53,6 +53,14 @@ def test_columns_of_a_file_are_found_by_their_names(tsprune, exported):
 def test_a_back_test_is_printed(tsprune, exported):
     code, out, err = tsprune("forecast", exported / "linear.onnx", "data.csv", "--backtest", 3)
     assert (code, err) == (0, "") and out.startswith("forecasts: 3 of 8 time steps") and "naive_mse" in out
+
+
+def test_intervals_are_printed_with_what_they_came_to(tsprune):
+    about = ABOUT.model_copy(update={"intervals": INTERVALS})
+    save_checkpoint("x.safetensors", tiny("RepeatLast"), about=about)
+    code, out, err = tsprune("forecast", "x.safetensors", "data.csv", "--level", 0.9)
+    assert code == 0 and out.startswith("date,load,load_low,load_high,wind,")
+    assert err == "of the test split's values 87.0% lay within the 90% intervals\n"
 
 
 def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):

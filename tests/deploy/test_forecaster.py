@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.deploy.small import ABOUT, frame, tiny
+from tests.deploy.small import ABOUT, INTERVALS, frame, tiny
 from tsprune.data import load_table, make_splits
 from tsprune.data.intervals import Intervals
 from tsprune.deploy import Forecaster
@@ -172,19 +172,9 @@ def test_a_runtime_that_is_missing_is_told_with_what_brings_it(exported, monkeyp
 
 
 def banded(tmp_path, **changes):
-    """A checkpoint of the last value, with intervals of widths 1, 2, 3, ... standard deviations by step."""
-    intervals = Intervals(
-        levels=(0.5, 0.9),
-        steps=(tuple(range(1, 9)), tuple(range(2, 18, 2))),
-        columns=(1.0, 1.0, 2.0),
-        coverage=(0.48, 0.87),
-        windows=100,
-    )
-    save_checkpoint(
-        tmp_path / "x.safetensors",
-        tiny("RepeatLast"),
-        about=ABOUT.model_copy(update={"intervals": intervals} | changes),
-    )
+    """A checkpoint of the last value with intervals."""
+    about = ABOUT.model_copy(update={"intervals": INTERVALS} | changes)
+    save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=about)
     return tmp_path / "x.safetensors"
 
 
