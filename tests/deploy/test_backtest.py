@@ -35,7 +35,7 @@ def test_errors_are_those_by_hand_and_the_naive_stands_beside(tmp_path):
 
 
 def test_a_back_test_says_what_the_intervals_hold(tmp_path):
-    """Ramps of 1.5, 0.9 and 1 standard deviations a step: the first leaves the intervals of 0.5, which widen by 1, 1, 2."""
+    """Ramps of 1.5, 0.9, 1 standard deviations a step; the intervals of 0.5 widen by 1, 1, 2: the first leaves them."""
     about = ABOUT.model_copy(update={"intervals": INTERVALS})
     save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=about)
     rows = (ramp(40) - np.array(ABOUT.mean)) * [1.5, 0.9, 1.0] + np.array(ABOUT.mean)
