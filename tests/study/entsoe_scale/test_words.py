@@ -111,7 +111,7 @@ def runs(draw) -> tuple[pd.DataFrame, ...]:
     return cells(values, models, horizons), chosen(widths), pd.DataFrame(rows), NAIVE
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=30)
 @given(runs())
 def test_the_first_sentence_is_short_and_agrees_with_the_tables(run):
     table, widths, differences, _ = run
@@ -160,7 +160,7 @@ def test_the_first_sentence_is_short_and_agrees_with_the_tables(run):
         )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(runs())
 def test_the_best_row_and_the_pruned_sizes_below_dense_are_those_of_the_table(run):
     table = run[0]
@@ -174,7 +174,7 @@ def test_the_best_row_and_the_pruned_sizes_below_dense_are_those_of_the_table(ru
         assert f"{(tuned < dense.min()).sum()} of {len(tuned)} pruned and fine-tuned sizes lie below" in line
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(runs())
 def test_every_lower_and_higher_in_the_details_is_clear_in_the_table(run):
     differences = run[2]
@@ -190,7 +190,7 @@ def test_every_lower_and_higher_in_the_details_is_clear_in_the_table(run):
     assert text.count("(within the noise:") == (~of_widths["clear"] & (of_widths["seeds"] > 1)).sum()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(runs())
 def test_every_pruned_size_is_counted_against_the_dense_one_of_its_size_and_the_furthest_named(run):
     differences = run[2]

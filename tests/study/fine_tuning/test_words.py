@@ -145,7 +145,7 @@ def comparisons(draw) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=30)
 @given(comparisons())
 def test_the_first_sentence_is_short_and_agrees_with_the_table(table):
     text = first_sentence(words.verdict(cells(table["model"].unique(), (96, 720)), table, NAIVE))
@@ -170,7 +170,7 @@ def test_the_first_sentence_is_short_and_agrees_with_the_table(table):
         assert name == clear.iloc[clear["relative"].abs().to_numpy().argmax()]["model"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(comparisons())
 def test_what_the_details_call_better_worse_or_no_difference_is_so_in_the_table(table):
     text = details(words.verdict(cells(table["model"].unique(), (96, 720)), table, NAIVE))
@@ -197,7 +197,7 @@ def test_what_the_details_call_better_worse_or_no_difference_is_so_in_the_table(
                     assert not own["clear"].any()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(comparisons())
 def test_how_often_an_advantage_survives_is_counted_from_the_table(table):
     text = details(words.verdict(cells(table["model"].unique(), (96, 720)), table, NAIVE))

@@ -106,7 +106,7 @@ def ended(cells: pd.DataFrame, updates: pd.DataFrame) -> dict[str, int]:
     return found
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=30)
 @given(runs())
 def test_the_first_sentence_is_short_and_agrees_with_the_tables(run):
     cells, updates, _, naive = run
@@ -128,7 +128,7 @@ def test_the_first_sentence_is_short_and_agrees_with_the_tables(run):
     assert (f"{found['short']} ended still removing" in text) == (found["short"] > 0)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(runs())
 def test_rivals_the_papers_variant_and_mechanisms_are_called_what_the_table_says(run):
     cells, _, pairs, _ = run

@@ -318,7 +318,7 @@ def runs(draw) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(cells), pd.DataFrame(naive), pd.DataFrame(limits)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(runs())
 def test_the_first_sentence_is_short_and_every_number_in_it_is_that_of_the_tables(run):
     cells, naive, limits = run
@@ -354,7 +354,7 @@ def test_the_first_sentence_is_short_and_every_number_in_it_is_that_of_the_table
             assert round(100 * (1 - at)).isin(removed).any() or (at > 0.8).any(), density
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(runs())
 def test_which_scope_goes_further_and_which_model_has_fallen_is_what_the_tables_say(run):
     cells, naive, limits = run
@@ -488,7 +488,7 @@ def gains(draw) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=30)
 @given(gains())
 def test_what_is_said_of_scores_is_short_and_is_what_the_table_says(table):
     text = words.scores(scored(), table)

@@ -191,7 +191,7 @@ def comparisons(draw) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=30)
 @given(comparisons())
 def test_the_first_sentence_is_short_and_agrees_with_the_table(table):
     text = first_sentence(verdict(sizes(table["model"].unique(), (96, 720)), table))
@@ -216,7 +216,7 @@ def test_the_first_sentence_is_short_and_agrees_with_the_table(table):
         assert f"{size:.{1 if size < 9.95 else 0}f} %" in text
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(comparisons())
 def test_what_the_details_say_of_each_model_and_of_the_unpruned_one_is_so_in_the_table(table):
     models = table["model"].unique()
@@ -249,7 +249,7 @@ def outcome(relative: float, clear: bool, seeds: int) -> str:
     return "one seed" if seeds < 2 else "noise" if not clear else "better" if relative < 0 else "worse"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(comparisons())
 def test_that_the_choice_of_the_match_matters_is_said_where_it_does(table):
     text = details(verdict(sizes(table["model"].unique(), (96, 720)), table))
@@ -271,7 +271,7 @@ def test_that_the_choice_of_the_match_matters_is_said_where_it_does(table):
         assert ("how the match is chosen makes no difference" in text) == (changed == 0)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(distillations())
 def test_what_a_teacher_brings_is_so_in_the_table(table):
     text = details(verdict(sizes(), pd.DataFrame([row(*SAME)]), table))

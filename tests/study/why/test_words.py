@@ -98,7 +98,7 @@ def test_the_first_sentence_is_short_and_agrees_with_the_tables(run):
         assert f"{best['same_density']:.2f} of 1, {best['low']:.2f} to {best['high']:.2f}" in text
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(runs())
 def test_kinds_groups_and_models_with_little_to_lose_are_counted_as_a_reader_would(run):
     conditions, _ = run
