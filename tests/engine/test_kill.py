@@ -27,7 +27,8 @@ def start(tmp_path, smoke, few):
     script.write_text(SCRIPT)
 
     def start(store: str, table: str) -> subprocess.Popen:
-        parameters = smoke | few | {"store": str(tmp_path / store), "densities": [1.0, 0.8, 0.64, 0.512, 0.4, 0.3], "jobs": 1}
+        small = {"densities": [1.0, 0.8, 0.64, 0.512, 0.4, 0.3], "jobs": 1}
+        parameters = smoke | few | small | {"store": str(tmp_path / store)}
         command = [sys.executable, str(script), json.dumps(parameters), str(tmp_path / table)]
         return subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, text=True)
 
