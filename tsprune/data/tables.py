@@ -13,7 +13,7 @@ from tsprune.data.catalog import CATALOG, SHARES, SPLITS, Entry, SplitRule, find
 from tsprune.data.checks import Checked, check_csv
 from tsprune.data.cleaning import clean
 from tsprune.data.files import has_known_ending, read_file, stem
-from tsprune.data.sources import DataUnavailable, find_local, obtain
+from tsprune.data.sources import DataUnavailable, find_local, obtain, sums, with_line_feeds
 from tsprune.data.synthetic import synthetic_frame
 from tsprune.data.timesteps import canonical, season_of
 from tsprune.errors import UserError, unknown
@@ -170,7 +170,7 @@ def check_dataset(
     label = plain(table.name)
     facts = [
         f"{label}: {rows} rows x {count} columns, {table.dates[0]} to {table.dates[-1]}, step {table.time_step}",
-        f"source: {table.source}" + (", sha256 as in the catalogue" if _has_sum(name) else ""),
+        f"source: {table.source}" + (", sha256 as in the catalogue" if _has_sum(name, table) else ""),
         f"columns: {listed(list(table.columns))}",
         "rows: " + ", ".join(f"{split} {begin} to {end - 1}" for split, (begin, end) in splits),
     ]
@@ -212,14 +212,19 @@ def is_path(name: str) -> bool:
     return name not in CATALOG and ("/" in name or has_known_ending(name) or os.path.isfile(locate(name)))
 
 
-def _has_sum(name: str) -> bool:
-    return name in CATALOG and CATALOG[name].source is not None and bool(CATALOG[name].source.sha256)
+def _has_sum(name: str, table: Table) -> bool:
+    source = CATALOG[name].source if name in CATALOG else None
+    return source is not None and (bool(source.sha256) or table.catalog_name == name)
 
 
 def _known(
     entry: Entry, name: str, source: str, content: bytes, raw: bool, columns: Sequence[str] | None, note: str = ""
 ) -> Table:
-    """A table of the catalogue; where no checksum vouches for the file its shape and its cells are checked instead."""
+    """A table of the catalogue; where no checksum vouches for the file its shape and its cells are checked instead.
+
+    ``content``: the bytes as they came."""
+    vouched = bool(entry.source.sha256) or entry.source.published in sums(content)
+    content = with_line_feeds(content)
     if entry.source.sha256:
         frame = pd.read_csv(io.BytesIO(content))
         dates = pd.DatetimeIndex(pd.to_datetime(frame.pop("date")))
@@ -233,7 +238,6 @@ def _known(
             f"{source} is not the {entry.name} of the catalogue: it has {frame.shape[0]} rows x {frame.shape[1]} "
             f"columns, expected {entry.rows} x {entry.columns}; to use a CSV of your own, give its path instead"
         )
-    vouched = bool(entry.source.sha256) or _is_published(content, entry)
     if not vouched:
         note = note or "no checksum vouches for this file: published numbers may be of another one"
     frame, notes = _chosen(frame, columns, entry.name, entry.split)
@@ -257,12 +261,6 @@ def _known(
     return table
 
 
-def _is_published(content: bytes, entry: Entry) -> bool:
-    """Whether bytes with LF line ends are those of the published file, which may have had others."""
-    forms = (content, content.replace(b"\n", b"\r\n"))
-    return any(hashlib.sha256(form).hexdigest() == entry.source.published for form in forms)
-
-
 def _own(name: str, raw: bool, columns: Sequence[str] | None, **options: str | None) -> Table:
     """The table of a user's file; UserError with a line per problem."""
     path = locate(name)
@@ -274,7 +272,6 @@ def _own(name: str, raw: bool, columns: Sequence[str] | None, **options: str | N
         known = _recognised(content, options)
         if known:
             note = f"the file is the {known.name} of the catalogue: its splits and its cleaning hold"
-            content = content.replace(b"\r\n", b"\n")
             return _known(known, stem(path.name), f"{label} (own file)", content, raw, columns, note)
         fill = options.pop("missing") == "interpolate"
         checked = check_csv(content, gaps_are_filled=fill, codes_are_kept=raw, columns=columns, **options)
@@ -309,9 +306,9 @@ def _recognised(content: bytes | pd.DataFrame, options: dict[str, str | None]) -
     """The dataset of the catalogue whose very file this is; None also where an option asks to read it otherwise."""
     if not isinstance(content, bytes):
         return None
-    sums = {hashlib.sha256(form).hexdigest() for form in (content, content.replace(b"\r\n", b"\n"))}
+    found = set(sums(content))
     sources = ((entry, entry.source) for entry in CATALOG.values() if entry.source)
-    entry = next((entry for entry, source in sources if {source.sha256, source.published} & sums), None)
+    entry = next((entry for entry, source in sources if {source.sha256, source.published} & found), None)
     if entry is None:
         return None
     if options["time_step"] and canonical(options["time_step"]) != entry.time_step:
