@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import torch
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor, nn
 
 from tsprune.allocator import keep_freed_memory
@@ -37,12 +37,23 @@ class TrainConfig(Config):
     """Largest gradient norm; None: not clipped."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """``bfloat16``: autocast in the forward pass; weights and optimiser stay float32."""
+    matmul: Literal["highest", "medium"] = "highest"
+    """How training computes products of float32 matrices: ``medium`` lets torch round their factors to bfloat16, where
+    the processor is faster at that (``torch.set_float32_matmul_precision``). Validation and test stay exact."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     eval_batch_size: Annotated[int, Field(ge=1)] = 32
     """Windows per batch in validation and test; it changes no score, except under ``as_published``."""
     protocol: Literal["full", "as_published"] = "full"
     """``full``: every validation and test window counts. ``as_published``: the last incomplete batch is dropped, as
     in the code of Informer, FEDformer and PALS."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_was_always_so(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves ``matmul`` out where it is exact: a recipe keeps the identity of before there was a choice."""
+        values = dump(self)
+        if self.matmul == "highest":
+            values.pop("matmul", None)
+        return values
 
     def continued(self, epochs: int, learning_rate: float) -> "TrainConfig":
         """This recipe for training on: other epochs and rate, never stopped early."""
@@ -170,7 +181,8 @@ def train(
             rate = learning_rate(config, epoch)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            train_mse, bad_step = _one_epoch(model, train_windows, config, optimizer, shuffle, controller)
+            with _products(config):
+                train_mse, bad_step = _one_epoch(model, train_windows, config, optimizer, shuffle, controller)
             if bad_step is not None:
                 result.status = "diverged"
                 result.reason = f"loss not finite at epoch {epoch}, step {bad_step}"
@@ -305,6 +317,17 @@ def _forecast(model: nn.Module, batch) -> Tensor:
 
 def _autocast(device: torch.device, config: TrainConfig):
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16")
+
+
+@contextmanager
+def _products(config: TrainConfig):
+    """Products of matrices as the recipe has them, and afterwards as before."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(config.matmul)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @contextmanager
