@@ -250,23 +250,26 @@ def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
     if not len(windows) or (drop_last and len(windows) < config.eval_batch_size):
         raise UserError(f"nothing to evaluate: {len(windows)} windows, batches of {config.eval_batch_size}")
     device = next(iter(model.parameters()), torch.empty(0)).device
-    by_window, squared, absolute = [], 0.0, 0.0
+    # What stays is made once: made batch by batch it would lie among what these give back, and the heap would grow by
+    # megabytes a batch where columns are many (measured: 1,000 of them, 2.7 GiB after 1,250 batches).
+    count = len(windows) - (len(windows) % config.eval_batch_size if drop_last else 0)
+    window_mse, seen, columns = torch.empty(count, dtype=torch.float64, device=device), 0, None
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode(), _autocast(device, config):
             for batch in windows.batches(config.eval_batch_size, drop_last=drop_last):
                 error = _forecast(model, batch).double().sub_(batch.y)
+                if columns is None:
+                    columns = torch.zeros(2, error.shape[2], dtype=torch.float64, device=device)
                 square = error.square().sum(1)
-                by_window.append(square.mean(1) / error.shape[1])
-                squared = squared + square.sum(0)
-                absolute = absolute + error.abs_().sum((0, 1))
+                window_mse[seen : seen + len(error)] = square.mean(1) / error.shape[1]
+                columns += torch.stack([square.sum(0), error.abs_().sum((0, 1))])
+                seen += len(error)
     finally:
         model.train(was_training)
-    window_mse = torch.cat(by_window).cpu()
-    count = len(window_mse) * batch.y.shape[1]
-    columns = squared.cpu() / count, absolute.cpu() / count
-    return Scores(*(float(c.mean()) for c in columns), len(window_mse), window_mse, *columns)
+    means = (columns / (seen * error.shape[1])).cpu()
+    return Scores(*(float(of.mean()) for of in means), seen, window_mse.cpu(), *means)
 
 
 def learning_rate(config: TrainConfig, epoch: int) -> float:
