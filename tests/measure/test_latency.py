@@ -3,8 +3,8 @@
 import gc
 import math
 import time
-from contextlib import contextmanager
 from itertools import chain, cycle, repeat
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -32,13 +32,8 @@ def clock(monkeypatch):
 @pytest.fixture(autouse=True)
 def others(monkeypatch):
     """What else is told to run: nothing, unless a test says otherwise."""
-    told = Load(4, 0.0)
-
-    @contextmanager
-    def watched():
-        yield told
-
-    monkeypatch.setattr(latency, "watched", watched)
+    told = [0.0]
+    monkeypatch.setattr(latency, "Watch", lambda: SimpleNamespace(load=lambda: Load(4, told[0])))
     return told
 
 
@@ -85,6 +80,8 @@ def test_rounds_go_on_until_the_interval_is_narrow(clock):
     variants = {"slow": (lambda x: clock.spend(next(slow)), window()), "fast": (lambda x: clock.spend(1), window())}
     row = measure_latency(variants, [1], repeats=10, warmup=0).set_index("variant").loc["fast"]
     assert row["repeats"] == 40 and row["trouble"] is None
+    frame = measure_latency(dict.fromkeys("edcba", variants["fast"]), [1], repeats=6)
+    assert frame["variant"].tolist() == list("edcba")
     assert (row["speedup_low"], row["speedup"], row["speedup_high"]) == pytest.approx((2.2, 2.2, 2.2))
 
 
@@ -99,7 +96,7 @@ def test_a_wide_interval_is_not_measurable(clock):
 
 
 def test_threads_that_share_their_cores_measure_nothing(clock, others):
-    others.others = 2.5
+    others[0] = 2.5
     variants = {name: (lambda x: clock.spend(1), window()) for name in ("dense", "pruned")}
     for threads, trouble in ((1, None), (2, "not measurable here: 4 cores, 2.5 of them busy with other processes")):
         frame = measure_latency(variants, [1], threads=threads, repeats=10, warmup=0)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tsprune.measure import Load, load, watched
+from tsprune.measure import Load, Watch, load
 
 
 @pytest.fixture
@@ -28,31 +28,30 @@ def counts(monkeypatch, tmp_path):
 
 
 def test_others_are_all_work_but_our_own(counts):
-    with watched() as found:
-        counts(10.0, own=15.0, user=2500, idle=1000, stolen=500)  # 30 s of work in 10, 15 of them ours
+    watch = Watch()
+    counts(10.0, own=15.0, user=2500, idle=1000, stolen=500)  # 30 s of work in 10, 15 of them ours
+    found = watch.load()
     assert found == Load(4, 1.5)
     assert not found.quiet and not found.crowded(2) and found.crowded(3)
     assert found.words() == "4 cores, 1.5 of them busy with other processes"
 
 
 def test_quiet_is_said_only_where_it_was_so(counts):
-    with watched() as found:
-        counts(10.0, own=20.0, user=2090)
-    assert found.quiet and found.words() == "4 cores, nothing else running"
-    with watched() as found:
-        counts(20.0, own=40.0, user=2090 + 2110)
-    assert not found.quiet and "nothing else" not in found.words()
+    watch = Watch()
+    counts(10.0, own=20.0, user=2090)
+    assert watch.load().quiet and watch.load().words() == "4 cores, nothing else running"
+    counts(20.0, own=40.0, user=4210)
+    assert not watch.load().quiet and "nothing else" not in watch.load().words()
 
 
 def test_clocks_that_differ_by_a_tick_make_no_negative_work(counts):
-    with watched() as found:
-        counts(1.0, own=1.01, user=100)
-    assert found.others == 0
+    watch = Watch()
+    counts(1.0, own=1.01, user=100)
+    assert watch.load().others == 0
 
 
 def test_what_the_system_does_not_tell_is_not_known(counts, monkeypatch, tmp_path):
     monkeypatch.setattr(load, "_STAT", tmp_path / "nothing")
-    with watched() as found:
-        pass
+    found = Watch().load()
     assert found == Load(4, None) and not found.quiet and not found.crowded(64)
     assert found.words() == "4 cores, what else ran is not known"

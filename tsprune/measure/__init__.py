@@ -5,7 +5,7 @@ from tsprune.measure.environment import environment, machine, made, versions
 from tsprune.measure.intervals import prediction_intervals
 from tsprune.measure.latency import PRECISION, latency_rounds, measure_latency, median_interval
 from tsprune.measure.live import LiveReport, live_parameters
-from tsprune.measure.load import Load, watched
+from tsprune.measure.load import Load, Watch
 from tsprune.measure.macs import MacReport, count_macs
 from tsprune.measure.memory import PeakMemory, forward_memory, out_of_memory, training_memory
 from tsprune.measure.paired import Difference, paired_difference
@@ -18,6 +18,7 @@ __all__ = [
     "MacReport",
     "ParameterReport",
     "PeakMemory",
+    "Watch",
     "checkpoint_size",
     "count_macs",
     "count_parameters",
@@ -35,5 +36,4 @@ __all__ = [
     "prediction_intervals",
     "training_memory",
     "versions",
-    "watched",
 ]

@@ -3,8 +3,9 @@
 import gc
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from tsprune.allocator import keep_freed_memory
 from tsprune.errors import UserError, unknown
-from tsprune.measure.load import Load, watched
+from tsprune.measure.load import Load, Watch
 
 Variant = tuple[Callable[..., Any], Sequence[Tensor | None]]
 """A model, or any other callable, and the inputs it is called with: windows along the first axis."""
@@ -34,7 +35,8 @@ def measure_latency(
     precision: float = PRECISION,
     most: int | None = None,
 ) -> pd.DataFrame:
-    """Latency of every variant at every batch size, in rounds as :func:`latency_rounds` has them: one row for each.
+    """Latency of every variant at every batch size, in rounds as :func:`latency_rounds` has them: one row for each,
+    variants in their order.
 
     ``variant``, ``batch``, ``threads``, ``device``, ``repeats``; ``median_ms``, ``p5_ms``, ``p95_ms``; ``baseline``;
     ``speedup``, ``speedup_p5``, ``speedup_p95``: median and percentiles over the rounds of the baseline's time divided
@@ -55,15 +57,19 @@ def measure_latency(
     most = 4 * repeats if most is None else max(most, repeats)
     order = np.random.default_rng(seed)
     found = {}
-    with _quiet([call for call, _ in variants.values()], threads), torch.inference_mode(), watched() as load:
+    with _quiet([call for call, _ in variants.values()], threads), torch.inference_mode():
+        watch = Watch()
         for batch in batch_sizes:
             rounds = _rounds(variants, batch, repeats, warmup, order)
             while len(rounds) < most * len(variants) and not _settled(_speedups(rounds, baseline), precision):
+                if watch.load().crowded(torch.get_num_threads()):
+                    break  # more rounds would be as little to be trusted
                 more = min(repeats, most - len(rounds) // len(variants))
                 rounds = pd.concat([rounds, _rounds(variants, batch, more, 0, order)], ignore_index=True)
             found[batch] = rounds
-    rows = (row for batch, rounds in found.items() for row in _summary(rounds, batch, baseline, load, precision))
-    return pd.DataFrame(rows)
+        load = watch.load()
+    parts = (_summary(variants, rounds, batch, baseline, load, precision) for batch, rounds in found.items())
+    return pd.DataFrame(chain.from_iterable(parts))
 
 
 def latency_rounds(
@@ -149,10 +155,13 @@ def _width(speedups: np.ndarray) -> float:
     return high / low - 1 if low > 0 else float("inf")
 
 
-def _summary(rounds: pd.DataFrame, batch: int, baseline: str, load: Load, precision: float) -> Iterator[dict]:
+def _summary(
+    variants: Iterable[str], rounds: pd.DataFrame, batch: int, baseline: str, load: Load, precision: float
+) -> Iterator[dict]:
     """The rows of :func:`measure_latency` for one batch size."""
     speedups = _speedups(rounds, baseline)
-    for name, group in rounds.groupby("variant", sort=False):
+    for name in variants:
+        group = rounds[rounds["variant"] == name]
         low, median, high = np.percentile(group["ms"], (5, 50, 95))
         ratio_low, ratio, ratio_high = np.percentile(speedups[name], (5, 50, 95))
         least, greatest = median_interval(speedups[name])

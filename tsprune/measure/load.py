@@ -2,8 +2,6 @@
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +12,7 @@ _STAT = Path("/proc/stat")
 _GLANCE = 0.2  # seconds; the kernel counts in hundredths
 
 
-@dataclass
+@dataclass(frozen=True)
 class Load:
     """Cores that other processes than this one, the kernel and other machines on the same hardware keep busy: a mean
     over time, None where the system does not tell (it is told on Linux)."""
@@ -40,19 +38,21 @@ class Load:
         return f"{self.cores} cores, {self.others:.1f} of them busy with other processes"
 
 
-@contextmanager
-def watched() -> Iterator[Load]:
-    """What else ran inside the block, and for a fifth of a second before it, in which this process sleeps; known when
-    the block ends."""
-    load = Load(os.cpu_count() or 1)
-    before = _times()
-    time.sleep(_GLANCE)
-    try:
-        yield load
-    finally:
-        after = _times()
-        if before and after and (passed := after[0] - before[0]) > 0:
-            load.others = max(0.0, (after[1] - before[1]) - (after[2] - before[2])) / passed
+class Watch:
+    """Looks at what else runs from now on, and for a fifth of a second before, in which this process sleeps."""
+
+    def __init__(self):
+        self._before = _times()
+        time.sleep(_GLANCE)
+
+    def load(self) -> Load:
+        """What else has run so far."""
+        before, after = self._before, _times()
+        cores = os.cpu_count() or 1
+        if before is None or after is None or after[0] <= before[0]:
+            return Load(cores)
+        passed, busy, own = (later - earlier for earlier, later in zip(before, after, strict=True))
+        return Load(cores, max(0.0, busy - own) / passed)
 
 
 def _times() -> tuple[float, float, float] | None:

@@ -47,6 +47,12 @@ class Product:
     def __deepcopy__(self, memo: dict) -> "Product":
         return self
 
+    @property
+    def bytes_per_weight(self) -> float:
+        """Of all layers, per weight that is not zero; NaN where none is."""
+        weights = sum(len(layer.values) for layer in self.layers)
+        return sum(layer.nbytes for layer in self.layers) / weights if weights else float("nan")
+
     def __call__(self, x: Tensor) -> Tensor:
         """``x`` (tokens, inputs), numbers of a token side by side, tokens at any distance; (tokens, outputs).
 
