@@ -66,3 +66,12 @@ def test_nothing_is_planned_and_what_is_for_those_that_train_is_passed_over(tmp_
     namespace = {}
     exec("least_seeds = 2\nleast_cases = 3\nd_model = 32\nmodels = ['DLinear']", namespace)
     assert Claims.from_namespace(namespace).least_cases == 3
+
+
+def test_a_page_is_told_what_holds_of_its_claims_at_the_papers_size_and_no_more(dense, after, judged):
+    claims = judged(cut(dense, after, 512, 1.01)).claims
+    said = "About half of the weights can be removed without retraining: **holds** (3 of 3 cases for it, 0 against)"
+    told = words.at_papers_size(claims, "01_pruning_sweep")
+    assert told == f"At the papers' size (d_model 512, rows that ship with the project): {said}."
+    assert words.at_papers_size(claims, "05_pals") == ""
+    assert words.summary(claims).endswith("Of 20 claims 19 cannot be judged yet.")

@@ -6,13 +6,18 @@ from concurrent.futures import Executor
 import pandas as pd
 
 from tsprune.engine.progress import Progress
+from tsprune.places import resolve
+from tsprune.steps.archive import Archive
 from tsprune.study.base.cells import Cells
 from tsprune.study.claims.config import Claims
-from tsprune.study.claims.evidence import Evidence, gather
+from tsprune.study.claims.evidence import Evidence, evidence, gather
 from tsprune.study.claims.judge import MOST, by_case
 from tsprune.study.claims.listed import CLAIMS, Claim
 from tsprune.study.claims.result import AGAINST, CASES, FOR, SIZES, UNCLEAR, ClaimsResult
 from tsprune.study.claims.result import CLAIMS as COLUMNS
+
+LEAST_SEEDS, LEAST_CASES = 2, 3
+"""What notebook 07 asks for too."""
 
 
 class ClaimsCells(Cells[Claims, ClaimsResult]):
@@ -33,33 +38,12 @@ class ClaimsCells(Cells[Claims, ClaimsResult]):
         return self.gather()
 
     def gather(self) -> ClaimsResult:
-        evidence = gather(self.store, self.archive)
-        cases = {
-            claim.name: by_case(claim.measure(evidence), claim.bounds, self.config.least_seeds) for claim in CLAIMS
-        }
-        records = [self._verdict(claim, size, cases[claim.name]) for claim in CLAIMS for size in SIZES]
-        every = [own.assign(claim=name) for name, own in cases.items() if len(own)]
-        table = pd.concat(every, ignore_index=True) if every else pd.DataFrame(columns=CASES)
-        return ClaimsResult(pd.DataFrame(records, columns=COLUMNS), table[CASES], self._protocol(evidence))
+        rows = gather(self.store, self.archive)
+        claims, cases = judged(rows, self.config.least_seeds, self.config.least_cases)
+        return ClaimsResult(claims, cases, self._protocol(rows))
 
-    def _verdict(self, claim: Claim, size: str, cases: pd.DataFrame) -> dict:
-        own = cases[cases["size"] == size]
-        counts = own["outcome"].value_counts()
-        return {
-            "claim": claim.name,
-            "paper": claim.paper,
-            "says": claim.says,
-            "theirs": claim.theirs,
-            "page": claim.page,
-            "size": size,
-            "verdict": claim.judge(own, self.config.least_cases),
-            "cases": len(own),
-            **{name: int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR)},
-            "here": _here(claim, own),
-        }
-
-    def _protocol(self, evidence: Evidence) -> dict[str, str]:
-        config, rows = self.config, evidence.rows
+    def _protocol(self, found: Evidence) -> dict[str, str]:
+        config, rows = self.config, found.rows
         trained = rows[rows["step"] == "train"]
         sizes = {size: trained[trained["size"] == size] for size in SIZES}
         return {
@@ -74,6 +58,39 @@ class ClaimsCells(Cells[Claims, ClaimsResult]):
             "a verdict": f"of {config.least_cases} cases or more: one way where {MOST:.0%} of them say so; none where "
             "over half are unclear",
         }
+
+
+def judged(
+    found: Evidence, least_seeds: int = LEAST_SEEDS, least_cases: int = LEAST_CASES
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every claim at every size, and the cases that the verdicts rest on: the tables of :class:`ClaimsResult`."""
+    cases = {claim.name: by_case(claim.measure(found), claim.bounds, least_seeds) for claim in CLAIMS}
+    records = [_verdict(claim, size, cases[claim.name], least_cases) for claim in CLAIMS for size in SIZES]
+    every = [own.assign(claim=name) for name, own in cases.items() if len(own)]
+    table = pd.concat(every, ignore_index=True) if every else pd.DataFrame(columns=CASES)
+    return pd.DataFrame(records, columns=COLUMNS), table[CASES]
+
+
+def shipped() -> pd.DataFrame:
+    """The claims as the rows judge them that ship with the project, whatever a store holds."""
+    return judged(evidence(Archive(resolve("results")).lines.values()))[0]
+
+
+def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> dict:
+    own = cases[cases["size"] == size]
+    counts = own["outcome"].value_counts()
+    return {
+        "claim": claim.name,
+        "paper": claim.paper,
+        "says": claim.says,
+        "theirs": claim.theirs,
+        "page": claim.page,
+        "size": size,
+        "verdict": claim.judge(own, least_cases),
+        "cases": len(own),
+        **{name: int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR)},
+        "here": _here(claim, own),
+    }
 
 
 def _here(claim: Claim, cases: pd.DataFrame) -> str:

@@ -35,6 +35,28 @@ def verdict(claims: pd.DataFrame) -> str:
     return "\n\n".join(_lists(lines))
 
 
+def at_papers_size(claims: pd.DataFrame, page: str) -> str:
+    """What becomes at the papers' size of the claims that ``page`` is the evidence for, as a paragraph of Markdown;
+    empty where nothing can be said of any."""
+    need(claims, "claims", CLAIMS)
+    own = claims[(claims["size"] == PAPERS) & (claims["page"] == page) & (claims["verdict"] != CANNOT)]
+    said = [f"{row['says']}: {bold([row['verdict']])} ({_cases(row)})" for row in own.to_dict("records")]
+    return (
+        "" if own.empty else f"At the papers' size (d_model 512, rows that ship with the project): {'; '.join(said)}."
+    )
+
+
+def summary(claims: pd.DataFrame) -> str:
+    """The claims that can be judged at the papers' size, as a table in Markdown, and how many cannot yet."""
+    need(claims, "claims", CLAIMS)
+    own = claims[claims["size"] == PAPERS]
+    lines = ["| claim | whose | at the papers' size | found |", "|---|---|---|---|"]
+    for row in own[own["verdict"] != CANNOT].to_dict("records"):
+        lines.append(f"| {row['says']} | {row['paper']} | {row['verdict']}: {_cases(row)} | {row['here']} |")
+    lines += ["", f"Of {len(own)} claims {int((own['verdict'] == CANNOT).sum())} cannot be judged yet."]
+    return "\n".join(lines)
+
+
 def _counted(claims: pd.DataFrame, of: str) -> str:
     counts = claims["verdict"].value_counts()
     many = {HOLDS: "hold", IN_PART: "hold in part", DOES_NOT: "do not hold", CANNOT: "cannot be judged yet"}
