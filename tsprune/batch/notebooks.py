@@ -179,6 +179,8 @@ def _tell(run: NotebookRun, report: ReportInfo, failures: int, seconds: float) -
     print(f"{run.name}: {report.headline or report.status} ({seconds:.0f} s)", flush=True)
     if failures:
         print(f"{run.name}: {failures} without a result; the report names them", file=sys.stderr)
+    if report.not_run:
+        print(f"{run.name}: {report.not_run} cells have not run yet; the report names them", flush=True)
     print(f"report: {_short(run.folder / (run.name + '.html'))}", flush=True)
 
 

@@ -52,8 +52,8 @@ def naive_table(naive: pd.DataFrame) -> Styler:
         {
             "dataset": naive["dataset"].astype(str),
             "horizon": naive["pred_len"].astype(str),
-            "MSE": naive["mse"].map(error_text),
-            "MAE": naive["mae"].map(error_text),
+            "MSE": naive["mse"].map(_number),
+            "MAE": naive["mae"].map(_number),
         }
     ).set_axis(pd.Index([NAIVE.get(model, model) for model in naive["model"]]))
     return styled(table, "Naive forecasts on the same test split.")

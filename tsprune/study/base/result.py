@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from tsprune.errors import UserError
-from tsprune.report.status import STATUS_MIME
+from tsprune.report.status import STATUS_MIME, failed, not_run
+from tsprune.report.text import banner
 from tsprune.study.base.meaning import meanings
 
 TOLERANCE = 0.05
@@ -102,6 +103,8 @@ class StudyResult(Tables):
     ``model`` and ``column``."""
     unit: str | None
     """Of all columns; None where they differ or it is not known."""
+    missing: str
+    """How many steps have not run yet, of which kinds; empty where all have."""
 
     @property
     def about_data(self) -> dict[str, str]:
@@ -114,18 +117,26 @@ class StudyResult(Tables):
         return self.cells
 
     @property
+    def states(self) -> pd.Series:
+        """The status of everything that is counted."""
+        return pd.concat([self.every_cell["status"], self.naive["status"]])
+
+    @property
     def failures(self) -> int:
-        """Cells without a result."""
-        return int((self.cells["status"] != "ok").sum() + (self.naive["status"] != "ok").sum())
+        """Cells that ended without a result."""
+        return failed(self.states)
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        """One line for the reader, and the count of failures for whoever runs the notebook."""
-        cells = self.every_cell
+        """One line for the reader, a banner where steps are missing, and counts for whoever runs the notebook."""
+        cells, waiting = self.every_cell, not_run(self.states)
         broken = int((cells["status"] == "broken").sum())
         text = f"{len(cells)} cells, {self.failures} without a result"
         text += f", {broken} broken by the paper's protocol" if broken else ""
+        text += f", {waiting} not run yet" if waiting else ""
         text += f"; {len(self.tidy)} rows in the long table"
-        return {"text/plain": text, STATUS_MIME: {"cells": len(cells), "failures": self.failures}}
+        shown = {"text/html": banner(self.missing).data} if self.missing else {}
+        counts = {"cells": len(cells), "failures": self.failures, "not_run": waiting}
+        return {"text/plain": text, STATUS_MIME: counts} | shown
 
 
 def tidy(rows: Iterable[dict]) -> pd.DataFrame:
