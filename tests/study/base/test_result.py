@@ -29,7 +29,7 @@ class Mine(StudyResult):
 def mine() -> Mine:
     empty = pd.DataFrame({"status": ["ok"]})
     levels = pd.DataFrame({"level": [1, 2], "mse": [0.5, 0.25]})
-    return Mine(empty, empty, empty, empty, (), None, "small", {}, empty, "MW", levels, "MSE")
+    return Mine(empty, empty, empty, empty, (), None, "small", {}, empty, "MW", "", levels, "MSE")
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
