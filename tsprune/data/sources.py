@@ -19,7 +19,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from tsprune.data.catalog import CATALOG, Address, Entry, Source, find_entry
-from tsprune.data.entsoe import build_hourly
+from tsprune.data.entsoe import build
 from tsprune.errors import UserError
 from tsprune.places import locate, project_root
 from tsprune.shown import plain
@@ -125,7 +125,7 @@ def obtain(entry: Entry) -> tuple[Found, bytes]:
         found = find_local(part) or _fetched(part, entry)
         content = _verified(read_csv_bytes(found.path), part, found.path, entry.name)
         files[Path(part.file).stem] = content
-    content = build_hourly(files)
+    content = build(files, entry.time_step)
     path = cache_folder() / entry.source.file
     _verified(content, entry.source, path, entry.name)
     _write(path, content)

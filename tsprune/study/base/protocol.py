@@ -20,7 +20,9 @@ def _naive_words(base: Base) -> str:
 
 def data_lines(table: Table, config: StudyConfig) -> dict[str, str]:
     """Which series are forecast, from when to when each split is, how far ahead, and in what units."""
-    facts = {"dataset": f"{table.name}, {len(table.values):,} rows x {len(table.columns)} columns, from {table.source}"}
+    own = ", each a series of its own" if table.pooled else ""
+    shape = f"{len(table.values):,} rows x {len(table.columns)} columns{own}"
+    facts = {"dataset": f"{table.name}, {shape}, from {table.source}"}
     for name, (begin, end) in zip(
         ("training", "validation", "test"), table.split.borders(len(table.values)), strict=True
     ):
