@@ -124,4 +124,4 @@ def test_the_views_of_european_load_are_of_the_same_values(real_table):
     }
     assert found["entsoe_14"].left_out["val"] == 646
     assert hourly.dates[hourly.split.borders(48_936)[2][0]].date().isoformat() == "2019-06-20"
-    assert "lockdowns" in CATALOG["entsoe_pooled"].defects[-1]
+    assert all("lockdowns" in CATALOG[name].tested for name in found)

@@ -74,8 +74,9 @@ class Entry:
     at hand (see :mod:`tsprune.data.entsoe`). ``without``: columns of the file that the dataset leaves out. ``pooled``:
     each column is a series of its own (``Table.pooled``). ``page``: where people find out more. ``rules`` clean it, in
     this order. ``defects``: what is wrong with the data and what becomes of it, in words; every table carries them in
-    its notes. ``unit``: of all columns; None where they differ or it is not known. ``fingerprints``: of its whole
-    table, cleaned and raw (``Table.fingerprint``); () where no checksum says which file is the right one.
+    its notes. ``tested``: what there is to say of the test rows. ``unit``: of all columns; None where they differ or it
+    is not known. ``fingerprints``: of its whole table, cleaned and raw (``Table.fingerprint``); () where no checksum
+    says which file is the right one.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Entry:
     fingerprints: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     pooled: bool = False
+    tested: str = ""
 
 
 def _raw(repository: str, commit: str, path: str) -> Address:
@@ -152,7 +154,7 @@ def _ett(name: str, sha256: str, packed: str, fingerprint: str) -> Entry:
 
 
 _LOAD = "total load in MW as published, UTC"
-_LOCKDOWNS = "the test rows (from 2019-06-20 on) hold the lockdowns of spring 2020, which no training row foretells"
+_LOCKDOWNS = "they hold the lockdowns of spring 2020, the like of which no training row has"
 
 _HOURLY = Entry(
     name="entsoe_hourly",
@@ -175,8 +177,8 @@ _HOURLY = Entry(
         "fr): found by rule and filled in unless raw; raw keeps missing values too: for looking, not for windows",
         "lu drops in and out from 2017-12 on: its gaps alone cost about a third of the validation windows; "
         "entsoe_14 is without it",
-        _LOCKDOWNS,
     ),
+    tested=_LOCKDOWNS,
     unit="MW",
     fingerprints=(
         "6dd5eb704b166145e93e98d805688de02a2e6ac368267c9868fc953f34da6480",
@@ -195,7 +197,6 @@ _LOADS = (
             f"{_LOAD}, hourly means; entsoe_hourly without lu, whose gaps cost windows of all; 637 values missing",
             "zeros (se 51), drop-outs (gb, at, ch) and doubled or otherwise too high hours (no, dk, ch, fr): found by "
             "rule and filled in unless raw; raw keeps missing values too: for looking, not for windows",
-            _LOCKDOWNS,
         ),
         fingerprints=(
             "ca3dbaba9ded6a960af583f5ff2af69610df86ddcda433c24de60abd12949bc8",
@@ -218,7 +219,6 @@ _LOADS = (
             "as it drops in and out; 7 values missing",
             "days on another scale (at, three in 2015) and single quarters before the clocks go forward (de, four): "
             "found by rule and filled in unless raw",
-            _LOCKDOWNS,
         ),
         fingerprints=(
             "f8aca65f39e804e2799bdbd6b7b4cf889821ce8fde15c7722fd6aec256694684",
@@ -233,7 +233,6 @@ _LOADS = (
             "entsoe_hourly with each country as a series of its own: a window is of one country, 734,040 rows in all, "
             "each scaled by its own train rows; a gap costs windows of its country alone",
             *_HOURLY.defects[:2],
-            _LOCKDOWNS,
         ),
         fingerprints=(
             "bdf507b37bef81793e52a634286f24250649422a3a918f4da8ec3d19a9635642",
