@@ -7,11 +7,10 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 
-from tsprune.errors import UserError
 from tsprune.report import drawing as kit
 from tsprune.report.axes import log_axis
 from tsprune.report.cases import case_title, cases, of_case
-from tsprune.report.frames import finished, need
+from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.style import COLOURS, INK, WIDTH
 from tsprune.report.text import UNKNOWN_UNIT, density_labels, error_text
 from tsprune.study.entsoe_scale.fits import LEVEL, fitted
@@ -50,7 +49,7 @@ def scale(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
     done = finished(cells)
     levels = {SEASONAL: seasonal(naive), LAST_WEEK: weekly(naive)}
     if done.empty:
-        raise UserError(f"table 'cells': none of the {len(cells)} cells finished")
+        raise NoRows(f"table 'cells': none of the {len(cells)} cells finished")
     texts = density_labels(cells.loc[cells["arm"] == "fine-tuned", "density_asked"])
     widths = sorted(cells["width"].unique())
     every = kit.looks([*widths, *(f"density {text}" for text in texts.values())])
@@ -143,7 +142,7 @@ def scaling(scaling: pd.DataFrame) -> Figure:
     need(scaling, "scaling", SCALING)
     done = scaling[scaling["status"] == "ok"]
     if done.empty:
-        raise UserError(f"table 'scaling': none of the {len(scaling)} trainings finished")
+        raise NoRows(f"table 'scaling': none of the {len(scaling)} trainings finished")
     looks, names, keys = kit.looks(sorted(done["width"].unique())), list(done["dataset"].unique()), cases(done)
     alt = "Points and fitted lines: test MSE of dense models against the number of training windows, by width."
     with kit.canvas(1.3 + 2.7 * len(keys), alt) as figure:

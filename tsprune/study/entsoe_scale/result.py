@@ -50,7 +50,7 @@ SCALING = ("dataset", "model", "pred_len", "width", "seed", "data_fraction", "wi
 
 
 def seasonal(naive: pd.DataFrame) -> dict[int, float]:
-    """MSE of the seasonal naive forecast by horizon."""
+    """MSE of the seasonal naive forecast by horizon, as far as it is known."""
     return _levels(naive, "SeasonalNaive")
 
 
@@ -66,7 +66,7 @@ def to_beat(naive: pd.DataFrame) -> dict[int, float]:
 
 def _levels(naive: pd.DataFrame, model: str) -> dict[int, float]:
     need(naive, "naive", ["model", "pred_len", "mse"])
-    rows = naive[naive["model"] == model]
+    rows = naive[(naive["model"] == model) & naive["mse"].notna()]
     return dict(zip(rows["pred_len"], rows["mse"], strict=True))
 
 

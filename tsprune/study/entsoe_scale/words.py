@@ -83,8 +83,10 @@ def verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame
 def _than(naive: pd.DataFrame) -> str:
     """The naive forecast that is to be beaten, in words: the better one, where that is the same at all horizons."""
     weeks = weekly(naive)
-    found = {WEEK if weeks.get(pred_len, mse) < mse else SEASON for pred_len, mse in seasonal(naive).items()}
-    return f"the better of {SEASON} and {WEEK}" if len(found) > 1 else found.pop()
+    better = [weeks.get(pred_len, mse) < mse for pred_len, mse in seasonal(naive).items()]
+    if any(better) and not all(better):
+        return f"the better of {SEASON} and {WEEK}"
+    return WEEK if any(better) else SEASON
 
 
 def _chosen(widths: pd.DataFrame, model: str, pred_len: int) -> pd.Series:

@@ -3,7 +3,7 @@
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from tsprune.report.frames import finished, need
+from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.outcomes import counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
 from tsprune.report.text import interval, interval_words, percent, spread_text
@@ -139,6 +139,8 @@ def paper_counts(counts: dict[str, float], published: dict[str, float], alone: s
     """
     sources = {"here": counts} | ({"paper": published} if published else {})
     need(pd.DataFrame(list(sources.values())), "counts", ["cells", *_COUNTS, "parameters", "macs"])
+    if not counts["cells"]:
+        raise NoRows("table 'cells': no model finished both dense and sparse")
     table = pd.DataFrame({words: _abstract(source) for words, source in sources.items()})
     caption = (
         "Models, errors averaged over horizons and seeds: better than dense on average, whether or not beyond the "
@@ -161,6 +163,8 @@ def overhead(cells: pd.DataFrame) -> Styler:
     the peak of memory."""
     need(cells, "cells", [*CELLS, "time_share", "seconds_per_epoch", "peak_memory_mib"])
     done = finished(cells[cells["group"].isin(["dense", "control", "PALS", "search", "signal", *TOLD])])
+    if done.empty:
+        raise NoRows(f"table 'cells': none of the {len(cells)} cells finished")
     several = cells["pred_len"].nunique() > 1
     rows: dict[str, dict[str, str]] = {}
     for (arm, model, pred_len), own in done.groupby(["arm", *CASE], sort=False):

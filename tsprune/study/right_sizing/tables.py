@@ -110,7 +110,7 @@ def comparison(comparison: pd.DataFrame) -> Styler:
             "MSE against it": interval(row) if found else "",
             "wins": _winner(row),
             "against the largest": _largest(row) if found else "",
-            "without fine-tuning": signed(bare.at[key, "relative"]) if key in bare.index and found else "",
+            "without fine-tuning": _alone(bare.at[key, "relative"]) if key in bare.index and found else "",
         }
     caption = (
         "MSE of the pruned and fine-tuned model against the dense one, trained as long, of best validation MSE among "
@@ -165,7 +165,13 @@ def choices(choices: pd.DataFrame) -> Styler | None:
 
 
 def _match(row: dict) -> str:
-    return f"{row['match_width']:.0f} x {row['match_depth']:.0f} ({percent(row['match_cost'] / row['cost'])})"
+    share = row["match_cost"] / row["cost"]
+    size = f"{row['match_width']:.0f} x {row['match_depth']:.0f}"
+    return size if pd.isna(share) else f"{size} ({percent(share)})"
+
+
+def _alone(relative: float) -> str:
+    return "no result" if pd.isna(relative) else signed(relative)
 
 
 def _largest(row: dict) -> str:
@@ -175,7 +181,7 @@ def _largest(row: dict) -> str:
     if (row["largest_width"], row["largest_depth"]) == (row["match_width"], row["match_depth"]):
         return "the same"
     size = f"{row['largest_width']:.0f} x {row['largest_depth']:.0f}"
-    return f"{size}: no result" if pd.isna(row["largest_relative"]) else f"{size}: {signed(row['largest_relative'])}"
+    return f"{size}: {_alone(row['largest_relative'])}"
 
 
 def _all_in(value: float, large: float, text: Callable[[float], str]) -> str:
