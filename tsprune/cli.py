@@ -348,6 +348,27 @@ def fetch(name: Annotated[str, typer.Argument(help="A name of the catalogue.")])
     print(fetch_dataset(name))
 
 
+@data.command()
+def entsoe(
+    file: Annotated[str, typer.Argument(metavar="FILE.csv", help="To write: MW by country.")],
+    start: Annotated[str, typer.Option(help="First day, as 2024-01-01 (UTC).")],
+    end: Annotated[str, typer.Option(help="The day after the last.")],
+    countries: Annotated[str, typer.Option(help="Codes, as at,be,de.")],
+    step: Annotated[str, typer.Option(help="1h or 15min.")] = "1h",
+) -> None:
+    """Load the electricity load as the ENTSO-E Transparency Platform has it now; ENTSOE_API_KEY holds the key to it.
+
+    Parts of half a month are kept in the user's cache: stopped, the same command goes on.
+    """
+    from tsprune.data.fresh import fresh_load
+    from tsprune.data.sources import write_whole
+    from tsprune.places import locate
+
+    path = locate(file)
+    write_whole(path, fresh_load(countries.split(","), start, end, step))
+    print(path)
+
+
 def main() -> None:
     """Run the command line; bad input ends with a line on stderr and status 2, Ctrl-C with a line and status 130, never
     with a traceback."""
