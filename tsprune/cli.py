@@ -104,11 +104,11 @@ def study(
     hours = None if budget is None else parse_hours(budget)
     from tsprune.batch.preflight import check_runs
 
-    check_runs(runs)
+    tables = check_runs(runs)
     if plan:
         from tsprune.batch.plan import plan_text
 
-        print(plan_text(runs))
+        print(plan_text(runs, tables))
         return
     if shard is not None:
         from tsprune.batch.shard import Shard, run_shard
