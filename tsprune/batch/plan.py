@@ -72,10 +72,10 @@ def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None) -> str:
     yet, and are told so.
     """
     seen: set[str] = set()
-    lines, open_ended, tables = [], [], tables or Tables()
+    lines, open_ended, jobs, tables = [], [], 1, tables or Tables()
     past: dict[Path, _Past] = {}
     totals: dict[str, list[_Group]] = defaultdict(list)
-    for run in runs:
+    for run in (run for run in runs if STUDIES[run.name].trains):
         study = STUDIES[run.name]
         cells = study.cells(study.config.parse(run.parameters), tables)
         if cells.store.root not in past:
@@ -103,8 +103,8 @@ def _in_all(device: str, groups: Sequence[_Group], jobs: int) -> list[str]:
     lines = []
     if todo > untold:
         lines.append(
-            f"about {_hours(sum(g.seconds for g in groups) / jobs)} on {device} for {todo - untold:,} of them, {jobs} at "
-            "a time: medians of steps of the same kind, model and width in the store and the archive"
+            f"about {_hours(sum(g.seconds for g in groups) / jobs)} on {device} for {todo - untold:,} of them, {jobs} "
+            "at a time: medians of steps of the same kind, model and width in the store and the archive"
         )
     if untold:
         lines.append(f"for {untold:,} of them no earlier step of their kind and width on {device} tells the time")

@@ -20,7 +20,7 @@ _WRAPPED = 14
 _MOST = 40
 """Columns of data that a table has at most."""
 
-PROSE = ("source", "protocol here and there", "reason", "value", "condition", "most sensitive group")
+PROSE = ("source", "protocol here and there", "reason", "value", "condition", "most sensitive group", "found")
 """Columns of sentences: to the left, with line breaks."""
 
 

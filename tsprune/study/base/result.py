@@ -41,33 +41,8 @@ _CELL = [
 ]
 
 
-@dataclass(frozen=True)
-class StudyResult:
-    """What a study found, as tables."""
-
-    tidy: pd.DataFrame
-    """Everything: a row per cell and metric, with every column of the protocol. ``kind`` tells results from costs."""
-    cells: pd.DataFrame
-    """A row per cell: what was asked of which model, and its sizes, test errors and outcome."""
-    naive: pd.DataFrame
-    """Test errors of forecasts that learn nothing, by horizon."""
-    published: pd.DataFrame
-    """Errors of dense models and naive forecasts beside published ones; no row for data of one's own."""
-    data_notes: tuple[str, ...]
-    """What was found in the data and done to it."""
-    stands_in_for: str | None
-    """Name of the dataset that could not be had, when the numbers are on synthetic data instead."""
-    size: str
-    """At which size the models were run, beside the papers'."""
-    protocol: dict[str, str]
-    """How the numbers were made."""
-    units: pd.DataFrame
-    """Mean absolute test error of dense models and naive forecasts in the data's units: a row per ``pred_len``,
-    ``model`` and ``column``."""
-    unit: str | None
-    """Of all columns; None where they differ or it is not known."""
-    missing: str
-    """How many steps have not run yet, of which kinds; empty where all have."""
+class Tables:
+    """Tables that explain themselves; base of what every study found."""
 
     def __init_subclass__(cls):
         """``help(result)`` explains each field."""
@@ -101,6 +76,35 @@ class StudyResult:
     def _frames(self) -> dict[str, pd.DataFrame]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, pd.DataFrame)}
+
+
+@dataclass(frozen=True)
+class StudyResult(Tables):
+    """What a study found, as tables."""
+
+    tidy: pd.DataFrame
+    """Everything: a row per cell and metric, with every column of the protocol. ``kind`` tells results from costs."""
+    cells: pd.DataFrame
+    """A row per cell: what was asked of which model, and its sizes, test errors and outcome."""
+    naive: pd.DataFrame
+    """Test errors of forecasts that learn nothing, by horizon."""
+    published: pd.DataFrame
+    """Errors of dense models and naive forecasts beside published ones; no row for data of one's own."""
+    data_notes: tuple[str, ...]
+    """What was found in the data and done to it."""
+    stands_in_for: str | None
+    """Name of the dataset that could not be had, when the numbers are on synthetic data instead."""
+    size: str
+    """At which size the models were run, beside the papers'."""
+    protocol: dict[str, str]
+    """How the numbers were made."""
+    units: pd.DataFrame
+    """Mean absolute test error of dense models and naive forecasts in the data's units: a row per ``pred_len``,
+    ``model`` and ``column``."""
+    unit: str | None
+    """Of all columns; None where they differ or it is not known."""
+    missing: str
+    """How many steps have not run yet, of which kinds; empty where all have."""
 
     @property
     def about_data(self) -> dict[str, str]:

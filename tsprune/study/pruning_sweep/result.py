@@ -101,7 +101,7 @@ STRUCTURES = (
 
 LATENCY = (
     *("model", "pred_len", "method", "structure", "density_asked", "macs_share", "batch", "threads", "repeats"),
-    *("device", "median_ms", "speedup", "speedup_p5", "speedup_p95", "status", "reason"),
+    *("device", "median_ms", "speedup", "speedup_p5", "speedup_p95", "load", "trouble", "status", "reason"),
 )
 
 

@@ -124,7 +124,7 @@ def latency(latency: pd.DataFrame) -> Styler:
     caption = (
         f"Measured speedup over the dense model (more than 1 is faster): median and, in brackets, 5th to 95th "
         f"percentile over {first['repeats']:.0f} rounds in which all variants took turns; {first['device']}, "
-        f"{first['threads']:.0f} thread{'s' if first['threads'] > 1 else ''}, first seed. "
+        f"{first['threads']:.0f} thread{'s' if first['threads'] > 1 else ''}, {first['load']}, first seed. "
         f"Multiply-adds: share of the dense model's; for masks, if zeros were skipped."
     )
     return styled(table, caption + ("" if not reasons else f" Not timed: {'; '.join(reasons)}."))
@@ -147,6 +147,8 @@ def _share(values: pd.Series) -> str:
 def _speedup(row: dict) -> str:
     if row["method"] == "dense":
         return f"{row['median_ms']:.2f}{NBSP}ms"
+    if pd.notna(row["trouble"]):
+        return "not measurable"
     return f"{row['speedup']:.2f} ({row['speedup_p5']:.2f}–{row['speedup_p95']:.2f})"
 
 

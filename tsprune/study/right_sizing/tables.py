@@ -54,8 +54,8 @@ def sizes(sizes: pd.DataFrame) -> Styler:
 
 
 def training(sizes: pd.DataFrame) -> Styler:
-    """What training took by way and size, all in and the large model's part: multiply-adds and seconds, means over the
-    seeds. Raises UserError for an empty table or a missing column."""
+    """What training took by way and size, all in and the large model's part: multiply-adds and seconds, and the peak of
+    memory, means over the seeds. Raises UserError for an empty table or a missing column."""
     need(sizes, "sizes", SIZES)
     rows = {}
     shown = sizes[sizes["arm"] != "dense"]
@@ -66,10 +66,12 @@ def training(sizes: pd.DataFrame) -> Styler:
         rows[model, f"{pred_len}", ARM_WORDS[arm], f"{width} x {depth}"] = {
             "multiply-adds": _all_in(means["training_macs"], means["training_macs_large"], short_count),
             "seconds": _all_in(means["training_s"], means["training_s_large"], "{:.1f}".format),
+            "peak memory, MiB": "not known" if pd.isna(means["training_mib"]) else f"{means['training_mib']:,.0f}",
         }
     caption = (
         "What it takes to train one model of each size, the large one included where the way needs it. A window "
-        "trained on counts as three forecasts, one that the teacher forecasts as one; seconds as they passed here."
+        "trained on counts as three forecasts, one that the teacher forecasts as one; seconds as they passed here. "
+        "Memory is the peak of the training that needed most: of its process, with data and libraries, or on a GPU."
     )
     return styled(labelled(rows, ["model", "horizon", "made", "d_model x layers"], sizes), caption)
 

@@ -1,0 +1,98 @@
+"""Layers that compute with the weights that are not zero, in the place of a model's own."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from tsprune.deploy.kernels import Packed, Product
+from tsprune.layers.decomposition import TrendProjection
+from tsprune.layers.embedding import CircularTokens
+from tsprune.layers.encoder_decoder import ACTIVATIONS, FeedForward
+from tsprune.models.crossformer import MLP
+
+
+class SparseLinear(nn.Module):
+    """Linear: ``(..., inputs)`` to ``(..., outputs)``. Evaluation only, float32 on the CPU."""
+
+    def __init__(self, linear: nn.Linear, path: str):
+        super().__init__()
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.product = Product([Packed.of(linear.weight, linear.bias)], path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _rows(self.product, x)
+
+
+class SparseFeedForward(nn.Module):
+    """Linear, activation, Linear in one call of the kernel: ``(..., d_model)`` to the same shape."""
+
+    def __init__(self, up: nn.Linear, activation: str, down: nn.Linear, path: str):
+        super().__init__()
+        first = Packed.of(up.weight, up.bias, activation)
+        self.product = Product([first, Packed.of(down.weight, down.bias)], path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _rows(self.product, x)
+
+
+class SparseTokens(SparseLinear):
+    """:class:`CircularTokens`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(CircularTokens.neighbours(x))
+
+
+class SparseTrend(SparseLinear):
+    """:class:`TrendProjection`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return TrendProjection.joined(super().forward(x), self.out_features // 3)
+
+
+class SparseConvolution(nn.Module):
+    """Conv1d along time, without padding, stride and dilation: ``(batch, channels, length)`` to
+    ``(batch, outputs, length - taps + 1)``.
+
+    With the channels of a time step side by side, what a tap and its neighbours see is one row of numbers, and the rows
+    overlap: nothing is copied for it.
+    """
+
+    def __init__(self, convolution: nn.Conv1d, path: str):
+        super().__init__()
+        self.taps = convolution.kernel_size[0]
+        weight = convolution.weight.detach().transpose(1, 2).flatten(1)
+        self.product = Product([Packed.of(weight, convolution.bias)], path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, channels, length = x.shape
+        steps = x.transpose(1, 2).contiguous()
+        # Rows that reach from one sample into the next are computed too, and left out.
+        rows = steps.as_strided((batch * length - self.taps + 1, self.taps * channels), (channels, 1))
+        y = self.product(rows)
+        outputs = y.shape[1]
+        whole = y.as_strided((batch, length - self.taps + 1, outputs), (length * outputs, outputs, 1))
+        return whole.transpose(1, 2)
+
+
+def sparse_form(module: nn.Module) -> Callable[[str], nn.Module] | None:
+    """What makes, for a path of the kernel, ``module`` with its zeros left out; None where there is no such form."""
+    if isinstance(module, FeedForward | MLP):
+        parts = list(module) if isinstance(module, MLP) else [module.up, module.activation, module.down]
+        up, activation, down = parts[0], _activation(parts[1]), parts[2]
+        return None if activation is None else lambda path: SparseFeedForward(up, activation, down, path)
+    if isinstance(module, nn.Conv1d):
+        plain = module.stride == module.dilation == (1,) and module.groups == 1 and module.padding == (0,)
+        return (lambda path: SparseConvolution(module, path)) if plain else None
+    forms = {nn.Linear: SparseLinear, CircularTokens: SparseTokens, TrendProjection: SparseTrend}
+    form = forms.get(type(module))
+    return None if form is None else lambda path: form(module, path)
+
+
+def _activation(module: nn.Module) -> str | None:
+    """Its name among those of the kernel, which has gelu in its exact form only."""
+    exact = not isinstance(module, nn.GELU) or module.approximate == "none"
+    return next((name for name, kind in ACTIVATIONS.items() if type(module) is kind and exact), None)
+
+
+def _rows(product: Product, x: Tensor) -> Tensor:
+    return product(x.reshape(-1, product.inputs)).view(*x.shape[:-1], product.outputs)
