@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study test test-slow lint lab lock clean
+.PHONY: help setup study report test test-slow lint lab lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -22,6 +22,9 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 study: $(VENV)/.ready  ## run the quick study and render its reports (PROFILE=paper for another profile)
 	$(BIN)/tsprune study $(PROFILE)
+
+report: $(VENV)/.ready  ## render a profile's pages from rows that are there, computing nothing (PROFILE=paper_ili)
+	$(BIN)/tsprune study $(PROFILE) --budget 0
 
 # Two workers, a test file at a time in the order of their names, which has the longest first; one thread each.
 test: $(VENV)/.ready  ## style, import contract and tests: minutes

@@ -88,7 +88,8 @@ def study(
     A report that is there already is replaced by one of the same parameters; one of others is kept as
     NAME.previous.html, the last one only, and a line says so.
 
-    Exit status: 0 all well, 1 a notebook failed or a cell has no result (the report names it), 2 bad input (data,
+    Exit status: 0 all well (with --budget: of what was begun), 1 a notebook failed or a cell has no result (the
+    report names it), 2 bad input (data,
     parameters, the output folder: told before anything runs), 130 stopped by Ctrl-C; started again, it goes on.
     """
     from tsprune.batch.profiles import describe, plan_profile
@@ -104,11 +105,11 @@ def study(
     hours = None if budget is None else parse_hours(budget)
     from tsprune.batch.preflight import check_runs
 
-    check_runs(runs)
+    tables = check_runs(runs)
     if plan:
         from tsprune.batch.plan import plan_text
 
-        print(plan_text(runs))
+        print(plan_text(runs, tables))
         return
     if shard is not None:
         from tsprune.batch.shard import Shard, run_shard

@@ -148,11 +148,12 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
             if step.keepsake and not self.keeps(step):
                 self.store.drop(step.key, step.keepsake)
 
-    def every_step(self) -> list[Step]:
-        """Every step of a run, those that others need too, and those of :meth:`then` where the store has the rows that
-        they depend on. Runs nothing."""
-        steps = [*self.plan(), *self.beside()]
-        rows = {step.key: self.store.row(step.key) for step in self.plan()}
+    def every_step(self, row: Callable[[str], dict | None] | None = None) -> list[Step]:
+        """Every step of a run, those that others need too, and those of :meth:`then` where there are the rows that they
+        depend on, by ``row`` or in the store. Runs nothing."""
+        own, row = self.plan(), row or self.store.row
+        steps = [*own, *self.beside()]
+        rows = {step.key: row(step.key) for step in own}
         if all(rows.values()):
             self.rows = rows
             steps += self.then()

@@ -4,12 +4,11 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
-import torch
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from tsprune.data import CATALOG, Table, is_path, load_table
 from tsprune.errors import UserError, unknown
-from tsprune.models import create_model, list_models
+from tsprune.models import list_models, outline
 from tsprune.places import locate
 from tsprune.steps.data import READING, DataSpec
 from tsprune.study.base.namespace import given_parameters
@@ -178,11 +177,9 @@ class StudyConfig(Config):
         """Widths and heads that do not fit are an error now and not after the first hour."""
         for name in self.models:
             try:
-                with torch.device("meta"):
-                    for pred_len in self.pred_lens:
-                        create_model(
-                            name, **self.model_dump(include={"seq_len", "label_len"}), pred_len=pred_len, **self.hyper()
-                        )
+                for pred_len in self.pred_lens:
+                    lengths = {"seq_len": self.seq_len, "label_len": self.label_len, "pred_len": pred_len}
+                    outline(name, **lengths, **self.hyper())
             except UserError as error:
                 raise ValueError(f"{name}: " + str(error).removeprefix(f"{name}: ")) from None
         return self

@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
-
 from tsprune import measure
 from tsprune.engine.step import Step
-from tsprune.models import create_model
+from tsprune.models import outline
 from tsprune.steps.data import DataSpec
 from tsprune.steps.narrow import StructuredStep
 from tsprune.steps.prune import PruneStep
@@ -65,8 +63,7 @@ class Group:
 
 
 def _count(step: TrainStep) -> int:
-    with torch.device("meta"):
-        return measure.count_parameters(create_model(step.model, **step.hyper))
+    return measure.count_parameters(outline(step.model, **step.hyper))
 
 
 def scale_groups(config: EntsoeScale, base: Base) -> tuple[Group, ...]:
