@@ -113,3 +113,11 @@ def _activation(module: nn.Module) -> str | None:
 
 def _rows(product: Product, x: Tensor) -> Tensor:
     return product(x.reshape(-1, product.inputs)).view(*x.shape[:-1], product.outputs)
+
+
+def stored_bytes(model: nn.Module) -> int:
+    """Bytes of the weights of a model, with layers of this module in it or without."""
+    products = [module.product for module in model.modules() if isinstance(getattr(module, "product", None), Products)]
+    biases = [layer.bias for product in products for layer in product.layers if layer.bias is not None]
+    packed = sum(layer.nbytes for product in products for layer in product.layers)
+    return sum(weight.nbytes for weight in (*model.parameters(), *biases)) + packed

@@ -96,7 +96,7 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         own, beside = self.plan(), tuple(self.beside())
         rows = self.compute((*own, *beside), **how)
         self.rows = {step.key: rows[step.key] for step in own}
-        if all(self.rows[step.key]["status"] == NOT_RUN for step in self.base.dense):
+        if all(self.rows[step.key]["status"] == NOT_RUN for step in self.base.dense or own):
             raise UserError(
                 f"none of the {len(own)} steps of this study has run yet: give it more time than this budget"
             )
