@@ -281,6 +281,15 @@ def check_results() -> None:
         raise typer.Exit(1)
 
 
+@results.command("verdicts")
+def show_verdicts() -> None:
+    """What the rows in results/ say of the papers' claims, as a table in Markdown."""
+    from tsprune.study.claims.cells import shipped
+    from tsprune.study.claims.words import summary
+
+    typer.echo(summary(shipped()))
+
+
 @results.command("list")
 def list_results() -> None:
     """A line per file in results/: how many rows, of what, from when and which machine."""

@@ -25,10 +25,15 @@ def test_every_entry_is_complete(entry):
         assert all(
             re.fullmatch("[0-9a-f]{64}", each) for each in (source.sha256, source.packed, source.published) if each
         )
-        assert bool(source.sha256) == (bool(source.addresses) or bool(entry.parts)), "downloaded only with a checksum"
+        known = bool(source.sha256 or source.published)
+        assert known == (bool(source.addresses) or bool(entry.parts)), "downloaded only with a checksum"
         for address in source.addresses:
             # A commit, not a branch: the file behind the address cannot change.
-            assert re.match(r"https://raw\.githubusercontent\.com/[^/]+/[^/]+/[0-9a-f]{8,40}/\S+$", address.url)
+            assert re.match(
+                r"https://(raw\.githubusercontent\.com/[^/]+/[^/]+|huggingface\.co/datasets/[^/]+/[^/]+/resolve)"
+                r"/[0-9a-f]{8,40}/\S+$",
+                address.url,
+            )
             assert address.url.endswith(".zip") == bool(address.member)
 
 

@@ -22,11 +22,12 @@ def check_runs(runs: Sequence[NotebookRun]) -> None:
     """
     found: dict[str, list[str]] = defaultdict(list)
     tables = Tables()
-    for run in runs:
+    training = [run for run in runs if STUDIES[run.name].trains]
+    for run in training:
         for problem in problems(STUDIES[run.name].config.parse(run.parameters), tables):
             found[problem].append(run.name)
     if found:
-        raise UserError("\n".join(_line(problem, names, len(runs)) for problem, names in found.items()))
+        raise UserError("\n".join(_line(problem, names, len(training)) for problem, names in found.items()))
     folders = {run.folder: "--output" for run in runs}
     for run in runs:
         chosen_by = "--output" if run.origins["store"] == "--output" else "the parameter store"

@@ -1,4 +1,7 @@
-"""Splits, scaler and windows: the whole dataset is one float32 tensor, a batch is a lookup by row number."""
+"""Splits, scaler and windows: the whole dataset is one float32 tensor, a batch is a lookup by row number.
+
+The tensor lies in a file where memory would not hold it (:mod:`tsprune.data.mapped`).
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +12,8 @@ import torch
 
 from tsprune.data.calendar import time_features
 from tsprune.data.catalog import SPLITS
-from tsprune.data.scale import scale_problems
+from tsprune.data.mapped import blocks, empty, release
+from tsprune.data.scale import scale_problems, scaling
 from tsprune.data.tables import Table
 from tsprune.errors import UserError
 from tsprune.shown import plain, quoted
@@ -140,12 +144,12 @@ def make_splits(
     the train rows do not tell a column's scale (:func:`scale_problems`): a line per problem.
     """
     starts, left_out = window_starts(table, seq_len=seq_len, label_len=label_len, pred_len=pred_len)
-    fitted = table.values[slice(*table.split.borders(len(table.values))[0])]
-    mean, std = fitted.mean(0), fitted.std(0)
-    constant = fitted.max(0) == fitted.min(0)
-    mean[constant], std[constant] = fitted[0, constant], 1.0
-
-    values = torch.as_tensor(((table.values - mean) / std).astype(np.float32), device=device)
+    mean, std = scaling(table.values[slice(*table.split.borders(len(table.values))[0])])
+    scaled = empty(table.values.shape, np.float32)
+    for rows in blocks(table.values):
+        scaled[rows] = (table.values[rows] - mean) / std
+        release(scaled)
+    values = torch.as_tensor(scaled, device=device)
     marks = torch.as_tensor(time_features(table.dates, freq).astype(np.float32), device=device)
     windows = (
         Windows(
@@ -199,11 +203,17 @@ def window_starts(
 
 
 def _refuse_missing(table: Table) -> None:
-    missing = np.isnan(table.values)
-    if missing.any():
-        row, column = np.argwhere(missing)[0]
+    count, first = 0, None
+    for rows in blocks(table.values):
+        missing = np.isnan(table.values[rows])
+        if missing.any():
+            row, column = np.argwhere(missing)[0]
+            first = first or (rows.start + row, column)
+            count += int(missing.sum())
+    if first:
+        row, column = first
         raise UserError(
-            f"{table.name}: {int(missing.sum())} values are missing, the first at {table.dates[row]} in column "
+            f"{table.name}: {count} values are missing, the first at {table.dates[row]} in column "
             f"{quoted(table.columns[column])}; windows need every value, so load the table without raw=True"
         )
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.study.inference.speeds import speeds
 from tsprune.errors import UserError
+from tsprune.report.frames import NoRows
 from tsprune.report.text import headline
 from tsprune.study.inference import figures, tables, words
 from tsprune.study.inference.result import EAGER, KERNEL, NARROW, ONNX, kept
@@ -103,3 +104,5 @@ def test_an_empty_table_is_a_clear_line():
             function(empty)
     with pytest.raises(UserError, match="no narrow model was timed"):
         tables.promise(speeds().query("form != 'narrow'"))
+    with pytest.raises(NoRows, match="nothing of this was timed"):
+        figures.narrow(speeds().query("form != 'narrow'"))

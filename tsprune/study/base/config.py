@@ -122,6 +122,8 @@ class StudyConfig(Config):
     """Epochs without a better validation MSE before training stops."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of the forward pass in training: "float32", or "bfloat16" (autocast)."""
+    matmul: Literal["highest", "medium"] = "highest"
+    """Products of float32 matrices in training: "highest" exact, "medium" rounded to bfloat16 where that is faster."""
     device: Literal["auto", "cpu", "cuda"]
     """Where models run: "cpu", "cuda", or "auto", which is cuda where there is one."""
     protocol: Literal["full", "as_published"] = "full"

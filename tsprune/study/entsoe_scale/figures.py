@@ -6,11 +6,10 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 
-from tsprune.errors import UserError
 from tsprune.report import drawing as kit
 from tsprune.report.axes import log_axis
 from tsprune.report.cases import case_title, cases, of_case
-from tsprune.report.frames import finished, need
+from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.style import COLOURS, INK, WIDTH
 from tsprune.report.text import UNKNOWN_UNIT, density_labels, error_text
 from tsprune.study.entsoe_scale.result import CELLS, need_countries, seasonal
@@ -36,7 +35,7 @@ def scale(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
     need(cells, "cells", CELLS)
     done, levels = finished(cells), seasonal(naive)
     if done.empty:
-        raise UserError(f"table 'cells': none of the {len(cells)} cells finished")
+        raise NoRows(f"table 'cells': none of the {len(cells)} cells finished")
     texts = density_labels(cells.loc[cells["arm"] == "fine-tuned", "density_asked"])
     widths = sorted(cells["width"].unique())
     every = kit.looks([*widths, *(f"density {text}" for text in texts.values())])

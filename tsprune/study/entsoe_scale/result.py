@@ -45,9 +45,9 @@ SEASONAL, LAST_WEEK = "seasonal naive", "same time last week"
 
 
 def seasonal(naive: pd.DataFrame) -> dict[int, float]:
-    """MSE of the seasonal naive forecast by horizon."""
+    """MSE of the seasonal naive forecast by horizon, as far as it is known."""
     need(naive, "naive", ["model", "pred_len", "mse"])
-    rows = naive[naive["model"] == "SeasonalNaive"]
+    rows = naive[(naive["model"] == "SeasonalNaive") & naive["mse"].notna()]
     return dict(zip(rows["pred_len"], rows["mse"], strict=True))
 
 

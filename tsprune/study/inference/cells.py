@@ -13,6 +13,7 @@ from tsprune.study.base.protocol import data_lines
 from tsprune.study.base.result import tidy
 from tsprune.study.base.shared import Base, base_steps
 from tsprune.study.base.units import unit_of
+from tsprune.study.base.words import missing_words
 from tsprune.study.inference.config import Inference
 from tsprune.study.inference.result import SPEEDS, InferenceResult
 
@@ -58,6 +59,7 @@ class InferenceCells(Cells[Inference, InferenceResult]):
             protocol=self._protocol(),
             units=pd.DataFrame(),
             unit=unit_of(self.base.table),
+            missing=missing_words(self.rows.values()),
             speeds=pd.DataFrame(self._speeds(steps), columns=SPEEDS),
         )
 

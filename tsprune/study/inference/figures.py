@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from tsprune.report import drawing as kit
 from tsprune.report.axes import REFERENCE, density_axis, log_axis
+from tsprune.report.frames import NoRows
 from tsprune.study.inference.result import DENSE, EAGER, KERNEL, ONNX, ZEROS, kept, timed
 
 _ACROSS = 3
@@ -17,8 +18,8 @@ def zeros(speeds: pd.DataFrame) -> Figure:
     """Speed over the dense model in eager PyTorch against density: a panel per model and batch size.
 
     The sparse kernel at each density, and across the panel the dense model in the other runtimes. Bars: 95 %
-    intervals; hollow: not measurable, no claim. Both axes are logarithmic. Raises UserError for an empty table or a
-    missing column.
+    intervals; hollow: not measurable, no claim. Both axes are logarithmic. Raises NoRows for an empty table and
+    UserError for a missing column.
     """
     done = timed(speeds)
     done = done[(done["form"] == DENSE) | ((done["form"] == ZEROS) & (done["runtime"] == KERNEL))]
@@ -46,7 +47,7 @@ def narrow(speeds: pd.DataFrame) -> Figure:
     multiply-adds it has: a panel per model and batch size.
 
     On the diagonal all of the promise is kept. Hollow: not measurable, no claim. Both axes are logarithmic. Raises
-    UserError for an empty table, a missing column, and where nothing was narrowed.
+    NoRows for an empty table and where nothing was narrowed, UserError for a missing column.
     """
     found = kept(speeds).assign(fewer=lambda rows: 1 / rows["macs_share"])
     looks = kit.looks([EAGER, ONNX])
@@ -85,7 +86,9 @@ def _figure(
     xlabel: str,
     y: str = "speedup",
 ) -> Figure:
-    """A panel per model, horizon and batch size. Raises UserError where ``rows`` has none."""
+    """A panel per model, horizon and batch size. Raises NoRows where ``rows`` has none."""
+    if rows.empty:
+        raise NoRows("table 'speeds': nothing of this was timed")
     cases = list(rows.groupby(["model", "pred_len", "batch"], sort=False))
     several = rows["pred_len"].nunique() > 1
     low, high = min(1.0, rows[y].min()), max(1.0, rows[y].max())

@@ -34,13 +34,13 @@ SPEEDS = (
 
 
 def timed(speeds: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a time. Raises UserError for an empty table or a missing column."""
+    """The rows with a time. Raises NoRows for an empty table, UserError for a missing column."""
     need(speeds, "speeds", SPEEDS)
     return speeds[speeds["median_ms"].notna()]
 
 
 def measured(speeds: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a time that may be spoken of. Raises UserError as :func:`timed`."""
+    """The rows with a time that may be spoken of. Raises as :func:`timed`."""
     done = timed(speeds)
     return done[done["trouble"].isna()]
 

@@ -3,7 +3,7 @@
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from tsprune.errors import UserError
+from tsprune.report.frames import NoRows
 from tsprune.report.tables import labelled, styled
 from tsprune.report.text import NBSP, density_text, percent
 from tsprune.study.inference.result import DENSE, EAGER, NARROW, ZEROS, kept, timed
@@ -43,10 +43,10 @@ def speeds(speeds: pd.DataFrame) -> Styler:
 
 def promise(speeds: pd.DataFrame) -> Styler:
     """Narrow models: how many times as fast as the dense one in the same runtime, over how many times fewer
-    multiply-adds. Raises UserError where nothing was narrowed."""
+    multiply-adds. Raises NoRows where nothing was narrowed."""
     found = kept(speeds)
     if found.empty:
-        raise UserError("table 'speeds': no narrow model was timed")
+        raise NoRows("table 'speeds': no narrow model was timed")
     rows, marks = {}, {}
     keys = ["model", "pred_len", "share", "runtime"]
     for (model, pred_len, share, runtime), group in found.groupby(keys, sort=False):

@@ -16,10 +16,9 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from tsprune.errors import UserError
 from tsprune.report.cases import of_case
 from tsprune.report.failures import cause
-from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
+from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
 from tsprune.report.outcomes import counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
 from tsprune.report.text import (
@@ -58,7 +57,7 @@ def targets(structures: pd.DataFrame) -> Styler:
     need(structures, "structures", STRUCTURES)
     narrowed = structures[structures["structure"] == "structured"]
     if narrowed.empty:
-        raise UserError("table 'structures': no cell was narrowed")
+        raise NoRows("table 'structures': no cell was narrowed")
     labels, rows = density_labels(narrowed["density_asked"]), {}
     for (model, pred_len, asked), group in narrowed.groupby(["model", "pred_len", "density_asked"], sort=False):
         paper = group["method"] == "depgraph_paper"
@@ -85,7 +84,7 @@ def structures(structures: pd.DataFrame) -> Styler:
     rows = {}
     other = structures[(structures["structure"] != "unstructured") & (structures["method"] != "depgraph_paper")]
     if other.empty:
-        raise UserError("table 'structures' has only unstructured cells")
+        raise NoRows("table 'structures' has only unstructured cells")
     labels = density_labels(other["density_asked"])
     keys = ["model", "pred_len", "structure", "density_asked"]
     for (model, pred_len, structure, asked), group in other.groupby(keys, sort=False):
@@ -119,7 +118,7 @@ def latency(latency: pd.DataFrame) -> Styler:
                 **{f"batch {row['batch']:g}": _speedup(row) for row in variant.to_dict("records")},
             }
     if not rows:
-        raise UserError(f"table 'latency': nothing was timed. {'; '.join(reasons)}")
+        raise NoRows(f"table 'latency': nothing was timed. {'; '.join(reasons)}")
     table = labelled(rows, ["model", "horizon", "variant"], latency)
     first = latency[latency["status"] == "ok"].iloc[0]
     caption = (
