@@ -160,6 +160,9 @@ def export(
     units: Annotated[
         str, typer.Option(help="real: values and dates in, values out, all in the data's own units; scaled: bare.")
     ] = "real",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Weights in int8 (dynamic quantisation): tested and timed beside float32.")
+    ] = False,
     store: StoreFolder = "outputs/store",
 ) -> None:
     """Write a model as ONNX, once ONNX Runtime gives what PyTorch gives; needs the extra tsprune[deploy]."""
@@ -167,6 +170,7 @@ def export(
 
     from tsprune.deploy.export import export_checkpoint
 
+    splits = None
     with TemporaryDirectory() as folder:
         if not (os.path.exists(model) or os.sep in model or model.endswith(".safetensors")):
             from pathlib import Path
@@ -174,10 +178,12 @@ def export(
             from tsprune.steps.kept import save_model
 
             key, model = model, os.path.join(folder, "model.safetensors")
-            save_model(_existing_store(store), key, Path(model))
-        card = export_checkpoint(model, file, units)
-    print(f"{file}: {card.model}, {card.parameters:,} parameters, density {card.density:.3g}")
-    print(f"ONNX Runtime differs from PyTorch by {card.difference:.1e} standard deviations at most")
+            data, _ = save_model(_existing_store(store), key, Path(model)).place
+            splits = data.splits("cpu") if int8 else None
+        card = export_checkpoint(model, file, units, int8=int8, splits=splits)
+    print(f"{file}: {card.model}, {card.parameters:,} parameters, density {card.density:.3g}{', int8' if int8 else ''}")
+    beside = "float32" if int8 else "PyTorch"
+    print(f"its forecasts differ from those of {beside} by {card.difference:.1e} standard deviations at most")
 
 
 @app.command()
@@ -223,6 +229,62 @@ def forecast(
         return
     write_frame(predicted, output)
     print(f"{output}: {len(predicted)} time steps, {predicted.index[0]} to {predicted.index[-1]}")
+
+
+@app.command()
+def compress(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A CSV file of your own, or a dataset's name.")],
+    max_loss: Annotated[str, typer.Option(metavar="PERCENT", help="Rise of the error that you accept, as 2%.")] = "2%",
+    goal: Annotated[str, typer.Option("--for", help="What is to become small: latency, size, or macs.")] = "latency",
+    budget: Annotated[str, typer.Option(metavar="TIME", help="Begin no training after about this time.")] = "20m",
+    model: Annotated[str | None, typer.Option(help="Forecaster to train and compress (iTransformer).")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="Or a trained one: `tsprune models save` writes it.")] = None,
+    look_back: Annotated[int | None, typer.Option(min=1, help="Time steps that a forecast is made from (96).")] = None,
+    horizon: Annotated[int | None, typer.Option(min=1, help="Time steps that are forecast (24).")] = None,
+    parameter: Annotated[
+        list[str],
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Any other, as epochs=10, d_model=256."),
+    ] = [],  # noqa: B006
+    output: Annotated[str | None, typer.Option(help="Folder for the page and the model.")] = None,
+    store: StoreFolder = "outputs/store",
+    missing: Missing = "error",
+    date_column: DateColumn = None,
+    time_step: TimeStep = None,
+    date_order: DateOrder = None,
+    encoding: Encoding = None,
+) -> None:
+    """Find the compressed forecaster to take: train, prune, distil and quantise within a time, measure on this machine.
+
+    For example: tsprune compress load.csv --max-loss 2% --for latency --budget 20m
+
+    Writes report.html (what costs how much, what it loses, what to take and how sure that is), model.onnx, and its
+    model card. Started again, it goes on where it was; a longer --budget tries more.
+    """
+    from pathlib import Path
+
+    from tsprune.batch.compress.question import ask
+    from tsprune.batch.compress.run import PAGE_FILE, compress
+    from tsprune.batch.compress.words import verdict
+    from tsprune.report.text import plain_text
+
+    reading = {"missing": missing, "date_column": date_column, "time_step": time_step, "date_order": date_order}
+    lengths = {"seq_len": look_back, "pred_lens": None if horizon is None else [horizon]}
+    question = ask(
+        data,
+        model=model,
+        max_loss=max_loss,
+        goal=goal,
+        budget=budget,
+        checkpoint=checkpoint,
+        given=parameter,
+        store=str(Path(store).absolute()),
+        **lengths,
+        **reading,
+        encoding=encoding,
+    )
+    folder = Path(output or f"outputs/compress/{Path(data).stem}-{question.model}-{goal}")
+    answer = compress(question, folder)
+    print(f"\n{plain_text(verdict(answer))}\n{folder / PAGE_FILE}\n{folder / 'model.onnx'}")
 
 
 @models.callback()
@@ -347,6 +409,27 @@ def fetch(name: Annotated[str, typer.Argument(help="A name of the catalogue.")])
     from tsprune.data import fetch_dataset
 
     print(fetch_dataset(name))
+
+
+@data.command()
+def entsoe(
+    file: Annotated[str, typer.Argument(metavar="FILE.csv", help="To write: MW by country.")],
+    start: Annotated[str, typer.Option(help="First day, as 2024-01-01 (UTC).")],
+    end: Annotated[str, typer.Option(help="The day after the last.")],
+    countries: Annotated[str, typer.Option(help="Codes, as at,be,de.")],
+    step: Annotated[str, typer.Option(help="1h or 15min.")] = "1h",
+) -> None:
+    """Load the electricity load as the ENTSO-E Transparency Platform has it now; ENTSOE_API_KEY holds the key to it.
+
+    Parts of half a month are kept in the user's cache: stopped, the same command goes on.
+    """
+    from tsprune.data.fresh import fresh_load
+    from tsprune.data.sources import write_whole
+    from tsprune.places import locate
+
+    path = locate(file)
+    write_whole(path, fresh_load(countries.split(","), start, end, step))
+    print(path)
 
 
 def main() -> None:

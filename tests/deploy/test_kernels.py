@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from tsprune.deploy.kernels import ACTIVATIONS, DENSE, Packed, Product, best, compiled, load, paths
+from tsprune.deploy.kernels import ACTIVATIONS, DENSE, Packed, Product, Products, best, compiled, load, paths
 from tsprune.deploy.kernels.compiled import PATHS
 from tsprune.errors import UserError
 
@@ -90,6 +90,16 @@ def test_two_layers_in_one_call(path):
     torch.testing.assert_close(found, F.linear(F.gelu(F.linear(x, up, bias)), down), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("tokens", [1, 3, 130])
+def test_stacks_have_rows_of_their_own(path, tokens):
+    weights = torch.stack([sparse(6, 20, 0.3, seed) for seed in range(5)])
+    x = torch.randn(tokens, 5, 20, generator=torch.Generator().manual_seed(4)).transpose(0, 1)
+    found = Products([[Packed.of(weight)] for weight in weights], path)(x)
+    torch.testing.assert_close(found, x @ weights.mT, atol=1e-5, rtol=0)
+    with pytest.raises(UserError, match="layers of 2 different sizes"):
+        Products([[Packed.of(weights[0])], [Packed.of(weights[0, :3])]], path)
+
+
 def test_activations_far_from_zero_and_of_what_is_no_number(path):
     x = torch.tensor([-1e30, -30.0, -5.0, -1e-30, -0.0, 0.0, 1e-30, 30.0, 1e30, torch.nan, -torch.inf, torch.inf])
     one = torch.ones(1, 1)
@@ -132,8 +142,11 @@ def test_copies_share_what_never_changes(plain):
 
 def test_what_a_product_refuses(plain):
     product = Product([Packed.of(sparse(4, 5, 0.5))], plain)
-    for x in (torch.ones(2, 6), torch.ones(5), torch.ones(2, 5).double(), torch.ones(2, 5, device="meta")):
-        with pytest.raises(UserError, match=r"takes float32 \(tokens, 5\) on the CPU, not"):
+    for x in (torch.ones(2, 6), torch.ones(5), torch.ones(2, 2, 5)):
+        with pytest.raises(UserError, match=r"takes 1 x \(tokens, 5\), not \(1, "):
+            product(x)
+    for x in (torch.ones(2, 5).double(), torch.ones(2, 5, device="meta")):
+        with pytest.raises(UserError, match="takes float32 on the CPU, not "):
             product(x)
     x = torch.ones(2, 5, requires_grad=True)
     with pytest.raises(UserError, match="no gradient"):

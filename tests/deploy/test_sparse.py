@@ -44,8 +44,8 @@ def test_every_forecaster_forecasts_the_same(name):
     layers = found.layers.set_index("layer")
     assert layers["weights"].sum() == sum(p.numel() for p in model.parameters() if p.dim() >= 2)
     left = {row.runs.split()[-1] for row in layers.itertuples() if row.runs != "sparse"}
-    assert left <= {"LSTM", "Conv1d", "ComplexWeights", "TwoStageAttention", "Crossformer"}
-    assert not left or name in ("LSTM", "TCN", "FEDformer", "Crossformer")
+    assert left <= {"LSTM", "Conv1d", "TwoStageAttention", "Crossformer"}
+    assert not left or name in ("LSTM", "TCN", "Crossformer")
 
 
 def test_pieces_that_hold_weights_have_their_own_forms():

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
-from tsprune.deploy.kernels import Packed, Product
+from tsprune.deploy.kernels import Packed, Product, Products
 from tsprune.layers.decomposition import TrendProjection
 from tsprune.layers.embedding import CircularTokens
 from tsprune.layers.encoder_decoder import ACTIVATIONS, FeedForward
+from tsprune.layers.fourier import ComplexWeights, times_i
 from tsprune.models.crossformer import MLP
 
 
@@ -74,6 +76,20 @@ class SparseConvolution(nn.Module):
         return whole.transpose(1, 2)
 
 
+class SparseComplexWeights(nn.Module):
+    """:class:`ComplexWeights`: the small matrix of a mode and head, real and imaginary part side by side."""
+
+    def __init__(self, weights: ComplexWeights, path: str):
+        super().__init__()
+        self.head_dim = weights.head_dim
+        both = torch.cat([weights.real, weights.imag], dim=2).detach().transpose(2, 3).flatten(0, 1)
+        self.product = Products([[Packed.of(matrix)] for matrix in both], path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = torch.cat([x, times_i(x, 2)], dim=-1).flatten(2, 3).flatten(0, 1)
+        return self.product(rows).view(*x.shape[:-1], self.head_dim)
+
+
 def sparse_form(module: nn.Module) -> Callable[[str], nn.Module] | None:
     """What makes, for a path of the kernel, ``module`` with its zeros left out; None where there is no such form."""
     if isinstance(module, FeedForward | MLP):
@@ -84,6 +100,7 @@ def sparse_form(module: nn.Module) -> Callable[[str], nn.Module] | None:
         plain = module.stride == module.dilation == (1,) and module.groups == 1 and module.padding == (0,)
         return (lambda path: SparseConvolution(module, path)) if plain else None
     forms = {nn.Linear: SparseLinear, CircularTokens: SparseTokens, TrendProjection: SparseTrend}
+    forms |= {ComplexWeights: SparseComplexWeights}
     form = forms.get(type(module))
     return None if form is None else lambda path: form(module, path)
 
@@ -96,3 +113,11 @@ def _activation(module: nn.Module) -> str | None:
 
 def _rows(product: Product, x: Tensor) -> Tensor:
     return product(x.reshape(-1, product.inputs)).view(*x.shape[:-1], product.outputs)
+
+
+def stored_bytes(model: nn.Module) -> int:
+    """Bytes of the weights of a model, with layers of this module in it or without."""
+    products = [module.product for module in model.modules() if isinstance(getattr(module, "product", None), Products)]
+    biases = [layer.bias for product in products for layer in product.layers if layer.bias is not None]
+    packed = sum(layer.nbytes for product in products for layer in product.layers)
+    return sum(weight.nbytes for weight in (*model.parameters(), *biases)) + packed

@@ -1,7 +1,7 @@
 """What was measured, and on what: parameters, multiply-adds, memory, and the machine itself."""
 
 from tsprune.measure.complexity import ParameterReport, checkpoint_size, count_parameters, parameter_report
-from tsprune.measure.environment import environment, machine, made, versions
+from tsprune.measure.environment import environment, machine, made, version_of, versions
 from tsprune.measure.intervals import prediction_intervals
 from tsprune.measure.latency import PRECISION, latency_rounds, measure_latency, median_interval
 from tsprune.measure.live import LiveReport, live_parameters
@@ -35,5 +35,6 @@ __all__ = [
     "parameter_report",
     "prediction_intervals",
     "training_memory",
+    "version_of",
     "versions",
 ]

@@ -33,5 +33,6 @@ STUDIES = {
     "02_fine_tuning": Study("fine_tuning", "FineTuning", "FineTuningCells"),
     "03_right_sizing": Study("right_sizing", "RightSizing", "RightSizingCells"),
     "05_pals": Study("pals", "SparseTraining", "PalsCells"),
+    "06_inference": Study("inference", "Inference", "InferenceCells"),
     "07_claims": Study("claims", "Claims", "ClaimsCells", trains=False),
 }

@@ -2,6 +2,6 @@
 
 from tsprune.deploy.kernels.compiled import DENSE, Choice, best, load, paths
 from tsprune.deploy.kernels.packed import ACTIVATIONS, Packed
-from tsprune.deploy.kernels.product import Product
+from tsprune.deploy.kernels.product import Product, Products
 
-__all__ = ["ACTIVATIONS", "DENSE", "Choice", "Packed", "Product", "best", "load", "paths"]
+__all__ = ["ACTIVATIONS", "DENSE", "Choice", "Packed", "Product", "Products", "best", "load", "paths"]

@@ -166,7 +166,8 @@ def _loaded(library: Path, path: str) -> Kernel:
     except (OSError, AttributeError) as error:
         raise UserError(f"the compiled kernel does not load: {plain(error, 300)}") from None
     pointer, number = ctypes.c_void_p, ctypes.c_ssize_t
-    run.argtypes = [pointer, ctypes.c_int, pointer, number, pointer, number, ctypes.c_int64]
-    run.argtypes += [ctypes.c_int, pointer, number, ctypes.c_int]
+    whole = ctypes.c_int
+    run.argtypes = [pointer, whole, whole, pointer, number, number, pointer, number, number, ctypes.c_int64]
+    run.argtypes += [whole, pointer, number, whole]
     run.restype = None
     return Kernel(path, PATHS[path].lanes, run)

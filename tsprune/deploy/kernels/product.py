@@ -4,6 +4,7 @@ import ctypes
 import threading
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -26,25 +27,30 @@ class _Layer(ctypes.Structure):
     )
 
 
-class Product:
-    """``layers`` one after the other, what lies between them never written to memory. It never changes: a deep copy of
-    a model shares it.
+class Products:
+    """Stacks of layers, each for rows of its own: layers of a stack one after the other, what lies between them never
+    written to memory. It never changes: a deep copy of a model shares it.
 
-    ``path``: see :func:`load`, which raises the errors. Runs on as many threads as torch does. Weights that are zero
-    are passed over: an input that is infinite, times zero, is not NaN here.
+    ``stacks``: all of as many layers, of the same sizes. ``path``: see :func:`load`, which raises the errors. Runs on
+    as many threads as torch does. Weights that are zero are passed over: an input that is infinite, times zero, is not
+    NaN here.
     """
 
-    def __init__(self, layers: Sequence[Packed], path: str):
-        for before, after in pairwise(layers):
-            if before.outputs != after.inputs:
-                raise UserError(f"a layer gives {before.outputs} features, the next one takes {after.inputs}")
-        self.layers = tuple(layers)
+    def __init__(self, stacks: Sequence[Sequence[Packed]], path: str):
+        sizes = {tuple((layer.inputs, layer.outputs) for layer in stack) for stack in stacks}
+        if len(sizes) > 1:
+            raise UserError(f"the stacks have layers of {len(sizes)} different sizes; all must have the same")
+        (size,) = sizes
+        for (_, given), (taken, _) in pairwise(size):
+            if given != taken:
+                raise UserError(f"a layer gives {given} features, the next one takes {taken}")
+        self.layers = tuple(layer for stack in stacks for layer in stack)
         self.kernel = load(path)
-        self.inputs, self.outputs = layers[0].inputs, layers[-1].outputs
-        self._features = self.inputs + sum(layer.outputs for layer in layers)
-        self._structures = (_Layer * len(layers))(*map(_structure, layers))  # they point into self.layers
+        self.stacks, self.inputs, self.outputs = len(stacks), size[0][0], size[-1][1]
+        self._features = self.inputs + sum(outputs for _, outputs in size)
+        self._structures = (_Layer * len(self.layers))(*map(_structure, self.layers))  # they point into self.layers
 
-    def __deepcopy__(self, memo: dict) -> "Product":
+    def __deepcopy__(self, memo: dict) -> Self:
         return self
 
     @property
@@ -54,33 +60,44 @@ class Product:
         return sum(layer.nbytes for layer in self.layers) / weights if weights else float("nan")
 
     def __call__(self, x: Tensor) -> Tensor:
-        """``x`` (tokens, inputs), numbers of a token side by side, tokens at any distance; (tokens, outputs).
+        """``x`` (stacks, tokens, inputs), numbers of a token side by side, tokens at any distance; (stacks, tokens,
+        outputs).
 
         Raises :class:`UserError` for anything but float32 on the CPU, and where a gradient is asked for: there is none.
         """
-        if x.dtype != torch.float32 or x.device.type != "cpu" or x.dim() != 2 or x.shape[1] != self.inputs:
-            raise UserError(
-                f"a sparse layer takes float32 (tokens, {self.inputs}) on the CPU, not {x.dtype} {tuple(x.shape)} on "
-                f"{x.device.type}"
-            )
+        if x.dtype != torch.float32 or x.device.type != "cpu":
+            raise UserError(f"a sparse layer takes float32 on the CPU, not {x.dtype} on {x.device.type}")
+        if x.dim() != 3 or x.shape[0] != self.stacks or x.shape[2] != self.inputs:
+            raise UserError(f"a sparse layer takes {self.stacks} x (tokens, {self.inputs}), not {tuple(x.shape)}")
         if x.requires_grad and torch.is_grad_enabled():
             raise UserError("a sparse layer has no gradient: call the model inside torch.inference_mode()")
-        if x.stride(1) != 1 and x.shape[1] > 1:
+        if x.stride(2) != 1 and x.shape[2] > 1:
             x = x.contiguous()
-        threads, lanes, tokens = torch.get_num_threads(), self.kernel.lanes, x.shape[0]
-        y = torch.empty(tokens, self.outputs)
+        threads, lanes, tokens = torch.get_num_threads(), self.kernel.lanes, x.shape[1]
+        y = torch.empty(self.stacks, tokens, self.outputs)
         if not tokens:
             return y
         tiles = -(-tokens // (lanes * _VECTORS))
-        tiles = -(-tiles // threads) * threads  # as many for each thread
+        if self.stacks < threads:
+            tiles = -(-tiles // threads) * threads  # as many for each thread
         vectors = -(-tokens // (lanes * tiles))
         each = self._features * vectors * lanes
         scratch = _scratch(each * threads)
         self.kernel.run(
-            self._structures, len(self.layers), x.data_ptr(), x.stride(0), y.data_ptr(), self.outputs, tokens,
-            vectors, scratch, each, threads,
+            self._structures, self.stacks, len(self.layers) // self.stacks, x.data_ptr(), x.stride(0), x.stride(1),
+            y.data_ptr(), y.stride(0), y.stride(1), tokens, vectors, scratch, each, threads,
         )  # fmt: skip
         return y
+
+
+class Product(Products):
+    """One stack, for rows ``(tokens, inputs)``."""
+
+    def __init__(self, layers: Sequence[Packed], path: str):
+        super().__init__([layers], path)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return super().__call__(x.unsqueeze(0)).squeeze(0)
 
 
 def _structure(layer: Packed) -> _Layer:

@@ -29,12 +29,12 @@ struct layer {
 };
 
 struct call {
-    const struct layer *layers;
-    int count, vectors, threads;
+    const struct layer *layers; /* of the first product, then of the next, ... */
+    int products, count, vectors, threads;
     const float *x;
     float *y, *scratch;
-    ptrdiff_t x_stride, y_stride, scratch_each;
-    int64_t tokens, next;
+    ptrdiff_t x_product, x_stride, y_product, y_stride, scratch_each;
+    int64_t tokens, tiles, next;
 };
 
 /* Of the OpenMP that torch has loaded, so that both use the same threads. */
@@ -137,8 +137,8 @@ static inline __attribute__((always_inline)) vec active(vec x, int activation) {
 }
 
 /* One layer for `vectors` times LANES tokens. */
-static inline __attribute__((always_inline)) void product(const struct layer *l, const float *in, float *out,
-                                                          const int vectors) {
+static inline __attribute__((always_inline)) void multiply(const struct layer *l, const float *in, float *out,
+                                                           const int vectors) {
     const int wide = vectors * LANES;
     const int32_t *group = l->groups, *row = l->rows;
     const uint16_t *column = l->columns;
@@ -167,35 +167,39 @@ static inline __attribute__((always_inline)) void product(const struct layer *l,
 static void work(void *data) {
     struct call *c = data;
     const int wide = c->vectors * LANES;
-    const struct layer *end = c->layers + c->count;
     float *const mine = c->scratch + (c->threads > 1 ? omp_get_thread_num() : 0) * c->scratch_each;
     for (;;) { /* who is held up takes fewer tiles */
-        const int64_t token = __atomic_fetch_add(&c->next, wide, __ATOMIC_RELAXED);
-        if (token >= c->tokens) return;
+        const int64_t number = __atomic_fetch_add(&c->next, 1, __ATOMIC_RELAXED), product = number / c->tiles;
+        if (product >= c->products) return;
+        const int64_t token = number % c->tiles * wide;
         const int here = c->tokens - token < wide ? (int)(c->tokens - token) : wide;
+        const struct layer *const first = c->layers + product * c->count, *const end = first + c->count;
         float *in = mine;
-        turn_in(c->x + token * c->x_stride, c->x_stride, here, c->layers->inputs, in, wide);
-        for (const struct layer *l = c->layers; l < end; l++) {
+        turn_in(c->x + product * c->x_product + token * c->x_stride, c->x_stride, here, first->inputs, in, wide);
+        for (const struct layer *l = first; l < end; l++) {
             float *out = in + (ptrdiff_t)l->inputs * wide;
             switch (c->vectors) {
-            case 1: product(l, in, out, 1); break;
-            case 2: product(l, in, out, 2); break;
-            case 3: product(l, in, out, 3); break;
-            default: product(l, in, out, VECTORS);
+            case 1: multiply(l, in, out, 1); break;
+            case 2: multiply(l, in, out, 2); break;
+            case 3: multiply(l, in, out, 3); break;
+            default: multiply(l, in, out, VECTORS);
             }
             in = out;
         }
-        turn_out(in, wide, here, end[-1].outputs, c->y + token * c->y_stride, c->y_stride);
+        turn_out(in, wide, here, end[-1].outputs, c->y + product * c->y_product + token * c->y_stride, c->y_stride);
     }
 }
 
-/* y (tokens, outputs of the last) of x (tokens, inputs of the first). Strides are from token to token, in floats;
-   `scratch` holds `scratch_each` floats for each thread, as many as all layers have features, times vectors * LANES,
-   and is aligned to a register. */
-void sparse_layers(const struct layer *layers, int count, const float *x, ptrdiff_t x_stride, float *y,
-                   ptrdiff_t y_stride, int64_t tokens, int vectors, float *scratch, ptrdiff_t scratch_each,
-                   int threads) {
-    struct call c = {layers, count, vectors, threads, x, y, scratch, x_stride, y_stride, scratch_each, tokens, 0};
+/* For each of the products, y (tokens, outputs of its last layer) of x (tokens, inputs of its first); all have `count`
+   layers of the same sizes. Strides are in floats, from product to product and from token to token; `scratch` holds
+   `scratch_each` floats for each thread, as many as the layers of a product have features, times vectors * LANES, and
+   is aligned to a register. */
+void sparse_layers(const struct layer *layers, int products, int count, const float *x, ptrdiff_t x_product,
+                   ptrdiff_t x_stride, float *y, ptrdiff_t y_product, ptrdiff_t y_stride, int64_t tokens, int vectors,
+                   float *scratch, ptrdiff_t scratch_each, int threads) {
+    const int64_t tiles = (tokens + vectors * LANES - 1) / (vectors * LANES);
+    struct call c = {layers, products, count, vectors, threads, x, y, scratch, x_product, x_stride, y_product, y_stride,
+                     scratch_each, tokens, tiles, 0};
     if (threads > 1)
         GOMP_parallel(work, &c, threads, 0);
     else

@@ -35,4 +35,4 @@ class ClaimsResult(Tables):
         """One line for the reader, and for whoever runs the notebook: nothing is without a result, for a claim of which
         nothing can be said has its answer."""
         text = f"{len(self.claims)} verdicts on {len(self.cases)} cases"
-        return {"text/plain": text, STATUS_MIME: {"cells": len(self.claims), "failures": 0}}
+        return {"text/plain": text, STATUS_MIME: {"cells": len(self.claims), "failures": 0, "not_run": 0}}

@@ -68,23 +68,32 @@ def _count(step: TrainStep) -> int:
 
 def scale_groups(config: EntsoeScale, base: Base) -> tuple[Group, ...]:
     """A :class:`Group` per horizon, model and share of the data; nothing is run."""
-    fractions = sorted({*config.fractions, 1.0})
     return tuple(
         _group(config, spec, model, fraction)
         for spec in base.specs
         for model in config.models
-        for fraction in fractions
+        for fraction in shares(config)
     )
 
 
-def _group(config: EntsoeScale, spec: DataSpec, model: str, fraction: float) -> Group:
-    recipe = config.recipe()
-    dense = {
+def dense_steps(config: EntsoeScale, spec: DataSpec, model: str, fraction: float) -> dict[int, tuple[TrainStep, ...]]:
+    """Dense trainings by width, widest first, and by seed."""
+    return {
         width: tuple(
-            train_step(spec, model, config.sized(width), recipe, seed, fraction=fraction) for seed in config.seeds
+            train_step(spec, model, config.sized(width), config.recipe(), seed, fraction=fraction)
+            for seed in config.seeds
         )
         for width in sorted({*config.widths, config.d_model}, reverse=True)
     }
+
+
+def shares(config: EntsoeScale) -> list[float]:
+    """Of the training windows, rising, all of them last."""
+    return sorted({*config.fractions, 1.0})
+
+
+def _group(config: EntsoeScale, spec: DataSpec, model: str, fraction: float) -> Group:
+    dense = dense_steps(config, spec, model, fraction)
     widest = dense[max(dense)]
     again = widest[0].train.continued(config.fine_tune_epochs, config.fine_tune_learning_rate)
     pruned, tuned = {}, {}
