@@ -49,7 +49,7 @@ lab: $(VENV)/.ready  ## open copies of the notebooks (outputs/lab) in JupyterLab
 
 lock:  ## write requirements.lock anew from pyproject.toml
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet '.[dev,deploy,entsoe]'
+	build/lock/bin/python -m pip install --quiet '.[dev,deploy,cluster,entsoe]'
 	{ echo "# Written by 'make lock' from pyproject.toml. torch brings its own CUDA packages where it needs them."; \
 	  build/lock/bin/python -m pip freeze --exclude tsprune | sed 's/+cpu$$//' | grep -viE '^(nvidia-|cuda-|triton)'; } > requirements.lock
 
