@@ -48,7 +48,7 @@ def house(tmp_path_factory):
         file.write("\n\n" + SNIPPETS["score"])
     (package / "pruners" / "cooling.py").write_text(SNIPPETS["method"])
     (package / "study" / "seeds").mkdir()
-    (package / "study" / "seeds" / "__init__.py").write_text('"""Study 06."""\n')
+    (package / "study" / "seeds" / "__init__.py").write_text('"""Study 08."""\n')
     for name, text in SNIPPETS.items():
         if name.startswith("study/seeds/"):
             (package / name).write_text(text)
@@ -103,11 +103,11 @@ def test_a_study_runs_and_the_walls_still_hold(house):
         "from tsprune.batch.profiles import plan_profile\n"
         "from tsprune.study.registry import STUDIES\n"
         "(run,) = plan_profile('smoke', only=['01_pruning_sweep'])\n"
-        "fields = STUDIES['06_seeds'].config.model_fields\n"
+        "fields = STUDIES['08_seeds'].config.model_fields\n"
         "given = {name: value for name, value in run.parameters.items() if name in fields}\n"
         "given |= {'models': ['DLinear'], 'seeds': [1, 2], 'density': 0.3, 'store': 'store'}\n"
-        "config = STUDIES['06_seeds'].config.parse(given)\n"
-        "result = STUDIES['06_seeds'].cells(config).run(make_executor=lambda: ThreadPoolExecutor(1))\n"
+        "config = STUDIES['08_seeds'].config.parse(given)\n"
+        "result = STUDIES['08_seeds'].cells(config).run(make_executor=lambda: ThreadPoolExecutor(1))\n"
         "from tsprune.study.seeds import words\n"
         "print(len(result.cells), result.failures, words.verdict(result.cells))\n"
         "from importlinter.cli import lint_imports\n"

@@ -3,6 +3,8 @@
 import re
 
 from tsprune.places import project_root
+from tsprune.study.claims.cells import shipped
+from tsprune.study.claims.words import summary
 
 ROOT = project_root()
 README = (ROOT / "README.md").read_text()
@@ -25,3 +27,8 @@ def test_every_path_and_make_target_it_names_exists():
         <= set(re.findall(r"make (study|test|lab|help|[a-z-]+-[a-z]+)", README))
         <= set(targets)
     )
+
+
+def test_its_verdicts_are_those_of_the_rows_that_ship():
+    (shown,) = re.findall(r"<!-- verdicts -->\n(.*?)\n<!-- end -->", README, flags=re.DOTALL)
+    assert shown == summary(shipped()), "run `tsprune results verdicts` and put what it prints between the marks"

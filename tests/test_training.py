@@ -139,6 +139,27 @@ def test_bfloat16_trains_and_keeps_float32_weights(splits):
     assert evaluate(model, val_windows, config).mse == pytest.approx(evaluate(model, val_windows, plain).mse, rel=0.05)
 
 
+def test_products_are_rounded_in_training_only_and_afterwards_all_is_as_before(splits):
+    train_windows, val_windows, _ = splits
+    seen = {True: set(), False: set()}
+
+    class Looks(Tiny):
+        def forward(self, *inputs):
+            seen[self.training].add(torch.get_float32_matmul_precision())
+            return super().forward(*inputs)
+
+    train(Looks(), train_windows, val_windows, TrainConfig(epochs=1, matmul="medium"), seed=1)
+    assert seen == {True: {"medium"}, False: {"highest"}}
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_exact_products_are_no_part_of_a_recipes_identity_and_others_are():
+    assert "matmul" not in TrainConfig().model_dump()
+    assert TrainConfig(matmul="medium").model_dump() == TrainConfig().model_dump() | {"matmul": "medium"}
+    for config in (TrainConfig(), TrainConfig(matmul="medium")):
+        assert TrainConfig.model_validate(config.model_dump()) == config
+
+
 def test_schedules():
     def rates(name):
         return [learning_rate(TrainConfig(schedule=name, learning_rate=1.0, epochs=4), e) for e in (1, 2, 3, 4)]

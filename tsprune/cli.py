@@ -88,7 +88,8 @@ def study(
     A report that is there already is replaced by one of the same parameters; one of others is kept as
     NAME.previous.html, the last one only, and a line says so.
 
-    Exit status: 0 all well, 1 a notebook failed or a cell has no result (the report names it), 2 bad input (data,
+    Exit status: 0 all well (with --budget: of what was begun), 1 a notebook failed or a cell has no result (the
+    report names it), 2 bad input (data,
     parameters, the output folder: told before anything runs), 130 stopped by Ctrl-C; started again, it goes on.
     """
     from tsprune.batch.profiles import describe, plan_profile
@@ -104,11 +105,11 @@ def study(
     hours = None if budget is None else parse_hours(budget)
     from tsprune.batch.preflight import check_runs
 
-    check_runs(runs)
+    tables = check_runs(runs)
     if plan:
         from tsprune.batch.plan import plan_text
 
-        print(plan_text(runs))
+        print(plan_text(runs, tables))
         return
     if shard is not None:
         from tsprune.batch.shard import Shard, run_shard
@@ -357,6 +358,15 @@ def check_results() -> None:
         raise typer.Exit(1)
 
 
+@results.command("verdicts")
+def show_verdicts() -> None:
+    """What the rows in results/ say of the papers' claims, as a table in Markdown."""
+    from tsprune.study.claims.cells import shipped
+    from tsprune.study.claims.words import summary
+
+    typer.echo(summary(shipped()))
+
+
 @results.command("list")
 def list_results() -> None:
     """A line per file in results/: how many rows, of what, from when and which machine."""
@@ -413,6 +423,27 @@ def fetch(name: Annotated[str, typer.Argument(help="A name of the catalogue.")])
     from tsprune.data import fetch_dataset
 
     print(fetch_dataset(name))
+
+
+@data.command()
+def entsoe(
+    file: Annotated[str, typer.Argument(metavar="FILE.csv", help="To write: MW by country.")],
+    start: Annotated[str, typer.Option(help="First day, as 2024-01-01 (UTC).")],
+    end: Annotated[str, typer.Option(help="The day after the last.")],
+    countries: Annotated[str, typer.Option(help="Codes, as at,be,de.")],
+    step: Annotated[str, typer.Option(help="1h or 15min.")] = "1h",
+) -> None:
+    """Load the electricity load as the ENTSO-E Transparency Platform has it now; ENTSOE_API_KEY holds the key to it.
+
+    Parts of half a month are kept in the user's cache: stopped, the same command goes on.
+    """
+    from tsprune.data.fresh import fresh_load
+    from tsprune.data.sources import write_whole
+    from tsprune.places import locate
+
+    path = locate(file)
+    write_whole(path, fresh_load(countries.split(","), start, end, step))
+    print(path)
 
 
 def main() -> None:

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import torch
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor, nn
 
 from tsprune.allocator import keep_freed_memory
@@ -37,12 +37,23 @@ class TrainConfig(Config):
     """Largest gradient norm; None: not clipped."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """``bfloat16``: autocast in the forward pass; weights and optimiser stay float32."""
+    matmul: Literal["highest", "medium"] = "highest"
+    """How training computes products of float32 matrices: ``medium`` lets torch round their factors to bfloat16, where
+    the processor is faster at that (``torch.set_float32_matmul_precision``). Validation and test stay exact."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     eval_batch_size: Annotated[int, Field(ge=1)] = 32
     """Windows per batch in validation and test; it changes no score, except under ``as_published``."""
     protocol: Literal["full", "as_published"] = "full"
     """``full``: every validation and test window counts. ``as_published``: the last incomplete batch is dropped, as
     in the code of Informer, FEDformer and PALS."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_was_always_so(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves ``matmul`` out where it is exact: a recipe keeps the identity of before there was a choice."""
+        values = dump(self)
+        if self.matmul == "highest":
+            values.pop("matmul", None)
+        return values
 
     def continued(self, epochs: int, learning_rate: float) -> "TrainConfig":
         """This recipe for training on: other epochs and rate, never stopped early."""
@@ -51,6 +62,11 @@ class TrainConfig(Config):
 
 class Windows(Protocol):
     """What training needs of a split (``tsprune.data.Windows``)."""
+
+    count: int
+    """Series that windows are cut from, more than one of pooled data; asked for, as ``series``, by evaluation."""
+    series: Tensor | None
+    """Of pooled data the number of the series that each window is of, long."""
 
     def __len__(self) -> int: ...
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None, drop_last: bool = False): ...
@@ -97,8 +113,8 @@ class Scores:
     mae: float
     windows: int
     window_mse: Tensor = field(repr=False, compare=False)  # (windows,), in time order
-    column_mse: Tensor = field(repr=False, compare=False)  # (columns,)
-    column_mae: Tensor = field(repr=False, compare=False)  # (columns,)
+    column_mse: Tensor = field(repr=False, compare=False)  # (columns,); of pooled data (series,)
+    column_mae: Tensor = field(repr=False, compare=False)  # (columns,); of pooled data (series,)
 
 
 @dataclass
@@ -170,7 +186,8 @@ def train(
             rate = learning_rate(config, epoch)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            train_mse, bad_step = _one_epoch(model, train_windows, config, optimizer, shuffle, controller)
+            with _products(config):
+                train_mse, bad_step = _one_epoch(model, train_windows, config, optimizer, shuffle, controller)
             if bad_step is not None:
                 result.status = "diverged"
                 result.reason = f"loss not finite at epoch {epoch}, step {bad_step}"
@@ -238,23 +255,38 @@ def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
     if not len(windows) or (drop_last and len(windows) < config.eval_batch_size):
         raise UserError(f"nothing to evaluate: {len(windows)} windows, batches of {config.eval_batch_size}")
     device = next(iter(model.parameters()), torch.empty(0)).device
-    by_window, squared, absolute = [], 0.0, 0.0
+    # What stays is made once: made batch by batch it would lie among what these give back, and the heap would grow by
+    # megabytes a batch where columns are many (measured: 1,000 of them, 2.7 GiB after 1,250 batches).
+    count = len(windows) - (len(windows) % config.eval_batch_size if drop_last else 0)
+    errors = torch.empty(2, count, dtype=torch.float64, device=device)  # by window: squared, absolute
+    seen, columns = 0, None
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode(), _autocast(device, config):
             for batch in windows.batches(config.eval_batch_size, drop_last=drop_last):
                 error = _forecast(model, batch).double().sub_(batch.y)
-                square = error.square().sum(1)
-                by_window.append(square.mean(1) / error.shape[1])
-                squared = squared + square.sum(0)
-                absolute = absolute + error.abs_().sum((0, 1))
+                if columns is None:
+                    columns = torch.zeros(2, error.shape[2], dtype=torch.float64, device=device)
+                square, steps = error.square().sum(1), error.shape[1]
+                own = slice(seen, seen + len(error))
+                errors[0, own] = square.mean(1) / steps
+                errors[1, own] = error.abs_().mean((1, 2))
+                columns += torch.stack([square.sum(0), error.sum((0, 1))])
+                seen += len(error)
     finally:
         model.train(was_training)
-    window_mse = torch.cat(by_window).cpu()
-    count = len(window_mse) * batch.y.shape[1]
-    columns = squared.cpu() / count, absolute.cpu() / count
-    return Scores(*(float(c.mean()) for c in columns), len(window_mse), window_mse, *columns)
+    errors, means = errors.cpu(), (columns / (seen * steps)).cpu()
+    overall = [float(of.mean()) for of in means]
+    if windows.count > 1:
+        means = _by_series(errors, windows.series[:seen].cpu(), windows.count)
+    return Scores(*overall, seen, errors[0].clone(), *means)
+
+
+def _by_series(errors: Tensor, series: Tensor, count: int) -> Tensor:
+    """Means (2, count) of ``errors`` (2, windows), each window of the series with its number; NaN without a window."""
+    sums = torch.zeros(2, count, dtype=errors.dtype).index_add_(1, series, errors)
+    return sums / series.bincount(minlength=count)
 
 
 def learning_rate(config: TrainConfig, epoch: int) -> float:
@@ -302,6 +334,17 @@ def _forecast(model: nn.Module, batch) -> Tensor:
 
 def _autocast(device: torch.device, config: TrainConfig):
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16")
+
+
+@contextmanager
+def _products(config: TrainConfig):
+    """Products of matrices as the recipe has them, and afterwards as before."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(config.matmul)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @contextmanager

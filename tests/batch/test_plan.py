@@ -8,15 +8,17 @@ import yaml
 from tsprune.batch.plan import plan_text
 from tsprune.batch.profiles import plan_profile
 from tsprune.engine.progress import Progress
-from tsprune.places import project_root
 from tsprune.steps.archive import Archive
+from tsprune.study.base.cells import Cells
 from tsprune.study.pruning_sweep.cells import PruningSweepCells
 from tsprune.study.pruning_sweep.config import PruningSweep
 
 
 @pytest.fixture
-def plan(tmp_path, smoke, few):
-    """``plan(**changes)``: the text for study 01 with one small model."""
+def plan(tmp_path, smoke, few, monkeypatch):
+    """``plan(**changes)``: the text for study 01 with one small model, and an archive of the test's own: what the
+    project ships tells times of steps, more with every row."""
+    monkeypatch.setattr(Cells, "archive", property(lambda cells: Archive(tmp_path / "results")))
 
     def plan(**changes) -> str:
         small = {"models": ["DLinear"], "densities": [1.0, 0.5], "scopes": ["layer"], "jobs": 2}
@@ -40,7 +42,7 @@ def test_everything_is_to_run_at_first_and_nothing_once_it_has_and_why_is_said(p
     text = plan()
     steps, stored, archived, todo = in_all(text)
     assert (stored, archived) == (0, 0) and todo == steps
-    assert f"for {steps} of them no earlier step of their kind and width tells the time" in text
+    assert f"for {steps} of them no earlier step of their kind and width on cpu tells the time" in text
     assert "1 never run" in re.search(r"train .*", text).group()
     PruningSweepCells(plan.config).run(make_executor=threads, progress=Progress())
     text = plan()
@@ -55,14 +57,11 @@ def test_everything_is_to_run_at_first_and_nothing_once_it_has_and_why_is_said(p
     assert "1 never run" in re.search(r"train .*", plan(seeds=[1, 2])).group()
 
 
-def test_what_the_archive_has_need_not_run(plan, threads, tmp_path, monkeypatch):
+def test_what_the_archive_has_need_not_run(plan, threads, tmp_path):
     plan()
     cells = PruningSweepCells(plan.config)
     cells.run(make_executor=threads, progress=Progress())
-    (tmp_path / "root" / "params").mkdir(parents=True)
-    monkeypatch.setattr("tsprune.places.project_root", lambda: tmp_path / "root")
-    archive = Archive(tmp_path / "root" / "results")
+    archive = Archive(tmp_path / "results")
     archive.add("01_pruning_sweep", "few", [step.key for step in cells.base.dense], cells.store)
-    monkeypatch.setattr("tsprune.batch.profiles.project_root", project_root)
     steps, stored, archived, todo = in_all(plan(store=str(tmp_path / "empty")))
     assert (stored, archived, todo) == (0, 1, steps - 1)

@@ -12,6 +12,13 @@ import pytest
 from tsprune.batch.stop import stoppable
 from tsprune.places import project_root
 
+SMALLER = (
+    "models=[DLinear]",
+    "densities=[0.5]",
+    "compared_densities=[]",
+    "structured_densities=[]",
+    "two_of_four=false",
+)
 WAITS = "import time; print('begun', flush=True); time.sleep(60)"
 
 
@@ -88,6 +95,7 @@ def relatives(mark: str) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes as Linux lists them")
 def test_a_study_is_stopped_with_its_kernel_and_workers_and_goes_on_when_started_again(tmp_path):
     study = ["study", "smoke", "--only", "02_fine_tuning", "--output", str(tmp_path / "out"), "--jobs", "2"]
+    study += [part for change in SMALLER for part in ("-p", change)]
     code = f"import sys; sys.argv[1:] = {study!r}; from tsprune.cli import main; main()"
     process = start(code, env=os.environ | {"TSPRUNE_TEST_MARK": str(tmp_path)})
     for line in process.stdout:

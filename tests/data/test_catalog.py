@@ -9,7 +9,10 @@ from tsprune.data.catalog import CATALOG, ETT_HOURS, ETT_QUARTERS, SHARES
 from tsprune.errors import UserError
 
 DOCS = Path(__file__).parents[2] / "docs" / "data.md"
-NAMES = "ETTh1 ETTh2 ETTm1 ETTm2 Exchange Weather ILI ECL Traffic entsoe_hourly synthetic synthetic_short"
+NAMES = (
+    "ETTh1 ETTh2 ETTm1 ETTm2 Exchange Weather ILI ECL Traffic "
+    "entsoe_hourly entsoe_14 entsoe_quarter_hour entsoe_pooled synthetic synthetic_short"
+)
 
 
 def test_the_catalogue_has_the_promised_datasets():
@@ -25,10 +28,15 @@ def test_every_entry_is_complete(entry):
         assert all(
             re.fullmatch("[0-9a-f]{64}", each) for each in (source.sha256, source.packed, source.published) if each
         )
-        assert bool(source.sha256) == (bool(source.addresses) or bool(entry.parts)), "downloaded only with a checksum"
+        known = bool(source.sha256 or source.published)
+        assert known == (bool(source.addresses) or bool(entry.parts)), "downloaded only with a checksum"
         for address in source.addresses:
             # A commit, not a branch: the file behind the address cannot change.
-            assert re.match(r"https://raw\.githubusercontent\.com/[^/]+/[^/]+/[0-9a-f]{8,40}/\S+$", address.url)
+            assert re.match(
+                r"https://(raw\.githubusercontent\.com/[^/]+/[^/]+|huggingface\.co/datasets/[^/]+/[^/]+/resolve)"
+                r"/[0-9a-f]{8,40}/\S+$",
+                address.url,
+            )
             assert address.url.endswith(".zip") == bool(address.member)
 
 

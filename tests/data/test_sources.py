@@ -6,12 +6,13 @@ import io
 import threading
 import time
 import zipfile
+from urllib.parse import urlsplit
 
 import pytest
 
-from tsprune.data import CATALOG, DataUnavailable, fetch_dataset, list_datasets, load_table
+from tsprune.data import CATALOG, DataUnavailable, check_dataset, fetch_dataset, list_datasets, load_table
 from tsprune.data.catalog import Address, Source
-from tsprune.data.sources import find_local, places
+from tsprune.data.sources import find_local, places, sums
 from tsprune.errors import UserError
 
 
@@ -159,14 +160,13 @@ def test_offline_says_where_it_looked(tiny, nowhere, tmp_path):
         assert str(folder) in text
 
 
-@pytest.mark.parametrize("name", ["ECL", "Traffic"])
-def test_what_has_no_checksum_is_never_downloaded(nowhere, monkeypatch, name):
+def test_what_has_no_checksum_is_never_downloaded(tiny, nowhere, monkeypatch):
     monkeypatch.delenv("TSPRUNE_OFFLINE")
-    entry = CATALOG[name]
+    entry = tiny(sha256="")
     with pytest.raises(DataUnavailable, match=r"not downloaded, as no checksum is known") as error:
-        load_table(name)
-    assert entry.source.file in str(error.value) and entry.page in str(error.value)
-    assert f"{entry.rows} rows x {entry.columns} columns" in str(error.value)
+        load_table("Tiny")
+    assert "tiny.csv" in str(error.value) and entry.page in str(error.value)
+    assert "40 rows x 2 columns" in str(error.value)
 
 
 def test_what_has_no_checksum_is_checked_by_its_shape(tiny, nowhere):
@@ -196,6 +196,11 @@ def test_what_has_a_checksum_of_its_published_form_is_known_by_it(tiny, nowhere,
     (nowhere / "mine.csv").write_bytes(published)
     assert load_table("mine.csv").catalog_name == "Tiny"
     assert load_table("Tiny", columns=["a"]).catalog_name is None and other.catalog_name is None
+
+
+def test_a_sum_is_of_the_bytes_with_either_line_end():
+    mixed = b"a\r\nb\n"
+    assert list(sums(mixed)) == [hashlib.sha256(form).hexdigest() for form in (mixed, b"a\nb\n", b"a\r\nb\r\n")]
 
 
 def test_the_synthetic_series_stands_in_and_says_so(tiny):
@@ -235,6 +240,39 @@ def test_wrong_bytes_are_never_used_and_the_next_address_is(tiny, server, tmp_pa
     load_table("Tiny")
     assert asked == ["/wrong.csv"] * 3 + ["/gone.csv", "/tiny.csv"]
     assert hashlib.sha256((tmp_path / "cache" / "tiny.csv").read_bytes()).hexdigest() == SUM
+
+
+@pytest.mark.parametrize("name", ["ECL", "Traffic"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+def test_what_is_known_by_its_published_sum_is_downloaded_with_either_line_end(
+    nowhere, server, tmp_path, monkeypatch, capsys, name, end
+):
+    """The two large entries themselves, with a small file behind their address and its own sum and shape."""
+    base, answers, asked = server
+    published = TEXT.replace(b"\n", end)
+    entry = CATALOG[name]
+    assert [urlsplit(address.url).path.rsplit("/")[-1] for address in entry.source.addresses] == [entry.source.file]
+    assert entry.source.size > 90e6
+    source = dataclasses.replace(
+        entry.source,
+        published=hashlib.sha256(published).hexdigest(),
+        addresses=(Address(f"{base}/{entry.source.file}"),),
+    )
+    monkeypatch.setitem(CATALOG, name, dataclasses.replace(entry, source=source, rows=40, columns=2))
+    monkeypatch.setattr("tsprune.data.tables._KNOWN", {})
+    path = f"/{entry.source.file}"
+    answers[path] = [(200, TEXT.replace(b"1", b"2"), None), (200, published[:99], 50), (200, published, None)]
+    assert fetch_dataset(name).read_bytes() == published, "kept as it came"
+    assert asked == [path] * 3, "wrong bytes and a broken transfer are begun again"
+    assert f"{name}: downloading {entry.source.file} ({entry.source.size / 2**20:,.0f} MiB)" in capsys.readouterr().err
+    table = load_table(name)
+    assert table.catalog_name == name and table.values.shape == (40, 2) and len(asked) == 3
+    assert "sha256 as in the catalogue" in check_dataset(name).facts[1]
+
+    monkeypatch.setitem(CATALOG, name, dataclasses.replace(entry, source=source))
+    rows, columns = entry.rows, entry.columns
+    with pytest.raises(UserError, match=rf"it has 40 rows x 2 columns, expected {rows} x {columns}"):
+        load_table(name)
 
 
 def test_nothing_is_left_when_every_address_fails(tiny, server, tmp_path):

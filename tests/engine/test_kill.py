@@ -10,29 +10,43 @@ import time
 import pandas as pd
 import pytest
 
+from tsprune.engine.progress import Progress
+from tsprune.study.pruning_sweep.cells import PruningSweepCells
+from tsprune.study.pruning_sweep.config import PruningSweep
+
 SCRIPT = """
 import json, sys
 from tsprune.study.pruning_sweep.cells import PruningSweepCells
 from tsprune.study.pruning_sweep.config import PruningSweep
 if __name__ == "__main__":
-    result = PruningSweepCells(PruningSweep.parse(json.loads(sys.argv[1]))).run()
-    table = result.tidy[result.tidy["kind"] == "result"]
-    table.reset_index(drop=True).to_parquet(sys.argv[2])
+    PruningSweepCells(PruningSweep.parse(json.loads(sys.argv[1]))).run()
 """
 
 
 @pytest.fixture
-def start(tmp_path, smoke, few):
+def parameters(tmp_path, smoke, few):
+    """``parameters(store)``: of a run of a dozen steps, one at a time."""
+    small = {"densities": [1.0, 0.8, 0.64, 0.512, 0.4, 0.3], "jobs": 1}
+    return lambda store: smoke | few | small | {"store": str(tmp_path / store)}
+
+
+@pytest.fixture
+def start(tmp_path, parameters):
+    """``start(store)``: the run, in a process group of its own."""
     script = tmp_path / "run.py"
     script.write_text(SCRIPT)
 
-    def start(store: str, table: str) -> subprocess.Popen:
-        small = {"densities": [1.0, 0.8, 0.64, 0.512, 0.4, 0.3], "jobs": 1}
-        parameters = smoke | few | small | {"store": str(tmp_path / store)}
-        command = [sys.executable, str(script), json.dumps(parameters), str(tmp_path / table)]
+    def start(store: str) -> subprocess.Popen:
+        command = [sys.executable, str(script), json.dumps(parameters(store))]
         return subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, text=True)
 
     return start
+
+
+def finish(parameters: dict) -> pd.DataFrame:
+    """Run to the end in this process; the table."""
+    tidy = PruningSweepCells(PruningSweep.parse(parameters)).run(progress=Progress()).tidy
+    return tidy[tidy["kind"] == "result"].reset_index(drop=True)
 
 
 def entries(folder) -> dict[str, float]:
@@ -46,11 +60,11 @@ def alive(group: int) -> list[str]:
     return [pid for pgid, state, pid in rows if pgid == str(group) and not state.startswith("Z")]
 
 
-def test_killed_twice_and_run_again_the_table_is_bit_for_bit_that_of_an_undisturbed_run(start, tmp_path):
-    assert start("calm", "calm.parquet").wait(120) == 0
+def test_killed_twice_and_run_again_the_table_is_bit_for_bit_that_of_an_undisturbed_run(start, parameters, tmp_path):
+    calm = finish(parameters("calm"))
     store = tmp_path / "rough"
     for wanted in (3, 9):
-        process = start("rough", "never.parquet")
+        process = start("rough")
         deadline = time.monotonic() + 60
         while len(entries(store)) < wanted and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -60,13 +74,12 @@ def test_killed_twice_and_run_again_the_table_is_bit_for_bit_that_of_an_undistur
         while alive(process.pid) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not alive(process.pid)
-    assert not (tmp_path / "never.parquet").exists()
     finished = entries(store)
     assert len(finished) >= 9
-    assert start("rough", "rough.parquet").wait(120) == 0
+    assert len(finished) < len(entries(tmp_path / "calm"))
+    rough = finish(parameters("rough"))
     after = entries(store)
     assert set(after) == set(entries(tmp_path / "calm"))
     assert {key: after[key] for key in finished} == finished
-    calm, rough = pd.read_parquet(tmp_path / "calm.parquet"), pd.read_parquet(tmp_path / "rough.parquet")
     pd.testing.assert_frame_equal(calm, rough, check_exact=True)
     assert list((store / "tmp").iterdir()) == []

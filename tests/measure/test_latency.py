@@ -1,14 +1,17 @@
 """Times that can be told apart, in an order that is fair, and a process left as it was found."""
 
 import gc
+import math
 import time
+from itertools import chain, cycle, repeat
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from tests.models.small import example, small_model
 from tsprune.errors import UserError
-from tsprune.measure import latency, latency_rounds, measure_latency
+from tsprune.measure import Load, latency, latency_rounds, measure_latency, median_interval
 
 
 @pytest.fixture
@@ -24,6 +27,14 @@ def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(latency.time, "perf_counter", lambda: clock.now)
     return clock
+
+
+@pytest.fixture(autouse=True)
+def others(monkeypatch):
+    """What else is told to run: nothing, unless a test says otherwise."""
+    told = [0.0]
+    monkeypatch.setattr(latency, "Watch", lambda: SimpleNamespace(load=lambda: Load(4, told[0])))
+    return told
 
 
 def window():
@@ -53,6 +64,43 @@ def test_spread_of_a_ratio(clock):
     }
     row = measure_latency(variants, [1], repeats=30, warmup=0, baseline="steady").set_index("variant").loc["jumpy"]
     assert (row["speedup_p5"], row["speedup"], row["speedup_p95"]) == pytest.approx((1, 2, 4))
+
+
+def test_the_interval_of_a_median_by_hand():
+    # All of 6 coins are heads with a chance of 1/64. Of 9 at most one is with 10/512, at most two with 46/512.
+    assert median_interval([3, 1, 2, 6, 5, 4]) == (1, 6)
+    assert median_interval(range(9)) == (1, 7)
+    assert all(math.isnan(end) for end in median_interval([1, 2, 3, 4, 5]))
+
+
+def test_rounds_go_on_until_the_interval_is_narrow(clock):
+    # Ratios 2 and 2.5 in turn for 20 rounds, then 2.2 for good: the interval closes when these are the most.
+    first = (ms for _ in range(10) for ms in (2.0, 2.5))
+    slow = chain(first, repeat(2.2))
+    variants = {"slow": (lambda x: clock.spend(next(slow)), window()), "fast": (lambda x: clock.spend(1), window())}
+    row = measure_latency(variants, [1], repeats=10, warmup=0).set_index("variant").loc["fast"]
+    assert row["repeats"] == 40 and row["trouble"] is None
+    frame = measure_latency(dict.fromkeys("edcba", variants["fast"]), [1], repeats=6)
+    assert frame["variant"].tolist() == list("edcba")
+    assert (row["speedup_low"], row["speedup"], row["speedup_high"]) == pytest.approx((2.2, 2.2, 2.2))
+
+
+def test_a_wide_interval_is_not_measurable(clock):
+    times = cycle([1, 18])
+    spend = {"dense": lambda x: clock.spend(18), "pruned": lambda x: clock.spend(next(times))}
+    variants = {name: (call, window()) for name, call in spend.items()}
+    row = measure_latency(variants, [1], repeats=5, warmup=0, most=9).set_index("variant").loc["pruned"]
+    assert row["repeats"] == 9 and row["trouble"] == "not measurable here: a speedup of 1 to 18 after 9 rounds"
+    row = measure_latency(variants, [1], repeats=3, warmup=0, most=3).set_index("variant").loc["pruned"]
+    assert row["trouble"] == "not measurable here: no interval after 3 rounds"
+
+
+def test_threads_that_share_their_cores_measure_nothing(clock, others):
+    others[0] = 2.5
+    variants = {name: (lambda x: clock.spend(1), window()) for name in ("dense", "pruned")}
+    for threads, trouble in ((1, None), (2, "not measurable here: 4 cores, 2.5 of them busy with other processes")):
+        frame = measure_latency(variants, [1], threads=threads, repeats=10, warmup=0)
+        assert frame["trouble"].tolist() == [trouble] * 2 and set(frame["others"]) == {2.5}
 
 
 def test_rounds_are_interleaved_shuffled_and_repeatable():

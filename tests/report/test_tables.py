@@ -62,7 +62,7 @@ def test_labels_names_and_captions_are_text_whatever_signs_are_in_them():
 def test_missing_columns_and_empty_tables_are_named():
     for function in (published_table, naive_table):
         with pytest.raises(UserError, match=r"column '.*' is missing"):
-            function(pd.DataFrame())
+            function(pd.DataFrame({"x": [1]}))
     with pytest.raises(UserError, match="'protocol' has no rows"):
         protocol_table({})
 

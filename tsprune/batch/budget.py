@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tsprune.batch.profiles import NotebookRun
 from tsprune.errors import UserError
+from tsprune.study.registry import STUDIES
 
 _HOURS = {"h": 1.0, "m": 1 / 60, "": 1.0}
 
@@ -23,7 +24,7 @@ def shared(runs: Sequence[NotebookRun], hours: float | None) -> Iterator[Noteboo
     """The runs, each with its part of the time that is left when it is asked for; without a time, as they are."""
     began = time.monotonic()
     for place, run in enumerate(runs):
-        if hours is None:
+        if hours is None or not STUDIES[run.name].trains:
             yield run
             continue
         left = max(0.0, hours - (time.monotonic() - began) / 3600)

@@ -23,7 +23,7 @@ def compare_runs(first: str, second: str) -> str:
     Raises UserError where they hold none in common, or where a run is not finished in its store.
     """
     ours, others = find_runs(first), find_runs(second)
-    both = [name for name in ours if name in others]
+    both = [name for name in ours if name in others and STUDIES[name].trains]
     if not both:
         raise UserError(f"nothing in common: {first} has {', '.join(ours)}; {second} has {', '.join(others)}")
     return "\n\n".join(_compared(ours[name], others[name]) for name in both)

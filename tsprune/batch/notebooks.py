@@ -163,7 +163,7 @@ def _mark_failed(path: Path, name: str, reason: str) -> None:
 
 
 def _all_reports(folder: Path, fresh: list[ReportInfo]) -> list[ReportInfo]:
-    """The reports just made and, after ``--only``, the older ones beside them, by name."""
+    """The reports just made and, after ``--only``, the older ones beside them, by name; first what sums others up."""
     infos = {info.html.stem: info for info in fresh}
     for path in folder.glob("*.ipynb"):
         if path.stem not in infos and path.stem in STUDIES and path.with_suffix(".html").exists():
@@ -172,13 +172,15 @@ def _all_reports(folder: Path, fresh: list[ReportInfo]) -> list[ReportInfo]:
             except Exception as error:  # whatever is wrong with a file that this run did not write
                 why = " ".join(f"{type(error).__name__}: {error}".split())
                 print(f"{_short(path)} cannot be read and is not in the index: {why}", file=sys.stderr, flush=True)
-    return [infos[name] for name in sorted(infos)]
+    return [infos[name] for name in sorted(infos, key=lambda name: (STUDIES[name].trains, name))]
 
 
 def _tell(run: NotebookRun, report: ReportInfo, failures: int, seconds: float) -> None:
     print(f"{run.name}: {report.headline or report.status} ({seconds:.0f} s)", flush=True)
     if failures:
         print(f"{run.name}: {failures} without a result; the report names them", file=sys.stderr)
+    if report.not_run:
+        print(f"{run.name}: {report.not_run} cells have not run yet; the report names them", flush=True)
     print(f"report: {_short(run.folder / (run.name + '.html'))}", flush=True)
 
 

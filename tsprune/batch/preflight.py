@@ -14,25 +14,27 @@ from tsprune.study.base.shared import Tables
 from tsprune.study.registry import STUDIES
 
 
-def check_runs(runs: Sequence[NotebookRun]) -> None:
-    """Ask of every notebook what its study asks itself (:func:`tsprune.study.base.preflight.check`), each dataset
-    loaded once for all, and try the folders that are written to.
+def check_runs(runs: Sequence[NotebookRun]) -> Tables:
+    """Ask of every notebook what its study asks itself (:func:`tsprune.study.base.preflight.check`), and try the
+    folders that are written to; returns the datasets, each loaded once for all.
 
     Raises :class:`UserError` with a line per problem, and the notebooks that it is one of where these are not all.
     """
     found: dict[str, list[str]] = defaultdict(list)
     tables = Tables()
-    for run in runs:
+    training = [run for run in runs if STUDIES[run.name].trains]
+    for run in training:
         for problem in problems(STUDIES[run.name].config.parse(run.parameters), tables):
             found[problem].append(run.name)
     if found:
-        raise UserError("\n".join(_line(problem, names, len(runs)) for problem, names in found.items()))
+        raise UserError("\n".join(_line(problem, names, len(training)) for problem, names in found.items()))
     folders = {run.folder: "--output" for run in runs}
     for run in runs:
         chosen_by = "--output" if run.origins["store"] == "--output" else "the parameter store"
         folders.setdefault(resolve(run.parameters["store"]), chosen_by)
     for folder, chosen_by in folders.items():
         _try(folder, chosen_by)
+    return tables
 
 
 def _line(problem: str, names: Sequence[str], of: int) -> str:

@@ -73,7 +73,7 @@ def plan_profile(
         own = _layer_of("file", files.get(name))
         layers = [_Layer("notebook", str(source), default_parameters(source)), below, common, own, given, above]
         try:
-            parameters, origins = _effective(name, layers, shared=(common, given), where=f"{folder}, {name}")
+            parameters, origins = _effective(name, layers, shared=(common, given, above), where=f"{folder}, {name}")
         except UserError as error:
             problems += str(error).splitlines()
             continue
@@ -130,15 +130,15 @@ def _chosen(only: Sequence[str], names: list[str]) -> list[str]:
 
 
 def _strangers(layer: _Layer, names: Sequence[str]) -> list[str]:
-    """A line per parameter of a layer for all notebooks that not all of them have."""
-    lines = []
+    """A line per parameter of a layer for all notebooks that not all of them have, those aside that train nothing."""
+    lines, training = [], [name for name in names if STUDIES[name].trains]
+    whose = names if training else list(STUDIES)  # what is for those that train is no mistake where none of them runs
     for parameter in layer.values:
-        having = [name for name in names if parameter in STUDIES[name].config.model_fields]
+        having = [name for name in whose if parameter in STUDIES[name].config.model_fields]
         if not having:
-            known = dict.fromkeys(field for name in names for field in STUDIES[name].config.model_fields)
+            known = dict.fromkeys(field for name in whose for field in STUDIES[name].config.model_fields)
             lines.append(f"{layer.place}: " + unknown("parameter", parameter, known))
-        elif len(having) < len(names):
-            lacking = ", ".join(name for name in names if name not in having)
+        elif lacking := ", ".join(name for name in training if name not in having):
             lines.append(f"{layer.place}: '{parameter}' is none of {lacking}; give it to {', '.join(having)} alone")
     return lines
 

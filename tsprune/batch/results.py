@@ -7,6 +7,7 @@ import pandas as pd
 from tsprune.batch.runs import find_runs
 from tsprune.places import resolve
 from tsprune.steps.archive import Archive, read
+from tsprune.study.registry import STUDIES
 
 
 def archive() -> Archive:
@@ -17,7 +18,7 @@ def add_runs(place: str) -> list[str]:
     """Put what the runs at ``place`` came to into the archive; a line per run. Raises UserError as
     :func:`find_runs` and :meth:`Archive.add`."""
     lines = []
-    for run in find_runs(place).values():
+    for run in (run for run in find_runs(place).values() if STUDIES[run.study].trains):
         cells = run.cells
         keys = [step.key for step in cells.every_step()]
         added, lacking = archive().add(run.study, cells.base.table.name, keys, cells.store)

@@ -91,8 +91,8 @@ def _only(parsed: Parsed, columns: Sequence[str] | None) -> Parsed:
             raise UserError(unknown("column", name, map(plain, others)))
     if not columns or len(set(columns)) < len(columns):
         raise UserError(f"columns = {list(columns)}: name at least one column, and each once")
-    note = f"{len(columns)} of {len(others)} columns are used"
-    return replace(parsed, frame=parsed.frame[[parsed.date, *columns]], notes=(*parsed.notes, note))
+    notes = [f"{len(columns)} of {len(others)} columns are used"] if len(columns) < len(others) else []
+    return replace(parsed, frame=parsed.frame[[parsed.date, *columns]], notes=(*parsed.notes, *notes))
 
 
 def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -> tuple[Reading, list[str]]:

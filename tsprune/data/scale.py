@@ -1,9 +1,11 @@
-"""Columns whose scale the train rows do not tell: constant there, up to rounding, or out of range of the arithmetic."""
+"""The scale of each column, and columns whose scale the train rows do not tell: constant there, up to rounding, or out
+of range of the arithmetic."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tsprune.data.mapped import blocks
 from tsprune.shown import quoted
 
 # Windows are single precision, where squares of errors are summed: both ends of its range, with room for a square.
@@ -39,15 +41,39 @@ def scale_problems(values: np.ndarray, columns: Sequence[str], train: int) -> tu
     return problems, notes
 
 
+def scaling(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and population standard deviation (C,) of train rows ``values`` (rows, C), float64, as numpy has them to the
+    last bit; a column that is constant has its value and 1. Any number of rows, a block of them at a time."""
+    mean, std = _moments(values)
+    constant = _over(values, np.max) == _over(values, np.min)
+    mean[constant], std[constant] = values[0, constant], 1.0
+    return mean, std
+
+
+def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mean = _over(values, np.sum) / len(values)
+    squares = _over(values, np.sum, lambda part: np.square(part - mean))
+    return mean, np.sqrt(squares / len(values))
+
+
+def _over(values: np.ndarray, reduce: Callable, change: Callable = lambda part: part) -> np.ndarray:
+    """``reduce`` (np.sum, np.min, np.max) by column (C,) of what ``change`` makes of all rows: what the blocks before
+    came to is the first row of the next, so that sums are those of one pass."""
+    found = None
+    for rows in blocks(values):
+        part = change(values[rows])
+        found = reduce(part if found is None else np.concatenate([found[None], part]), axis=0)
+    return found
+
+
 def _plain(values: np.ndarray, train: int) -> np.ndarray:
     """Which columns (bool) have no missing value and an ordinary scale, all at once: most tables have no others."""
     if not (0 < train <= len(values)):
         return np.zeros(values.shape[1], dtype=bool)
-    rows = np.ascontiguousarray(values.T)  # reductions are several times as fast along memory
-    fitted = rows[:, :train]
+    fitted = values[:train]
     with np.errstate(over="ignore", invalid="ignore"):
-        low, high, begin, end = rows.min(1), rows.max(1), fitted.min(1), fitted.max(1)
-        mean, deviation = fitted.mean(1), fitted.std(1)
+        low, high, begin, end = (_over(part, of) for part in (values, fitted) for of in (np.min, np.max))
+        mean, deviation = _moments(fitted)
         moves = end - begin > ROUNDING * np.maximum(np.abs(begin), np.abs(end))
         within = np.maximum(high - mean, mean - low) <= FAR * deviation
         return moves & within & (np.maximum(np.abs(low), np.abs(high)) <= LARGEST) & (deviation >= SMALLEST)

@@ -12,13 +12,14 @@ import time
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from tsprune.data.catalog import CATALOG, Address, Entry, Source, find_entry
-from tsprune.data.entsoe import build_hourly
+from tsprune.data.entsoe import build
 from tsprune.errors import UserError
 from tsprune.places import locate, project_root
 from tsprune.shown import plain
@@ -84,34 +85,50 @@ def find_local(source: Source) -> Found | None:
 
 def read_csv_bytes(path: Path) -> bytes:
     """The bytes of a CSV, unpacked if its name ends in .gz, with LF line ends; UserError if it cannot be read."""
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{plain(path, 300)} cannot be read: {error}") from error
+    return with_line_feeds(_read(path))
+
+
+def with_line_feeds(content: bytes) -> bytes:
+    """The bytes with LF line ends."""
     return content.replace(b"\r\n", b"\n")
 
 
+def sums(content: bytes) -> Iterator[str]:
+    """The sha256 of the bytes as they are, with LF and with CRLF line ends."""
+    yield hashlib.sha256(content).hexdigest()
+    content = with_line_feeds(content)
+    yield hashlib.sha256(content).hexdigest()
+    yield hashlib.sha256(content.replace(b"\n", b"\r\n")).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+        return gzip.decompress(content) if path.suffix == ".gz" else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{plain(path, 300)} cannot be read: {error}") from error
+
+
 def obtain(entry: Entry) -> tuple[Found, bytes]:
-    """The verified bytes of a dataset's CSV and where they are from; downloaded, or built from its parts, if need be.
+    """The verified bytes of a dataset's CSV, as they came, and where they are from; downloaded, or built from its
+    parts, if need be.
 
     Raises DataUnavailable if the file is nowhere to be had, UserError if a file is there but is not the known one.
     """
     found = find_local(entry.source)
     if found:
-        return found, _verified(read_csv_bytes(found.path), entry.source, found.path, entry.name)
+        return found, _verified(_read(found.path), entry.source, found.path, entry.name)
     if not entry.parts:
-        return (found := _fetched(entry.source, entry)), read_csv_bytes(found.path)
+        return (found := _fetched(entry.source, entry)), _read(found.path)
     files = {}
     for part in entry.parts:
         found = find_local(part) or _fetched(part, entry)
         content = _verified(read_csv_bytes(found.path), part, found.path, entry.name)
         files[Path(part.file).stem] = content
-    content = build_hourly(files)
+    content = build(files, entry.time_step)
     path = cache_folder() / entry.source.file
     _verified(content, entry.source, path, entry.name)
-    _write(path, content)
+    write_whole(path, content)
     return Found(path, "cache, built from the files per country"), content
 
 
@@ -126,7 +143,7 @@ def fetch_dataset(name: str) -> Path:
 
 def _verified(content: bytes, source: Source, path: Path, name: str) -> bytes:
     """``content`` itself; UserError if it is not the file that the catalogue knows (passes where no sum is known)."""
-    found = hashlib.sha256(content).hexdigest()
+    found = hashlib.sha256(with_line_feeds(content)).hexdigest()
     if source.sha256 and found != source.sha256:
         raise UserError(
             f"{plain(path, 300)} is not the {source.file} of {name}: its sha256 (unpacked) is {found}, expected "
@@ -139,7 +156,7 @@ def _fetched(source: Source, entry: Entry) -> Found:
     """The file, downloaded into the cache and verified; DataUnavailable names every place and address tried."""
     looked = ", ".join(f"{folder} ({place})" for place, folder in places())
     where = f"{entry.name} is not on this machine: no {source.file} or {source.file}.gz in {looked}."
-    if not source.sha256:
+    if not (source.sha256 or source.published):
         shape = f"{entry.rows} rows x {entry.columns} columns and a column 'date'"
         raise DataUnavailable(
             f"{where} It is not downloaded, as no checksum is known: put a file with {shape} there; see {entry.page}"
@@ -181,7 +198,8 @@ def _download(address: Address, source: Source, path: Path, name: str) -> None:
     if not _resolves(host.hostname) and not requests.utils.get_environ_proxies(address.url):
         raise _Unreachable(f"no connection to {host.netloc}")
     pooch.get_logger().setLevel("WARNING")
-    print(f"{name}: downloading {source.file} from {address.url}", file=sys.stderr)
+    size = f" ({source.size / 2**20:,.0f} MiB)" if source.size else ""
+    print(f"{name}: downloading {source.file}{size} from {address.url}", file=sys.stderr)
     get = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=(CONNECT_SECONDS, READ_SECONDS))
     reason: Exception | None = None
     for attempt in range(ATTEMPTS):
@@ -189,10 +207,10 @@ def _download(address: Address, source: Source, path: Path, name: str) -> None:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 # A zip has no known sum; what it unpacks to has, as has a plain CSV, and pooch checks that.
-                known = None if address.member else source.sha256
+                known = None if address.member else source.sha256 or source.published
                 got = pooch.retrieve(address.url, known_hash=known, fname="download", path=folder, downloader=get)
-                content = _member(Path(got), address.member) if address.member else read_csv_bytes(Path(got))
-            _write(path, _verified(content, source, path, name))
+                content = _member(Path(got), address.member) if address.member else _read(Path(got))
+            write_whole(path, _verified(content, source, path, name))
             return
         except requests.HTTPError as error:
             raise _NotThere(f"{address.url}: {error}") from error
@@ -222,10 +240,10 @@ def _resolves(host: str) -> bool:
 
 def _member(archive: Path, name: str) -> bytes:
     with zipfile.ZipFile(archive) as opened:
-        return opened.read(name).replace(b"\r\n", b"\n")
+        return with_line_feeds(opened.read(name))
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write under a temporary name and rename: another process never reads half a file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

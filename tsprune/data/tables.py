@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +14,9 @@ from tsprune.data.catalog import CATALOG, SHARES, SPLITS, Entry, SplitRule, find
 from tsprune.data.checks import Checked, check_csv
 from tsprune.data.cleaning import clean
 from tsprune.data.files import has_known_ending, read_file, stem
-from tsprune.data.sources import DataUnavailable, find_local, obtain
+from tsprune.data.large import Large, open_large
+from tsprune.data.mapped import blocks, empty
+from tsprune.data.sources import DataUnavailable, find_local, obtain, sums, with_line_feeds
 from tsprune.data.synthetic import synthetic_frame
 from tsprune.data.timesteps import canonical, season_of
 from tsprune.errors import UserError, unknown
@@ -36,19 +39,32 @@ class Table:
     dates: pd.DatetimeIndex  # (rows,)
     time_step: str  # as pandas writes it: '1h', '15min', '7D'; or 'days 1,11,21' of each month
     split: SplitRule
-    blocked: np.ndarray  # (rows,) bool: inside a filled gap that no window may touch
+    blocked: np.ndarray  # (rows,) bool: inside a filled gap that no window may touch; (rows, columns) where pooled
     source: str  # for people, without an absolute path
     notes: tuple[str, ...] = ()  # what was changed and what is known to be wrong, one line each
     counts: dict[str, int] = field(default_factory=dict)  # how many values each cleaning step touched
+    pooled: bool = False  # each column is a series of its own: a window is of one column
     stands_in_for: str | None = None  # the dataset that could not be had, if these are made-up numbers in its place
     fingerprint: str = field(init=False)  # sha256 of what a result depends on: all of the above but words
 
     def __post_init__(self):
-        content = hashlib.sha256(digest([list(self.columns), self.time_step, self.split.ends]).encode())
+        told = [list(self.columns), self.time_step, self.split.ends, *(["pooled"] if self.pooled else [])]
+        content = hashlib.sha256(digest(told).encode())
         for array in (self.values, self.dates.to_numpy("datetime64[ns]"), self.blocked):
             content.update(repr(array.shape).encode())
-            content.update(np.ascontiguousarray(array).view(np.uint8).data)
+            for rows in blocks(array):
+                content.update(np.ascontiguousarray(array[rows]).view(np.uint8).data)
         object.__setattr__(self, "fingerprint", content.hexdigest())
+
+    @property
+    def series(self) -> int:
+        """How many series windows are cut from: one of all columns, or each column."""
+        return len(self.columns) if self.pooled else 1
+
+    @property
+    def width(self) -> int:
+        """Columns of a window."""
+        return len(self.columns) // self.series
 
     @property
     def season(self) -> int:
@@ -170,7 +186,7 @@ def check_dataset(
     label = plain(table.name)
     facts = [
         f"{label}: {rows} rows x {count} columns, {table.dates[0]} to {table.dates[-1]}, step {table.time_step}",
-        f"source: {table.source}" + (", sha256 as in the catalogue" if _has_sum(name) else ""),
+        f"source: {table.source}" + (", sha256 as in the catalogue" if _has_sum(name, table) else ""),
         f"columns: {listed(list(table.columns))}",
         "rows: " + ", ".join(f"{split} {begin} to {end - 1}" for split, (begin, end) in splits),
     ]
@@ -212,14 +228,19 @@ def is_path(name: str) -> bool:
     return name not in CATALOG and ("/" in name or has_known_ending(name) or os.path.isfile(locate(name)))
 
 
-def _has_sum(name: str) -> bool:
-    return name in CATALOG and CATALOG[name].source is not None and bool(CATALOG[name].source.sha256)
+def _has_sum(name: str, table: Table) -> bool:
+    source = CATALOG[name].source if name in CATALOG else None
+    return source is not None and (bool(source.sha256) or table.catalog_name == name)
 
 
 def _known(
     entry: Entry, name: str, source: str, content: bytes, raw: bool, columns: Sequence[str] | None, note: str = ""
 ) -> Table:
-    """A table of the catalogue; where no checksum vouches for the file its shape and its cells are checked instead."""
+    """A table of the catalogue; where no checksum vouches for the file its shape and its cells are checked instead.
+
+    ``content``: the bytes as they came."""
+    vouched = bool(entry.source.sha256) or entry.source.published in sums(content)
+    content = with_line_feeds(content)
     if entry.source.sha256:
         frame = pd.read_csv(io.BytesIO(content))
         dates = pd.DatetimeIndex(pd.to_datetime(frame.pop("date")))
@@ -228,18 +249,20 @@ def _known(
         checked = check_csv(content, date_column="date", time_step=entry.time_step, codes_are_kept=True)
         checked = _without_problems(checked, source)
         frame, dates = checked.frame, checked.dates
+    frame = frame.drop(columns=[name for name in entry.without if name in frame])
     if frame.shape != (entry.rows, entry.columns):
         raise UserError(
             f"{source} is not the {entry.name} of the catalogue: it has {frame.shape[0]} rows x {frame.shape[1]} "
             f"columns, expected {entry.rows} x {entry.columns}; to use a CSV of your own, give its path instead"
         )
-    vouched = bool(entry.source.sha256) or _is_published(content, entry)
     if not vouched:
         note = note or "no checksum vouches for this file: published numbers may be of another one"
     frame, notes = _chosen(frame, columns, entry.name, entry.split)
     blocked, cleaning, counts = np.zeros(len(frame), dtype=bool), ("raw: as published, nothing is cleaned",), {}
+    if entry.pooled:
+        blocked = np.zeros(frame.shape, dtype=bool)
     if not raw:
-        frame, blocked, cleaning, counts = clean(frame, entry.rules, pd.Timedelta(entry.time_step))
+        frame, blocked, cleaning, counts = clean(frame, entry.rules, pd.Timedelta(entry.time_step), entry.pooled)
     table = Table(
         name=name,
         values=_array(frame),
@@ -251,16 +274,11 @@ def _known(
         source=source,
         notes=(*([note] if note else ()), *notes, *cleaning, *entry.defects),
         counts=counts,
+        pooled=entry.pooled,
     )
     if vouched and columns is None:
         _KNOWN[table.fingerprint] = entry.name
     return table
-
-
-def _is_published(content: bytes, entry: Entry) -> bool:
-    """Whether bytes with LF line ends are those of the published file, which may have had others."""
-    forms = (content, content.replace(b"\n", b"\r\n"))
-    return any(hashlib.sha256(form).hexdigest() == entry.source.published for form in forms)
 
 
 def _own(name: str, raw: bool, columns: Sequence[str] | None, **options: str | None) -> Table:
@@ -270,18 +288,33 @@ def _own(name: str, raw: bool, columns: Sequence[str] | None, **options: str | N
         raise UserError(f"{plain(name)}: there is no such file")
     label = plain(path.name)
     try:
-        content = read_file(path)
-        known = _recognised(content, options)
-        if known:
-            note = f"the file is the {known.name} of the catalogue: its splits and its cleaning hold"
-            content = content.replace(b"\r\n", b"\n")
-            return _known(known, stem(path.name), f"{label} (own file)", content, raw, columns, note)
-        fill = options.pop("missing") == "interpolate"
-        checked = check_csv(content, gaps_are_filled=fill, codes_are_kept=raw, columns=columns, **options)
+        large = open_large(path, options["date_column"])
+        if large is None:
+            content = read_file(path)
+            known = _recognised(content, options)
+            if known:
+                note = f"the file is the {known.name} of the catalogue: its splits and its cleaning hold"
+                return _known(known, stem(path.name), f"{label} (own file)", content, raw, columns, note)
+            made, notes = _made(content, columns, raw, options)
+        else:
+            made, notes = _made_by_groups(large, columns, raw, options)
     except UserError as error:
         raise UserError("\n".join(f"{label}: {line}" for line in str(error).splitlines())) from None
-    _without_problems(checked, label)
-    frame, notes = (checked.frame.copy(), []) if columns else _chosen(checked.frame, None, label, SHARES)
+    return _with_known_split(
+        Table(name=stem(path.name), split=SHARES, source=f"{label} (own file)", notes=tuple(notes), **made)
+    )
+
+
+def _made(
+    content: bytes | pd.DataFrame, columns: Sequence[str] | None, raw: bool, options: dict[str, str | None]
+) -> tuple[dict, list[str]]:
+    """The fields of a table that a user's file holds, and what is to be said of them."""
+    reading = {option: value for option, value in options.items() if option != "missing"}
+    fill = options["missing"] == "interpolate"
+    checked = check_csv(content, gaps_are_filled=fill, codes_are_kept=raw, columns=columns, **reading)
+    if checked.problems:
+        raise UserError("\n".join(checked.problems))
+    frame, notes = (checked.frame.copy(), []) if columns else _chosen(checked.frame, None, "the file", SHARES)
     frame.index = checked.dates
     notes = [*checked.notes, *notes]
     absent = len(checked.grid) - len(frame)
@@ -290,28 +323,58 @@ def _own(name: str, raw: bool, columns: Sequence[str] | None, **options: str | N
     frame = frame.reindex(checked.grid)
     step = pd.Series(checked.grid).diff().median()
     frame, blocked, cleaning, counts = clean(frame, (), step)
-    table = Table(
-        name=stem(path.name),
-        values=_array(frame),
-        columns=tuple(frame.columns),
-        dates=checked.grid,
-        time_step=checked.time_step,
-        split=SHARES,
-        blocked=blocked,
-        source=f"{label} (own file)",
-        notes=(*notes, *cleaning),
-        counts=counts,
-    )
-    return _with_known_split(table)
+    made = {
+        "values": _array(frame),
+        "columns": tuple(frame.columns),
+        "dates": checked.grid,
+        "time_step": checked.time_step,
+        "blocked": blocked,
+        "counts": counts,
+    }
+    return made, [*notes, *cleaning]
+
+
+def _made_by_groups(
+    large: Large, columns: Sequence[str] | None, raw: bool, options: dict[str, str | None]
+) -> tuple[dict, list[str]]:
+    """As :func:`_made`, of a file that does not fit in memory: columns are looked over and cleaned some at a time, and
+    lie in a file of the cache."""
+    frame, notes = _chosen(pd.DataFrame(columns=list(large.names)), columns, "the file", SHARES)
+    notes.append("its values lie in a file while they are used: memory would not hold them")
+    names, found, problems, values, made, counts, blocked = list(frame), [], [], None, {}, Counter(), False
+    for content, group in large.groups(names):
+        try:
+            made, told = _made(content, group, raw, options | {"date_column": large.date})
+        except UserError as error:
+            problems += str(error).splitlines()
+            continue
+        if values is None:
+            values = empty((len(made["dates"]), len(names)), np.float64)
+        places = slice(len(found), len(found) + len(made["columns"]))
+        for rows in blocks(values):
+            values[rows, places] = made["values"][rows]
+        found += made["columns"]
+        counts.update(made["counts"])
+        blocked = blocked | made["blocked"]
+        notes += told
+    if not problems and len(found) < len(names):
+        left = listed([name for name in names if name not in found])
+        problems.append(f"it counts its rows in {left}, which is no series; take it away")
+    if problems:
+        raise UserError("\n".join(dict.fromkeys(problems)))
+    if "blocked rows" in counts:
+        counts["blocked rows"] = int(blocked.sum())
+    made |= {"values": values, "columns": tuple(found), "blocked": blocked, "counts": dict(counts)}
+    return made, list(dict.fromkeys(notes))
 
 
 def _recognised(content: bytes | pd.DataFrame, options: dict[str, str | None]) -> Entry | None:
     """The dataset of the catalogue whose very file this is; None also where an option asks to read it otherwise."""
     if not isinstance(content, bytes):
         return None
-    sums = {hashlib.sha256(form).hexdigest() for form in (content, content.replace(b"\r\n", b"\n"))}
+    found = set(sums(content))
     sources = ((entry, entry.source) for entry in CATALOG.values() if entry.source)
-    entry = next((entry for entry, source in sources if {source.sha256, source.published} & sums), None)
+    entry = next((entry for entry, source in sources if {source.sha256, source.published} & found), None)
     if entry is None:
         return None
     if options["time_step"] and canonical(options["time_step"]) != entry.time_step:

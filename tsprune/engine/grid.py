@@ -13,12 +13,10 @@ from tsprune.engine.durations import Durations, stored_rows
 from tsprune.engine.execute import RECIPE_FILE, execute, failure
 from tsprune.engine.partial import sweep_states
 from tsprune.engine.progress import Progress
-from tsprune.engine.step import FINAL, Step
+from tsprune.engine.step import FINAL, NOT_RUN, Step
 from tsprune.engine.store import Corrupt, Store
 from tsprune.errors import Stopped
 from tsprune.typed import canonical_json
-
-NOT_RUN = "not run"
 
 _STARTS = 3
 """Times that workers are started for a step, before it counts as failed."""
@@ -237,8 +235,9 @@ class _Run:
             for other in (need, *need.reads):
                 row = self.done.get(other.key)
                 if row is not None and row["status"] != "ok":
-                    status = NOT_RUN if row["status"] == NOT_RUN else "failed"
-                    return f"needs {other.label}, which {row['status']}: {row['reason']}", status
+                    if row["status"] == NOT_RUN:
+                        return row["reason"], NOT_RUN
+                    return f"needs {other.label}, which {row['status']}: {row['reason']}", "failed"
         return None
 
     def _submit(self) -> None:
@@ -247,7 +246,7 @@ class _Run:
             self.suspects.clear()
             self.ready.clear()
             for step in over:
-                self._finish(step, failure(step, "the time given was over", NOT_RUN))
+                self._finish(step, failure(step, "has not run yet", NOT_RUN))
             return
         if self.suspects:
             if not self.flying:

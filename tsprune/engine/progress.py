@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import mean
 from typing import TextIO
 
-from tsprune.engine.step import Step
+from tsprune.engine.step import NOT_RUN, Step
 
 LINES_VARIABLE = "TSPRUNE_PROGRESS"
 """Set to ``lines`` in the environment, a notebook prints a line per step instead of updating one in place."""
@@ -66,8 +66,10 @@ class Progress:
         return f"{step.label}: {row['status'].upper()}, {row['reason']}"
 
     def finish(self) -> None:
-        lost = ", ".join(f"{count} {status}" for status, count in self.lost.items())
-        self.show(f"all steps done, {self.lost.total()} without a result ({lost})" if lost else "all steps done")
+        waiting = self.lost[NOT_RUN]
+        lost = ", ".join(f"{count} {status}" for status, count in self.lost.items() if status != NOT_RUN)
+        done = f"{self.total - waiting} of {self.total} steps done, {waiting} not run" if waiting else "all steps done"
+        self.show(f"{done}, {self.lost.total() - waiting} without a result ({lost})" if lost else done)
 
     def stop(self) -> str:
         """End the display of a run that is interrupted; returns the line about it."""

@@ -21,6 +21,9 @@ RESULTS_VERSION = 3
 FINAL = ("ok", "diverged", "broken")
 """Rows with these states are results: they are not computed again. A failed step is tried again by the next run."""
 
+NOT_RUN = "not run"
+"""The state of a row for a step that was not begun, for want of time. It is no result and is not stored."""
+
 Writer = Callable[[Path], None]
 """Writes one file, at the path it is given."""
 

@@ -78,7 +78,12 @@ class TrendProjection(nn.Linear):
         nn.init.uniform_(self.weight, -bound, bound)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        before, here, after = super().forward(x).split(self.channels, dim=-1)
+        return self.joined(super().forward(x), self.channels)
+
+    @staticmethod
+    def joined(taps: torch.Tensor, channels: int) -> torch.Tensor:
+        """``(batch, length, 3 * channels)`` to ``(batch, length, channels)``."""
+        before, here, after = taps.split(channels, dim=-1)
         return before.roll(1, 1) + here + after.roll(-1, 1)
 
 

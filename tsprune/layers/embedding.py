@@ -60,9 +60,14 @@ class CircularTokens(nn.Linear):
         nn.init.normal_(self.weight, std=math.sqrt(2 / self.in_features))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(self.neighbours(x))
+
+    @staticmethod
+    def neighbours(x: torch.Tensor) -> torch.Tensor:
+        """``(batch, length, channels)`` to ``(batch, length, 3 * channels)``."""
         before = torch.cat([x[:, -1:], x[:, :-1]], dim=1)
         after = torch.cat([x[:, 1:], x[:, :1]], dim=1)
-        return super().forward(torch.cat([before, x, after], dim=-1))
+        return torch.cat([before, x, after], dim=-1)
 
 
 class DataEmbedding(nn.Module):

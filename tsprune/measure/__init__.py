@@ -1,20 +1,24 @@
 """What was measured, and on what: parameters, multiply-adds, memory, and the machine itself."""
 
 from tsprune.measure.complexity import ParameterReport, checkpoint_size, count_parameters, parameter_report
-from tsprune.measure.environment import environment, machine, made, versions
+from tsprune.measure.environment import environment, machine, made, version_of, versions
 from tsprune.measure.intervals import prediction_intervals
-from tsprune.measure.latency import latency_rounds, measure_latency
+from tsprune.measure.latency import PRECISION, latency_rounds, measure_latency, median_interval
 from tsprune.measure.live import LiveReport, live_parameters
+from tsprune.measure.load import Load, Watch
 from tsprune.measure.macs import MacReport, count_macs
 from tsprune.measure.memory import PeakMemory, forward_memory, out_of_memory, training_memory
 from tsprune.measure.paired import Difference, paired_difference
 
 __all__ = [
+    "PRECISION",
     "Difference",
     "LiveReport",
+    "Load",
     "MacReport",
     "ParameterReport",
     "PeakMemory",
+    "Watch",
     "checkpoint_size",
     "count_macs",
     "count_parameters",
@@ -25,10 +29,12 @@ __all__ = [
     "machine",
     "made",
     "measure_latency",
+    "median_interval",
     "out_of_memory",
     "paired_difference",
     "parameter_report",
     "prediction_intervals",
     "training_memory",
+    "version_of",
     "versions",
 ]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -21,6 +21,14 @@ _PACKAGES = ("torch", "torch-pruning", "numpy", "pandas", "papermill", "fvcore")
 def versions() -> dict[str, str]:
     """Versions of Python, tsprune and the packages that results depend on."""
     return {"python": platform.python_version(), "tsprune": tsprune.__version__} | {p: _version(p) for p in _PACKAGES}
+
+
+def version_of(package: str) -> str | None:
+    """Of a package that need not be there; None where it is not."""
+    try:
+        return _version(package)
+    except PackageNotFoundError:
+        return None
 
 
 @lru_cache

@@ -1,9 +1,11 @@
 """How long a forecast takes, measured side by side, so that what disturbs the machine disturbs every variant alike."""
 
 import gc
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,13 @@ from torch import Tensor, nn
 
 from tsprune.allocator import keep_freed_memory
 from tsprune.errors import UserError, unknown
+from tsprune.measure.load import Load, Watch
 
 Variant = tuple[Callable[..., Any], Sequence[Tensor | None]]
 """A model, or any other callable, and the inputs it is called with: windows along the first axis."""
+
+PRECISION = 0.1
+"""How wide the interval of a speedup may be, as a share, where it is said."""
 
 
 def measure_latency(
@@ -26,43 +32,44 @@ def measure_latency(
     warmup: int = 5,
     baseline: str | None = None,
     seed: int = 0,
+    precision: float = PRECISION,
+    most: int | None = None,
 ) -> pd.DataFrame:
-    """Latency of every variant at every batch size, from :func:`latency_rounds`: one row for each.
+    """Latency of every variant at every batch size, in rounds as :func:`latency_rounds` has them: one row for each,
+    variants in their order.
 
     ``variant``, ``batch``, ``threads``, ``device``, ``repeats``; ``median_ms``, ``p5_ms``, ``p95_ms``; ``baseline``;
     ``speedup``, ``speedup_p5``, ``speedup_p95``: median and percentiles over the rounds of the baseline's time divided
-    by the variant's in the same round. ``baseline``: a name, by default the first.
+    by the variant's in the same round; ``speedup_low``, ``speedup_high``: the 95 % interval of that median
+    (:func:`median_interval`; NaN below six rounds); ``others``: cores that other processes kept busy meanwhile and just
+    before (NaN: not known), ``load``: the same in words; ``trouble``: None, or why nothing is to be said from the row.
+
+    There are ``repeats`` rounds, and on to ``most`` (None: four times as many) until every such interval is at most
+    the share ``precision`` wide. Where one stays wider, and where threads shared their cores with other processes,
+    there is trouble. ``baseline``: a name, by default the first.
 
     Raises :class:`UserError` for an unknown baseline, and as :func:`latency_rounds`.
     """
     baseline = next(iter(variants), None) if baseline is None else baseline
     if variants and baseline not in variants:
         raise UserError(unknown("baseline", baseline, variants))
-    rounds = latency_rounds(variants, batch_sizes, threads, repeats, warmup, seed)
-    keys = ["batch", "round"]
-    reference = rounds[rounds["variant"] == baseline].set_index(keys)["ms"]
-    rounds["speedup"] = rounds.set_index(keys).index.map(reference) / rounds["ms"]
-    rows = []
-    for (batch, name), group in rounds.groupby(["batch", "variant"], sort=False):
-        low, median, high = np.percentile(group["ms"], (5, 50, 95))
-        ratio_low, ratio, ratio_high = np.percentile(group["speedup"], (5, 50, 95))
-        rows.append(
-            {
-                "variant": name,
-                "batch": batch,
-                "threads": group["threads"].iloc[0],
-                "device": group["device"].iloc[0],
-                "repeats": len(group),
-                "median_ms": median,
-                "p5_ms": low,
-                "p95_ms": high,
-                "baseline": baseline,
-                "speedup": ratio,
-                "speedup_p5": ratio_low,
-                "speedup_p95": ratio_high,
-            }
-        )
-    return pd.DataFrame(rows)
+    _check(variants, batch_sizes, threads, repeats)
+    most = 4 * repeats if most is None else max(most, repeats)
+    order = np.random.default_rng(seed)
+    found = {}
+    with _quiet([call for call, _ in variants.values()], threads), torch.inference_mode():
+        watch = Watch()
+        for batch in batch_sizes:
+            rounds = _rounds(variants, batch, repeats, warmup, order)
+            while len(rounds) < most * len(variants) and not _settled(_speedups(rounds, baseline), precision):
+                if watch.load().crowded(torch.get_num_threads()):
+                    break  # more rounds would be as little to be trusted
+                more = min(repeats, most - len(rounds) // len(variants))
+                rounds = pd.concat([rounds, _rounds(variants, batch, more, 0, order)], ignore_index=True)
+            found[batch] = rounds
+        load = watch.load()
+    parts = (_summary(variants, rounds, batch, baseline, load, precision) for batch, rounds in found.items())
+    return pd.DataFrame(chain.from_iterable(parts))
 
 
 def latency_rounds(
@@ -82,6 +89,27 @@ def latency_rounds(
 
     Raises :class:`UserError` if there is nothing to measure, or a batch size, ``threads`` or ``repeats`` below 1.
     """
+    _check(variants, batch_sizes, threads, repeats)
+    order = np.random.default_rng(seed)
+    with _quiet([call for call, _ in variants.values()], threads), torch.inference_mode():
+        parts = [_rounds(variants, batch, repeats, warmup, order).assign(batch=batch) for batch in batch_sizes]
+    columns = ["batch", "round", "variant", "ms", "threads", "device"]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def median_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of the median of which ``values`` are draws, whatever their distribution: two of the values, as
+    many ranks from either end as a coin comes to with less than 2.5 %. NaN below six values, which have none."""
+    count, ordered = len(values), np.sort(values)
+    below, rank = 0.5**count, 0  # the chance of at most `rank` heads
+    if below > 0.025:
+        return float("nan"), float("nan")
+    while (further := below + math.comb(count, rank + 1) * 0.5**count) <= 0.025:
+        below, rank = further, rank + 1
+    return float(ordered[rank]), float(ordered[count - 1 - rank])
+
+
+def _check(variants: Mapping[str, Variant], batch_sizes: Sequence[int], threads: int | None, repeats: int) -> None:
     if not variants:
         raise UserError("variants is empty: give at least one model and its inputs")
     for name, values in {
@@ -91,21 +119,78 @@ def latency_rounds(
     }.items():
         if not values or min(values) < 1:
             raise UserError(f"{name}: allowed are whole numbers from 1 on, found {list(values)}")
-    order = np.random.default_rng(seed)
-    names = list(variants)
-    rows = []
-    with _quiet([call for call, _ in variants.values()], threads), torch.inference_mode():
-        for batch in batch_sizes:
-            inputs = {name: _batch(given, batch) for name, (_, given) in variants.items()}
-            devices = {name: _device(inputs[name]) for name in names}
-            for name, (call, _) in variants.items():
-                for _ in range(warmup):
-                    call(*inputs[name])
-            for number in range(repeats):
-                for name in order.permutation(names):
-                    ms = _time(variants[name][0], inputs[name], devices[name])
-                    rows.append((batch, number, str(name), ms, torch.get_num_threads(), devices[name].type))
-    return pd.DataFrame(rows, columns=["batch", "round", "variant", "ms", "threads", "device"])
+
+
+def _rounds(
+    variants: Mapping[str, Variant], batch: int, repeats: int, warmup: int, order: np.random.Generator
+) -> pd.DataFrame:
+    """``round``, ``variant``, ``ms``, ``threads``, ``device`` of so many rounds."""
+    names, rows = list(variants), []
+    inputs = {name: _batch(given, batch) for name, (_, given) in variants.items()}
+    devices = {name: _device(inputs[name]) for name in names}
+    for name, (call, _) in variants.items():
+        for _ in range(warmup):
+            call(*inputs[name])
+    for number in range(repeats):
+        for name in order.permutation(names):
+            ms = _time(variants[name][0], inputs[name], devices[name])
+            rows.append((number, str(name), ms, torch.get_num_threads(), devices[name].type))
+    return pd.DataFrame(rows, columns=["round", "variant", "ms", "threads", "device"])
+
+
+def _speedups(rounds: pd.DataFrame, baseline: str) -> dict[str, np.ndarray]:
+    """Per variant, the baseline's time over its own, round by round; a round has every variant once."""
+    times = {name: group["ms"].to_numpy() for name, group in rounds.groupby("variant", sort=False)}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {name: times[baseline] / own for name, own in times.items()}
+
+
+def _settled(speedups: dict[str, np.ndarray], precision: float) -> bool:
+    return all(_width(values) <= precision for values in speedups.values())
+
+
+def _width(speedups: np.ndarray) -> float:
+    """Of the interval of the median, as a share of its lower end; infinite where there is no interval."""
+    low, high = median_interval(speedups)
+    return high / low - 1 if low > 0 else float("inf")
+
+
+def _summary(
+    variants: Iterable[str], rounds: pd.DataFrame, batch: int, baseline: str, load: Load, precision: float
+) -> Iterator[dict]:
+    """The rows of :func:`measure_latency` for one batch size."""
+    speedups = _speedups(rounds, baseline)
+    for name in variants:
+        group = rounds[rounds["variant"] == name]
+        low, median, high = np.percentile(group["ms"], (5, 50, 95))
+        ratio_low, ratio, ratio_high = np.percentile(speedups[name], (5, 50, 95))
+        least, greatest = median_interval(speedups[name])
+        threads, device, count = int(group["threads"].iloc[0]), group["device"].iloc[0], len(group)
+        trouble = None
+        if device == "cpu" and load.crowded(threads):
+            trouble = f"not measurable here: {load.words()}"
+        elif not _width(speedups[name]) <= precision:
+            interval = "no interval" if math.isnan(least) else f"a speedup of {least:.2g} to {greatest:.2g}"
+            trouble = f"not measurable here: {interval} after {count} rounds"
+        yield {
+            "variant": name,
+            "batch": batch,
+            "threads": threads,
+            "device": device,
+            "repeats": count,
+            "median_ms": median,
+            "p5_ms": low,
+            "p95_ms": high,
+            "baseline": baseline,
+            "speedup": ratio,
+            "speedup_p5": ratio_low,
+            "speedup_p95": ratio_high,
+            "speedup_low": least,
+            "speedup_high": greatest,
+            "others": load.others,
+            "load": load.words(),
+            "trouble": trouble,
+        }
 
 
 def _time(call: Callable[..., Any], inputs: Sequence[Tensor | None], device: torch.device) -> float:

@@ -5,6 +5,7 @@ nbconvert, which a notebook's kernel should not have to load.
 """
 
 from tsprune.report.failures import failures_table
+from tsprune.report.missing import where_rows
 from tsprune.report.style import style
 from tsprune.report.tables import naive_table, protocol_table, published_table, units_table
 from tsprune.report.text import banner, sized
@@ -18,4 +19,5 @@ __all__ = [
     "sized",
     "style",
     "units_table",
+    "where_rows",
 ]

@@ -5,6 +5,7 @@ from IPython.display import Markdown
 from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import need
+from tsprune.report.status import failed, not_run
 from tsprune.report.tables import styled
 from tsprune.report.text import density_labels, listed, percent
 
@@ -42,7 +43,8 @@ def failures_table(cells: pd.DataFrame) -> Styler | Markdown:
     counts = [
         f"{number} of {len(cells)} cells {words}."
         for number, words in (
-            (int((told["status"] != "ok").sum()), "did not finish"),
+            (not_run(told["status"]), "have not run yet"),
+            (failed(told["status"]), "did not finish"),
             (int((told["status"] == "ok").sum()), "could not be pruned to what was asked"),
             (len(low), "do more multiply-adds than are counted"),
         )

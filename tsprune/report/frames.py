@@ -8,17 +8,22 @@ from tsprune.errors import UserError, unknown
 from tsprune.report.text import SCOPES
 
 
+class NoRows(UserError):
+    """There is nothing to draw, to tabulate or to say yet: in a notebook a line says so (:func:`where_rows`)."""
+
+
 def need(frame: pd.DataFrame, what: str, columns: Iterable[str]) -> pd.DataFrame:
     """``frame`` itself, once it has rows and every one of ``columns``.
 
-    Raises UserError with the name of the table (``what``) and of the first column that is missing.
+    Raises UserError with the name of the table (``what``) and of the first column that is missing, NoRows where it has
+    no rows.
     """
+    if frame.empty:
+        raise NoRows(f"table '{what}' has no rows")
     for column in columns:
         if column not in frame.columns:
-            present = ", ".join(map(str, frame.columns)) or "none"
+            present = ", ".join(map(str, frame.columns))
             raise UserError(f"table '{what}': column '{column}' is missing. Present: {present}")
-    if frame.empty:
-        raise UserError(f"table '{what}' has no rows")
     return frame
 
 
@@ -36,16 +41,16 @@ def finished(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def repeat_last(naive: pd.DataFrame) -> dict[int, float]:
-    """MSE of repeating the last value, by pred_len. Raises UserError where the naive table lacks it."""
+    """MSE of repeating the last value, by pred_len, as far as it is known. Raises NoRows where it is of none."""
     need(naive, "naive", ["pred_len", "model", "mse"])
-    rows = naive[naive["model"] == "RepeatLast"]
+    rows = naive[(naive["model"] == "RepeatLast") & naive["mse"].notna()]
     if rows.empty:
-        raise UserError("table 'naive' has no row of model 'RepeatLast'")
+        raise NoRows("table 'naive' has no MSE of model 'RepeatLast'")
     return dict(zip(rows["pred_len"], rows["mse"], strict=True))
 
 
 def level(levels: dict[int, float], pred_len: int) -> float:
-    """The repeat-last MSE of one horizon. Raises UserError naming a horizon that the naive table lacks."""
+    """The repeat-last MSE of one horizon. Raises NoRows naming a horizon that the naive table lacks."""
     if pred_len not in levels:
-        raise UserError(f"table 'naive' has no 'RepeatLast' of horizon {pred_len}. Has: {sorted(levels)}")
+        raise NoRows(f"table 'naive' has no 'RepeatLast' of horizon {pred_len}. Has: {sorted(levels)}")
     return levels[pred_len]

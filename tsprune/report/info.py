@@ -24,6 +24,8 @@ class ReportInfo:
     seconds: float | None = None
     unfinished: int = 0
     """Cells of the study without a result."""
+    not_run: int = 0
+    """Cells of the study that have not run yet."""
     size: str = ""
     """At which size the models were run, where the verdict says so."""
     failed_cell: int | None = None

@@ -1,12 +1,27 @@
-"""What a study's result tells the runner of its notebook, and whoever makes a page of it: how many cells failed."""
+"""What a study's result tells the runner of its notebook, and whoever makes a page of it: how many cells failed, and
+how many have not run yet."""
 
 from collections.abc import Iterable, Mapping
 
+import pandas as pd
+
+NOT_RUN = "not run"
+"""State of a cell whose step was not begun, for want of time; the next run may have it."""
+
 STATUS_MIME = "application/vnd.tsprune.status+json"
-"""Media type of it: ``{"cells": 120, "failures": 3}``."""
+"""Media type of it: ``{"cells": 120, "failures": 3, "not_run": 40}``."""
 
 
-def unfinished(cells: Iterable[Mapping]) -> int:
-    """How many cells of studies have no result, by the outputs of a notebook's ``cells``."""
+def failed(states: pd.Series) -> int:
+    """How many ended without a result. A model that the paper's protocol breaks is one."""
+    return int((~states.isin(["ok", "broken", NOT_RUN])).sum())
+
+
+def not_run(states: pd.Series) -> int:
+    return int((states == NOT_RUN).sum())
+
+
+def told(cells: Iterable[Mapping], count: str) -> int:
+    """``failures`` or ``not_run`` of all studies in a notebook, by the outputs of its ``cells``."""
     outputs = (output for cell in cells for output in cell.get("outputs", ()))
-    return sum(output["data"][STATUS_MIME]["failures"] for output in outputs if STATUS_MIME in output.get("data", {}))
+    return sum(output["data"][STATUS_MIME].get(count, 0) for output in outputs if STATUS_MIME in output.get("data", {}))

@@ -20,7 +20,7 @@ _WRAPPED = 14
 _MOST = 40
 """Columns of data that a table has at most."""
 
-PROSE = ("source", "protocol here and there", "reason", "value", "condition", "most sensitive group")
+PROSE = ("source", "protocol here and there", "reason", "value", "condition", "most sensitive group", "found")
 """Columns of sentences: to the left, with line breaks."""
 
 
@@ -52,8 +52,8 @@ def naive_table(naive: pd.DataFrame) -> Styler:
         {
             "dataset": naive["dataset"].astype(str),
             "horizon": naive["pred_len"].astype(str),
-            "MSE": naive["mse"].map(error_text),
-            "MAE": naive["mae"].map(error_text),
+            "MSE": naive["mse"].map(_number),
+            "MAE": naive["mae"].map(_number),
         }
     ).set_axis(pd.Index([NAIVE.get(model, model) for model in naive["model"]]))
     return styled(table, "Naive forecasts on the same test split.")

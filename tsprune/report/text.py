@@ -147,11 +147,13 @@ def interval(row: Mapping) -> str:
 
 
 def interval_words(differences: pd.DataFrame) -> str:
-    """What the intervals in ``differences`` rest on, for a caption."""
-    seeds = int(differences["seeds"].max())
+    """What the intervals in ``differences`` rest on, for a caption; empty where none is compared."""
+    seeds = differences["seeds"].max()
+    if pd.isna(seeds):
+        return ""
     if seeds < 2:
         return "One seed: intervals over the test windows alone, no claim."
-    return f"Intervals: 95{NBSP}%, over the test windows and the {seeds} seeds run; another seed may lie outside."
+    return f"Intervals: 95{NBSP}%, over the test windows and the {seeds:.0f} seeds run; another seed may lie outside."
 
 
 def unfinished(cells: pd.DataFrame) -> str:
@@ -195,7 +197,11 @@ SCOPES = {"layer": "each layer cut alike", "global": "one threshold for the whol
 
 NBSP = "\u00a0"
 
-NAIVE = {"RepeatLast": "repeat last value", "SeasonalNaive": "seasonal naive"}
+NAIVE = {
+    "RepeatLast": "repeat last value",
+    "SeasonalNaive": "seasonal naive",
+    "LastWeek": "same time last week",
+}
 
 
 def density_text(density: float) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from tsprune.study.base.cells import Cells
-from tsprune.study.base.config import StudyConfig
+from tsprune.typed import Config
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,11 @@ class Study:
     folder: str
     config_name: str
     cells_name: str
+    trains: bool = True
+    """Whether it runs steps, and so has data, models and a recipe; or only reads the rows of others."""
 
     @property
-    def config(self) -> type[StudyConfig]:
+    def config(self) -> type[Config]:
         return getattr(import_module(f"tsprune.study.{self.folder}.config"), self.config_name)
 
     @property
@@ -24,11 +26,13 @@ class Study:
         return getattr(import_module(f"tsprune.study.{self.folder}.cells"), self.cells_name)
 
 
-# In the order in which a profile runs them: first the one whose page is there soonest.
+# In the order in which a profile runs them: first the one whose page is there soonest, last what reads others' rows.
 STUDIES = {
     "04_entsoe_scale": Study("entsoe_scale", "EntsoeScale", "EntsoeScaleCells"),
     "01_pruning_sweep": Study("pruning_sweep", "PruningSweep", "PruningSweepCells"),
     "02_fine_tuning": Study("fine_tuning", "FineTuning", "FineTuningCells"),
     "03_right_sizing": Study("right_sizing", "RightSizing", "RightSizingCells"),
     "05_pals": Study("pals", "SparseTraining", "PalsCells"),
+    "06_inference": Study("inference", "Inference", "InferenceCells"),
+    "07_claims": Study("claims", "Claims", "ClaimsCells", trains=False),
 }

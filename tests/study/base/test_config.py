@@ -82,6 +82,7 @@ def test_what_has_a_default_may_be_left_out_of_a_notebook_and_put_in_from_outsid
             "factor",
             "patience",
             "precision",
+            "matmul",
             "protocol",
             "store",
             "jobs",

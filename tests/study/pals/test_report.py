@@ -61,6 +61,7 @@ def cells(models=("A", "B"), seeds=(1, 2), changed=("A",), horizons=(96,)) -> pd
                     "training_macs_share": 1.0 if dense else 0.5,
                     "time_share": 1.0 if dense else 1.1 + 0.1 * (seed - 1),
                     "seconds_per_epoch": 3.0,
+                    "peak_memory_mib": 432.1,
                     "gamma": (1.05 if arm.startswith("gamma") else 1.2) if pals else None,
                     "lam": 1.1 if pals else None,
                     "every": None if dense else 10 if arm.startswith("every") else 5,
@@ -350,6 +351,7 @@ def test_tables_say_what_they_hold():
     assert tables.ablations(cells(changed=()), compared(*PAIRS)) is None
     page = tables.overhead(cells()).to_html()
     assert "1.15 (1.10–1.20)" in page and "3.00" in page and "signal: whole validation set" in page
+    assert "A, MiB" in page and ">432<" in page
 
 
 def test_published_sparsity_stands_beside_ours():

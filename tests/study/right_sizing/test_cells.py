@@ -128,6 +128,7 @@ def test_what_training_took_is_added_up_from_its_parts(result):
     for place, (every, of_large) in wanted.items():
         found = sizes.loc[place, ["training_macs", "training_macs_large"]].tolist()
         assert found == pytest.approx([every, of_large]), place
+    assert sizes["training_mib"].between(50, 5000).all()
     assert (sizes["training_s"] >= sizes["training_s_large"]).all() and (sizes["training_s"] > 0).all()
     assert ((sizes["training_s_large"] > 0) == (sizes["training_macs_large"] > 0)).all()
 

@@ -30,6 +30,7 @@ def sizes(seeds=(1, 2), pruned=2.0, depths=(1, 2), models=("M",)) -> pd.DataFram
             "training_macs_large": 0.0,
             "training_s": 2.0,
             "training_s_large": 0.0,
+            "training_mib": 512.0,
             "val_mse": value,
             "mse": value + (seed - 1) / 100,
             "status": "ok",

@@ -36,6 +36,7 @@ def sizes(models=("M",), horizons=(96,), seeds=(1, 2), mse: float = 0.5) -> pd.D
             "training_macs_large": 30.0 if arm == "distilled" else 0.0,
             "training_s": 2.0,
             "training_s_large": 0.0,
+            "training_mib": 512.0,
             "mse": mse,
             "status": "ok",
             "reason": None,
@@ -352,10 +353,10 @@ def test_the_table_of_distilled_models_has_a_column_per_rival_and_marks_noise():
 
 def test_the_table_of_training_names_the_large_ones_part():
     rows, _ = read(tables.training(sizes()))
-    assert [line[-3:] for line in rows[2:]] == [
-        ["8 x 2", "20", "2.0"],
-        ["4 x 2", "20", "2.0"],
-        ["4 x 2", "20", "2.0"],
-        ["4 x 2", "50 (60 % the large one's)", "2.0"],
+    assert [line[-4:] for line in rows[2:]] == [
+        ["8 x 2", "20", "2.0", "512"],
+        ["4 x 2", "20", "2.0", "512"],
+        ["4 x 2", "20", "2.0", "512"],
+        ["4 x 2", "50 (60 % the large one's)", "2.0", "512"],
     ]
-    assert [line[-4] for line in rows[2:] if len(line) > 3] == ["dense", "pruned and fine-tuned", "distilled"]
+    assert [line[-5] for line in rows[2:] if len(line) > 4] == ["dense", "pruned and fine-tuned", "distilled"]

@@ -10,11 +10,10 @@ from typing import Generic, TypeVar
 import pandas as pd
 
 from tsprune.engine.executors import cores, local_processes
-from tsprune.engine.grid import NOT_RUN, run_grid
+from tsprune.engine.grid import run_grid
 from tsprune.engine.progress import Progress, make_progress
 from tsprune.engine.step import Step
 from tsprune.engine.store import Store
-from tsprune.errors import UserError
 from tsprune.measure import Difference
 from tsprune.places import resolve
 from tsprune.report.text import literal
@@ -27,7 +26,7 @@ from tsprune.study.base.published import compare_with_published
 from tsprune.study.base.result import cell_columns, tidy
 from tsprune.study.base.shared import Base, Tables, base_steps, no_season
 from tsprune.study.base.units import errors_in_units, unit_of
-from tsprune.study.base.words import size_line
+from tsprune.study.base.words import missing_words, size_line
 
 AnyConfig = TypeVar("AnyConfig", bound=StudyConfig)
 AnyResult = TypeVar("AnyResult")
@@ -96,10 +95,6 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         own, beside = self.plan(), tuple(self.beside())
         rows = self.compute((*own, *beside), **how)
         self.rows = {step.key: rows[step.key] for step in own}
-        if all(self.rows[step.key]["status"] == NOT_RUN for step in self.base.dense):
-            raise UserError(
-                f"none of the {len(own)} steps of this study has run yet: give it more time than this budget"
-            )
         if later := tuple(self.then()):
             self.rows = self.compute((*own, *later), **how)
         result = self.gather()
@@ -136,6 +131,8 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
     def _wave(self, step: Step) -> int:
         """How far down the lists of seeds and horizons the step stands."""
         protocol, places = step.protocol(), 0
+        if protocol["method"] == "naive":  # seconds, and every number is held against it
+            return 0
         for name, values in (("seed", self.config.seeds), ("pred_len", self.config.pred_lens)):
             if protocol.get(name) in values:
                 places += values.index(protocol[name])
@@ -151,11 +148,12 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
             if step.keepsake and not self.keeps(step):
                 self.store.drop(step.key, step.keepsake)
 
-    def every_step(self) -> list[Step]:
-        """Every step of a run, those that others need too, and those of :meth:`then` where the store has the rows that
-        they depend on. Runs nothing."""
-        steps = [*self.plan(), *self.beside()]
-        rows = {step.key: self.store.row(step.key) for step in self.plan()}
+    def every_step(self, row: Callable[[str], dict | None] | None = None) -> list[Step]:
+        """Every step of a run, those that others need too, and those of :meth:`then` where there are the rows that they
+        depend on, by ``row`` or in the store. Runs nothing."""
+        own, row = self.plan(), row or self.store.row
+        steps = [*own, *self.beside()]
+        rows = {step.key: row(step.key) for step in own}
         if all(rows.values()):
             self.rows = rows
             steps += self.then()
@@ -187,6 +185,7 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
             "protocol": protocol_lines(self.base, self.rows, self.config),
             "units": errors_in_units(self.store, self.base.table, self.rows, (*self.base.naive, *self.base.dense)),
             "unit": unit_of(self.base.table),
+            "missing": missing_words(self.rows.values()),
         }
 
     def data_notes(self) -> tuple[str, ...]:

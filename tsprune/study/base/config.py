@@ -4,12 +4,11 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
-import torch
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from tsprune.data import CATALOG, Table, is_path, load_table
 from tsprune.errors import UserError, unknown
-from tsprune.models import create_model, list_models
+from tsprune.models import list_models, outline
 from tsprune.places import locate
 from tsprune.steps.data import READING, DataSpec
 from tsprune.study.base.namespace import given_parameters
@@ -122,6 +121,8 @@ class StudyConfig(Config):
     """Epochs without a better validation MSE before training stops."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of the forward pass in training: "float32", or "bfloat16" (autocast)."""
+    matmul: Literal["highest", "medium"] = "highest"
+    """Products of float32 matrices in training: "highest" exact, "medium" rounded to bfloat16 where that is faster."""
     device: Literal["auto", "cpu", "cuda"]
     """Where models run: "cpu", "cuda", or "auto", which is cuda where there is one."""
     protocol: Literal["full", "as_published"] = "full"
@@ -176,11 +177,9 @@ class StudyConfig(Config):
         """Widths and heads that do not fit are an error now and not after the first hour."""
         for name in self.models:
             try:
-                with torch.device("meta"):
-                    for pred_len in self.pred_lens:
-                        create_model(
-                            name, **self.model_dump(include={"seq_len", "label_len"}), pred_len=pred_len, **self.hyper()
-                        )
+                for pred_len in self.pred_lens:
+                    lengths = {"seq_len": self.seq_len, "label_len": self.label_len, "pred_len": pred_len}
+                    outline(name, **lengths, **self.hyper())
             except UserError as error:
                 raise ValueError(f"{name}: " + str(error).removeprefix(f"{name}: ")) from None
         return self
@@ -221,7 +220,8 @@ class StudyConfig(Config):
             name="synthetic" if synthetic else self.dataset,
             label=table.name,
             fingerprint=table.fingerprint,
-            columns=len(table.columns),
+            columns=table.width,
+            series=table.series,
             seq_len=self.seq_len,
             label_len=self.label_len,
             pred_len=pred_len,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from tsprune.errors import UserError
-from tsprune.report.status import STATUS_MIME
+from tsprune.report.status import STATUS_MIME, failed, not_run
+from tsprune.report.text import banner
 from tsprune.study.base.meaning import meanings
 
 TOLERANCE = 0.05
@@ -40,31 +41,8 @@ _CELL = [
 ]
 
 
-@dataclass(frozen=True)
-class StudyResult:
-    """What a study found, as tables."""
-
-    tidy: pd.DataFrame
-    """Everything: a row per cell and metric, with every column of the protocol. ``kind`` tells results from costs."""
-    cells: pd.DataFrame
-    """A row per cell: what was asked of which model, and its sizes, test errors and outcome."""
-    naive: pd.DataFrame
-    """Test errors of forecasts that learn nothing, by horizon."""
-    published: pd.DataFrame
-    """Errors of dense models and naive forecasts beside published ones; no row for data of one's own."""
-    data_notes: tuple[str, ...]
-    """What was found in the data and done to it."""
-    stands_in_for: str | None
-    """Name of the dataset that could not be had, when the numbers are on synthetic data instead."""
-    size: str
-    """At which size the models were run, beside the papers'."""
-    protocol: dict[str, str]
-    """How the numbers were made."""
-    units: pd.DataFrame
-    """Mean absolute test error of dense models and naive forecasts in the data's units: a row per ``pred_len``,
-    ``model`` and ``column``."""
-    unit: str | None
-    """Of all columns; None where they differ or it is not known."""
+class Tables:
+    """Tables that explain themselves; base of what every study found."""
 
     def __init_subclass__(cls):
         """``help(result)`` explains each field."""
@@ -99,6 +77,35 @@ class StudyResult:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, pd.DataFrame)}
 
+
+@dataclass(frozen=True)
+class StudyResult(Tables):
+    """What a study found, as tables."""
+
+    tidy: pd.DataFrame
+    """Everything: a row per cell and metric, with every column of the protocol. ``kind`` tells results from costs."""
+    cells: pd.DataFrame
+    """A row per cell: what was asked of which model, and its sizes, test errors and outcome."""
+    naive: pd.DataFrame
+    """Test errors of forecasts that learn nothing, by horizon."""
+    published: pd.DataFrame
+    """Errors of dense models and naive forecasts beside published ones; no row for data of one's own."""
+    data_notes: tuple[str, ...]
+    """What was found in the data and done to it."""
+    stands_in_for: str | None
+    """Name of the dataset that could not be had, when the numbers are on synthetic data instead."""
+    size: str
+    """At which size the models were run, beside the papers'."""
+    protocol: dict[str, str]
+    """How the numbers were made."""
+    units: pd.DataFrame
+    """Mean absolute test error of dense models and naive forecasts in the data's units: a row per ``pred_len``,
+    ``model`` and ``column``."""
+    unit: str | None
+    """Of all columns; None where they differ or it is not known."""
+    missing: str
+    """How many steps have not run yet, of which kinds; empty where all have."""
+
     @property
     def about_data(self) -> dict[str, str]:
         """The lines of the protocol on the data: which series, when each split is, how far ahead, in what units."""
@@ -110,18 +117,26 @@ class StudyResult:
         return self.cells
 
     @property
+    def states(self) -> pd.Series:
+        """The status of everything that is counted."""
+        return pd.concat([self.every_cell["status"], self.naive["status"]])
+
+    @property
     def failures(self) -> int:
-        """Cells without a result."""
-        return int((self.cells["status"] != "ok").sum() + (self.naive["status"] != "ok").sum())
+        """Cells that ended without a result."""
+        return failed(self.states)
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        """One line for the reader, and the count of failures for whoever runs the notebook."""
-        cells = self.every_cell
+        """One line for the reader, a banner where steps are missing, and counts for whoever runs the notebook."""
+        cells, waiting = self.every_cell, not_run(self.states)
         broken = int((cells["status"] == "broken").sum())
         text = f"{len(cells)} cells, {self.failures} without a result"
         text += f", {broken} broken by the paper's protocol" if broken else ""
+        text += f", {waiting} not run yet" if waiting else ""
         text += f"; {len(self.tidy)} rows in the long table"
-        return {"text/plain": text, STATUS_MIME: {"cells": len(cells), "failures": self.failures}}
+        shown = {"text/html": banner(self.missing).data} if self.missing else {}
+        counts = {"cells": len(cells), "failures": self.failures, "not_run": waiting}
+        return {"text/plain": text, STATUS_MIME: counts} | shown
 
 
 def tidy(rows: Iterable[dict]) -> pd.DataFrame:

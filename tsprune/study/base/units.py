@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tsprune.data import CATALOG, Table
+from tsprune.data.scale import scaling
 from tsprune.engine.step import Step
 from tsprune.engine.store import Store
 from tsprune.steps.artifacts import load_scores
@@ -15,8 +16,7 @@ def scale_of(table: Table) -> np.ndarray:
     """What a scaled error of 1 is in each column (C,), in the data's units: the standard deviation of the training
     rows, 1 where a column is constant there, as :func:`tsprune.data.make_splits` has it."""
     train, *_ = table.split.borders(len(table.dates))
-    fitted = np.asarray(table.values)[slice(*train)]
-    return np.where(fitted.max(0) == fitted.min(0), 1.0, fitted.std(0))
+    return scaling(np.asarray(table.values)[slice(*train)])[1]
 
 
 def unit_of(table: Table) -> str | None:

@@ -1,10 +1,12 @@
 """What the verdicts of all studies say alike: at which size the models were run, and which beat no naive forecast."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from tsprune.errors import UserError
+from tsprune.report.frames import NoRows
+from tsprune.report.status import NOT_RUN
 from tsprune.report.text import bold, listed, mean_text
 
 PAPER_WIDTH, PAPER_EPOCHS = 512, 10
@@ -37,14 +39,27 @@ def _epochs(count: int) -> str:
     return f"up to {count} epochs" if count > 1 else "1 epoch"
 
 
+def missing_words(rows: Collection[Mapping]) -> str:
+    """How many of the steps that came to ``rows`` have not run yet, in all and of each kind; empty where all have."""
+    every = Counter(row["kind"] for row in rows)
+    waiting = Counter(row["kind"] for row in rows if row["status"] == NOT_RUN)
+    if not waiting:
+        return ""
+    kinds = ", ".join(f"{count:,} of {every[kind]:,} {kind}" for kind, count in waiting.items())
+    return (
+        f"{waiting.total():,} of {every.total():,} steps have not run yet ({kinds}). This page says what the others "
+        "came to; run again, the study goes on."
+    )
+
+
 def no_better(best: pd.Series, levels: dict[int, float]) -> pd.Series:
     """Those of ``best`` (MSE by model and pred_len) that do not lie below the naive level of their horizon.
 
-    Raises UserError for a horizon without a level.
+    Raises NoRows for a horizon without a level.
     """
     for pred_len in best.index.unique(1):
         if pred_len not in levels:
-            raise UserError(f"table 'naive' has no forecast to beat at horizon {pred_len}. Has: {sorted(levels)}")
+            raise NoRows(f"table 'naive' has no forecast to beat at horizon {pred_len}. Has: {sorted(levels)}")
     return best[[mse >= levels[pred_len] for (_, pred_len), mse in best.items()]]
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tsprune.errors import UserError
-from tsprune.report.frames import finished, need
+from tsprune.report.frames import NoRows, finished, need
 from tsprune.study.base.result import StudyResult
 
 ARMS = ("dense", "dense longer", "pruned", "fine-tuned", "iterative", "rewound")
@@ -78,7 +77,7 @@ def drawable(cells: pd.DataFrame) -> pd.DataFrame:
     need(cells, "cells", CELLS)
     done = finished(cells)
     if not done["arm"].isin(SPARSE_ARMS).any():
-        raise UserError(f"table 'cells': none of the {len(cells)} cells of a pruned model finished")
+        raise NoRows(f"table 'cells': none of the {len(cells)} cells of a pruned model finished")
     return done
 
 
@@ -101,5 +100,5 @@ def sparsest(comparisons: pd.DataFrame) -> pd.DataFrame:
     structure = next((name for name in STRUCTURES if name in set(pairs["structure"])), None)
     own = pairs[pairs["structure"] == structure]
     if own.empty:
-        raise UserError("table 'comparisons' has no row of fine-tuned against dense longer")
+        raise NoRows("table 'comparisons' has no row of fine-tuned against dense longer")
     return own[own["density_asked"] == own["density_asked"].min()]

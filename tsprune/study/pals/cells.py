@@ -107,7 +107,8 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
             frame = self.frame(steps)
             for name in ("training_macs_if_zeros_skipped", "training_macs_dense"):
                 frame[name] = [self.rows[step.key]["result"].get(name) for step in steps]
-            frame["seconds_per_epoch"] = [self.rows[step.key]["cost"].get("seconds_per_epoch") for step in steps]
+            for name in ("seconds_per_epoch", "peak_memory_mib"):
+                frame[name] = [self.rows[step.key]["cost"].get(name) for step in steps]
             methods = [make_method(step.method, **step.fields) for step in steps if isinstance(step, SparseTrainStep)]
             for column, name in {"every": "every", "gamma": "gamma", "lam": "lam", "cap": "max_sparsity"}.items():
                 frame[column] = [getattr(method, name, None) for method in methods] or None

@@ -10,7 +10,7 @@ from tsprune.errors import UserError, unknown
 from tsprune.report import drawing as kit
 from tsprune.report.axes import REFERENCE, difference_axis, log_axis, relative_axis
 from tsprune.report.cases import case_title, cases, of_case
-from tsprune.report.frames import finished, need
+from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.style import COLOURS, INK
 from tsprune.report.text import interval_words
 from tsprune.study.pals.result import CELLS, CODE, COMPARISONS, PAPER, TOLD, UPDATES
@@ -36,7 +36,7 @@ def trajectories(updates: pd.DataFrame) -> Figure:
             raise UserError(unknown("decision", decision, DECISIONS))
     shown = updates[updates["arm"].isin(VARIANTS)]
     if shown.empty:
-        raise UserError(f"table 'updates': no row of {CODE} or {PAPER}")
+        raise NoRows(f"table 'updates': no row of {CODE} or {PAPER}")
     horizon, several = shown["pred_len"].iloc[0], shown["pred_len"].nunique() > 1
     shown = shown[shown["pred_len"] == horizon]
     models = list(shown["model"].unique())
@@ -95,7 +95,7 @@ def arms(cells: pd.DataFrame) -> Figure:
     need(cells, "cells", [*CELLS, "method"])
     shown = finished(cells[cells["group"].isin(["PALS", *TOLD])])
     if shown.empty:
-        raise UserError("table 'cells': no cell of PALS or of a rival finished")
+        raise NoRows("table 'cells': no cell of PALS or of a rival finished")
     methods = kit.looks([*VARIANTS, *cells.loc[cells["group"].isin(TOLD), "method"].unique()])
     keys, several = cases(cells), cells["pred_len"].nunique() > 1
     alt = "Scatter of MSE relative to dense against final density, for PALS and its rivals."
@@ -176,8 +176,10 @@ def sensitivity(cells: pd.DataFrame) -> Figure | None:
     asked = cells[cells["group"] == "sensitivity"]
     if asked.empty:
         return None
-    keys = cases(asked)
     done = finished(cells[(cells["group"] == "sensitivity") | (cells["arm"] == CODE)])
+    keys = [case for case in cases(asked) if len(of_case(done[done["arm"] == CODE], *case))]
+    if not keys:
+        raise NoRows("table 'cells': the setting that others are held against has not finished")
     alt = "Heat maps of density and MSE by gamma and lambda, and their course over the update interval."
     with kit.canvas(0.9 + 2.7 * len(keys), alt) as figure:
         grid = figure.subplots(len(keys), 3, squeeze=False)

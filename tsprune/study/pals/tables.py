@@ -3,7 +3,7 @@
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from tsprune.report.frames import finished, need
+from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.outcomes import counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
 from tsprune.report.text import interval, interval_words, percent, spread_text
@@ -139,6 +139,8 @@ def paper_counts(counts: dict[str, float], published: dict[str, float], alone: s
     """
     sources = {"here": counts} | ({"paper": published} if published else {})
     need(pd.DataFrame(list(sources.values())), "counts", ["cells", *_COUNTS, "parameters", "macs"])
+    if not counts["cells"]:
+        raise NoRows("table 'cells': no model finished both dense and sparse")
     table = pd.DataFrame({words: _abstract(source) for words, source in sources.items()})
     caption = (
         "Models, errors averaged over horizons and seeds: better than dense on average, whether or not beyond the "
@@ -157,25 +159,31 @@ def _abstract(source: dict[str, float]) -> dict[str, str]:
 
 
 def overhead(cells: pd.DataFrame) -> Styler:
-    """Measured time of an epoch: dense in seconds, every other way to train as a share of it (lowest to highest)."""
-    need(cells, "cells", [*CELLS, "time_share", "seconds_per_epoch"])
+    """Measured time of an epoch: dense in seconds, every other way to train as a share of it (lowest to highest); and
+    the peak of memory."""
+    need(cells, "cells", [*CELLS, "time_share", "seconds_per_epoch", "peak_memory_mib"])
     done = finished(cells[cells["group"].isin(["dense", "control", "PALS", "search", "signal", *TOLD])])
+    if done.empty:
+        raise NoRows(f"table 'cells': none of the {len(cells)} cells finished")
     several = cells["pred_len"].nunique() > 1
     rows: dict[str, dict[str, str]] = {}
     for (arm, model, pred_len), own in done.groupby(["arm", *CASE], sort=False):
         name = f"{model} {pred_len}" if several else model
         if own["group"].iloc[0] == "dense":
-            rows.setdefault("dense, seconds", {})[name] = f"{own['seconds_per_epoch'].astype(float).mean():.2f}"
+            arm, text = "dense, seconds", f"{own['seconds_per_epoch'].astype(float).mean():.2f}"
         else:
             shares = own["time_share"]
             spread = f" ({shares.min():.2f}–{shares.max():.2f})" if len(shares) > 1 else ""
-            rows.setdefault(arm, {})[name] = f"{shares.mean():.2f}{spread}"
+            text = f"{shares.mean():.2f}{spread}"
+        peak = own["peak_memory_mib"].astype(float).mean()
+        rows.setdefault(arm, {}).update({name: text, f"{name}, MiB": "" if pd.isna(peak) else f"{peak:,.0f}"})
     table = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows))).fillna("")
     caption = (
         "Wall-clock time of an epoch, validation included: dense in seconds, the others as a multiple of dense of the "
         "same seed (lowest to highest seed). Taken by the clock in this run, in which trainings may run side by side: "
         "what else the machine did is in them, and a multiple below one is no speed-up: masks save no time. A search "
-        "adds up its runs. benchmarks/sparse_training.py takes turns and counts processor time."
+        "adds up its runs. benchmarks/sparse_training.py takes turns and counts processor time. "
+        "MiB: the peak of memory in training, of the process with data and libraries, or allocated on a GPU."
     )
     return styled(table, caption)
 

@@ -198,7 +198,7 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
             if row["status"] != "ok":
                 records.append(self.rows[step.of[0].key]["protocol"] | state)
         timing = ["batch", "threads", "device", "repeats", "median_ms", "p5_ms", "p95_ms"]
-        speedups = ["speedup", "speedup_p5", "speedup_p95"]
+        speedups = ["speedup", "speedup_p5", "speedup_p95", "load", "trouble"]
         return pd.DataFrame(records, columns=[*names, "macs_share", *timing, *speedups, "status", "reason"])
 
     def _layers(self) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from tsprune.errors import UserError
 from tsprune.report import drawing as kit
 from tsprune.report.axes import density_axis, log_axis, relative_axis
 from tsprune.report.cases import case_title, cases, of_case
-from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
+from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
 from tsprune.report.text import SCOPES, _short, density_labels, percent, readable_layer
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.result import (
@@ -57,7 +57,7 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
         raise UserError(f"sweep draws one dataset, got {', '.join(map(str, cells['dataset'].unique()))}")
     done = finished(cells)
     if done.empty:
-        raise UserError(f"table 'cells': none of the {len(cells)} cells finished, there is nothing to draw")
+        raise NoRows(f"table 'cells': none of the {len(cells)} cells finished, there is nothing to draw")
     models = kit.looks(cells["model"].unique())
     relative = _relative_levels(done, repeat_last(naive))
     top = _top(done, relative)
@@ -209,7 +209,7 @@ def structures(structures: pd.DataFrame) -> Figure:
     need(structures, "structures", STRUCTURES)
     done = finished(structures).assign(kind=_kinds)
     if done.empty:
-        raise UserError(f"table 'structures': none of the {len(structures)} cells finished")
+        raise NoRows(f"table 'structures': none of the {len(structures)} cells finished")
     kinds = kit.looks(done["kind"].unique())
     across = {"density_live": "Share of live parameters left", "macs_share": "Share of multiply-adds"}
     keys = cases(done)
@@ -252,7 +252,7 @@ def scores(scores: pd.DataFrame) -> Figure:
     done = finished(scores)
     pruned = done[done["score"] != "dense"]
     if pruned.empty:
-        raise UserError(f"table 'scores': none of the {len(scores)} cells finished")
+        raise NoRows(f"table 'scores': none of the {len(scores)} cells finished")
     kinds = kit.looks(dict.fromkeys(_ranked(scores[scores["score"] != "dense"])))
     keys = cases(scores)
     top = max(min(1.08 * pruned["mse_relative"].max(), HIGHEST), 1.15)
@@ -312,7 +312,7 @@ def _protocols(table: pd.DataFrame, name: str, protocols: list[str], across: dic
     """A row per model and horizon, a panel per column of ``across``, a line per protocol through the shares ``by``."""
     done = finished(table)
     if done.empty:
-        raise UserError(f"table '{name}': none of the {len(table)} cells finished")
+        raise NoRows(f"table '{name}': none of the {len(table)} cells finished")
     kinds, keys = kit.looks(protocols), cases(done)
     alt = f"Line charts of MSE relative to dense against: {' and '.join(across.values())}."
     with kit.canvas(1.0 + 2.1 * len(keys), alt) as figure:

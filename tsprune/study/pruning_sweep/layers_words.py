@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from tsprune.report.frames import need, need_scopes
+from tsprune.report.frames import NoRows, need, need_scopes
 from tsprune.report.text import density_text, percent, readable_layer
 
 
@@ -12,9 +12,11 @@ def said(layers: pd.DataFrame) -> str:
     need(layers, "layers", ["model", "scope", "density_asked", "layer", "layer_density"])
     if "global" not in need_scopes(layers):
         return "Every layer keeps the share that is asked for: no prune had one threshold for the whole model."
-    asked = layers["density_asked"].min()
-    own = layers[(layers["scope"] == "global") & (layers["density_asked"] == asked)]
-    kept = own.groupby(["model", "layer"], sort=False)["layer_density"].mean()
+    own = layers[layers["scope"] == "global"]
+    asked = own["density_asked"].min()
+    if asked == 1:
+        raise NoRows("table 'layers': no prune with one threshold for the whole model finished")
+    kept = own[own["density_asked"] == asked].groupby(["model", "layer"], sort=False)["layer_density"].mean()
     least, most = (
         f"{percent(kept[model, layer])} ({readable_layer(layer)} of {model})"
         for model, layer in (kept.idxmin(), kept.idxmax())

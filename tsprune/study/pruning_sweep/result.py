@@ -39,10 +39,8 @@ class SweepResult(StudyResult):
     the ``reason`` for a model that could not be timed."""
 
     @property
-    def failures(self) -> int:
-        """Cells of any structure without a result. A model that the paper's protocol breaks is one."""
-        tables = (self.every_cell, self.naive, self.latency)
-        return int(sum((~table["status"].isin(["ok", "broken"])).sum() for table in tables))
+    def states(self) -> pd.Series:
+        return pd.concat([super().states, self.latency["status"]])
 
     @property
     def every_cell(self) -> pd.DataFrame:
@@ -103,7 +101,7 @@ STRUCTURES = (
 
 LATENCY = (
     *("model", "pred_len", "method", "structure", "density_asked", "macs_share", "batch", "threads", "repeats"),
-    *("device", "median_ms", "speedup", "speedup_p5", "speedup_p95", "status", "reason"),
+    *("device", "median_ms", "speedup", "speedup_p5", "speedup_p95", "load", "trouble", "status", "reason"),
 )
 
 

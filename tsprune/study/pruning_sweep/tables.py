@@ -16,10 +16,9 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from tsprune.errors import UserError
 from tsprune.report.cases import of_case
 from tsprune.report.failures import cause
-from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
+from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
 from tsprune.report.outcomes import counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
 from tsprune.report.text import (
@@ -58,7 +57,7 @@ def targets(structures: pd.DataFrame) -> Styler:
     need(structures, "structures", STRUCTURES)
     narrowed = structures[structures["structure"] == "structured"]
     if narrowed.empty:
-        raise UserError("table 'structures': no cell was narrowed")
+        raise NoRows("table 'structures': no cell was narrowed")
     labels, rows = density_labels(narrowed["density_asked"]), {}
     for (model, pred_len, asked), group in narrowed.groupby(["model", "pred_len", "density_asked"], sort=False):
         paper = group["method"] == "depgraph_paper"
@@ -85,7 +84,7 @@ def structures(structures: pd.DataFrame) -> Styler:
     rows = {}
     other = structures[(structures["structure"] != "unstructured") & (structures["method"] != "depgraph_paper")]
     if other.empty:
-        raise UserError("table 'structures' has only unstructured cells")
+        raise NoRows("table 'structures' has only unstructured cells")
     labels = density_labels(other["density_asked"])
     keys = ["model", "pred_len", "structure", "density_asked"]
     for (model, pred_len, structure, asked), group in other.groupby(keys, sort=False):
@@ -119,13 +118,13 @@ def latency(latency: pd.DataFrame) -> Styler:
                 **{f"batch {row['batch']:g}": _speedup(row) for row in variant.to_dict("records")},
             }
     if not rows:
-        raise UserError(f"table 'latency': nothing was timed. {'; '.join(reasons)}")
+        raise NoRows(f"table 'latency': nothing was timed. {'; '.join(reasons)}")
     table = labelled(rows, ["model", "horizon", "variant"], latency)
     first = latency[latency["status"] == "ok"].iloc[0]
     caption = (
         f"Measured speedup over the dense model (more than 1 is faster): median and, in brackets, 5th to 95th "
         f"percentile over {first['repeats']:.0f} rounds in which all variants took turns; {first['device']}, "
-        f"{first['threads']:.0f} thread{'s' if first['threads'] > 1 else ''}, first seed. "
+        f"{first['threads']:.0f} thread{'s' if first['threads'] > 1 else ''}, {first['load']}, first seed. "
         f"Multiply-adds: share of the dense model's; for masks, if zeros were skipped."
     )
     return styled(table, caption + ("" if not reasons else f" Not timed: {'; '.join(reasons)}."))
@@ -148,6 +147,8 @@ def _share(values: pd.Series) -> str:
 def _speedup(row: dict) -> str:
     if row["method"] == "dense":
         return f"{row['median_ms']:.2f}{NBSP}ms"
+    if pd.notna(row["trouble"]):
+        return "not measurable"
     return f"{row['speedup']:.2f} ({row['speedup_p5']:.2f}–{row['speedup_p95']:.2f})"
 
 

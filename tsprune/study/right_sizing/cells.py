@@ -100,7 +100,7 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
             if frame.at[i, "status"] != "ok":
                 continue
             if isinstance(step, FineTuneStep):  # holds masks of ones: what it started from was counted
-                frame.at[i, "macs_executed"] = self.rows[step.trained.key]["result"]["macs_executed"]
+                frame.at[i, "macs_executed"] = self.rows[step.trained.key]["result"].get("macs_executed")
             if isinstance(step, NarrowTuneStep):  # a floor that the narrowing came to
                 frame.at[i, "reason"] = self.rows[step.narrow.key]["reason"]
         return frame.astype({"parameters": float})
@@ -218,7 +218,9 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
     def _protocol(self) -> dict[str, str]:
         """What only this study's numbers stand for, as readable lines. Times that scatter tell of a busy machine."""
         config = self.config
-        scatter = max((record["p95_ms"] / record["median_ms"] for record in self.clocked), default=float("nan"))
+        scatter = [record["p95_ms"] / record["median_ms"] for record in self.clocked]
+        scattered = f"; 95th percentile up to {max(scatter):.1f} times the median" if scatter else ""
+        load = max((f" ({record['load']})" for record in self.clocked), default="")
         widths = ", ".join(map(str, sorted([*config.widths, config.d_model])))
         return {
             "sizes": f"d_model {widths}, encoder layers {', '.join(map(str, sorted(config.depths)))}; d_ff in "
@@ -238,8 +240,8 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
             "difference": "mean test MSE of one over that of the other, less 1; 95 % interval of a paired bootstrap "
             f"over seeds and over blocks of {config.seq_len} + horizon windows; claimed where it leaves out 0, and "
             "never from one seed",
-            "latency": "median of 30 calls, all sizes of a model in turn, 1 thread, first seed, nothing else of the "
-            f"study running; 95th percentile up to {scatter:.1f} times the median",
+            "latency": "median of 30 to 60 calls, all sizes of a model in turn, 1 thread, first seed, nothing else of "
+            f"the study running{load}{scattered}",
             "map": "the most recent share of the training windows, as many steps whatever the share; all seeds; the "
             "best choice by validation MSE",
         }

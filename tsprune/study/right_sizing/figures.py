@@ -10,7 +10,7 @@ from tsprune.errors import UserError, unknown
 from tsprune.report import drawing as kit
 from tsprune.report.axes import difference_axis, log_axis
 from tsprune.report.cases import case_title, cases, of_case
-from tsprune.report.frames import need
+from tsprune.report.frames import NoRows, need
 from tsprune.report.style import COLOURS, INK
 from tsprune.report.text import NAIVE, density_labels, error_text, interval_words, listed, percent, short_count
 from tsprune.study.right_sizing.result import ARM_WORDS, AXES, CHOICES, COSTS, MAP, SIZES, fine_tuned
@@ -38,7 +38,7 @@ def pareto(sizes: pd.DataFrame, naive: pd.DataFrame, costs: Sequence[str] = ("pa
     need(naive, "naive", ["pred_len", "model", "mse"])
     done = sizes[(sizes["status"] == "ok") & (sizes["arm"] != "dense")]
     if done.empty:
-        raise UserError(f"table 'sizes': none of the {len(sizes)} cells finished")
+        raise NoRows(f"table 'sizes': none of the {len(sizes)} cells finished")
     lines = _lines(done)
     keys = cases(done)
     alt = f"Test MSE against {listed([COSTS[c].lower() for c in costs])}, dense, pruned, distilled."
@@ -101,7 +101,8 @@ def _front(axes: Axes, rows: pd.DataFrame, cost: str, look: tuple, top: float) -
 
 
 def _naive_line(axes: Axes, naive: pd.DataFrame, top: float) -> None:
-    if naive.empty or naive["mse"].min() > top:
+    naive = naive[naive["mse"] <= top]
+    if naive.empty:
         return
     best = naive.loc[naive["mse"].idxmin()]
     axes.axhline(best["mse"], color=INK, linestyle=kit.DOTTED, linewidth=1.3, zorder=1, gid="naive")
@@ -156,7 +157,7 @@ def data_map(data_map: pd.DataFrame, choices: pd.DataFrame) -> Figure:
         need(choices, "choices", CHOICES)
     done = data_map[data_map["status"] == "ok"]
     if done.empty:
-        raise UserError(f"table 'data_map': none of the {len(data_map)} cells finished")
+        raise NoRows(f"table 'data_map': none of the {len(data_map)} cells finished")
     keys = cases(done)
     fractions, widths = sorted(data_map["data_fraction"].unique()), sorted(data_map["width"].unique())
     texts = density_labels(data_map["density_asked"])

@@ -58,9 +58,10 @@ AXES = {
 }
 """What is equal in a comparison; the last is against the large model, trained as long and not pruned."""
 
-TRAINING = ["training_macs", "training_macs_large", "training_s", "training_s_large"]
-"""What training took in multiply-adds and in seconds: all in, and the large model's part of it where the way needs it.
-A window that is trained on counts as three forecasts, one that the teacher forecasts as one."""
+TRAINING = ["training_macs", "training_macs_large", "training_s", "training_s_large", "training_mib"]
+"""What training took in multiply-adds and in seconds: all in, and the large model's part of it where the way needs it;
+and the most MiB that a process, or its GPU, held. A window that is trained on counts as three forecasts, one that the
+teacher forecasts as one."""
 
 SIZES = ["dataset", "model", "pred_len", "seed", "arm", "width", "depth", *COSTS, *TRAINING, "mse", "status"]
 

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from tsprune.engine.step import Step
 from tsprune.steps.distill import DistillStep
 from tsprune.steps.narrow import StructuredStep
@@ -20,7 +22,8 @@ def spent(step: Step, rows: Mapping[str, dict]) -> dict[str, float]:
     macs_large, seconds_large = (sum(_cost(rows, part)[i] for part in large) for i in range(2))
     if isinstance(step, DistillStep):  # the teacher's forecasts; their seconds are within the student's epochs
         macs_large += _forecast(rows, step.teacher) * rows[step.key]["result"].get("windows_seen", math.nan)
-    values = macs + macs_large, macs_large, seconds + seconds_large, seconds_large
+    peak = np.max([rows[part.key]["cost"].get("peak_memory_mib", math.nan) for part in (*own, *large)])
+    values = macs + macs_large, macs_large, seconds + seconds_large, seconds_large, peak
     return dict(zip(TRAINING, values, strict=True))
 
 

@@ -54,8 +54,8 @@ def sizes(sizes: pd.DataFrame) -> Styler:
 
 
 def training(sizes: pd.DataFrame) -> Styler:
-    """What training took by way and size, all in and the large model's part: multiply-adds and seconds, means over the
-    seeds. Raises UserError for an empty table or a missing column."""
+    """What training took by way and size, all in and the large model's part: multiply-adds and seconds, and the peak of
+    memory, means over the seeds. Raises UserError for an empty table or a missing column."""
     need(sizes, "sizes", SIZES)
     rows = {}
     shown = sizes[sizes["arm"] != "dense"]
@@ -66,10 +66,12 @@ def training(sizes: pd.DataFrame) -> Styler:
         rows[model, f"{pred_len}", ARM_WORDS[arm], f"{width} x {depth}"] = {
             "multiply-adds": _all_in(means["training_macs"], means["training_macs_large"], short_count),
             "seconds": _all_in(means["training_s"], means["training_s_large"], "{:.1f}".format),
+            "peak memory, MiB": "not known" if pd.isna(means["training_mib"]) else f"{means['training_mib']:,.0f}",
         }
     caption = (
         "What it takes to train one model of each size, the large one included where the way needs it. A window "
-        "trained on counts as three forecasts, one that the teacher forecasts as one; seconds as they passed here."
+        "trained on counts as three forecasts, one that the teacher forecasts as one; seconds as they passed here. "
+        "Memory is the peak of the training that needed most: of its process, with data and libraries, or on a GPU."
     )
     return styled(labelled(rows, ["model", "horizon", "made", "d_model x layers"], sizes), caption)
 
@@ -108,7 +110,7 @@ def comparison(comparison: pd.DataFrame) -> Styler:
             "MSE against it": interval(row) if found else "",
             "wins": _winner(row),
             "against the largest": _largest(row) if found else "",
-            "without fine-tuning": signed(bare.at[key, "relative"]) if key in bare.index and found else "",
+            "without fine-tuning": _alone(bare.at[key, "relative"]) if key in bare.index and found else "",
         }
     caption = (
         "MSE of the pruned and fine-tuned model against the dense one, trained as long, of best validation MSE among "
@@ -163,7 +165,13 @@ def choices(choices: pd.DataFrame) -> Styler | None:
 
 
 def _match(row: dict) -> str:
-    return f"{row['match_width']:.0f} x {row['match_depth']:.0f} ({percent(row['match_cost'] / row['cost'])})"
+    share = row["match_cost"] / row["cost"]
+    size = f"{row['match_width']:.0f} x {row['match_depth']:.0f}"
+    return size if pd.isna(share) else f"{size} ({percent(share)})"
+
+
+def _alone(relative: float) -> str:
+    return "no result" if pd.isna(relative) else signed(relative)
 
 
 def _largest(row: dict) -> str:
@@ -173,7 +181,7 @@ def _largest(row: dict) -> str:
     if (row["largest_width"], row["largest_depth"]) == (row["match_width"], row["match_depth"]):
         return "the same"
     size = f"{row['largest_width']:.0f} x {row['largest_depth']:.0f}"
-    return f"{size}: no result" if pd.isna(row["largest_relative"]) else f"{size}: {signed(row['largest_relative'])}"
+    return f"{size}: {_alone(row['largest_relative'])}"
 
 
 def _all_in(value: float, large: float, text: Callable[[float], str]) -> str:

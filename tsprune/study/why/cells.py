@@ -82,7 +82,7 @@ class WhyCells(Cells[Why, WhyResult]):
                 "mse_repeat_last": self.rows[self.naive[step.key].key]["result"].get("mse"),
             }
             for step in self.looks
-        )
+        ).astype({"mse_dense": float, "mse_repeat_last": float})
         rows = [self.rows[step.key] for step in self.looks]
         return explain(rows, self.sweep, standing, tuple(self.config.scopes), self.found[1])
 
@@ -219,7 +219,7 @@ def _conditions(rows: list[dict], cells: pd.DataFrame, scopes: tuple[str, ...]) 
         pair = {name: row["protocol"][name] for name in PAIR}
         own = cells[(cells[PAIR] == pd.Series(pair)).all(axis=1)]
         for scope in scopes:
-            record = pair | {"scope": scope, "kind": "no result", "reason": row["reason"]}
+            record = pair | {"scope": scope, "kind": "no result", "status": row["status"], "reason": row["reason"]}
             if row["status"] == "ok":
                 result = row["result"]
                 record |= {
@@ -230,7 +230,7 @@ def _conditions(rows: list[dict], cells: pd.DataFrame, scopes: tuple[str, ...]) 
                 }
             records.append(record)
     first = ["first_density", "first_loss", *(f"first_{name}" for name in _FIRST)]
-    columns = ["dead", "near_zero", "without_free", "cells", "missed", "keeps", "kind", "reason", *first]
+    columns = ["dead", "near_zero", "without_free", "cells", "missed", "keeps", "kind", "status", "reason", *first]
     return pd.DataFrame(records).reindex(columns=[*PAIR, "scope", *columns])
 
 

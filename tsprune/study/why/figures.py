@@ -5,11 +5,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tsprune.errors import UserError
 from tsprune.report import drawing as kit
 from tsprune.report.axes import REFERENCE, density_axis, log_axis, relative_axis, round_numbers
 from tsprune.report.cases import case_title, cases, of_case
-from tsprune.report.frames import need
+from tsprune.report.frames import NoRows, need
 from tsprune.report.text import percent, readable_layer
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.why.result import PAIR
@@ -79,7 +78,7 @@ def prediction(cells: pd.DataFrame) -> Figure:
     need(cells, "cells", [*PAIR, "scope", "predicted", "mse_relative"])
     drawn = cells[np.isfinite(cells["predicted"]) & (cells["predicted"] > -1) & np.isfinite(cells["mse_relative"])]
     if drawn.empty:
-        raise UserError(f"table 'cells': none of the {len(cells)} cells can be drawn")
+        raise NoRows(f"table 'cells': none of the {len(cells)} cells can be drawn")
     scopes = list(cells["scope"].unique())
     colours = {model: colour for model, (colour, _) in kit.looks(cells["model"].unique()).items()}
     signs = {dataset: marker for dataset, (_, marker) in kit.looks(cells["dataset"].unique()).items()}

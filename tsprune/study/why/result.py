@@ -6,7 +6,7 @@ import pandas as pd
 
 from tsprune.errors import UserError, unknown
 from tsprune.report.frames import need
-from tsprune.report.status import STATUS_MIME
+from tsprune.report.status import STATUS_MIME, failed, not_run
 
 CARRIES = 0.5
 """Share of a cell's loss that a group, or the sum of all groups, must reach alone to count as its explanation."""
@@ -46,13 +46,18 @@ class WhyResult:
 
     @property
     def failures(self) -> int:
-        """Pairs without a result."""
-        return int(self.conditions.loc[self.conditions["kind"] == "no result", PAIR].drop_duplicates().shape[0])
+        """Pairs that ended without a result."""
+        return failed(self._states)
+
+    @property
+    def _states(self) -> pd.Series:
+        return self.conditions.drop_duplicates(PAIR)["status"]
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        pairs = self.conditions[PAIR].drop_duplicates().shape[0]
+        pairs, waiting = len(self._states), not_run(self._states)
         text = f"{pairs} models looked at group by group, {self.failures} without a result"
-        return {"text/plain": text, STATUS_MIME: {"cells": pairs, "failures": self.failures}}
+        text += f", {waiting} not run yet" if waiting else ""
+        return {"text/plain": text, STATUS_MIME: {"cells": pairs, "failures": self.failures, "not_run": waiting}}
 
 
 FREE = 0.05

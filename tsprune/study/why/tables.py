@@ -89,7 +89,8 @@ def _explained(row: dict) -> dict[str, str]:
             "free of the removed": percent(row["first_free_removed"]),
         }
     told["free weights"] = percent(row["dead"] + row["near_zero"])
-    return told | {"dense over repeat last": f"{row['mse_dense'] / row['mse_repeat_last']:.2f}"}
+    ratio = row["mse_dense"] / row["mse_repeat_last"]
+    return told | {"dense over repeat last": "no result" if pd.isna(ratio) else f"{ratio:.2f}"}
 
 
 def _condition(row: dict) -> str:

@@ -45,11 +45,14 @@ def _targets(structures: pd.DataFrame) -> str:
 
 
 def _speed(latency: pd.DataFrame) -> str:
-    """Speedups at the largest batch: zeros in place, and the narrowest models."""
+    """Speedups at the largest batch: zeros in place, and the narrowest models; those that could be measured."""
     done = latency[(latency["status"] == "ok") & (latency["method"] != "dense")]
     if done.empty:
         return ""
     done = done[done["batch"] == done["batch"].max()]
+    if done["trouble"].notna().all():
+        return f"What it gains in time is {done['trouble'].iloc[0]}."
+    done = done[done["trouble"].isna()]
     text = f"Measured at batch {done['batch'].iloc[0]:g}, "
     zeros, narrow = done[done["structure"] != "structured"], done[done["structure"] == "structured"]
     parts = []

@@ -1,0 +1,77 @@
+"""The page's tables and words, of rows by hand and of none."""
+
+import re
+
+import pytest
+
+from tsprune.study.claims import figures, tables, words
+from tsprune.study.claims.cells import ClaimsCells
+from tsprune.study.claims.config import Claims
+from tsprune.study.claims.evidence import evidence
+from tsprune.study.claims.listed import CLAIMS
+from tsprune.study.claims.result import CANNOT, DOES_NOT, HOLDS, PAPERS, SMALL
+from tsprune.study.registry import STUDIES
+
+
+@pytest.fixture
+def judged(monkeypatch, tmp_path):
+    """``judged(lines)``: what study 07 makes of these rows."""
+
+    def judged(lines):
+        monkeypatch.setattr("tsprune.study.claims.cells.gather", lambda store, archive: evidence(lines))
+        return ClaimsCells(Claims(least_seeds=2, least_cases=3, store=str(tmp_path))).run()
+
+    return judged
+
+
+def cut(dense, after, width: int, loss: float) -> list[dict]:
+    """Three models that lose as much with half of their weights, two seeds each."""
+    trained = [dense(model, seed, d_model=width) for model in ("Transformer", "Informer", "DLinear") for seed in (1, 2)]
+    return [*trained, *(after(one, "prune", loss, density=0.512) for one in trained)]
+
+
+def test_the_first_claim_is_judged_by_size_and_the_words_say_what_the_table_says(dense, after, judged):
+    result = judged([*cut(dense, after, 512, 1.01), *cut(dense, after, 32, 1.5)])
+    own = result.claims[result.claims["claim"] == "half-is-safe"].set_index("size")
+    assert own["verdict"].to_dict() == {PAPERS: HOLDS, SMALL: DOES_NOT}
+    assert own.loc[PAPERS, ["cases", "for", "against", "unclear"]].to_list() == [3, 3, 0, 0]
+    assert own.loc[SMALL, "here"] == "MSE +50% with about half of the weights"
+    text = words.verdict(result.claims)
+    assert text.startswith("Of 18 claims of the two papers, 1 holds and 17 cannot be judged yet at the papers' size")
+    assert "About half of the weights can be removed without retraining (3 of 3 cases for it, 0 against)" in text
+    assert "Size decides: “About half of the weights can be removed without retraining” does not hold there" in text
+    html = tables.claims(result.claims).to_html()
+    assert "holds (3 / 0 / 0)" in html and "does not hold (0 / 3 / 0)" in html
+    assert tables.cases(result.cases, result.claims).to_html().count("ETTh1") == 6
+    assert len(figures.outcomes(result.claims).axes) == 2
+
+
+def test_without_rows_nothing_can_be_said_and_the_page_stands(judged):
+    result = judged([])
+    assert set(result.claims["verdict"]) == {CANNOT} and result.cases.empty
+    assert "18 cannot be judged yet at the papers' size" in words.verdict(result.claims)
+    for made in (tables.claims(result.claims), tables.found(result.claims)):
+        assert "half of the weights" in re.sub(r"\s+", " ", made.to_html())
+    figures.outcomes(result.claims)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
+def test_a_claim_names_a_page_that_there_is_and_where_its_number_stands(claim):
+    assert claim.page in STUDIES and claim.quantity.count("{}") == 1 and claim.theirs and not claim.says.endswith(".")
+
+
+def test_nothing_is_planned_and_what_is_for_those_that_train_is_passed_over(tmp_path):
+    cells = ClaimsCells(Claims(least_seeds=2, least_cases=3, store=str(tmp_path)))
+    assert cells.every_step() == []
+    namespace = {}
+    exec("least_seeds = 2\nleast_cases = 3\nd_model = 32\nmodels = ['DLinear']", namespace)
+    assert Claims.from_namespace(namespace).least_cases == 3
+
+
+def test_a_page_is_told_what_holds_of_its_claims_at_the_papers_size_and_no_more(dense, after, judged):
+    claims = judged(cut(dense, after, 512, 1.01)).claims
+    said = "About half of the weights can be removed without retraining: **holds** (3 of 3 cases for it, 0 against)"
+    told = words.at_papers_size(claims, "01_pruning_sweep")
+    assert told == f"At the papers' size (d_model 512, rows that ship with the project): {said}."
+    assert words.at_papers_size(claims, "05_pals") == ""
+    assert words.summary(claims).endswith("Of 20 claims 19 cannot be judged yet.")

@@ -1,0 +1,106 @@
+"""Intervals by hand, and no verdict beyond its interval."""
+
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tsprune.measure import Difference
+from tsprune.study.claims.judge import by_case, interval, of_each, of_mean, of_share, wilson
+from tsprune.study.claims.result import AGAINST, CANNOT, DOES_NOT, FOR, HOLDS, IN_PART, UNCLEAR
+
+
+def values(cases: list[list[float]]) -> pd.DataFrame:
+    """A row per case and seed; the models are numbered."""
+    rows = [
+        {"dataset": "ETTh1", "model": f"m{case}", "pred_len": 96, "recipe": "r", "size": "s", "case": "", "seed": seed}
+        | {"value": value}
+        for case, own in enumerate(cases)
+        for seed, value in enumerate(own)
+    ]
+    return pd.DataFrame(rows, columns=["dataset", "model", "pred_len", "recipe", "size", "case", "seed", "value"])
+
+
+def test_intervals_by_hand():
+    assert interval([2.0]) == (2.0, -math.inf, math.inf)
+    assert interval([1.0, 3.0]) == pytest.approx((2.0, 2 - 12.706, 2 + 12.706))
+    assert interval([1.0, 2.0, 3.0]) == pytest.approx((2.0, 2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5))
+    _, low, _ = interval([0.0, 1.0] * 10)  # 19 degrees of freedom: t = 2.093
+    assert low == pytest.approx(0.5 - 2.093 * (5 / 19) ** 0.5 / 20**0.5, rel=2e-3)
+    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+    assert wilson(0, 10)[0] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_case_speaks_only_where_its_whole_interval_does_and_with_seeds_enough():
+    cases = by_case(values([[1.0, 1.01, 1.0], [1.2, 1.21, 1.2], [1.0, 1.1, 1.05], [1.0, 1.0]]), (-math.inf, 1.05), 3)
+    assert cases["model"].to_list() == ["m0", "m1", "m2"]
+    assert cases["outcome"].to_list() == [FOR, AGAINST, UNCLEAR]
+
+
+def test_a_timing_brings_its_own_range():
+    timed = values([[1.5]]).assign(low=1.2, high=1.8)
+    assert by_case(timed, (1.0, 2.0), 3)["outcome"].to_list() == [FOR]
+    assert by_case(timed, (1.3, 2.0), 3)["outcome"].to_list() == [UNCLEAR]
+
+
+def test_errors_by_window_are_paired_where_they_were_kept():
+    one = values([[1.2, 1.3]]).assign(key=["a1", "a2"], other=["b1", "b2"])
+    asked = []
+
+    def paired(keys, others):
+        asked.append((keys, others))
+        return Difference(relative=0.25, low=0.2, high=0.3, seeds=2, windows=10)
+
+    found = by_case(one[::-1], (1.1, 2.0), 2, paired)
+    assert asked == [(["a1", "a2"], ["b1", "b2"])]
+    assert found[["mean", "low", "high", "outcome"]].to_numpy().tolist() == [[1.25, 1.2, 1.3, FOR]]
+    assert by_case(one, (1.1, 2.0), 2, lambda keys, others: None)["outcome"].to_list() == [UNCLEAR]
+
+
+def judged(*outcomes: str) -> str:
+    return of_each(pd.DataFrame({"outcome": outcomes}), 3)
+
+
+def test_a_verdict_is_one_way_only_where_four_of_five_cases_say_so():
+    assert judged(FOR, FOR, FOR, FOR, AGAINST) == HOLDS
+    assert judged(FOR, FOR, FOR, AGAINST) == IN_PART
+    assert judged(AGAINST, AGAINST, AGAINST, AGAINST, FOR) == DOES_NOT
+    assert judged(AGAINST, AGAINST, AGAINST, UNCLEAR) == DOES_NOT  # and none for it
+    assert judged(AGAINST, AGAINST, UNCLEAR, UNCLEAR) == CANNOT
+    assert judged(FOR, FOR) == CANNOT
+    assert judged(FOR, UNCLEAR, UNCLEAR) == CANNOT
+
+
+def test_a_mean_holds_where_its_interval_lies_within():
+    def mean(*found):
+        return of_mean(pd.DataFrame({"mean": found}), 2, (0.55, 0.75))
+
+    assert mean(0.64, 0.65, 0.66) == HOLDS
+    assert mean(0.90, 0.90, 0.89) == DOES_NOT
+    assert mean(0.3, 0.9) == CANNOT
+    assert mean(0.65) == CANNOT
+
+
+def test_a_count_is_held_against_theirs_by_wilsons_interval():
+    def share(better, of):
+        return of_share(pd.DataFrame({"mean": [0.9] * better + [1.1] * (of - better)}), 3, (-math.inf, 1), 0.4)
+
+    assert share(12, 30) == HOLDS
+    assert share(0, 30) == DOES_NOT
+    assert share(2, 5) == CANNOT  # the interval is wider than a half
+
+
+@given(st.lists(st.lists(st.floats(0.5, 2), min_size=2, max_size=4), min_size=1, max_size=8))
+@settings(max_examples=30)
+def test_no_verdict_says_more_than_the_intervals(cases):
+    found = by_case(values(cases), (-math.inf, 1.05), 2)
+    verdict = of_each(found, 3)
+    inside, outside = (found["high"] <= 1.05).sum(), (found["low"] > 1.05).sum()
+    if verdict == HOLDS:
+        assert inside >= 0.8 * len(cases) and len(cases) >= 3
+    if verdict == DOES_NOT:
+        assert outside > len(cases) / 2 and len(cases) >= 3
+    if verdict == IN_PART:
+        assert inside >= 1 and inside + outside >= len(cases) / 2

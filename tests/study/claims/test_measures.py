@@ -1,0 +1,134 @@
+"""Each claim's number from rows by hand."""
+
+import pandas as pd
+import pytest
+import torch
+
+from tsprune.engine.step import RESULTS_VERSION
+from tsprune.pruners.pals import PALS
+from tsprune.steps.archive import pack
+from tsprune.study.claims import measures
+from tsprune.study.claims.evidence import evidence
+from tsprune.study.claims.result import PAPERS, SMALL
+
+
+def found(rows: pd.DataFrame) -> list[float]:
+    return [pytest.approx(value) for value in rows["value"]]
+
+
+def test_a_row_is_held_against_the_training_it_goes_back_to(dense, after):
+    one, two = dense(seed=1, mse=2.0), dense(seed=2, mse=4.0)
+    lines = [one, two, after(one, "prune", 3.0), after(two, "prune", 4.4)]
+    assert found(measures.lost_at(evidence(lines), 0.107)) == [1.5, 1.1]
+    assert found(measures.lost_at(evidence(lines), 0.107, ("FEDformer",))) == []
+    assert found(measures.lost_at(evidence([one, lines[3]]), 0.107)) == []  # its training is not there
+
+
+def test_the_nearest_density_counts_and_none_that_is_far(dense, after):
+    one = dense(mse=1.0)
+    cuts = [after(one, "prune", mse, density=density) for density, mse in ((0.64, 1.1), (0.512, 1.2), (0.4096, 1.3))]
+    assert found(measures.lost_at(evidence([one, *cuts]), 0.5)) == [1.2]
+    assert found(measures.lost_at(evidence([one, *cuts[2:]]), 0.5)) == [1.3]
+    assert found(measures.lost_at(evidence([one, *cuts[:1]]), 0.5)) == []
+
+
+def test_what_is_no_evidence(dense, after):
+    real, made_up = dense(), dense(dataset="synthetic_short")
+    failed, old = dense(seed=3) | {"status": "failed"}, dense(seed=4)
+    old["config"] = old["config"] | {"version": RESULTS_VERSION - 1}
+    assert evidence([real, made_up, failed, old]).rows["key"].to_list() == [real["key"]]
+
+
+def test_size_is_the_width_that_the_training_had(dense, after):
+    wide, narrow = dense(d_model=512), dense(d_model=32)
+    rows = evidence([wide, narrow, after(wide, "prune", 1), after(narrow, "prune", 1)]).rows
+    assert rows["size"].to_list() == [PAPERS, SMALL, PAPERS, SMALL]
+
+
+def test_structured_pruning(dense, after):
+    one = dense(macs_executed=1000)
+    rows = [after(one, "depgraph", 1, density=d, density_all=a, macs_executed=m)
+            for d, a, m in ((0.5, 0.4, 300), (0.1, 0.15, 100))]  # fmt: skip
+    assert found(measures.missed(evidence([one, *rows]), "depgraph")) == [0.5]
+    assert found(measures.times_less_macs(evidence([one, *rows]))) == [10]
+
+
+def test_speed_is_held_against_multiply_adds_and_zeros_against_dense(dense, after):
+    one = dense(macs_executed=1000, density_all=1.0)
+    narrow = after(one, "structured", 1, density_all=0.1, macs_executed=100)
+    zeros = after(one, "prune", 1, density_all=0.1, macs_executed=1000)
+    timed = [{"key": row["key"], "baseline": one["key"], "batch": 32, "speedup": speedup, "speedup_p5": speedup - 0.5,
+              "speedup_p95": speedup + 0.5} for row, speedup in ((narrow, 2.0), (zeros, 1.0))]  # fmt: skip
+    config = {"step": "latency", "version": RESULTS_VERSION}
+    latency = one | {"key": "l", "kind": "latency", "config": config, "protocol": {}, "detail": {"latency": timed}}
+    kept = measures.promise_kept(evidence([one, narrow, zeros, latency]))
+    assert kept[["value", "low", "high", "case"]].to_numpy().tolist() == [[0.2, 0.15, 0.25, "batch 32"]]
+    assert measures.zeros_speed(evidence([one, narrow, zeros, latency]))["value"].to_list() == [1.0]
+
+
+def test_training_on_is_held_against_the_cut_and_against_the_control_that_trained_as_long(dense, after):
+    one, recipe = dense(mse=1.0), {"train": {"epochs": 2, "learning_rate": 1e-4}}
+    longer = {"train": {"epochs": 4, "learning_rate": 1e-4}}
+    lines = [
+        one,
+        after(one, "prune", 2.0),
+        after(one, "fine_tune", 1.0, method="fine-tuned", given=recipe),
+        after(one, "fine_tune", 0.8, method="dense longer", density=1.0, given=recipe),
+        after(one, "fine_tune", 0.1, method="dense longer", density=1.0, given=longer),
+    ]
+    assert found(measures.regained(evidence(lines), 0.107)) == [0.5]
+    assert found(measures.against_control(evidence(lines), 0.107)) == [1.25]
+
+
+def test_a_small_model_is_held_against_a_pruned_one_of_as_many_parameters(dense, after):
+    large, small = dense(parameters=1000), dense(d_model=64, mse=0.9, parameters=100)
+    tuned = [
+        after(large, "narrow_tune", mse, density=d, parameters=p) for mse, d, p in ((1.2, 0.1, 102), (1, 0.5, 500))
+    ]
+    rows = measures.small_over_pruned(evidence([large, small, *tuned]))
+    assert found(rows) == [0.75] and rows["case"].to_list() == ["width 64"]
+
+
+def test_more_data_should_widen_the_lead_of_the_wide_model(dense):
+    corners = {(512, 1.0): 0.5, (64, 1.0): 1.0, (512, 0.1): 0.9, (64, 0.1): 1.0}
+    lines = [dense(d_model=width, fraction=share, mse=mse) for (width, share), mse in corners.items()]
+    assert found(measures.wide_needs_data(evidence(lines))) == [0.5 / 0.9]
+    assert found(measures.wide_needs_data(evidence(lines[:3]))) == []
+
+
+def pals(dense, after, mse, density_all, **changed) -> dict:
+    row = after(dense, "sparse_train", mse, method="pals", density=None, density_all=density_all,
+                macs_if_zeros_skipped=40)  # fmt: skip
+    fields = PALS.variant("code", gamma=1.2, **changed).model_dump(mode="json")
+    return row | {"config": row["config"] | {"fields": fields}, "key": f"{row['key']}{changed}"}
+
+
+def test_pals_beside_dense_and_its_mechanisms_beside_itself(dense, after):
+    one = dense(mse=1.0, macs_executed=100)
+    whole, capped = pals(one, after, 0.9, 0.4), pals(one, after, 1.8, 0.05, max_sparsity=0.99)
+    both = evidence([one, whole, capped])
+    assert found(measures.pals_over_dense(both, "mse")) == [0.9]
+    assert found(measures.removed_by_pals(both)) == [0.6]
+    assert found(measures.macs_saved_by_pals(both)) == [0.6]
+    assert found(measures.without(both, max_sparsity=0.99)) == [2.0]
+    assert found(measures.found_by_the_loss(both)) == [1.0]
+    assert found(measures.found_by_the_loss(evidence([one, pals(one, after, 1, 0.1)]))) == [0.0]  # at its cap
+
+
+def test_repeating_the_last_value(dense):
+    one = dense(dataset="Exchange", mse=0.2)
+    naive = one | {"key": "n", "kind": "naive", "config": {"step": "naive", "version": RESULTS_VERSION},
+                   "protocol": one["protocol"] | {"model": "RepeatLast"}, "result": {"mse": 0.1}}  # fmt: skip
+    assert found(measures.repeat_last_over(evidence([one, naive]), "Exchange")) == [0.5]
+
+
+def test_errors_of_rows_that_ship_are_paired_by_window_and_without_them_nothing_is(dense, after):
+    one = dense(mse=1.0)
+    cut = after(one, "prune", 2.0)
+    for line, level in ((one, 1.0), (cut, 2.0)):
+        parts = {name: torch.ones(1, dtype=torch.float64) for name in ("column_mse", "column_mae")}
+        line["errors"] = pack({"window_mse": torch.full((8,), level, dtype=torch.float64)} | parts)
+        line["protocol"] |= {"seq_len": 2, "pred_len": 1}
+    found = evidence([one, cut]).paired([cut["key"]], [one["key"]])
+    assert (found.relative, found.low, found.high, found.windows) == (1.0, 1.0, 1.0, 8)
+    assert evidence([one | {"errors": None}, cut]).paired([cut["key"]], [one["key"]]) is None

@@ -1,0 +1,74 @@
+"""Study 06 from its parameters to its tables, on a tiny model: every form in every runtime, once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import profiles
+import pytest
+
+from tsprune.errors import UserError
+from tsprune.steps import runtimes
+from tsprune.steps.runtimes import BFLOAT16, EAGER, INT8, ONNX, RIVALS, SPARSE
+from tsprune.study.inference import result as vocabulary
+from tsprune.study.inference.cells import InferenceCells
+from tsprune.study.inference.config import Inference
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    store = str(tmp_path_factory.mktemp("store"))
+    here = partial(ThreadPoolExecutor, 1)  # in this process: what a test replaces is replaced there
+
+    def run(**changes):
+        given = profiles.parameters("smoke", "06_inference") | {"store": store, "jobs": 1} | changes
+        return InferenceCells(Inference.parse(given)).run(make_executor=here)
+
+    return run
+
+
+def test_every_form_is_timed_in_every_runtime(run):
+    pytest.importorskip("onnxruntime", reason="the extra 'deploy' is not installed: ONNX files are not timed")
+    result = run(models=["DLinear"], width_shares=[], runtimes=list(RIVALS))
+    speeds = result.speeds
+    assert speeds["reason"].isna().all() or "compiler" in speeds["reason"].dropna().iloc[0]
+    found = speeds[speeds["batch"] == 4].set_index(["form", "share", "runtime"])
+    dense = [("dense", 1.0, runtime) for runtime in (EAGER, BFLOAT16, ONNX, INT8)]
+    zeros = [("zeros", 0.5, SPARSE), ("zeros", 0.1, SPARSE), ("zeros", 0.1, EAGER)]
+    assert list(found.index) == [*dense, *zeros]
+    assert (speeds["median_ms"] > 0).all() and set(speeds["threads"]) == {1}
+    differences = found["difference"]
+    assert differences[dense[0]] == 0 and differences[dense[2]] < 1e-5 and differences[zeros[0]] < 1e-5
+    assert 1e-5 < differences[dense[1]] < 0.5 and 1e-5 < differences[dense[3]] < 0.5
+    assert found["macs_share"][zeros[1]] < found["macs_share"][zeros[0]] < 1
+    assert found["bytes"][zeros[1]] < found["bytes"][dense[0]]
+    assert result.cells["status"].tolist() == ["ok"] and result.failures == 0
+
+
+def test_narrow_models_and_a_runtime_that_is_not_there(run, monkeypatch):
+    def missing(package):
+        raise UserError(f"{package} is not installed")
+
+    monkeypatch.setattr(runtimes, "need", missing)
+    monkeypatch.setattr(runtimes, "export_onnx", lambda *given: missing("onnx"))
+    result = run(runtimes=[ONNX], densities=[0.2])
+    lost = result.speeds[result.speeds["reason"].notna()]
+    assert lost[["form", "runtime", "reason"]].to_numpy().tolist() == [
+        [form, ONNX, "onnx is not installed"] for form in ("dense", "narrow")
+    ]
+    timed = vocabulary.timed(result.speeds)
+    assert timed["form"].unique().tolist() == ["dense", "zeros", "narrow"] and set(timed["runtime"]) == {EAGER}
+    assert 0 < timed.loc[timed["form"] == "narrow", "macs_share"].iloc[0] < 0.5
+    assert "kernel" in result.protocol and "d_model 8" in result.size
+
+
+def test_the_pages_words_are_those_of_the_step():
+    rivals = (vocabulary.KERNEL, vocabulary.ONNX, vocabulary.BFLOAT16, vocabulary.INT8)
+    assert (vocabulary.EAGER, *rivals) == (EAGER, *RIVALS)
+
+
+def test_widths_that_are_none_are_refused():
+    given = profiles.parameters("smoke", "06_inference")
+    with pytest.raises(UserError, match=r"width_shares: 0\.9 of d_model = 8 is no narrower with n_heads = 2"):
+        Inference.parse(given | {"width_shares": [0.9]})
+    config = Inference.parse(given | {"width_shares": [0.5]})
+    assert config.narrower(0.5)["d_model"] == 4 and config.narrower(0.5)["d_ff"] == 8

@@ -1,0 +1,108 @@
+"""Figures, tables and words of study 06, on times as told."""
+
+import pytest
+
+from tests.study.inference.speeds import speeds
+from tsprune.errors import UserError
+from tsprune.report.frames import NoRows
+from tsprune.report.text import headline
+from tsprune.study.inference import figures, tables, words
+from tsprune.study.inference.result import EAGER, KERNEL, NARROW, ONNX, kept
+from tsprune.study.inference.words import break_even, verdict
+
+TROUBLE = "not measurable here: 2 cores, 1.0 of them busy with other processes"
+
+
+def told(frame):
+    return verdict(frame).replace("\u00a0", " ")
+
+
+def test_the_answer_is_the_kernels_at_the_largest_batch():
+    text = told(speeds(("Transformer", "FEDformer")))
+    assert headline(text) == (
+        "On this machine (1 thread, 32 windows at once) Transformer and FEDformer forecast 4.0 times as fast with 10 % "
+        "of the weights and 6.0 times as fast with 5 % of the weights, zeros left out by the sparse kernel, as dense "
+        "in eager PyTorch."
+    )
+    assert "in bfloat16 3.0, in ONNX Runtime 2.0, and in ONNX Runtime with 8-bit weights 2.5 times as fast" in text
+    assert "Zeros pay beside the best of these for **Transformer** up to a density of 0.1 (best rival: in " in text
+    assert "At a density of 0.05 the kernel gives 6.0 times at 1 window." in text
+    assert "PyTorch keeps 75 % at 1 window and 75 % at 32 windows; ONNX Runtime keeps 100 % at 1 window" in text
+    assert "Zeros in dense matrices give 1.0 times the dense speed here" in text and "not measurable" not in text
+
+
+def test_a_rival_that_is_faster_is_named():
+    frame = speeds()
+    frame.loc[frame["runtime"] == "PyTorch, bfloat16", ["speedup", "speedup_low", "speedup_high"]] = 10.0, 9.5, 10.5
+    assert "beside the best of these for **Transformer** at no density tried (best rival: in bfloat16)" in told(frame)
+
+
+def test_the_break_even_lies_where_the_line_comes_to_one():
+    frame = speeds()
+    rows = frame[(frame["runtime"] == KERNEL) & (frame["batch"] == 32)]
+    # From 4 at 0.1 to 1/2 at 0.5: log 4 is two thirds of the fall.
+    assert break_even(rows["share"], rows["speedup"]) == pytest.approx(0.1 * 5 ** (2 / 3))
+    assert break_even(rows["share"], rows["speedup"] + 1) == 0.5
+    assert break_even(rows["share"], rows["speedup"] / 10) is None
+    assert "gains at every density tried, up to 0.5" in told(frame.assign(speedup=frame["speedup"] + 1))
+
+
+def test_nothing_is_said_of_what_could_not_be_measured():
+    text = told(speeds(trouble=TROUBLE))
+    assert headline(text).startswith("What pruning is worth in time could not be measured here: 2 cores, 1.0 of them")
+    assert "times as fast" not in text
+    frame = speeds()
+    frame.loc[(frame["runtime"] == KERNEL) & (frame["share"] == 0.05), "trouble"] = TROUBLE
+    text = told(frame)
+    assert "6.0" not in text and "2 of 20 times are not measurable here and not spoken of." in text
+    frame.loc[frame["runtime"] == KERNEL, "trouble"] = TROUBLE
+    assert headline(told(frame)).endswith("nothing can be said of the sparse kernel.")
+
+
+def test_what_is_kept_of_a_promise_is_within_a_runtime():
+    found = kept(speeds(batches=(1,))).set_index("runtime")
+    assert found.loc[EAGER, ["gain", "promise"]].tolist() == pytest.approx([3, 0.75])
+    assert found.loc[ONNX, ["gain", "promise"]].tolist() == pytest.approx([4, 1])
+    frame = speeds(batches=(1,))
+    frame.loc[(frame["runtime"] == ONNX) & (frame["form"] != NARROW), "trouble"] = TROUBLE
+    trouble = kept(frame).set_index("runtime")["trouble"]
+    assert trouble[ONNX] == TROUBLE and trouble.isna()[EAGER]
+
+
+def test_tables_have_every_time_and_mark_what_is_no_claim():
+    frame = speeds()
+    frame.loc[frame["runtime"] == ONNX, "trouble"] = TROUBLE
+    html = tables.speeds(frame).to_html()
+    for word in ("64 ms", "4.00 (3.80–4.20)", "zeros, density 0.05", "widths x 0.5", "1e-07", "nothing else running"):
+        assert word in html.replace("\u00a0", " "), word
+    assert html.count("fallen") == 1 + 4  # the rule, and two rows at two batch sizes
+    html = tables.promise(frame).to_html().replace("\u00a0", " ")
+    assert "4.0 times, 100 % kept" in html and "3.0 times, 75 % kept" in html
+
+
+def test_what_was_not_timed_has_its_reason():
+    frame = speeds()
+    assert tables.left_out(frame) == ""
+    lost = frame.iloc[[2]].assign(median_ms=float("nan"), reason="onnxruntime is not installed")
+    told = tables.left_out(lost)
+    assert told == "Not timed:\n\n- ONNX Runtime: onnxruntime is not installed"
+
+
+def test_figures_have_a_panel_per_model_and_batch():
+    for draw in (figures.zeros, figures.narrow):
+        figure = draw(speeds(("Transformer", "FEDformer")))
+        titles = [axes.get_title(loc="left") for axes in figure.axes]
+        assert titles == [f"{m}, {w}" for m in ("Transformer", "FEDformer") for w in ("1 window", "32 windows")]
+    assert "Hollow" not in figures.zeros(speeds())._supxlabel.get_text()
+    assert "Hollow" in figures.zeros(speeds(trouble=TROUBLE))._supxlabel.get_text()
+
+
+def test_an_empty_table_is_a_clear_line():
+    empty = speeds().iloc[:0]
+    for function in (words.verdict, figures.zeros, figures.narrow, tables.speeds, tables.promise):
+        with pytest.raises(UserError, match="table 'speeds' has no rows"):
+            function(empty)
+    with pytest.raises(UserError, match="no narrow model was timed"):
+        tables.promise(speeds().query("form != 'narrow'"))
+    with pytest.raises(NoRows, match="nothing of this was timed"):
+        figures.narrow(speeds().query("form != 'narrow'"))

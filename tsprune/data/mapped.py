@@ -1,0 +1,73 @@
+"""Arrays that may be larger than memory: they lie in a file, which the system reads and gives back page by page."""
+
+import mmap
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tsprune.data.sources import cache_folder
+from tsprune.errors import UserError
+from tsprune.shown import plain
+
+DATASETS_PER_PROCESS = 2
+"""Windows that a process of a study keeps (``tsprune.steps.data``); as many processes as cores run side by side."""
+BLOCK = 64 << 20
+"""Bytes that are worked on at a time."""
+
+_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container or a batch job
+
+
+def memory() -> int:
+    """Bytes of memory that this machine, or the container that we run in, has."""
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = _LIMIT.read_text().strip() if _LIMIT.exists() else "max"
+    return have if limit == "max" else min(have, int(limit))
+
+
+def fits(size: int) -> bool:
+    """Whether arrays of ``size`` bytes can be held in memory: the datasets of all processes that may run side by side
+    take half of it at most, the other half is for models, batches and what else runs."""
+    return 2 * DATASETS_PER_PROCESS * (os.cpu_count() or 1) * size <= memory()
+
+
+def empty(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """An array of ``shape`` to be filled: in memory where that fits, else in a file of the user's cache that is gone
+    with the array. Raises UserError where there is no room for it."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if fits(size):
+        return np.empty(shape, dtype)
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.truncate(size)
+            if hasattr(os, "posix_fallocate"):
+                # The room is taken now: a page that finds none later would end the process without a word.
+                os.posix_fallocate(file.fileno(), 0, size)
+            return np.memmap(file, dtype, "r+", shape=shape)
+    except OSError as error:
+        raise UserError(
+            f"{size >> 20:,} MiB are more than memory holds (of {memory() >> 20:,} MiB) and cannot be kept in "
+            f"{plain(folder, 300)}: {error.strerror or error}"
+        ) from error
+
+
+def blocks(array: np.ndarray) -> Iterator[slice]:
+    """The rows of ``array`` in slices of about :data:`BLOCK` bytes; memory for what was read of a file is handed back
+    after each."""
+    rows = max(1, BLOCK // max(1, array.nbytes // max(1, len(array))))
+    for begin in range(0, len(array), rows):
+        yield slice(begin, min(begin + rows, len(array)))
+        release(array)
+
+
+def release(array: np.ndarray) -> None:
+    """Let go of the memory that holds pages of a file's array; its values stay. Nothing for an array in memory."""
+    base = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = getattr(base, "base", None)
+    if base is not None and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)

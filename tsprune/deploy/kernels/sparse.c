@@ -1,0 +1,207 @@
+/* Linear layers with few weights, one after the other, for many tokens: y = act(W x + b).
+
+   A core takes a tile of tokens at a time and turns it so that a feature's values for all its tokens lie side by side.
+   A weight is then read once for VECTORS * LANES tokens, whichever weights are zero, and what lies between two layers
+   never leaves the cache. Compiled once per instruction set: LANES floats to a register.
+
+   Weights lie by blocks of columns (a block of the tile stays in the nearest cache), in a block by row, rows of as many
+   weights together: a loop that runs as often as the one before it is foreseen by the processor. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define VECTORS 4 /* registers of sums: as many as it takes to wait for none of them */
+
+typedef float vec __attribute__((vector_size(4 * LANES), may_alias));
+typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias)); /* at any address */
+typedef int32_t ints __attribute__((vector_size(4 * LANES)));
+
+enum { NONE, RELU, GELU };
+
+/* As kernels/packed.py has it. */
+struct layer {
+    int32_t inputs, outputs, width, blocks, activation;
+    const int32_t *groups;   /* (weights in a row, rows): how many rows of a block have so many, ... */
+    const int32_t *rows;     /* the row of y, in that order */
+    const uint16_t *columns; /* of the weights, counted from the block's first */
+    const float *values;
+    const float *bias; /* or none */
+};
+
+struct call {
+    const struct layer *layers; /* of the first product, then of the next, ... */
+    int products, count, vectors, threads;
+    const float *x;
+    float *y, *scratch;
+    ptrdiff_t x_product, x_stride, y_product, y_stride, scratch_each;
+    int64_t tokens, tiles, next;
+};
+
+/* Of the OpenMP that torch has loaded, so that both use the same threads. */
+extern void GOMP_parallel(void (*work)(void *), void *data, unsigned threads, unsigned flags);
+extern int omp_get_thread_num(void);
+
+static inline __attribute__((always_inline)) vec all(float value) { return value - (vec){0}; }
+
+/* The transpose of LANES x LANES numbers: halves change places, then quarters, ... */
+static inline __attribute__((always_inline)) void transpose(vec *a) {
+#pragma GCC unroll 16
+    for (int step = 1; step < LANES; step *= 2) {
+        ints low, high;
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) {
+            low[i] = i & step ? LANES + i - step : i;
+            high[i] = i & step ? LANES + i : i + step;
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++)
+            if (!(i & step)) {
+                vec first = a[i], second = a[i + step];
+                a[i] = __builtin_shuffle(first, second, low);
+                a[i + step] = __builtin_shuffle(first, second, high);
+            }
+    }
+}
+
+/* (tokens, features) to (features, wide); what is there beyond the tokens becomes zero. */
+static void turn_in(const float *x, ptrdiff_t stride, int tokens, int features, float *to, int wide) {
+    for (int t = 0; t < wide; t += LANES) {
+        int here = tokens - t < LANES ? tokens - t : LANES, f = 0;
+        const float *from = x + t * stride;
+        for (; f + LANES <= features; f += LANES) {
+            vec a[LANES];
+            for (int i = 0; i < LANES; i++)
+                if (i < here)
+                    a[i] = (vec) * (const loose *)(from + i * stride + f);
+                else
+                    a[i] = all(0);
+            transpose(a);
+            for (int i = 0; i < LANES; i++) *(vec *)(to + (ptrdiff_t)(f + i) * wide + t) = a[i];
+        }
+        for (; f < features; f++)
+            for (int i = 0; i < LANES; i++) to[(ptrdiff_t)f * wide + t + i] = i < here ? from[i * stride + f] : 0;
+    }
+}
+
+/* (features, wide) to (tokens, features). */
+static void turn_out(const float *from, int wide, int tokens, int features, float *y, ptrdiff_t stride) {
+    for (int t = 0; t < tokens; t += LANES) {
+        int here = tokens - t < LANES ? tokens - t : LANES, f = 0;
+        float *to = y + t * stride;
+        for (; f + LANES <= features; f += LANES) {
+            vec a[LANES];
+            for (int i = 0; i < LANES; i++) a[i] = *(const vec *)(from + (ptrdiff_t)(f + i) * wide + t);
+            transpose(a);
+            for (int i = 0; i < here; i++) *(loose *)(to + i * stride + f) = (loose)a[i];
+        }
+        for (; f < features; f++)
+            for (int i = 0; i < here; i++) to[i * stride + f] = from[(ptrdiff_t)f * wide + t + i];
+    }
+}
+
+/* e^x for x from -80 to 0: 2^n times a polynomial for the rest, |rest| at most 1/2. */
+static inline __attribute__((always_inline)) vec exponential(vec x) {
+    vec z = x * 1.44269504f;
+    vec whole = (z + 12582912.0f) - 12582912.0f; /* 1.5 * 2^23: no digit is left after the point */
+    vec rest = z - whole;
+    vec p = rest * 1.53707048e-4f + 1.33998483e-3f;
+    p = p * rest + 9.61837325e-3f;
+    p = p * rest + 5.55032904e-2f;
+    p = p * rest + 2.40226485e-1f;
+    p = p * rest + 6.93147206e-1f;
+    p = p * rest + 1.0f;
+    return p * (vec)((__builtin_convertvector(whole, ints) + 127) << 23);
+}
+
+/* x (1 + erf(x / sqrt 2)) / 2 with erf of Abramowitz & Stegun, 7.1.26, within 1.5e-7. */
+static inline __attribute__((always_inline)) vec gelu(vec x) {
+    vec z = x * 0.70710678f;
+    ints sign = (ints)z & (-2147483647 - 1 - (ints){0});
+    vec size = (vec)((ints)z ^ sign);
+    vec t = 1.0f / (1.0f + 0.3275911f * size);
+    vec p = t * 1.061405429f - 1.453152027f;
+    p = p * t + 1.421413741f;
+    p = p * t - 0.284496736f;
+    p = p * t + 0.254829592f;
+    vec square = size * size;
+    ints far = square > 80.0f; /* e^-80 is nothing beside 1 */
+    square = (vec)(((ints)square & ~far) | ((ints)all(80.0f) & far));
+    vec erf = 1.0f - p * t * exponential(-square);
+    return 0.5f * x * (1.0f + (vec)((ints)erf | sign));
+}
+
+static inline __attribute__((always_inline)) vec active(vec x, int activation) {
+    if (activation == RELU) return (vec)((ints)x & ~(x <= 0.0f)); /* what is no number stays none */
+    if (activation == GELU) return gelu(x);
+    return x;
+}
+
+/* One layer for `vectors` times LANES tokens. */
+static inline __attribute__((always_inline)) void multiply(const struct layer *l, const float *in, float *out,
+                                                           const int vectors) {
+    const int wide = vectors * LANES;
+    const int32_t *group = l->groups, *row = l->rows;
+    const uint16_t *column = l->columns;
+    const float *value = l->values;
+    for (int block = 0; block < l->blocks; block++) {
+        const float *x = in + (ptrdiff_t)block * l->width * wide;
+        const int last = block == l->blocks - 1;
+        for (int done = 0; done < l->outputs; group += 2) {
+            const int count = group[0], many = group[1];
+            done += many;
+            for (int r = 0; r < many; r++, row++) {
+                vec *to = (vec *)(out + (ptrdiff_t)*row * wide), sum[vectors];
+                for (int v = 0; v < vectors; v++) sum[v] = block ? to[v] : all(l->bias ? l->bias[*row] : 0);
+                for (int k = 0; k < count; k++) {
+                    const vec *from = (const vec *)(x + (ptrdiff_t)column[k] * wide);
+                    for (int v = 0; v < vectors; v++) sum[v] += value[k] * from[v];
+                }
+                column += count;
+                value += count;
+                for (int v = 0; v < vectors; v++) to[v] = last ? active(sum[v], l->activation) : sum[v];
+            }
+        }
+    }
+}
+
+static void work(void *data) {
+    struct call *c = data;
+    const int wide = c->vectors * LANES;
+    float *const mine = c->scratch + (c->threads > 1 ? omp_get_thread_num() : 0) * c->scratch_each;
+    for (;;) { /* who is held up takes fewer tiles */
+        const int64_t number = __atomic_fetch_add(&c->next, 1, __ATOMIC_RELAXED), product = number / c->tiles;
+        if (product >= c->products) return;
+        const int64_t token = number % c->tiles * wide;
+        const int here = c->tokens - token < wide ? (int)(c->tokens - token) : wide;
+        const struct layer *const first = c->layers + product * c->count, *const end = first + c->count;
+        float *in = mine;
+        turn_in(c->x + product * c->x_product + token * c->x_stride, c->x_stride, here, first->inputs, in, wide);
+        for (const struct layer *l = first; l < end; l++) {
+            float *out = in + (ptrdiff_t)l->inputs * wide;
+            switch (c->vectors) {
+            case 1: multiply(l, in, out, 1); break;
+            case 2: multiply(l, in, out, 2); break;
+            case 3: multiply(l, in, out, 3); break;
+            default: multiply(l, in, out, VECTORS);
+            }
+            in = out;
+        }
+        turn_out(in, wide, here, end[-1].outputs, c->y + product * c->y_product + token * c->y_stride, c->y_stride);
+    }
+}
+
+/* For each of the products, y (tokens, outputs of its last layer) of x (tokens, inputs of its first); all have `count`
+   layers of the same sizes. Strides are in floats, from product to product and from token to token; `scratch` holds
+   `scratch_each` floats for each thread, as many as the layers of a product have features, times vectors * LANES, and
+   is aligned to a register. */
+void sparse_layers(const struct layer *layers, int products, int count, const float *x, ptrdiff_t x_product,
+                   ptrdiff_t x_stride, float *y, ptrdiff_t y_product, ptrdiff_t y_stride, int64_t tokens, int vectors,
+                   float *scratch, ptrdiff_t scratch_each, int threads) {
+    const int64_t tiles = (tokens + vectors * LANES - 1) / (vectors * LANES);
+    struct call c = {layers, products, count, vectors, threads, x, y, scratch, x_product, x_stride, y_product, y_stride,
+                     scratch_each, tokens, tiles, 0};
+    if (threads > 1)
+        GOMP_parallel(work, &c, threads, 0);
+    else
+        work(&c);
+}

@@ -1,0 +1,117 @@
+"""Study 07: from the rows that are there to a verdict per claim and size; nothing is trained."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+import pandas as pd
+
+from tsprune.engine.progress import Progress
+from tsprune.places import resolve
+from tsprune.steps.archive import Archive
+from tsprune.study.base.cells import Cells
+from tsprune.study.claims.config import Claims
+from tsprune.study.claims.evidence import Evidence, evidence, gather
+from tsprune.study.claims.judge import MOST, by_case
+from tsprune.study.claims.listed import CLAIMS, Claim
+from tsprune.study.claims.result import AGAINST, CASES, FOR, SIZES, UNCLEAR, ClaimsResult
+from tsprune.study.claims.result import CLAIMS as COLUMNS
+
+LEAST_SEEDS, LEAST_CASES = 2, 3
+"""What notebook 07 asks for too."""
+
+
+class ClaimsCells(Cells[Claims, ClaimsResult]):
+    """No steps: what other studies have run is the evidence."""
+
+    jobs = 1
+
+    def steps(self) -> tuple[()]:
+        return ()
+
+    def plan(self) -> tuple[()]:
+        return ()
+
+    def run(
+        self, *, make_executor: Callable[[], Executor] | None = None, progress: Progress | None = None
+    ) -> ClaimsResult:
+        """As :meth:`gather`: there is nothing to run."""
+        return self.gather()
+
+    def gather(self) -> ClaimsResult:
+        rows = gather(self.store, self.archive)
+        claims, cases = judged(rows, self.config.least_seeds, self.config.least_cases)
+        return ClaimsResult(claims, cases, self._protocol(rows))
+
+    def _protocol(self, found: Evidence) -> dict[str, str]:
+        config, rows = self.config, found.rows
+        trained = rows[rows["step"] == "train"]
+        sizes = {size: trained[trained["size"] == size] for size in SIZES}
+        return {
+            "rows": f"{len(rows):,} of the store and of those that ship with the project, on real data",
+            **{
+                f"dense trainings at {size}": f"{len(own)} of {own['model'].nunique()} models on "
+                f"{', '.join(sorted(own['dataset'].unique())) or 'nothing'}"
+                for size, own in sizes.items()
+            },
+            "a case": "one model on one dataset at one horizon with one recipe; it counts with "
+            f"{config.least_seeds} seeds or more, by its 95 % interval: of a ratio of MSE the paired bootstrap over "
+            "seeds and blocks of test windows, as in the studies; of timings the range over rounds; of all else that "
+            "of the mean over the seeds",
+            "a verdict": f"of {config.least_cases} cases or more, no more than half of them unclear: holds where "
+            f"{MOST:.0%} say so; does not where as many speak against, or over half and none for",
+        }
+
+
+def judged(
+    found: Evidence, least_seeds: int = LEAST_SEEDS, least_cases: int = LEAST_CASES
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every claim at every size, and the cases that the verdicts rest on: the tables of :class:`ClaimsResult`."""
+    cases = {claim.name: by_case(claim.measure(found), claim.bounds, least_seeds, found.paired) for claim in CLAIMS}
+    records = [_verdict(claim, size, cases[claim.name], least_cases) for claim in CLAIMS for size in SIZES]
+    every = [own.assign(claim=name) for name, own in cases.items() if len(own)]
+    table = pd.concat(every, ignore_index=True) if every else pd.DataFrame(columns=CASES)
+    return pd.DataFrame(records, columns=COLUMNS), table[CASES]
+
+
+def shipped() -> pd.DataFrame:
+    """The claims as the rows judge them that ship with the project, whatever a store holds."""
+    return judged(evidence(Archive(resolve("results")).lines.values()))[0]
+
+
+def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> dict:
+    own = cases[cases["size"] == size]
+    counts = own["outcome"].value_counts()
+    return {
+        "claim": claim.name,
+        "paper": claim.paper,
+        "says": claim.says,
+        "theirs": claim.theirs,
+        "page": claim.page,
+        "size": size,
+        "verdict": claim.judge(own, least_cases),
+        "cases": len(own),
+        **{name: int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR)},
+        "here": _here(claim, own),
+    }
+
+
+def _here(claim: Claim, cases: pd.DataFrame) -> str:
+    """What was found, from the lowest case to the highest; empty where there is none."""
+    if cases.empty:
+        return ""
+    low, high = cases.loc[cases["mean"].idxmin()], cases.loc[cases["mean"].idxmax()]
+    ends = [_written(row["mean"], claim.unit) for row in (low, high)]
+    if ends[0] == ends[1]:
+        return claim.quantity.format(ends[0])
+    span = f"{ends[0]} ({_named(low)}) to {ends[1]} ({_named(high)})"
+    return claim.quantity.format(span)
+
+
+def _named(case: pd.Series) -> str:
+    return " ".join(part for part in (case["model"], case["dataset"], case["case"]) if part)
+
+
+def _written(value: float, unit: str) -> str:
+    if unit == "ratio":
+        return f"{value - 1:+.0%}"
+    return f"{value:.0%}" if unit == "share" else f"{value:.1f} ×"

@@ -1,0 +1,134 @@
+"""The rows that claims are held against: those that ship with the project, and those of the store."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tsprune.engine.step import RESULTS_VERSION
+from tsprune.engine.store import Corrupt, Store
+from tsprune.measure import Difference, paired_difference
+from tsprune.steps.archive import Archive, unpack
+from tsprune.steps.artifacts import load_scores
+from tsprune.study.claims.result import PAPERS, SMALL
+from tsprune.typed import digest
+
+PAPERS_WIDTH = 512
+"""d_model of both papers, channels: a model as wide is at the papers' size, any other is small."""
+
+_MADE_UP = "synthetic"
+"""Datasets that only tests use begin so; they bear no claim."""
+
+CASE = ["dataset", "model", "pred_len", "recipe", "size"]
+"""What the seeds of a case share; ``recipe`` is everything of the dense training that is not named here."""
+
+_PROTOCOL = ["dataset", "model", "pred_len", "seed", "method", "structure", "scope", "density_asked", "data_fraction"]
+_RESULT = ["mse", "mae", "parameters", "density_all", "macs_executed", "macs_if_zeros_skipped"]
+_COLUMNS = ["key", "step", "dense", "d_model", "span", "identity", *CASE, *_PROTOCOL[3:], *_RESULT, "seconds_per_epoch"]
+_TIMINGS = ["key", "baseline", "batch", "speedup", "speedup_p5", "speedup_p95"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Finished rows on real data."""
+
+    rows: pd.DataFrame
+    """A row per finished step that goes back to a dense training, and per naive forecast. ``dense``: key of that
+    training; ``identity``: all that the row's numbers depend on."""
+    timings: pd.DataFrame
+    """A row per model that was timed and batch size: its ``speedup`` over ``baseline`` and the range over rounds."""
+    window_mse: Callable[[str], np.ndarray | None]
+    """Test MSE by window of the row with a key, (windows,); None where it was not kept."""
+
+    def over_dense(self, rows: pd.DataFrame, column: str) -> pd.DataFrame:
+        """``rows`` with ``value``: ``column`` over that of the dense training that each goes back to."""
+        return self.over(rows, rows["dense"], column)
+
+    def over(self, rows: pd.DataFrame, others: pd.Series, column: str = "mse") -> pd.DataFrame:
+        """``rows`` with ``value``: ``column`` over that of the row whose key stands in ``others``; without such a row
+        they are left out. Of the MSE the key is kept, as ``other``, so that their errors can be paired."""
+        theirs = self.rows.set_index("key")[column].reindex(others).to_numpy()
+        kept = {"other": others} if column == "mse" else {}
+        return rows.assign(value=rows[column] / theirs, **kept).dropna(subset=["value"])
+
+    def paired(self, keys: Sequence[str], others: Sequence[str]) -> Difference | None:
+        """Test MSE of the rows ``keys`` relative to ``others``, pair by pair on the same windows, as studies compare:
+        see :func:`tsprune.measure.paired_difference`. None where errors by window were not kept."""
+        errors = [[self.window_mse(key) for key in side] for side in (keys, others)]
+        if any(one is None for side in errors for one in side):
+            return None
+        span = self.rows.set_index("key")["span"]
+        return paired_difference(*(np.stack(side) for side in errors), block=int(span[keys[0]]))
+
+
+def gather(store: Store, archive: Archive) -> Evidence:
+    """Every row of this results version; of a key that both have, the one that ships."""
+    lines = {line["key"]: line for line in (*_stored(store), *archive.lines.values())}
+    return evidence(lines.values(), store)
+
+
+def evidence(lines: Iterable[dict[str, Any]], store: Store | None = None) -> Evidence:
+    """Of rows as the archive has them: with their identity as ``config``, and with their ``errors`` where these are not
+    in ``store``."""
+    by_key = {line["key"]: line for line in lines if _counts(line)}
+    rows = [_row(line, dense, by_key.get(dense)) for line in by_key.values() if (dense := _dense(line, by_key))]
+    rows += [_row(line, None, None) for line in by_key.values() if line["kind"] == "naive"]
+    timed = [
+        timing for line in by_key.values() if line["kind"] == "latency" for timing in line["detail"].get("latency", ())
+    ]
+
+    def window_mse(key: str) -> np.ndarray | None:
+        if errors := by_key[key].get("errors"):
+            return unpack(errors)["window_mse"].numpy()
+        try:
+            return load_scores(store, key)["window_mse"].numpy() if store else None
+        except Corrupt:  # a row that was never scored by window, or whose file is damaged
+            return None
+
+    return Evidence(pd.DataFrame(rows, columns=_COLUMNS), pd.DataFrame(timed, columns=_TIMINGS), window_mse)
+
+
+def _stored(store: Store) -> Iterator[dict[str, Any]]:
+    for path in store.root.glob("??/*/row.json"):
+        with suppress(OSError, ValueError):  # another run has just removed it, or it is damaged: then it is no evidence
+            row = json.loads(path.read_bytes())
+            yield row | {"config": json.loads(path.with_name("config.json").read_bytes())}
+
+
+def _counts(line: dict) -> bool:
+    named = line["protocol"].get("dataset") or ""
+    return line["status"] == "ok" and line["config"].get("version") == RESULTS_VERSION and _MADE_UP not in named
+
+
+def _dense(line: dict, by_key: dict[str, dict]) -> str | None:
+    """Key of the dense training that a row goes back to; None where it goes back to none, or that row is not there."""
+    config, key = line["config"], line["key"]
+    while config.get("step") != "train":
+        key = digest(config["dense"]) if "dense" in config else config.get("trained") or config.get("student")
+        if key not in by_key:
+            return None
+        config = by_key[key]["config"]
+    return key
+
+
+def _row(line: dict, dense: str | None, training: dict | None) -> dict[str, Any]:
+    config = (training or line)["config"]
+    hyper, recipe = config.get("hyper", {}), {name: value for name, value in config.items() if name != "seed"}
+    width = hyper.get("d_model")
+    return {
+        **{name: line["protocol"].get(name) for name in _PROTOCOL},
+        **{name: line["result"].get(name) for name in _RESULT},
+        "key": line["key"],
+        "step": line["kind"],
+        "dense": dense,
+        "d_model": width,
+        "span": (line["protocol"].get("seq_len") or 0) + (line["protocol"].get("pred_len") or 0),
+        "identity": line["config"],
+        "recipe": digest(recipe, 8),
+        "size": None if width is None else PAPERS if width >= PAPERS_WIDTH else SMALL,
+        "seconds_per_epoch": line["cost"].get("seconds_per_epoch"),
+    }

@@ -1,0 +1,121 @@
+"""From numbers by seed to a verdict: what an interval does not say, no verdict does."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from tsprune.measure import Difference
+from tsprune.study.claims.evidence import CASE
+from tsprune.study.claims.result import AGAINST, CANNOT, DOES_NOT, FOR, HOLDS, IN_PART, UNCLEAR
+
+Paired = Callable[[Sequence[str], Sequence[str]], Difference | None]
+
+MOST = 0.8
+"""Share of the cases that must agree for a verdict without "in part"."""
+
+_NORMAL = 1.959964
+"""Half the width, in standard deviations, of what has 95 % of a normal distribution."""
+
+_T = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228]
+"""Student's t for 95 %, of 1 to 10 degrees of freedom."""
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean, and the ends of its 95 % interval by Student's t; of one value the interval is everything."""
+    count, mean = len(values), sum(values) / len(values)
+    if count < 2:
+        return mean, -math.inf, math.inf
+    free = count - 1
+    half = _student(free) * math.sqrt(sum((value - mean) ** 2 for value in values) / free / count)
+    return mean, mean - half, mean + half
+
+
+def _student(free: int) -> float:
+    """Beyond the table by the expansion in 1 / ``free``, to three digits."""
+    if free <= len(_T):
+        return _T[free - 1]
+    z = _NORMAL
+    return z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
+
+
+def by_case(
+    values: pd.DataFrame, bounds: tuple[float, float], least_seeds: int, paired: Paired = lambda keys, others: None
+) -> pd.DataFrame:
+    """A row per case of ``values``, which have one per case and seed: mean, interval, outcome. A case with fewer than
+    ``least_seeds`` seeds is left out.
+
+    ``bounds``: between which the claim wants the value. Rows that bring their own interval (``low`` and ``high``, the
+    range over the rounds of a timing) are cases as they are. Rows that name what their error is held against (``key``
+    and ``other``) are ``paired`` with it window by window, where these errors were kept; of all others the interval is
+    that of the mean over the seeds."""
+    rows = []
+    for place, own in values.groupby([*CASE, "case"], sort=False, dropna=False):
+        if "low" in own:
+            mean, low, high = own[["value", "low", "high"]].mean()
+        elif own["seed"].nunique() < least_seeds:
+            continue
+        elif "other" in own and (found := _paired(own.drop_duplicates("seed"), paired)):
+            mean, low, high = 1 + found.relative, 1 + found.low, 1 + found.high
+        else:
+            mean, low, high = interval(own.groupby("seed")["value"].mean().tolist())
+        named = dict(zip([*CASE, "case"], place, strict=True))
+        numbers = {"seeds": own["seed"].nunique(), "mean": mean, "low": low, "high": high}
+        rows.append(named | numbers | {"outcome": _outcome(low, high, bounds)})
+    return pd.DataFrame(rows, columns=[*CASE, "case", "seeds", "mean", "low", "high", "outcome"])
+
+
+def _paired(own: pd.DataFrame, paired: Paired) -> Difference | None:
+    own = own.sort_values("seed")
+    return paired(own["key"].to_list(), own["other"].to_list())
+
+
+def _outcome(low: float, high: float, bounds: tuple[float, float]) -> str:
+    if bounds[0] <= low and high <= bounds[1]:
+        return FOR
+    return AGAINST if high < bounds[0] or low > bounds[1] else UNCLEAR
+
+
+def of_each(cases: pd.DataFrame, least_cases: int) -> str:
+    """A claim about every case: it holds where :data:`MOST` of all cases say so, does not where as many speak against
+    it, or more than half with none for it, and holds in part where some speak for it. With too few cases, or more than
+    half of them unclear, nothing can be said."""
+    counts = cases["outcome"].value_counts()
+    own, against, unclear = (int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR))
+    if len(cases) < least_cases or unclear > len(cases) / 2:
+        return CANNOT
+    if own >= MOST * len(cases):
+        return HOLDS
+    if against >= MOST * len(cases) or (own == 0 and against > len(cases) / 2):
+        return DOES_NOT
+    return IN_PART if own else CANNOT
+
+
+def of_mean(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float]) -> str:
+    """A claim about the mean over cases: it holds where its 95 % interval lies within ``bounds``, does not where it
+    lies outside."""
+    if len(cases) < max(least_cases, 2):
+        return CANNOT
+    _, low, high = interval(cases["mean"].tolist())
+    return {FOR: HOLDS, AGAINST: DOES_NOT, UNCLEAR: CANNOT}[_outcome(low, high, bounds)]
+
+
+def of_share(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float], theirs: float) -> str:
+    """A claim about how many cases lie within ``bounds`` by their means, as the papers count: a share ``theirs``.
+
+    It holds where Wilson's 95 % interval of our share has theirs and is narrower than a half, does not where it has
+    not."""
+    if len(cases) < least_cases:
+        return CANNOT
+    low, high = wilson(int(cases["mean"].between(*bounds).sum()), len(cases))
+    if not low <= theirs <= high:
+        return DOES_NOT
+    return HOLDS if high - low < 0.5 else CANNOT
+
+
+def wilson(count: int, of: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of the share ``count`` / ``of``."""
+    z2, share = _NORMAL**2, count / of
+    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
+    half = math.sqrt(z2 * (share * (1 - share) / of + z2 / (4 * of**2))) / (1 + z2 / of)
+    return middle - half, middle + half

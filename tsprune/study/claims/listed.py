@@ -1,0 +1,147 @@
+"""The claims, in the order of the page: what each says, how it is measured, and when it holds."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import pandas as pd
+
+from tsprune.study.claims import measures
+from tsprune.study.claims.evidence import Evidence
+from tsprune.study.claims.judge import of_each, of_mean, of_share
+
+COMPARATIVE, PALS, FIELD = "arXiv 2412.12883", "arXiv 2305.18382", "the field"
+
+KEPT = (-math.inf, 1.05)
+"""A ratio of errors that counts as accuracy kept: at most 5 % above."""
+
+_STEADY = ("Autoformer", "FEDformer")
+_PLAIN_MODELS = ("DLinear", "LSTM", "TCN")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of a paper, as something that rows can speak for or against."""
+
+    name: str
+    paper: str
+    says: str
+    theirs: str
+    """The paper's own number, as far as it is known."""
+    page: str
+    """Notebook whose report shows the rows."""
+    measure: Callable[[Evidence], pd.DataFrame]
+    bounds: tuple[float, float]
+    """Between which the claim wants the number of a case."""
+    quantity: str
+    """What the number is, with ``{}`` where it stands."""
+    judge: Callable = of_each
+    unit: str = "ratio"
+    """How the number is written: a "ratio" as the change that it is, a "share" in percent, a "factor" with a cross."""
+
+
+CLAIMS = (
+    Claim(
+        "half-is-safe", COMPARATIVE, "About half of the weights can be removed without retraining",
+        "about 50 % for all five models", "01_pruning_sweep",
+        partial(measures.lost_at, density=0.5), KEPT, "MSE {} with about half of the weights",
+    ),
+    Claim(
+        "steady-at-a-tenth", COMPARATIVE, "Autoformer and FEDformer tolerate the loss of 90 % and more",
+        "90 to 99 %", "01_pruning_sweep",
+        partial(measures.lost_at, density=0.1073741824, models=_STEADY), KEPT, "MSE {} with 11 % of the weights",
+    ),
+    Claim(
+        "depgraph-misses", COMPARATIVE, "DepGraph pruning misses the density that it was asked for",
+        "targets not met", "01_pruning_sweep",
+        partial(measures.missed, step="depgraph"), (0.1, math.inf), "{} off the target at most", unit="share",
+    ),
+    Claim(
+        "ours-meets", FIELD, "Here structured pruning meets its target to 5 %",
+        "no such claim there", "01_pruning_sweep",
+        partial(measures.missed, step="structured"), (-math.inf, 0.05), "{} off the target at most", unit="share",
+    ),
+    Claim(
+        "fewer-flops", COMPARATIVE, "Structured pruning cuts the multiply-adds seven-fold and more",
+        "up to 7.6-fold", "01_pruning_sweep",
+        measures.times_less_macs, (7, math.inf), "{} fewer multiply-adds", unit="factor",
+    ),
+    Claim(
+        "no-faster", COMPARATIVE, "Of that promise, measured time keeps less than half",
+        "almost no speedup", "01_pruning_sweep",
+        measures.promise_kept, (-math.inf, 0.5), "{} of the promised speedup", unit="share",
+    ),
+    Claim(
+        "zeros-no-faster", COMPARATIVE, "Zeros among the weights bring no speed",
+        "no speedup", "01_pruning_sweep",
+        measures.zeros_speed, (-math.inf, 1.1), "{} the dense speed", unit="factor",
+    ),
+    Claim(
+        "tuning-regains", COMPARATIVE, "At 11 % of the weights, training on is needed",
+        "fine-tuning restores accuracy", "02_fine_tuning",
+        partial(measures.regained, density=0.1073741824), (-math.inf, 0.95), "MSE {} by training on",
+    ),
+    Claim(
+        "tuning-restores", COMPARATIVE, "Trained on, 11 % of the weights are as good as all of them trained as much",
+        "fine-tuning restores accuracy", "02_fine_tuning",
+        partial(measures.against_control, density=0.1073741824), KEPT, "MSE {} over the dense control",
+    ),
+    Claim(
+        "small-beats-pruned", COMPARATIVE, "On small data a small model beats a large one pruned to its size",
+        "smaller models preferable", "03_right_sizing",
+        measures.small_over_pruned, (-math.inf, 1), "MSE {} over the pruned model",
+    ),
+    Claim(
+        "large-data-large-model", COMPARATIVE, "Larger data needs larger models",
+        "one model on one dataset (ENTSO-E)", "04_entsoe_scale",
+        measures.wide_needs_data, (-math.inf, 1), "the wide model's lead changes by {} with the data",
+    ),
+    Claim(
+        "loss-finds-sparsity", PALS, "PALS finds the sparsity by itself",
+        "61 % of its cells lie below the cap (read off its figures)", "05_pals",
+        measures.found_by_the_loss, (0.5, 1), "{} of trainings came to rest below the cap", unit="share",
+    ),
+    Claim(
+        "pals-better-mse", PALS, "PALS beats the dense model by MSE in 12 of 30 cases",
+        "12 of 30", "05_pals",
+        partial(measures.pals_over_dense, column="mse"), (-math.inf, 1), "MSE {} over dense",
+        partial(of_share, bounds=(-math.inf, 1), theirs=12 / 30),
+    ),
+    Claim(
+        "pals-better-mae", PALS, "PALS beats the dense model by MAE in 14 of 30 cases",
+        "14 of 30", "05_pals",
+        partial(measures.pals_over_dense, column="mae"), (-math.inf, 1), "MAE {} over dense",
+        partial(of_share, bounds=(-math.inf, 1), theirs=14 / 30),
+    ),
+    Claim(
+        "pals-parameters", PALS, "PALS removes 65 % of the parameters on average",
+        "65 %", "05_pals",
+        measures.removed_by_pals, (0.55, 0.75), "{} removed", partial(of_mean, bounds=(0.55, 0.75)), "share",
+    ),
+    Claim(
+        "pals-flops", PALS, "PALS saves 63 % of the multiply-adds on average, were zeros skipped",
+        "63 %", "05_pals",
+        measures.macs_saved_by_pals, (0.53, 0.73), "{} saved", partial(of_mean, bounds=(0.53, 0.73)), "share",
+    ),
+    Claim(
+        "pals-beyond-transformers", PALS, "PALS keeps accuracy outside Transformers as well",
+        "shown for other models", "05_pals",
+        partial(measures.pals_over_dense, column="mse", models=_PLAIN_MODELS), KEPT, "MSE {} over dense",
+    ),
+    Claim(
+        "expanding-helps", PALS, "Letting weights return (expanding) lowers the error",
+        "part of the method", "05_pals",
+        partial(measures.without, expands=False), (1, math.inf), "MSE {} without expanding",
+    ),
+    Claim(
+        "cap-helps", PALS, "The cap on sparsity lowers the error",
+        "part of the code", "05_pals",
+        partial(measures.without, max_sparsity=0.99), (1, math.inf), "MSE {} with a cap of 99 %",
+    ),
+    Claim(
+        "repeat-last", FIELD, "On exchange rates, repeating the last value beats every forecaster",
+        ".081 against .148 (FEDformer) at horizon 96", "01_pruning_sweep",
+        partial(measures.repeat_last_over, dataset="Exchange"), (-math.inf, 1), "MSE of repeating {} over the model's",
+    ),
+)  # fmt: skip

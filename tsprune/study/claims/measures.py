@@ -1,0 +1,195 @@
+"""What is measured for each claim: from rows to a number per case and seed, in the column ``value``."""
+
+import pandas as pd
+
+from tsprune.pruners.pals import PALS
+from tsprune.study.claims.evidence import CASE, Evidence
+
+NEAR = 0.2
+"""A density counts as the one that a claim names where it differs by less, as a share; of several the nearest."""
+
+ALIKE = 0.05
+"""Models count as equally large where their parameters differ by less, as a share."""
+
+_PLAIN = {"method": "magnitude", "structure": "unstructured", "scope": "layer"}
+"""The papers' unstructured pruning: single weights, the smallest of every layer."""
+
+_SETTINGS = ("gamma", "lam", "every")
+"""Fields of PALS that are set by whoever uses it; every other one is a mechanism, which an ablation changes."""
+
+
+def lost_at(evidence: Evidence, density: float, models: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Test MSE over dense after cutting every layer to ``density``, without retraining."""
+    rows = _at(_like(evidence.rows, step="prune", **_PLAIN), density)
+    return _plain(evidence.over_dense(_of(rows, models), "mse"))
+
+
+def missed(evidence: Evidence, step: str) -> pd.DataFrame:
+    """How far the share of parameters that structured pruning leaves lies from what was asked, as a part of it; the
+    furthest of all densities. ``step``: "depgraph", the library as the paper calls it, or "structured", ours."""
+    rows = evidence.rows[evidence.rows["step"] == step]
+    rows = rows.assign(value=(rows["density_all"] / rows["density_asked"] - 1).abs())
+    return _plain(rows.groupby([*CASE, "seed"], as_index=False, sort=False, dropna=False)["value"].max())
+
+
+def times_less_macs(evidence: Evidence) -> pd.DataFrame:
+    """Multiply-adds of the dense model over those of the smallest that structured pruning left."""
+    rows = evidence.rows[evidence.rows["step"].isin(["structured", "depgraph", "to_the_end"])]
+    rows = evidence.over_dense(rows, "macs_executed")
+    rows = rows[rows["value"] > 0].assign(value=lambda frame: 1 / frame["value"])
+    return _plain(rows.groupby([*CASE, "seed"], as_index=False, sort=False, dropna=False)["value"].max())
+
+
+def promise_kept(evidence: Evidence) -> pd.DataFrame:
+    """Measured speedup of the narrowest model over the factor by which its multiply-adds fell, by batch size."""
+    timed = _timed(evidence, ["structured"])
+    less = 1 / evidence.over_dense(timed, "macs_executed")["value"]
+    timed = timed[less >= 2].assign(less=less)
+    timed = timed.loc[timed.groupby([*CASE, "batch"], dropna=False)["less"].idxmax()]
+    return _batches(timed, timed["less"])
+
+
+def zeros_speed(evidence: Evidence) -> pd.DataFrame:
+    """Measured speedup of the sparsest model whose single weights are zeros, by batch size."""
+    timed = _timed(evidence, ["prune", "authors"])
+    timed = timed.loc[timed.groupby([*CASE, "batch"], dropna=False)["density_all"].idxmin()]
+    return _batches(timed, 1.0)
+
+
+def regained(evidence: Evidence, density: float) -> pd.DataFrame:
+    """Test MSE after training on over that of the same cut without."""
+    tuned, cut = _tuned(evidence, density), _at(_like(evidence.rows, step="prune", **_PLAIN), density)
+    cut = cut.drop_duplicates("dense").set_index("dense")["key"]
+    return _plain(evidence.over(tuned, tuned["dense"].map(cut)))
+
+
+def against_control(evidence: Evidence, density: float) -> pd.DataFrame:
+    """Test MSE after a cut and training on over that of the dense model trained on as long."""
+    tuned, dense = _tuned(evidence, density), _like(evidence.rows, step="fine_tune", method="dense longer")
+    longer = {(row["dense"], _as_long(row["identity"])): row["key"] for row in dense.to_dict("records")}
+    theirs = [longer.get((row["dense"], _as_long(row["identity"]))) for row in tuned.to_dict("records")]
+    return _plain(evidence.over(tuned, pd.Series(theirs, tuned.index, dtype=object)))
+
+
+def small_over_pruned(evidence: Evidence) -> pd.DataFrame:
+    """Test MSE of a small model trained from scratch over that of a large one pruned to as many parameters and trained
+    on; a case per small width."""
+    large = evidence.rows[evidence.rows["step"] == "narrow_tune"]
+    small = evidence.rows[(evidence.rows["step"] == "train") & (evidence.rows["data_fraction"] == 1)]
+    same = ["dataset", "model", "pred_len", "seed"]
+    both = large.merge(small[[*same, "d_model", "parameters", "mse", "key"]], on=same, suffixes=("", "_small"))
+    alike = (both["parameters_small"] / both["parameters"] - 1).abs() < ALIKE
+    both = both[alike & (both["d_model_small"] < both["d_model"])]
+    case = "width " + both["d_model_small"].astype(int).astype(str)
+    return both.assign(value=both["mse_small"] / both["mse"], case=case, key=both["key_small"], other=both["key"])
+
+
+def wide_needs_data(evidence: Evidence) -> pd.DataFrame:
+    """How much better the widest model is than the narrowest with all the data, over the same with the least of it."""
+    rows = evidence.rows[evidence.rows["step"] == "train"]
+    records = []
+    for place, own in rows.groupby(["dataset", "model", "pred_len", "seed"], sort=False):
+        widths, shares = (sorted(own[name].unique()) for name in ("d_model", "data_fraction"))
+        table = own.groupby(["d_model", "data_fraction"])["mse"].min()
+        corners = [(width, share) for width in (widths[-1], widths[0]) for share in (shares[-1], shares[0])]
+        if len(widths) < 2 or len(shares) < 2 or not all(corner in table.index for corner in corners):
+            continue
+        wide_all, wide_few, narrow_all, narrow_few = (table[corner] for corner in corners)
+        widest = own[own["d_model"] == widths[-1]].iloc[0]
+        named = dict(zip(["dataset", "model", "pred_len", "seed"], place, strict=True))
+        ratio = (wide_all / narrow_all) / (wide_few / narrow_few)
+        records.append(named | {"recipe": "", "size": widest["size"], "value": ratio})
+    return _plain(pd.DataFrame(records, columns=[*CASE, "seed", "value"]))
+
+
+def found_by_the_loss(evidence: Evidence) -> pd.DataFrame:
+    """1 where PALS came to rest below its cap and not at dense, 0 where the cap (or nothing) decided."""
+    rows = _pals(evidence)
+    cap = pd.Series([identity["fields"]["max_sparsity"] for identity in rows["identity"]], rows.index, dtype=float)
+    sparsity = 1 - rows["density_all"]
+    return _plain(rows.assign(value=((sparsity > 0.01) & (sparsity < cap - 0.05)).astype(float)))
+
+
+def pals_over_dense(evidence: Evidence, column: str, models: tuple[str, ...] = ()) -> pd.DataFrame:
+    """``column`` of a model that PALS trained over that of the dense training of the same recipe."""
+    return _plain(evidence.over_dense(_of(_pals(evidence), models), column))
+
+
+def removed_by_pals(evidence: Evidence) -> pd.DataFrame:
+    """Share of all parameters that PALS removed."""
+    rows = _pals(evidence)
+    return _plain(rows.assign(value=1 - rows["density_all"]))
+
+
+def macs_saved_by_pals(evidence: Evidence) -> pd.DataFrame:
+    """Share of the multiply-adds of a forecast that PALS saves where zeros are skipped."""
+    rows = _pals(evidence)
+    dense = evidence.rows.set_index("key")["macs_executed"].reindex(rows["dense"]).to_numpy()
+    return _plain(rows.assign(value=1 - rows["macs_if_zeros_skipped"] / dense).dropna(subset=["value"]))
+
+
+def without(evidence: Evidence, **changed) -> pd.DataFrame:
+    """Test MSE of PALS with one mechanism changed over PALS as in its code."""
+    whole = _pals(evidence).drop_duplicates(["dense"]).set_index("dense")["key"]
+    rows = _pals(evidence, **changed)
+    return _plain(evidence.over(rows, rows["dense"].map(whole)))
+
+
+def repeat_last_over(evidence: Evidence, dataset: str) -> pd.DataFrame:
+    """Test MSE of repeating the last value over that of each dense model on ``dataset``."""
+    naive = _like(evidence.rows, step="naive", model="RepeatLast", dataset=dataset)
+    naive = naive.drop_duplicates("pred_len").set_index("pred_len")[["key", "mse"]]
+    rows = evidence.rows[(evidence.rows["step"] == "train") & (evidence.rows["dataset"] == dataset)]
+    rows = rows[(rows["data_fraction"] == 1) & rows["pred_len"].isin(naive.index)]
+    theirs = naive.reindex(rows["pred_len"])
+    return _plain(
+        rows.assign(value=theirs["mse"].to_numpy() / rows["mse"], other=rows["key"], key=theirs["key"].to_numpy())
+    )
+
+
+def _plain(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(case="")
+
+
+def _of(rows: pd.DataFrame, models: tuple[str, ...]) -> pd.DataFrame:
+    return rows[rows["model"].isin(models)] if models else rows
+
+
+def _like(rows: pd.DataFrame, **values) -> pd.DataFrame:
+    for name, value in values.items():
+        rows = rows[rows[name] == value]
+    return rows
+
+
+def _tuned(evidence: Evidence, density: float) -> pd.DataFrame:
+    rows = _like(evidence.rows, step="fine_tune", method="fine-tuned", structure="unstructured", scope="layer")
+    return _at(rows, density)
+
+
+def _at(rows: pd.DataFrame, density: float) -> pd.DataFrame:
+    """Of each dense model the rows at the density nearest to ``density``."""
+    off = (rows["density_asked"].astype(float) / density - 1).abs()
+    return rows[(off < NEAR) & (off == off.groupby(rows["dense"]).transform("min"))]
+
+
+def _as_long(identity: dict) -> tuple:
+    return identity["train"]["epochs"], identity["train"]["learning_rate"]
+
+
+def _pals(evidence: Evidence, **changed) -> pd.DataFrame:
+    """Trainings of PALS as in its code, but for what is ``changed``; at all settings."""
+    rows = _like(evidence.rows, step="sparse_train", method="pals")
+    mechanisms = PALS.variant("code").model_dump(mode="json", exclude=set(_SETTINGS)) | changed
+    fits = [mechanisms.items() <= identity["fields"].items() for identity in rows["identity"]]
+    return rows[pd.Series(fits, rows.index, dtype=bool)]
+
+
+def _timed(evidence: Evidence, steps: list[str]) -> pd.DataFrame:
+    rows = evidence.rows[evidence.rows["step"].isin(steps)]
+    return evidence.timings.merge(rows, on="key")
+
+
+def _batches(timed: pd.DataFrame, over: pd.Series | float) -> pd.DataFrame:
+    """A case per batch size, with the range over the rounds of its timing."""
+    ends = {"value": timed["speedup"] / over, "low": timed["speedup_p5"] / over, "high": timed["speedup_p95"] / over}
+    return timed.assign(**ends, case="batch " + timed["batch"].astype(str))

@@ -1,0 +1,38 @@
+"""What study 07 found: the columns that its figures, tables and words read."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tsprune.report.status import STATUS_MIME
+from tsprune.study.base.result import Tables
+
+PAPERS, SMALL = "the papers' size", "small models"
+SIZES = (PAPERS, SMALL)
+
+HOLDS, IN_PART, DOES_NOT, CANNOT = "holds", "holds in part", "does not hold", "cannot be said"
+VERDICTS = (HOLDS, IN_PART, DOES_NOT, CANNOT)
+
+FOR, AGAINST, UNCLEAR = "for", "against", "unclear"
+
+CLAIMS = ["claim", "paper", "says", "theirs", "page", "size", "verdict", "cases", *(FOR, AGAINST, UNCLEAR), "here"]
+CASES = ["claim", "size", "dataset", "model", "pred_len", "case", "seeds", "mean", "low", "high", "outcome"]
+
+
+@dataclass(frozen=True)
+class ClaimsResult(Tables):
+    """What became of each claim, at each size."""
+
+    claims: pd.DataFrame
+    """A row per claim and size: the ``verdict``, the cases it rests on and how they came out, in words ``here``."""
+    cases: pd.DataFrame
+    """A row per claim and case (a model on a dataset at a horizon, with one recipe): mean over the seeds with its 95 %
+    interval, and whether that interval lies inside what is claimed (``for``), outside (``against``) or on its edge."""
+    protocol: dict[str, str]
+    """How verdicts are reached, and on which rows."""
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        """One line for the reader, and for whoever runs the notebook: nothing is without a result, for a claim of which
+        nothing can be said has its answer."""
+        text = f"{len(self.claims)} verdicts on {len(self.cases)} cases"
+        return {"text/plain": text, STATUS_MIME: {"cells": len(self.claims), "failures": 0, "not_run": 0}}

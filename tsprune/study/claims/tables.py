@@ -1,0 +1,52 @@
+"""Tables of study 07: a verdict per claim, and every case that it rests on."""
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from tsprune.report.frames import need
+from tsprune.report.tables import styled
+from tsprune.study.claims.result import CASES, CLAIMS, SIZES
+
+
+def claims(claims: pd.DataFrame) -> Styler:
+    """A row per claim: the verdict at each size, with the cases for it, against it and unclear, and where they are."""
+    need(claims, "claims", CLAIMS)
+    rows = {}
+    for _, own in claims.groupby("claim", sort=False):
+        first = own.iloc[0]
+        by_size = {row["size"]: _verdict(row) for row in own.to_dict("records")}
+        rows[first["says"]] = {size: by_size[size] for size in SIZES} | {"evidence": first["page"]}
+    index = pd.Index(rows, name="claim")
+    caption = "A verdict per claim and size; in brackets the cases for it, against it, and on the edge."
+    return styled(pd.DataFrame(list(rows.values()), index=index), caption)
+
+
+def found(claims: pd.DataFrame) -> Styler:
+    """Whose claim it is, the paper's number, and what was measured, from the lowest case to the highest, per size."""
+    need(claims, "claims", CLAIMS)
+    rows = {}
+    for row in claims[(claims["here"] != "") | (claims["size"] == SIZES[0])].to_dict("records"):
+        rows[row["says"], row["size"]] = {"paper": row["paper"], "value": row["theirs"], "found": row["here"]}
+    index = pd.MultiIndex.from_tuples(rows, names=["claim", "size"])
+    table = pd.DataFrame(list(rows.values()), index=index).rename(columns={"value": "the paper's number"})
+    return styled(table, "From the lowest case to the highest; a case is the mean over its seeds.")
+
+
+def cases(cases: pd.DataFrame, claims: pd.DataFrame) -> Styler:
+    """Every case: mean over the seeds, its 95 % interval, and how it came out."""
+    need(claims, "claims", CLAIMS)
+    says = dict(zip(claims["claim"], claims["says"], strict=True))
+    shown = cases.reindex(columns=CASES)
+    names = shown[["size", "dataset", "model", "pred_len", "case"]].astype(str).agg(" ".join, axis=1)
+    index = pd.MultiIndex.from_arrays([shown["claim"].map(says), names], names=["claim", "case"])
+    columns = {"seeds": shown["seeds"].to_list(), "mean": [f"{value:.3g}" for value in shown["mean"]]}
+    ends = zip(shown["low"], shown["high"], strict=True)
+    columns |= {
+        "95 % interval": [f"{low:.3g} to {high:.3g}" for low, high in ends],
+        "speaks": shown["outcome"].to_list(),
+    }
+    return styled(pd.DataFrame(columns, index=index), "Ratios of errors are to one: 1.05 is 5 % above.")
+
+
+def _verdict(row: dict) -> str:
+    return f"{row['verdict']} ({row['for']} / {row['against']} / {row['unclear']})" if row["cases"] else row["verdict"]

@@ -1,0 +1,91 @@
+"""The answer of study 07 in words."""
+
+import pandas as pd
+
+from tsprune.report.frames import need
+from tsprune.report.text import bold, listed
+from tsprune.study.claims.result import CANNOT, CLAIMS, DOES_NOT, HOLDS, IN_PART, PAPERS, SIZES, SMALL, VERDICTS
+
+_FIELD = "the field"
+
+
+def verdict(claims: pd.DataFrame) -> str:
+    """How many of the papers' claims hold at their own size, which do not, and what becomes of them in small models, as
+    Markdown. Raises UserError for a missing column."""
+    need(claims, "claims", CLAIMS)
+    theirs = claims[claims["paper"] != _FIELD]
+    first = _counted(theirs[theirs["size"] == PAPERS], f"Of {theirs['claim'].nunique()} claims of the two papers")
+    lines = [f"{first} at the papers' size (d_model 512)."]
+    for word in (HOLDS, DOES_NOT, IN_PART):
+        own = theirs[(theirs["size"] == PAPERS) & (theirs["verdict"] == word)]
+        lines += [f"- {bold([word.capitalize()])}: {row['says']} ({_cases(row)})." for row in own.to_dict("records")]
+    lines.append(_counted(theirs[theirs["size"] == SMALL], "Among small models") + ".")
+    turned = _turned(theirs)
+    if len(turned):
+        lines.append(
+            "Size decides: "
+            + "; ".join(f"“{says}” {small} there, and {large} at the papers' size" for says, small, large in turned)
+            + "."
+        )
+    limits = claims[(claims["paper"] == _FIELD) & claims["verdict"].isin([HOLDS, DOES_NOT])]
+    lines += [
+        f"Of the benchmark itself: {row['says']}, {row['size']}: {row['verdict']} ({_cases(row)})."
+        for row in limits.to_dict("records")
+    ]
+    return "\n\n".join(_lists(lines))
+
+
+def at_papers_size(claims: pd.DataFrame, page: str) -> str:
+    """What becomes at the papers' size of the claims that ``page`` is the evidence for, as a paragraph of Markdown;
+    empty where nothing can be said of any."""
+    need(claims, "claims", CLAIMS)
+    own = claims[(claims["size"] == PAPERS) & (claims["page"] == page) & (claims["verdict"] != CANNOT)]
+    said = [f"{row['says']}: {bold([row['verdict']])} ({_cases(row)})" for row in own.to_dict("records")]
+    return (
+        "" if own.empty else f"At the papers' size (d_model 512, rows that ship with the project): {'; '.join(said)}."
+    )
+
+
+def summary(claims: pd.DataFrame) -> str:
+    """The claims that can be judged at the papers' size, as a table in Markdown, and how many cannot yet."""
+    need(claims, "claims", CLAIMS)
+    own = claims[claims["size"] == PAPERS]
+    lines = ["| claim | whose | at the papers' size | found |", "|---|---|---|---|"]
+    for row in own[own["verdict"] != CANNOT].to_dict("records"):
+        lines.append(f"| {row['says']} | {row['paper']} | {row['verdict']}: {_cases(row)} | {row['here']} |")
+    lines += ["", f"Of {len(own)} claims {int((own['verdict'] == CANNOT).sum())} cannot be judged yet."]
+    return "\n".join(lines)
+
+
+def _counted(claims: pd.DataFrame, of: str) -> str:
+    counts = claims["verdict"].value_counts()
+    many = {HOLDS: "hold", IN_PART: "hold in part", DOES_NOT: "do not hold", CANNOT: "cannot be judged yet"}
+    one = {word: word for word in VERDICTS} | {CANNOT: many[CANNOT]}
+    said = [f"{counts[word]} {(one if counts[word] == 1 else many)[word]}" for word in VERDICTS if word in counts]
+    return f"{of}, {listed(said)}"
+
+
+def _cases(row: dict) -> str:
+    return f"{row['for']} of {row['cases']} cases for it, {row['against']} against"
+
+
+def _turned(claims: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Claims whose verdict is another at the papers' size than in small models, where both have one."""
+    found = []
+    for _, own in claims.groupby("claim", sort=False):
+        by = own.set_index("size")
+        small, large = (by.loc[size, "verdict"] for size in reversed(SIZES))
+        if small != large and CANNOT not in (small, large):
+            found.append((by.loc[PAPERS, "says"], small, large))
+    return found
+
+
+def _lists(lines: list[str]) -> list[str]:
+    """Items of a list under each other, paragraphs apart."""
+    parts: list[str] = []
+    for line in lines:
+        if parts and line.startswith("- ") and parts[-1].startswith("- "):
+            parts[-1] += f"\n{line}"
+        else:
+            parts.append(line)
+    return parts

@@ -1,0 +1,1 @@
+"""Study 06: what is pruning worth in time and memory on this machine?"""

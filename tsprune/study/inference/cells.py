@@ -1,0 +1,98 @@
+"""Study 06: from a config to tidy tables."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+
+import pandas as pd
+
+from tsprune.measure import machine
+from tsprune.steps.inference import InferenceStep
+from tsprune.study.base.cells import Cells
+from tsprune.study.base.protocol import data_lines
+from tsprune.study.base.result import tidy
+from tsprune.study.base.shared import Base, base_steps
+from tsprune.study.base.units import unit_of
+from tsprune.study.base.words import missing_words
+from tsprune.study.inference.config import Inference
+from tsprune.study.inference.result import SPEEDS, InferenceResult
+
+
+class InferenceCells(Cells[Inference, InferenceResult]):
+    """Every model in every form and runtime."""
+
+    @cached_property
+    def base(self) -> Base:
+        """The data alone: no error is asked for, so nothing is trained and nothing forecast naively."""
+        return replace(base_steps(self.config, self.tables), naive=(), dense=())
+
+    def steps(self) -> list[InferenceStep]:
+        config = self.config
+        return [
+            InferenceStep(
+                data=spec,
+                model=model,
+                hyper=config.hyper(),
+                narrower=tuple((share, config.narrower(share)) for share in config.width_shares),
+                densities=tuple(config.densities),
+                runtimes=tuple(config.runtimes),
+                batch_sizes=tuple(config.batch_sizes),
+                threads=config.threads,
+                repeats=config.rounds,
+                seed=config.seeds[0],
+            )
+            for spec in self.base.specs
+            for model in config.models
+        ]
+
+    def gather(self) -> InferenceResult:
+        steps = self.steps()
+        nothing = pd.DataFrame(columns=["dataset", "pred_len", "model", "mse", "mae", "status", "reason"])
+        return InferenceResult(
+            tidy=tidy(self.rows.values()),
+            cells=self.frame(steps),
+            naive=nothing,
+            published=pd.DataFrame(),
+            data_notes=self.data_notes(),
+            stands_in_for=self.base.table.stands_in_for,
+            size=self._size(),
+            protocol=self._protocol(),
+            units=pd.DataFrame(),
+            unit=unit_of(self.base.table),
+            missing=missing_words(self.rows.values()),
+            speeds=pd.DataFrame(self._speeds(steps), columns=SPEEDS),
+        )
+
+    def _speeds(self, steps: list[InferenceStep]) -> Iterator[dict]:
+        for step in steps:
+            row = self.rows[step.key]
+            head = {name: row["protocol"][name] for name in ("dataset", "model", "pred_len")}
+            yield from (head | record for record in row["detail"].get("speeds", ()))
+
+    def _size(self) -> str:
+        c = self.config
+        size = f"d_model {c.d_model}, d_ff {c.d_ff}, {c.e_layers} encoder layers"
+        papers = "the papers' size" if (c.d_model, c.d_ff, c.e_layers) == (512, 2048, 2) else "not the papers' size"
+        return f"Models of {size}, {papers}, on {machine()[0]}; weights drawn at random, nothing trained."
+
+    def _protocol(self) -> dict[str, str]:
+        c = self.config
+        details = [self.rows[step.key]["detail"] for step in self.steps()]
+        kernels = sorted({detail["kernel"] for detail in details if detail})
+        records = [record for detail in details for record in detail.get("speeds", ())]
+        loads = sorted({record["load"] for record in records if "load" in record})
+        return {
+            **data_lines(self.base.table, c),
+            "models": f"d_model {c.d_model}, heads {c.n_heads}, encoder layers {c.e_layers}, decoder layers "
+            f"{c.d_layers}, d_ff {c.d_ff}; weights as they are drawn (seed {c.seeds[0]}): times depend on shapes and "
+            "on where zeros lie, not on what weights have learned",
+            "zeros": "the smallest weights of each tensor; with the sparse kernel every layer that has a sparse form",
+            "narrow": "d_model and d_ff alike; as many heads and layers",
+            "times": f"{c.threads} thread{'s' if c.threads > 1 else ''}; everything in turn, {c.rounds} to "
+            f"{2 * c.rounds} rounds; nothing else of the study running",
+            "speedup": "median over the rounds of the time of the dense model in eager PyTorch, float32, over the time "
+            "of the variant in the same round; not measurable: its 95 % interval is wider than a tenth, or the threads "
+            "shared their cores with other processes",
+            "machine": f"{machine()[0]}; while times were taken {' / '.join(loads) or 'unknown'}",
+            "kernel": " / ".join(kernels) or "none",
+        }

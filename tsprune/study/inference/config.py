@@ -1,0 +1,54 @@
+"""Parameters of notebook 06."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from tsprune.steps.runtimes import RIVALS
+from tsprune.study.base.config import LARGEST_SEED, MOST, ONCE, SOME, Part, Positive, StudyConfig
+
+
+class Inference(StudyConfig):
+    """Notebook 06: what is pruning worth in time and memory on this machine? Nothing is trained."""
+
+    densities: Annotated[list[Part], SOME, ONCE]
+    """Share of prunable weights that are not zero, each tensor cut alike."""
+    width_shares: Annotated[list[Part], ONCE]
+    """Widths of narrower models as shares of d_model and d_ff; [] for none."""
+    runtimes: Annotated[list[Literal[RIVALS]], ONCE]
+    """Beside eager PyTorch: "sparse kernel", "ONNX Runtime", "PyTorch, bfloat16", "ONNX Runtime, int8"."""
+    batch_sizes: Annotated[list[Positive], SOME, ONCE]
+    """Windows forecast at once (the first paper's code: 3)."""
+    threads: Positive
+    """Threads of a forecast, in every runtime."""
+    rounds: Annotated[int, Field(ge=1, le=MOST)]
+    """Rounds in which everything is timed once; twice as many where a speedup is then not known to a tenth."""
+    seeds: Annotated[list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]], SOME, ONCE]
+    """Random seeds; the first one draws the weights, on whose values no time depends."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """No effect here: forecasts drop nothing (the papers: 0.05)."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """No effect here: nothing is trained."""
+    schedule: Literal["constant", "type1", "cosine"] = "constant"
+    """No effect here: nothing is trained."""
+    batch_size: Positive = 32
+    """No effect here: nothing is trained."""
+    epochs: Positive = 1
+    """No effect here: nothing is trained."""
+    eval_batch_size: Positive = 32
+    """No effect here: nothing is tested."""
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    """No effect here: forecasts are timed on the processor."""
+
+    @model_validator(mode="after")
+    def _narrower_ones_fit(self) -> Self:
+        for share in self.width_shares:
+            if self.narrower(share)["d_model"] == self.d_model:
+                widths = f"{share} of d_model = {self.d_model}"
+                raise ValueError(f"width_shares: {widths} is no narrower with n_heads = {self.n_heads}")
+        return self
+
+    def narrower(self, share: float) -> dict[str, Any]:
+        """:meth:`hyper` with that share of the widths, d_model a multiple of the heads."""
+        heads = max(1, round(share * self.d_model / self.n_heads))
+        return self.hyper() | {"d_model": heads * self.n_heads, "d_ff": max(1, round(share * self.d_ff))}

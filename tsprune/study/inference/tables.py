@@ -1,0 +1,89 @@
+"""Tables of study 06: every time, what is kept of a narrow model's promise, and what a model weighs."""
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from tsprune.report.frames import NoRows
+from tsprune.report.tables import labelled, styled
+from tsprune.report.text import NBSP, density_text, percent
+from tsprune.study.inference.result import DENSE, EAGER, NARROW, ZEROS, kept, timed
+
+_MIB = 2**20
+
+
+def speeds(speeds: pd.DataFrame) -> Styler:
+    """Every form in every runtime: how many times as fast as the dense model in eager PyTorch at each batch size (of
+    that model the milliseconds), what its weights take, and how far its forecasts are from those in eager float32."""
+    done = timed(speeds)
+    rows, marks = {}, {}
+    keys = ["model", "pred_len", "form", "share", "runtime"]
+    for (model, pred_len, form, share, runtime), group in done.groupby(keys, sort=False):
+        first = group.iloc[0]
+        label = (model, f"{pred_len}", form_text(form, share), runtime)
+        rows[label] = {_windows(row["batch"]): _speed(row) for row in group.to_dict("records")} | {
+            "multiply-adds": percent(first["macs_share"]),
+            "MiB": f"{first['bytes'] / _MIB:.1f}",
+            "difference": "none" if runtime == EAGER else f"{first['difference']:.0e}",
+        }
+        marks[label] = dict.fromkeys(rows[label], "") | {
+            _windows(row["batch"]): "fallen" for row in group.to_dict("records") if pd.notna(row["trouble"])
+        }
+    names = ["model", "horizon", "form", "runtime"]
+    table, classes = (labelled(part, names, done) for part in (rows, marks))
+    threads = done["threads"].iloc[0]
+    caption = (
+        "Times as fast as the dense model in eager PyTorch, float32 (of that one: ms); in brackets the "
+        f"95{NBSP}% interval of the median over up to {done['repeats'].max():.0f} rounds, {threads:.0f} "
+        f"thread{'s' if threads > 1 else ''}; {done['load'].iloc[0]}. In italics: not measurable here, no claim. "
+        "Multiply-adds: if zeros are skipped. MiB: of weights, in ONNX Runtime of the file. Difference: largest, from "
+        "the forecast of the same model in eager float32, on scaled data."
+    )
+    return styled(table, caption).set_td_classes(classes)
+
+
+def promise(speeds: pd.DataFrame) -> Styler:
+    """Narrow models: how many times as fast as the dense one in the same runtime, over how many times fewer
+    multiply-adds. Raises NoRows where nothing was narrowed."""
+    found = kept(speeds)
+    if found.empty:
+        raise NoRows("table 'speeds': no narrow model was timed")
+    rows, marks = {}, {}
+    keys = ["model", "pred_len", "share", "runtime"]
+    for (model, pred_len, share, runtime), group in found.groupby(keys, sort=False):
+        label = (model, f"{pred_len}", form_text(NARROW, share), runtime)
+        rows[label] = {"fewer multiply-adds": f"{1 / group['macs_share'].iloc[0]:.1f} times"}
+        marks[label] = {"fewer multiply-adds": ""}
+        for row in group.to_dict("records"):
+            rows[label][_windows(row["batch"])] = f"{row['gain']:.1f} times, {percent(row['promise'])} kept"
+            marks[label][_windows(row["batch"])] = "fallen" if pd.notna(row["trouble"]) else ""
+    names = ["model", "horizon", "form", "runtime"]
+    table, classes = (labelled(part, names, found) for part in (rows, marks))
+    caption = (
+        "How many times as fast as the dense model in the same runtime, and that over the ratio of the multiply-adds. "
+        "In italics: not measurable here, no claim."
+    )
+    return styled(table, caption).set_td_classes(classes)
+
+
+def left_out(speeds: pd.DataFrame) -> str:
+    """What was not timed and why, as Markdown; empty where everything was."""
+    missing = speeds[speeds["reason"].notna()]
+    lines = dict.fromkeys(f"- {row['runtime']}: {row['reason']}" for row in missing.to_dict("records"))
+    return "\n".join(["Not timed:", "", *lines]) if lines else ""
+
+
+def form_text(form: str, share: float) -> str:
+    """A form for people: ``dense``, ``zeros, density 0.1``, ``widths x 0.5``."""
+    words = {DENSE: "dense", ZEROS: f"zeros, density {density_text(share)}", NARROW: f"widths x {share:g}"}
+    return words[form]
+
+
+def _windows(batch: float) -> str:
+    return f"{batch:.0f} window{'s' if batch > 1 else ''}"
+
+
+def _speed(row: dict) -> str:
+    if row["form"] == DENSE and row["runtime"] == EAGER:
+        return f"{row['median_ms']:.3g}{NBSP}ms"
+    interval = "" if pd.isna(row["speedup_low"]) else f" ({row['speedup_low']:.2f}–{row['speedup_high']:.2f})"
+    return f"{row['speedup']:.2f}{interval}"

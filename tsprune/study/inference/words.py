@@ -1,0 +1,161 @@
+"""The answer of study 06 in words: a first sentence to repeat, then rivals, narrow models, and the paper's claim."""
+
+import math
+from itertools import pairwise
+
+import pandas as pd
+
+from tsprune.report.text import NBSP, bold, density_text, listed, percent
+from tsprune.study.inference.result import BFLOAT16, DENSE, EAGER, INT8, KERNEL, ONNX, ZEROS, kept, measured, timed
+
+_RIVALS = {BFLOAT16: "in bfloat16", ONNX: "in ONNX Runtime", INT8: "in ONNX Runtime with 8-bit weights"}
+
+
+def verdict(speeds: pd.DataFrame) -> str:
+    """What zeros and narrow layers gain in time, as Markdown: at the largest batch first, then beside dense rivals,
+    then at the other batch sizes, then the first paper's claim.
+
+    Nothing is said of what could not be measured. Raises NoRows for an empty table, UserError for a missing column.
+    """
+    done, fine = timed(speeds), measured(speeds)
+    if fine[fine["runtime"] != EAGER].empty:
+        why = done.loc[done["trouble"].notna(), "trouble"]
+        reason = why.iloc[0].removeprefix("not measurable here: ") if len(why) else "no other runtime is here"
+        return (
+            f"What pruning is worth in time could not be measured here: {reason}.\n\nThe tables below have the times "
+            "as they were taken, as no claim. Run it again when the machine is idle."
+        )
+    most = fine["batch"].max()
+    parts = [_answer(fine[fine["batch"] == most]), _break_even(fine[fine["batch"] == most]), _rivals(fine, most)]
+    parts += [_other_batches(fine, most), _narrow(speeds), _claim(fine), _unmeasured(done)]
+    first, *rest = [part for part in parts if part]
+    return f"{first}\n\n{' '.join(rest)}"
+
+
+def _answer(rows: pd.DataFrame) -> str:
+    """The first sentence: the kernel at the lowest density, at the largest batch."""
+    sparse = rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)]
+    threads = f"{rows['threads'].iloc[0]:.0f} thread{'s' if rows['threads'].iloc[0] > 1 else ''}"
+    where = f"On this machine ({threads}, {_windows(rows['batch'].iloc[0])} at once)"
+    if sparse.empty:
+        return f"{where} nothing can be said of the sparse kernel."
+    parts = []
+    for share, group in sparse[sparse["share"].isin(_two(sparse["share"]))].groupby("share", sort=False):
+        parts.append(f"{_range(group['speedup'])} times as fast with {percent(share)} of the weights")
+    names = bold(sparse["model"])
+    verb = "forecasts" if sparse["model"].nunique() == 1 else "forecast"
+    return f"{where} {names} {verb} {listed(parts)}, zeros left out by the sparse kernel, as dense in eager PyTorch."
+
+
+def _two(shares: pd.Series) -> list[float]:
+    """The two lowest."""
+    return sorted(shares.unique())[:2]
+
+
+def _break_even(rows: pd.DataFrame) -> str:
+    """Up to which density the kernel is faster than the dense model, read off between two densities."""
+    sparse = rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)]
+    parts = []
+    for model, group in sparse.groupby("model", sort=False):
+        density = break_even(group["share"], group["speedup"])
+        if density is None:
+            parts.append(f"**{model}** gains at no density tried")
+        elif density >= group["share"].max():
+            parts.append(f"**{model}** gains at every density tried, up to {density_text(density)}")
+        else:
+            parts.append(f"**{model}** gains below a density of about {density:.2f}")
+    return f"Break-even: {'; '.join(parts)}." if parts else ""
+
+
+def break_even(shares: pd.Series, speedups: pd.Series) -> float | None:
+    """The density at which a falling line through the points, both axes logarithmic, comes to 1: the highest density
+    where all are above it, None where none is."""
+    points = sorted(zip(shares, speedups, strict=True))
+    if points[0][1] <= 1:
+        return None
+    for (low, fast), (high, slow) in pairwise(points):
+        if slow <= 1:
+            part = math.log(fast) / (math.log(fast) - math.log(slow))
+            return low * (high / low) ** part
+    return points[-1][0]
+
+
+def _rivals(fine: pd.DataFrame, batch: float) -> str:
+    """The dense model in other runtimes, and from which density zeros do not pay beside the best of them."""
+    rows = fine[fine["batch"] == batch]
+    dense = rows[(rows["form"] == DENSE) & rows["runtime"].isin(_RIVALS)]
+    if dense.empty:
+        return ""
+    parts = [
+        f"{words} {_range(dense.loc[dense['runtime'] == name, 'speedup'])}"
+        for name, words in _RIVALS.items()
+        if name in set(dense["runtime"])
+    ]
+    text = f"The dense model itself is {listed(parts)} times as fast."
+    sparse = rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)]
+    lost = []
+    for model, group in dense.groupby("model", sort=False):
+        top = group.loc[group["speedup"].idxmax()]
+        own = sparse[(sparse["model"] == model) & (sparse["speedup_low"] > top["speedup_high"])]
+        if own.empty:
+            lost.append(f"for **{model}** at no density tried (best rival: {_RIVALS[top['runtime']]})")
+        else:
+            up_to = density_text(own["share"].max())
+            lost.append(f"for **{model}** up to a density of {up_to} (best rival: {_RIVALS[top['runtime']]})")
+    return f"{text} Zeros pay beside the best of these {listed(lost)}."
+
+
+def _other_batches(fine: pd.DataFrame, most: float) -> str:
+    rows = fine[(fine["form"] == ZEROS) & (fine["runtime"] == KERNEL) & (fine["batch"] != most)]
+    if rows.empty:
+        return ""
+    lowest = rows[rows["share"] == rows["share"].min()]
+    parts = [f"{_range(group['speedup'])} times at {_windows(batch)}" for batch, group in lowest.groupby("batch")]
+    return f"At a density of {density_text(lowest['share'].iloc[0])} the kernel gives {listed(parts)}."
+
+
+def _narrow(speeds: pd.DataFrame) -> str:
+    """How much of the multiply-adds that are gone is time that is gone."""
+    found = kept(speeds)
+    found = found[found["trouble"].isna()]
+    parts = []
+    for runtime, group in found.groupby("runtime", sort=False):
+        by = [f"{_percents(part['promise'])} at {_windows(batch)}" for batch, part in group.groupby("batch")]
+        parts.append(f"{runtime} keeps {listed(by)}")
+    if not parts:
+        return ""
+    return f"Of speed in proportion to the multiply-adds, which narrower models promise, {'; '.join(parts)}."
+
+
+def _claim(fine: pd.DataFrame) -> str:
+    """The first paper's claim, ours, and why."""
+    masked = fine[(fine["form"] == ZEROS) & (fine["runtime"] == EAGER)]
+    text = (
+        "The first paper (arXiv 2412.12883) narrows models to a seventh of the multiply-adds and finds little gain in "
+        "time; its code times eager PyTorch on a GPU at batch 3, where starting operators takes longer than computing."
+    )
+    if masked.empty:
+        return text
+    return (
+        f"{text} Zeros in dense matrices give {_range(masked['speedup'])} times the dense speed here: a dense kernel "
+        "multiplies by zero as by any other number. What changes that is a kernel that leaves them out."
+    )
+
+
+def _unmeasured(done: pd.DataFrame) -> str:
+    lost = int(done["trouble"].notna().sum())
+    return f"{lost} of {len(done)} times are not measurable here and not spoken of." if lost else ""
+
+
+def _windows(batch: float) -> str:
+    return f"{batch:.0f} window{'s' if batch > 1 else ''}"
+
+
+def _range(values: pd.Series) -> str:
+    low, high = f"{values.min():.1f}", f"{values.max():.1f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _percents(values: pd.Series) -> str:
+    low, high = f"{100 * values.min():.0f}", f"{100 * values.max():.0f}"
+    return f"{low}{NBSP}%" if low == high else f"{low} to {high}{NBSP}%"
