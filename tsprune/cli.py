@@ -211,6 +211,9 @@ def forecast(
     level: Annotated[
         float | None, typer.Option(help="Add intervals that shall hold so many of the values: 0.5, 0.8, 0.9, 0.95.")
     ] = None,
+    plot: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Picture to write (.png, .svg, .pdf): what is known, what comes.")
+    ] = None,
     missing: Missing = "error",
     date_column: DateColumn = None,
     time_step: TimeStep = None,
@@ -220,12 +223,20 @@ def forecast(
     """Forecast what comes after the last row, with dates, in the data's own units."""
     from tsprune.deploy import Forecaster
     from tsprune.deploy.backtest import backtest as run_backtest
-    from tsprune.deploy.reading import check_output, read_frame, write_frame
+    from tsprune.deploy.reading import ENDINGS, check_output, read_frame, write_frame
 
-    if backtest and (output or level):
-        raise UserError("--output and --level are for a forecast, --backtest prints errors: one or the other")
+    if backtest and (output or level or plot):
+        raise UserError("--output, --level and --plot are for a forecast, --backtest prints errors: one or the other")
     if output:
-        check_output(output)
+        check_output(output, ENDINGS, "a forecast")
+    if plot:
+        from tsprune.deploy.packages import need
+
+        for package in ("matplotlib", "seaborn", "IPython"):
+            need(package, "what pictures need")
+        from tsprune.deploy.plot import PICTURES, write_plot
+
+        check_output(plot, PICTURES, "a picture")
     how = {"missing": missing, "date_column": date_column, "time_step": time_step}
     forecaster = Forecaster.load(model)
     card = forecaster.card
@@ -238,6 +249,9 @@ def forecast(
     if level:
         share = card.intervals.covered(level)
         print(f"of the test split's values {share:.1%} lay within the {level:.0%} intervals", file=sys.stderr)
+    if plot:
+        write_plot(frame.iloc[-card.seq_len :], predicted, card, level, plot)
+        print(f"{plot}: the last {card.seq_len} time steps and the forecast", file=sys.stderr)
     if output is None:
         print(predicted.to_csv(), end="")
         return

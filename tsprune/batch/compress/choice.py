@@ -1,7 +1,6 @@
 """Which file to take: what each costs, what it loses on the validation windows, and what the test windows say of that.
 
-Chosen by validation errors alone; the test windows can only deny a choice, so what they say of the one that is left is
-as good as unseen.
+Chosen by validation errors; the test windows can only deny a choice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,8 +26,8 @@ SLACK: Mapping[Goal, float] = {"latency": 0.05, "size": 0.0, "macs": 0.0}
 """Two costs that differ by less than this share count as the same: of times, what a quiet machine leaves."""
 
 KEPT, OPEN, DENIED = "kept", "not certain", "denied"
-"""What the test windows say of a loss that the validation windows allow: the whole interval within what is accepted, a
-part of it, nothing of it."""
+"""What the test windows say of a loss: the whole interval lies within what is accepted; the loss does, not the whole
+interval; the loss does not."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def best_dense(files: pd.DataFrame, given: bool) -> int:
 
 def verdicts(files: pd.DataFrame, max_loss: float) -> pd.Series:
     """KEPT, OPEN or DENIED per file."""
-    found = np.select([files["low"] > max_loss, files["high"] > max_loss], [DENIED, OPEN], KEPT)
+    found = np.select([files["test_loss"] > max_loss, files["high"] > max_loss], [DENIED, OPEN], KEPT)
     return pd.Series(found, index=files.index)
 
 
