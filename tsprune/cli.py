@@ -88,7 +88,8 @@ def study(
     A report that is there already is replaced by one of the same parameters; one of others is kept as
     NAME.previous.html, the last one only, and a line says so.
 
-    Exit status: 0 all well, 1 a notebook failed or a cell has no result (the report names it), 2 bad input (data,
+    Exit status: 0 all well (with --budget: of what was begun), 1 a notebook failed or a cell has no result (the
+    report names it), 2 bad input (data,
     parameters, the output folder: told before anything runs), 130 stopped by Ctrl-C; started again, it goes on.
     """
     from tsprune.batch.profiles import describe, plan_profile
@@ -104,11 +105,11 @@ def study(
     hours = None if budget is None else parse_hours(budget)
     from tsprune.batch.preflight import check_runs
 
-    check_runs(runs)
+    tables = check_runs(runs)
     if plan:
         from tsprune.batch.plan import plan_text
 
-        print(plan_text(runs))
+        print(plan_text(runs, tables))
         return
     if shard is not None:
         from tsprune.batch.shard import Shard, run_shard
@@ -119,6 +120,20 @@ def study(
 
     if run_profile(runs, hours):
         raise typer.Exit(1)
+
+
+@app.command()
+def site(
+    profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help="Whose pages to show, e.g. paper_ili.")],
+    output: Annotated[str, typer.Option(help="Folder to publish.")] = "outputs/site",
+    store: StoreFolder = "outputs/store",
+) -> None:
+    """Make a folder to publish: pages of the rows that are there, tables, and what was run where. Computes nothing."""
+    from tsprune.batch.site import make_site
+
+    if make_site(profiles, output, store):
+        raise typer.Exit(1)
+    print(f"site: {os.path.join(output, 'index.html')}")
 
 
 @app.command()
@@ -159,6 +174,9 @@ def export(
     units: Annotated[
         str, typer.Option(help="real: values and dates in, values out, all in the data's own units; scaled: bare.")
     ] = "real",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Weights in int8 (dynamic quantisation): tested and timed beside float32.")
+    ] = False,
     store: StoreFolder = "outputs/store",
 ) -> None:
     """Write a model as ONNX, once ONNX Runtime gives what PyTorch gives; needs the extra tsprune[deploy]."""
@@ -166,6 +184,7 @@ def export(
 
     from tsprune.deploy.export import export_checkpoint
 
+    splits = None
     with TemporaryDirectory() as folder:
         if not (os.path.exists(model) or os.sep in model or model.endswith(".safetensors")):
             from pathlib import Path
@@ -173,10 +192,12 @@ def export(
             from tsprune.steps.kept import save_model
 
             key, model = model, os.path.join(folder, "model.safetensors")
-            save_model(_existing_store(store), key, Path(model))
-        card = export_checkpoint(model, file, units)
-    print(f"{file}: {card.model}, {card.parameters:,} parameters, density {card.density:.3g}")
-    print(f"ONNX Runtime differs from PyTorch by {card.difference:.1e} standard deviations at most")
+            data, _ = save_model(_existing_store(store), key, Path(model)).place
+            splits = data.splits("cpu") if int8 else None
+        card = export_checkpoint(model, file, units, int8=int8, splits=splits)
+    print(f"{file}: {card.model}, {card.parameters:,} parameters, density {card.density:.3g}{', int8' if int8 else ''}")
+    beside = "float32" if int8 else "PyTorch"
+    print(f"its forecasts differ from those of {beside} by {card.difference:.1e} standard deviations at most")
 
 
 @app.command()
@@ -190,6 +211,9 @@ def forecast(
     level: Annotated[
         float | None, typer.Option(help="Add intervals that shall hold so many of the values: 0.5, 0.8, 0.9, 0.95.")
     ] = None,
+    plot: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Picture to write (.png, .svg, .pdf): what is known, what comes.")
+    ] = None,
     missing: Missing = "error",
     date_column: DateColumn = None,
     time_step: TimeStep = None,
@@ -199,12 +223,20 @@ def forecast(
     """Forecast what comes after the last row, with dates, in the data's own units."""
     from tsprune.deploy import Forecaster
     from tsprune.deploy.backtest import backtest as run_backtest
-    from tsprune.deploy.reading import check_output, read_frame, write_frame
+    from tsprune.deploy.reading import ENDINGS, check_output, read_frame, write_frame
 
-    if backtest and (output or level):
-        raise UserError("--output and --level are for a forecast, --backtest prints errors: one or the other")
+    if backtest and (output or level or plot):
+        raise UserError("--output, --level and --plot are for a forecast, --backtest prints errors: one or the other")
     if output:
-        check_output(output)
+        check_output(output, ENDINGS, "a forecast")
+    if plot:
+        from tsprune.deploy.packages import need
+
+        for package in ("matplotlib", "seaborn", "IPython"):
+            need(package, "what pictures need")
+        from tsprune.deploy.plot import PICTURES, write_plot
+
+        check_output(plot, PICTURES, "a picture")
     how = {"missing": missing, "date_column": date_column, "time_step": time_step}
     forecaster = Forecaster.load(model)
     card = forecaster.card
@@ -217,11 +249,70 @@ def forecast(
     if level:
         share = card.intervals.covered(level)
         print(f"of the test split's values {share:.1%} lay within the {level:.0%} intervals", file=sys.stderr)
+    if plot:
+        write_plot(frame.iloc[-card.seq_len :], predicted, card, level, plot)
+        print(f"{plot}: the last {card.seq_len} time steps and the forecast", file=sys.stderr)
     if output is None:
         print(predicted.to_csv(), end="")
         return
     write_frame(predicted, output)
     print(f"{output}: {len(predicted)} time steps, {predicted.index[0]} to {predicted.index[-1]}")
+
+
+@app.command()
+def compress(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A CSV file of your own, or a dataset's name.")],
+    max_loss: Annotated[str, typer.Option(metavar="PERCENT", help="Rise of the error that you accept, as 2%.")] = "2%",
+    goal: Annotated[str, typer.Option("--for", help="What is to become small: latency, size, or macs.")] = "latency",
+    budget: Annotated[str, typer.Option(metavar="TIME", help="Begin no training after about this time.")] = "20m",
+    model: Annotated[str | None, typer.Option(help="Forecaster to train and compress (iTransformer).")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="Or a trained one: `tsprune models save` writes it.")] = None,
+    look_back: Annotated[int | None, typer.Option(min=1, help="Time steps that a forecast is made from (96).")] = None,
+    horizon: Annotated[int | None, typer.Option(min=1, help="Time steps that are forecast (24).")] = None,
+    parameter: Annotated[
+        list[str],
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Any other, as epochs=10, d_model=256."),
+    ] = [],  # noqa: B006
+    output: Annotated[str | None, typer.Option(help="Folder for the page and the model.")] = None,
+    store: StoreFolder = "outputs/store",
+    missing: Missing = "error",
+    date_column: DateColumn = None,
+    time_step: TimeStep = None,
+    date_order: DateOrder = None,
+    encoding: Encoding = None,
+) -> None:
+    """Find the compressed forecaster to take: train, prune, distil and quantise within a time, measure on this machine.
+
+    For example: tsprune compress load.csv --max-loss 2% --for latency --budget 20m
+
+    Writes report.html (what costs how much, what it loses, what to take and how sure that is), model.onnx, and its
+    model card. Started again, it goes on where it was; a longer --budget tries more.
+    """
+    from pathlib import Path
+
+    from tsprune.batch.compress.question import ask
+    from tsprune.batch.compress.run import PAGE_FILE, compress
+    from tsprune.batch.compress.words import verdict
+    from tsprune.report.text import plain_text
+
+    reading = {"missing": missing, "date_column": date_column, "time_step": time_step, "date_order": date_order}
+    lengths = {"seq_len": look_back, "pred_lens": None if horizon is None else [horizon]}
+    question = ask(
+        data,
+        model=model,
+        max_loss=max_loss,
+        goal=goal,
+        budget=budget,
+        checkpoint=checkpoint,
+        given=parameter,
+        store=str(Path(store).absolute()),
+        **lengths,
+        **reading,
+        encoding=encoding,
+    )
+    folder = Path(output or f"outputs/compress/{Path(data).stem}-{question.model}-{goal}")
+    answer = compress(question, folder)
+    print(f"\n{plain_text(verdict(answer))}\n{folder / PAGE_FILE}\n{folder / 'model.onnx'}")
 
 
 @models.callback()
@@ -346,6 +437,27 @@ def fetch(name: Annotated[str, typer.Argument(help="A name of the catalogue.")])
     from tsprune.data import fetch_dataset
 
     print(fetch_dataset(name))
+
+
+@data.command()
+def entsoe(
+    file: Annotated[str, typer.Argument(metavar="FILE.csv", help="To write: MW by country.")],
+    start: Annotated[str, typer.Option(help="First day, as 2024-01-01 (UTC).")],
+    end: Annotated[str, typer.Option(help="The day after the last.")],
+    countries: Annotated[str, typer.Option(help="Codes, as at,be,de.")],
+    step: Annotated[str, typer.Option(help="1h or 15min.")] = "1h",
+) -> None:
+    """Load the electricity load as the ENTSO-E Transparency Platform has it now; ENTSOE_API_KEY holds the key to it.
+
+    Parts of half a month are kept in the user's cache: stopped, the same command goes on.
+    """
+    from tsprune.data.fresh import fresh_load
+    from tsprune.data.sources import write_whole
+    from tsprune.places import locate
+
+    path = locate(file)
+    write_whole(path, fresh_load(countries.split(","), start, end, step))
+    print(path)
 
 
 def main() -> None:

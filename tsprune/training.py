@@ -63,6 +63,11 @@ class TrainConfig(Config):
 class Windows(Protocol):
     """What training needs of a split (``tsprune.data.Windows``)."""
 
+    count: int
+    """Series that windows are cut from, more than one of pooled data; asked for, as ``series``, by evaluation."""
+    series: Tensor | None
+    """Of pooled data the number of the series that each window is of, long."""
+
     def __len__(self) -> int: ...
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None, drop_last: bool = False): ...
 
@@ -108,8 +113,8 @@ class Scores:
     mae: float
     windows: int
     window_mse: Tensor = field(repr=False, compare=False)  # (windows,), in time order
-    column_mse: Tensor = field(repr=False, compare=False)  # (columns,)
-    column_mae: Tensor = field(repr=False, compare=False)  # (columns,)
+    column_mse: Tensor = field(repr=False, compare=False)  # (columns,); of pooled data (series,)
+    column_mae: Tensor = field(repr=False, compare=False)  # (columns,); of pooled data (series,)
 
 
 @dataclass
@@ -253,7 +258,8 @@ def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
     # What stays is made once: made batch by batch it would lie among what these give back, and the heap would grow by
     # megabytes a batch where columns are many (measured: 1,000 of them, 2.7 GiB after 1,250 batches).
     count = len(windows) - (len(windows) % config.eval_batch_size if drop_last else 0)
-    window_mse, seen, columns = torch.empty(count, dtype=torch.float64, device=device), 0, None
+    errors = torch.empty(2, count, dtype=torch.float64, device=device)  # by window: squared, absolute
+    seen, columns = 0, None
     was_training = model.training
     model.eval()
     try:
@@ -262,14 +268,25 @@ def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
                 error = _forecast(model, batch).double().sub_(batch.y)
                 if columns is None:
                     columns = torch.zeros(2, error.shape[2], dtype=torch.float64, device=device)
-                square = error.square().sum(1)
-                window_mse[seen : seen + len(error)] = square.mean(1) / error.shape[1]
-                columns += torch.stack([square.sum(0), error.abs_().sum((0, 1))])
+                square, steps = error.square().sum(1), error.shape[1]
+                own = slice(seen, seen + len(error))
+                errors[0, own] = square.mean(1) / steps
+                errors[1, own] = error.abs_().mean((1, 2))
+                columns += torch.stack([square.sum(0), error.sum((0, 1))])
                 seen += len(error)
     finally:
         model.train(was_training)
-    means = (columns / (seen * error.shape[1])).cpu()
-    return Scores(*(float(of.mean()) for of in means), seen, window_mse.cpu(), *means)
+    errors, means = errors.cpu(), (columns / (seen * steps)).cpu()
+    overall = [float(of.mean()) for of in means]
+    if windows.count > 1:
+        means = _by_series(errors, windows.series[:seen].cpu(), windows.count)
+    return Scores(*overall, seen, errors[0].clone(), *means)
+
+
+def _by_series(errors: Tensor, series: Tensor, count: int) -> Tensor:
+    """Means (2, count) of ``errors`` (2, windows), each window of the series with its number; NaN without a window."""
+    sums = torch.zeros(2, count, dtype=errors.dtype).index_add_(1, series, errors)
+    return sums / series.bincount(minlength=count)
 
 
 def learning_rate(config: TrainConfig, epoch: int) -> float:

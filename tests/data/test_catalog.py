@@ -9,7 +9,10 @@ from tsprune.data.catalog import CATALOG, ETT_HOURS, ETT_QUARTERS, SHARES
 from tsprune.errors import UserError
 
 DOCS = Path(__file__).parents[2] / "docs" / "data.md"
-NAMES = "ETTh1 ETTh2 ETTm1 ETTm2 Exchange Weather ILI ECL Traffic entsoe_hourly synthetic synthetic_short"
+NAMES = (
+    "ETTh1 ETTh2 ETTm1 ETTm2 Exchange Weather ILI ECL Traffic "
+    "entsoe_hourly entsoe_14 entsoe_quarter_hour entsoe_pooled synthetic synthetic_short"
+)
 
 
 def test_the_catalogue_has_the_promised_datasets():

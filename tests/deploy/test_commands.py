@@ -8,6 +8,7 @@ import pytest
 from tests.deploy.small import ABOUT, INTERVALS, frame, tiny
 from tsprune import cli
 from tsprune.deploy import Forecaster
+from tsprune.deploy.plot import draw
 from tsprune.models import save_checkpoint
 
 
@@ -63,6 +64,19 @@ def test_intervals_are_printed_with_what_they_came_to(tsprune):
     assert err == "of the test split's values 87.0% lay within the 90% intervals\n"
 
 
+def test_a_forecast_is_drawn_with_what_was_known_and_its_interval(tsprune, tmp_path):
+    about = ABOUT.model_copy(update={"intervals": INTERVALS})
+    save_checkpoint("x.safetensors", tiny("RepeatLast"), about=about)
+    code, out, err = tsprune("forecast", "x.safetensors", "data.csv", "--level", 0.9, "--plot", "next.png")
+    assert code == 0 and out.startswith("date,load,") and "next.png: the last 24 time steps" in err
+    assert (tmp_path / "next.png").read_bytes().startswith(b"\x89PNG")
+    forecaster = Forecaster.load("x.safetensors")
+    panels = draw(frame(24), forecaster.predict(frame(24), 0.9), forecaster.card, 0.9).axes
+    assert [axes.get_title("left") for axes in panels] == ["load", "wind", "sun"] and panels[0].get_ylabel() == "MW"
+    known, forecast = (line.get_xydata() for line in panels[1].lines)
+    assert len(known) == 24 and len(forecast) == 1 + 8 and (forecast[0] == known[-1]).all()
+
+
 def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
     rows = frame(60).rename_axis("date")
     rows.drop(rows.index[-3]).to_csv("gap.csv")
@@ -88,6 +102,7 @@ def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
         (("forecast", "MODEL", "data.csv", "--output", "x.txt"), "unknown ending of a forecast '.txt'"),
         (("forecast", "MODEL", "data.csv", "--output", "no/x.csv"), "there is no folder no"),
         (("forecast", "MODEL", "data.csv", "--output", "x.csv", "--backtest", "2"), "one or the other"),
+        (("forecast", "MODEL", "data.csv", "--plot", "x.gif"), "unknown ending of a picture '.gif'"),
         (("forecast", "MODEL", "data.csv", "--backtest", "9"), "60 rows; a back-test of 9 forecasts"),
         (("forecast", "MODEL", "data.csv", "--level", "0.9"), "has no prediction intervals"),
         (("export", "none", "x.onnx"), "there is no store at"),

@@ -18,7 +18,7 @@ from tsprune.deploy.session import Session
 from tsprune.errors import UserError
 from tsprune.measure import count_parameters
 from tsprune.models import Forecaster, list_models, save_checkpoint
-from tsprune.pruners import apply_masks, magnitude_masks, structured_prune
+from tsprune.pruners import apply_masks, magnitude_masks, prunable_weights, structured_prune
 
 
 def in_pytorch(model, values, dates):
@@ -40,7 +40,23 @@ def inputs(model, batch):
 
 
 @pytest.mark.parametrize("name", list_models())
-def test_every_forecaster_reads_and_forecasts_real_units_at_any_batch(name, tmp_path):
+def test_every_forecaster_narrowed_and_masked_reads_and_forecasts_real_units_at_any_batch(name, tmp_path):
+    """Where it has no width to narrow or no weight to mask, without that."""
+    model = tiny(name)
+    if any(axis.fixed is None for axis in model.axes()):
+        inputs = [torch.randn(2, *shape) for shape in model.input_shapes().values()]
+        narrow = structured_prune(model, inputs, target=0.6).model
+        assert count_parameters(narrow) < count_parameters(model)
+        model = narrow
+    if prunable_weights(model):
+        masks = magnitude_masks(model, density=0.5, scope="layer")
+        apply_masks(model, masks)
+    leaves_as_it_is(model, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list_models())
+def test_so_does_every_forecaster_dense(name, tmp_path):
     leaves_as_it_is(tiny(name), tmp_path)
 
 

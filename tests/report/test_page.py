@@ -368,12 +368,15 @@ def test_nothing_is_folded_of_a_notebook_that_answers_nothing_or_that_failed(ren
 
 def test_the_log_of_the_run_stands_in_the_head_of_the_page(render):
     log = new_output("stream", name="stdout", text="one\ntwo\n")
-    status = new_output("execute_result", data={"text/plain": "3 cells", STATUS_MIME: {"cells": 3, "failures": 2}})
+    status = new_output(
+        "execute_result", data={"text/plain": "3 cells", STATUS_MIME: {"cells": 3, "failures": 2, "not_run": 40}}
+    )
     verdict = code("v", shown("text/markdown", VERDICT), tags=["verdict"])
     info, text = render([code("run()", log, status, tags=["run"]), verdict])
     head, body = text.split("</header>", 1)
     assert "Log of the run (2 lines)" in head and "3 cells" in head and "3 cells" not in body
     assert info.unfinished == 2 and "✗ 2 without a result" in head
+    assert info.not_run == 40 and "<span>40 not run yet</span>" in head
 
 
 def test_a_page_explains_the_words_that_it_uses_and_no_others(render):

@@ -1,6 +1,7 @@
 """Every step that ends with a model gives it back, whatever was kept, and a kill costs a training on no epoch."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,15 +12,17 @@ from tsprune.engine.execute import RECIPE_FILE
 from tsprune.engine.grid import run_grid
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
-from tsprune.models import load_checkpoint, read_about
+from tsprune.models import load_checkpoint, read_about, save_checkpoint
 from tsprune.pruners import prunable_weights
 from tsprune.steps.distill import DistillStep
+from tsprune.steps.given import GivenStep, checksum
 from tsprune.steps.latency import LatencyStep
 from tsprune.steps.narrow import DepGraphStep, StructuredStep, ToTheEndStep
 from tsprune.steps.prune import AuthorsStep, NMStep, PruneStep
 from tsprune.steps.recipes import kinds, rebuild
 from tsprune.steps.second_order import SecondOrderStep
 from tsprune.steps.sensitivity import SensitivityStep
+from tsprune.steps.serve import ServedLatencyStep, ServeStep
 from tsprune.steps.sparse import SparseTrainStep
 from tsprune.steps.train import NaiveStep
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep, ScoreTuneStep
@@ -49,6 +52,17 @@ MAKE = {
         weight=0.5,
     ),
 }
+
+
+def given(trained):
+    """A checkpoint of the model as its seed initialises it, in a file that lies with the data."""
+    path = Path(trained.data.name).with_name("given.safetensors")
+    save_checkpoint(path, trained.build())
+    fields = {name: getattr(trained, name) for name in type(trained).model_fields}
+    return GivenStep(**fields, checkpoint=str(path), sha256=checksum(str(path)))
+
+
+MAKE["given"] = given
 MASKED = {"prune", "nm", "authors", "second_order", "fine_tune", "score_tune", "sparse_train"}
 
 
@@ -84,7 +98,7 @@ def score(step, model):
 
 def test_every_kind_of_step_is_made_here():
     assert {kind for kind, step in kinds().items() if step.keepsake} == set(MAKE)
-    without = {NaiveStep, LatencyStep, SensitivityStep}
+    without = {NaiveStep, LatencyStep, SensitivityStep, ServeStep, ServedLatencyStep}
     assert {step for step in kinds().values() if not step.keepsake} == without
 
 

@@ -3,16 +3,22 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
 
 import pandas as pd
 
 from tsprune.batch.profiles import NotebookRun
 from tsprune.engine.durations import Durations, stored_rows
-from tsprune.engine.step import FINAL
+from tsprune.engine.step import FINAL, Step
 from tsprune.study.base.cells import Cells
+from tsprune.study.base.shared import Tables
 from tsprune.study.registry import STUDIES
 
 NEVER, OTHER, FAILED = "never run", "run with other data or another recipe", "failed before"
+
+_BYTES = {"model.safetensors": 4, "masks.safetensors": 1 / 8}
+"""What a file takes per parameter of the model that it is of: float32, and a bit per mask."""
 
 
 @dataclass
@@ -27,66 +33,112 @@ class _Group:
     untold: int = 0
     """Steps to run of which no earlier run tells the time."""
     memory: float = 0.0
+    mib: float = 0.0
+    """Of the models and masks that are kept."""
+    unsized: int = 0
+    """Steps to run that keep a model of which no row tells the number of parameters."""
 
 
-def plan_text(runs: Sequence[NotebookRun]) -> str:
-    """A table per notebook, a row per kind of step, and what it comes to in all. Runs nothing.
+class _Past:
+    """What earlier runs tell: the rows of a store, those of the archive, and what both say of times and sizes."""
+
+    def __init__(self, cells: Cells):
+        self.rows = {row["key"]: row for row in stored_rows(cells.store)}
+        self.archived = cells.archive.lines
+        every = [*self.rows.values(), *self.archived.values()]
+        self.costs = Durations(every).costs
+        self.asked = {_cell(row["kind"], row["protocol"]) for row in self.rows.values()}
+        sizes: dict[tuple, list[int]] = defaultdict(list)
+        for row in every:
+            if row["kind"] == "train" and row["result"].get("parameters"):
+                sizes[_size(row["protocol"])].append(row["result"]["parameters"])
+        self._parameters = {size: median(found) for size, found in sizes.items()}
+
+    def mib(self, step: Step) -> float | None:
+        """Of the model or the masks that the step ends with; None where no row tells how large the model is."""
+        parameters = self._parameters.get(_size(step.protocol()))
+        return None if parameters is None else parameters * _BYTES[step.keepsake] / 2**20
+
+
+def _size(protocol: dict) -> tuple:
+    return tuple(protocol.get(name) for name in ("model", "d_model", "e_layers"))
+
+
+def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None) -> str:
+    """A table per notebook, a row per kind of step, and what it comes to in all, by device. Runs nothing. ``tables``:
+    datasets that are there already.
 
     A step that several notebooks share counts in the first. Steps that depend on what others come to are not known
     yet, and are told so.
     """
     seen: set[str] = set()
-    lines, totals, open_ended = [], [], []
-    for run in runs:
+    lines, open_ended, jobs, tables = [], [], 1, tables or Tables()
+    past: dict[Path, _Past] = {}
+    totals: dict[str, list[_Group]] = defaultdict(list)
+    for run in (run for run in runs if STUDIES[run.name].trains):
         study = STUDIES[run.name]
-        cells = study.cells(study.config.parse(run.parameters))
-        groups = _groups(cells, seen)
-        totals += groups.values()
-        jobs = cells.jobs
-        lines += [f"== {run.name}, {jobs} at a time ==", _table(groups).to_string(), ""]
+        cells = study.cells(study.config.parse(run.parameters), tables)
+        if cells.store.root not in past:
+            past[cells.store.root] = _Past(cells)
+        groups = _groups(cells, past[cells.store.root], seen)
+        device = cells.base.dense[0].train.device
+        totals[device] += groups.values()
+        jobs = max(1, cells.jobs)
+        lines += [f"== {run.name}, {jobs} at a time on {device} ==", _table(groups).to_string(), ""]
         if type(cells).then is not Cells.then:
             open_ended.append(run.name)
-    todo, seconds = sum(_todo(g) for g in totals), sum(g.seconds for g in totals)
-    untold = sum(g.untold for g in totals)
+    every = [group for groups in totals.values() for group in groups]
     lines.append(
-        f"in all {sum(g.steps for g in totals):,} steps: {sum(g.stored for g in totals):,} in the store, "
-        f"{sum(g.archived for g in totals):,} in the archive, {todo:,} to run"
+        f"in all {sum(g.steps for g in every):,} steps: {sum(g.stored for g in every):,} in the store, "
+        f"{sum(g.archived for g in every):,} in the archive, {sum(map(_todo, every)):,} to run"
     )
-    if todo > untold:
-        lines.append(
-            f"about {_hours(seconds / jobs)} for {todo - untold:,} of them, {jobs} at a time: medians of steps of the "
-            "same kind, model and width in the store and the archive"
-        )
-    if untold:
-        lines.append(f"for {untold:,} of them no earlier step of their kind and width tells the time")
+    lines += [line for device, groups in totals.items() for line in _in_all(device, groups, jobs)]
     if open_ended:
         lines.append(f"{', '.join(open_ended)}: further steps depend on what these come to")
     return "\n".join(lines)
 
 
-def _groups(cells: Cells, seen: set[str]) -> dict[str, _Group]:
+def _in_all(device: str, groups: Sequence[_Group], jobs: int) -> list[str]:
+    todo, untold, unsized = (sum(map(of, groups)) for of in (_todo, lambda g: g.untold, lambda g: g.unsized))
+    lines = []
+    if todo > untold:
+        lines.append(
+            f"about {_hours(sum(g.seconds for g in groups) / jobs)} on {device} for {todo - untold:,} of them, {jobs} "
+            "at a time: medians of steps of the same kind, model and width in the store and the archive"
+        )
+    if untold:
+        lines.append(f"for {untold:,} of them no earlier step of their kind and width on {device} tells the time")
+    if mib := sum(g.mib for g in groups):
+        more = f", and {unsized:,} models of which no row tells the size" if unsized else ""
+        lines.append(f"about {_disk(mib)} of models and masks will be kept{more}; `keep: dense` or `none` spares them")
+    return lines
+
+
+def _groups(cells: Cells, past: _Past, seen: set[str]) -> dict[str, _Group]:
     """By kind of step; ``seen`` are keys of steps counted before, which grows."""
-    rows = {row["key"]: row for row in stored_rows(cells.store)}
-    known = Durations([*rows.values(), *cells.archive.lines.values()])
-    same = {_cell(row["kind"], row["protocol"]) for row in rows.values()}
     groups: dict[str, _Group] = defaultdict(_Group)
-    for step in reversed(cells.every_step()):
+    for step in reversed(cells.every_step(past.rows.get)):
         if step.key in seen:
             continue
         seen.add(step.key)
         group = groups[step.kind]
         group.steps += 1
-        row = rows.get(step.key)
+        row = past.rows.get(step.key)
         if row is not None and row["status"] in FINAL:
             group.stored += 1
-        elif step.key in cells.archive.lines:
+        elif step.key in past.archived:
             group.archived += 1
         else:
-            group.why[FAILED if row else OTHER if _cell(step.kind, step.protocol()) in same else NEVER] += 1
-            seconds, memory = known.costs(step, "seconds", "peak_memory_mib")
+            told = step.protocol()
+            group.why[FAILED if row else OTHER if _cell(step.kind, told) in past.asked else NEVER] += 1
+            seconds, memory = past.costs(step, "seconds", "peak_memory_mib")
             group.seconds += seconds or 0
             group.untold += seconds is None
             group.memory = max(group.memory, memory or 0)
+            if step.keepsake and cells.keeps(step):
+                mib = past.mib(step)
+                group.mib += mib or 0
+                group.unsized += mib is None
     return dict(groups)
 
 
@@ -107,8 +159,9 @@ def _table(groups: dict[str, _Group]) -> pd.DataFrame:
             "in the store": group.stored,
             "archive": group.archived,
             "to run": _todo(group),
-            "time": _time(group),
+            "time": _sum(_hours(group.seconds), group.untold, _todo(group)),
             "peak MiB": f"{group.memory:,.0f}" if group.memory else "-",
+            "disk": _sum(_disk(group.mib) if group.mib else "-", group.unsized, _todo(group)),
             "why": ", ".join(f"{count} {why}" for why, count in group.why.items()) or "-",
         }
         for kind, group in groups.items()
@@ -116,12 +169,15 @@ def _table(groups: dict[str, _Group]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(records, orient="index")
 
 
-def _time(group: _Group) -> str:
-    """Of all steps of the group, one after the other."""
-    told = _todo(group) - group.untold
-    if not told:
-        return "-" if not group.untold else "?"
-    return _hours(group.seconds) + (f" + {group.untold} x ?" if group.untold else "")
+def _sum(known: str, unknown: int, of: int) -> str:
+    """What the steps of a group that can be told come to, one after the other, and how many cannot."""
+    if unknown == of:
+        return "?" if of else "-"
+    return f"{known} + {unknown} x ?" if unknown else known
+
+
+def _disk(mib: float) -> str:
+    return f"{mib:,.0f} MiB" if mib < 10_000 else f"{mib / 1024:,.0f} GiB"
 
 
 def _hours(seconds: float) -> str:

@@ -14,9 +14,9 @@ from tsprune.study.base.shared import Tables
 from tsprune.study.registry import STUDIES
 
 
-def check_runs(runs: Sequence[NotebookRun]) -> None:
-    """Ask of every notebook what its study asks itself (:func:`tsprune.study.base.preflight.check`), each dataset
-    loaded once for all, and try the folders that are written to.
+def check_runs(runs: Sequence[NotebookRun]) -> Tables:
+    """Ask of every notebook what its study asks itself (:func:`tsprune.study.base.preflight.check`), and try the
+    folders that are written to; returns the datasets, each loaded once for all.
 
     Raises :class:`UserError` with a line per problem, and the notebooks that it is one of where these are not all.
     """
@@ -34,6 +34,7 @@ def check_runs(runs: Sequence[NotebookRun]) -> None:
         folders.setdefault(resolve(run.parameters["store"]), chosen_by)
     for folder, chosen_by in folders.items():
         _try(folder, chosen_by)
+    return tables
 
 
 def _line(problem: str, names: Sequence[str], of: int) -> str:

@@ -1,6 +1,6 @@
 """The catalogue: what each known dataset is, where it comes from, how it is split and what is wrong with it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tsprune.data import entsoe, synthetic
 from tsprune.data.cleaning import Rule, Sentinel
@@ -71,10 +71,12 @@ class Entry:
     """One dataset of the catalogue.
 
     ``columns`` counts values, not the date. ``parts``: files that the dataset is built from where its own file is not
-    at hand (see :mod:`tsprune.data.entsoe`). ``page``: where people find out more. ``rules`` clean it, in this order.
-    ``defects``: what is wrong with the data and what becomes of it, in words; every table carries them in its notes.
-    ``unit``: of all columns; None where they differ or it is not known. ``fingerprints``: of its whole table, cleaned
-    and raw (``Table.fingerprint``); () where no checksum says which file is the right one.
+    at hand (see :mod:`tsprune.data.entsoe`). ``without``: columns of the file that the dataset leaves out. ``pooled``:
+    each column is a series of its own (``Table.pooled``). ``page``: where people find out more. ``rules`` clean it, in
+    this order. ``defects``: what is wrong with the data and what becomes of it, in words; every table carries them in
+    its notes. ``tested``: what there is to say of the test rows. ``unit``: of all columns; None where they differ or it
+    is not known. ``fingerprints``: of its whole table, cleaned and raw (``Table.fingerprint``); () where no checksum
+    says which file is the right one.
     """
 
     name: str
@@ -90,6 +92,9 @@ class Entry:
     defects: tuple[str, ...] = ()
     unit: str | None = None
     fingerprints: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    pooled: bool = False
+    tested: str = ""
 
 
 def _raw(repository: str, commit: str, path: str) -> Address:
@@ -123,11 +128,11 @@ _ENTSOE_SHA256 = {
 }
 
 
-def _country(code: str, sha256: str) -> Source:
+def _country(code: str) -> Source:
     first = _raw("Julia-Leon/power_consumption_in_europe", "a93dc934", f"dataset/{code}.csv")
     second = _raw("merry-mouse/energy_consumption_prediction", "bb520570", f"energy_consumption_EU/{code}.csv")
     addresses = (first,) if code == "se" else (first, second)
-    return Source(f"entsoe/{code}.csv", sha256, addresses=addresses)
+    return Source(f"entsoe/{code}.csv", _ENTSOE_SHA256[code], addresses=addresses)
 
 
 def _ett(name: str, sha256: str, packed: str, fingerprint: str) -> Entry:
@@ -147,6 +152,94 @@ def _ett(name: str, sha256: str, packed: str, fingerprint: str) -> Entry:
         fingerprints=(fingerprint,),
     )
 
+
+_LOAD = "total load in MW as published, UTC"
+_LOCKDOWNS = "they hold the lockdowns of spring 2020, the like of which no training row has"
+
+_HOURLY = Entry(
+    name="entsoe_hourly",
+    source=Source(
+        "entsoe_hourly.csv",
+        sha256="0fc79c998930d245e4de8659e80969e4062b4caaddc5e7891d51439d9cfcafd5",
+        packed="750b42cc330a245db9f805de5ad4548c8d425c1ba6958cc54df81726696d0764",
+    ),
+    rows=48_936,
+    columns=15,
+    time_step="1h",
+    split=SHARES,
+    licence="CC0 as stated for the Kaggle dataset (ENTSO-E Transparency Platform)",
+    page="https://transparency.entsoe.eu",
+    parts=tuple(map(_country, entsoe.COUNTRIES)),
+    rules=entsoe.RULES,
+    defects=(
+        f"{_LOAD}, hourly means; 669 values missing (longest: no 96 h, ie the last 84 h, se 48 h)",
+        "zeros (lu 663, se 51), drop-outs (gb, at, ch, lu) and doubled or otherwise too high hours (no, dk, ch, "
+        "fr): found by rule and filled in unless raw; raw keeps missing values too: for looking, not for windows",
+        "lu drops in and out from 2017-12 on: its gaps alone cost about a third of the validation windows; "
+        "entsoe_14 is without it",
+    ),
+    tested=_LOCKDOWNS,
+    unit="MW",
+    fingerprints=(
+        "6dd5eb704b166145e93e98d805688de02a2e6ac368267c9868fc953f34da6480",
+        "e7a5660771de39f1c292725446c4d669f37df86f6e7108590e532cb0b2368a42",
+    ),
+)
+
+_LOADS = (
+    _HOURLY,
+    replace(
+        _HOURLY,
+        name="entsoe_14",
+        columns=14,
+        without=("lu",),
+        defects=(
+            f"{_LOAD}, hourly means; entsoe_hourly without lu, whose gaps cost windows of all; 637 values missing",
+            "zeros (se 51), drop-outs (gb, at, ch) and doubled or otherwise too high hours (no, dk, ch, fr): found by "
+            "rule and filled in unless raw; raw keeps missing values too: for looking, not for windows",
+        ),
+        fingerprints=(
+            "ca3dbaba9ded6a960af583f5ff2af69610df86ddcda433c24de60abd12949bc8",
+            "6bc1442836563f66f688e14d9581efeab677ab547ce3a8e0fc9350f11bf6a1f8",
+        ),
+    ),
+    replace(
+        _HOURLY,
+        name="entsoe_quarter_hour",
+        source=Source(
+            "entsoe_quarter_hour.csv",
+            sha256="d67a4ebe7fc891b2b40687fee8664c0d4ed7d449dd8e0beade599c5f1e910251",
+        ),
+        rows=4 * _HOURLY.rows,
+        columns=len(entsoe.QUARTERS),
+        time_step="15min",
+        parts=tuple(map(_country, entsoe.QUARTERS)),
+        defects=(
+            f"{_LOAD}, of the countries with a reading each quarter of an hour; lu, which has them too, is left out "
+            "as it drops in and out; 7 values missing",
+            "days on another scale (at, three in 2015) and single quarters before the clocks go forward (de, four): "
+            "found by rule and filled in unless raw",
+        ),
+        fingerprints=(
+            "f8aca65f39e804e2799bdbd6b7b4cf889821ce8fde15c7722fd6aec256694684",
+            "0fee919d911a8701f0a8e0d7b5ab7b24e2d366900f21ff2892a4edd5b7c145b9",
+        ),
+    ),
+    replace(
+        _HOURLY,
+        name="entsoe_pooled",
+        pooled=True,
+        defects=(
+            "entsoe_hourly with each country as a series of its own: a window is of one country, 734,040 rows in all, "
+            "each scaled by its own train rows; a gap costs windows of its country alone",
+            *_HOURLY.defects[:2],
+        ),
+        fingerprints=(
+            "bdf507b37bef81793e52a634286f24250649422a3a918f4da8ec3d19a9635642",
+            "1041df2a00a3d674a3df17be475855d6f5aa2bcb864b940cf02d22ac737e8c2e",
+        ),
+    ),
+)
 
 _ENTRIES = (
     _ett(
@@ -277,35 +370,7 @@ _ENTRIES = (
         page="https://pems.dot.ca.gov",
         defects=(_UNSEEN, _BY_HAND),
     ),
-    Entry(
-        name="entsoe_hourly",
-        source=Source(
-            "entsoe_hourly.csv",
-            sha256="0fc79c998930d245e4de8659e80969e4062b4caaddc5e7891d51439d9cfcafd5",
-            packed="750b42cc330a245db9f805de5ad4548c8d425c1ba6958cc54df81726696d0764",
-        ),
-        rows=48_936,
-        columns=15,
-        time_step="1h",
-        split=SHARES,
-        licence="CC0 as stated for the Kaggle dataset (ENTSO-E Transparency Platform)",
-        page="https://transparency.entsoe.eu",
-        parts=tuple(_country(code, sha256) for code, sha256 in _ENTSOE_SHA256.items()),
-        rules=entsoe.RULES,
-        defects=(
-            "total load in MW, hourly means of the published readings, UTC; 669 values missing (longest: no 96 h, ie "
-            "the last 84 h, se 48 h)",
-            "zeros (lu 663, se 51), drop-outs (gb, at, ch, lu) and doubled or otherwise too high hours (no, dk, ch, "
-            "fr): found by rule and filled in unless raw; raw keeps missing values too: for looking, not for windows",
-            "lu drops in and out from 2017-12 on: its gaps alone cost about a third of the validation windows; "
-            "columns without 'lu' keep them",
-        ),
-        unit="MW",
-        fingerprints=(
-            "6dd5eb704b166145e93e98d805688de02a2e6ac368267c9868fc953f34da6480",
-            "e7a5660771de39f1c292725446c4d669f37df86f6e7108590e532cb0b2368a42",
-        ),
-    ),
+    *_LOADS,
     *(
         Entry(
             name=name,

@@ -15,7 +15,7 @@ class Sentinel:
 
     value: float
 
-    def bad(self, frame: pd.DataFrame) -> np.ndarray:
+    def bad(self, frame: pd.DataFrame, step: pd.Timedelta) -> np.ndarray:
         """Where the rule finds a bad value: bool, shape (rows, columns)."""
         return frame.to_numpy() == self.value
 
@@ -27,13 +27,13 @@ class Sentinel:
 
 @dataclass(frozen=True)
 class SuddenLevels:
-    """Hours on a wrong level, entered and left by a sudden step: drop-outs, doubled hours, days on another scale.
+    """Rows on a wrong level, entered and left by a sudden step: drop-outs, doubled hours, days on another scale.
 
-    For hourly rows of positive values. Let r be the value divided by the median of the values at the same hour
-    ``days`` before and after (2 x len(days) neighbours, missing ones left out). A run of hours with r < ``low`` or
-    r > ``high`` is bad if r changes by a factor of at least ``step`` both where the run begins and where it ends (at
-    one side only, where the row beside it is missing). Holidays and cold spells also leave the band, but they come
-    and go over several hours.
+    For positive values, a whole number of rows a day. Let r be the value divided by the median of the values at the
+    same time ``days`` before and after (2 x len(days) neighbours, missing ones left out). A run of rows with
+    r < ``low`` or r > ``high`` is bad if r changes by a factor of at least ``step`` both where the run begins and where
+    it ends (at one side only, where the row beside it is missing). Holidays and cold spells also leave the band, but
+    they come and go over several hours.
     """
 
     low: float
@@ -41,12 +41,13 @@ class SuddenLevels:
     step: float
     days: tuple[int, ...]
 
-    def bad(self, frame: pd.DataFrame) -> np.ndarray:
+    def bad(self, frame: pd.DataFrame, step: pd.Timedelta) -> np.ndarray:
         """Where the rule finds a bad value: bool, shape (rows, columns)."""
+        day = pd.Timedelta("1D") // step
         found = np.zeros(frame.shape, dtype=bool)
         for column, name in enumerate(frame):
             series = frame[name]
-            beside = [series.shift(sign * 24 * day) for day in self.days for sign in (-1, 1)]
+            beside = [series.shift(sign * day * days) for days in self.days for sign in (-1, 1)]
             ratio = (series / pd.concat(beside, axis=1).median(axis=1)).to_numpy()
             edge = np.full(len(ratio) + 1, np.nan)  # edge[i]: log of the factor by which r changes from row i - 1 to i
             edge[1:-1] = np.abs(np.log(ratio[1:]) - np.log(ratio[:-1]))
@@ -59,14 +60,15 @@ class SuddenLevels:
     @property
     def what(self) -> str:
         """What the rule finds, in words."""
-        return "hours on a wrong level"
+        return "readings on a wrong level"
 
 
 Rule = Sentinel | SuddenLevels
 
 
 class Cleaned(NamedTuple):
-    """A frame without missing values, the rows (bool, shape (rows,)) that no window may touch, and what was done."""
+    """A frame without missing values, what of it (bool) no window may touch, and what was done. ``blocked``: rows, or
+    where columns are series of their own rows and columns."""
 
     frame: pd.DataFrame
     blocked: np.ndarray
@@ -79,27 +81,28 @@ def longest_interpolated(step: pd.Timedelta) -> int:
     return int(pd.Timedelta("6h") / min(step, pd.Timedelta("1h")))
 
 
-def clean(frame: pd.DataFrame, rules: tuple[Rule, ...], step: pd.Timedelta) -> Cleaned:
+def clean(frame: pd.DataFrame, rules: tuple[Rule, ...], step: pd.Timedelta, pooled: bool = False) -> Cleaned:
     """Apply ``rules`` in order, then fill every gap; count it all and say it in words.
 
     A bad value becomes a missing one. Gaps are filled linearly along time, row by row; at the beginning and the end of
     the table the nearest value is repeated. Where a gap is longer than ``longest_interpolated(step)`` its rows are
-    blocked: they hold numbers, but no window may touch them. A column without any value cannot be filled.
+    blocked: they hold numbers, but no window may touch them; where data are ``pooled``, none of that column. A column
+    without any value cannot be filled.
     """
     notes: list[str] = []
     counts: dict[str, int] = {}
     values = frame.astype(np.float64)
     _record("missing values", values.isna().to_numpy(), values.columns, notes, counts)
     for rule in rules:
-        bad = rule.bad(values)
+        bad = rule.bad(values, step)
         _record(rule.what, bad, values.columns, notes, counts)
         values = values.mask(bad)
 
     missing = values.isna().to_numpy()
-    if not missing.any():
-        return Cleaned(values, np.zeros(len(values), dtype=bool), tuple(notes), counts)
-    longest = longest_interpolated(step)
     long = np.zeros_like(missing)
+    if not missing.any():
+        return Cleaned(values, long if pooled else long.any(axis=1), tuple(notes), counts)
+    longest = longest_interpolated(step)
     for column in range(missing.shape[1]):
         for begin, end in runs(missing[:, column]):
             long[begin:end, column] = end - begin > longest
@@ -110,7 +113,8 @@ def clean(frame: pd.DataFrame, rules: tuple[Rule, ...], step: pd.Timedelta) -> C
         limit = "six hours" if step <= pd.Timedelta("1h") else "six steps"
         rows = _named(long, values.columns)
         notes.append(f"{blocked.sum()} rows lie in gaps of more than {limit}, no window touches them: {rows}")
-    return Cleaned(values.interpolate(method="linear", limit_direction="both"), blocked, tuple(notes), counts)
+    filled = values.interpolate(method="linear", limit_direction="both")
+    return Cleaned(filled, long if pooled else blocked, tuple(notes), counts)
 
 
 def runs(mask: np.ndarray) -> list[tuple[int, int]]:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from tsprune.data.catalog import CATALOG, Address, Entry, Source, find_entry
-from tsprune.data.entsoe import build_hourly
+from tsprune.data.entsoe import build
 from tsprune.errors import UserError
 from tsprune.places import locate, project_root
 from tsprune.shown import plain
@@ -125,10 +125,10 @@ def obtain(entry: Entry) -> tuple[Found, bytes]:
         found = find_local(part) or _fetched(part, entry)
         content = _verified(read_csv_bytes(found.path), part, found.path, entry.name)
         files[Path(part.file).stem] = content
-    content = build_hourly(files)
+    content = build(files, entry.time_step)
     path = cache_folder() / entry.source.file
     _verified(content, entry.source, path, entry.name)
-    _write(path, content)
+    write_whole(path, content)
     return Found(path, "cache, built from the files per country"), content
 
 
@@ -210,7 +210,7 @@ def _download(address: Address, source: Source, path: Path, name: str) -> None:
                 known = None if address.member else source.sha256 or source.published
                 got = pooch.retrieve(address.url, known_hash=known, fname="download", path=folder, downloader=get)
                 content = _member(Path(got), address.member) if address.member else _read(Path(got))
-            _write(path, _verified(content, source, path, name))
+            write_whole(path, _verified(content, source, path, name))
             return
         except requests.HTTPError as error:
             raise _NotThere(f"{address.url}: {error}") from error
@@ -243,7 +243,7 @@ def _member(archive: Path, name: str) -> bytes:
         return with_line_feeds(opened.read(name))
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write under a temporary name and rename: another process never reads half a file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -39,20 +39,32 @@ class Table:
     dates: pd.DatetimeIndex  # (rows,)
     time_step: str  # as pandas writes it: '1h', '15min', '7D'; or 'days 1,11,21' of each month
     split: SplitRule
-    blocked: np.ndarray  # (rows,) bool: inside a filled gap that no window may touch
+    blocked: np.ndarray  # (rows,) bool: inside a filled gap that no window may touch; (rows, columns) where pooled
     source: str  # for people, without an absolute path
     notes: tuple[str, ...] = ()  # what was changed and what is known to be wrong, one line each
     counts: dict[str, int] = field(default_factory=dict)  # how many values each cleaning step touched
+    pooled: bool = False  # each column is a series of its own: a window is of one column
     stands_in_for: str | None = None  # the dataset that could not be had, if these are made-up numbers in its place
     fingerprint: str = field(init=False)  # sha256 of what a result depends on: all of the above but words
 
     def __post_init__(self):
-        content = hashlib.sha256(digest([list(self.columns), self.time_step, self.split.ends]).encode())
+        told = [list(self.columns), self.time_step, self.split.ends, *(["pooled"] if self.pooled else [])]
+        content = hashlib.sha256(digest(told).encode())
         for array in (self.values, self.dates.to_numpy("datetime64[ns]"), self.blocked):
             content.update(repr(array.shape).encode())
             for rows in blocks(array):
                 content.update(np.ascontiguousarray(array[rows]).view(np.uint8).data)
         object.__setattr__(self, "fingerprint", content.hexdigest())
+
+    @property
+    def series(self) -> int:
+        """How many series windows are cut from: one of all columns, or each column."""
+        return len(self.columns) if self.pooled else 1
+
+    @property
+    def width(self) -> int:
+        """Columns of a window."""
+        return len(self.columns) // self.series
 
     @property
     def season(self) -> int:
@@ -237,6 +249,7 @@ def _known(
         checked = check_csv(content, date_column="date", time_step=entry.time_step, codes_are_kept=True)
         checked = _without_problems(checked, source)
         frame, dates = checked.frame, checked.dates
+    frame = frame.drop(columns=[name for name in entry.without if name in frame])
     if frame.shape != (entry.rows, entry.columns):
         raise UserError(
             f"{source} is not the {entry.name} of the catalogue: it has {frame.shape[0]} rows x {frame.shape[1]} "
@@ -246,8 +259,10 @@ def _known(
         note = note or "no checksum vouches for this file: published numbers may be of another one"
     frame, notes = _chosen(frame, columns, entry.name, entry.split)
     blocked, cleaning, counts = np.zeros(len(frame), dtype=bool), ("raw: as published, nothing is cleaned",), {}
+    if entry.pooled:
+        blocked = np.zeros(frame.shape, dtype=bool)
     if not raw:
-        frame, blocked, cleaning, counts = clean(frame, entry.rules, pd.Timedelta(entry.time_step))
+        frame, blocked, cleaning, counts = clean(frame, entry.rules, pd.Timedelta(entry.time_step), entry.pooled)
     table = Table(
         name=name,
         values=_array(frame),
@@ -259,6 +274,7 @@ def _known(
         source=source,
         notes=(*([note] if note else ()), *notes, *cleaning, *entry.defects),
         counts=counts,
+        pooled=entry.pooled,
     )
     if vouched and columns is None:
         _KNOWN[table.fingerprint] = entry.name

@@ -36,7 +36,8 @@ class Batch(NamedTuple):
 class Windows:
     """The windows of one split: ``starts`` (long) holds the first row of each, in time order.
 
-    ``values`` (rows, C) and ``marks`` (rows, M) are those of the whole dataset and are shared by all splits.
+    ``values`` (rows, C) and ``marks`` (rows, M) are those of the whole dataset and are shared by all splits. Of pooled
+    data they hold ``count`` series, one after the other and equally long, whose windows of one time stand together.
     """
 
     def __init__(
@@ -48,13 +49,19 @@ class Windows:
         seq_len: int,
         label_len: int,
         pred_len: int,
+        count: int = 1,
     ):
-        self.values, self.marks, self.starts = values, marks, starts
+        self.values, self.marks, self.starts, self.count = values, marks, starts, count
         self.seq_len, self.label_len, self.pred_len = seq_len, label_len, pred_len
         self._values, self._marks = _sliding(values, seq_len + pred_len), _sliding(marks, seq_len + pred_len)
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    @property
+    def series(self) -> torch.Tensor | None:
+        """Of pooled data the number of the series that each window is of, long; None of other data."""
+        return self.starts // (len(self.values) // self.count) if self.count > 1 else None
 
     def batch(self, index: torch.Tensor) -> Batch:
         """The windows with these numbers (long, shape (B,), each in 0 .. len - 1), in this order."""
@@ -100,6 +107,7 @@ class Windows:
             seq_len=self.seq_len,
             label_len=self.label_len,
             pred_len=self.pred_len,
+            count=self.count,
         )
 
 
@@ -149,8 +157,10 @@ def make_splits(
     for rows in blocks(table.values):
         scaled[rows] = (table.values[rows] - mean) / std
         release(scaled)
-    values = torch.as_tensor(scaled, device=device)
-    marks = torch.as_tensor(time_features(table.dates, freq).astype(np.float32), device=device)
+    marks = time_features(table.dates, freq).astype(np.float32)
+    if table.pooled:
+        scaled, marks = scaled.T.reshape(-1, 1), np.tile(marks, (table.series, 1))
+    values, marks = torch.as_tensor(scaled, device=device), torch.as_tensor(marks, device=device)
     windows = (
         Windows(
             values,
@@ -159,6 +169,7 @@ def make_splits(
             seq_len=seq_len,
             label_len=label_len,
             pred_len=pred_len,
+            count=table.series,
         )
         for first in starts.values()
     )
@@ -168,7 +179,8 @@ def make_splits(
 def window_starts(
     table: Table, *, seq_len: int, label_len: int, pred_len: int
 ) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """The first row of each window, by split (train, val, test), and how many are left out; no window is built.
+    """The first row of each window, by split (train, val, test), and how many are left out; no window is built. Of
+    pooled data the rows of the second series follow those of the first; windows are in order of time, series by series.
 
     Raises UserError as :func:`make_splits`.
     """
@@ -185,16 +197,17 @@ def window_starts(
     if problems:
         raise UserError("\n".join(problems))
 
-    blocked = np.concatenate([[0], np.cumsum(table.blocked)])
+    blocked = np.pad(table.blocked.reshape(len(table.blocked), -1).cumsum(0), ((1, 0), (0, 0)))
+    series = len(table.values) * np.arange(table.series)
     length = seq_len + pred_len
     found, left_out = {}, {}
     for split, (name, (begin, end)) in enumerate(zip(SPLITS, borders, strict=True)):
         starts = np.arange(begin - seq_len if split else begin, end - length + 1)
         free = blocked[starts + length] == blocked[starts]
-        found[name], left_out[name] = starts[free], int((~free).sum())
+        found[name], left_out[name] = (starts[:, None] + series)[free], int((~free).sum())
         if not free.any():
             problems.append(
-                f"{table.name}: each of the {len(starts)} windows of the {name} split touches a filled gap; "
+                f"{table.name}: each of the {free.size} windows of the {name} split touches a filled gap; "
                 "choose a shorter seq_len or pred_len, or fewer columns"
             )
     if problems:

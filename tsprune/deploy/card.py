@@ -21,6 +21,15 @@ Run = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 """From the inputs ``values`` and ``calendar`` of a network in real units to its forecast, all with a batch axis."""
 
 
+class Unquantised(Config):
+    """The float32 file that an int8 file was made of, so that it can be told what that changed."""
+
+    bytes: Annotated[int, Field(ge=0)]
+    errors: Errors = Field(default_factory=dict)  # test errors in scaled units; none where no data were at hand
+    speedup: dict[str, Numbers]  # by batch: its time over the int8 file's, median, 5th and 95th percentile over rounds
+    processor: str  # that the times were measured on, one thread
+
+
 class Card(Config):
     """The data a model reads and forecasts, and what it is known to reach. Numbers come back bit for bit.
 
@@ -47,11 +56,13 @@ class Card(Config):
     before: Errors = Field(default_factory=dict)  # test errors before pruning, in scaled units
     after: Errors = Field(default_factory=dict)  # and of this model
     intervals: Intervals | None = None  # around forecasts
+    weights: Literal["float32", "float64", "int8"] = "float32"
+    unquantised: Unquantised | None = None  # of int8 weights
     density: Annotated[float, Field(ge=0, le=1)]  # share of the prunable weights that is kept
     parameters: Annotated[int, Field(ge=0)]
     macs: Annotated[int, Field(ge=0)] | None = None  # multiply-adds that dense kernels execute per window, if known
     opset: Annotated[int, Field(ge=1)] | None = None  # of ONNX; None: not exported
-    difference: Annotated[float, Field(ge=0)] | None = None  # largest from PyTorch when it was exported, scaled units
+    difference: Annotated[float, Field(ge=0)] | None = None  # largest from PyTorch, of int8 from float32, scaled units
     version: str = __version__  # of tsprune, when it was exported
 
     @model_validator(mode="after")

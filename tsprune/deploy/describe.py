@@ -26,6 +26,7 @@ def describe(network: Bare | RealUnits, masks: Mapping[str, torch.Tensor], about
         "units": network.units,
         "model": model.name,
         "calendar": network.calendar,
+        "weights": str(network.dtype).removeprefix("torch."),
         "density": density(model, masks).over_prunable if masks else stated,
         "parameters": count_parameters(model),
     }

@@ -1,16 +1,18 @@
-"""Forecasters to ONNX: dense, masked or narrowed, bare or in real units, each compared with PyTorch."""
+"""Forecasters to ONNX: dense, masked or narrowed, bare or in real units, float or int8, each compared with PyTorch."""
 
 import logging
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 
+from tsprune.data import Splits
 from tsprune.deploy.card import Card
 from tsprune.deploy.describe import describe
 from tsprune.deploy.files import MOST_BYTES, named, need_place, read_whole, write_whole
@@ -18,6 +20,7 @@ from tsprune.deploy.model_card import CARD_TITLE, card_text
 from tsprune.deploy.network import Bare, RealUnits
 from tsprune.deploy.onnx_file import join
 from tsprune.deploy.packages import need
+from tsprune.deploy.quantise import in_int8
 from tsprune.deploy.session import OUTPUT, Session
 from tsprune.errors import UserError, unknown
 from tsprune.layers.attention import plain_attention
@@ -29,13 +32,16 @@ OPSET = 20
 UNITS = ("real", "scaled")
 BATCHES = (1, 7)
 TOLERANCE = 1e-5
-"""Largest difference from PyTorch, in standard deviations of the training rows; relative to forecasts above 1."""
+"""Largest difference from PyTorch, in standard deviations of the training rows; relative to forecasts above 1. That of
+int8 is not bounded but said."""
 
 
-def export_checkpoint(checkpoint: str | os.PathLike, path: str | os.PathLike, units: str = "real") -> Card:
+def export_checkpoint(
+    checkpoint: str | os.PathLike, path: str | os.PathLike, units: str = "real", **how: bool | Splits | None
+) -> Card:
     """Write the model of a checkpoint as ONNX; the rest as :func:`export_onnx` has it."""
     model, masks = load_checkpoint(checkpoint)
-    return export_onnx(model, path, units, masks=masks, about=read_about(checkpoint))
+    return export_onnx(model, path, units, masks=masks, about=read_about(checkpoint), **how)
 
 
 def export_onnx(
@@ -45,12 +51,16 @@ def export_onnx(
     *,
     masks: Mapping[str, torch.Tensor] | None = None,
     about: About | None = None,
+    int8: bool = False,
+    splits: Splits | None = None,
 ) -> Card:
     """Write ``model`` to ``path`` (.onnx) and its model card beside it (.md); returns what the file says of itself.
 
     ``units`` real: :class:`RealUnits`, scaled: :class:`Bare`. The batch is dynamic, inputs and output (``forecast``)
     have fixed names; ``model`` is left in evaluation mode. Nothing is written before ONNX Runtime gives
     what PyTorch gives, to TOLERANCE, at each of BATCHES.
+
+    ``int8``: quantised then, see :func:`in_int8`; ``splits``: the data that it is tested on.
 
     Raises :class:`UserError` where a package is missing, the file cannot be written, an operator has no ONNX form
     (named), or the numbers differ.
@@ -63,9 +73,11 @@ def export_onnx(
     page = _page(path)
     model = model.eval()
     network = (RealUnits(model, about) if units == "real" else Bare(model)).eval()
-    content = _serialised(network)
+    content, about = _serialised(network), about or About()
     found = {"opset": OPSET, "difference": _difference(network, content), "macs": _macs(model)}
-    card = describe(network, masks or {}, about or About()).model_copy(update=found)
+    card = describe(network, masks or {}, about).model_copy(update=found)
+    if int8:
+        content, card = in_int8(content, card, lambda batch: _arrays(network, network.example(batch)), splits)
     content = join(content, card)
     write_whole(path, content)
     write_whole(page, card_text(card, path.name, len(content)).encode())
@@ -130,13 +142,12 @@ def _serialised(network: Bare | RealUnits) -> bytes:
 def _difference(network: Bare | RealUnits, content: bytes) -> float:
     """Largest difference of ONNX Runtime's forecasts from PyTorch's, in scaled units."""
     name, largest = network.model.name, 0.0
-    session = Session(content, name)
+    session = Session(content, name, threads=1)
     for batch in BATCHES:
         example = network.example(batch)
         with torch.no_grad():
             wanted = network.scaled(network(*example))
-        arrays = {key: tensor.numpy() for key, tensor in zip(network.inputs, example, strict=True)}
-        found = network.scaled(torch.from_numpy(session.run(arrays)))
+        found = network.scaled(torch.from_numpy(session.run(_arrays(network, example))))
         difference = (found - wanted).abs().max().item()
         if found.shape != wanted.shape or not difference <= TOLERANCE * max(1.0, wanted.abs().max().item()):
             raise UserError(
@@ -145,6 +156,10 @@ def _difference(network: Bare | RealUnits, content: bytes) -> float:
             )
         largest = max(largest, difference)
     return largest
+
+
+def _arrays(network: Bare | RealUnits, tensors: Sequence[torch.Tensor]) -> dict[str, np.ndarray]:
+    return {name: tensor.numpy() for name, tensor in zip(network.inputs, tensors, strict=True)}
 
 
 def _cause(error: BaseException) -> str:

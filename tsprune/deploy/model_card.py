@@ -43,13 +43,29 @@ def _facts(card: Card, size: int) -> Iterator[tuple[str, str]]:
     if card.intervals:
         for level in card.intervals.levels:
             yield f"within the {level:.0%} intervals", f"{card.intervals.covered(level):.1%} of the test split's values"
+    yield "weights", card.weights
+    if card.unquantised:
+        yield from _quantised(card, size)
     yield "density of the prunable weights", f"{card.density:.4g}"
     yield "parameters", f"{card.parameters:,}"
     yield "multiply-adds per window, dense", "unknown" if card.macs is None else f"{card.macs:,}"
     yield "file", f"{size:,} bytes, ONNX opset {card.opset}"
-    yield "largest difference from PyTorch", f"{card.difference:.1e} standard deviations, at batch 1 and 7"
+    beside = "the float32 file" if card.unquantised else "PyTorch"
+    yield f"largest difference from {beside}", f"{card.difference:.1e} standard deviations"
     yield "data fingerprint", _known(card.fingerprint)
     yield "tsprune", card.version
+
+
+def _quantised(card: Card, size: int) -> Iterator[tuple[str, str]]:
+    """What int8 changed."""
+    before = card.unquantised
+    for name in sorted(before.errors):
+        now = f", int8 {_number(card.after[name])}" if name in card.after else "; int8 was not tested: no data at hand"
+        yield f"test {name.upper()} in float32", f"{_number(before.errors[name])}{now}"
+    for batch, (middle, low, high) in before.speedup.items():
+        spread = f"{middle:.2f} times as fast ({low:.2f} to {high:.2f}: 5th and 95th percentile)"
+        yield f"beside float32, batch {batch}", f"{spread}, one thread, {before.processor}"
+    yield "file of float32", f"{before.bytes:,} bytes, {before.bytes / size:.2f} times as large"
 
 
 def _inputs(card: Card) -> Iterator[tuple[str, str]]:

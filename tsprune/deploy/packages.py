@@ -1,4 +1,4 @@
-"""The packages of the extra ``deploy``: asked for when something needs them, missed in one line."""
+"""Packages that not every place has where forecasts are made: asked for when needed, missed in one line."""
 
 import importlib
 from types import ModuleType
@@ -6,11 +6,9 @@ from types import ModuleType
 from tsprune.errors import UserError
 
 
-def need(package: str) -> ModuleType:
-    """The package; raises :class:`UserError` where it is not installed."""
+def need(package: str, what: str = "what ONNX files need") -> ModuleType:
+    """The package; raises :class:`UserError` where it is not installed. ``what``: that the extra brings."""
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError:
-        raise UserError(
-            f"{package} is not installed; pip install 'tsprune[deploy]' brings what ONNX files need"
-        ) from None
+        raise UserError(f"{package} is not installed; pip install 'tsprune[deploy]' brings {what}") from None

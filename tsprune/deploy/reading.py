@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,8 +22,9 @@ def read_frame(name: str, card: Card, count: int, **reading: str | None) -> pd.D
     gap that was too long to be filled.
     """
     table = load_table(name, columns=list(card.columns), **reading)
-    if table.blocked[-count:].any():
-        gap = table.dates[-count:][table.blocked[-count:]]
+    blocked = table.blocked.reshape(len(table.dates), -1).any(1)[-count:]  # of pooled data by column
+    if blocked.any():
+        gap = table.dates[-count:][blocked]
         raise UserError(
             f"{plain(table.name)}: rows from {gap[0]} to {gap[-1]} lie within a gap that is too long to be filled, and "
             f"the last {count} are needed; cut the file where it has values"
@@ -30,11 +32,11 @@ def read_frame(name: str, card: Card, count: int, **reading: str | None) -> pd.D
     return pd.DataFrame(table.values, index=table.dates, columns=list(table.columns))
 
 
-def check_output(path: str | os.PathLike) -> None:
-    """Raise :class:`UserError` for a file that :func:`write_frame` could not write."""
+def check_output(path: str | os.PathLike, endings: Sequence[str], what: str) -> None:
+    """Raise :class:`UserError` for a file of another ending than ``what`` may have, or that could not be written."""
     ending = Path(path).suffix
-    if ending not in ENDINGS:
-        raise UserError(f"{named(path)}: {unknown('ending of a forecast', ending, ENDINGS)}")
+    if ending not in endings:
+        raise UserError(f"{named(path)}: {unknown(f'ending of {what}', ending, endings)}")
     need_place(path)
 
 

@@ -14,19 +14,23 @@ _SILENT = 4  # its log goes to stderr; the same words come as an exception
 
 
 class Session:
-    """An ONNX file's bytes, ready to run. ``name``: for messages. Raises :class:`UserError` for what cannot be run."""
+    """An ONNX file's bytes, ready to run. ``name``: for messages; ``threads``: None, as many as the runtime chooses.
+    ``inputs``: the names that it takes. Raises :class:`UserError` for what cannot be run."""
 
-    def __init__(self, content: bytes, name: str):
+    def __init__(self, content: bytes, name: str, threads: int | None = None):
         runtime = need("onnxruntime")
         self.name = name
         options = runtime.SessionOptions()
         options.log_severity_level = _SILENT
+        if threads is not None:
+            options.intra_op_num_threads = threads
         # A network may name files beside it that hold its weights; ours never do, and no other file is to be read.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         try:
             self._session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's own have no base of theirs
             raise self._refusal(error) from None
+        self.inputs = tuple(given.name for given in self._session.get_inputs())
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """The forecast of named arrays. Raises :class:`UserError` for other names and shapes than the network has."""

@@ -9,8 +9,9 @@ from statistics import median
 from tsprune.engine.step import Step
 from tsprune.engine.store import Store
 
-_ALIKE = (("model", "d_model", "dataset"), ("model", "d_model"), ("d_model",))
-"""What rows of one kind have in common with the step, the closest first. A width that was never run tells nothing."""
+_ALIKE = (("device", "model", "d_model", "dataset"), ("device", "model", "d_model"), ("device", "d_model"))
+"""What rows of one kind have in common with the step, the closest first. A width that was never run tells nothing, and
+a processor nothing of an accelerator."""
 
 
 class Durations:

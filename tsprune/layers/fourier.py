@@ -70,8 +70,9 @@ class ComplexWeights(nn.Module):
         self.n_heads = n_heads
         self.head_dim = head_dim
         scale = 1 / (n_heads * head_dim) ** 2
-        self.real = nn.Parameter(scale * torch.rand(modes, n_heads, head_dim, head_dim))
-        self.imag = nn.Parameter(scale * torch.rand(modes, n_heads, head_dim, head_dim))
+        self.real, self.imag = (
+            nn.Parameter(nn.init.uniform_(torch.empty(modes, n_heads, head_dim, head_dim), 0, scale)) for _ in range(2)
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(modes, n_heads, 2, batch, inputs)`` to ``(..., head_dim)``: a complex product for each mode and head."""

@@ -1,18 +1,41 @@
 """Models without numbers: what a config alone makes, to be compared with a model that has them, or to be filled."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
+from torch.nn import init
+from torch.overrides import TorchFunctionMode
 
 from tsprune.layers.axes import widths
-from tsprune.models.base import ForecastConfig, Forecaster
+from tsprune.models.base import ForecastConfig, Forecaster, model_class
 from tsprune.models.weights import misfits, strangers
 
 
 def empty(cls: type[Forecaster], config: ForecastConfig) -> Forecaster:
     """The model of ``config`` without numbers: none are drawn. Constant tables are always built on the CPU."""
-    with torch.device("meta"):
+    with torch.device("meta"), _Undrawn():
         return cls(config)
+
+
+def outline(name: str, **config: Any) -> Forecaster:
+    """As :func:`tsprune.models.create_model`, without numbers: for what a config alone says of a model."""
+    cls = model_class(name)
+    return empty(cls, cls.Config.parse(config, where=name))
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves initial numbers out where there are none to keep: to draw them takes most of the time that such a model
+    takes, and the first draw loads torch's compiler."""
+
+    def __torch_function__(self, function, types, given=(), named=None):
+        named = named or {}
+        if function in _DRAWS:
+            return given[0] if given else named["tensor"]
+        return (torch.empty if function in (torch.rand, torch.randn) else function)(*given, **named)
+
+
+_DRAWS = {getattr(init, name) for name in dir(init) if name.endswith("_") and not name.startswith("_")}
 
 
 def narrow(model: Forecaster, saved: Mapping[str, int]) -> None:

@@ -197,7 +197,11 @@ SCOPES = {"layer": "each layer cut alike", "global": "one threshold for the whol
 
 NBSP = "\u00a0"
 
-NAIVE = {"RepeatLast": "repeat last value", "SeasonalNaive": "seasonal naive"}
+NAIVE = {
+    "RepeatLast": "repeat last value",
+    "SeasonalNaive": "seasonal naive",
+    "LastWeek": "same time last week",
+}
 
 
 def density_text(density: float) -> str:

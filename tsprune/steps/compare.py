@@ -14,17 +14,17 @@ from tsprune.steps.artifacts import load_scores
 def compare(store: Store, rows: dict[str, dict], ours: Sequence[Step], others: Sequence[Step]) -> Difference | None:
     """Test MSE of ``ours`` relative to ``others``: one step per seed in each, in the same order of seeds.
 
-    A block is as long as one window, look-back and horizon. None where one of the steps has no result. Raises
-    :class:`UserError` when seeds or test windows differ.
+    A block is as long as one window, look-back and horizon, with all series where data are pooled. None where one of
+    the steps has no result. Raises :class:`UserError` when seeds or test windows differ.
     """
     steps = [*ours, *others]
     if any(rows[step.key]["status"] != "ok" for step in steps):
         return None
     protocols = [step.protocol() for step in steps]
     seeds = [protocol["seed"] for protocol in protocols]
-    same = {(p["dataset"], p["seq_len"], p["pred_len"]) for p in protocols}
+    same = {(p["dataset"], p["seq_len"], p["pred_len"], p.get("series", 1)) for p in protocols}
     if seeds[: len(ours)] != seeds[len(ours) :] or len(same) != 1:
         raise UserError(f"nothing to pair: seeds {seeds}, windows of {sorted(same)}")
     errors = [np.stack([load_scores(store, s.key)["window_mse"].numpy() for s in side]) for side in (ours, others)]
-    (_, seq_len, pred_len) = same.pop()
-    return paired_difference(*errors, block=seq_len + pred_len)
+    (_, seq_len, pred_len, series) = same.pop()
+    return paired_difference(*errors, block=(seq_len + pred_len) * series)

@@ -25,6 +25,9 @@ class DataSpec(Config):
     label: str
     fingerprint: str
     columns: int
+    """Of a window."""
+    series: int = 1
+    """That windows are cut from: of pooled data each is of one of them."""
     seq_len: int
     label_len: int
     pred_len: int
@@ -56,7 +59,8 @@ class DataSpec(Config):
         return {"enc_in": self.columns, "dec_in": self.columns, "c_out": self.columns} | lengths
 
     def protocol(self) -> dict:
-        return {"dataset": self.label, **self.model_dump(include={"seq_len", "label_len", "pred_len", "freq"})}
+        lengths = self.model_dump(include={"seq_len", "label_len", "pred_len", "freq"})
+        return {"dataset": self.label, **lengths} | ({"series": self.series} if self.series > 1 else {})
 
 
 def first_windows(splits: Splits, count: int) -> tuple[torch.Tensor, ...]:

@@ -9,7 +9,8 @@ from tsprune.engine.execute import RECIPE_FILE, execute
 from tsprune.engine.store import Corrupt, Store
 from tsprune.errors import UserError
 from tsprune.measure import prediction_intervals
-from tsprune.models import save_checkpoint
+from tsprune.models import About, Forecaster, save_checkpoint
+from tsprune.pruners.masks import Masks
 from tsprune.steps.model import ModelStep
 from tsprune.steps.recipes import kinds, rebuild
 
@@ -53,19 +54,24 @@ def save_model(store: Store, key: str, path: Path) -> ModelStep:
     be written.
     """
     step = _step(store, _full(store, key))
-    row = store.row(step.key)
-    trained = getattr(step, "trained", None)
-    before = store.row(trained.key)["result"] if trained else None
     _mend(step, store)
-    model, masks = step.load_masked(store)
-    data, device = step.place
-    about = step.about(row["result"], before, row["protocol"])
-    about = about.model_copy(update={"intervals": prediction_intervals(model, data.splits(device))})
+    model, masks, about = leaving(store, step)
     try:
         save_checkpoint(path, model, masks, about=about)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
     return step
+
+
+def leaving(store: Store, step: ModelStep) -> tuple[Forecaster, Masks, About]:
+    """The model of a finished step on its way out of the store: with its masks, and with what it is about, prediction
+    intervals among it."""
+    row, trained = store.row(step.key), getattr(step, "trained", None)
+    before = store.row(trained.key)["result"] if trained else None
+    model, masks = step.load_masked(store)
+    data, device = step.place
+    about = step.about(row["result"], before, row["protocol"])
+    return model, masks, about.model_copy(update={"intervals": prediction_intervals(model, data.splits(device))})
 
 
 def _mend(step: ModelStep, store: Store) -> None:

@@ -50,13 +50,13 @@ class ModelStep(Step):
 
     def about(self, result: dict, before: dict | None = None, protocol: dict | None = None) -> About:
         """What a checkpoint of the model says: the data's columns, scaling and unit, the ``protocol`` (None: that of
-        this process), the test errors ``before`` pruning and after it (``result``)."""
+        this process), the test errors ``before`` pruning and after it (``result``). A model of pooled data is for any
+        of their series: it says neither columns nor scaling."""
         data, device = self.place
         table, splits, protocol = data.table(), data.splits(device), protocol or self.protocol()
+        scaling = {} if table.pooled else {"columns": table.columns, "mean": splits.mean, "std": splits.std}
         return About(
-            columns=table.columns,
-            mean=splits.mean,
-            std=splits.std,
+            **scaling,
             unit=CATALOG[table.catalog_name].unit if table.catalog_name else None,
             time_step=table.time_step,
             season=table.season,

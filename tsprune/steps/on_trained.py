@@ -10,6 +10,7 @@ from tsprune.engine.step import RESULTS_VERSION, Step
 from tsprune.engine.store import Store
 from tsprune.pruners.masks import Masks
 from tsprune.steps.data import DataSpec, first_windows
+from tsprune.steps.given import GivenStep
 from tsprune.steps.train import TrainStep
 
 # Enough to tell live parameters apart (as many are found with 32 windows and two draws), and quick.
@@ -19,7 +20,7 @@ _LIVE_WINDOWS = 8
 class OnTrained(Step):
     """Base of the steps that start from a trained model."""
 
-    trained: TrainStep
+    trained: TrainStep | GivenStep
 
     @property
     def place(self) -> tuple[DataSpec, str]:

@@ -2,9 +2,11 @@
 
 import pandas as pd
 import pytest
+import torch
 
 from tsprune.engine.step import RESULTS_VERSION
 from tsprune.pruners.pals import PALS
+from tsprune.steps.archive import pack
 from tsprune.study.claims import measures
 from tsprune.study.claims.evidence import evidence
 from tsprune.study.claims.result import PAPERS, SMALL
@@ -118,3 +120,15 @@ def test_repeating_the_last_value(dense):
     naive = one | {"key": "n", "kind": "naive", "config": {"step": "naive", "version": RESULTS_VERSION},
                    "protocol": one["protocol"] | {"model": "RepeatLast"}, "result": {"mse": 0.1}}  # fmt: skip
     assert found(measures.repeat_last_over(evidence([one, naive]), "Exchange")) == [0.5]
+
+
+def test_errors_of_rows_that_ship_are_paired_by_window_and_without_them_nothing_is(dense, after):
+    one = dense(mse=1.0)
+    cut = after(one, "prune", 2.0)
+    for line, level in ((one, 1.0), (cut, 2.0)):
+        parts = {name: torch.ones(1, dtype=torch.float64) for name in ("column_mse", "column_mae")}
+        line["errors"] = pack({"window_mse": torch.full((8,), level, dtype=torch.float64)} | parts)
+        line["protocol"] |= {"seq_len": 2, "pred_len": 1}
+    found = evidence([one, cut]).paired([cut["key"]], [one["key"]])
+    assert (found.relative, found.low, found.high, found.windows) == (1.0, 1.0, 1.0, 8)
+    assert evidence([one | {"errors": None}, cut]).paired([cut["key"]], [one["key"]]) is None

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PD011  (Table.values is an array of our own)
 
+import dataclasses
 import math
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -13,7 +14,8 @@ import pytest
 import torch
 from helpers import Recorder
 
-from tsprune.data import load_table, make_splits
+from tsprune.data import CATALOG, load_table, make_splits
+from tsprune.data.catalog import Source
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.steps import tune
@@ -22,7 +24,7 @@ from tsprune.study.base.shared import base_steps
 from tsprune.study.entsoe_scale.cells import EntsoeScaleCells
 from tsprune.study.entsoe_scale.config import EntsoeScale
 from tsprune.study.entsoe_scale.forecasts import (
-    last_week_mae,
+    last_week,
     mean_load,
     steps_of_week,
     typical_columns,
@@ -50,8 +52,17 @@ def csv(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def parameters(csv):
+def other(csv, tmp_path_factory):
+    """A second dataset: two of the columns, the first rows."""
+    path = tmp_path_factory.mktemp("data") / "other.csv"
+    pd.read_csv(csv)[["date", "a", "b"]].iloc[:400].to_csv(path, index=False)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def parameters(csv, other):
     changes = {"dataset": csv, "missing": "interpolate", "batch_size": 32, "learning_rate": 0.01, "jobs": 1}
+    changes["more_datasets"] = [other, csv]
     return profiles.parameters("smoke", "04_entsoe_scale") | changes
 
 
@@ -104,6 +115,29 @@ def test_every_share_width_and_density_has_its_cells(result, config):
     assert result.cells.loc[looked, "val_mse"].notna().all()
     naive = result.naive.set_index("model")["mse"]["SeasonalNaive"]
     assert result.cells["mse_relative"].to_numpy() == pytest.approx(result.cells["mse"] / naive)
+
+
+def test_the_loss_falls_with_the_data_on_every_dataset_once(result, config):
+    scaling = result.scaling
+    each = len(config.fractions) * len(config.seeds) * 2
+    assert scaling.groupby("dataset", sort=False).size().to_dict() == {"load": each, "other": each}
+    dense = result.cells[result.cells["arm"] == "dense"]
+    assert scaling["mse"].head(each).tolist() == dense["mse"].tolist()
+    assert scaling["windows_train"].head(each).tolist() == dense["windows_train"].tolist()
+    windows = scaling[scaling["dataset"] == "other"].groupby("data_fraction")["windows_train"].agg(set).to_dict()
+    table = load_table(config.more_datasets[0], missing="interpolate")
+    every = len(make_splits(table, seq_len=config.seq_len, label_len=12, pred_len=12).train)
+    assert windows == {0.2: {round(0.2 * every)}, 1.0: {every}}
+    assert (scaling["status"] == "ok").all() and set(scaling["width"]) == {*config.widths, config.d_model}
+
+
+def test_the_value_a_week_before_stands_beside_the_naive_forecasts(result, plain):
+    table, first = plain
+    train = table.values[: int(0.7 * ROWS)]
+    error = [(table.values[r + s] - table.values[r + s - 168]) / train.std(0) for r in first for s in range(12)]
+    row = result.naive.set_index("model").loc["LastWeek"]
+    assert (row["mse"], row["mae"]) == pytest.approx((np.square(error).mean(), np.abs(error).mean()))
+    assert row["dataset"] == "load" and row["status"] == "ok"
 
 
 def test_windows_that_were_left_out_are_told(result, config):
@@ -171,15 +205,20 @@ def test_errors_of_the_value_a_week_before_by_plain_counting(result, plain, conf
 @pytest.mark.parametrize("pred_len", [1, 3, 4, 9])
 def test_beyond_a_week_the_last_value_of_the_same_time_that_is_known_is_taken(pred_len):
     values = np.random.default_rng(0).normal(size=(40, 2))
-    windows = SimpleNamespace(starts=torch.tensor([14, 15, 18, 20]), seq_len=2, pred_len=pred_len)
+    windows = SimpleNamespace(starts=torch.tensor([14, 15, 18, 20]), seq_len=2, pred_len=pred_len, count=1)
     errors = [
         abs(values[start + 2 + step] - values[start + 2 + step - 4 * (step // 4 + 1)])
         for start in windows.starts.tolist()
         for step in range(pred_len)
     ]
-    np.testing.assert_allclose(last_week_mae(values, windows, 4), np.mean(errors, 0))
-    early = SimpleNamespace(starts=torch.tensor([1, 20]), seq_len=2, pred_len=pred_len)
-    assert last_week_mae(values, early, 4) is None, "nothing is known a week before"
+    week = last_week(values, windows, 4)
+    np.testing.assert_allclose(week.mae, np.mean(errors, 0))
+    np.testing.assert_allclose(week.mse, np.mean(np.square(errors), 0))
+    assert week.scaled(np.array([1.0, 2.0])) == pytest.approx(
+        (week.mse @ [0.5, 0.125], week.mae @ [0.5, 0.25]), rel=1e-12
+    )
+    early = SimpleNamespace(starts=torch.tensor([1, 20]), seq_len=2, pred_len=pred_len, count=1)
+    assert last_week(values, early, 4) is None, "nothing is known a week before"
 
 
 @pytest.mark.parametrize(
@@ -315,3 +354,30 @@ def test_a_look_back_below_a_season_is_refused_before_anything_runs(parameters, 
     ):
         EntsoeScaleCells(config).run(progress=Recorder())
     assert not (tmp_path / "store").exists()
+
+
+def test_a_study_of_pooled_data_keeps_errors_in_units_by_column(csv, parameters, tmp_path, threads, monkeypatch):
+    (tmp_path / "data").mkdir()
+    pd.read_csv(csv)[["date", *COLUMNS]].head(500).to_csv(tmp_path / "data" / "tiny.csv", index=False)
+    entry = dataclasses.replace(
+        CATALOG["entsoe_pooled"], name="tiny", source=Source("tiny.csv"), rows=500, columns=4, rules=(), fingerprints=()
+    )
+    monkeypatch.setitem(CATALOG, "tiny", entry)
+    monkeypatch.setenv("TSPRUNE_DATA", str(tmp_path / "data"))
+    changes = {"dataset": "tiny", "missing": "error", "more_datasets": [], "seeds": [1], "fractions": [1.0]}
+    config = EntsoeScale.parse(parameters | changes | {"store": str(tmp_path / "store"), "pred_lens": [12]})
+    result = run(config, threads)
+    table = load_table("tiny")
+    test = make_splits(table, seq_len=24, label_len=12, pred_len=12).test
+    assert result.failures == 0 and result.naive["mse"].notna().all()
+    assert len(test) == 4 * (100 - 12 + 1) and result.cells["windows_train"].unique() == [4 * (350 - 36 + 1)]
+    for kind, back in (("naive", 24), ("week", 168)):
+        own = result.countries[result.countries["kind"] == kind].set_index("column")
+        errors = [
+            abs(table.values[row + s] - table.values[row + s - back]) for row in range(400, 489) for s in range(12)
+        ]
+        assert own["mae"].to_dict() == pytest.approx(dict(zip(COLUMNS, np.mean(errors, 0), strict=True)), rel=1e-5)
+    assert result.about_data["dataset"].startswith("tiny, 500 rows x 4 columns, each a series of its own, from")
+    frame = pd.DataFrame(table.values, index=table.dates, columns=table.columns)
+    for column, rows in result.week.groupby("column"):
+        assert rows["truth"].to_numpy() == pytest.approx(frame.loc[rows["date"], column].to_numpy(), rel=1e-5)

@@ -4,12 +4,11 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
-import torch
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from tsprune.data import CATALOG, Table, is_path, load_table
 from tsprune.errors import UserError, unknown
-from tsprune.models import create_model, list_models
+from tsprune.models import list_models, outline
 from tsprune.places import locate
 from tsprune.steps.data import READING, DataSpec
 from tsprune.study.base.namespace import given_parameters
@@ -137,7 +136,15 @@ class StudyConfig(Config):
     store: str = "outputs/store"
     """Folder of results, shared by all studies; a relative path counts from the project's root."""
     jobs: Annotated[int, Field(ge=0, le=MOST_JOBS)] = 0
-    """Steps side by side; 0: as many as cores."""
+    """Steps side by side; 0: as many as cores.
+
+    On Dask workers elsewhere 0 is as many as there are."""
+    executor: Literal["processes", "dask"] = "processes"
+    """Where steps run: "processes" of this machine, or "dask" workers (docs/cluster.md)."""
+    scheduler: str | dict[str, dict[str, Any]] | None = None
+    """Of Dask workers: its address, or a class of dask-jobqueue with its options; null: workers on this machine."""
+    resources: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """What a step takes of what a Dask worker offers: {"GPU": 1}, or {"GPU": 0.5} for two steps on each."""
     budget_hours: Annotated[float, Field(ge=0)] | None = None
     """Hours after which no further step is begun; what is left over is told and can be run later (0: begin none)."""
     keep: Literal["all", "dense", "none"] = "all"
@@ -154,6 +161,13 @@ class StudyConfig(Config):
         kernel are no parameters (:func:`given_parameters`).
         """
         return cls.parse(given_parameters(namespace, cls.model_fields), where="parameters")
+
+    @model_validator(mode="after")
+    def _workers_are_asked_for(self) -> Self:
+        """An option of workers that are not asked for is no option that was meant."""
+        if self.executor == "processes" and (given := [n for n in ("scheduler", "resources") if getattr(self, n)]):
+            raise ValueError(f"{', '.join(given)}: for executor = 'dask'")
+        return self
 
     @field_validator("models")
     @classmethod
@@ -178,11 +192,9 @@ class StudyConfig(Config):
         """Widths and heads that do not fit are an error now and not after the first hour."""
         for name in self.models:
             try:
-                with torch.device("meta"):
-                    for pred_len in self.pred_lens:
-                        create_model(
-                            name, **self.model_dump(include={"seq_len", "label_len"}), pred_len=pred_len, **self.hyper()
-                        )
+                for pred_len in self.pred_lens:
+                    lengths = {"seq_len": self.seq_len, "label_len": self.label_len, "pred_len": pred_len}
+                    outline(name, **lengths, **self.hyper())
             except UserError as error:
                 raise ValueError(f"{name}: " + str(error).removeprefix(f"{name}: ")) from None
         return self
@@ -223,7 +235,8 @@ class StudyConfig(Config):
             name="synthetic" if synthetic else self.dataset,
             label=table.name,
             fingerprint=table.fingerprint,
-            columns=len(table.columns),
+            columns=table.width,
+            series=table.series,
             seq_len=self.seq_len,
             label_len=self.label_len,
             pred_len=pred_len,

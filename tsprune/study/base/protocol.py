@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from tsprune.data import Table
+from tsprune.data import CATALOG, Table
 from tsprune.report.text import duration_text, short_number
 from tsprune.study.base.config import StudyConfig
 from tsprune.study.base.shared import Base
@@ -20,11 +20,15 @@ def _naive_words(base: Base) -> str:
 
 def data_lines(table: Table, config: StudyConfig) -> dict[str, str]:
     """Which series are forecast, from when to when each split is, how far ahead, and in what units."""
-    facts = {"dataset": f"{table.name}, {len(table.values):,} rows x {len(table.columns)} columns, from {table.source}"}
+    own = ", each a series of its own" if table.pooled else ""
+    shape = f"{len(table.values):,} rows x {len(table.columns)} columns{own}"
+    facts = {"dataset": f"{table.name}, {shape}, from {table.source}"}
     for name, (begin, end) in zip(
         ("training", "validation", "test"), table.split.borders(len(table.values)), strict=True
     ):
         facts[f"{name} rows"] = f"{_date(table.dates[begin])} to {_date(table.dates[end - 1])} ({end - begin:,} rows)"
+    if table.catalog_name and (told := CATALOG[table.catalog_name].tested):
+        facts["test rows"] += f"; {told}"
     facts["look-back"] = _steps(table, config.seq_len)
     facts["forecast"] = "; ".join(_steps(table, pred_len) for pred_len in config.pred_lens) + " ahead"
     facts["scaled error of 1"] = _scale(table)

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-import torch
-
 from tsprune.data import Table
 from tsprune.errors import UserError
-from tsprune.models import create_model, list_models
+from tsprune.models import list_models, outline
 from tsprune.steps.data import DataSpec
 from tsprune.steps.train import NaiveStep, TrainStep, train_step
 from tsprune.study.base.config import StudyConfig
@@ -86,8 +84,6 @@ def models_to_narrow(base: Base) -> set[str]:
     """The models with a width that structured pruning may narrow."""
     found = set()
     for name, trained in {trained.model: trained for trained in base.dense}.items():
-        with torch.device("meta"):
-            axes = create_model(name, **trained.hyper).axes()
-        if any(axis.fixed is None for axis in axes):
+        if any(axis.fixed is None for axis in outline(name, **trained.hyper).axes()):
             found.add(name)
     return found

@@ -2,10 +2,9 @@
 
 from typing import Annotated, Any, Self
 
-import torch
 from pydantic import Field, field_validator, model_validator
 
-from tsprune.models import create_model
+from tsprune.models import outline
 from tsprune.study.base.config import ONCE, SOME, Positive, Share, StudyConfig
 
 
@@ -35,9 +34,7 @@ class Sizes(StudyConfig):
     @classmethod
     def _can_be_narrowed(cls, names: list[str]) -> list[str]:
         for name in names:
-            with torch.device("meta"):
-                axes = create_model(name).axes()
-            if all(axis.fixed is not None for axis in axes):
+            if all(axis.fixed is not None for axis in outline(name).axes()):
                 raise ValueError(f"nothing in {name} can be narrowed, so there is no other size to prune it to")
         return names
 

@@ -54,9 +54,11 @@ class ClaimsCells(Cells[Claims, ClaimsResult]):
                 for size, own in sizes.items()
             },
             "a case": "one model on one dataset at one horizon with one recipe; it counts with "
-            f"{config.least_seeds} seeds or more, by the 95 % interval of their mean (timings: the range over rounds)",
-            "a verdict": f"of {config.least_cases} cases or more: one way where {MOST:.0%} of them say so; none where "
-            "over half are unclear",
+            f"{config.least_seeds} seeds or more, by its 95 % interval: of a ratio of MSE the paired bootstrap over "
+            "seeds and blocks of test windows, as in the studies; of timings the range over rounds; of all else that "
+            "of the mean over the seeds",
+            "a verdict": f"of {config.least_cases} cases or more, no more than half of them unclear: holds where "
+            f"{MOST:.0%} say so; does not where as many speak against, or over half and none for",
         }
 
 
@@ -64,7 +66,7 @@ def judged(
     found: Evidence, least_seeds: int = LEAST_SEEDS, least_cases: int = LEAST_CASES
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every claim at every size, and the cases that the verdicts rest on: the tables of :class:`ClaimsResult`."""
-    cases = {claim.name: by_case(claim.measure(found), claim.bounds, least_seeds) for claim in CLAIMS}
+    cases = {claim.name: by_case(claim.measure(found), claim.bounds, least_seeds, found.paired) for claim in CLAIMS}
     records = [_verdict(claim, size, cases[claim.name], least_cases) for claim in CLAIMS for size in SIZES]
     every = [own.assign(claim=name) for name, own in cases.items() if len(own)]
     table = pd.concat(every, ignore_index=True) if every else pd.DataFrame(columns=CASES)

@@ -1,16 +1,19 @@
 """The rows that claims are held against: those that ship with the project, and those of the store."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tsprune.engine.step import RESULTS_VERSION
-from tsprune.engine.store import Store
-from tsprune.steps.archive import Archive
+from tsprune.engine.store import Corrupt, Store
+from tsprune.measure import Difference, paired_difference
+from tsprune.steps.archive import Archive, unpack
+from tsprune.steps.artifacts import load_scores
 from tsprune.study.claims.result import PAPERS, SMALL
 from tsprune.typed import digest
 
@@ -25,7 +28,7 @@ CASE = ["dataset", "model", "pred_len", "recipe", "size"]
 
 _PROTOCOL = ["dataset", "model", "pred_len", "seed", "method", "structure", "scope", "density_asked", "data_fraction"]
 _RESULT = ["mse", "mae", "parameters", "density_all", "macs_executed", "macs_if_zeros_skipped"]
-_COLUMNS = ["key", "step", "dense", "d_model", "identity", *CASE, *_PROTOCOL[3:], *_RESULT, "seconds_per_epoch"]
+_COLUMNS = ["key", "step", "dense", "d_model", "span", "identity", *CASE, *_PROTOCOL[3:], *_RESULT, "seconds_per_epoch"]
 _TIMINGS = ["key", "baseline", "batch", "speedup", "speedup_p5", "speedup_p95"]
 
 
@@ -38,28 +41,55 @@ class Evidence:
     training; ``identity``: all that the row's numbers depend on."""
     timings: pd.DataFrame
     """A row per model that was timed and batch size: its ``speedup`` over ``baseline`` and the range over rounds."""
+    window_mse: Callable[[str], np.ndarray | None]
+    """Test MSE by window of the row with a key, (windows,); None where it was not kept."""
 
     def over_dense(self, rows: pd.DataFrame, column: str) -> pd.DataFrame:
         """``rows`` with ``value``: ``column`` over that of the dense training that each goes back to."""
-        dense = self.rows.set_index("key")[column]
-        return rows.assign(value=rows[column] / dense.reindex(rows["dense"]).to_numpy()).dropna(subset=["value"])
+        return self.over(rows, rows["dense"], column)
+
+    def over(self, rows: pd.DataFrame, others: pd.Series, column: str = "mse") -> pd.DataFrame:
+        """``rows`` with ``value``: ``column`` over that of the row whose key stands in ``others``; without such a row
+        they are left out. Of the MSE the key is kept, as ``other``, so that their errors can be paired."""
+        theirs = self.rows.set_index("key")[column].reindex(others).to_numpy()
+        kept = {"other": others} if column == "mse" else {}
+        return rows.assign(value=rows[column] / theirs, **kept).dropna(subset=["value"])
+
+    def paired(self, keys: Sequence[str], others: Sequence[str]) -> Difference | None:
+        """Test MSE of the rows ``keys`` relative to ``others``, pair by pair on the same windows, as studies compare:
+        see :func:`tsprune.measure.paired_difference`. None where errors by window were not kept."""
+        errors = [[self.window_mse(key) for key in side] for side in (keys, others)]
+        if any(one is None for side in errors for one in side):
+            return None
+        span = self.rows.set_index("key")["span"]
+        return paired_difference(*(np.stack(side) for side in errors), block=int(span[keys[0]]))
 
 
 def gather(store: Store, archive: Archive) -> Evidence:
     """Every row of this results version; of a key that both have, the one that ships."""
     lines = {line["key"]: line for line in (*_stored(store), *archive.lines.values())}
-    return evidence(lines.values())
+    return evidence(lines.values(), store)
 
 
-def evidence(lines: Iterable[dict[str, Any]]) -> Evidence:
-    """Of rows as the archive has them: with their identity as ``config``."""
+def evidence(lines: Iterable[dict[str, Any]], store: Store | None = None) -> Evidence:
+    """Of rows as the archive has them: with their identity as ``config``, and with their ``errors`` where these are not
+    in ``store``."""
     by_key = {line["key"]: line for line in lines if _counts(line)}
     rows = [_row(line, dense, by_key.get(dense)) for line in by_key.values() if (dense := _dense(line, by_key))]
     rows += [_row(line, None, None) for line in by_key.values() if line["kind"] == "naive"]
     timed = [
         timing for line in by_key.values() if line["kind"] == "latency" for timing in line["detail"].get("latency", ())
     ]
-    return Evidence(pd.DataFrame(rows, columns=_COLUMNS), pd.DataFrame(timed, columns=_TIMINGS))
+
+    def window_mse(key: str) -> np.ndarray | None:
+        if errors := by_key[key].get("errors"):
+            return unpack(errors)["window_mse"].numpy()
+        try:
+            return load_scores(store, key)["window_mse"].numpy() if store else None
+        except Corrupt:  # a row that was never scored by window, or whose file is damaged
+            return None
+
+    return Evidence(pd.DataFrame(rows, columns=_COLUMNS), pd.DataFrame(timed, columns=_TIMINGS), window_mse)
 
 
 def _stored(store: Store) -> Iterator[dict[str, Any]]:
@@ -96,6 +126,7 @@ def _row(line: dict, dense: str | None, training: dict | None) -> dict[str, Any]
         "step": line["kind"],
         "dense": dense,
         "d_model": width,
+        "span": (line["protocol"].get("seq_len") or 0) + (line["protocol"].get("pred_len") or 0),
         "identity": line["config"],
         "recipe": digest(recipe, 8),
         "size": None if width is None else PAPERS if width >= PAPERS_WIDTH else SMALL,

@@ -1,12 +1,15 @@
 """From numbers by seed to a verdict: what an interval does not say, no verdict does."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from tsprune.measure import Difference
 from tsprune.study.claims.evidence import CASE
 from tsprune.study.claims.result import AGAINST, CANNOT, DOES_NOT, FOR, HOLDS, IN_PART, UNCLEAR
+
+Paired = Callable[[Sequence[str], Sequence[str]], Difference | None]
 
 MOST = 0.8
 """Share of the cases that must agree for a verdict without "in part"."""
@@ -36,24 +39,35 @@ def _student(free: int) -> float:
     return z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
 
 
-def by_case(values: pd.DataFrame, bounds: tuple[float, float], least_seeds: int) -> pd.DataFrame:
+def by_case(
+    values: pd.DataFrame, bounds: tuple[float, float], least_seeds: int, paired: Paired = lambda keys, others: None
+) -> pd.DataFrame:
     """A row per case of ``values``, which have one per case and seed: mean, interval, outcome. A case with fewer than
     ``least_seeds`` seeds is left out.
 
     ``bounds``: between which the claim wants the value. Rows that bring their own interval (``low`` and ``high``, the
-    range over the rounds of a timing) are cases as they are."""
+    range over the rounds of a timing) are cases as they are. Rows that name what their error is held against (``key``
+    and ``other``) are ``paired`` with it window by window, where these errors were kept; of all others the interval is
+    that of the mean over the seeds."""
     rows = []
     for place, own in values.groupby([*CASE, "case"], sort=False, dropna=False):
         if "low" in own:
             mean, low, high = own[["value", "low", "high"]].mean()
         elif own["seed"].nunique() < least_seeds:
             continue
+        elif "other" in own and (found := _paired(own.drop_duplicates("seed"), paired)):
+            mean, low, high = 1 + found.relative, 1 + found.low, 1 + found.high
         else:
             mean, low, high = interval(own.groupby("seed")["value"].mean().tolist())
         named = dict(zip([*CASE, "case"], place, strict=True))
-        found = {"seeds": own["seed"].nunique(), "mean": mean, "low": low, "high": high}
-        rows.append(named | found | {"outcome": _outcome(low, high, bounds)})
+        numbers = {"seeds": own["seed"].nunique(), "mean": mean, "low": low, "high": high}
+        rows.append(named | numbers | {"outcome": _outcome(low, high, bounds)})
     return pd.DataFrame(rows, columns=[*CASE, "case", "seeds", "mean", "low", "high", "outcome"])
+
+
+def _paired(own: pd.DataFrame, paired: Paired) -> Difference | None:
+    own = own.sort_values("seed")
+    return paired(own["key"].to_list(), own["other"].to_list())
 
 
 def _outcome(low: float, high: float, bounds: tuple[float, float]) -> str:
@@ -63,15 +77,18 @@ def _outcome(low: float, high: float, bounds: tuple[float, float]) -> str:
 
 
 def of_each(cases: pd.DataFrame, least_cases: int) -> str:
-    """A claim about every case. With too few, or more than half of them unclear, nothing can be said; else it holds, or
-    does not, where :data:`MOST` say so."""
+    """A claim about every case: it holds where :data:`MOST` of all cases say so, does not where as many speak against
+    it, or more than half with none for it, and holds in part where some speak for it. With too few cases, or more than
+    half of them unclear, nothing can be said."""
     counts = cases["outcome"].value_counts()
-    said = {name: int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR)}
-    if len(cases) < least_cases or said[UNCLEAR] > len(cases) / 2:
+    own, against, unclear = (int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR))
+    if len(cases) < least_cases or unclear > len(cases) / 2:
         return CANNOT
-    if said[FOR] >= MOST * len(cases):
+    if own >= MOST * len(cases):
         return HOLDS
-    return DOES_NOT if said[AGAINST] >= MOST * len(cases) else IN_PART
+    if against >= MOST * len(cases) or (own == 0 and against > len(cases) / 2):
+        return DOES_NOT
+    return IN_PART if own else CANNOT
 
 
 def of_mean(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float]) -> str:

@@ -59,17 +59,16 @@ def zeros_speed(evidence: Evidence) -> pd.DataFrame:
 def regained(evidence: Evidence, density: float) -> pd.DataFrame:
     """Test MSE after training on over that of the same cut without."""
     tuned, cut = _tuned(evidence, density), _at(_like(evidence.rows, step="prune", **_PLAIN), density)
-    cut = cut.drop_duplicates("dense").set_index("dense")["mse"]
-    return _plain(tuned.assign(value=tuned["mse"] / cut.reindex(tuned["dense"]).to_numpy()).dropna(subset=["value"]))
+    cut = cut.drop_duplicates("dense").set_index("dense")["key"]
+    return _plain(evidence.over(tuned, tuned["dense"].map(cut)))
 
 
 def against_control(evidence: Evidence, density: float) -> pd.DataFrame:
     """Test MSE after a cut and training on over that of the dense model trained on as long."""
     tuned, dense = _tuned(evidence, density), _like(evidence.rows, step="fine_tune", method="dense longer")
-    longer = {(row["dense"], _as_long(row["identity"])): row["mse"] for row in dense.to_dict("records")}
+    longer = {(row["dense"], _as_long(row["identity"])): row["key"] for row in dense.to_dict("records")}
     theirs = [longer.get((row["dense"], _as_long(row["identity"]))) for row in tuned.to_dict("records")]
-    value = tuned["mse"] / pd.Series(theirs, tuned.index, dtype=float)
-    return _plain(tuned.assign(value=value).dropna(subset=["value"]))
+    return _plain(evidence.over(tuned, pd.Series(theirs, tuned.index, dtype=object)))
 
 
 def small_over_pruned(evidence: Evidence) -> pd.DataFrame:
@@ -78,11 +77,11 @@ def small_over_pruned(evidence: Evidence) -> pd.DataFrame:
     large = evidence.rows[evidence.rows["step"] == "narrow_tune"]
     small = evidence.rows[(evidence.rows["step"] == "train") & (evidence.rows["data_fraction"] == 1)]
     same = ["dataset", "model", "pred_len", "seed"]
-    both = large.merge(small[[*same, "d_model", "parameters", "mse"]], on=same, suffixes=("", "_small"))
+    both = large.merge(small[[*same, "d_model", "parameters", "mse", "key"]], on=same, suffixes=("", "_small"))
     alike = (both["parameters_small"] / both["parameters"] - 1).abs() < ALIKE
     both = both[alike & (both["d_model_small"] < both["d_model"])]
     case = "width " + both["d_model_small"].astype(int).astype(str)
-    return both.assign(value=both["mse_small"] / both["mse"], case=case)
+    return both.assign(value=both["mse_small"] / both["mse"], case=case, key=both["key_small"], other=both["key"])
 
 
 def wide_needs_data(evidence: Evidence) -> pd.DataFrame:
@@ -131,18 +130,21 @@ def macs_saved_by_pals(evidence: Evidence) -> pd.DataFrame:
 
 def without(evidence: Evidence, **changed) -> pd.DataFrame:
     """Test MSE of PALS with one mechanism changed over PALS as in its code."""
-    whole = _pals(evidence).drop_duplicates(["dense"]).set_index("dense")["mse"]
+    whole = _pals(evidence).drop_duplicates(["dense"]).set_index("dense")["key"]
     rows = _pals(evidence, **changed)
-    return _plain(rows.assign(value=rows["mse"] / whole.reindex(rows["dense"]).to_numpy()).dropna(subset=["value"]))
+    return _plain(evidence.over(rows, rows["dense"].map(whole)))
 
 
 def repeat_last_over(evidence: Evidence, dataset: str) -> pd.DataFrame:
     """Test MSE of repeating the last value over that of each dense model on ``dataset``."""
     naive = _like(evidence.rows, step="naive", model="RepeatLast", dataset=dataset)
-    naive = naive.drop_duplicates("pred_len").set_index("pred_len")["mse"]
+    naive = naive.drop_duplicates("pred_len").set_index("pred_len")[["key", "mse"]]
     rows = evidence.rows[(evidence.rows["step"] == "train") & (evidence.rows["dataset"] == dataset)]
-    rows = rows[rows["data_fraction"] == 1]
-    return _plain(rows.assign(value=naive.reindex(rows["pred_len"]).to_numpy() / rows["mse"]).dropna(subset=["value"]))
+    rows = rows[(rows["data_fraction"] == 1) & rows["pred_len"].isin(naive.index)]
+    theirs = naive.reindex(rows["pred_len"])
+    return _plain(
+        rows.assign(value=theirs["mse"].to_numpy() / rows["mse"], other=rows["key"], key=theirs["key"].to_numpy())
+    )
 
 
 def _plain(rows: pd.DataFrame) -> pd.DataFrame:

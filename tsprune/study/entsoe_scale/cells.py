@@ -10,18 +10,22 @@ import pandas as pd
 
 from tsprune.data import Splits
 from tsprune.engine.step import Step
+from tsprune.report.text import literal
 from tsprune.steps.artifacts import load_scores
+from tsprune.steps.train import TrainStep
 from tsprune.study.base.cells import Cells
+from tsprune.study.base.shared import Base, base_steps
 from tsprune.study.entsoe_scale.config import EntsoeScale
 from tsprune.study.entsoe_scale.forecasts import (
-    last_week_mae,
+    LastWeek,
+    last_week,
     mean_load,
     steps_of_week,
     typical_columns,
     week_of_forecasts,
 )
-from tsprune.study.entsoe_scale.groups import Group, scale_groups
-from tsprune.study.entsoe_scale.result import LAST_WEEK, SEASONAL, STRUCTURES, ScaleResult
+from tsprune.study.entsoe_scale.groups import Group, dense_steps, scale_groups, shares
+from tsprune.study.entsoe_scale.result import LAST_WEEK, SCALING, SEASONAL, STRUCTURES, ScaleResult
 
 _ARMS = {"train": "dense", "prune": "pruned", "structured": "pruned"}
 
@@ -35,8 +39,37 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
     def groups(self) -> tuple[Group, ...]:
         return scale_groups(self.config, self.base)
 
-    def steps(self) -> Iterable[Step]:
+    @cached_property
+    def others(self) -> tuple[tuple[Base, ...], tuple[str, ...]]:
+        """The other datasets, each once; a note per dataset that could not be had."""
+        bases, notes = [self.base], []
+        for dataset in self.config.more_datasets:
+            base = base_steps(self.config.model_copy(update={"dataset": dataset}), self.tables)
+            if base.table.stands_in_for is not None:
+                notes.append(f"{literal(dataset)} could not be had and is left out.")
+            elif base.table.fingerprint not in [other.table.fingerprint for other in bases]:
+                bases.append(base)
+        return tuple(bases[1:]), tuple(notes)
+
+    @cached_property
+    def elsewhere(self) -> tuple[TrainStep, ...]:
+        """Dense trainings of every width on every share of the other datasets."""
+        return tuple(
+            step
+            for base in self.others[0]
+            for spec in base.specs
+            for model in self.config.models
+            for fraction in shares(self.config)
+            for seeds in dense_steps(self.config, spec, model, fraction).values()
+            for step in seeds
+        )
+
+    def own(self) -> Iterator[Step]:
+        """The steps on the study's own dataset."""
         return (step for group in self.groups for step in group.steps())
+
+    def steps(self) -> Iterable[Step]:
+        return (*self.own(), *self.elsewhere)
 
     @cached_property
     def splits(self) -> dict[int, Splits]:
@@ -49,13 +82,15 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
         widths = self.widths(cells)
         reference = cells[cells["key"].isin({step.key for step in self.base.dense})]
         common = self.common(reference) | {"cells": cells}
-        common["data_notes"] = (*self.data_notes(), *self.left_out())
+        common["data_notes"] = (*self.data_notes(), *self.left_out(), *self.others[1])
+        common["naive"] = pd.concat([common["naive"], *self.weekly_rows()], ignore_index=True)
         common["protocol"] |= self._protocol()
         return ScaleResult(
             **common,
             widths=widths,
             differences=self.differences(widths),
             countries=self.countries(),
+            scaling=self.scaling(cells),
             week=self.week(),
         )
 
@@ -67,7 +102,7 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
         return min(found) if row["status"] == "ok" and found else math.nan
 
     def _cells(self) -> pd.DataFrame:
-        steps = tuple(self.steps())
+        steps = tuple(self.own())
         cells = self.frame(steps)
         cells["key"] = [step.key for step in steps]
         cells["arm"] = [_ARMS.get(step.kind) or step.arm for step in steps]
@@ -158,21 +193,49 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
             names = f"d_model {wide}, {structure} {density:g}, fine-tuned", f"d_model {near}, trained as long"
             yield structure, names, (tuned, group.longer[near])
 
+    @cached_property
+    def weeks(self) -> dict[int, LastWeek]:
+        """By horizon, the errors of what people in the field would forecast: the same time a week before. None of it
+        where the data do not reach back so far."""
+        steps, found = steps_of_week(self.base.table.dates), {}
+        for naive in self.naive if steps else ():
+            pred_len, count = naive.data.pred_len, self.rows[naive.key]["result"].get("windows_test")
+            if (week := last_week(self.base.table.values, self.splits[pred_len].test, steps, count)) is not None:
+                found[pred_len] = week
+        return found
+
+    def weekly_rows(self) -> Iterator[pd.DataFrame]:
+        """The table ``naive``'s row of the value a week before, by horizon."""
+        for pred_len, week in self.weeks.items():
+            mse, mae = week.scaled(self.splits[pred_len].std)
+            row = {"dataset": self.base.table.name, "pred_len": pred_len, "model": "LastWeek", "mse": mse, "mae": mae}
+            yield pd.DataFrame([row | {"status": "ok", "reason": None}])
+
+    def scaling(self, cells: pd.DataFrame) -> pd.DataFrame:
+        """Dense trainings on the study's dataset, then on the others."""
+        dense = cells.loc[cells["arm"] == "dense", list(SCALING)]
+        if not self.elsewhere:
+            return dense.reset_index(drop=True)
+        others = self.frame(self.elsewhere)
+        others["width"] = [step.hyper["d_model"] for step in self.elsewhere]
+        others["data_fraction"] = [step.fraction for step in self.elsewhere]
+        others["windows_train"] = [self.rows[step.key]["result"].get("windows_train") for step in self.elsewhere]
+        return pd.concat([dense, others[list(SCALING)]], ignore_index=True)
+
     def countries(self) -> pd.DataFrame:
         """Errors by column of the naive forecasts and of :meth:`best`."""
         records = []
         for naive in self.naive:
             pred_len = naive.data.pred_len
             splits = self.splits[pred_len]
-            count = self.rows[naive.key]["result"].get("windows_test")
-            load = mean_load(self.base.table.values, splits.test, count)
+            load = mean_load(self.base.table.values, splits.test, self.rows[naive.key]["result"].get("windows_test"))
             found = []
             for kind, words, steps in [("naive", SEASONAL, (naive,)), *self.best(pred_len)]:
                 if self.ok(*steps):
                     scaled = np.stack([load_scores(self.store, step.key)["column_mae"].numpy() for step in steps])
                     found.append((kind, words, scaled * splits.std))
-            if (week := self.last_week(splits, count)) is not None:
-                found.insert(1, ("week", LAST_WEEK, week[None]))
+            if pred_len in self.weeks:
+                found.insert(1, ("week", LAST_WEEK, self.weeks[pred_len].mae[None]))
             for kind, words, mae in found:
                 records.append(
                     pd.DataFrame(
@@ -190,12 +253,6 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
                     )
                 )
         return pd.concat(records, ignore_index=True) if records else pd.DataFrame()
-
-    def last_week(self, splits: Splits, count: int | None) -> np.ndarray | None:
-        """Error by column of what people in the field would forecast: the same time a week before."""
-        table = self.base.table
-        steps = steps_of_week(table.dates)
-        return None if steps is None else last_week_mae(table.values, splits.test, steps, count)
 
     def best(self, pred_len: int) -> list[tuple[str, str, tuple[Step, ...]]]:
         """Kind, words and steps of the dense model that is best by validation on all the data, trained as long as a
@@ -242,12 +299,10 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
     def _protocol(self) -> dict[str, str]:
         """What this study adds to the protocol, as readable lines."""
         config, pred_len = self.config, self.config.pred_lens[0]
-        shares = ", ".join(
-            f"{self.windows(pred_len, fraction):,} ({fraction:.0%})" for fraction in sorted({*config.fractions, 1.0})
-        )
+        told = ", ".join(f"{self.windows(pred_len, fraction):,} ({fraction:.0%})" for fraction in shares(config))
         epochs = f"{config.fine_tune_epochs} epoch{'s' if config.fine_tune_epochs > 1 else ''}"
         return {
-            "training windows": f"{shares}: the most recent ones; every share gets the same number of steps, that of "
+            "training windows": f"{told}: the most recent ones; every share gets the same number of steps, that of "
             "an epoch over all of them; scaling, validation and test are those of the whole dataset",
             "widths": f"d_model {', '.join(map(str, sorted({*config.widths, config.d_model})))}, d_ff in proportion",
             "pruning": "the widest model of each share of the data to densities "

@@ -1,5 +1,6 @@
 """Figures of study 04: does more data need a bigger model, and does pruning change the answer?"""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -12,12 +13,24 @@ from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.style import COLOURS, INK, WIDTH
 from tsprune.report.text import UNKNOWN_UNIT, density_labels, error_text
-from tsprune.study.entsoe_scale.result import CELLS, need_countries, seasonal
+from tsprune.study.entsoe_scale.fits import LEVEL, fitted
+from tsprune.study.entsoe_scale.result import (
+    CELLS,
+    LAST_WEEK,
+    SCALING,
+    SEASONAL,
+    need_countries,
+    seasonal,
+    weekly,
+)
 
 LINES = {"structured": ("-", "o"), "unstructured": ((0, (4, 1.5)), "s")}
 """Stroke and marker of a pruned model."""
 
-_NAIVE_LINE = {"linestyle": ":", "linewidth": 1.6}
+_NAIVE_LINES = {
+    SEASONAL: {"linestyle": ":", "linewidth": 1.6},
+    LAST_WEEK: {"linestyle": "-.", "linewidth": 1.2},
+}
 
 _MOST = 40
 """Columns that a figure or a list of them shows at most, those with the largest load."""
@@ -28,12 +41,13 @@ def scale(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
 
     Left a line per width. Right the widest model pruned and fine-tuned, a colour per density and a stroke per
     structure, beside the dense models trained as long. Line: mean over the seeds; band: lowest to highest. The
-    dotted line is the seasonal naive forecast; where it is so far above that the models' lines could not be told apart,
-    a note says where it is. Both axes are logarithmic. Raises UserError for an empty table, a
-    missing column, and where no cell finished.
+    dotted line is the seasonal naive forecast, the one of dashes and dots the value a week before; where one is so far
+    above that the models' lines could not be told apart, a note says where it is. Both axes are logarithmic.
+    Raises UserError for an empty table, a missing column, and where no cell finished.
     """
     need(cells, "cells", CELLS)
-    done, levels = finished(cells), seasonal(naive)
+    done = finished(cells)
+    levels = {SEASONAL: seasonal(naive), LAST_WEEK: weekly(naive)}
     if done.empty:
         raise NoRows(f"table 'cells': none of the {len(cells)} cells finished")
     texts = density_labels(cells.loc[cells["arm"] == "fine-tuned", "density_asked"])
@@ -45,7 +59,7 @@ def scale(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
     alt = "Line charts of test MSE against the number of training windows, by width and by density."
     with kit.canvas(1.5 + 2.9 * len(keys), alt) as figure:
         grid = figure.subplots(len(keys), 2, squeeze=False, sharey="row")
-        near = []
+        near = set()
         for (model, pred_len), row in zip(keys, grid, strict=True):
             group = of_case(done, model, pred_len)
             _dense_lines(row[0], group, dense)
@@ -56,11 +70,12 @@ def scale(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
             drawn = group.loc[group["arm"] != "pruned", "mse"]
             for axes in row:
                 _windows_axis(axes, group)
-                near.append(_mse_axis(axes, drawn.min(), drawn.max(), levels[pred_len]))
+                beaten = {name: level[pred_len] for name, level in levels.items() if pred_len in level}
+                near |= _mse_axis(axes, drawn.min(), drawn.max(), beaten)
         for axes in grid[-1]:
             axes.set_xlabel("Training windows (log scale), and their share")
         of_widths = (kit.handle(f"d_model {width}", *look) for width, look in dense.items())
-        level = [kit.handle("seasonal naive", **_NAIVE_LINE)] if any(near) else []
+        level = (kit.handle(name, **look) for name, look in _NAIVE_LINES.items() if name in near)
         of_densities = (
             kit.handle(f"{structure}, density {texts[d]}", tone, marker, linestyle=stroke)
             for structure, (stroke, marker) in LINES.items()
@@ -101,21 +116,65 @@ def _windows_axis(axes: Axes, rows: pd.DataFrame) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _mse_axis(axes: Axes, low: float, high: float, naive: float) -> bool:
-    """Log axis of the models' errors, and of the naive forecast's where that leaves them half of the panel.
+def _mse_axis(axes: Axes, low: float, high: float, levels: dict[str, float]) -> set[str]:
+    """Log axis of the models' errors, and of the naive forecasts' where that leaves them half of the panel.
 
-    Returns whether it does.
+    Returns the names of those that it shows.
     """
-    top = max(high, naive) if naive < high**2 / low else 1.06 * high
-    log_axis(axes.yaxis, 0.95 * low, 1.06 * top, text="{:.3g}".format)
+    near = {name: level for name, level in levels.items() if level < high**2 / low}
+    log_axis(axes.yaxis, 0.95 * low, 1.06 * max([high, *near.values()]), text="{:.3g}".format)
     axes.grid(axis="y", zorder=0)
-    near = naive <= 1.06 * top
-    if near:
-        axes.axhline(naive, color=INK, zorder=1, **_NAIVE_LINE)
-    else:
+    for name, level in near.items():
+        axes.axhline(level, color=INK, zorder=1, **_NAIVE_LINES[name])
+    above = [f"{name} {error_text(levels[name])}, above the panel \u2191" for name in levels if name not in near]
+    if above:
         place = {"transform": axes.transAxes, "ha": "right", "va": "top", "fontsize": 9}
-        axes.text(0.98, 0.97, f"seasonal naive {error_text(naive)}, above the panel \u2191", **place)
-    return near
+        axes.text(0.98, 0.97, "\n".join(above), **place)
+    return set(near)
+
+
+def scaling(scaling: pd.DataFrame) -> Figure:
+    """Test MSE of the dense models against training windows: a row per model and horizon, a panel per dataset.
+
+    A point per seed and a colour per width; the line is the power law :func:`fitted` to them, in its band. Both axes
+    are logarithmic. Raises UserError for an empty table, a missing column, and where no training finished.
+    """
+    need(scaling, "scaling", SCALING)
+    done = scaling[scaling["status"] == "ok"]
+    if done.empty:
+        raise NoRows(f"table 'scaling': none of the {len(scaling)} trainings finished")
+    looks, names, keys = kit.looks(sorted(done["width"].unique())), list(done["dataset"].unique()), cases(done)
+    alt = "Points and fitted lines: test MSE of dense models against the number of training windows, by width."
+    with kit.canvas(1.3 + 2.7 * len(keys), alt) as figure:
+        grid = figure.subplots(len(keys), len(names), squeeze=False)
+        for (model, pred_len), row in zip(keys, grid, strict=True):
+            for name, axes in zip(names, row, strict=True):
+                group = of_case(done[done["dataset"] == name], model, pred_len)
+                axes.set_title(f"{case_title(done, model, pred_len)}: {name}" if len(names) > 1 else model)
+                if group.empty:
+                    axes.text(0.5, 0.5, "no result", transform=axes.transAxes, ha="center")
+                    continue
+                for width, own in group.groupby("width"):
+                    _law(axes, own, *looks[width])
+                _windows_axis(axes, group)
+                log_axis(axes.yaxis, 0.93 * group["mse"].min(), 1.07 * group["mse"].max(), text="{:.3g}".format)
+                axes.grid(axis="y", zorder=0)
+            row[0].set_ylabel("Test MSE, scaled data (log scale)")
+        for axes in grid[-1]:
+            axes.set_xlabel("Training windows (log scale), and their share")
+        kit.legend(figure, [kit.handle(f"d_model {width}", *look) for width, look in looks.items()])
+        kit.note(figure, f"Point: a seed. Line: the power law fitted to the points; band: where it lies, {LEVEL:.0%}.")
+    return figure
+
+
+def _law(axes: Axes, own: pd.DataFrame, colour: tuple, marker: str) -> None:
+    look = {"color": colour, "marker": marker, "linestyle": "none", "markersize": 5, "zorder": 3}
+    axes.plot(own["windows_train"], own["mse"], markeredgecolor="white", **look)
+    if law := fitted(own):
+        at = np.geomspace(own["windows_train"].min(), own["windows_train"].max(), 60)
+        line, low, high = law.band(at)
+        axes.fill_between(at, low, high, color=colour, alpha=0.18, linewidth=0)
+        axes.plot(at, line, color=colour, linewidth=2)
 
 
 def countries(countries: pd.DataFrame) -> Figure:

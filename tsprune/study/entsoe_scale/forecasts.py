@@ -1,6 +1,7 @@
 """Forecasts in the data's own units: the mean load that an error is a share of, and a week beside the truth."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 
 from tsprune.data import Splits, Table, Windows
+from tsprune.data.mapped import blocks
 from tsprune.models import create_model
 
 WEEK = pd.Timedelta(days=7)
@@ -19,32 +21,64 @@ def mean_load(values: np.ndarray, windows: Windows, count: int | None = None) ->
     ``values`` (rows, C) in the data's units. A row counts as often as windows forecast it, exactly as in the mean
     absolute error over the same windows, so that the quotient of the two is a share of what was to be forecast.
     """
-    first = windows.starts[:count].cpu().numpy() + windows.seq_len
-    edges = np.zeros(len(values) + 1)
-    np.add.at(edges, first, 1)
-    np.add.at(edges, first + windows.pred_len, -1)
-    times = edges.cumsum()[:-1]
-    return times @ np.abs(values) / times.sum()
+    found = []
+    for part, first in _parts(values, windows, count):
+        times = _covered(len(part), first, windows.pred_len)
+        found.append(sum(times[rows] @ np.abs(part[rows]) for rows in blocks(part)) / times.sum())
+    return np.concatenate(found)
 
 
-def last_week_mae(values: np.ndarray, windows: Windows, steps: int, count: int | None = None) -> np.ndarray | None:
-    """Mean absolute error by column (C,) of a forecast that has the value of the same time a week before, ``steps``
-    rows earlier, or as many weeks as it takes to be known; over the first ``count`` windows (None: all), in the units
-    of ``values`` (rows, C). None where the rows do not reach back so far.
+class LastWeek(NamedTuple):
+    """Errors by column (C,) of a forecast that has the values of the week before."""
+
+    mae: np.ndarray  # in the data's units
+    mse: np.ndarray  # in their square
+    windows: np.ndarray  # how many they are the means of
+
+    def scaled(self, std: np.ndarray) -> tuple[float, float]:
+        """Mean squared and mean absolute error on scaled data, each window counted once."""
+        return tuple(float(np.average(errors, weights=self.windows)) for errors in (self.mse / std**2, self.mae / std))
+
+
+def last_week(values: np.ndarray, windows: Windows, steps: int, count: int | None = None) -> LastWeek | None:
+    """Errors of a forecast that has the value of the same time a week before, ``steps`` rows earlier, or as many weeks
+    as it takes to be known; over the first ``count`` windows (None: all), of ``values`` (rows, C). None where the rows
+    do not reach back so far.
 
     It looks farther back than the models, whose look-back may be shorter than a week.
     """
-    first = windows.starts[:count].cpu().numpy() + windows.seq_len
-    total = np.zeros(values.shape[1])
-    for begin in range(0, windows.pred_len, steps):
-        lag = begin + steps
-        if first.min() + begin < lag:
-            return None
-        edges = np.zeros(len(values) + 1)
-        np.add.at(edges, first + begin, 1)
-        np.add.at(edges, first + min(lag, windows.pred_len), -1)
-        total += edges.cumsum()[lag:-1] @ np.abs(values[lag:] - values[:-lag])
-    return total / (len(first) * windows.pred_len)
+    found = []
+    for part, first in _parts(values, windows, count):
+        total = np.zeros((2, part.shape[1]))
+        for begin in range(0, windows.pred_len, steps):
+            lag = begin + steps
+            if first.min() + begin < lag:
+                return None
+            times = _covered(len(part), first + begin, min(steps, windows.pred_len - begin))[lag:]
+            before = part[:-lag]
+            for rows in blocks(before):
+                error = np.abs(part[lag:][rows] - before[rows])
+                total += times[rows] @ error, times[rows] @ error**2
+        found.append([*(total / (len(first) * windows.pred_len)), np.full(part.shape[1], len(first))])
+    return LastWeek(*(np.concatenate(kind) for kind in zip(*found, strict=True)))
+
+
+def _parts(values: np.ndarray, windows: Windows, count: int | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Columns (rows, c) that are forecast together, all or of pooled data each, with the first row of the horizon of
+    each of the first ``count`` windows."""
+    first = windows.starts[:count].cpu().numpy()
+    for series in range(windows.count):
+        own = first[first // len(values) == series] if windows.count > 1 else first
+        part = values[:, [series]] if windows.count > 1 else values
+        yield part, own - series * len(values) + windows.seq_len
+
+
+def _covered(rows: int, first: np.ndarray, length: int) -> np.ndarray:
+    """How often each of so many rows is among the ``length`` from one of ``first`` on."""
+    edges = np.zeros(rows + 1)
+    np.add.at(edges, first, 1)
+    np.add.at(edges, first + length, -1)
+    return edges.cumsum()[:-1]
 
 
 def steps_of_week(dates: pd.DatetimeIndex) -> int | None:
@@ -68,28 +102,39 @@ def week_of_forecasts(model: nn.Module, table: Table, splits: Splits, columns: S
     do, else a single horizon. A row per column and time: ``column``, ``date``, ``truth``, ``forecast``, ``naive`` (the
     seasonal naive forecast of the same windows), in the data's units.
     """
+    if not table.pooled:
+        return _week(model, table, splits, None, columns)
+    return pd.concat([_week(model, table, splits, column, [column]) for column in columns], ignore_index=True)
+
+
+def _week(model: nn.Module, table: Table, splits: Splits, series: int | None, columns: Sequence[int]) -> pd.DataFrame:
+    """:func:`week_of_forecasts` of the windows of one series, or where it is None of the only one there is."""
     test = splits.test
-    chosen, rows = _windows_of_a_week(table.dates, test)
-    batch = test.batch(torch.as_tensor(chosen))
+    own = torch.arange(len(test)) if series is None else torch.nonzero(test.series.cpu() == series)[:, 0]
+    rows_before = 0 if series is None else series * len(table.values)
+    first = test.starts.cpu()[own].numpy() - rows_before + test.seq_len
+    chosen, rows = _windows_of_a_week(table.dates, first, test.pred_len)
+    batch = test.batch(own[chosen])
     lengths = {"seq_len": test.seq_len, "label_len": test.label_len, "pred_len": test.pred_len}
-    width = len(table.columns)
-    lengths |= {"enc_in": width, "dec_in": width, "c_out": width}
+    lengths |= {"enc_in": table.width, "dec_in": table.width, "c_out": table.width}
     naive = create_model("SeasonalNaive", **lengths, season=table.season).to(batch.y.device)
     model.eval()
     with torch.inference_mode():
-        series = {
+        series_of = {
             "truth": batch.y,
             "forecast": model(*batch[:4]).float(),
             "naive": naive(*batch[:4]),
         }
-    scaled = {name: values.double().flatten(0, 1)[:rows].cpu().numpy() for name, values in series.items()}
-    own = {name: splits.inverse(values) for name, values in scaled.items()}
-    first = int(test.starts[chosen[0]]) + test.seq_len
+    scaled = {name: values.double().flatten(0, 1)[:rows].cpu().numpy() for name, values in series_of.items()}
+    begin = first[chosen[0]]
     return pd.concat(
         [
             pd.DataFrame(
-                {"column": table.columns[i], "date": table.dates[first : first + rows]}
-                | {name: values[:, i] for name, values in own.items()}
+                {"column": table.columns[i], "date": table.dates[begin : begin + rows]}
+                | {
+                    name: values[:, 0 if table.pooled else i] * splits.std[i] + splits.mean[i]
+                    for name, values in scaled.items()
+                }
             )
             for i in columns
         ],
@@ -97,14 +142,14 @@ def week_of_forecasts(model: nn.Module, table: Table, splits: Splits, columns: S
     )
 
 
-def _windows_of_a_week(dates: pd.DatetimeIndex, test: Windows) -> tuple[list[int], int]:
-    """Numbers of the test windows that follow each other without overlap, and how many rows of them are the week."""
-    first = test.starts.cpu().numpy() + test.seq_len
+def _windows_of_a_week(dates: pd.DatetimeIndex, first: np.ndarray, pred_len: int) -> tuple[list[int], int]:
+    """Places in ``first``, the rows that horizons begin at, of those that follow each other without overlap, and how
+    many rows of them are the week."""
     number = {row: i for i, row in enumerate(first.tolist())}
     monday = (dates[first].day_of_week == 0) & (dates[first] == dates[first].normalize())
     for row in [*first[monday].tolist(), *first.tolist()]:
         rows = int(dates.searchsorted(dates[row] + WEEK)) - row
-        begins = range(row, row + rows, test.pred_len)
+        begins = range(row, row + rows, pred_len)
         if dates[row] + WEEK <= dates[-1] and all(begin in number for begin in begins):
             return [number[begin] for begin in begins], rows
-    return [0], test.pred_len
+    return [0], pred_len

@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
-
 from tsprune import measure
 from tsprune.engine.step import Step
-from tsprune.models import create_model
+from tsprune.models import outline
 from tsprune.steps.data import DataSpec
 from tsprune.steps.narrow import StructuredStep
 from tsprune.steps.prune import PruneStep
@@ -65,29 +63,37 @@ class Group:
 
 
 def _count(step: TrainStep) -> int:
-    with torch.device("meta"):
-        return measure.count_parameters(create_model(step.model, **step.hyper))
+    return measure.count_parameters(outline(step.model, **step.hyper))
 
 
 def scale_groups(config: EntsoeScale, base: Base) -> tuple[Group, ...]:
     """A :class:`Group` per horizon, model and share of the data; nothing is run."""
-    fractions = sorted({*config.fractions, 1.0})
     return tuple(
         _group(config, spec, model, fraction)
         for spec in base.specs
         for model in config.models
-        for fraction in fractions
+        for fraction in shares(config)
     )
 
 
-def _group(config: EntsoeScale, spec: DataSpec, model: str, fraction: float) -> Group:
-    recipe = config.recipe()
-    dense = {
+def dense_steps(config: EntsoeScale, spec: DataSpec, model: str, fraction: float) -> dict[int, tuple[TrainStep, ...]]:
+    """Dense trainings by width, widest first, and by seed."""
+    return {
         width: tuple(
-            train_step(spec, model, config.sized(width), recipe, seed, fraction=fraction) for seed in config.seeds
+            train_step(spec, model, config.sized(width), config.recipe(), seed, fraction=fraction)
+            for seed in config.seeds
         )
         for width in sorted({*config.widths, config.d_model}, reverse=True)
     }
+
+
+def shares(config: EntsoeScale) -> list[float]:
+    """Of the training windows, rising, all of them last."""
+    return sorted({*config.fractions, 1.0})
+
+
+def _group(config: EntsoeScale, spec: DataSpec, model: str, fraction: float) -> Group:
+    dense = dense_steps(config, spec, model, fraction)
     widest = dense[max(dense)]
     again = widest[0].train.continued(config.fine_tune_epochs, config.fine_tune_learning_rate)
     pruned, tuned = {}, {}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tsprune.report.frames import need
+from tsprune.report.text import NAIVE
 from tsprune.study.base.result import StudyResult
 
 SCOPE = "layer"
@@ -30,6 +31,8 @@ class ScaleResult(StudyResult):
     trained as long). ``share_ours``, ``share_others``: parameters of either over the widest one's."""
     countries: pd.DataFrame
     """Per horizon, column and forecaster: mean absolute error in the data's units and as percent of the load."""
+    scaling: pd.DataFrame
+    """A row per dense training on the study's dataset and on others: test MSE by width and training windows."""
     week: pd.DataFrame
     """Per column and time: truth, forecast, seasonal naive forecast, in the data's units."""
 
@@ -40,14 +43,30 @@ CELLS = (
 )
 
 
-SEASONAL, LAST_WEEK = "seasonal naive", "same time last week"
+SEASONAL, LAST_WEEK = NAIVE["SeasonalNaive"], NAIVE["LastWeek"]
 """Naive forecasts by column: the last season (a day of hourly values) repeated, and the value a week before."""
+
+SCALING = ("dataset", "model", "pred_len", "width", "seed", "data_fraction", "windows_train", "mse", "status", "reason")
 
 
 def seasonal(naive: pd.DataFrame) -> dict[int, float]:
     """MSE of the seasonal naive forecast by horizon, as far as it is known."""
+    return _levels(naive, "SeasonalNaive")
+
+
+def weekly(naive: pd.DataFrame) -> dict[int, float]:
+    """MSE of the value of the same time a week before by horizon; none where data do not reach back so far."""
+    return _levels(naive, "LastWeek")
+
+
+def to_beat(naive: pd.DataFrame) -> dict[int, float]:
+    """The lower of both by horizon."""
+    return {pred_len: min(mse, weekly(naive).get(pred_len, mse)) for pred_len, mse in seasonal(naive).items()}
+
+
+def _levels(naive: pd.DataFrame, model: str) -> dict[int, float]:
     need(naive, "naive", ["model", "pred_len", "mse"])
-    rows = naive[(naive["model"] == "SeasonalNaive") & naive["mse"].notna()]
+    rows = naive[(naive["model"] == model) & naive["mse"].notna()]
     return dict(zip(rows["pred_len"], rows["mse"], strict=True))
 
 

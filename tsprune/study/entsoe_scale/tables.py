@@ -1,5 +1,6 @@
 """Tables of study 04: every size, every comparison and how they came out, errors by column."""
 
+import math
 from collections.abc import Hashable
 
 import pandas as pd
@@ -9,8 +10,17 @@ from tsprune.errors import UserError, unknown
 from tsprune.report.frames import need
 from tsprune.report.outcomes import counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
-from tsprune.report.text import UNKNOWN_UNIT, density_labels, interval, interval_words, short_number, spread_text
-from tsprune.study.entsoe_scale.result import CELLS, DIFFERENCES, QUESTIONS, need_countries, size_text
+from tsprune.report.text import (
+    UNKNOWN_UNIT,
+    density_labels,
+    error_text,
+    interval,
+    interval_words,
+    short_number,
+    spread_text,
+)
+from tsprune.study.entsoe_scale.fits import LEVEL, fitted
+from tsprune.study.entsoe_scale.result import CELLS, DIFFERENCES, QUESTIONS, SCALING, need_countries, size_text
 
 
 def scale(cells: pd.DataFrame) -> Styler:
@@ -66,6 +76,38 @@ def counts(differences: pd.DataFrame) -> Styler:
         f"Comparisons of test MSE over models and amounts of data (better: the first). {interval_words(differences)}"
     )
     return counts_table(groups, caption)
+
+
+def scaling(scaling: pd.DataFrame) -> Styler:
+    """How the test MSE of dense models falls with the data, per dataset, model and width: with the fewest and with all
+    windows (mean over the seeds), and the change with twice the data by a fitted power law; in italics where its
+    interval holds none. Raises UserError for an empty table or a missing column."""
+    need(scaling, "scaling", SCALING)
+    rows, marks = {}, {}
+    for (dataset, model, pred_len, width), own in scaling.groupby(
+        ["dataset", "model", "pred_len", "width"], sort=False
+    ):
+        label = (dataset, model, f"{pred_len}", f"{width}")
+        done = own[own["status"] == "ok"]
+        means = done.groupby("windows_train")["mse"].mean()
+        law = fitted(done)
+        twice = dict(zip(("relative", "low", "high"), law.twice(), strict=True)) if law else {"relative": math.nan}
+        known = law is not None and not twice["low"] <= 0 <= twice["high"]
+        rows[label] = {
+            "windows": " to ".join(f"{n:,}" for n in [*means.index[:1], *means.index[1:][-1:]]) or "no result",
+            "MSE": " to ".join(error_text(mse) for mse in [*means[:1], *means[1:][-1:]]) or "no result",
+            "trainings": f"{len(done)}",
+            "with twice the data": interval(twice) if law else "not known",
+        }
+        marks[label] = {"with twice the data": "" if known else "fallen"}
+    table, classes = (labelled(part, ["dataset", "model", "horizon", "d_model"], scaling) for part in (rows, marks))
+    caption = (
+        "Test MSE of dense models with the fewest and with all training windows, and its change with twice the data by "
+        f"a power law fitted to all amounts and seeds, with its {LEVEL:.0%} interval (of two amounts nobody can see "
+        "whether it is a power law). Each amount is trained on for the same number of steps. In italics: no change is "
+        "shown."
+    )
+    return styled(table, caption).set_td_classes(classes)
 
 
 def countries(countries: pd.DataFrame, unit: str | None) -> Styler:

@@ -19,9 +19,20 @@ from tsprune.report.text import (
     where,
 )
 from tsprune.study.base.words import idle, no_better, standing
-from tsprune.study.entsoe_scale.result import CELLS, DIFFERENCES, STRUCTURES, need_countries, seasonal, size_text
+from tsprune.study.entsoe_scale.result import (
+    CELLS,
+    DIFFERENCES,
+    LAST_WEEK,
+    SEASONAL,
+    STRUCTURES,
+    need_countries,
+    seasonal,
+    size_text,
+    to_beat,
+    weekly,
+)
 
-SEASON = "repeating the value one season before"
+SEASON, WEEK = "repeating the value one season before", "taking the value of the same time last week"
 
 _CASE = ["model", "pred_len"]
 
@@ -33,7 +44,8 @@ def verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame
 
     ``widths`` has the best width by validation per model, horizon and share of the data; a clause claims a difference
     only where ``clear`` is true in ``differences``, and gives percent and interval either way. That no model beats the
-    seasonal naive forecast, or that more data changes nothing, stands first. Raises UserError for an empty table or a
+    better of two naive forecasts, the last season again and the value a week before, or that more data changes nothing,
+    stands first. Raises UserError for an empty table or a
     missing column.
     """
     need(cells, "cells", CELLS)
@@ -46,9 +58,9 @@ def verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame
     need(widths, "widths", ["model", "pred_len", "windows_train", "width", "mse"])
     best = done.groupby([*_CASE, "windows_train", *_SIZE], sort=False, dropna=False)["mse"].mean()
     best = best.groupby(level=_CASE, sort=False).min()
-    fallen = no_better(best, seasonal(naive))
+    fallen, than = no_better(best, to_beat(naive)), _than(naive)
     if len(fallen) == len(best):
-        first = idle(best.index.unique(0), SEASON, cells)
+        first = idle(best.index.unique(0), than, cells)
     else:
         first = _answer(widths, differences, cells["width"].max())
     lines, texts = [], density_labels(cells["density_asked"])
@@ -59,13 +71,23 @@ def verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame
         full = own[own["windows_train"] == rows["windows_train"].max()]
         lines.append(" ".join(text for text in (f"- {name}:", *told, _best_row(full, texts)) if text))
     last = (
-        standing(fallen, SEASON, cells) if len(fallen) < len(best) else "",
+        standing(fallen, than, cells) if len(fallen) < len(best) else "",
         _levels(widths, cells, naive),
+        _behind(done, naive) if len(fallen) < len(best) else "",
         interval_words(differences),
         left_out(cells),
     )
     body = "\n".join(lines)
     return f"{data}, {first}.\n\n{where(cells)}:\n\n{body}\n\n{' '.join(text for text in last if text)}"
+
+
+def _than(naive: pd.DataFrame) -> str:
+    """The naive forecast that is to be beaten, in words: the better one, where that is the same at all horizons."""
+    weeks = weekly(naive)
+    better = [weeks.get(pred_len, mse) < mse for pred_len, mse in seasonal(naive).items()]
+    if any(better) and not all(better):
+        return f"the better of {SEASON} and {WEEK}"
+    return WEEK if any(better) else SEASON
 
 
 def _chosen(widths: pd.DataFrame, model: str, pred_len: int) -> pd.Series:
@@ -225,14 +247,29 @@ def _best_row(full: pd.DataFrame, texts: dict[float, str]) -> str:
 
 
 def _levels(widths: pd.DataFrame, cells: pd.DataFrame, naive: pd.DataFrame) -> str:
-    """What the dense models that validation chooses are worth beside the seasonal naive forecast."""
+    """What the dense models that validation chooses are worth beside the naive forecasts."""
     parts = []
     for pred_len, rows in widths.groupby("pred_len", sort=False):
         last = rows.sort_values("windows_train").groupby("model", sort=False).tail(1)
         found = [f"**{row['model']}** {error_text(row['mse'])}" for row in last.to_dict("records")]
         at = f"at horizon {pred_len} " if cells["pred_len"].nunique() > 1 else ""
-        parts.append(f"{at}{listed(found)} (seasonal naive {error_text(seasonal(naive)[pred_len])})")
+        levels = {SEASONAL: seasonal(naive), LAST_WEEK: weekly(naive)}
+        told = [f"{name} {error_text(level[pred_len])}" for name, level in levels.items() if pred_len in level]
+        parts.append(f"{at}{listed(found)} ({', '.join(told)})")
     return f"Test MSE at the width that validation chooses with all the data: {'; '.join(parts)}."
+
+
+def _behind(done: pd.DataFrame, naive: pd.DataFrame) -> str:
+    """Dense models that with all the data do not beat the better naive forecast; nothing where all do."""
+    dense = done[(done["arm"] == "dense") & (done["data_fraction"] == 1)]
+    means = dense.groupby([*_CASE, "width"], sort=False)["mse"].mean()
+    beaten, several = to_beat(naive), done["pred_len"].nunique() > 1
+    names = [
+        f"**{model}** of d_model {width}{f' at horizon {pred_len}' if several else ''}"
+        for (model, pred_len, width), mse in means.items()
+        if mse >= beaten[pred_len]
+    ]
+    return f"With all the data no better than {_than(naive)}: {listed(names)}." if names else ""
 
 
 def _row(rows: pd.DataFrame, question: str, windows: int) -> dict | None:

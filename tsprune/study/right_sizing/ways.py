@@ -4,10 +4,8 @@ import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-import torch
-
 from tsprune import measure
-from tsprune.models import create_model
+from tsprune.models import outline
 from tsprune.steps.data import DataSpec
 from tsprune.steps.distill import DistillStep
 from tsprune.steps.narrow import StructuredStep
@@ -123,5 +121,4 @@ def _parameters(dense: Way) -> int:
 
 @lru_cache(maxsize=1024)
 def _count(model: str, hyper: str) -> int:
-    with torch.device("meta"):
-        return measure.count_parameters(create_model(model, **json.loads(hyper)))
+    return measure.count_parameters(outline(model, **json.loads(hyper)))

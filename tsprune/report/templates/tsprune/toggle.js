@@ -15,7 +15,7 @@
   toggle('code-toggle', 'Show code', 'Hide code', function (open) {
     page.classList.toggle('no-code', !open);
     each('details.source', function (d) { d.open = open; });
-  }).hidden = false;
+  }).hidden = !document.querySelector('details.source');
   toggle('all-parts', 'Open all', 'Fold all', function (open) {
     each('details.part, details.rest', function (d) { d.open = open; });
   }).hidden = !document.querySelector('details.part');

@@ -1,0 +1,289 @@
+"""One user's question: what is asked and refused, what is chosen of a table, what is said, and a small run."""
+
+import json
+import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from tests.helpers import Recorder
+from tsprune import cli
+from tsprune.batch.compress import run as running
+from tsprune.batch.compress import words
+from tsprune.batch.compress.choice import DENIED, KEPT, OPEN, Answer, best_dense, cheaper, choose, front, verdicts
+from tsprune.batch.compress.figure import pareto
+from tsprune.batch.compress.page import write_page
+from tsprune.batch.compress.question import ask, parse_percent
+from tsprune.batch.compress.run import Compressing, compress
+from tsprune.batch.compress.ways import DENSE, DISTILLED, FOUND, HALVED, KINDS, LONGER, NARROWED, SMALLER, ZEROS, ways
+from tsprune.data import load_table, make_splits
+from tsprune.deploy import Forecaster
+from tsprune.errors import UserError
+from tsprune.models import About, create_model, load_checkpoint, save_checkpoint
+from tsprune.pruners import magnitude_masks
+from tsprune.steps.given import GivenStep
+from tsprune.steps.recipes import rebuild
+from tsprune.steps.serve import ONNX_FILE
+from tsprune.study.base.config import StudyConfig
+from tsprune.training import TrainConfig, evaluate
+
+SMALL = {"d_model": 8, "n_heads": 2, "d_ff": 8, "e_layers": 1, "epochs": 1, "fine_tune_epochs": 1, "label_len": 12}
+SMALL |= {"narrow_densities": [0.5], "sparse_densities": [0.2], "widths": [4]}
+
+
+@pytest.fixture
+def question(few, tmp_path):
+    """A question about 900 hours that takes a second or two per step; keywords as :func:`ask` has them."""
+
+    def make(**changed):
+        asked = {"model": "iTransformer", "max_loss": "50%", "goal": "size", "budget": "20m"}
+        asked |= {"seq_len": 24, "pred_lens": [8], "store": str(tmp_path / "store")} | SMALL
+        return ask(few["dataset"], **asked | changed)
+
+    return make
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Steps run in this process, in one thread."""
+    compute = Compressing.compute
+
+    def here(self, steps, **how):
+        return compute(self, steps, **how | {"make_executor": lambda: ThreadPoolExecutor(1), "progress": Recorder()})
+
+    monkeypatch.setattr(Compressing, "compute", here)
+
+
+@pytest.mark.parametrize(("text", "share"), [("2%", 0.02), ("0.5 %", 0.005), ("12.25%", 0.1225)])
+def test_a_loss_is_a_percentage(text, share):
+    assert parse_percent(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["2", "0.02", "0%", "100%", "-1%", "%", "2 percent", "nan%", "1e1%", ""])
+def test_what_is_no_percentage_is_refused_with_what_is_one(text):
+    with pytest.raises(UserError, match=r"--max-loss .*: a percentage above 0 and below 100, as 2% or 0.5%"):
+        parse_percent(text)
+
+
+@pytest.mark.parametrize(
+    ("changed", "say"),
+    [
+        ({"goal": "latancy"}, "--for: unknown goal 'latancy'; did you mean 'latency'?"),
+        ({"budget": "0"}, "--budget 0: nothing can be tried in no time"),
+        ({"budget": "20"}, "--budget 20: a time, as 2h, 30m"),
+        ({"model": "iTransfomer"}, "did you mean 'iTransformer'?"),
+        ({"model": "DLinear"}, "nothing in DLinear can be narrowed"),
+        ({"given": ["epoch=3"]}, "compress: unknown parameter 'epoch'; did you mean 'epochs'?"),
+        ({"given": ["epochs"]}, "-p epochs: expected name=value"),
+        ({"given": ["max_loss=0.5"]}, "max_loss has an option of its own"),
+        ({"given": ["fractions=[0.5]"]}, "all training windows are used here"),
+        ({"given": ["seeds=[1, 2]"]}, "seeds = [1, 2]: list should have at most 1 item"),
+        ({"checkpoint": "x.safetensors"}, "--model and --checkpoint: one or the other"),
+        ({"checkpoint": "x.safetensors", "model": None}, "no checkpoint at x.safetensors"),
+    ],
+)
+def test_a_bad_question_is_one_line(question, changed, say):
+    with pytest.raises(UserError) as error:
+        question(**changed)
+    assert say in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_and_a_column_that_is_not_there_are_one_line_each(question, few, capsys, monkeypatch):
+    for typed, say in (
+        (["none.csv"], "there is no such file"),
+        ([few["dataset"], "--date-column", "when"], "unknown date column 'when'; did you mean 'wind'?"),
+        ([few["dataset"], "--horizon", "400"], "too few rows: the val split"),
+        ([few["dataset"], "--max-loss", "2"], "a percentage"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["tsprune", "compress", *typed])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        assert end.value.code == 2 and out == "" and say in err.splitlines()[0]
+
+
+def test_ways_go_from_dense_over_one_of_each_kind_to_other_strengths(question):
+    asked = question(narrow_densities=[0.5, 0.2], widths=[4, 2])
+    found = ways(asked, asked.data_spec(load_table(asked.dataset), 8))
+    first = [DENSE, LONGER, NARROWED, SMALLER, DISTILLED, HALVED, ZEROS, FOUND]
+    assert [way.kind for way in found] == [*first, NARROWED, SMALLER, DISTILLED]
+    narrow, small = f"{NARROWED} (20% of the parameters left)", [f"{kind} (d_model 2)" for kind in first[3:5]]
+    assert [way.name for way in found[8:]] == [narrow, *small]
+    assert len({way.step.key for way in found}) == len(found) and set(KINDS) == set(first)
+
+
+def table(*rows) -> pd.DataFrame:
+    """Files by (kind, weights, ms, bytes, validation loss, test loss); an interval is 1 % to either side."""
+    names = ["kind", "weights", "ms_1", "bytes", "val_loss", "test_loss"]
+    files = pd.DataFrame(rows, columns=names).assign(
+        strength="", name=lambda t: t["kind"], parameters=1000, density=1.0
+    )
+    files = files.assign(macs=files["bytes"], low=files["test_loss"] - 0.01, high=files["test_loss"] + 0.01)
+    files = files.assign(mse=0.4 * (1 + files["test_loss"]), mae=0.3, val_mse=0.4 * (1 + files["val_loss"]))
+    for name in ("speedup", "speedup_p5", "speedup_p95"):
+        files = files.assign(**{f"{name}_{batch}": 2.0 / files["ms_1"] for batch in (1, 32)})
+    return files.assign(ms_32=files["ms_1"] * 20, verdict=verdicts(files, 0.02))
+
+
+FILES = table(
+    (DENSE, "float32", 2.00, 1000, 0.0, 0.0),
+    (NARROWED, "float32", 1.02, 400, 0.01, 0.005),
+    (SMALLER, "float32", 1.00, 300, 0.015, 0.015),
+    (DISTILLED, "float32", 0.50, 200, 0.05, 0.05),
+    (ZEROS, "float32", 0.10, 1000, 0.0, 0.0),
+    (NARROWED, "int8", 0.90, 150, 0.019, 0.05),
+)
+
+
+def test_the_cheapest_is_chosen_whose_loss_is_accepted_and_not_denied_and_costs_that_are_alike_count_as_one():
+    assert FILES["verdict"].tolist() == [KEPT, KEPT, OPEN, DENIED, KEPT, DENIED]
+    assert choose(FILES, "latency", 0.02, 0) == 1  # 1.02 and 1.00 ms are the same; of the two it loses less
+    assert choose(FILES, "size", 0.02, 0) == 2
+    assert choose(FILES, "size", 0.001, 0) == 0  # none: stay with dense
+    lenient = FILES.assign(verdict=verdicts(FILES, 0.5))
+    assert choose(lenient, "latency", 0.5, 0) == 3 and choose(lenient, "macs", 0.5, 0) == 5
+
+
+def test_zeros_are_never_cheaper_whatever_a_clock_says_nor_is_what_costs_nearly_as_much():
+    assert ZEROS not in set(cheaper(FILES, "latency", 0)["kind"])
+    close = table((DENSE, "float32", 2.0, 1000, 0.0, 0.0), (NARROWED, "float32", 1.95, 999, 0.0, 0.0))
+    assert cheaper(close, "latency", 0).empty and len(cheaper(close, "size", 0)) == 1
+
+
+def test_the_front_holds_what_no_other_beats_in_both():
+    assert front(FILES, "bytes").index.tolist() == [5, 2, 1, 4] or front(FILES, "bytes").index.tolist() == [5, 2, 1, 0]
+    assert front(FILES, "ms_1").index.tolist() == [4]
+
+
+def test_losses_count_from_the_better_dense_model_or_from_the_checkpoint_that_was_given():
+    files = table((DENSE, "float32", 2, 9, 0.1, 0), (LONGER, "int8", 2, 9, -0.1, 0), (LONGER, "float32", 2, 9, 0.0, 0))
+    assert best_dense(files, given=False) == 2 and best_dense(files, given=True) == 0
+
+
+@pytest.fixture
+def found(question):
+    def make(files=FILES, goal="latency", max_loss="2%", naive=0.9) -> Answer:
+        asked = question(goal=goal, max_loss=max_loss)
+        levels = pd.DataFrame([{"dataset": "few", "pred_len": 8, "model": "RepeatLast", "mse": naive, "mae": 0.5}])
+        chosen = choose(files, goal, asked.max_loss, 0)
+        untried = {"zeros by PALS": "the time given was over"}
+        return Answer(asked, "few_*x*", files, chosen, 0, levels, untried, (), {"dataset": "few"}, (), 61.0)
+
+    return make
+
+
+def test_the_verdict_says_what_to_take_what_it_gains_and_how_sure_it_is(found):
+    said = words.verdict(found()).replace("\u00a0", " ")
+    assert said.startswith(
+        "On few\\_\\*x\\*, 8 steps ahead, take **iTransformer narrowed**: 2 times as fast (1.02 ms a "
+        "window instead of 2 ms a window), at a test MSE +0.5 % against the dense model's. The 95 % interval of "
+        "that over the test windows is −0.5 to +1.5 %; all of it lies within the 2 % that you accept."
+    )
+    assert "lay between 2 to 2 in nine rounds of ten" in said
+    assert "reaches beyond the 2\u00a0% that you accept: probable, not certain" in words.verdict(found(goal="size"))
+    assert "1.4 KiB" not in said and "naive" not in said
+
+
+def test_where_nothing_is_within_the_loss_it_says_so_and_names_the_closest(found):
+    said = words.verdict(found(max_loss="0.1%", naive=0.3)).replace("\u00a0", " ")
+    assert "**nothing tried makes iTransformer cheaper** within a loss of 0 %: keep it dense." in said or "0.1" in said
+    assert "The closest that costs less, narrowed, loses +1.0 % on the validation windows" in said
+    assert "no better than a naive forecast (repeat last value: MSE 0.300, dense 0.400)" in said
+
+
+def test_the_page_has_the_answer_the_front_every_file_and_what_was_not_tried(found, tmp_path):
+    answer = found(goal="size")
+    (axes,) = pareto(answer).axes
+    assert axes.get_xlabel() == "Bytes of the file (log scale)" and axes.get_ylabel() == "Test MSE over dense, %"
+    write_page(answer, tmp_path / "page.html", "model.onnx")
+    page = (tmp_path / "page.html").read_text()
+    assert "smaller from the start ← recommended" in page and page.count("<img") == 1
+    assert "The time given was over: zeros by PALS." in page and "tsprune forecast model.onnx data.csv" in page
+    assert str(Path.home()) not in page and str(tmp_path) not in page
+
+
+def test_a_run_ends_with_a_page_and_a_file_that_forecasts_and_starts_from_the_store_again(
+    question, few, tmp_path, at_once, monkeypatch
+):
+    monkeypatch.setattr(running, "ways", lambda *given: ways(*given)[:3])
+    asked = question()
+    answer = compress(asked, tmp_path / "out")
+    files = answer.files
+    assert files["kind"].tolist()[:3] == [DENSE, LONGER, NARROWED] and set(files["weights"]) == {"float32", "int8"}
+    assert (files["bytes"] > 0).all() and (files["ms_1"] > 0).all() and files["test_loss"].notna().all()
+    again = Compressing(asked)
+    before = sorted(again.store.entries())
+    assert compress(asked, tmp_path / "out").files.equals(files) and sorted(again.store.entries()) == before
+    table = load_table(few["dataset"])
+    rows = pd.DataFrame(table.values, index=table.dates, columns=list(table.columns))
+    forecaster = Forecaster.load(tmp_path / "out" / ONNX_FILE)
+    assert forecaster.predict(rows).shape == (8, 2) and forecaster.card.weights == answer.row["weights"]
+    assert forecaster.card.after["mse"] == pytest.approx(answer.row["mse"], rel=1e-4)
+    assert (tmp_path / "out" / "model.md").read_text().startswith("# Model card: model.onnx")
+
+
+def test_a_time_that_is_too_short_for_more_still_gives_the_dense_file_and_says_what_was_left(
+    question, tmp_path, at_once
+):
+    asked = question().model_copy(update={"budget_hours": 1e-9, "checkpoint": str(checkpoint(question(), tmp_path))})
+    answer = compress(asked, tmp_path / "out")
+    assert answer.files["kind"].tolist() == [DENSE] and answer.chosen == answer.baseline
+    assert answer.untried[LONGER] == "the time given was over" and len(answer.untried) == 8
+    assert (tmp_path / "out" / ONNX_FILE).exists()
+
+
+def checkpoint(asked: StudyConfig, folder: Path, **about) -> Path:
+    """An untrained model of the question's size for its data."""
+    torch.manual_seed(3)
+    table = load_table(asked.dataset)
+    spec = asked.data_spec(table, 8)
+    model = create_model("iTransformer", **spec.geometry() | asked.hyper())
+    splits = spec.splits("cpu")
+    said = {"columns": table.columns, "mean": splits.mean, "std": splits.std, "time_step": "1h"} | about
+    save_checkpoint(folder / "mine.safetensors", model, about=About(**said))
+    return folder / "mine.safetensors"
+
+
+def test_a_checkpoint_stands_in_the_place_of_the_training_and_comes_back_from_its_recipe(question, tmp_path):
+    path = checkpoint(question(), tmp_path)
+    asked = question(checkpoint=str(path), model=None, seq_len=None, pred_lens=None)
+    assert (asked.d_model, asked.seq_len, asked.pred_lens, asked.models) == (8, 24, [8], ["iTransformer"])
+    cells = Compressing(asked)
+    dense = cells.ways[0].step
+    assert isinstance(dense, GivenStep)
+    outcome = dense.run(cells.store)
+    model, _ = load_checkpoint(path)
+    splits = make_splits(load_table(asked.dataset), seq_len=24, label_len=12, pred_len=8)
+    assert outcome.result["mse"] == pytest.approx(evaluate(model, splits.test, TrainConfig()).mse)
+    narrowed = cells.ways[2].step
+    (tmp_path / "step.json").write_text(json.dumps(narrowed.recipe()))
+    assert rebuild(tmp_path / "step.json") == narrowed
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(UserError, match="the file has changed since this began"):
+        dense.run(cells.store)
+
+
+@pytest.mark.parametrize(
+    ("about", "say"),
+    [
+        ({"columns": ("load", "sun")}, "the checkpoint reads load, sun; few has load, wind"),
+        ({"mean": (0.0, 0.0)}, "the checkpoint was made on other rows"),
+    ],
+)
+def test_a_checkpoint_of_other_data_is_refused_before_anything_runs(question, tmp_path, about, say):
+    path = checkpoint(question(), tmp_path, **about)
+    asked = question(checkpoint=str(path), model=None)
+    with pytest.raises(UserError, match=say):
+        Compressing(asked).run()
+    assert not math.isnan(asked.max_loss)
+
+
+def test_a_pruned_checkpoint_is_refused(question, tmp_path):
+    model, _ = load_checkpoint(checkpoint(question(), tmp_path))
+    save_checkpoint(tmp_path / "cut.safetensors", model, magnitude_masks(model, 0.5, "layer"))
+    with pytest.raises(UserError, match="this model is pruned already; give the dense one"):
+        question(checkpoint=str(tmp_path / "cut.safetensors"), model=None)

@@ -1,0 +1,159 @@
+"""Which file to take: what each costs, what it loses on the validation windows, and what the test windows say of that.
+
+Chosen by validation errors; the test windows can only deny a choice.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tsprune.batch.compress.question import Goal, Question
+from tsprune.batch.compress.ways import DENSE, LONGER, MASKED, Way
+from tsprune.engine.grid import NOT_RUN
+from tsprune.steps.serve import ServeStep
+from tsprune.study.base.protocol import data_lines
+
+if TYPE_CHECKING:
+    from tsprune.batch.compress.run import Compressing
+
+COSTS: Mapping[Goal, str] = {"latency": "ms_1", "size": "bytes", "macs": "macs"}
+"""The column of the table that each goal makes small."""
+
+SLACK: Mapping[Goal, float] = {"latency": 0.05, "size": 0.0, "macs": 0.0}
+"""Two costs that differ by less than this share count as the same: of times, what a quiet machine leaves."""
+
+KEPT, OPEN, DENIED = "kept", "not certain", "denied"
+"""What the test windows say of a loss: the whole interval lies within what is accepted; the loss does, not the whole
+interval; the loss does not."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came out. ``files``: a row per file, see :func:`files_table`; ``chosen`` and ``baseline`` are labels of it.
+
+    ``untried``: ways without a result by name, and why.
+    """
+
+    question: Question
+    dataset: str
+    files: pd.DataFrame
+    chosen: int
+    baseline: int
+    naive: pd.DataFrame
+    untried: dict[str, str]
+    steps: Sequence[ServeStep]
+    protocol: dict[str, str]
+    notes: tuple[str, ...]
+    seconds: float
+
+    @property
+    def cost(self) -> str:
+        return COSTS[self.question.goal]
+
+    @property
+    def row(self) -> pd.Series:
+        """Of the file that is recommended."""
+        return self.files.loc[self.chosen]
+
+    @property
+    def dense(self) -> pd.Series:
+        """Of the file that losses and gains are counted from."""
+        return self.files.loc[self.baseline]
+
+
+def answer(run: "Compressing") -> Answer:
+    """Read the rows of a run, of which the dense model's file at least has a result."""
+    question, rows, steps = run.config, run.rows, run.served
+    done = [way for way in run.ways if run.ok(way.step)]
+    ok = [step for step in steps if run.ok(step)]
+    by_step = {way.step.key: way for way in done}
+    times = rows[run.timed.key]["detail"].get("latency", [])
+    files = files_table([(by_step[step.of.key], step, rows[step.key]["result"]) for step in ok], times)
+    baseline = best_dense(files, given=question.checkpoint is not None)
+    files["val_loss"] = files["val_mse"] / files.loc[baseline, "val_mse"] - 1
+    differences = [run.compare([step], [ok[baseline]]) for step in ok]
+    for column, name in (("test_loss", "relative"), ("low", "low"), ("high", "high")):
+        files[column] = [getattr(difference, name) for difference in differences]
+    files["verdict"] = verdicts(files, question.max_loss)
+    chosen = choose(files, question.goal, question.max_loss, baseline)
+    without = {way.name: way.step for way in run.ways if not run.ok(way.step)}
+    without |= {f"{by_step[step.of.key].name}, as a file in {step.weights}": step for step in steps if not run.ok(step)}
+    naive = run.frame(run.base.naive)
+    return Answer(
+        question=question,
+        dataset=run.base.table.name,
+        files=files,
+        chosen=chosen,
+        baseline=baseline,
+        naive=naive,
+        untried={name: _why(rows[step.key]) for name, step in without.items()},
+        steps=ok,
+        protocol=data_lines(run.base.table, question),
+        notes=run.data_notes(),
+        seconds=run.seconds,
+    )
+
+
+def _why(row: dict) -> str:
+    return "the time given was over" if row["status"] == NOT_RUN else f"{row['status']}: {row['reason']}"
+
+
+def files_table(found: Sequence[tuple[Way, ServeStep, dict]], times: Sequence[dict]) -> pd.DataFrame:
+    """A row per file: ``kind``, ``strength``, ``name``, ``weights``; ``mse`` and ``mae`` on the test windows,
+    ``val_mse``; ``bytes``, ``parameters``, ``macs``, ``density``; and of one window (``_1``) and of 32 (``_32``) the
+    time ``ms`` in milliseconds and ``speedup``, that of the dense file over it, with percentiles ``_p5``, ``_p95``."""
+    records = []
+    for way, step, result in found:
+        record = {"kind": way.kind, "strength": way.strength, "name": way.name, "weights": step.weights}
+        record |= {name: result[name] for name in ("mse", "mae", "val_mse", "bytes", "parameters", "density")}
+        record["macs"] = result["macs_executed"]
+        for time in times:
+            if time["variant"] == step.key:
+                batch = time["batch"]
+                record[f"ms_{batch}"] = time["median_ms"]
+                record |= {f"{name}_{batch}": time[name] for name in ("speedup", "speedup_p5", "speedup_p95")}
+        records.append(record)
+    table = pd.DataFrame(records)
+    names = [f"{name}_{batch}" for batch in (1, 32) for name in ("ms", "speedup", "speedup_p5", "speedup_p95")]
+    return table.reindex(columns=[*table.columns.difference(names, sort=False), *names])
+
+
+def best_dense(files: pd.DataFrame, given: bool) -> int:
+    """The label of the float32 file that losses are counted from: of the dense models the one of lower validation
+    error; of a checkpoint that was given, itself."""
+    kinds = [DENSE] if given else [DENSE, LONGER]
+    dense = files[files["kind"].isin(kinds) & (files["weights"] == "float32")]
+    return dense["val_mse"].idxmin()
+
+
+def verdicts(files: pd.DataFrame, max_loss: float) -> pd.Series:
+    """KEPT, OPEN or DENIED per file."""
+    found = np.select([files["test_loss"] > max_loss, files["high"] > max_loss], [DENIED, OPEN], KEPT)
+    return pd.Series(found, index=files.index)
+
+
+def choose(files: pd.DataFrame, goal: Goal, max_loss: float, baseline: int) -> int:
+    """The label of the file that costs least of those whose validation loss is accepted and that the test windows do
+    not deny; of costs that count as the same the one of lower loss. The baseline where none costs less than it."""
+    found = cheaper(files, goal, baseline)
+    found = found[(found["val_loss"] <= max_loss) & (found["verdict"] != DENIED)]
+    if found.empty:
+        return baseline
+    cost = found[COSTS[goal]]
+    return found.loc[cost <= cost.min() * (1 + SLACK[goal]), "val_loss"].idxmin()
+
+
+def cheaper(files: pd.DataFrame, goal: Goal, baseline: int) -> pd.DataFrame:
+    """The files that cost less than the baseline. One with zeros in its place is the same network: where it seems to,
+    that is noise."""
+    cost = files[COSTS[goal]]
+    return files[(cost < cost[baseline] * (1 - SLACK[goal])) & ~files["kind"].isin(MASKED)]
+
+
+def front(files: pd.DataFrame, cost: str) -> pd.DataFrame:
+    """The files that no other beats in cost and test error at once, by cost."""
+    ordered = files[files[cost].notna()].sort_values([cost, "mse"])
+    return ordered[ordered["mse"] < ordered["mse"].shift(fill_value=np.inf).cummin()]

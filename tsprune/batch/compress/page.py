@@ -1,0 +1,121 @@
+"""The page that answers the question: one HTML file in the look of the studies' reports."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nbformat
+import pandas as pd
+from matplotlib.figure import Figure
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from pandas.io.formats.style import Styler
+
+from tsprune import measure, report
+from tsprune.batch.compress.choice import Answer
+from tsprune.batch.compress.figure import pareto
+from tsprune.batch.compress.words import untried, use, verdict
+from tsprune.report.page import render_notebook
+from tsprune.report.style import png
+from tsprune.report.tables import styled
+from tsprune.report.text import NBSP, ends, error_text, literal, percent, short_count, signed
+
+TITLE = "Which compressed model to take"
+
+
+def write_page(answer: Answer, path: Path, file: str) -> None:
+    """Write the page to ``path``; ``file`` is the recommended model's name beside it."""
+    cells = [
+        new_markdown_cell(f"# {TITLE}\n\n{asked(answer)}"),
+        _cell(verdict(answer), tags=["verdict"]),
+        _cell(pareto(answer), tags=["figure"]),
+        new_markdown_cell(f"## How to use {file}\n\n{use(answer, file)}"),
+        new_markdown_cell("## Every file\n\n" + _MEANING),
+        _cell(files(answer)),
+        *([_cell(report.naive_table(levels))] if len(levels := answer.naive.dropna(subset="mse")) else []),
+        new_markdown_cell(f"## What was not tried, and why\n\n{untried(answer)}"),
+        new_markdown_cell("## Protocol"),
+        _cell(report.protocol_table(protocol(answer))),
+        _cell("\n".join(f"- {note}" for note in answer.notes) or "The data was used as it is."),
+        new_markdown_cell("## Provenance"),
+        _cell(report.protocol_table(measure.environment())),
+    ]
+    notebook = new_notebook(cells=cells)
+    notebook.metadata["papermill"] = {"end_time": datetime.now(UTC).isoformat(), "duration": answer.seconds}
+    with TemporaryDirectory() as folder:
+        source = Path(folder) / "compress.ipynb"
+        nbformat.write(notebook, source)
+        render_notebook(source, path)
+
+
+def asked(answer: Answer) -> str:
+    """The question in a sentence."""
+    question = answer.question
+    what = {"latency": "the shortest wait for a forecast", "size": "the smallest file", "macs": "the least arithmetic"}
+    start = f"the checkpoint {Path(question.checkpoint).name}" if question.checkpoint else question.model
+    return (
+        f"Of {literal(start)} on {literal(answer.dataset)}: {what[question.goal]} at a loss of at most "
+        f"{percent(question.max_loss)}, found in {question.budget_hours * 60:.3g} minutes."
+    )
+
+
+_MEANING = (
+    "A row per exported file, tested by ONNX Runtime. Validation loss: MSE over the dense model's on the validation "
+    "windows, by which files are chosen. Test loss: the same on the test windows, with its 95 % interval; the verdict "
+    "is on what the validation windows promise. Faster: the dense float32 file's time over this one's in the same "
+    "round."
+)
+
+
+def files(answer: Answer) -> Styler:
+    """A row per file, the recommended one first."""
+    rows = answer.files.loc[[answer.chosen, *answer.files.index.drop(answer.chosen)]]
+    table = pd.DataFrame(
+        {
+            "weights": rows["weights"],
+            "KiB": rows["bytes"].map(lambda size: f"{size / 1024:,.0f}"),
+            "parameters": rows["parameters"].map(short_count),
+            "multiply-adds": rows["macs"].map(lambda count: "unknown" if pd.isna(count) else short_count(count)),
+            "density": rows["density"].map("{:.2g}".format),
+            "ms, batch 1": rows["ms_1"].map("{:.3g}".format),
+            "faster": rows["speedup_1"].map("{:.2f}".format),
+            "ms, batch 32": rows["ms_32"].map("{:.3g}".format),
+            "faster, 32": rows["speedup_32"].map("{:.2f}".format),
+            "validation loss": rows["val_loss"].map(signed),
+            "test MSE": rows["mse"].map(error_text),
+            f"test loss (95{NBSP}%)": [f"{signed(row.test_loss)} ({ends(row._asdict())})" for row in rows.itertuples()],
+            "test windows say": rows["verdict"],
+        }
+    )
+    named = rows["name"].where(rows.index != answer.chosen, rows["name"] + " ← recommended")
+    table = table.set_axis(pd.Index(list(named)))
+    return styled(table, "Every file; the recommended one first.")
+
+
+def protocol(answer: Answer) -> dict[str, str]:
+    """What the numbers stand for."""
+    question = answer.question
+    start = "the checkpoint given" if question.checkpoint else f"trained for at most {question.epochs} epochs"
+    return answer.protocol | {
+        "dense model": f"{question.model}, d_model {question.d_model}, {start}",
+        "training": f"Adam {question.learning_rate:g}, schedule {question.schedule}, batch {question.batch_size}; all "
+        f"models then {question.fine_tune_epochs} epochs more at {question.fine_tune_learning_rate:g}, PALS in one go",
+        "seed": str(question.seeds[0]),
+        "choice": f"the lowest {question.goal} within {question.max_loss:.2%} of the dense model's validation MSE; the "
+        "test windows can only deny it",
+        "interval": "paired bootstrap over blocks of test windows as long as look-back and horizon",
+        "latency": f"ONNX Runtime on the CPU, {question.timed_threads} thread, all files in turn, medians",
+        "time": f"{answer.seconds / 60:.1f} of the {question.budget_hours * 60:.3g} minutes given",
+    }
+
+
+def _cell(shown: str | Figure | Styler, tags: list[str] | None = None):
+    """A cell that has put this out; there is no code to show."""
+    if isinstance(shown, str):
+        data, about = {"text/markdown": shown}, {}
+    elif isinstance(shown, Styler):
+        data, about = {"text/html": shown.to_html()}, {}
+    else:
+        picture, own = png(shown)
+        data, about = {"image/png": picture}, {"image/png": own}
+    output = new_output("display_data", data=data, metadata=about)
+    return new_code_cell(outputs=[output], metadata={"tags": tags or []})

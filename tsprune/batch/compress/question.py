@@ -1,0 +1,185 @@
+"""What is asked: data, forecaster, the loss that may be, what counts, how long it may take."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from tsprune.batch.budget import parse_hours
+from tsprune.batch.strict_yaml import parse_yaml
+from tsprune.data import Table
+from tsprune.errors import UserError, unknown
+from tsprune.models import load_checkpoint, read_about
+from tsprune.models.base import model_class
+from tsprune.shown import listed, plain
+from tsprune.steps.data import DataSpec
+from tsprune.steps.given import GivenStep, checksum
+from tsprune.steps.train import TrainStep, train_step
+from tsprune.study.base.config import ONCE, SOME, Part, Positive
+from tsprune.study.base.sizes import Sizes
+from tsprune.study.base.units import scale_of
+
+Goal = Literal["latency", "size", "macs"]
+
+CLOSE = 1e-6
+"""A checkpoint's mean and std may differ by this share from those of the data: nothing but rounding does."""
+
+
+def _of(*values: object) -> Any:
+    """The default of a list."""
+    return Field(default_factory=lambda: list(values))
+
+
+class Question(Sizes):
+    """The parameters of a compression, with defaults that suit a few minutes on two cores."""
+
+    max_loss: Part
+    """Rise of the validation MSE over the dense model's that is accepted, as a share."""
+    goal: Goal
+    """What is to become small: "latency" of one window, "size" of the file, "macs" (multiply-adds)."""
+    checkpoint: str | None = None
+    """A trained model to compress; without one it is trained."""
+    seq_len: Positive = 96
+    label_len: Annotated[int, Field(ge=0)] = 48
+    pred_lens: Annotated[list[Positive], Field(min_length=1, max_length=1)] = _of(24)
+    models: Annotated[list[str], Field(min_length=1, max_length=1)] = _of("iTransformer")
+    d_model: Positive = 128
+    n_heads: Positive = 8
+    e_layers: Positive = 2
+    d_ff: Positive = 256
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    moving_avg: Positive = 25
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
+    schedule: Literal["constant", "type1", "cosine"] = "cosine"
+    batch_size: Positive = 32
+    epochs: Positive = 5
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    eval_batch_size: Positive = 128
+    seeds: Annotated[list[int], Field(min_length=1, max_length=1)] = _of(1)
+    fine_tune_epochs: Positive = 3
+    fine_tune_learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    fractions: list[float] = _of(1.0)
+    widths: Annotated[list[Positive], ONCE] = _of()
+    """d_model of the smaller dense models, channels; none: a half and a quarter of d_model, as far as heads fit."""
+    narrow_densities: Annotated[list[Part], SOME, ONCE] = _of(0.25, 0.5, 0.1)
+    """Shares of its parameters to which the model is narrowed, the most promising first."""
+    sparse_densities: Annotated[list[Part], SOME, ONCE] = _of(0.1, 0.2, 0.05)
+    """Shares of the prunable weights that single weights are cut to, likewise."""
+    distill_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the large model's forecasts in the loss of a distilled one; the truth has the rest."""
+    timed_threads: Positive = 1
+    """Threads of the runtime while it is timed."""
+
+    @field_validator("fractions")
+    @classmethod
+    def _all_of_the_data(cls, shares: list[float]) -> list[float]:
+        if shares != [1.0]:
+            raise ValueError("all training windows are used here")
+        return shares
+
+    def every_width(self) -> list[int]:
+        """The widths of the smaller models, the widest first, then that of the model itself."""
+        halves = [self.d_model // part for part in (2, 4)]
+        fitting = [width for width in halves if width and width % self.n_heads == 0]
+        return [*(self.widths or fitting), self.d_model]
+
+    @property
+    def model(self) -> str:
+        return self.models[0]
+
+    def dense(self, data: DataSpec) -> TrainStep:
+        """What everything starts from: the training, or the checkpoint in its place."""
+        trained = train_step(data, self.model, self.hyper(), self.recipe(), self.seeds[0])
+        if self.checkpoint is None:
+            return trained
+        hyper = load_checkpoint(self.checkpoint)[0].config.model_dump(mode="json")
+        fields = {name: getattr(trained, name) for name in TrainStep.model_fields} | {"hyper": hyper}
+        return GivenStep(**fields, checkpoint=self.checkpoint, sha256=checksum(self.checkpoint))
+
+    def does_not_suit(self, table: Table) -> Iterator[str]:
+        if table.stands_in_for is not None:
+            yield f"{table.stands_in_for} cannot be had here, and nothing is compressed for data that stand in for it"
+        elif table.pooled:
+            yield f"{table.name}: each column is a series of its own, and a model of all has no unit to forecast in"
+        elif self.checkpoint is not None:
+            yield from _other_data(self.checkpoint, table)
+
+
+def ask(
+    data: str,
+    *,
+    model: str | None,
+    max_loss: str,
+    goal: str,
+    budget: str,
+    checkpoint: str | None = None,
+    given: Sequence[str] = (),
+    **more: object,
+) -> Question:
+    """The question of a command line; ``given`` are ``name=value`` of other parameters, ``more`` those of options that
+    were given. Raises :class:`UserError`, one line per problem."""
+    if goal not in get_args(Goal):
+        raise UserError(f"--for: {unknown('goal', goal, get_args(Goal))}")
+    hours = parse_hours(budget)
+    if not hours:
+        raise UserError("--budget 0: nothing can be tried in no time; give 10m or more for a small model")
+    asked = {"dataset": data, "max_loss": parse_percent(max_loss), "goal": goal, "budget_hours": hours}
+    asked |= {name: value for name, value in more.items() if value is not None}
+    if checkpoint is not None:
+        if model is not None:
+            raise UserError("--model and --checkpoint: one or the other, a checkpoint says which model it is")
+        asked |= _of_checkpoint(checkpoint)
+    elif model is not None:
+        asked["models"] = [model]
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise UserError(f"-p {plain(text)}: expected name=value")
+        if name in asked:
+            raise UserError(f"-p {plain(text)}: {name} has an option of its own, or the checkpoint says it")
+        asked[name] = parse_yaml(value, f"-p {name}")
+    if checkpoint is None and isinstance(asked.get("seq_len"), int):
+        asked.setdefault("label_len", asked["seq_len"] // 2)  # as 48 is to 96
+    return Question.parse(asked, where="compress")
+
+
+def parse_percent(text: str) -> float:
+    """A share, of ``2%`` or ``0.5%``. Raises :class:`UserError` for anything else, and for none or all."""
+    found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,4})?)\s?%", text)
+    share = float(found[1]) / 100 if found else 0.0
+    if not 0 < share < 1:
+        raise UserError(f"--max-loss {plain(text)}: a percentage above 0 and below 100, as 2% or 0.5%")
+    return share
+
+
+def _of_checkpoint(path: str) -> dict:
+    """The parameters that a checkpoint says."""
+    model, masks = load_checkpoint(path)
+    config = model.config.model_dump(mode="json")
+    fresh = model_class(model.name)(model.config)
+    if masks or any(a.shape != b.shape for a, b in zip(fresh.parameters(), model.parameters(), strict=True)):
+        raise UserError(f"{path}: this model is pruned already; give the dense one that it was made of")
+    said = {name: config[name] for name in Question.model_fields.keys() & config.keys()}
+    return said | {"models": [model.name], "pred_lens": [config["pred_len"]], "checkpoint": str(Path(path).absolute())}
+
+
+def _other_data(path: str, table: Table) -> Iterator[str]:
+    """Why a checkpoint was not made for this table."""
+    about = read_about(path)
+    if about is None or not about.columns:
+        yield f"{path}: the checkpoint does not say columns, mean and std; save it with About(columns=..., ...)"
+    elif about.columns != tuple(table.columns):
+        yield (
+            f"{path}: the checkpoint reads {listed(list(about.columns))}; {plain(table.name)} has "
+            f"{listed(list(table.columns))}"
+        )
+    else:
+        mean = table.values[slice(*table.split.borders(len(table.values))[0])].mean(0)
+        if not all(np.allclose(*pair, CLOSE, CLOSE) for pair in ((about.mean, mean), (about.std, scale_of(table)))):
+            yield (
+                f"{path}: the checkpoint was made on other rows: its columns' mean and std are not those of the "
+                f"training rows of {plain(table.name)}; give the file that it was trained on"
+            )

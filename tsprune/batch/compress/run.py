@@ -1,0 +1,126 @@
+"""From a question to an answer: the steps that fit into the time, then files, tests of these, times, and a page."""
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from functools import cached_property
+from pathlib import Path
+from typing import get_args
+
+from tsprune.batch.compress.choice import Answer, answer
+from tsprune.batch.compress.page import write_page
+from tsprune.batch.compress.question import Question
+from tsprune.batch.compress.ways import MASKED, Way, ways
+from tsprune.deploy.files import named, need_place, write_whole
+from tsprune.engine.grid import NOT_RUN
+from tsprune.engine.progress import Progress
+from tsprune.engine.step import Step
+from tsprune.errors import UserError
+from tsprune.steps.serve import CARD_FILE, ONNX_FILE, ServedLatencyStep, ServeStep, Weights
+from tsprune.study.base.cells import Cells, with_needs
+from tsprune.study.base.preflight import check
+
+SHARE = 0.7
+"""Of the time given, the part after which no further training is begun: the rest is for those that are running then,
+for files and for timing."""
+
+
+PAGE_FILE = "report.html"
+
+
+def compress(question: Question, folder: Path, *, progress: Progress | None = None) -> Answer:
+    """Answer ``question``; into ``folder``, which is made, go the page, the recommended file and its model card.
+
+    Raises :class:`UserError` before anything runs for a folder that cannot be written to, and as
+    :meth:`Compressing.run`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{named(folder)} cannot be made: {error.strerror}; --output names another folder") from None
+    for name in (ONNX_FILE, CARD_FILE, PAGE_FILE):
+        need_place(folder / name)
+    run = Compressing(question)
+    found = run.run(progress=progress)
+    step = found.steps[found.chosen]
+    for name in (ONNX_FILE, CARD_FILE):
+        write_whole(folder / name, run.store.artifact(step.key, name).read_bytes())
+    write_page(found, folder / PAGE_FILE, ONNX_FILE)
+    return found
+
+
+class Compressing(Cells[Question, Answer]):
+    """``Compressing(question).run()``: trainings until the time is over, then each model's file, tested and timed."""
+
+    @cached_property
+    def ways(self) -> list[Way]:
+        return ways(self.config, self.base.specs[0])
+
+    def plan(self) -> tuple[Step, ...]:
+        return (*self.base.naive, *self.steps())
+
+    def steps(self) -> Iterable[Step]:
+        return (way.step for way in self.ways)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Where each step stands in the order of trying; one that several need, at the first of them."""
+        places: dict[str, int] = {}
+        for place, way in enumerate(self.ways):
+            for step in with_needs([way.step]):
+                places.setdefault(step.key, place)
+        return places
+
+    def _wave(self, step: Step) -> int:
+        return self._places.get(step.key, 0)  # files: as given
+
+    def run(self, *, make_executor: Callable[[], Executor] | None = None, progress: Progress | None = None) -> Answer:
+        """Raises :class:`UserError` before anything runs as :meth:`Cells.run`, and where not even the dense model came
+        to a result."""
+        began, budget = time.monotonic(), 3600 * self.config.budget_hours
+        check(self.config, self.tables)
+        how = {"make_executor": make_executor, "progress": progress}
+        self.rows = self.compute(self.plan(), **how, deadline=began + SHARE * budget)
+        dense = self.ways[0].step
+        if self.rows[dense.key]["status"] == NOT_RUN:  # whatever the time: without it there is no answer at all
+            self.rows |= self.compute([dense], **how)
+        self._need(dense, "has no result, so there is nothing to compress")
+        # So is its file.
+        self.rows |= self.compute(self.files("float32")[:1], **how)
+        self._need(self.files("float32")[0], "cannot be exported, so nothing can be compared")
+        for weights in get_args(Weights):
+            self.rows |= self.compute(self.files(weights), **how, deadline=began + budget)
+        self.rows |= self.compute([self.timed], **how)
+        self.seconds = time.monotonic() - began
+        return self.gather()
+
+    def _need(self, step: Step, what: str) -> None:
+        if not self.ok(step):
+            raise UserError(f"the dense model {what}: {self.rows[step.key]['reason']}")
+
+    def files(self, weights: Weights) -> list[ServeStep]:
+        """The files of the models that there are, the dense one's first, those that can cost less before the others. In
+        int8 only of the dense model and of those that can cost less and lose no more than is accepted in float32."""
+        done = sorted((way for way in self.ways if self.ok(way.step)), key=lambda way: way.kind in MASKED)
+        if weights == "int8":
+            done = [way for place, way in enumerate(done) if not place or self._promises(way)]
+        return [ServeStep(of=way.step, weights=weights) for way in done]
+
+    def _promises(self, way: Way) -> bool:
+        dense, file = (self.rows[ServeStep(of=each.step).key] for each in (self.ways[0], way))
+        if way.kind in MASKED or file["status"] != "ok":
+            return False
+        return file["result"]["val_mse"] <= dense["result"]["val_mse"] * (1 + self.config.max_loss)
+
+    @property
+    def served(self) -> list[ServeStep]:
+        return [*self.files("float32"), *self.files("int8")]
+
+    @property
+    def timed(self) -> ServedLatencyStep:
+        """What times all files that came out."""
+        files = tuple(step for step in self.served if self.ok(step))
+        return ServedLatencyStep(of=files, threads=self.config.timed_threads)
+
+    def gather(self) -> Answer:
+        return answer(self)

@@ -1,0 +1,133 @@
+"""What the answer says: the recommendation, how sure it is, what was not tried, how the file is used."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from tsprune.batch.compress.choice import KEPT, Answer, cheaper
+from tsprune.batch.compress.ways import MASKED
+from tsprune.report.text import NAIVE, NBSP, ends, error_text, literal, percent, short_count, signed
+
+GAINS = {"latency": "as fast", "size": "as small", "macs": "as few multiply-adds"}
+
+
+def verdict(answer: Answer) -> str:
+    """The recommendation in a sentence, how sure it is and what speaks against it; then what times rest on."""
+    question, row = answer.question, answer.row
+    limit = percent(question.max_loss)
+    about = f"On {literal(answer.dataset)}, {question.pred_lens[0]} steps ahead,"
+    if answer.chosen == answer.baseline:
+        first = f"{about} **nothing tried makes {question.model} cheaper** within a loss of {limit}: keep it dense."
+        parts = [first, _closest(answer), _naive(answer)]
+    else:
+        first = (
+            f"{about} take **{question.model} {literal(named(row))}**: {gain(answer)}, at a test MSE "
+            f"{signed(row['test_loss'])} against the dense model's."
+        )
+        sure = (
+            f"The 95{NBSP}% interval of that over the test windows is {ends_of(row)}{NBSP}%; "
+            f"{_sure(row, question.max_loss)}."
+        )
+        parts = [first, sure, _naive(answer)]
+    return "\n\n".join(filter(None, [" ".join(filter(None, parts)), _speed(answer)]))
+
+
+def named(row: pd.Series) -> str:
+    return row["name"] + (", int8" if row["weights"] == "int8" else "")
+
+
+def _sure(row: pd.Series, max_loss: float) -> str:
+    limit = percent(max_loss)
+    if row["verdict"] == KEPT:
+        return f"all of it lies within the {limit} that you accept"
+    return f"it reaches beyond the {limit} that you accept: probable, not certain"
+
+
+def ends_of(row: pd.Series) -> str:
+    return ends({"low": row["low"], "high": row["high"]})
+
+
+def gain(answer: Answer) -> str:
+    """By how much the goal's cost falls: ``2.1 times as fast (0.31 instead of 0.64 ms)``."""
+    row, dense, goal = answer.row, answer.dense, answer.question.goal
+    times = dense[answer.cost] / row[answer.cost]
+    return f"{times:.2g} times {GAINS[goal]} ({cost_text(answer, row)} instead of {cost_text(answer, dense)})"
+
+
+def cost_text(answer: Answer, row: pd.Series) -> str:
+    value = row[answer.cost]
+    return {"latency": f"{value:.3g} ms a window", "size": f"{value / 1024:,.0f} KiB", "macs": short_count(value)}[
+        answer.question.goal
+    ]
+
+
+def _closest(answer: Answer) -> str:
+    """Of what is cheaper than dense, the file that loses least."""
+    found = cheaper(answer.files, answer.question.goal, answer.baseline)
+    if found.empty:
+        return "No file that was tried costs less."
+    row = found.loc[found["val_loss"].idxmin()]
+    return (
+        f"The closest that costs less, {literal(named(row))}, loses {signed(row['val_loss'])} on the validation "
+        f"windows and {signed(row['test_loss'])} ({ends_of(row)}) on the test windows."
+    )
+
+
+def _naive(answer: Answer) -> str:
+    levels = answer.naive.dropna(subset="mse")
+    if levels.empty:
+        return ""
+    best = levels.loc[levels["mse"].idxmin()]
+    if answer.dense["mse"] < best["mse"]:
+        return ""
+    name = NAIVE.get(best["model"], best["model"])
+    return (
+        f"The dense model itself is no better than a naive forecast ({name}: MSE {error_text(best['mse'])}, dense "
+        f"{error_text(answer.dense['mse'])}): train it longer, or on more data, before it is compressed."
+    )
+
+
+def _speed(answer: Answer) -> str:
+    """What the times rest on, where they matter."""
+    row = answer.row
+    if answer.question.goal != "latency" or answer.chosen == answer.baseline:
+        return ""
+    spread = f"{row['speedup_p5_1']:.2g} to {row['speedup_p95_1']:.2g}"
+    return (
+        f"The ratio of times in ONNX Runtime, {answer.question.timed_threads} thread, lay between {spread} in nine "
+        "rounds of ten, both called in every round."
+    )
+
+
+def untried(answer: Answer) -> str:
+    """What has no result, and what was left out on purpose, a line each."""
+    return "\n".join(f"- {line}" for line in (*_without(answer), *_on_purpose(answer)))
+
+
+def _without(answer: Answer) -> Iterator[str]:
+    for why in dict.fromkeys(answer.untried.values()):
+        names = [literal(name) for name, its in answer.untried.items() if its == why]
+        yield f"{literal(why)[:1].upper()}{literal(why)[1:]}: {'; '.join(names)}."
+
+
+def _on_purpose(answer: Answer) -> Iterator[str]:
+    if answer.files["kind"].isin(MASKED).any():
+        yield (
+            "Zeros (2:4, single weights, PALS) were tested, but in an ONNX file they save neither bytes, multiply-adds "
+            "nor time: none of these files is cheaper than dense."
+        )
+    yield "int8 of models that lose too much in float32 already, and of those with zeros: it would not help them."
+    yield "Other seeds: one training each; another may differ by more than an interval over windows says."
+    yield "Other forecasters: the question was about this one; a smaller kind of model may do as well."
+
+
+def use(answer: Answer, file: str) -> str:
+    """How the file is used, as Markdown."""
+    steps = answer.question.pred_lens[0]
+    return (
+        f"{file} forecasts {steps} time steps in the data's own units, and needs no torch.\n\n"
+        f"```python\nfrom tsprune.deploy import Forecaster\n\n"
+        f'Forecaster.load("{file}").predict(frame)  # a row per time step, dates as its index\n```\n\n'
+        f"On the command line: `tsprune forecast {file} data.csv`, with `--backtest 5` for errors beside the seasonal "
+        "naive's."
+    )

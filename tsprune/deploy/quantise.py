@@ -1,0 +1,105 @@
+"""int8 in the place of float32: a network's matrix products with weights of a byte each (dynamic quantisation).
+
+Weights are rounded once, with a scale per output; what is multiplied with them is rounded as it comes, with the scale
+of the batch at hand (ONNX Runtime's dynamic quantisation). Convolutions, norms and attention's own products stay.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from tsprune.data import Splits
+from tsprune.deploy.card import Card, Unquantised
+from tsprune.deploy.in_place import InPlace
+from tsprune.deploy.packages import need
+from tsprune.deploy.session import Session
+from tsprune.errors import UserError
+from tsprune.measure import machine, measure_latency, prediction_intervals
+from tsprune.training import TrainConfig, evaluate
+
+TIMED = (1, 32)
+"""Batches at which an int8 file is timed beside the float32 one."""
+ROUNDS = 40
+
+_PRODUCTS = ("MatMul", "Gemm")
+
+
+def in_int8(
+    network: bytes, card: Card, example: Callable[[int], Mapping[str, np.ndarray]], splits: Splits | None = None
+) -> tuple[bytes, Card]:
+    """A float32 network quantised, and its card, which says what that changed in errors, intervals, time and size.
+
+    ``example``: inputs of so many windows, to be timed and compared at. Tested on ``splits`` (on the CPU), those of its
+    data; without them the card has neither test errors nor prediction intervals, which were the float32 network's.
+    Raises :class:`UserError` where there is no product to quantise, or the forecasts are no numbers.
+    """
+    small = quantised(network, card.model)
+    # One thread each: what two threads gain depends on what else the machine does.
+    sessions = [Session(each, card.model, threads=1) for each in (network, small)]
+    models = [InPlace(card, session) for session in sessions]
+    difference = max(_difference(models, example(batch)) for batch in TIMED)
+    if not np.isfinite(difference):
+        raise UserError(f"{card.model}: in int8 its forecasts are not finite; nothing is written")
+    found = {"weights": "int8", "difference": difference, "after": {}, "intervals": None}
+    if splits is not None:
+        scores = evaluate(models[1], splits.test, TrainConfig(eval_batch_size=128))
+        found["after"] = {"mse": scores.mse, "mae": scores.mae}
+        found["intervals"] = prediction_intervals(models[1], splits)
+    speedup = _speedup(sessions, example(max(TIMED)))
+    beside = Unquantised(bytes=len(network), errors=card.after, speedup=speedup, processor=machine()[0])
+    return small, card.model_copy(update=found | {"unquantised": beside})
+
+
+def _difference(models: list[InPlace], inputs: Mapping[str, np.ndarray]) -> float:
+    one, other = (model.scaled(model.session.run(inputs)) for model in models)
+    return float(np.abs(one - other).max())
+
+
+def _speedup(sessions: list[Session], inputs: Mapping[str, np.ndarray]) -> dict[str, tuple[float, ...]]:
+    """By batch, how many times as fast as the first of two sessions the second is: median, 5th, 95th percentile."""
+
+    def caller(session: Session) -> Callable[..., np.ndarray]:
+        return lambda *given: session.run(dict(zip(inputs, (each.numpy() for each in given), strict=True)))
+
+    tensors = [torch.from_numpy(array) for array in inputs.values()]
+    calls = {name: (caller(session), tensors) for name, session in zip(("float32", "int8"), sessions, strict=True)}
+    table = measure_latency(calls, TIMED, threads=1, repeats=ROUNDS)
+    rows = table[table["variant"] == "int8"]
+    return {str(row.batch): (row.speedup, row.speedup_p5, row.speedup_p95) for row in rows.itertuples()}
+
+
+def quantised(network: bytes, name: str) -> bytes:
+    """A serialised float32 ``onnx.ModelProto`` with int8 weights. Raises :class:`UserError`, which begins with
+    ``name``, where no product has weights to round."""
+    onnx, tools = need("onnx"), need("onnxruntime.quantization")
+    proto = onnx.ModelProto.FromString(network)
+    # Of a weight with a batch of matrices the runtime has no product with a scale per output.
+    single = onnx.TensorProto.FLOAT
+    matrices = {w.name for w in proto.graph.initializer if len(w.dims) == 2 and w.data_type == single}
+    nodes = [node.name for node in proto.graph.node if node.op_type in _PRODUCTS and node.input[1] in matrices]
+    if not nodes:
+        raise UserError(f"{name} cannot be exported in int8: it has no matrix product with float32 weights")
+    with TemporaryDirectory() as folder, _quiet():
+        path = Path(folder) / "int8.onnx"
+        tools.quantize_dynamic(
+            proto, path, nodes_to_quantize=nodes, per_channel=True, weight_type=tools.QuantType.QInt8
+        )
+        proto = onnx.load(path)
+    proto.ClearField("metadata_props")
+    return proto.SerializeToString(deterministic=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Inside the block the quantiser keeps its hints to itself; they go to the root logger."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,151 @@
+"""Steps that take a model out of PyTorch: exported, tested in the runtime that will serve it, and timed there."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
+
+from tsprune import measure
+from tsprune.data import Splits
+from tsprune.deploy.card import Card
+from tsprune.deploy.export import export_onnx
+from tsprune.deploy.in_place import InPlace
+from tsprune.deploy.model_card import card_text
+from tsprune.deploy.onnx_file import join, read_onnx
+from tsprune.deploy.quantise import in_int8
+from tsprune.deploy.session import Session
+from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
+from tsprune.engine.store import Store
+from tsprune.steps.artifacts import scores_file
+from tsprune.steps.kept import leaving
+from tsprune.steps.model import ModelStep
+from tsprune.training import TrainConfig, evaluate
+
+Weights = Literal["float32", "int8"]
+
+ONNX_FILE = "model.onnx"
+CARD_FILE = "model.md"
+
+
+class ServeStep(Step):
+    """A model exported in real units, and that file tested on the validation and the test windows by ONNX Runtime.
+
+    The file and its model card are kept beside the row.
+    """
+
+    kind: ClassVar[str] = "serve"
+    of: ModelStep
+    weights: Weights = "float32"
+
+    def identity(self) -> dict:
+        return {"step": self.kind, "version": RESULTS_VERSION, "of": self.of.key, "weights": self.weights}
+
+    @property
+    def needs(self) -> tuple[Step, ...]:
+        return (self.of,) if self.weights == "float32" else (self.of, ServeStep(of=self.of))
+
+    @property
+    def label(self) -> str:
+        return f"{self.of.label.removesuffix(': training')}: exported, {self.weights}"
+
+    def protocol(self) -> dict:
+        return self.of.protocol() | {"served": self.weights}
+
+    def run(self, store: Store) -> Outcome:
+        splits = self.of.place[0].splits("cpu")
+        card, content = self._exported(store) if self.weights == "float32" else self._quantised(store, splits)
+        session = Session(content, self.label, threads=torch.get_num_threads())
+        served, recipe = InPlace(card, session), TrainConfig(eval_batch_size=128)
+        scores = evaluate(served, splits.test, recipe)
+        result = {
+            "mse": scores.mse,
+            "mae": scores.mae,
+            "val_mse": evaluate(served, splits.val, recipe).mse,
+            "windows_test": scores.windows,
+            "bytes": len(content),
+            "parameters": card.parameters,
+            "macs_executed": card.macs,
+            "density": card.density,
+            "difference": card.difference,
+        }
+        kept = {
+            ONNX_FILE: lambda path: path.write_bytes(content),
+            CARD_FILE: lambda path: path.write_text(card_text(card, ONNX_FILE, len(content))),
+        }
+        return Outcome(result, {}, {}, files=scores_file(scores) | kept)
+
+    def _exported(self, store: Store) -> tuple[Card, bytes]:
+        model, masks, about = leaving(store, self.of)
+        with TemporaryDirectory() as folder:
+            export_onnx(model.cpu(), Path(folder) / ONNX_FILE, masks=masks, about=about)
+            return read_onnx(Path(folder) / ONNX_FILE)
+
+    def _quantised(self, store: Store, splits: Splits) -> tuple[Card, bytes]:
+        card, content = read_onnx(store.artifact(ServeStep(of=self.of).key, ONNX_FILE))
+        model = InPlace(card, Session(content, self.label, threads=1))
+        small, card = in_int8(content, card, lambda batch: model.arrays(*_windows(splits, batch)), splits)
+        return card, join(small, card)
+
+
+class ServedLatencyStep(Step):
+    """Latency of exported files in ONNX Runtime, interleaved; the first is the baseline of the speedups.
+
+    ``detail["latency"]``: the rows of :func:`tsprune.measure.measure_latency`, ``variant`` the key of the step. Times
+    hold for one machine, so its processor is part of the identity.
+    """
+
+    kind: ClassVar[str] = "served_latency"
+    alone: ClassVar[bool] = True
+    of: Annotated[tuple[ServeStep, ...], Field(min_length=1)]
+    batch_sizes: tuple[int, ...] = (1, 32)
+    threads: int = 1
+    repeats: int = 60
+
+    def identity(self) -> dict:
+        return {
+            "step": self.kind,
+            "version": RESULTS_VERSION,
+            "of": [step.key for step in self.of],
+            "batch_sizes": list(self.batch_sizes),
+            "threads": self.threads,
+            "repeats": self.repeats,
+            "machine": list(measure.machine()),
+        }
+
+    @property
+    def needs(self) -> tuple[Step, ...]:
+        return self.of
+
+    @property
+    def label(self) -> str:
+        return f"latency of {len(self.of)} exported files"
+
+    def protocol(self) -> dict:
+        return {"method": "latency", "threads": self.threads}
+
+    def run(self, store: Store) -> Outcome:
+        splits = self.of[0].of.place[0].splits("cpu")
+        windows = _windows(splits, max(self.batch_sizes))
+        variants = {}
+        for step in self.of:
+            card, content = read_onnx(store.artifact(step.key, ONNX_FILE))
+            variants[step.key] = _call(InPlace(card, Session(content, step.label, threads=self.threads)), windows)
+        table = measure.measure_latency(variants, self.batch_sizes, threads=self.threads, repeats=self.repeats)
+        return Outcome({}, {"latency": table.to_dict("records")}, {})
+
+
+def _windows(splits: Splits, count: int) -> tuple[torch.Tensor, ...]:
+    """The first ``count`` test windows, or all, as a forecaster's four inputs."""
+    return splits.test.batch(torch.arange(min(count, len(splits.test))))[:4]
+
+
+def _call(served: InPlace, windows: tuple) -> tuple:
+    """The runtime alone, on inputs that are as the file takes them: a user's data are."""
+    arrays = served.arrays(*windows)
+
+    def call(*inputs: torch.Tensor):
+        return served.session.run(dict(zip(arrays, (each.numpy() for each in inputs), strict=True)))
+
+    return call, [torch.from_numpy(array) for array in arrays.values()]
