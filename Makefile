@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study report test test-slow lint lab lock clean
+.PHONY: help setup study report site test test-slow lint lab lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -25,6 +25,9 @@ study: $(VENV)/.ready  ## run the quick study and render its reports (PROFILE=pa
 
 report: $(VENV)/.ready  ## render a profile's pages from rows that are there, computing nothing (PROFILE=paper_ili)
 	$(BIN)/tsprune study $(PROFILE) --budget 0
+
+site: $(VENV)/.ready  ## a folder to publish, outputs/site: pages at the papers' size, tables, what was run where
+	$(BIN)/tsprune site paper_ili
 
 # Two workers, a test file at a time in the order of their names, which has the longest first; one thread each.
 test: $(VENV)/.ready  ## style, import contract and tests: minutes
@@ -46,7 +49,7 @@ lab: $(VENV)/.ready  ## open copies of the notebooks (outputs/lab) in JupyterLab
 
 lock:  ## write requirements.lock anew from pyproject.toml
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet '.[dev,deploy,entsoe]'
+	build/lock/bin/python -m pip install --quiet '.[dev,deploy,cluster,entsoe]'
 	{ echo "# Written by 'make lock' from pyproject.toml. torch brings its own CUDA packages where it needs them."; \
 	  build/lock/bin/python -m pip freeze --exclude tsprune | sed 's/+cpu$$//' | grep -viE '^(nvidia-|cuda-|triton)'; } > requirements.lock
 

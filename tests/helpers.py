@@ -1,6 +1,7 @@
 """Steps that do as they are told, for tests of the grid; importable by worker processes."""
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import ClassVar
@@ -14,8 +15,8 @@ from tsprune.errors import UserError
 
 
 class FakeStep(Step):
-    """``act`` says what happens: ok, error, user-error, memory, torch-memory, diverge, die (the process), or disk (it
-    cannot be stored)."""
+    """``act`` says what happens: ok, error, user-error, memory, torch-memory, diverge, die (the process), die-once (the
+    first time that it runs, by a signal), or disk (it cannot be stored)."""
 
     kind: ClassVar[str] = "fake"
     name: str
@@ -46,6 +47,8 @@ class FakeStep(Step):
             assert store.row(need.key)["status"] == "ok"
         if self.act == "die":
             os._exit(9)
+        if self.act == "die-once" and Path(self.log).read_text().split().count(self.name) == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
         if self.act == "error":
             raise ZeroDivisionError("as told")
         if self.act == "user-error":

@@ -123,6 +123,20 @@ def study(
 
 
 @app.command()
+def site(
+    profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help="Whose pages to show, e.g. paper_ili.")],
+    output: Annotated[str, typer.Option(help="Folder to publish.")] = "outputs/site",
+    store: StoreFolder = "outputs/store",
+) -> None:
+    """Make a folder to publish: pages of the rows that are there, tables, and what was run where. Computes nothing."""
+    from tsprune.batch.site import make_site
+
+    if make_site(profiles, output, store):
+        raise typer.Exit(1)
+    print(f"site: {os.path.join(output, 'index.html')}")
+
+
+@app.command()
 def report(
     notebook: Annotated[str, typer.Argument(help="An executed notebook, of papermill or JupyterLab (.ipynb).")],
     output: Annotated[str | None, typer.Option(help="Page to write; the notebook's own name with .html.")] = None,

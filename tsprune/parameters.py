@@ -14,7 +14,7 @@ from typing import Any
 
 from tsprune.errors import UserError
 
-PLUMBING = ("store", "jobs", "keep", "budget_hours")
+PLUMBING = ("store", "jobs", "keep", "budget_hours", "executor", "scheduler", "resources")
 """Parameters that say where, how wide and how lasting a run was, and nothing about its numbers: not repeated in
 reports."""
 

@@ -60,11 +60,17 @@ def test_what_fits_is_derived_from_memory_and_cores(monkeypatch):
 
 
 def test_a_containers_limit_counts_where_it_is_lower(tmp_path, monkeypatch):
-    monkeypatch.setattr(mapped, "_LIMIT", tmp_path / "memory.max")
+    """Of this process, or of a group that holds it: the job's, above that of the step."""
+    (tmp_path / "job" / "step").mkdir(parents=True)
+    monkeypatch.setattr(mapped, "_GROUPS", tmp_path)
+    monkeypatch.setattr(mapped, "_OWN", tmp_path / "cgroup")
     machine = mapped.memory()
-    for text, expected in (("max\n", machine), ("123456\n", 123456), (f"{machine + 1}\n", machine)):
-        (tmp_path / "memory.max").write_text(text)
-        assert mapped.memory() == expected
+    (tmp_path / "cgroup").write_text("1:name=systemd:/other\n0::/job/step\n")
+    for place in ("job/step", "job", "."):
+        for text, expected in (("max\n", machine), ("123456\n", 123456), (f"{machine + 1}\n", machine)):
+            (tmp_path / place / "memory.max").write_text(text)
+            assert mapped.memory() == expected
+        (tmp_path / place / "memory.max").unlink()
 
 
 def test_small_arrays_are_in_memory(tmp_path, monkeypatch):

@@ -83,7 +83,7 @@ def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None) -> str:
         groups = _groups(cells, past[cells.store.root], seen)
         device = cells.base.dense[0].train.device
         totals[device] += groups.values()
-        jobs = cells.jobs
+        jobs = max(1, cells.jobs)
         lines += [f"== {run.name}, {jobs} at a time on {device} ==", _table(groups).to_string(), ""]
         if type(cells).then is not Cells.then:
             open_ended.append(run.name)

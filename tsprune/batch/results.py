@@ -28,7 +28,7 @@ def add_runs(place: str) -> list[str]:
 
 
 def list_results() -> pd.DataFrame:
-    """A row per file: study, dataset, rows, models, d_model, seeds, days and machines."""
+    """A row per file: study, dataset, rows, models, d_model, seeds, hours of computing, days and machines."""
     records = []
     for path in archive().files():
         lines = read(path)
@@ -43,6 +43,7 @@ def list_results() -> pd.DataFrame:
                 "models": len({p["model"] for p in protocols if p.get("model")}),
                 "d_model": ", ".join(str(width) for width in sorted(widths)),
                 "seeds": len({p["seed"] for p in protocols if p.get("seed") is not None}),
+                "hours": f"{sum(line['cost'].get('seconds', 0) for line in lines) / 3600:.1f}",
                 "computed": " to ".join(dict.fromkeys((days[0], days[-1]))),
                 "on": " / ".join(sorted({line["made"]["processor"] for line in lines})),
                 "KiB": round(path.stat().st_size / 1024),

@@ -17,14 +17,17 @@ DATASETS_PER_PROCESS = 2
 BLOCK = 64 << 20
 """Bytes that are worked on at a time."""
 
-_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container or a batch job
+_GROUPS, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def memory() -> int:
-    """Bytes of memory that this machine, or the container that we run in, has."""
+    """Bytes of memory that this machine has, or that the container or batch job that we run in may have of it."""
     have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = _LIMIT.read_text().strip() if _LIMIT.exists() else "max"
-    return have if limit == "max" else min(have, int(limit))
+    own = _OWN.read_text() if _OWN.exists() else ""
+    name = next((line.removeprefix("0::/") for line in own.splitlines() if line.startswith("0::/")), "")
+    groups = [_GROUPS / name, *(_GROUPS / parent for parent in Path(name).parents)]
+    limits = [(group / "memory.max").read_text().strip() for group in groups if (group / "memory.max").exists()]
+    return min([have, *(int(limit) for limit in limits if limit != "max")])
 
 
 def fits(size: int) -> bool:

@@ -22,8 +22,9 @@ def read_frame(name: str, card: Card, count: int, **reading: str | None) -> pd.D
     gap that was too long to be filled.
     """
     table = load_table(name, columns=list(card.columns), **reading)
-    if table.blocked[-count:].any():
-        gap = table.dates[-count:][table.blocked[-count:]]
+    blocked = table.blocked.reshape(len(table.dates), -1).any(1)[-count:]  # of pooled data by column
+    if blocked.any():
+        gap = table.dates[-count:][blocked]
         raise UserError(
             f"{plain(table.name)}: rows from {gap[0]} to {gap[-1]} lie within a gap that is too long to be filled, and "
             f"the last {count} are needed; cut the file where it has values"

@@ -15,6 +15,14 @@ from concurrent.futures.process import BrokenProcessPool
 import torch
 
 
+class WorkerDied(Exception):
+    """Of a future: the worker that its step was on is gone, and others go on."""
+
+
+class Lost(Exception):
+    """Of a future: nobody knows any more what becomes of its step, and the executor is of no further use."""
+
+
 def local_processes(jobs: int) -> Callable[[], Executor]:
     """A maker of process pools with ``jobs`` workers. Fresh interpreters (spawn): torch does not survive a fork."""
 

@@ -2,7 +2,7 @@
 
 import heapq
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import suppress
@@ -11,6 +11,7 @@ from typing import Any
 
 from tsprune.engine.durations import Durations, stored_rows
 from tsprune.engine.execute import RECIPE_FILE, execute, failure
+from tsprune.engine.executors import Lost, WorkerDied
 from tsprune.engine.partial import sweep_states
 from tsprune.engine.progress import Progress
 from tsprune.engine.step import FINAL, NOT_RUN, Step
@@ -20,6 +21,9 @@ from tsprune.typed import canonical_json
 
 _STARTS = 3
 """Times that workers are started for a step, before it counts as failed."""
+
+_LOOK_AGAIN = 5.0
+"""Seconds after which an executor whose workers come and go is asked anew how many it has."""
 
 
 def run_grid(
@@ -38,10 +42,11 @@ def run_grid(
     has not into it, from an archive, and says whether it did. Steps of a lower ``wave`` go first; none is begun after
     ``deadline`` (of ``time.monotonic``): those left over have a row with the status ``not run``, which is not stored.
 
-    ``jobs`` steps at most are in flight on the executor that ``make_executor`` gives; it is called again when the
-    executor breaks (a worker process died). Steps that a missing step needs are run first, each once. ``keeps`` says
-    whose models are stored; one that another step of this run reads is stored in any case. Ctrl-C raises
-    :class:`Stopped` with a line that says how much is kept.
+    ``jobs`` steps at most are in flight on the executor that ``make_executor`` gives, and not more than its ``slots()``
+    where it has such (0 ``jobs``: as many as these); it is called again when the executor breaks (a worker process
+    died, a scheduler is gone). A step that was lost with its worker is run again; the third time it is a failed row.
+    Steps that a missing step needs are run first, each once. ``keeps`` says whose models are stored; one that another
+    step of this run reads is stored in any case. Ctrl-C raises :class:`Stopped` with a line that says how much is kept.
     """
     store.sweep()
     sweep_states(store)
@@ -188,6 +193,8 @@ class _Run:
         self.flying: dict[Future, Step] = {}
         # Steps that were in flight when a worker died: run one at a time, so that the guilty one is known.
         self.suspects: list[Step] = []
+        self.deaths: Counter[str] = Counter()
+        """How often each step was lost, with its worker or its scheduler."""
         # Lines about finished steps, shown when the freed places are taken again.
         self.news: list[str] = []
 
@@ -207,7 +214,7 @@ class _Run:
                 self._take()
                 self._submit()
                 self._tell()
-                for future in wait(self.flying, return_when=FIRST_COMPLETED).done if self.flying else ():
+                for future in self._ended():
                     self._collect(future)
             self._tell()
         except KeyboardInterrupt:
@@ -217,6 +224,19 @@ class _Run:
         finally:
             self.executor.shutdown(wait=True, cancel_futures=True)
         return self.done
+
+    def _ended(self) -> Iterable[Future]:
+        if not self.flying:
+            return ()
+        more = self.ready[False] and hasattr(self.executor, "slots")  # which may come while all that fly go on
+        return wait(self.flying, _LOOK_AGAIN if more else None, FIRST_COMPLETED).done
+
+    def _room(self) -> int:
+        """Steps that may be in flight; one at least, which waits for the first worker."""
+        if not hasattr(self.executor, "slots"):
+            return self.jobs
+        self.progress.jobs = max(1, min(self.jobs or self.executor.slots(), self.executor.slots()))
+        return self.progress.jobs
 
     def _take(self) -> None:
         """Steps whose needs are done become ready. One whose need has no result cannot run: that is a row too, but not
@@ -252,7 +272,8 @@ class _Run:
             if not self.flying:
                 self._fly(self.suspects.pop(0), alone=True)
             return
-        while self.ready[False] and len(self.flying) < self.jobs:
+        room = self._room()
+        while self.ready[False] and len(self.flying) < room:
             self._fly(self.todo[heapq.heappop(self.ready[False])[1]])
         if not self.flying and self.ready[True]:  # it measures time, and now has the machine to itself
             self._fly(self.todo[heapq.heappop(self.ready[True])[1]])
@@ -269,13 +290,23 @@ class _Run:
                 if attempt == _STARTS - 1:
                     self._finish(step, failure(step, f"no worker process starts ({error})"))
                     return
-        future.alone = alone
+        future.alone, future.of = alone, self.executor
         self.flying[future] = step
 
     def _collect(self, future: Future) -> None:
         step = self.flying.pop(future)
         try:
             row = future.result()
+        except WorkerDied as error:
+            if self._again(step, str(error)):
+                return
+            row = failure(step, f"its worker died {_STARTS} times ({error}); out of memory?")
+        except Lost as error:
+            if future.of is self.executor:  # the first of those that were lost together
+                self._renew()
+            if self._again(step, str(error)):
+                return
+            row = failure(step, f"{error}, {_STARTS} times")
         except BrokenExecutor as error:
             if not future.alone:
                 self.progress.say(f"a worker process died while {step.label} was in flight; it is run again, alone")
@@ -284,8 +315,17 @@ class _Run:
             self._renew()
             row = failure(step, f"its worker process died ({error}); out of memory?")
         except Exception as error:  # the step ran but its row could not be stored or sent back (a full disk, say)
-            row = failure(step, f"{type(error).__name__}: {error}")
+            row = failure(step, " ".join(f"{type(error).__name__}: {error}".split()))
         self._finish(step, row)
+
+    def _again(self, step: Step, why: str) -> bool:
+        """Whether the step, which was lost, is run again."""
+        self.deaths[step.key] += 1
+        if self.deaths[step.key] == _STARTS:
+            return False
+        self.progress.say(f"{step.label}: {why}; it is run again ({self.deaths[step.key]} of {_STARTS} times lost)")
+        heapq.heappush(self.ready[step.alone], (self.rank[step.key], step.key))
+        return True
 
     def _finish(self, step: Step, row: dict) -> None:
         self.done[step.key] = row

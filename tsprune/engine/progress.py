@@ -44,7 +44,8 @@ class Progress:
         self._known = {step.key: known(step) for step in waiting}
         for step in waiting:
             self._left[_alike(step)].count(1, self._known[step.key])
-        self.show(f"{total} steps, {from_store} of them in the store, {self.jobs} at a time")
+        width = f"{self.jobs} at a time" if self.jobs else "as many at a time as there are workers"
+        self.show(f"{total} steps, {from_store} of them in the store, {width}")
 
     def begin(self, step: Step) -> None:
         self.running[step.key] = step
@@ -93,7 +94,7 @@ class Progress:
             seconds, told = seconds + left.seconds, told + left.known
             if seen := self._seconds.get(alike[0]):
                 seconds, told = seconds + (left.steps - left.known) * mean(seen), told + left.steps - left.known
-        return seconds / self.jobs, told
+        return seconds / max(1, self.jobs), told
 
     def state(self) -> str:
         left = self.total - self.done

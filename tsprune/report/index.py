@@ -1,15 +1,17 @@
 """The page that lists the reports of a run: the answers first, a click to each report."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tsprune.errors import UserError
 from tsprune.report.glossary import glossary
 from tsprune.report.info import ReportInfo
 from tsprune.report.page import TEMPLATES
+from tsprune.report.tables import styled
 from tsprune.report.text import describe_parameters
 
 
@@ -23,9 +25,6 @@ def write_index(folder: str | Path, infos: Sequence[ReportInfo], at: str | Path 
     if not infos:
         raise UserError(f"no report to list in '{folder}'")
     folder, at = Path(folder).absolute(), Path(at or folder).absolute()
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES / "tsprune"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     entries = [
         {
             "info": info,
@@ -37,12 +36,25 @@ def write_index(folder: str | Path, infos: Sequence[ReportInfo], at: str | Path 
     ]
     failed = sum(info.status == "failed" for info in infos)
     words = glossary(" ".join(f"{info.title} {info.headline} {info.size}" for info in infos))
-    page = environment.get_template("overview.html.j2").render(
-        entries=entries, failed=failed, name=at.name, words=words
+    return _write(folder, "overview.html.j2", entries=entries, failed=failed, name=at.name, words=words)
+
+
+def write_site(
+    folder: Path, *, answer: str, pages: Mapping[str, str], tables: Mapping[str, int], made: pd.DataFrame, version: str
+) -> Path:
+    """Write ``folder``/index.html, the entrance of a published folder: the ``answer``, links to ``pages`` by name and
+    to ``tables`` (rows by path without its ending, of a .csv and a .parquet), and how the rows were ``made``."""
+    table = styled(made, "").hide(axis="index").to_html()
+    return _write(folder, "site.html.j2", answer=answer, pages=pages, tables=tables, made=table, version=version)
+
+
+def _write(folder: Path, template: str, **values) -> Path:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES / "tsprune"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"
-    path.write_text(page, encoding="utf-8")
+    path.write_text(environment.get_template(template).render(**values), encoding="utf-8")
     return path
 
 

@@ -135,6 +135,10 @@ def test_the_value_a_week_before_is_what_counts_where_it_is_the_better_naive_for
     assert "**M** 0.250 (seasonal naive 0.500, same time last week 0.200)" in verdict
     better = text(cells(), widths(64), differences(), naive.replace({"mse": {0.2: 0.6}}))
     assert better.startswith("On grid, more data") and "same time last week 0.600" in better
+    assert "With all the data no better" not in better
+    between = text(cells(), widths(64), differences(), naive.replace({"mse": {0.2: 0.3}}))
+    told = "With all the data no better than taking the value of the same time last week: **M** of d_model 16."
+    assert between.startswith("On grid, more data") and told in between
     near = figures.scale(cells(), naive.replace({"mse": {0.2: 0.3, 0.5: 0.9}}))
     labels = [entry.get_text() for entry in near.legends[0].get_texts()]
     assert labels[-1] == "same time last week" and "seasonal naive 0.900, above" in near.axes[0].texts[0].get_text()

@@ -102,6 +102,8 @@ class Question(Sizes):
     def does_not_suit(self, table: Table) -> Iterator[str]:
         if table.stands_in_for is not None:
             yield f"{table.stands_in_for} cannot be had here, and nothing is compressed for data that stand in for it"
+        elif table.pooled:
+            yield f"{table.name}: each column is a series of its own, and a model of all has no unit to forecast in"
         elif self.checkpoint is not None:
             yield from _other_data(self.checkpoint, table)
 

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 import pandas as pd
 
+from tsprune.engine.cluster import dask_workers
 from tsprune.engine.executors import cores, local_processes
 from tsprune.engine.grid import run_grid
 from tsprune.engine.progress import Progress, make_progress
@@ -103,8 +104,14 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
 
     @property
     def jobs(self) -> int:
-        """Steps side by side."""
-        return self.config.jobs or cores()
+        """Steps side by side; 0: as many as there are workers elsewhere."""
+        return self.config.jobs or (0 if self.config.scheduler else cores())
+
+    def workers(self) -> Callable[[], Executor]:
+        """A maker of what steps run on."""
+        if self.config.executor == "dask":
+            return dask_workers(self.config.scheduler, self.jobs, self.config.resources)
+        return local_processes(self.jobs)
 
     def compute(
         self,
@@ -119,7 +126,7 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         return run_grid(
             steps,
             self.store,
-            make_executor=make_executor or local_processes(self.jobs),
+            make_executor=make_executor or self.workers(),
             jobs=self.jobs,
             progress=progress or make_progress(self.jobs),
             keeps=self.keeps,

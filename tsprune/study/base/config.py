@@ -136,7 +136,15 @@ class StudyConfig(Config):
     store: str = "outputs/store"
     """Folder of results, shared by all studies; a relative path counts from the project's root."""
     jobs: Annotated[int, Field(ge=0, le=MOST_JOBS)] = 0
-    """Steps side by side; 0: as many as cores."""
+    """Steps side by side; 0: as many as cores.
+
+    On Dask workers elsewhere 0 is as many as there are."""
+    executor: Literal["processes", "dask"] = "processes"
+    """Where steps run: "processes" of this machine, or "dask" workers (docs/cluster.md)."""
+    scheduler: str | dict[str, dict[str, Any]] | None = None
+    """Of Dask workers: its address, or a class of dask-jobqueue with its options; null: workers on this machine."""
+    resources: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """What a step takes of what a Dask worker offers: {"GPU": 1}, or {"GPU": 0.5} for two steps on each."""
     budget_hours: Annotated[float, Field(ge=0)] | None = None
     """Hours after which no further step is begun; what is left over is told and can be run later (0: begin none)."""
     keep: Literal["all", "dense", "none"] = "all"
@@ -153,6 +161,13 @@ class StudyConfig(Config):
         kernel are no parameters (:func:`given_parameters`).
         """
         return cls.parse(given_parameters(namespace, cls.model_fields), where="parameters")
+
+    @model_validator(mode="after")
+    def _workers_are_asked_for(self) -> Self:
+        """An option of workers that are not asked for is no option that was meant."""
+        if self.executor == "processes" and (given := [n for n in ("scheduler", "resources") if getattr(self, n)]):
+            raise ValueError(f"{', '.join(given)}: for executor = 'dask'")
+        return self
 
     @field_validator("models")
     @classmethod

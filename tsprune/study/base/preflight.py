@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from tsprune.data import Table, window_starts
+from tsprune.engine import cluster
 from tsprune.errors import UserError
 from tsprune.study.base.config import StudyConfig
 from tsprune.study.base.shared import Tables
@@ -18,6 +19,8 @@ def check(config: StudyConfig, tables: Tables) -> None:
 
 def problems(config: StudyConfig, tables: Tables) -> Iterator[str]:
     """A line per problem, some more than once."""
+    if config.executor == "dask":
+        yield from cluster.problems(config.scheduler)
     try:
         resolve_device(config.device)
     except UserError as error:

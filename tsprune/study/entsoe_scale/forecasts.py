@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from tsprune.data import Splits, Table, Windows
+from tsprune.data.mapped import blocks
 from tsprune.models import create_model
 
 WEEK = pd.Timedelta(days=7)
@@ -23,7 +24,7 @@ def mean_load(values: np.ndarray, windows: Windows, count: int | None = None) ->
     found = []
     for part, first in _parts(values, windows, count):
         times = _covered(len(part), first, windows.pred_len)
-        found.append(times @ np.abs(part) / times.sum())
+        found.append(sum(times[rows] @ np.abs(part[rows]) for rows in blocks(part)) / times.sum())
     return np.concatenate(found)
 
 
@@ -54,8 +55,10 @@ def last_week(values: np.ndarray, windows: Windows, steps: int, count: int | Non
             if first.min() + begin < lag:
                 return None
             times = _covered(len(part), first + begin, min(steps, windows.pred_len - begin))[lag:]
-            error = np.abs(part[lag:] - part[:-lag])
-            total += times @ error, times @ error**2
+            before = part[:-lag]
+            for rows in blocks(before):
+                error = np.abs(part[lag:][rows] - before[rows])
+                total += times[rows] @ error, times[rows] @ error**2
         found.append([*(total / (len(first) * windows.pred_len)), np.full(part.shape[1], len(first))])
     return LastWeek(*(np.concatenate(kind) for kind in zip(*found, strict=True)))
 

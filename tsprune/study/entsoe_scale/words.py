@@ -73,6 +73,7 @@ def verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame
     last = (
         standing(fallen, than, cells) if len(fallen) < len(best) else "",
         _levels(widths, cells, naive),
+        _behind(done, naive) if len(fallen) < len(best) else "",
         interval_words(differences),
         left_out(cells),
     )
@@ -256,6 +257,19 @@ def _levels(widths: pd.DataFrame, cells: pd.DataFrame, naive: pd.DataFrame) -> s
         told = [f"{name} {error_text(level[pred_len])}" for name, level in levels.items() if pred_len in level]
         parts.append(f"{at}{listed(found)} ({', '.join(told)})")
     return f"Test MSE at the width that validation chooses with all the data: {'; '.join(parts)}."
+
+
+def _behind(done: pd.DataFrame, naive: pd.DataFrame) -> str:
+    """Dense models that with all the data do not beat the better naive forecast; nothing where all do."""
+    dense = done[(done["arm"] == "dense") & (done["data_fraction"] == 1)]
+    means = dense.groupby([*_CASE, "width"], sort=False)["mse"].mean()
+    beaten, several = to_beat(naive), done["pred_len"].nunique() > 1
+    names = [
+        f"**{model}** of d_model {width}{f' at horizon {pred_len}' if several else ''}"
+        for (model, pred_len, width), mse in means.items()
+        if mse >= beaten[pred_len]
+    ]
+    return f"With all the data no better than {_than(naive)}: {listed(names)}." if names else ""
 
 
 def _row(rows: pd.DataFrame, question: str, windows: int) -> dict | None:

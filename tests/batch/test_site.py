@@ -1,0 +1,31 @@
+"""The folder to publish: an entrance, tables that pandas reads, links that lead somewhere."""
+
+import re
+
+import pandas as pd
+
+from tsprune.batch.site import make_site
+
+
+def test_the_entrance_leads_to_pages_and_tables_and_says_what_was_run_where(tmp_path, monkeypatch):
+    ran = []
+
+    def run_profile(runs, hours) -> int:
+        ran.append(([run.name for run in runs], hours, {run.parameters["store"] for run in runs}))
+        runs[0].folder.mkdir(parents=True)
+        (runs[0].folder / "index.html").touch()
+        return 0
+
+    monkeypatch.setattr("tsprune.batch.site.run_profile", run_profile)
+    site, store = tmp_path / "site", tmp_path / "store"
+    assert make_site(["paper_ili"], str(site), str(store)) == 0
+    ((names, hours, stores),) = ran
+    assert "01_pruning_sweep" in names and hours == 0 and stores == {str(store)}
+    page = (site / "index.html").read_text()
+    links = re.findall(r'href="([^"]+)"', page)
+    assert "paper_ili/index.html" in links and len(links) >= 5
+    assert [link for link in links if not (site / link).exists()] == []
+    assert "claims of the two papers" in page and "hours" in page and "ILI" in page
+    cells = pd.read_parquet(site / "tables" / "01_pruning_sweep-ILI.parquet")
+    assert {"key", "model", "seed", "metric", "value"} <= set(cells) and (cells["metric"] == "mse").any()
+    assert list(pd.read_csv(site / "tables" / "01_pruning_sweep-ILI.csv")) == list(cells)

@@ -1,0 +1,52 @@
+"""A folder to publish: the pages of profiles, made of rows that are there, their tables, and what was run where."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tsprune
+from tsprune.batch.notebooks import run_profile
+from tsprune.batch.profiles import plan_profile
+from tsprune.batch.results import archive, list_results
+from tsprune.report.index import write_site
+from tsprune.steps.archive import read
+from tsprune.study.base.result import tidy
+from tsprune.study.claims.cells import judged
+from tsprune.study.claims.evidence import evidence
+from tsprune.study.claims.words import verdict
+
+
+def make_site(profiles: Sequence[str], folder: str, store: str) -> int:
+    """Render the pages of ``profiles`` under ``folder``, computing nothing, write every row that ships with the project
+    as CSV and parquet to ``tables``, and an index of it all. Returns how many notebooks failed.
+
+    The folder can be served as it is, by GitHub Pages too. Rows that only ``store`` has are shown as well.
+    """
+    target = Path(folder)
+    runs = {name: plan_profile(name, output=folder, replaced=[f"store={store}"]) for name in profiles}
+    failed = sum(run_profile(own, 0.0) for own in runs.values())
+    written = _tables(target / "tables")
+    claims = judged(evidence(archive().lines.values()))[0]
+    (target / ".nojekyll").touch()  # folders and files are to be served whatever they are called
+    write_site(
+        target,
+        answer=verdict(claims).split("\n\n", maxsplit=1)[0],
+        pages={name: own[0].folder.name + "/index.html" for name, own in runs.items()},
+        tables={path.relative_to(target).as_posix(): rows for path, rows in written.items()},
+        made=list_results(),
+        version=tsprune.__version__,
+    )
+    return failed
+
+
+def _tables(folder: Path) -> dict[Path, int]:
+    """Each file of the archive as a long table, and the claims with their cases; rows by path, without its ending."""
+    claims, cases = judged(evidence(archive().lines.values()))
+    frames = {"claims": claims, "claims-cases": cases}
+    for path in archive().files():
+        name = f"{path.parent.name}-{path.name.split('.')[0]}"
+        frames[name] = tidy(read(path))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        frame.to_csv(folder / f"{name}.csv", index=False)
+        frame.to_parquet(folder / f"{name}.parquet")
+    return {folder / name: len(frame) for name, frame in frames.items()}
