@@ -48,7 +48,6 @@ def test_narrow_models_and_a_runtime_that_is_not_there(run, monkeypatch):
     def missing(package):
         raise UserError(f"{package} is not installed")
 
-    monkeypatch.setattr(runtimes, "need", missing)
     monkeypatch.setattr(runtimes, "export_onnx", lambda *given: missing("onnx"))
     result = run(runtimes=[ONNX], densities=[0.2])
     lost = result.speeds[result.speeds["reason"].notna()]

@@ -91,7 +91,8 @@ def _figure(
         raise NoRows("table 'speeds': nothing of this was timed")
     cases = list(rows.groupby(["model", "pred_len", "batch"], sort=False))
     several = rows["pred_len"].nunique() > 1
-    low, high = min(1.0, rows[y].min()), max(1.0, rows[y].max())
+    ends = rows[[y, "speedup_low", "speedup_high"]] if y == "speedup" else rows[[y]]
+    low, high = min(1.0, ends.min(axis=None)), max(1.0, ends.max(axis=None))
     with kit.canvas(1.2 + 2.6 * -(-len(cases) // _ACROSS), alt) as figure:
         places = kit.panels(figure, len(cases), _ACROSS, xlabel, "Times as fast\n(log scale)")
         for ((model, pred_len, batch), own), axes in zip(cases, places, strict=True):
