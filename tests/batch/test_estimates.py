@@ -13,6 +13,7 @@ from tsprune.steps.archive import Archive
 from tsprune.study.base.cells import Cells
 from tsprune.study.pruning_sweep.cells import PruningSweepCells
 from tsprune.study.pruning_sweep.config import PruningSweep
+from tsprune.study.registry import STUDIES
 
 
 @pytest.fixture
@@ -57,6 +58,11 @@ def test_hours_on_one_device_say_nothing_of_another(plan):
     text = plan("cuda")
     assert line(text, "train")[5:8] == ["?", "-", "4 MiB"]
     assert re.search(r"for \d+ of them no earlier step of their kind and width on cpu tells the time", text)
+
+
+def test_every_study_can_be_planned_that_runs_something(tmp_path):
+    text = plan_text(plan_profile("smoke", output=str(tmp_path)))
+    assert re.findall(r"^== (\w+),", text, re.M) == [name for name, study in STUDIES.items() if study.trains]
 
 
 @pytest.mark.parametrize("name", list_models(trainable=True))

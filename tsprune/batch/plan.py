@@ -14,6 +14,7 @@ from tsprune.engine.step import FINAL, Step
 from tsprune.study.base.cells import Cells
 from tsprune.study.base.shared import Tables
 from tsprune.study.registry import STUDIES
+from tsprune.training import resolve_device
 
 NEVER, OTHER, FAILED = "never run", "run with other data or another recipe", "failed before"
 
@@ -81,7 +82,7 @@ def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None) -> str:
         if cells.store.root not in past:
             past[cells.store.root] = _Past(cells)
         groups = _groups(cells, past[cells.store.root], seen)
-        device = cells.base.dense[0].train.device
+        device = resolve_device(cells.config.device).type
         totals[device] += groups.values()
         jobs = max(1, cells.jobs)
         lines += [f"== {run.name}, {jobs} at a time on {device} ==", _table(groups).to_string(), ""]
