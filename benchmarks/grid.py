@@ -2,6 +2,7 @@
 
 ``python benchmarks/grid.py``: a study of 1,000 and of 5,000 steps (a dense training, and pruned cells that wait for
 it, by dozens), computed by an executor that does nothing, then looked up in a store that has them all.
+``--workers processes`` or ``dask``: two workers of this machine instead, which store the rows of steps that do nothing.
 """
 
 import argparse
@@ -10,6 +11,8 @@ import time
 from concurrent.futures import Executor, Future
 from typing import ClassVar
 
+from tsprune.engine.cluster import dask_workers
+from tsprune.engine.executors import local_processes
 from tsprune.engine.grid import run_grid
 from tsprune.engine.progress import Progress
 from tsprune.engine.step import Outcome, Step
@@ -63,15 +66,28 @@ def study(count: int) -> list[Step]:
     return steps
 
 
-def main(counts: list[int]) -> None:
+WORKERS = {"none": Idle, "processes": local_processes(2), "dask": dask_workers(None, 2, {})}
+
+
+class Timed(Progress):
+    """Knows when the first step ended: starting workers is no work."""
+
+    def end(self, step: Step, row: dict) -> str:
+        if self.total - len(self._known) == self.done:
+            self.begun = time.perf_counter()
+        return super().end(step, row)
+
+
+def main(counts: list[int], workers: str) -> None:
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
-            store = Store(folder)
+            store, progress = Store(folder), Timed(2)
             begun = time.perf_counter()
-            run_grid(study(count), store, make_executor=Idle, jobs=2, progress=Progress(2))
-            computed = time.perf_counter() - begun
-            for step in study(count):
-                store.put(step.identity(), row(step))
+            run_grid(study(count), store, make_executor=WORKERS[workers], jobs=2, progress=progress)
+            computed = time.perf_counter() - (begun if workers == "none" else progress.begun)
+            if workers == "none":
+                for step in study(count):
+                    store.put(step.identity(), row(step))
             begun = time.perf_counter()
             run_grid(study(count), store, make_executor=Idle, jobs=2, progress=Progress(2))
             found = time.perf_counter() - begun
@@ -83,4 +99,6 @@ def main(counts: list[int]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, nargs="+", default=[1000, 5000])
-    main(parser.parse_args().steps)
+    parser.add_argument("--workers", choices=WORKERS, default="none")
+    asked = parser.parse_args()
+    main(asked.steps, asked.workers)

@@ -54,9 +54,10 @@ def test_a_forecast_is_that_of_the_windows_that_models_are_trained_on(tmp_path):
     np.testing.assert_allclose(found.to_numpy() / splits.std, wanted.numpy() / splits.std, atol=1e-6)
 
 
-def test_a_forecast_from_a_file_needs_no_torch(exported):
+def test_a_forecast_from_a_file_needs_no_torch_nor_what_reads_and_draws_other_things(exported):
     code = (
-        "import json, sys; import numpy as np, pandas as pd\n"
+        "import json, sys; sys.modules |= dict.fromkeys(['pyarrow', 'matplotlib', 'seaborn', 'safetensors'])\n"
+        "import numpy as np, pandas as pd\n"
         "from tsprune.deploy import Forecaster\n"
         "import tsprune.deploy.backtest, tsprune.deploy.reading\n"
         "index = pd.date_range('2024-02-27', periods=24, freq='h')\n"

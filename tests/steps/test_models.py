@@ -16,6 +16,7 @@ from tsprune.models import load_checkpoint, read_about, save_checkpoint
 from tsprune.pruners import prunable_weights
 from tsprune.steps.distill import DistillStep
 from tsprune.steps.given import GivenStep, checksum
+from tsprune.steps.inference import InferenceStep
 from tsprune.steps.latency import LatencyStep
 from tsprune.steps.narrow import DepGraphStep, StructuredStep, ToTheEndStep
 from tsprune.steps.prune import AuthorsStep, NMStep, PruneStep
@@ -98,7 +99,7 @@ def score(step, model):
 
 def test_every_kind_of_step_is_made_here():
     assert {kind for kind, step in kinds().items() if step.keepsake} == set(MAKE)
-    without = {NaiveStep, LatencyStep, SensitivityStep, ServeStep, ServedLatencyStep}
+    without = {NaiveStep, LatencyStep, InferenceStep, SensitivityStep, ServeStep, ServedLatencyStep}
     assert {step for step in kinds().values() if not step.keepsake} == without
 
 

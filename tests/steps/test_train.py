@@ -123,7 +123,7 @@ def test_latency_is_measured_beside_the_dense_model(trained, run):
     assert {(r["key"], r["batch"]) for r in records} == {(s.key, b) for s in step.of for b in (1, 4)}
     assert all(r["median_ms"] > 0 and r["threads"] == 1 for r in records)
     assert all(r["speedup"] == 1 for r in records if r["key"] == trained.key)
-    assert {r["repeats"] for r in records} == {6}  # three have no interval yet
+    assert {r["repeats"] for r in records} <= {3, 6}  # three have no interval yet; where others crowd, none will have
 
 
 def test_two_steps_are_compared_on_the_same_windows(trained, store, run):

@@ -3,15 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import pyarrow
-from pyarrow.parquet import ParquetFile
 
 from tsprune.data.mapped import BLOCK, fits
 from tsprune.data.parsing import parse_frame
 from tsprune.errors import UserError
 from tsprune.shown import listed
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 _VALUE = 8  # bytes, as every value is a float64 once it is read
 
@@ -20,7 +22,7 @@ _VALUE = 8  # bytes, as every value is a float64 once it is read
 class Large:
     """A parquet file, the name of its column of dates, and those of its values in the file's order."""
 
-    file: ParquetFile
+    file: "ParquetFile"
     date: str
     names: tuple[str, ...]
 
@@ -35,7 +37,7 @@ class Large:
             yield self.file.read(columns=read, use_pandas_metadata=True).to_pandas(), group
 
 
-def _stored(file: ParquetFile) -> dict[str, str]:
+def _stored(file: "ParquetFile") -> dict[str, str]:
     """Names in the file by those that its columns go by."""
     return {name.strip(): name for name in file.schema_arrow.names}
 
@@ -43,9 +45,14 @@ def _stored(file: ParquetFile) -> dict[str, str]:
 def open_large(path: Path, date_column: str | None) -> Large | None:
     """The file, if it is a parquet file too large for memory; None where it is not. Raises UserError as
     :func:`tsprune.data.parsing.parse_frame` where its first rows are no table with dates."""
+    try:  # where forecasts are made of CSV files pyarrow need not be
+        from pyarrow import ArrowInvalid
+        from pyarrow.parquet import ParquetFile
+    except ModuleNotFoundError:
+        return None
     try:
         file = ParquetFile(path)
-    except (OSError, pyarrow.ArrowInvalid):
+    except (OSError, ArrowInvalid):
         return None  # another kind of file, or a damaged one: whoever reads it says so
     size = _VALUE * file.metadata.num_rows * file.metadata.num_columns
     if fits(size):

@@ -13,13 +13,20 @@ from tsprune.deploy.card import Card
 from tsprune.deploy.export import export_onnx
 from tsprune.deploy.in_place import InPlace
 from tsprune.deploy.model_card import card_text
+from tsprune.deploy.network import Bare
 from tsprune.deploy.onnx_file import join, read_onnx
 from tsprune.deploy.quantise import in_int8
 from tsprune.deploy.session import Session
+from tsprune.deploy.sparse import SPARSE, sparsify
 from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
 from tsprune.engine.store import Store
+from tsprune.measure.latency import Variant
+from tsprune.models import Forecaster
+from tsprune.models.base import INPUTS
+from tsprune.pruners.masks import Masks
 from tsprune.steps.artifacts import scores_file
 from tsprune.steps.kept import leaving
+from tsprune.steps.latency import plain_records
 from tsprune.steps.model import ModelStep
 from tsprune.training import TrainConfig, evaluate
 
@@ -90,24 +97,30 @@ class ServeStep(Step):
 
 
 class ServedLatencyStep(Step):
-    """Latency of exported files in ONNX Runtime, interleaved; the first is the baseline of the speedups.
+    """Latency of exported files in ONNX Runtime, and of masked models that compute without their zeros in PyTorch
+    (:func:`tsprune.deploy.sparse.sparsify`), all interleaved; the first file is the baseline of the speedups.
 
-    ``detail["latency"]``: the rows of :func:`tsprune.measure.measure_latency`, ``variant`` the key of the step. Times
-    hold for one machine, so its processor is part of the identity.
+    ``detail["latency"]``: the rows of :func:`tsprune.measure.measure_latency`, ``variant`` the key of the step.
+    ``detail["sparse"]``: by key of a masked model how many layers run sparse, what the kernel is, and the multiply-adds
+    left, None where a layer with zeros runs dense; one without a sparse layer is not timed. Times hold for one machine,
+    so its processor is part of the identity.
     """
 
     kind: ClassVar[str] = "served_latency"
     alone: ClassVar[bool] = True
     of: Annotated[tuple[ServeStep, ...], Field(min_length=1)]
+    masked: tuple[ModelStep, ...] = ()
     batch_sizes: tuple[int, ...] = (1, 32)
     threads: int = 1
-    repeats: int = 60
+    repeats: int = 40
+    """Rounds; twice as many where the speedups are then not known to a tenth."""
 
     def identity(self) -> dict:
         return {
             "step": self.kind,
             "version": RESULTS_VERSION,
             "of": [step.key for step in self.of],
+            "masked": [step.key for step in self.masked],
             "batch_sizes": list(self.batch_sizes),
             "threads": self.threads,
             "repeats": self.repeats,
@@ -116,11 +129,11 @@ class ServedLatencyStep(Step):
 
     @property
     def needs(self) -> tuple[Step, ...]:
-        return self.of
+        return (*self.of, *self.masked)
 
     @property
     def label(self) -> str:
-        return f"latency of {len(self.of)} exported files"
+        return f"latency of {len(self.of)} exported files and {len(self.masked)} models without their zeros"
 
     def protocol(self) -> dict:
         return {"method": "latency", "threads": self.threads}
@@ -132,8 +145,17 @@ class ServedLatencyStep(Step):
         for step in self.of:
             card, content = read_onnx(store.artifact(step.key, ONNX_FILE))
             variants[step.key] = _call(InPlace(card, Session(content, step.label, threads=self.threads)), windows)
-        table = measure.measure_latency(variants, self.batch_sizes, threads=self.threads, repeats=self.repeats)
-        return Outcome({}, {"latency": table.to_dict("records")}, {})
+        told = {}
+        for step in self.masked:
+            model, masks = step.load_masked(store)
+            found = _sparsified(model.cpu(), masks, windows, self.threads)
+            if found is None:
+                continue
+            variants[step.key], told[step.key] = found
+        table = measure.measure_latency(
+            variants, self.batch_sizes, threads=self.threads, repeats=self.repeats, most=2 * self.repeats
+        )
+        return Outcome({}, {"latency": plain_records(table), "sparse": told}, {})
 
 
 def _windows(splits: Splits, count: int) -> tuple[torch.Tensor, ...]:
@@ -141,7 +163,27 @@ def _windows(splits: Splits, count: int) -> tuple[torch.Tensor, ...]:
     return splits.test.batch(torch.arange(min(count, len(splits.test))))[:4]
 
 
-def _call(served: InPlace, windows: tuple) -> tuple:
+def _sparsified(model: Forecaster, masks: Masks, windows: tuple, threads: int) -> tuple[Variant, dict] | None:
+    """What to time of a masked model that computes without its zeros, and what is to be told of it; None where no layer
+    is faster so for one window."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = sparsify(model, batch=1)
+    finally:
+        torch.set_num_threads(before)
+    runs = found.layers["runs"] == SPARSE
+    if not runs.any():
+        return None
+    every = bool(runs[found.layers["density"] < 1].all())
+    macs = measure.count_macs(model, [window[:1] for window in windows], masks)
+    told = {"layers": int(runs.sum()), "kernel": str(found.path), "macs": macs.macs_if_zeros_skipped if every else None}
+    network = Bare(found.model).eval()
+    named = dict(zip(INPUTS, windows, strict=True))
+    return (network, [named[name] for name in network.inputs]), told
+
+
+def _call(served: InPlace, windows: tuple) -> Variant:
     """The runtime alone, on inputs that are as the file takes them: a user's data are."""
     arrays = served.arrays(*windows)
 

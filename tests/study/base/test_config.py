@@ -88,6 +88,9 @@ def test_what_has_a_default_may_be_left_out_of_a_notebook_and_put_in_from_outsid
             "jobs",
             "keep",
             "budget_hours",
+            "executor",
+            "scheduler",
+            "resources",
         ),
         *("date_column", "time_step", "date_order", "encoding", "crossformer_own"),
     }

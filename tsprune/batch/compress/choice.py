@@ -25,6 +25,11 @@ COSTS: Mapping[Goal, str] = {"latency": "ms_1", "size": "bytes", "macs": "macs"}
 SLACK: Mapping[Goal, float] = {"latency": 0.05, "size": 0.0, "macs": 0.0}
 """Two costs that differ by less than this share count as the same: of times, what a quiet machine leaves."""
 
+SPARSE_RUN = "float32, without zeros"
+"""How a masked model runs whose layers leave the zeros out."""
+
+TIMES = ("ms", "speedup", "speedup_low", "speedup_high")
+
 KEPT, OPEN, DENIED = "kept", "not certain", "denied"
 """What the test windows say of a loss: the whole interval lies within what is accepted; the loss does, not the whole
 interval; the loss does not."""
@@ -34,7 +39,9 @@ interval; the loss does not."""
 class Answer:
     """What came out. ``files``: a row per file, see :func:`files_table`; ``chosen`` and ``baseline`` are labels of it.
 
-    ``untried``: ways without a result by name, and why.
+    ``untried``: ways without a result by name, and why. ``steps``: of each row of ``files`` the step that made the
+    file; of a model without its zeros that of the file with the same forecasts. ``busy``: why the times are not to be
+    trusted, None where they are.
     """
 
     question: Question
@@ -45,6 +52,7 @@ class Answer:
     naive: pd.DataFrame
     untried: dict[str, str]
     steps: Sequence[ServeStep]
+    busy: str | None
     protocol: dict[str, str]
     notes: tuple[str, ...]
     seconds: float
@@ -70,11 +78,17 @@ def answer(run: "Compressing") -> Answer:
     done = [way for way in run.ways if run.ok(way.step)]
     ok = [step for step in steps if run.ok(step)]
     by_step = {way.step.key: way for way in done}
-    times = rows[run.timed.key]["detail"].get("latency", [])
-    files = files_table([(by_step[step.of.key], step, rows[step.key]["result"]) for step in ok], times)
+    timed = rows[run.timed.key]["detail"]
+    files = files_table(
+        [(by_step[step.of.key], step, rows[step.key]["result"]) for step in ok],
+        timed.get("latency", []),
+        timed.get("sparse", {}),
+    )
     baseline = best_dense(files, given=question.checkpoint is not None)
     files["val_loss"] = files["val_mse"] / files.loc[baseline, "val_mse"] - 1
-    differences = [run.compare([step], [ok[baseline]]) for step in ok]
+    # A model without its zeros forecasts what its file forecasts.
+    made = [next(step for step in ok if step.key == key) for key in files["file"]]
+    differences = [run.compare([step], [ok[baseline]]) for step in made]
     for column, name in (("test_loss", "relative"), ("low", "low"), ("high", "high")):
         files[column] = [getattr(difference, name) for difference in differences]
     files["verdict"] = verdicts(files, question.max_loss)
@@ -90,7 +104,8 @@ def answer(run: "Compressing") -> Answer:
         baseline=baseline,
         naive=naive,
         untried={name: _why(rows[step.key]) for name, step in without.items()},
-        steps=ok,
+        steps=made,
+        busy=busy(timed.get("latency", [])),
         protocol=data_lines(run.base.table, question),
         notes=run.data_notes(),
         seconds=run.seconds,
@@ -101,24 +116,40 @@ def _why(row: dict) -> str:
     return "the time given was over" if row["status"] == NOT_RUN else f"{row['status']}: {row['reason']}"
 
 
-def files_table(found: Sequence[tuple[Way, ServeStep, dict]], times: Sequence[dict]) -> pd.DataFrame:
-    """A row per file: ``kind``, ``strength``, ``name``, ``weights``; ``mse`` and ``mae`` on the test windows,
-    ``val_mse``; ``bytes``, ``parameters``, ``macs``, ``density``; and of one window (``_1``) and of 32 (``_32``) the
-    time ``ms`` in milliseconds and ``speedup``, that of the dense file over it, with percentiles ``_p5``, ``_p95``."""
+def files_table(
+    found: Sequence[tuple[Way, ServeStep, dict]], times: Sequence[dict], sparse: Mapping[str, dict]
+) -> pd.DataFrame:
+    """A row per file: ``kind``, ``strength``, ``name``, ``weights``, ``file`` (the key of its step); ``mse`` and
+    ``mae`` on the test windows, ``val_mse``; ``bytes``, ``parameters``, ``macs``, ``density``; and of one window
+    (``_1``) and of 32 (``_32``) the time ``ms`` in milliseconds and ``speedup``, that of the dense file over it, with
+    its 95 % interval ``speedup_low``, ``speedup_high``. Below them a row per masked model that runs without its zeros,
+    with ``weights`` SPARSE_RUN and no size: what is kept of it is a checkpoint."""
     records = []
     for way, step, result in found:
         record = {"kind": way.kind, "strength": way.strength, "name": way.name, "weights": step.weights}
         record |= {name: result[name] for name in ("mse", "mae", "val_mse", "bytes", "parameters", "density")}
-        record["macs"] = result["macs_executed"]
-        for time in times:
-            if time["variant"] == step.key:
-                batch = time["batch"]
-                record[f"ms_{batch}"] = time["median_ms"]
-                record |= {f"{name}_{batch}": time[name] for name in ("speedup", "speedup_p5", "speedup_p95")}
-        records.append(record)
-    table = pd.DataFrame(records)
-    names = [f"{name}_{batch}" for batch in (1, 32) for name in ("ms", "speedup", "speedup_p5", "speedup_p95")]
-    return table.reindex(columns=[*table.columns.difference(names, sort=False), *names])
+        records.append(record | {"file": step.key, "macs": result["macs_executed"]} | _times(times, step.key))
+        if step.of.key in sparse:
+            told = {"weights": SPARSE_RUN, "bytes": None, "macs": sparse[step.of.key]["macs"]}
+            records.append(records[-1] | told | _times(times, step.of.key))
+    table = pd.DataFrame(sorted(records, key=lambda record: record["weights"] == SPARSE_RUN))
+    names = [f"{name}_{batch}" for batch in (1, 32) for name in TIMES]
+    table = table.reindex(columns=[*table.columns.difference(names, sort=False), *names])
+    return table.astype({name: float for name in ("bytes", "macs", *names)})
+
+
+def _times(times: Sequence[dict], key: str) -> dict[str, float]:
+    return {
+        f"{name}_{row['batch']}": row["median_ms" if name == "ms" else name]
+        for row in times
+        if row["variant"] == key
+        for name in TIMES
+    }
+
+
+def busy(times: Sequence[dict]) -> str | None:
+    """Why times of one window are not to be trusted: what the machine did beside, or that they scatter."""
+    return next((row["trouble"] for row in times if row["batch"] == 1 and row["trouble"]), None)
 
 
 def best_dense(files: pd.DataFrame, given: bool) -> int:
@@ -147,10 +178,12 @@ def choose(files: pd.DataFrame, goal: Goal, max_loss: float, baseline: int) -> i
 
 
 def cheaper(files: pd.DataFrame, goal: Goal, baseline: int) -> pd.DataFrame:
-    """The files that cost less than the baseline. One with zeros in its place is the same network: where it seems to,
-    that is noise."""
+    """The files that cost less than the baseline; of times, where the interval of the speedup says so as well. One with
+    zeros in its place is the same network: where it seems to cost less, that is noise."""
     cost = files[COSTS[goal]]
-    return files[(cost < cost[baseline] * (1 - SLACK[goal])) & ~files["kind"].isin(MASKED)]
+    same = files["kind"].isin(MASKED) & (files["weights"] != SPARSE_RUN)
+    found = files[(cost < cost[baseline] * (1 - SLACK[goal])) & ~same]
+    return found[found["speedup_low_1"] > 1] if goal == "latency" else found
 
 
 def front(files: pd.DataFrame, cost: str) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tsprune.batch.compress.choice import Answer, front
+from tsprune.batch.compress.choice import SPARSE_RUN, Answer, front
 from tsprune.batch.compress.ways import KINDS
 from tsprune.report import drawing as kit
 from tsprune.report.axes import REFERENCE, log_axis
@@ -11,7 +11,7 @@ from tsprune.report.style import INK
 from tsprune.report.text import short_count
 
 XLABELS = {
-    "latency": "Latency of one window in ONNX Runtime, ms (log scale)",
+    "latency": "Latency of one window, ms (log scale)",
     "size": "Bytes of the file (log scale)",
     "macs": "Multiply-adds per window (log scale)",
 }
@@ -46,7 +46,8 @@ def pareto(answer: Answer) -> Figure:
         far = int((100 * files["test_loss"] > top).sum())
         kit.note(
             figure,
-            "Filled: float32; hollow: int8. Bar: 95 % interval over the test windows, one seed. Grey band: accepted.",
+            "Filled: float32; hollow: int8; grey inside: run without its zeros. Bar: 95 % interval over the test "
+            "windows, one seed. Grey band: accepted.",
             f"△ {far} above the axis." if far else "",
         )
     return figure
@@ -60,7 +61,7 @@ def _point(axes, row: pd.Series, cost: str, look: tuple, top: float, chosen: boo
         kit.mark_above(axes, drawn, top, colour)
         return
     axes.vlines(row[cost], low, min(high, top), color=colour, linewidth=2, alpha=0.4, zorder=2)
-    face = "white" if row["weights"] == "int8" else colour
+    face = {"int8": "white", SPARSE_RUN: "#cccccc"}.get(row["weights"], colour)
     axes.plot(row[cost], loss, marker=marker, color=colour, markerfacecolor=face, markersize=7, zorder=3)
     if chosen:
         axes.plot(row[cost], loss, marker="o", color=INK, markerfacecolor="none", markersize=15, zorder=4)

@@ -22,13 +22,13 @@ from tsprune.report.text import NBSP, ends, error_text, literal, percent, short_
 TITLE = "Which compressed model to take"
 
 
-def write_page(answer: Answer, path: Path, file: str) -> None:
-    """Write the page to ``path``; ``file`` is the recommended model's name beside it."""
+def write_page(answer: Answer, path: Path) -> None:
+    """Write the page to ``path``, beside which the recommended file lies."""
     cells = [
         new_markdown_cell(f"# {TITLE}\n\n{asked(answer)}"),
         _cell(verdict(answer), tags=["verdict"]),
         _cell(pareto(answer), tags=["figure"]),
-        new_markdown_cell(f"## How to use {file}\n\n{use(answer, file)}"),
+        new_markdown_cell(f"## How to use it\n\n{use(answer)}"),
         new_markdown_cell("## Every file\n\n" + _MEANING),
         _cell(files(answer)),
         *([_cell(report.naive_table(levels))] if len(levels := answer.naive.dropna(subset="mse")) else []),
@@ -72,12 +72,15 @@ def files(answer: Answer) -> Styler:
     table = pd.DataFrame(
         {
             "weights": rows["weights"],
-            "KiB": rows["bytes"].map(lambda size: f"{size / 1024:,.0f}"),
+            "KiB": rows["bytes"].map(lambda size: "a checkpoint" if pd.isna(size) else f"{size / 1024:,.0f}"),
             "parameters": rows["parameters"].map(short_count),
             "multiply-adds": rows["macs"].map(lambda count: "unknown" if pd.isna(count) else short_count(count)),
             "density": rows["density"].map("{:.2g}".format),
             "ms, batch 1": rows["ms_1"].map("{:.3g}".format),
-            "faster": rows["speedup_1"].map("{:.2f}".format),
+            f"faster (95{NBSP}%)": [
+                f"{row.speedup_1:.2f} ({row.speedup_low_1:.2f} to {row.speedup_high_1:.2f})"
+                for row in rows.itertuples()
+            ],
             "ms, batch 32": rows["ms_32"].map("{:.3g}".format),
             "faster, 32": rows["speedup_32"].map("{:.2f}".format),
             "validation loss": rows["val_loss"].map(signed),

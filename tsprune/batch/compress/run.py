@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import get_args
 
-from tsprune.batch.compress.choice import Answer, answer
+from tsprune.batch.compress.choice import SPARSE_RUN, Answer, answer
 from tsprune.batch.compress.page import write_page
 from tsprune.batch.compress.question import Question
 from tsprune.batch.compress.ways import MASKED, Way, ways
@@ -16,6 +16,8 @@ from tsprune.engine.grid import NOT_RUN
 from tsprune.engine.progress import Progress
 from tsprune.engine.step import Step
 from tsprune.errors import UserError
+from tsprune.steps.artifacts import MODEL_FILE
+from tsprune.steps.kept import save_model
 from tsprune.steps.serve import CARD_FILE, ONNX_FILE, ServedLatencyStep, ServeStep, Weights
 from tsprune.study.base.cells import Cells, with_needs
 from tsprune.study.base.preflight import check
@@ -24,12 +26,12 @@ SHARE = 0.7
 """Of the time given, the part after which no further training is begun: the rest is for those that are running then,
 for files and for timing."""
 
-
 PAGE_FILE = "report.html"
 
 
 def compress(question: Question, folder: Path, *, progress: Progress | None = None) -> Answer:
-    """Answer ``question``; into ``folder``, which is made, go the page, the recommended file and its model card.
+    """Answer ``question``; into ``folder``, which is made, go the page, the recommended file and its model card; where
+    a masked model is to run without its zeros, its checkpoint too.
 
     Raises :class:`UserError` before anything runs for a folder that cannot be written to, and as
     :meth:`Compressing.run`.
@@ -45,7 +47,9 @@ def compress(question: Question, folder: Path, *, progress: Progress | None = No
     step = found.steps[found.chosen]
     for name in (ONNX_FILE, CARD_FILE):
         write_whole(folder / name, run.store.artifact(step.key, name).read_bytes())
-    write_page(found, folder / PAGE_FILE, ONNX_FILE)
+    if found.row["weights"] == SPARSE_RUN:
+        save_model(run.store, step.of.key, folder / MODEL_FILE)
+    write_page(found, folder / PAGE_FILE)
     return found
 
 
@@ -90,9 +94,13 @@ class Compressing(Cells[Question, Answer]):
         self._need(self.files("float32")[0], "cannot be exported, so nothing can be compared")
         for weights in get_args(Weights):
             self.rows |= self.compute(self.files(weights), **how, deadline=began + budget)
-        self.rows |= self.compute([self.timed], **how)
+        timed = self.timed
+        self.rows |= self.compute([timed], **how)
         self.seconds = time.monotonic() - began
-        return self.gather()
+        found = self.gather()
+        if found.busy:
+            self.store.discard(timed.key)  # measured anew by the next run: the machine may be quiet then
+        return found
 
     def _need(self, step: Step, what: str) -> None:
         if not self.ok(step):
@@ -103,14 +111,15 @@ class Compressing(Cells[Question, Answer]):
         int8 only of the dense model and of those that can cost less and lose no more than is accepted in float32."""
         done = sorted((way for way in self.ways if self.ok(way.step)), key=lambda way: way.kind in MASKED)
         if weights == "int8":
-            done = [way for place, way in enumerate(done) if not place or self._promises(way)]
+            kept = [way for way in done[1:] if way.kind not in MASKED and self._keeps(way)]
+            done = [*done[:1], *kept]
         return [ServeStep(of=way.step, weights=weights) for way in done]
 
-    def _promises(self, way: Way) -> bool:
+    def _keeps(self, way: Way) -> bool:
+        """Whether its float32 file is there and loses no more on the validation windows than is accepted."""
         dense, file = (self.rows[ServeStep(of=each.step).key] for each in (self.ways[0], way))
-        if way.kind in MASKED or file["status"] != "ok":
-            return False
-        return file["result"]["val_mse"] <= dense["result"]["val_mse"] * (1 + self.config.max_loss)
+        most = dense["result"]["val_mse"] * (1 + self.config.max_loss)
+        return file["status"] == "ok" and file["result"]["val_mse"] <= most
 
     @property
     def served(self) -> list[ServeStep]:
@@ -118,9 +127,11 @@ class Compressing(Cells[Question, Answer]):
 
     @property
     def timed(self) -> ServedLatencyStep:
-        """What times all files that came out."""
+        """What times all files that came out, and the masked models that lose no more than is accepted without their
+        zeros."""
         files = tuple(step for step in self.served if self.ok(step))
-        return ServedLatencyStep(of=files, threads=self.config.timed_threads)
+        masked = tuple(way.step for way in self.ways if way.kind in MASKED and self.ok(way.step) and self._keeps(way))
+        return ServedLatencyStep(of=files, masked=masked, threads=self.config.timed_threads)
 
     def gather(self) -> Answer:
         return answer(self)

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from tsprune.batch.compress.choice import KEPT, Answer, cheaper
+from tsprune.batch.compress.choice import KEPT, SPARSE_RUN, Answer, cheaper
 from tsprune.batch.compress.ways import MASKED
 from tsprune.report.text import NAIVE, NBSP, ends, error_text, literal, percent, short_count, signed
+from tsprune.steps.artifacts import MODEL_FILE
+from tsprune.steps.serve import ONNX_FILE
 
 GAINS = {"latency": "as fast", "size": "as small", "macs": "as few multiply-adds"}
 
@@ -29,11 +31,19 @@ def verdict(answer: Answer) -> str:
             f"{_sure(row, question.max_loss)}."
         )
         parts = [first, sure, _naive(answer)]
+    if answer.question.goal == "latency" and answer.busy is not None:
+        again = (
+            f"({literal(answer.busy)}): run this again when the machine is quiet, all but the times is in the store."
+        )
+        if answer.chosen == answer.baseline:
+            parts = [f"{about} **nothing can be said of times on this machine now** {again}", _naive(answer)]
+        else:
+            parts.append(f"**The times are not to be trusted** {again}")
     return "\n\n".join(filter(None, [" ".join(filter(None, parts)), _speed(answer)]))
 
 
 def named(row: pd.Series) -> str:
-    return row["name"] + (", int8" if row["weights"] == "int8" else "")
+    return row["name"] + {"float32": "", "int8": ", int8", SPARSE_RUN: ", run without its zeros"}[row["weights"]]
 
 
 def _sure(row: pd.Series, max_loss: float) -> str:
@@ -92,10 +102,9 @@ def _speed(answer: Answer) -> str:
     row = answer.row
     if answer.question.goal != "latency" or answer.chosen == answer.baseline:
         return ""
-    spread = f"{row['speedup_p5_1']:.2g} to {row['speedup_p95_1']:.2g}"
     return (
-        f"The ratio of times in ONNX Runtime, {answer.question.timed_threads} thread, lay between {spread} in nine "
-        "rounds of ten, both called in every round."
+        f"The ratio of times, median over rounds with a call of each, {answer.question.timed_threads} thread, is "
+        f"{row['speedup_1']:.2f} (95{NBSP}% interval {row['speedup_low_1']:.2f} to {row['speedup_high_1']:.2f})."
     )
 
 
@@ -111,23 +120,34 @@ def _without(answer: Answer) -> Iterator[str]:
 
 
 def _on_purpose(answer: Answer) -> Iterator[str]:
-    if answer.files["kind"].isin(MASKED).any():
+    masked = answer.files["kind"].isin(MASKED)
+    if masked.any():
         yield (
-            "Zeros (2:4, single weights, PALS) were tested, but in an ONNX file they save neither bytes, multiply-adds "
-            "nor time: none of these files is cheaper than dense."
+            "Zeros (2:4, single weights, PALS) save neither bytes, multiply-adds nor time in an ONNX file, so that "
+            "none of these is cheaper than dense."
         )
+    if not (answer.files["weights"] == SPARSE_RUN).any():
+        yield "Zeros left out of the computation: of no masked model within the loss does a layer run faster so here."
     yield "int8 of models that lose too much in float32 already, and of those with zeros: it would not help them."
     yield "Other seeds: one training each; another may differ by more than an interval over windows says."
     yield "Other forecasters: the question was about this one; a smaller kind of model may do as well."
 
 
-def use(answer: Answer, file: str) -> str:
-    """How the file is used, as Markdown."""
+def use(answer: Answer) -> str:
+    """How the recommended file is used, as Markdown."""
     steps = answer.question.pred_lens[0]
+    if answer.row["weights"] == SPARSE_RUN:
+        return (
+            f"{MODEL_FILE} runs in PyTorch, without its zeros.\n\n"
+            f"```python\nfrom tsprune.deploy.sparse import sparsify\nfrom tsprune.models import load_checkpoint\n\n"
+            f'model, _ = load_checkpoint("{MODEL_FILE}")\n'
+            f"model = sparsify(model, batch=1).model  # called as the model itself, on scaled values\n```\n\n"
+            f"{ONNX_FILE} has the same forecasts and the speed of the dense model."
+        )
     return (
-        f"{file} forecasts {steps} time steps in the data's own units, and needs no torch.\n\n"
+        f"{ONNX_FILE} forecasts {steps} time steps in the data's own units, and needs no torch.\n\n"
         f"```python\nfrom tsprune.deploy import Forecaster\n\n"
-        f'Forecaster.load("{file}").predict(frame)  # a row per time step, dates as its index\n```\n\n'
-        f"On the command line: `tsprune forecast {file} data.csv`, with `--backtest 5` for errors beside the seasonal "
-        "naive's."
+        f'Forecaster.load("{ONNX_FILE}").predict(frame)  # a row per time step, dates as its index\n```\n\n'
+        f"On the command line: `tsprune forecast {ONNX_FILE} data.csv`, with `--backtest 5` for errors beside "
+        "the seasonal naive's."
     )

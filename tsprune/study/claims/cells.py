@@ -55,8 +55,8 @@ class ClaimsCells(Cells[Claims, ClaimsResult]):
             },
             "a case": "one model on one dataset at one horizon with one recipe; it counts with "
             f"{config.least_seeds} seeds or more, by its 95 % interval: of a ratio of MSE the paired bootstrap over "
-            "seeds and blocks of test windows, as in the studies; of timings the range over rounds; of all else that "
-            "of the mean over the seeds",
+            "seeds and blocks of test windows, as in the studies; of timings that of the median over rounds; of all "
+            "else that of the mean over the seeds",
             "a verdict": f"of {config.least_cases} cases or more, no more than half of them unclear: holds where "
             f"{MOST:.0%} say so; does not where as many speak against, or over half and none for",
         }

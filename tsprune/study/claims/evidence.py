@@ -29,7 +29,7 @@ CASE = ["dataset", "model", "pred_len", "recipe", "size"]
 _PROTOCOL = ["dataset", "model", "pred_len", "seed", "method", "structure", "scope", "density_asked", "data_fraction"]
 _RESULT = ["mse", "mae", "parameters", "density_all", "macs_executed", "macs_if_zeros_skipped"]
 _COLUMNS = ["key", "step", "dense", "d_model", "span", "identity", *CASE, *_PROTOCOL[3:], *_RESULT, "seconds_per_epoch"]
-_TIMINGS = ["key", "baseline", "batch", "speedup", "speedup_p5", "speedup_p95"]
+_TIMINGS = ["key", "baseline", "batch", "speedup", "low", "high"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Evidence:
     """A row per finished step that goes back to a dense training, and per naive forecast. ``dense``: key of that
     training; ``identity``: all that the row's numbers depend on."""
     timings: pd.DataFrame
-    """A row per model that was timed and batch size: its ``speedup`` over ``baseline`` and the range over rounds."""
+    """A row per model that was timed and batch size: its ``speedup`` over ``baseline``, and the 95 % interval of that.
+    Timings of which nothing is to be said are not here."""
     window_mse: Callable[[str], np.ndarray | None]
     """Test MSE by window of the row with a key, (windows,); None where it was not kept."""
 
@@ -77,9 +78,8 @@ def evidence(lines: Iterable[dict[str, Any]], store: Store | None = None) -> Evi
     by_key = {line["key"]: line for line in lines if _counts(line)}
     rows = [_row(line, dense, by_key.get(dense)) for line in by_key.values() if (dense := _dense(line, by_key))]
     rows += [_row(line, None, None) for line in by_key.values() if line["kind"] == "naive"]
-    timed = [
-        timing for line in by_key.values() if line["kind"] == "latency" for timing in line["detail"].get("latency", ())
-    ]
+    latencies = [line for line in by_key.values() if line["kind"] == "latency"]
+    timed = [_timing(record) for line in latencies for record in line["detail"].get("latency", ()) if _is_told(record)]
 
     def window_mse(key: str) -> np.ndarray | None:
         if errors := by_key[key].get("errors"):
@@ -113,6 +113,15 @@ def _dense(line: dict, by_key: dict[str, dict]) -> str | None:
             return None
         config = by_key[key]["config"]
     return key
+
+
+def _is_told(record: dict) -> bool:
+    return not record.get("trouble") and record.get("speedup_low") is not None
+
+
+def _timing(record: dict) -> dict[str, Any]:
+    ends = {"low": record["speedup_low"], "high": record["speedup_high"]}
+    return {name: record[name] for name in ("key", "baseline", "batch", "speedup")} | ends
 
 
 def _row(line: dict, dense: str | None, training: dict | None) -> dict[str, Any]:

@@ -45,8 +45,8 @@ def by_case(
     """A row per case of ``values``, which have one per case and seed: mean, interval, outcome. A case with fewer than
     ``least_seeds`` seeds is left out.
 
-    ``bounds``: between which the claim wants the value. Rows that bring their own interval (``low`` and ``high``, the
-    range over the rounds of a timing) are cases as they are. Rows that name what their error is held against (``key``
+    ``bounds``: between which the claim wants the value. Rows that bring their own interval (``low`` and ``high``, those
+    of a timing) are cases as they are. Rows that name what their error is held against (``key``
     and ``other``) are ``paired`` with it window by window, where these errors were kept; of all others the interval is
     that of the mean over the seeds."""
     rows = []

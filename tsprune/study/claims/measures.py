@@ -190,6 +190,6 @@ def _timed(evidence: Evidence, steps: list[str]) -> pd.DataFrame:
 
 
 def _batches(timed: pd.DataFrame, over: pd.Series | float) -> pd.DataFrame:
-    """A case per batch size, with the range over the rounds of its timing."""
-    ends = {"value": timed["speedup"] / over, "low": timed["speedup_p5"] / over, "high": timed["speedup_p95"] / over}
+    """A case per batch size, with the interval of its timing."""
+    ends = {"value": timed["speedup"] / over, "low": timed["low"] / over, "high": timed["high"] / over}
     return timed.assign(**ends, case="batch " + timed["batch"].astype(str))

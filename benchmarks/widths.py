@@ -1,0 +1,93 @@
+"""Does a narrowed model run faster with widths that are multiples of 8 or 16? As pruning finds them, and rounded.
+
+    python benchmarks/widths.py                                    iTransformer and Transformer, d_model 512
+    python benchmarks/widths.py --models Informer --size small     d_model 64
+
+Random weights, narrowed to a share of their parameters; then every width at the nearest multiple, the best units kept.
+PyTorch and ONNX Runtime, all in turn, one thread; a speedup is the median over rounds of the dense model's time over
+the narrow one's in the same round. No part of the tests.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from models import SIZES, inputs
+from torch import Tensor
+
+from tsprune.deploy.export import export_onnx
+from tsprune.deploy.onnx_file import read_onnx
+from tsprune.deploy.session import Session
+from tsprune.measure import count_macs, measure_latency
+from tsprune.models import Forecaster, create_model
+from tsprune.models.base import INPUTS
+from tsprune.pruners import structured_prune
+from tsprune.pruners.importance import axis_scores
+from tsprune.pruners.structured import best_units, left_alone, narrowed
+
+MULTIPLES = (8, 16)
+BATCHES = (1, 32)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=SIZES, default="std")
+    parser.add_argument("--models", nargs="+", default=["iTransformer", "Transformer"])
+    parser.add_argument("--density", type=float, default=0.25, help="share of the parameters left")
+    parser.add_argument("--repeats", type=int, default=20, help="rounds of latency per batch size")
+    given = parser.parse_args()
+    print("| model | widths | multiply-adds left | runtime | speed, batch 1 | speed, batch 32 |")
+    print("|---|---|---|---|---|---|")
+    for name in given.models:
+        rows(name, given)
+
+
+def rows(name: str, given: argparse.Namespace) -> None:
+    """Time all forms of one model beside each other in both runtimes; a line per form and runtime."""
+    torch.manual_seed(0)
+    dense = create_model(name, **SIZES[given.size]).eval()
+    one, many = inputs(dense, 1), inputs(dense, max(BATCHES))
+    forms = {"dense": dense, "as found": structured_prune(dense, one, given.density).model}
+    forms |= {f"of {step}": rounded(dense, forms["as found"], one, step) for step in MULTIPLES}
+    macs = {form: count_macs(model, one).macs_executed for form, model in forms.items()}
+    for runtime, runs in (("PyTorch", lambda model: model), ("ONNX Runtime", exported)):
+        variants = {form: (runs(model), many) for form, model in forms.items()}
+        table = measure_latency(variants, BATCHES, threads=1, repeats=given.repeats)
+        speed = table.set_index(["variant", "batch"])
+        for form in list(forms)[1:]:
+            times = [speed.loc[(form, batch)] for batch in BATCHES]
+            said = [f"{t['speedup']:.2f} ({t['speedup_low']:.2f} to {t['speedup_high']:.2f})" for t in times]
+            print(
+                f"| {name} | {form} | {macs[form] / macs['dense']:.3f} | {runtime} | {said[0]} | {said[1]} |",
+                flush=True,
+            )
+        print(f"({table['load'].iloc[0]})")
+
+
+def rounded(dense: Forecaster, narrow: Forecaster, one: Sequence[Tensor], step: int) -> Forecaster:
+    """``dense`` narrowed to the widths of ``narrow``, each at the nearest multiple of ``step`` that there is."""
+    axes = [axis for axis in dense.axes() if left_alone(axis, "head_dim") is None]
+    found = {axis.name: axis.width for axis in narrow.axes()}
+    widths = [min(axis.width, max(step, step * round(found[axis.name] / step))) for axis in axes]
+    scores = axis_scores(dense, axes, "group-l2", None, 0)
+    keep = {axis.name: best_units(s, width) for axis, s, width in zip(axes, scores, widths, strict=True)}
+    return narrowed(dense, keep, one)
+
+
+def exported(model: Forecaster) -> Callable[..., object]:
+    """The model in ONNX Runtime, called as the model."""
+    with TemporaryDirectory() as folder:
+        export_onnx(model, Path(folder) / "model.onnx", "scaled")
+        session = Session(read_onnx(Path(folder) / "model.onnx")[1], model.name, threads=1)
+
+    def call(*given: Tensor) -> object:
+        named = dict(zip(INPUTS, given, strict=True))
+        return session.run({name: named[name].numpy() for name in session.inputs})
+
+    return call
+
+
+if __name__ == "__main__":
+    main()
