@@ -88,9 +88,9 @@ def study(
     A report that is there already is replaced by one of the same parameters; one of others is kept as
     NAME.previous.html, the last one only, and a line says so.
 
-    Exit status: 0 all well (with --budget: of what was begun), 1 a notebook failed or a cell has no result (the
-    report names it), 2 bad input (data,
-    parameters, the output folder: told before anything runs), 130 stopped by Ctrl-C; started again, it goes on.
+    Exit status: 0 all well (with --budget: of what was begun), 1 a notebook failed or a cell has no result (the report
+    names it), 2 bad input (data, parameters, the output folder: told before anything runs), 130 stopped by Ctrl-C;
+    started again, it goes on.
     """
     from tsprune.batch.profiles import describe, plan_profile
 
