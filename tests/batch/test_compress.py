@@ -335,3 +335,5 @@ def test_a_pruned_checkpoint_is_refused(question, tmp_path):
     save_checkpoint(tmp_path / "cut.safetensors", model, magnitude_masks(model, 0.5, "layer"))
     with pytest.raises(UserError, match="this model is pruned already; give the dense one"):
         question(checkpoint=str(tmp_path / "cut.safetensors"), model=None)
+    save_checkpoint(tmp_path / "whole.safetensors", model, magnitude_masks(model, 1.0, "layer"))
+    assert question(checkpoint=str(tmp_path / "whole.safetensors"), model=None).d_model == 8
