@@ -67,20 +67,26 @@ def test_a_product_by_hand(path):
     density=st.sampled_from([0.0, 0.01, 0.1, 0.5, 1.0]),
     activation=st.sampled_from(ACTIVATIONS),
     biased=st.booleans(),
-    threads=st.sampled_from([1, 2]),
 )
-def test_every_path_gives_what_torch_gives(path, tokens, inputs, outputs, density, activation, biased, threads):
+def test_every_path_gives_what_torch_gives(path, tokens, inputs, outputs, density, activation, biased):
     weight = sparse(outputs, inputs, density)
     bias = torch.randn(outputs, generator=torch.Generator().manual_seed(1)) if biased else None
     x = torch.randn(tokens, inputs, generator=torch.Generator().manual_seed(2)) * 3
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(threads)
-        found = Product([Packed.of(weight, bias, activation)], path)(x)
-    finally:
-        torch.set_num_threads(before)
+    found = Product([Packed.of(weight, bias, activation)], path)(x)
     wanted = AFTER[activation](F.linear(x.double(), weight.double(), None if bias is None else bias.double()))
     torch.testing.assert_close(found.double(), wanted, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_threads_share_the_tokens(path, count):
+    weight, x = sparse(20, 64, 0.2), torch.randn(150, 64, generator=torch.Generator().manual_seed(5))
+    product, before = Product([Packed.of(weight)], path), torch.get_num_threads()
+    alone = product(x)
+    try:
+        torch.set_num_threads(count)
+        assert torch.equal(product(x), alone) and torch.equal(product(x[:7]), alone[:7])
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_two_layers_in_one_call(path):
