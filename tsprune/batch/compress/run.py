@@ -89,9 +89,10 @@ class Compressing(Cells[Question, Answer]):
         if self.rows[dense.key]["status"] == NOT_RUN:  # whatever the time: without it there is no answer at all
             self.rows |= self.compute([dense], **how)
         self._need(dense, "has no result, so there is nothing to compress")
-        # So is its file.
-        self.rows |= self.compute(self.files("float32")[:1], **how)
-        self._need(self.files("float32")[0], "cannot be exported, so nothing can be compared")
+        # What was trained to cost less becomes a file whatever the time: else it was trained for nothing.
+        trained = [way.step for way in self.ways if way.kind not in MASKED and self.ok(way.step)]
+        self.rows |= self.compute([ServeStep(of=step) for step in trained], **how)
+        self._need(ServeStep(of=dense), "cannot be exported, so nothing can be compared")
         for weights in get_args(Weights):
             self.rows |= self.compute(self.files(weights), **how, deadline=began + budget)
         timed = self.timed
