@@ -9,11 +9,12 @@ from tests.deploy.small import ABOUT, INTERVALS, frame, tiny
 from tsprune.data import load_table, make_splits
 from tsprune.deploy.export import export_onnx
 from tsprune.deploy.in_place import InPlace
+from tsprune.deploy.network import Bare
 from tsprune.deploy.onnx_file import read_onnx
 from tsprune.deploy.quantise import in_int8
 from tsprune.deploy.session import Session
 from tsprune.errors import UserError
-from tsprune.measure import prediction_intervals
+from tsprune.measure import measure_latency, prediction_intervals
 from tsprune.models import load_checkpoint
 from tsprune.training import TrainConfig, evaluate
 
@@ -47,6 +48,13 @@ def test_a_bare_file_is_given_what_it_names(tmp_path, splits):
     given = splits.test.batch(torch.arange(5))[:4]
     with torch.no_grad():
         torch.testing.assert_close(served(*given), model(*given), rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_that_is_timed_bare_stays_in_evaluation():
+    model = tiny("DLinear")
+    network = Bare(model)
+    measure_latency({"bare": (network, network.example(1))}, [1], repeats=1)
+    assert not model.training and not network.training
 
 
 def test_int8_is_tested_and_timed_beside_float32_and_has_intervals_of_its_own(exported, splits):

@@ -25,6 +25,7 @@ class Bare(nn.Module):
         self.model = model
         self.inputs = tuple(name for name in INPUTS if name in model.uses)
         self.dtype = precision(model)
+        self.train(model.training)  # whoever puts a mode back puts back that of the model
 
     def forward(self, *given: torch.Tensor) -> torch.Tensor:
         """In the order of ``inputs``, shapes as :class:`Forecaster` has them; ``(batch, pred_len, c_out)``."""
