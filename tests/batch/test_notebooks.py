@@ -62,7 +62,8 @@ def test_the_report_answers_first_and_asks_no_host(smoke_run):
         assert page.index('tag-verdict" id=') < page.index("<img") < page.rindex(">Protocol<")
         assert "cells did not finish" not in page
         # Models of a few channels cannot be cut to any share: whole units are too coarse.
-        assert "Every cell has a result" in page or "could not be pruned to what was asked" in page
+        told = "Every cell has a result" in page or "could not be pruned to what was asked" in page
+        assert told == STUDIES[name].trains
 
 
 def test_a_failing_notebook_is_rendered_and_told_and_the_index_stands(tmp_path, capfd):

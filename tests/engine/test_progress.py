@@ -1,11 +1,14 @@
 """A bar that stays in sight while a notebook runs, and leaves no script behind."""
 
+from importlib import import_module
+from types import SimpleNamespace
+
 import IPython.display
 import pytest
 from helpers import FakeStep
 
 from tsprune.engine.durations import Durations
-from tsprune.engine.progress import NotebookProgress, Progress
+from tsprune.engine.progress import LINES_VARIABLE, LineProgress, NotebookProgress, Progress, make_progress
 
 
 @pytest.fixture
@@ -118,3 +121,11 @@ def test_the_closest_rows_tell_how_long_a_step_takes():
 
     assert seconds("M") == 2 and seconds("N") == 50 and seconds("K") == 30 and seconds("M", 8) is None
     assert known.costs(Train(name="x", log="", model="M", d_model=512), "peak_memory_mib", "seconds") == (None, 2)
+
+
+def test_a_program_that_has_loaded_what_kernels_are_made_of_is_no_notebook(shown, monkeypatch):
+    import_module("ipykernel")
+    monkeypatch.delenv(LINES_VARIABLE, raising=False)
+    assert type(make_progress(1)) is LineProgress
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=object()))
+    assert type(make_progress(1)) is NotebookProgress

@@ -174,9 +174,15 @@ class NotebookProgress(Progress):
 
 def make_progress(jobs: int) -> Progress:
     """The one that suits: a line per step, or one display in a notebook unless its runner asked for lines."""
-    if os.environ.get(LINES_VARIABLE) == "lines" or "ipykernel" not in sys.modules:
+    if os.environ.get(LINES_VARIABLE) == "lines" or not _in_a_kernel():
         return LineProgress(jobs)
     return NotebookProgress(jobs)
+
+
+def _in_a_kernel() -> bool:
+    """Whether this program is a notebook's kernel, and not one that has merely loaded what a kernel is made of."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return hasattr(shell, "kernel")
 
 
 @dataclass
