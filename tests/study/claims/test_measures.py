@@ -83,11 +83,17 @@ def test_training_on_is_held_against_the_cut_and_against_the_control_that_traine
 
 
 def test_a_small_model_is_held_against_a_pruned_one_of_as_many_parameters(dense, after):
-    large, small = dense(parameters=1000), dense(d_model=64, mse=0.9, parameters=100)
-    tuned = [
-        after(large, "narrow_tune", mse, density=d, parameters=p) for mse, d, p in ((1.2, 0.1, 102), (1, 0.5, 500))
+    recipe, longer = ({"train": {"epochs": epochs, "learning_rate": 1e-4}} for epochs in (2, 4))
+    large, small = dense(parameters=1000), dense(d_model=64, mse=1.5, parameters=100)
+    trained_on = [
+        after(small, "fine_tune", mse, method="dense longer", density=1.0, given=given, parameters=100)
+        for mse, given in ((0.9, recipe), (0.1, longer))
     ]
-    rows = measures.small_over_pruned(evidence([large, small, *tuned]))
+    tuned = [
+        after(large, "narrow_tune", mse, density=d, given=recipe, parameters=p)
+        for mse, d, p in ((1.2, 0.1, 102), (1, 0.5, 500))
+    ]
+    rows = measures.small_over_pruned(evidence([large, small, *trained_on, *tuned]))
     assert found(rows) == [0.75] and rows["case"].to_list() == ["width 64"]
 
 

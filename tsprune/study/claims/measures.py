@@ -72,11 +72,11 @@ def against_control(evidence: Evidence, density: float) -> pd.DataFrame:
 
 
 def small_over_pruned(evidence: Evidence) -> pd.DataFrame:
-    """Test MSE of a small model trained from scratch over that of a large one pruned to as many parameters and trained
-    on; a case per small width."""
-    large = evidence.rows[evidence.rows["step"] == "narrow_tune"]
-    small = evidence.rows[(evidence.rows["step"] == "train") & (evidence.rows["data_fraction"] == 1)]
-    same = ["dataset", "model", "pred_len", "seed"]
+    """Test MSE of a small model trained from scratch over that of a large one pruned to as many parameters, both then
+    trained on as long; a case per small width."""
+    large = _by_length(evidence.rows[evidence.rows["step"] == "narrow_tune"])
+    small = _by_length(_like(evidence.rows, step="fine_tune", method="dense longer", data_fraction=1))
+    same = ["dataset", "model", "pred_len", "seed", "length"]
     both = large.merge(small[[*same, "d_model", "parameters", "mse", "key"]], on=same, suffixes=("", "_small"))
     alike = (both["parameters_small"] / both["parameters"] - 1).abs() < ALIKE
     both = both[alike & (both["d_model_small"] < both["d_model"])]
@@ -170,6 +170,11 @@ def _at(rows: pd.DataFrame, density: float) -> pd.DataFrame:
     """Of each dense model the rows at the density nearest to ``density``."""
     off = (rows["density_asked"].astype(float) / density - 1).abs()
     return rows[(off < NEAR) & (off == off.groupby(rows["dense"]).transform("min"))]
+
+
+def _by_length(rows: pd.DataFrame) -> pd.DataFrame:
+    """With ``length``: how the training on was."""
+    return rows.assign(length=[_as_long(identity) for identity in rows["identity"]])
 
 
 def _as_long(identity: dict) -> tuple:
