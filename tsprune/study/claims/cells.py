@@ -89,6 +89,7 @@ def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> 
         "page": claim.page,
         "size": size,
         "verdict": claim.judge(own, least_cases),
+        "datasets": ", ".join(sorted(own["dataset"].unique())),
         "cases": len(own),
         **{name: int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR)},
         "here": _here(claim, own),

@@ -15,7 +15,19 @@ VERDICTS = (HOLDS, IN_PART, DOES_NOT, CANNOT)
 
 FOR, AGAINST, UNCLEAR = "for", "against", "unclear"
 
-CLAIMS = ["claim", "paper", "says", "theirs", "page", "size", "verdict", "cases", *(FOR, AGAINST, UNCLEAR), "here"]
+CLAIMS = [
+    "claim",
+    "paper",
+    "says",
+    "theirs",
+    "page",
+    "size",
+    "verdict",
+    "datasets",
+    "cases",
+    *(FOR, AGAINST, UNCLEAR),
+    "here",
+]
 CASES = ["claim", "size", "dataset", "model", "pred_len", "case", "seeds", "mean", "low", "high", "outcome"]
 
 

@@ -15,7 +15,10 @@ def verdict(claims: pd.DataFrame) -> str:
     need(claims, "claims", CLAIMS)
     theirs = claims[claims["paper"] != _FIELD]
     first = _counted(theirs[theirs["size"] == PAPERS], f"Of {theirs['claim'].nunique()} claims of the two papers")
-    lines = [f"{first} at the papers' size (d_model 512)."]
+    data = sorted(
+        {name for text in theirs.loc[theirs["size"] == PAPERS, "datasets"] for name in text.split(", ") if name}
+    )
+    lines = [f"{first} at the papers' size (d_model 512; {listed(data) or 'no data yet'})."]
     for word in (HOLDS, DOES_NOT, IN_PART):
         own = theirs[(theirs["size"] == PAPERS) & (theirs["verdict"] == word)]
         lines += [f"- {bold([word.capitalize()])}: {row['says']} ({_cases(row)})." for row in own.to_dict("records")]
