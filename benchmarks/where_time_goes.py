@@ -3,6 +3,8 @@
     python benchmarks/where_time_goes.py                                  the models of models.py, d_model 64
     python benchmarks/where_time_goes.py --size std --models Informer     d_model 512
     python benchmarks/where_time_goes.py --operators                      our time by kind of operator instead
+    python benchmarks/where_time_goes.py --operators --size std --models Transformer --widths 1 0.5 0.25 --threads 1
+                                                                          what does not shrink in narrower models
 
 The operators of our model, forward, backward and Adam, are recorded with their shapes and strides and replayed alone,
 interleaved with the whole step and with the published style. `products` are mm, addmm, bmm, baddbmm and convolutions,
@@ -11,8 +13,8 @@ Adam, but no copy, no cast, no selection, no view, and neither autograd nor Pyth
 our whole step; `at most` the published style over what is replayed, once for the products and once for the arithmetic:
 a speedup that no rearrangement of the rest can pass.
 
-`--operators` profiles our step alone: own time of each kind of operator in a median step, as a share of their sum.
-`calls` is everything else: views, autograd's nodes, Python, and the profiler, which lengthens it most at batch 1.
+`--operators` profiles our step alone: own milliseconds of each kind of operator in a median step. `calls` is everything
+else: views, autograd's nodes, Python, and the profiler, which lengthens it most at batch 1.
 """
 
 import argparse
@@ -20,6 +22,7 @@ import statistics
 import time
 from collections.abc import Callable
 from functools import cache
+from itertools import product
 
 import torch
 from models import MODELS, SIZES, against_style, forecast, inputs, timed, train_step
@@ -59,6 +62,13 @@ KINDS = {
     "Adam": "_fused_adam_",
 }
 KIND = {f"aten::{name}": kind for kind, names in KINDS.items() for name in names.split()}
+
+WHAT = {
+    "train": (train_step, 32, False),
+    "train, ours bf16": (train_step, 32, True),
+    "forecast, batch 32": (forecast, 32, False),
+    "forecast, batch 1": (forecast, 1, False),
+}
 
 
 class Recorder(TorchDispatchMode):
@@ -143,33 +153,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--models", nargs="+", default=MODELS)
+    parser.add_argument("--what", nargs="+", choices=WHAT, default=list(WHAT))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=5.0, help="of measuring per row")
-    parser.add_argument("--operators", action="store_true", help="shares by kind of operator instead")
+    parser.add_argument("--operators", action="store_true", help="time by kind of operator instead")
+    parser.add_argument("--widths", nargs="+", type=float, default=[1.0], help="shares of d_model and d_ff")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     keep_freed_memory()
     torch.set_flush_denormal(True)  # what is replayed again and again in place may fade away
     print(f"torch {torch.__version__}, {arguments.threads} threads, {arguments.size}: {SIZES[arguments.size]}\n")
     columns = (
-        [*KINDS, "calls"]
+        ["ours, ms", *KINDS, "calls"]
         if arguments.operators
         else ["ours, ms", "products", "arithmetic", "ratio", "at most", "at most"]
     )
-    print(f"| model | what | {' | '.join(columns)} |\n|---|---|{'---|' * len(columns)}")
-    for name in arguments.models:
-        model, slow = against_style(name, SIZES[arguments.size])
-        for what, make, batch, autocast in (
-            ("train", train_step, 32, False),
-            ("train, ours bf16", train_step, 32, True),
-            ("forecast, batch 32", forecast, 32, False),
-            ("forecast, batch 1", forecast, 1, False),
-        ):
+    print(f"| model | widths | what | {' | '.join(columns)} |\n|---|---|---|{'---|' * len(columns)}")
+    for name, share in product(arguments.models, arguments.widths):
+        size = {width: round(share * value) for width, value in SIZES[arguments.size].items()}
+        model, slow = against_style(name, size)
+        for what in arguments.what:
+            make, batch, autocast = WHAT[what]
             values = inputs(model, batch)
             ours = make(model, values, autocast=True) if autocast else make(model, values)
             if arguments.operators:
                 spent = by_kind(ours, arguments.seconds)
-                cells = [f"{share / sum(spent.values()):.0%}" for share in spent.values()]
+                cells = [f"{ms:.1f}" for ms in (sum(spent.values()), *spent.values())]
             else:
                 with plain_attention(model):
                     products = replay(model, ours, is_product)
@@ -177,7 +186,7 @@ def main() -> None:
                 whole, products, arithmetic, theirs = medians(steps, arguments.seconds)
                 cells = [f"{whole:.1f}", f"{products / whole:.0%}", f"{arithmetic / whole:.0%}"]
                 cells += [f"{theirs / part:.2f}" for part in (whole, products, arithmetic)]
-            print(f"| {name} | {what} | {' | '.join(cells)} |", flush=True)
+            print(f"| {name} | {share:g} | {what} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import gc
 import math
 import time
+from collections import Counter
 from itertools import chain, cycle, repeat
 from types import SimpleNamespace
 
@@ -83,6 +84,27 @@ def test_rounds_go_on_until_the_interval_is_narrow(clock):
     frame = measure_latency(dict.fromkeys("edcba", variants["fast"]), [1], repeats=6)
     assert frame["variant"].tolist() == list("edcba")
     assert (row["speedup_low"], row["speedup"], row["speedup_high"]) == pytest.approx((2.2, 2.2, 2.2))
+
+
+def test_further_rounds_have_the_baseline_and_what_is_not_settled(clock):
+    times, called = cycle([1, 18]), Counter()
+
+    def variant(name, ms):
+        def call(x):
+            called[name] += 1
+            clock.spend(next(ms))
+
+        return call, window()
+
+    variants = {
+        "dense": variant("dense", repeat(4)),
+        "steady": variant("steady", repeat(2)),
+        "jumpy": variant("jumpy", times),
+    }
+    frame = measure_latency(variants, [1], repeats=10, warmup=1, most=35).set_index("variant")
+    assert frame["repeats"].to_dict() == {"dense": 35, "steady": 10, "jumpy": 35}
+    assert called == {"dense": 36, "steady": 11, "jumpy": 36}
+    assert frame["speedup"].to_dict() == pytest.approx({"dense": 1, "steady": 2, "jumpy": 4 / 18})
 
 
 def test_a_wide_interval_is_not_measurable(clock):

@@ -45,8 +45,9 @@ def measure_latency(
     before (NaN: not known), ``load``: the same in words; ``trouble``: None, or why nothing is to be said from the row.
 
     There are ``repeats`` rounds, and on to ``most`` (None: four times as many) until every such interval is at most
-    the share ``precision`` wide. Where one stays wider, and where threads shared their cores with other processes,
-    there is trouble. ``baseline``: a name, by default the first.
+    the share ``precision`` wide; the further rounds have the baseline and what is still wider. Where one stays wider,
+    and where threads shared their cores with other processes, there is trouble. ``baseline``: a name, by default the
+    first.
 
     Raises :class:`UserError` for an unknown baseline, and as :func:`latency_rounds`.
     """
@@ -61,11 +62,14 @@ def measure_latency(
         watch = Watch()
         for batch in batch_sizes:
             rounds = _rounds(variants, batch, repeats, warmup, order)
-            while len(rounds) < most * len(variants) and not _settled(_speedups(rounds, baseline), precision):
+            done = repeats
+            while done < most and (wide := _wide(_speedups(rounds, baseline), precision)):
                 if watch.load().crowded(torch.get_num_threads()):
                     break  # more rounds would be as little to be trusted
-                more = min(repeats, most - len(rounds) // len(variants))
-                rounds = pd.concat([rounds, _rounds(variants, batch, more, 0, order)], ignore_index=True)
+                again = {name: variant for name, variant in variants.items() if name in {baseline, *wide}}
+                count = min(repeats, most - done)
+                rounds = pd.concat([rounds, _rounds(again, batch, count, 0, order, first=done)], ignore_index=True)
+                done += count
             found[batch] = rounds
         load = watch.load()
     parts = (_summary(variants, rounds, batch, baseline, load, precision) for batch, rounds in found.items())
@@ -122,16 +126,16 @@ def _check(variants: Mapping[str, Variant], batch_sizes: Sequence[int], threads:
 
 
 def _rounds(
-    variants: Mapping[str, Variant], batch: int, repeats: int, warmup: int, order: np.random.Generator
+    variants: Mapping[str, Variant], batch: int, repeats: int, warmup: int, order: np.random.Generator, first: int = 0
 ) -> pd.DataFrame:
-    """``round``, ``variant``, ``ms``, ``threads``, ``device`` of so many rounds."""
+    """``round``, numbered from ``first`` on, ``variant``, ``ms``, ``threads``, ``device`` of so many rounds."""
     names, rows = list(variants), []
     inputs = {name: _batch(given, batch) for name, (_, given) in variants.items()}
     devices = {name: _device(inputs[name]) for name in names}
     for name, (call, _) in variants.items():
         for _ in range(warmup):
             call(*inputs[name])
-    for number in range(repeats):
+    for number in range(first, first + repeats):
         for name in order.permutation(names):
             ms = _time(variants[name][0], inputs[name], devices[name])
             rows.append((number, str(name), ms, torch.get_num_threads(), devices[name].type))
@@ -139,14 +143,16 @@ def _rounds(
 
 
 def _speedups(rounds: pd.DataFrame, baseline: str) -> dict[str, np.ndarray]:
-    """Per variant, the baseline's time over its own, round by round; a round has every variant once."""
-    times = {name: group["ms"].to_numpy() for name, group in rounds.groupby("variant", sort=False)}
+    """Per variant, the baseline's time over its own in every round that has it; each has the baseline."""
+    times = rounds.pivot(index="round", columns="variant", values="ms")
     with np.errstate(divide="ignore", invalid="ignore"):
-        return {name: times[baseline] / own for name, own in times.items()}
+        ratios = {name: times[baseline] / times[name] for name in times}
+        return {name: ratio[times[name].notna()].to_numpy() for name, ratio in ratios.items()}
 
 
-def _settled(speedups: dict[str, np.ndarray], precision: float) -> bool:
-    return all(_width(values) <= precision for values in speedups.values())
+def _wide(speedups: dict[str, np.ndarray], precision: float) -> set[str]:
+    """The variants of which too little is known."""
+    return {name for name, values in speedups.items() if not _width(values) <= precision}
 
 
 def _width(speedups: np.ndarray) -> float:
