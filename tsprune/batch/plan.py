@@ -10,7 +10,7 @@ import pandas as pd
 
 from tsprune.batch.profiles import NotebookRun
 from tsprune.engine.durations import Durations, stored_rows
-from tsprune.engine.step import FINAL, Step
+from tsprune.engine.step import FINAL
 from tsprune.study.base.cells import Cells
 from tsprune.study.base.shared import Tables
 from tsprune.study.registry import STUDIES
@@ -55,10 +55,10 @@ class _Past:
                 sizes[_size(row["protocol"])].append(row["result"]["parameters"])
         self._parameters = {size: median(found) for size, found in sizes.items()}
 
-    def mib(self, step: Step) -> float | None:
-        """Of the model or the masks that the step ends with; None where no row tells how large the model is."""
-        parameters = self._parameters.get(_size(step.protocol()))
-        return None if parameters is None else parameters * _BYTES[step.keepsake] / 2**20
+    def mib(self, protocol: dict, keepsake: str) -> float | None:
+        """Of the file that a step of this protocol ends with; None where no row tells how large the model is."""
+        parameters = self._parameters.get(_size(protocol))
+        return None if parameters is None else parameters * _BYTES[keepsake] / 2**20
 
 
 def _size(protocol: dict) -> tuple:
@@ -132,12 +132,12 @@ def _groups(cells: Cells, past: _Past, seen: set[str]) -> dict[str, _Group]:
         else:
             told = step.protocol()
             group.why[FAILED if row else OTHER if _cell(step.kind, told) in past.asked else NEVER] += 1
-            seconds, memory = past.costs(step, "seconds", "peak_memory_mib")
+            seconds, memory = past.costs(step.kind, told, "seconds", "peak_memory_mib")
             group.seconds += seconds or 0
             group.untold += seconds is None
             group.memory = max(group.memory, memory or 0)
             if step.keepsake and cells.keeps(step):
-                mib = past.mib(step)
+                mib = past.mib(told, step.keepsake)
                 group.mib += mib or 0
                 group.unsized += mib is None
     return dict(groups)

@@ -27,12 +27,14 @@ class Durations:
 
     def seconds(self, step: Step) -> float | None:
         """Of the steps most like this one; None where there are none."""
-        return self.costs(step, "seconds")[0]
+        return self.costs(step.kind, step.protocol(), "seconds")[0]
 
-    def costs(self, step: Step, *names: str) -> tuple[float | None, ...]:
-        """Costs by name, as rows have them, likewise."""
+    def costs(self, kind: str, protocol: dict, *names: str) -> tuple[float | None, ...]:
+        """Costs by name, as rows have them, likewise, of a step of this kind and protocol."""
         found: dict[str, float] = {}
-        for place in _places(step.kind, step.protocol()):
+        for place in _places(kind, protocol):
+            if len(found) == len(names):
+                break
             for name in names:
                 if name not in found and (value := self._median(place, name)) is not None:
                     found[name] = value

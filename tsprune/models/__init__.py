@@ -5,7 +5,7 @@ import pkgutil
 
 from tsprune.models.about import About
 from tsprune.models.base import ForecastConfig, Forecaster, create_model, list_models, register
-from tsprune.models.blank import outline
+from tsprune.models.blank import narrows, outline
 from tsprune.models.checkpoint import load_checkpoint, save_checkpoint
 from tsprune.models.manifest import read_about
 from tsprune.models.randomness import pin_randomness
@@ -22,6 +22,7 @@ __all__ = [
     "list_models",
     "load_checkpoint",
     "load_reference_state",
+    "narrows",
     "outline",
     "pin_randomness",
     "read_about",

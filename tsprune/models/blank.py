@@ -1,6 +1,7 @@
 """Models without numbers: what a config alone makes, to be compared with a model that has them, or to be filled."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -22,6 +23,12 @@ def outline(name: str, **config: Any) -> Forecaster:
     """As :func:`tsprune.models.create_model`, without numbers: for what a config alone says of a model."""
     cls = model_class(name)
     return empty(cls, cls.Config.parse(config, where=name))
+
+
+@lru_cache
+def narrows(name: str) -> bool:
+    """Whether the model of that name has a width that structured pruning may narrow."""
+    return any(axis.fixed is None for axis in outline(name).axes())
 
 
 class _Undrawn(TorchFunctionMode):

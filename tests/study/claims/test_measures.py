@@ -22,6 +22,8 @@ def test_a_row_is_held_against_the_training_it_goes_back_to(dense, after):
     assert found(measures.lost_at(evidence(lines), 0.107)) == [1.5, 1.1]
     assert found(measures.lost_at(evidence(lines), 0.107, ("FEDformer",))) == []
     assert found(measures.lost_at(evidence([one, lines[3]]), 0.107)) == []  # its training is not there
+    assert found(measures.lost_as_counted(evidence(lines), 0.107)) == []  # their own code's cut is another
+    assert found(measures.lost_as_counted(evidence([*lines, after(one, "authors", 2.2)]), 0.107)) == [1.1]
 
 
 def test_the_nearest_density_counts_and_none_that_is_far(dense, after):

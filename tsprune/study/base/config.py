@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
@@ -58,6 +59,16 @@ def _each_once(values: list) -> list:
 
 
 ONCE = AfterValidator(_each_once)
+
+
+@lru_cache(maxsize=1024)
+def _misfit(model: str, hyper: tuple[tuple[str, Any], ...]) -> str | None:
+    """Why there is no such model; None where there is. Kept, since the studies of a profile ask the same."""
+    try:
+        outline(model, **dict(hyper))
+    except UserError as error:
+        return str(error)
+    return None
 
 
 class StudyConfig(Config):
@@ -191,12 +202,10 @@ class StudyConfig(Config):
     def _models_fit(self) -> Self:
         """Widths and heads that do not fit are an error now and not after the first hour."""
         for name in self.models:
-            try:
-                for pred_len in self.pred_lens:
-                    lengths = {"seq_len": self.seq_len, "label_len": self.label_len, "pred_len": pred_len}
-                    outline(name, **lengths, **self.hyper())
-            except UserError as error:
-                raise ValueError(f"{name}: " + str(error).removeprefix(f"{name}: ")) from None
+            for pred_len in self.pred_lens:
+                lengths = {"seq_len": self.seq_len, "label_len": self.label_len, "pred_len": pred_len}
+                if problem := _misfit(name, tuple((lengths | self.hyper()).items())):
+                    raise ValueError(f"{name}: " + problem.removeprefix(f"{name}: "))
         return self
 
     def hyper(self) -> dict[str, Any]:

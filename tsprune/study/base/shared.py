@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tsprune.data import Table
 from tsprune.errors import UserError
-from tsprune.models import list_models, outline
+from tsprune.models import list_models, narrows
 from tsprune.steps.data import DataSpec
 from tsprune.steps.train import NaiveStep, TrainStep, train_step
 from tsprune.study.base.config import StudyConfig
@@ -82,8 +82,4 @@ def no_season(table: Table, seq_len: int) -> tuple[str, ...]:
 
 def models_to_narrow(base: Base) -> set[str]:
     """The models with a width that structured pruning may narrow."""
-    found = set()
-    for name, trained in {trained.model: trained for trained in base.dense}.items():
-        if any(axis.fixed is None for axis in outline(name, **trained.hyper).axes()):
-            found.add(name)
-    return found
+    return {name for name in {trained.model for trained in base.dense} if narrows(name)}

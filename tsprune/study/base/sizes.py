@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from tsprune.models import outline
+from tsprune.models import narrows
 from tsprune.study.base.config import ONCE, SOME, Positive, Share, StudyConfig
 
 
@@ -34,7 +34,7 @@ class Sizes(StudyConfig):
     @classmethod
     def _can_be_narrowed(cls, names: list[str]) -> list[str]:
         for name in names:
-            if all(axis.fixed is not None for axis in outline(name).axes()):
+            if not narrows(name):
                 raise ValueError(f"nothing in {name} can be narrowed, so there is no other size to prune it to")
         return names
 

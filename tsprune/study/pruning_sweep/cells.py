@@ -1,5 +1,6 @@
 """Study 01: how far can a forecaster be pruned without retraining? From a config to tidy tables."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property
 
@@ -69,10 +70,13 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
         lowest = min(config.densities)
         timed = [s for s in self.pruned if s.density == lowest and s.scope == config.scopes[0]]
         timed += [s for s in self.structures if not isinstance(s, DepGraphStep)]
+        by_dense: dict[str, list[Step]] = defaultdict(list)
+        for step in timed:
+            by_dense[step.trained.key].append(step)
         steps = []
         for trained in self.base.dense:
             if trained.seed == config.seeds[0]:
-                variants = (trained, *(step for step in timed if step.trained == trained))
+                variants = (trained, *by_dense[trained.key])
                 steps.append(LatencyStep(name=trained.model, of=variants, repeats=config.latency_repeats))
         return tuple(step for step in steps if len(step.of) > 1)
 
