@@ -26,7 +26,7 @@ from tsprune.steps.data import DataSpec
 from tsprune.steps.latency import plain_records
 from tsprune.steps.runtimes import BFLOAT16, EAGER, INT8, ONNX, SPARSE, Runnable, runnable
 
-_LONGER, _WARMUP, _COMPARED = 2, 2, 3
+_LONGER, _WARMUP, _COMPARED = 2, 1, 3
 
 
 class InferenceStep(Step):
