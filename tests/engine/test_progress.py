@@ -120,7 +120,8 @@ def test_the_closest_rows_tell_how_long_a_step_takes():
         return known.seconds(Train(name="x", log="", model=model, d_model=d_model))
 
     assert seconds("M") == 2 and seconds("N") == 50 and seconds("K") == 30 and seconds("M", 8) is None
-    assert known.costs(Train(name="x", log="", model="M", d_model=512), "peak_memory_mib", "seconds") == (None, 2)
+    told = {"model": "M", "d_model": 512, "dataset": "ILI"}
+    assert known.costs("train", told, "peak_memory_mib", "seconds") == (None, 2)
 
 
 def test_a_program_that_has_loaded_what_kernels_are_made_of_is_no_notebook(shown, monkeypatch):
