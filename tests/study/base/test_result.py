@@ -39,6 +39,7 @@ def test_every_field_of_every_result_says_what_it_means(study):
                  and issubclass(c, Tables))  # fmt: skip
     told = meanings(result)
     assert [field.name for field in dataclasses.fields(result) if not told.get(field.name)] == []
+    assert "``" not in "".join(told.values())
 
 
 def test_tables_are_listed_with_their_meaning_and_nothing_else_is(mine):

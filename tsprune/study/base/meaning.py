@@ -7,7 +7,8 @@ from itertools import pairwise
 
 
 def meanings(of: type) -> dict[str, str]:
-    """The docstring below each annotated field of ``of`` and of its bases, in one line, by name; fields of bases first.
+    """The docstring below each annotated field of ``of`` and of its bases, in one line, without the marks of code, by
+    name; fields of bases first.
 
     A class that was not read from a file has none.
     """
@@ -20,5 +21,5 @@ def meanings(of: type) -> dict[str, str]:
         for field, below in pairwise(tree.body):
             match field, below:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                    found[name] = " ".join(text.split())
+                    found[name] = " ".join(text.split()).replace("``", "")
     return found
