@@ -4,12 +4,14 @@
     python benchmarks/widths.py --models Informer --size small     d_model 64
 
 Random weights, narrowed to a share of their parameters; then every width at the nearest multiple, the best units kept.
-PyTorch and ONNX Runtime, all in turn, one thread; a speedup is the median over rounds of the dense model's time over
-the narrow one's in the same round. No part of the tests.
+PyTorch, ONNX Runtime and, where its package is there, OpenVINO, all in turn, one thread; a speedup is the median over
+rounds of the dense model's time over the narrow one's in the same round and runtime. `half` and `quarter` are the same
+model made with such shares of the widths. No part of the tests.
 """
 
 import argparse
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -51,8 +53,14 @@ def rows(name: str, given: argparse.Namespace) -> None:
     one, many = inputs(dense, 1), inputs(dense, max(BATCHES))
     forms = {"dense": dense, "as found": structured_prune(dense, one, given.density).model}
     forms |= {f"of {step}": rounded(dense, forms["as found"], one, step) for step in MULTIPLES}
+    shares = {"half": 0.5, "quarter": 0.25}
+    sizes = {form: {w: int(share * n) for w, n in SIZES[given.size].items()} for form, share in shares.items()}
+    forms |= {form: create_model(name, **size).eval() for form, size in sizes.items()}
     macs = {form: count_macs(model, one).macs_executed for form, model in forms.items()}
-    for runtime, runs in (("PyTorch", lambda model: model), ("ONNX Runtime", exported)):
+    runtimes = {"PyTorch": lambda model: model, "ONNX Runtime": exported}
+    if find_spec("openvino"):
+        runtimes["OpenVINO"] = in_openvino
+    for runtime, runs in runtimes.items():
         variants = {form: (runs(model), many) for form, model in forms.items()}
         table = measure_latency(variants, BATCHES, threads=1, repeats=given.repeats)
         speed = table.set_index(["variant", "batch"])
@@ -76,15 +84,35 @@ def rounded(dense: Forecaster, narrow: Forecaster, one: Sequence[Tensor], step: 
     return narrowed(dense, keep, one)
 
 
-def exported(model: Forecaster) -> Callable[..., object]:
-    """The model in ONNX Runtime, called as the model."""
+def in_onnx(model: Forecaster) -> bytes:
     with TemporaryDirectory() as folder:
         export_onnx(model, Path(folder) / "model.onnx", "scaled")
-        session = Session(read_onnx(Path(folder) / "model.onnx")[1], model.name, threads=1)
+        return read_onnx(Path(folder) / "model.onnx")[1]
+
+
+def exported(model: Forecaster) -> Callable[..., object]:
+    """The model in ONNX Runtime, called as the model."""
+    session = Session(in_onnx(model), model.name, threads=1)
 
     def call(*given: Tensor) -> object:
         named = dict(zip(INPUTS, given, strict=True))
         return session.run({name: named[name].numpy() for name in session.inputs})
+
+    return call
+
+
+def in_openvino(model: Forecaster) -> Callable[..., object]:
+    """The model in OpenVINO, called as the model; float32, as the others."""
+    import openvino  # no dependency of the project
+
+    core = openvino.Core()
+    settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = core.compile_model(core.read_model(in_onnx(model)), "CPU", settings)
+    wanted = [port.get_any_name() for port in compiled.inputs]
+
+    def call(*given: Tensor) -> object:
+        named = dict(zip(INPUTS, given, strict=True))
+        return compiled({name: named[name].numpy() for name in wanted})
 
     return call
 
