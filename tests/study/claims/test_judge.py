@@ -45,6 +45,11 @@ def test_a_timing_brings_its_own_range():
     assert by_case(timed, (1.3, 2.0), 3)["outcome"].to_list() == [UNCLEAR]
 
 
+def test_what_makes_no_difference_at_all_speaks_for_no_claim():
+    for bounds in ((1, math.inf), (-math.inf, 1)):
+        assert by_case(values([[1.0, 1.0]]), bounds, 2)["outcome"].to_list() == [UNCLEAR]
+
+
 def test_errors_by_window_are_paired_where_they_were_kept():
     one = values([[1.2, 1.3]]).assign(key=["a1", "a2"], other=["b1", "b2"])
     asked = []

@@ -106,9 +106,11 @@ def test_more_data_should_widen_the_lead_of_the_wide_model(dense):
     assert found(measures.wide_needs_data(evidence(lines[:3]))) == []
 
 
-def pals(dense, after, mse, density_all, **changed) -> dict:
+def pals(dense, after, mse, density_all, decisions=("shrink", "stable"), **changed) -> dict:
     row = after(dense, "sparse_train", mse, method="pals", density=None, density_all=density_all,
                 macs_if_zeros_skipped=40)  # fmt: skip
+    row["result"]["density"] = density_all
+    row["detail"] = {"updates": [{"decision": decision} for decision in decisions]}
     fields = PALS.variant("code", gamma=1.2, **changed).model_dump(mode="json")
     return row | {"config": row["config"] | {"fields": fields}, "key": f"{row['key']}{changed}"}
 
@@ -123,6 +125,8 @@ def test_pals_beside_dense_and_its_mechanisms_beside_itself(dense, after):
     assert found(measures.without(both, max_sparsity=0.99)) == [2.0]
     assert found(measures.found_by_the_loss(both)) == [1.0]
     assert found(measures.found_by_the_loss(evidence([one, pals(one, after, 1, 0.1)]))) == [0.0]  # at its cap
+    short = pals(one, after, 1, 0.4, decisions=("shrink", "shrink"))
+    assert found(measures.found_by_the_loss(evidence([one, short]))) == [0.0]  # it was shrinking still
 
 
 def test_repeating_the_last_value(dense):

@@ -71,7 +71,7 @@ def _paired(own: pd.DataFrame, paired: Paired) -> Difference | None:
 
 
 def _outcome(low: float, high: float, bounds: tuple[float, float]) -> str:
-    if bounds[0] <= low and high <= bounds[1]:
+    if bounds[0] < low and high < bounds[1]:  # what makes no difference at all speaks for no claim
         return FOR
     return AGAINST if high < bounds[0] or low > bounds[1] else UNCLEAR
 

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from tsprune.pruners.pals import PALS
+from tsprune.study.base.ended import ended
 from tsprune.study.claims.evidence import CASE, Evidence
 
 NEAR = 0.2
@@ -110,11 +111,11 @@ def wide_needs_data(evidence: Evidence) -> pd.DataFrame:
 
 
 def found_by_the_loss(evidence: Evidence) -> pd.DataFrame:
-    """1 where PALS came to rest below its cap and not at dense, 0 where the cap (or nothing) decided."""
+    """1 where the loss ended PALS' shrinking, 0 where the cap did or where it was shrinking still."""
     rows = _pals(evidence)
-    cap = pd.Series([identity["fields"]["max_sparsity"] for identity in rows["identity"]], rows.index, dtype=float)
-    sparsity = 1 - rows["density_all"]
-    return _plain(rows.assign(value=((sparsity > 0.01) & (sparsity < cap - 0.05)).astype(float)))
+    caps = [identity["fields"]["max_sparsity"] for identity in rows["identity"]]
+    what = [ended(d, left, cap) for d, left, cap in zip(rows["decisions"], rows["density"], caps, strict=True)]
+    return _plain(rows.assign(value=[float(end == "loss") for end in what]))
 
 
 def pals_over_dense(evidence: Evidence, column: str, models: tuple[str, ...] = ()) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from tsprune.report.text import (
     signed,
     where,
 )
+from tsprune.study.base.ended import ended
 from tsprune.study.base.words import LAST_VALUE, idle, no_better, standing
 from tsprune.study.pals.result import (
     CASE,
@@ -34,9 +35,6 @@ from tsprune.study.pals.result import (
     density_reached,
     rivals_alike,
 )
-
-AT_CAP = 0.01
-"""A model whose final sparsity lies within this of the cap, or above, has been stopped by it."""
 
 VISIBLE = 0.02
 """Densities closer than this are not called different."""
@@ -85,11 +83,9 @@ def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFram
 def _answer(ours: pd.DataFrame, updates: pd.DataFrame) -> str:
     """What ended the shrinking of how many trainings."""
     decisions = updates[updates["arm"] == CODE].groupby([*CASE, "seed"])["decision"].agg(set)
-    capped = (1 - ours["density"]) >= ours["cap"] - AT_CAP
     cells = pd.MultiIndex.from_frame(ours[[*CASE, "seed"]])
-    only = pd.Series([decisions.get(cell, set()) == {"shrink"} for cell in cells], index=ours.index)
-    total, at_cap, cut_short = len(ours), int(capped.sum()), int((only & ~capped).sum())
-    by_loss = total - at_cap - cut_short
+    what = [ended(decisions.get(c, ()), d, cap) for c, d, cap in zip(cells, ours["density"], ours["cap"], strict=True)]
+    total, at_cap, cut_short, by_loss = len(ours), what.count("cap"), what.count("unfinished"), what.count("loss")
     how = "none" if not by_loss else "all" if by_loss == total > 1 else f"{by_loss}"
     ends = [f"{at_cap} hit its limit ({percent(ours['cap'].iloc[0])})"] if at_cap else []
     ends += [f"{cut_short} ended still removing"] if cut_short else []
