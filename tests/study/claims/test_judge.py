@@ -73,6 +73,8 @@ def test_a_verdict_is_one_way_only_where_four_of_five_cases_say_so():
     assert judged(FOR, FOR, FOR, AGAINST) == IN_PART
     assert judged(AGAINST, AGAINST, AGAINST, AGAINST, FOR) == DOES_NOT
     assert judged(AGAINST, AGAINST, AGAINST, UNCLEAR) == DOES_NOT  # and none for it
+    assert judged(AGAINST, AGAINST, AGAINST, UNCLEAR, FOR) == DOES_NOT
+    assert judged(AGAINST, AGAINST, AGAINST, FOR) == IN_PART
     assert judged(AGAINST, AGAINST, UNCLEAR, UNCLEAR) == CANNOT
     assert judged(FOR, FOR) == CANNOT
     assert judged(FOR, UNCLEAR, UNCLEAR) == CANNOT

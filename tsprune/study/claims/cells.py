@@ -58,7 +58,8 @@ class ClaimsCells(Cells[Claims, ClaimsResult]):
             "seeds and blocks of test windows, as in the studies; of timings that of the median over rounds; of all "
             "else that of the mean over the seeds",
             "a verdict": f"of {config.least_cases} cases or more, no more than half of them unclear: holds where "
-            f"{MOST:.0%} say so; does not where as many speak against, or over half and none for",
+            f"{MOST:.0%} say so; does not where as many speak against, or over half and at most "
+            f"{1 - MOST:.0%} for",
         }
 
 

@@ -78,15 +78,15 @@ def _outcome(low: float, high: float, bounds: tuple[float, float]) -> str:
 
 def of_each(cases: pd.DataFrame, least_cases: int) -> str:
     """A claim about every case: it holds where :data:`MOST` of all cases say so, does not where as many speak against
-    it, or more than half with none for it, and holds in part where some speak for it. With too few cases, or more than
-    half of them unclear, nothing can be said."""
+    it, or more than half with at most the other fifth for it, and holds in part where more speak for it. With
+    too few cases, or more than half of them unclear, nothing can be said."""
     counts = cases["outcome"].value_counts()
     own, against, unclear = (int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR))
     if len(cases) < least_cases or unclear > len(cases) / 2:
         return CANNOT
     if own >= MOST * len(cases):
         return HOLDS
-    if against >= MOST * len(cases) or (own == 0 and against > len(cases) / 2):
+    if against >= MOST * len(cases) or (own <= len(cases) - MOST * len(cases) and against > len(cases) / 2):
         return DOES_NOT
     return IN_PART if own else CANNOT
 
