@@ -28,6 +28,9 @@ CLOSE = 1e-3
 ON_TARGET = 0.01
 """What is left may differ by so much from what was asked, as a share of the dense, without a word."""
 
+LEAST = "is the least at max_ratio"
+"""Stands in ``floor`` where the target was out of reach."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -118,7 +121,7 @@ def structured_prune(
     if achieved > target and after == lowest:
         fixed = [a.name for a in everything if a.fixed and not any(overlap(a, other) for other in axes)]
         reason = largest(narrow, names + fixed, by, example_inputs)
-        floor = f"{achieved:.4f} is the least at max_ratio = {max_ratio}: {reason}"
+        floor = f"{achieved:.4f} {LEAST} = {max_ratio}: {reason}"
     elif abs(achieved - target) > ON_TARGET:
         bounds = lowest if achieved > target else before
         floor = f"{achieved:.4f} is as close as whole units come: {finest(costs[by], before, after, bounds, names)}"

@@ -52,6 +52,11 @@ def test_structured_pruning(dense, after):
     rows = [after(one, "depgraph", 1, density=d, density_all=a, macs_executed=m)
             for d, a, m in ((0.5, 0.4, 300), (0.1, 0.15, 100))]  # fmt: skip
     assert found(measures.missed(evidence([one, *rows]), "depgraph")) == [0.5]
+    ours = [after(one, "structured", 1, density=d, density_all=a) for d, a in ((0.5, 0.51), (0.01, 0.1))]
+    ours[1]["detail"] = {"floor": "0.1000 is the least at max_ratio = 0.9: ..."}
+    assert found(measures.missed(evidence([one, *ours]), "structured")) == [0.02]
+    ours[1]["detail"] = {"floor": "0.1000 is as close as whole units come: ..."}  # that is a miss
+    assert found(measures.missed(evidence([one, *ours]), "structured")) == [9]
     assert found(measures.times_less_macs(evidence([one, *rows]))) == [10]
 
 

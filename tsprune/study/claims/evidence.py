@@ -28,7 +28,8 @@ CASE = ["dataset", "model", "pred_len", "recipe", "size"]
 
 _PROTOCOL = ["dataset", "model", "pred_len", "seed", "method", "structure", "scope", "density_asked", "data_fraction"]
 _RESULT = ["mse", "mae", "parameters", "density", "density_all", "macs_executed", "macs_if_zeros_skipped"]
-_COLUMNS = ["key", "step", "dense", "d_model", "span", "identity", *CASE, *_PROTOCOL[3:], *_RESULT, "decisions"]
+_COLUMNS = ["key", "step", "dense", "d_model", "span", "identity", "decisions", "floor"]
+_COLUMNS += [*CASE, *_PROTOCOL[3:], *_RESULT]
 _TIMINGS = ["key", "baseline", "batch", "speedup", "low", "high"]
 
 
@@ -38,7 +39,8 @@ class Evidence:
 
     rows: pd.DataFrame
     """A row per finished step that goes back to a dense training, and per naive forecast. ``dense``: key of that
-    training; ``identity``: all that the row's numbers depend on; ``decisions``: those of PALS, each once."""
+    training; ``identity``: all that the row's numbers depend on; ``decisions``: those of PALS, each once; ``floor``:
+    why structured pruning could not go as far as asked, if so."""
     timings: pd.DataFrame
     """A row per model that was timed and batch size: its ``speedup`` over ``baseline``, and the 95 % interval of that.
     Timings of which nothing is to be said are not here."""
@@ -139,5 +141,6 @@ def _row(line: dict, dense: str | None, training: dict | None) -> dict[str, Any]
         "identity": line["config"],
         "recipe": digest(recipe, 8),
         "size": None if width is None else PAPERS if width >= PAPERS_WIDTH else SMALL,
+        "floor": line["detail"].get("floor"),
         "decisions": {update.get("decision") for update in line["detail"].get("updates", ())},
     }

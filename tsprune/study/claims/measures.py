@@ -3,6 +3,7 @@
 import pandas as pd
 
 from tsprune.pruners.pals import PALS
+from tsprune.pruners.structured import LEAST
 from tsprune.study.base.ended import ended
 from tsprune.study.claims.evidence import CASE, Evidence
 
@@ -34,8 +35,10 @@ def lost_as_counted(evidence: Evidence, density: float, models: tuple[str, ...] 
 
 def missed(evidence: Evidence, step: str) -> pd.DataFrame:
     """How far the share of parameters that structured pruning leaves lies from what was asked, as a part of it; the
-    furthest of all densities. ``step``: "depgraph", the library as the paper calls it, or "structured", ours."""
-    rows = evidence.rows[evidence.rows["step"] == step]
+    furthest of all densities. ``step``: "depgraph", the library as the paper calls it, or "structured", ours, which
+    says where it was asked for less than it may leave: those are no targets to be met."""
+    in_reach = [LEAST not in str(floor) for floor in evidence.rows["floor"]]
+    rows = evidence.rows[(evidence.rows["step"] == step) & pd.Series(in_reach, evidence.rows.index, dtype=bool)]
     rows = rows.assign(value=(rows["density_all"] / rows["density_asked"] - 1).abs())
     return _plain(rows.groupby([*CASE, "seed"], as_index=False, sort=False, dropna=False)["value"].max())
 
