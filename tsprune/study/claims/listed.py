@@ -53,7 +53,8 @@ CLAIMS = (
         partial(measures.lost_at, density=0.1073741824, models=_STEADY), KEPT, "MSE {} with 11 % of the weights",
     ),
     Claim(
-        "steady-as-counted", COMPARATIVE, "Autoformer and FEDformer tolerate it as that paper's code counts, without Fourier weights",
+        "steady-as-counted", COMPARATIVE,
+        "Autoformer and FEDformer tolerate it as that paper's code counts, without Fourier weights",
         "90 to 99 %", "01_pruning_sweep",
         partial(measures.lost_as_counted, density=0.1073741824, models=_STEADY), KEPT,
         "MSE {} with 11 % of the weights that are counted",
