@@ -105,7 +105,7 @@ def study(
     hours = None if budget is None else parse_hours(budget)
     from tsprune.batch.preflight import check_runs
 
-    tables = check_runs(runs)
+    tables = check_runs(runs, begins=hours != 0 and not plan)
     if plan:
         from tsprune.batch.plan import plan_text
 

@@ -14,6 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor, nn
 
 from tsprune.allocator import keep_freed_memory
+from tsprune.cudnn import whole_float32
 from tsprune.errors import UserError
 from tsprune.layers import seed_dropout
 from tsprune.typed import Config
@@ -136,13 +137,18 @@ class TrainResult:
         return len(self.history)
 
 
-def resolve_device(name: str) -> torch.device:
-    """``auto`` is CUDA where there is a device, else the CPU. Asking for CUDA without one is a :class:`UserError`."""
+def device_type(name: str) -> str:
+    """``cpu`` or ``cuda``; ``auto`` is CUDA where there is a device, else the CPU."""
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of that :func:`device_type`. Asking for CUDA without one is a :class:`UserError`."""
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("device = 'cuda': torch finds no CUDA device here; allowed: auto, cpu")
-    return torch.device(name)
+    return torch.device(device_type(name))
 
 
 def train(
@@ -263,7 +269,7 @@ def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode(), _autocast(device, config):
+        with torch.inference_mode(), _autocast(device, config), whole_float32():
             for batch in windows.batches(config.eval_batch_size, drop_last=drop_last):
                 error = _forecast(model, batch).double().sub_(batch.y)
                 if columns is None:
@@ -357,6 +363,7 @@ def _deterministic(device: torch.device):
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
-        yield
+        with whole_float32():
+            yield
     finally:
         torch.use_deterministic_algorithms(before)

@@ -14,7 +14,7 @@ from tsprune.engine.step import FINAL
 from tsprune.study.base.cells import Cells
 from tsprune.study.base.shared import Tables
 from tsprune.study.registry import STUDIES
-from tsprune.training import resolve_device
+from tsprune.training import device_type
 
 NEVER, OTHER, FAILED = "never run", "run with other data or another recipe", "failed before"
 
@@ -82,7 +82,7 @@ def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None) -> str:
         if cells.store.root not in past:
             past[cells.store.root] = _Past(cells)
         groups = _groups(cells, past[cells.store.root], seen)
-        device = resolve_device(cells.config.device).type
+        device = device_type(cells.config.device)
         totals[device] += groups.values()
         jobs = max(1, cells.jobs)
         lines += [f"== {run.name}, {jobs} at a time on {device} ==", _table(groups).to_string(), ""]

@@ -14,9 +14,10 @@ from tsprune.study.base.shared import Tables
 from tsprune.study.registry import STUDIES
 
 
-def check_runs(runs: Sequence[NotebookRun]) -> Tables:
+def check_runs(runs: Sequence[NotebookRun], begins: bool = True) -> Tables:
     """Ask of every notebook what its study asks itself (:func:`tsprune.study.base.preflight.check`), and try the
-    folders that are written to; returns the datasets, each loaded once for all.
+    folders that are written to; returns the datasets, each loaded once for all. Runs of which none ``begins`` a step
+    need no device.
 
     Raises :class:`UserError` with a line per problem, and the notebooks that it is one of where these are not all.
     """
@@ -24,7 +25,8 @@ def check_runs(runs: Sequence[NotebookRun]) -> Tables:
     tables = Tables()
     training = [run for run in runs if STUDIES[run.name].trains]
     for run in training:
-        for problem in problems(STUDIES[run.name].config.parse(run.parameters), tables):
+        parameters = run.parameters if begins else run.parameters | {"budget_hours": 0}
+        for problem in problems(STUDIES[run.name].config.parse(parameters), tables):
             found[problem].append(run.name)
     if found:
         raise UserError("\n".join(_line(problem, names, len(training)) for problem, names in found.items()))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from tsprune.allocator import keep_freed_memory
+from tsprune.cudnn import whole_float32
 from tsprune.errors import UserError, unknown
 from tsprune.measure.load import Load, Watch
 
@@ -236,7 +237,8 @@ def _quiet(calls: Sequence[Callable[..., Any]], threads: int | None) -> Iterator
         torch.set_num_threads(before if threads is None else threads)
         gc.collect()
         gc.disable()
-        yield
+        with whole_float32():
+            yield
     finally:
         for model, training in models:
             model.train(training)

@@ -76,8 +76,8 @@ def live_parameters(
     A parameter is live if the gradient of a random projection of the output is not zero in one of ``draws`` draws of
     the projection: in evaluation mode, in training mode. The first draw uses ``inputs`` as they are, the others scale
     each input element by a random factor (zeros stay zero), so that a unit that is off by chance does not count as
-    dead; units with a ReLU want a few dozen windows all the same. Gradients are float64, on a CPU copy; ``model`` is
-    not changed and torch's random state neither.
+    dead; units with a ReLU want a few dozen windows all the same. Gradients are float64, of a copy on the device of
+    ``model``, which is not changed, and torch's random state neither.
 
     A gradient that cancels out (the key bias of a softmax attention) is not exactly zero in floating point, and a true
     one can be tiny (FEDformer's Fourier weights): rounding is recognised by its size in float32 beside float64, see
@@ -87,19 +87,20 @@ def live_parameters(
     ``masks``: weights outside are set to zero in the copy and are not live; nor are those that nothing reaches then.
     A mask of an unknown name, and a gradient that is not finite, raise :class:`UserError`.
     """
-    copies = {dtype: copy.deepcopy(model).to("cpu", dtype) for dtype in (torch.float64, torch.float32)}
+    copies = {dtype: copy.deepcopy(model).to(dtype) for dtype in (torch.float64, torch.float32)}
+    device = next(model.parameters()).device
     for clone in copies.values():
         parameters = dict(clone.named_parameters())
         for name, mask in (masks or {}).items():
             if name not in parameters:
                 raise UserError(unknown("parameter", name, parameters))
-            parameters[name].data.mul_(mask.cpu())
+            parameters[name].data.mul_(mask.to(device))
     live = {}
     reached: set[str] = set()
     for training in (False, True):
         live[training] = {n: torch.zeros(p.shape, dtype=torch.bool) for n, p in _trainable(copies[torch.float64])}
         for draw in range(draws):
-            given = _scaled(inputs, draw)
+            given = _scaled(inputs, draw, device)
             exact = _gradients(copies[torch.float64].train(training), given, draw)
             coarse = _gradients(copies[torch.float32].train(training), given, draw)
             reached |= exact.keys()
@@ -109,7 +110,7 @@ def live_parameters(
                 if not largest.isfinite():
                     raise UserError(f"the gradient of '{name}' is not finite: live parameters cannot be told apart")
                 if largest > ROUNDING * coarse[name].abs().max():
-                    live[training][name] |= size > SMALLEST * largest
+                    live[training][name] |= (size > SMALLEST * largest).cpu()
         for name, mask in (masks or {}).items():
             live[training][name] &= mask.cpu()
     return LiveReport(live[False], live[True], frozenset(reached))
@@ -119,14 +120,15 @@ def _trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
 
 
-def _scaled(inputs: Sequence[Tensor | None], draw: int) -> list[Tensor | None]:
-    """``inputs`` in float64 on the CPU; from the second draw on, each element times a random factor around 1."""
+def _scaled(inputs: Sequence[Tensor | None], draw: int, device: torch.device) -> list[Tensor | None]:
+    """``inputs`` in float64; from the second draw on, each element times a random factor around 1, the same on every
+    device."""
     generator = torch.Generator().manual_seed(draw)
 
     def change(x: Tensor) -> Tensor:
         x = x.detach().to("cpu", torch.float64)
         noise = torch.randn(x.shape, generator=generator, dtype=torch.float64)
-        return x if draw == 0 else x * (1 + noise / 2)
+        return (x if draw == 0 else x * (1 + noise / 2)).to(device)
 
     return [None if x is None else change(x) for x in inputs]
 
@@ -134,11 +136,13 @@ def _scaled(inputs: Sequence[Tensor | None], draw: int) -> list[Tensor | None]:
 def _gradients(model: nn.Module, inputs: list[Tensor | None], draw: int) -> dict[str, Tensor]:
     """Gradients, in float64, of a random projection of the output; no entry for a parameter without one."""
     model.zero_grad(set_to_none=True)
-    dtype = next(model.parameters()).dtype
-    with torch.random.fork_rng(devices=[]):
+    dtype, device = (first := next(model.parameters())).dtype, first.device
+    generator = torch.Generator().manual_seed(draw)
+    own = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=own), torch.backends.cudnn.flags(enabled=False):
+        # (cuDNN has no gradient of an LSTM in evaluation, and rounds float32)
         torch.manual_seed(draw)  # the same dropout in both precisions
         output = model(*(None if x is None else x.to(dtype) for x in inputs))
-    generator = torch.Generator().manual_seed(draw)
-    direction = torch.randn(output.shape, generator=generator, dtype=torch.float64).to(dtype)
-    (output * direction).sum().backward()
+        direction = torch.randn(output.shape, generator=generator, dtype=torch.float64).to(device, dtype)
+        (output * direction).sum().backward()
     return {name: p.grad.double() for name, p in _trainable(model) if p.grad is not None}

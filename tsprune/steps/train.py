@@ -18,7 +18,7 @@ from tsprune.pruners import layer_densities
 from tsprune.steps.artifacts import model_file, scores_file
 from tsprune.steps.data import LIVE_WINDOWS, DataSpec, first_windows
 from tsprune.steps.model import ModelStep
-from tsprune.training import TrainConfig, evaluate, resolve_device, train
+from tsprune.training import TrainConfig, device_type, evaluate, train
 
 # Weights are drawn from torch's global generator, which threads share: one model is built at a time.
 _BUILDING = threading.Lock()
@@ -178,6 +178,6 @@ def train_step(
     data: DataSpec, model: str, hyper: dict, recipe: TrainConfig, seed: int, fraction: float = 1.0
 ) -> TrainStep:
     """A :class:`TrainStep` with everything resolved: the device named, the model's config complete and checked."""
-    recipe = recipe.model_copy(update={"device": resolve_device(recipe.device).type})
+    recipe = recipe.model_copy(update={"device": device_type(recipe.device)})
     full = model_class(model).Config.parse(data.geometry() | hyper, where=model).model_dump(mode="json")
     return TrainStep(data=data, model=model, hyper=full, train=recipe, seed=seed, fraction=fraction)

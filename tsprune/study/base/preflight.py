@@ -21,10 +21,11 @@ def problems(config: StudyConfig, tables: Tables) -> Iterator[str]:
     """A line per problem, some more than once."""
     if config.executor == "dask":
         yield from cluster.problems(config.scheduler)
-    try:
-        resolve_device(config.device)
-    except UserError as error:
-        yield from _lines(error)
+    if config.budget_hours != 0:  # a page of rows that are there needs no device
+        try:
+            resolve_device(config.device)
+        except UserError as error:
+            yield from _lines(error)
     for dataset in config.every_dataset():
         yield from _of_data(config.model_copy(update={"dataset": dataset}), tables, own=dataset == config.dataset)
 

@@ -1,0 +1,122 @@
+"""On a GPU: forecasts are the CPU's, trainings repeat bit for bit, every score, pruner and method works there, and what
+was trained there is saved and read where there is none."""
+
+import copy
+
+import pytest
+import torch
+
+from tests.models.small import example, small_model
+from tsprune.cudnn import whole_float32
+from tsprune.data import load_table, make_splits
+from tsprune.layers import seed_dropout
+from tsprune.measure import live_parameters
+from tsprune.models import list_models, load_checkpoint, save_checkpoint
+from tsprune.pruners import depgraph_paper, list_scores, nm_masks, score_weights, select, structured_prune
+from tsprune.pruners.dynamic import Sparsity
+from tsprune.pruners.methods import METHODS, make_method
+from tsprune.training import TrainConfig, train
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+
+TRAINABLE = list_models(trainable=True)
+
+NARROW = [name for name in TRAINABLE if small_model(name).axes()]
+
+
+def on_gpu(name, **changes):
+    torch.manual_seed(0)
+    model = small_model(name, **changes).eval()
+    return model.cuda(), [x.cuda() for x in example(model)]
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_a_forecast_is_that_of_the_cpu(name):
+    model, inputs = on_gpu(name)
+    with torch.no_grad(), whole_float32():
+        there = model(*inputs).cpu()
+        here = model.cpu()(*[x.cpu() for x in inputs])
+    torch.testing.assert_close(there, here, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_a_training_repeats_bit_for_bit(name, precision):
+    table = load_table("synthetic")
+    splits = make_splits(table, seq_len=24, label_len=12, pred_len=18, device="cuda")
+    few, config = torch.arange(0, 100), TrainConfig(epochs=2, precision=precision)
+    ends = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        model = small_model(name, enc_in=table.width, dec_in=table.width, c_out=table.width, dropout=0.1).cuda()
+        done = train(model, splits.train.subset(few), splits.val.subset(few), config, seed=3)
+        assert done.status == "ok" and done.epochs_run == 2
+        ends.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
+    assert torch.equal(*ends)
+
+
+@pytest.mark.parametrize("score", list_scores())
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_scores_rank_as_many_weights_as_asked(score, name):
+    model, inputs = on_gpu(name)
+    scores = score_weights(score, model, [(inputs, torch.ones_like(model(*inputs)).detach())], seed=3).scores
+    total = sum(s.numel() for s in scores.values())
+    for scope in ("layer", "global"):
+        assert sum(int(m.sum()) for m in select(scores, 0.5, scope).values()) == round(0.5 * total)
+    assert {m.device.type for m in nm_masks(model, scores=scores).masks.values()} <= {"cuda"}
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_widths_are_narrowed_to_the_target_of_the_cpu(name):
+    torch.manual_seed(0)
+    model = small_model(name, d_model=32, d_ff=64)
+    inputs = example(model)
+    here = structured_prune(copy.deepcopy(model), inputs, 0.41)
+    there = structured_prune(model.cuda(), [x.cuda() for x in inputs], 0.41)
+    assert there.achieved == here.achieved
+    assert {p.device.type for p in there.model.parameters()} == {"cuda"}
+
+
+def test_torch_pruning_takes_there_what_it_takes_on_the_cpu():
+    torch.manual_seed(0)
+    model = small_model("Transformer", d_model=32, d_ff=64)
+    inputs = example(model)
+    here = depgraph_paper(copy.deepcopy(model), inputs, 0.8)
+    assert depgraph_paper(model.cuda(), [x.cuda() for x in inputs], 0.8).achieved == here.achieved < 0.8
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_of_sparse_training_ends_where_it_should(method):
+    model, inputs = on_gpu("Transformer")
+    model.train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    sparsity = Sparsity(make_method(method, every=2, until=0.7), steps=6, seed=3)
+    sparsity.attach(model, optimizer)
+    for _ in range(6):
+        loss = (model(*inputs) - 1).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        sparsity.after_step(loss.detach())
+    assert sparsity.kept == [int(mask.sum()) for mask in sparsity.masks]
+    assert all((weight[~mask] == 0).all() for weight, mask in zip(sparsity.weights, sparsity.masks, strict=True))
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_a_checkpoint_of_the_gpu_is_read_without_it(name, tmp_path):
+    model, inputs = on_gpu(name)
+    save_checkpoint(tmp_path / "model.safetensors", model)
+    again, _ = load_checkpoint(tmp_path / "model.safetensors")
+    assert {p.device.type for p in again.parameters()} == {"cpu"}
+    with torch.no_grad(), whole_float32():
+        torch.testing.assert_close(again.eval()(*[x.cpu() for x in inputs]), model(*inputs).cpu(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_parameters_that_matter_are_those_of_the_cpu(name):
+    model, inputs = on_gpu(name)
+    there = live_parameters(model, inputs)
+    here = live_parameters(copy.deepcopy(model).cpu(), [x.cpu() for x in inputs])
+    assert {n: int(mask.sum()) for n, mask in there.masks.items()} == {n: int(m.sum()) for n, m in here.masks.items()}
+    seed_dropout(model, 1, "cuda")
+    assert live_parameters(model, inputs).live == there.live
