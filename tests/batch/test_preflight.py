@@ -102,6 +102,13 @@ def test_a_device_that_is_not_there_is_refused(problems):
     assert problems("device=cuda") == ["device = 'cuda': torch finds no CUDA device here; allowed: auto, cpu"]
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_page_of_rows_that_are_there_needs_no_device(tmp_path, csv):
+    given = [f"dataset={csv}", "device=cuda"]
+    runs = plan_profile("smoke", only=["01_pruning_sweep"], replaced=given, output=str(tmp_path / "out"))
+    assert check_runs(runs, begins=False)
+
+
 def test_a_problem_of_some_notebooks_names_them(tmp_path, csv):
     folder = tmp_path / "mine"
     folder.mkdir()

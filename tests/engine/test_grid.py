@@ -5,6 +5,7 @@ import time
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from multiprocessing.popen_spawn_posix import Popen
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from helpers import FakeStep, Recorder, TimedStep
@@ -228,3 +229,26 @@ def test_an_interrupted_run_says_what_is_kept_ends_its_workers_and_goes_on_when_
     assert progress.news[-1].endswith(str(stopped.value)) and not progress.running
     run(steps[:2], store)
     assert sorted(name for name in ran(steps[0]) if name != "slow") == ["a", "b"]
+
+
+class Modelled(FakeStep):
+    """Ends with a model, as far as the engine knows, which a row out of an archive has not."""
+
+    kind: ClassVar[str] = "modelled"
+    keepsake: ClassVar[str] = "model.safetensors"
+
+
+def test_numbers_whose_model_there_was_no_time_to_make_again_stay(tmp_path, store, make):
+    dense = Modelled(name="dense", log=str(tmp_path / "log"))
+    small = make("small", after=(dense,))
+    run([dense], store)
+    rows = run_grid(
+        [dense, small],
+        store,
+        make_executor=lambda: ThreadPoolExecutor(1),
+        jobs=1,
+        progress=Recorder(1),
+        deadline=time.monotonic() - 1,
+    )
+    assert rows[dense.key] == store.row(dense.key)
+    assert rows[dense.key]["status"] == "ok" and rows[small.key]["status"] == "not run"

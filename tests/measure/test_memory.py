@@ -1,11 +1,13 @@
 """Memory peaks that are seen, of a process, a forward pass and a training step."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from tests.models.small import example, small_model
-from tsprune.measure import PeakMemory, forward_memory, memory, training_memory
+from tsprune.measure import PeakMemory, forward_memory, memory, out_of_memory, places_on_gpu, training_memory
 
 MIB = 2**20 // 4  # float32 elements in a MiB
 
@@ -78,3 +80,18 @@ def test_a_training_step_needs_more_than_a_forecast(name):
 def test_unknown_where_the_mark_cannot_be_reset(monkeypatch, tmp_path):
     monkeypatch.setattr(memory, "_CLEAR", tmp_path / "no such file")
     assert torch.tensor(forward_memory(nn.Linear(2, 2), (torch.ones(1, 2),))).isnan()
+
+
+def test_a_gpu_has_room_for_a_step_per_eight_gib_and_one_at_least(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for gib, places in ((80, 10), (79.2, 9), (6, 1)):
+        found = SimpleNamespace(total_memory=int(gib * 2**30))
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _, found=found: found)
+        assert places_on_gpu() == places
+
+
+def test_memory_that_ran_out_is_told_from_other_errors_of_a_gpu():
+    assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"))
+    assert out_of_memory(torch.AcceleratorError("CUDA error: out of memory"))
+    assert not out_of_memory(torch.AcceleratorError("CUDA error: unknown error"))
+    assert not out_of_memory(RuntimeError("a word on out of memory"))

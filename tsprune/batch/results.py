@@ -45,8 +45,13 @@ def list_results() -> pd.DataFrame:
                 "seeds": len({p["seed"] for p in protocols if p.get("seed") is not None}),
                 "hours": f"{sum(line['cost'].get('seconds', 0) for line in lines) / 3600:.1f}",
                 "computed": " to ".join(dict.fromkeys((days[0], days[-1]))),
-                "on": " / ".join(sorted({line["made"]["processor"] for line in lines})),
+                "on": " / ".join(sorted({_machine(line["made"]) for line in lines})),
                 "KiB": round(path.stat().st_size / 1024),
             }
         )
     return pd.DataFrame(records)
+
+
+def _machine(made: dict) -> str:
+    """What a row was computed on: the accelerator, where there was one."""
+    return made["processor"] if made["accelerator"] == "none" else made["accelerator"]

@@ -36,6 +36,8 @@ def execute(step: Step, root: str, keep: bool = True) -> dict:
         row = failure(step, reason.splitlines()[0] if reason else type(error).__name__, status)
         store.put(step.identity(), row, {"traceback.txt": lambda path: path.write_text(trace)})
         return row
+    finally:
+        measure.share_gpu()
     row = {
         "kind": step.kind,
         "key": step.key,

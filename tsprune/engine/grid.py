@@ -40,7 +40,7 @@ def run_grid(
 ) -> dict[str, dict]:
     """Rows of ``steps`` by key, from the store where it has them, else computed. ``fetch`` may put a row that the store
     has not into it, from an archive, and says whether it did. Steps of a lower ``wave`` go first; none is begun after
-    ``deadline`` (of ``time.monotonic``): those left over have a row with the status ``not run``, which is not stored.
+    ``deadline`` (of ``time.monotonic``): those left over that have no row get one, ``not run``, which is not stored.
 
     ``jobs`` steps at most are in flight on the executor that ``make_executor`` gives, and not more than its ``slots()``
     where it has such (0 ``jobs``: as many as these); it is called again when the executor breaks (a worker process
@@ -62,7 +62,9 @@ def run_grid(
         if step.keepsake and found.rows.get(step.key, {}).get("status") == "ok":
             _describe(step, store)
     if todo:
-        found.rows |= _Run(store, make_executor, jobs, progress, keeps, wave, deadline).all(todo, found.rows)
+        done = _Run(store, make_executor, jobs, progress, keeps, wave, deadline).all(todo, found.rows)
+        # Numbers without a model stay what they are where there was no time to make the model.
+        found.rows = done | {key: row for key, row in found.rows.items() if done[key]["status"] == NOT_RUN}
     progress.finish()
     return {key: found.rows[key] for key in by_key}
 

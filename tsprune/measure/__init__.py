@@ -7,7 +7,7 @@ from tsprune.measure.latency import PRECISION, latency_rounds, measure_latency, 
 from tsprune.measure.live import LiveReport, live_parameters
 from tsprune.measure.load import Load, Watch
 from tsprune.measure.macs import MacReport, count_macs
-from tsprune.measure.memory import PeakMemory, forward_memory, out_of_memory, training_memory
+from tsprune.measure.memory import PeakMemory, forward_memory, out_of_memory, places_on_gpu, share_gpu, training_memory
 from tsprune.measure.paired import Difference, paired_difference
 
 __all__ = [
@@ -33,7 +33,9 @@ __all__ = [
     "out_of_memory",
     "paired_difference",
     "parameter_report",
+    "places_on_gpu",
     "prediction_intervals",
+    "share_gpu",
     "training_memory",
     "version_of",
     "versions",

@@ -2,6 +2,7 @@
 
 import re
 
+import pandas as pd
 import pytest
 
 from tsprune.study.claims import figures, tables, words
@@ -74,4 +75,7 @@ def test_a_page_is_told_what_holds_of_its_claims_at_the_papers_size_and_no_more(
     told = words.at_papers_size(claims, "01_pruning_sweep")
     assert told == f"At the papers' size (d_model 512, rows that ship with the project): {said}."
     assert words.at_papers_size(claims, "05_pals") == ""
+    twice = pd.concat([claims, claims.assign(claim="another")])
+    told = words.at_papers_size(twice, "01_pruning_sweep").splitlines()
+    assert told == ["At the papers' size (d_model 512, rows that ship with the project):", "", f"- {said}", f"- {said}"]
     assert words.summary(claims).endswith("Of 21 claims 20 cannot be judged yet.")

@@ -15,7 +15,7 @@ from tsprune.engine.grid import run_grid
 from tsprune.engine.progress import Progress, make_progress
 from tsprune.engine.step import Step
 from tsprune.engine.store import Store
-from tsprune.measure import Difference
+from tsprune.measure import Difference, places_on_gpu
 from tsprune.places import resolve
 from tsprune.report.text import literal
 from tsprune.steps.archive import Archive
@@ -28,6 +28,7 @@ from tsprune.study.base.result import cell_columns, tidy
 from tsprune.study.base.shared import Base, Tables, base_steps, no_season
 from tsprune.study.base.units import errors_in_units, unit_of
 from tsprune.study.base.words import missing_words, size_line
+from tsprune.training import device_type
 
 AnyConfig = TypeVar("AnyConfig", bound=StudyConfig)
 AnyResult = TypeVar("AnyResult")
@@ -105,7 +106,9 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
     @property
     def jobs(self) -> int:
         """Steps side by side; 0: as many as there are workers elsewhere."""
-        return self.config.jobs or (0 if self.config.scheduler else cores())
+        if self.config.jobs or self.config.scheduler:
+            return self.config.jobs
+        return min(cores(), places_on_gpu()) if device_type(self.config.device) == "cuda" else cores()
 
     def workers(self) -> Callable[[], Executor]:
         """A maker of what steps run on."""

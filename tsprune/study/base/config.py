@@ -149,7 +149,7 @@ class StudyConfig(Config):
     jobs: Annotated[int, Field(ge=0, le=MOST_JOBS)] = 0
     """Steps side by side; 0: as many as cores.
 
-    On Dask workers elsewhere 0 is as many as there are."""
+    On a GPU 0 is one for each 8 GiB of its memory, on Dask workers elsewhere as many as there are."""
     executor: Literal["processes", "dask"] = "processes"
     """Where steps run: "processes" of this machine, or "dask" workers (docs/cluster.md)."""
     scheduler: str | dict[str, dict[str, Any]] | None = None

@@ -39,14 +39,15 @@ def verdict(claims: pd.DataFrame) -> str:
 
 
 def at_papers_size(claims: pd.DataFrame, page: str) -> str:
-    """What becomes at the papers' size of the claims that ``page`` is the evidence for, as a paragraph of Markdown;
-    empty where nothing can be said of any."""
+    """What becomes at the papers' size of the claims that ``page`` is the evidence for, as Markdown: a sentence, or a
+    list where they are several; empty where nothing can be said of any."""
     need(claims, "claims", CLAIMS)
     own = claims[(claims["size"] == PAPERS) & (claims["page"] == page) & (claims["verdict"] != CANNOT)]
     said = [f"{row['says']}: {bold([row['verdict']])} ({_cases(row)})" for row in own.to_dict("records")]
-    return (
-        "" if own.empty else f"At the papers' size (d_model 512, rows that ship with the project): {'; '.join(said)}."
-    )
+    where = "At the papers' size (d_model 512, rows that ship with the project)"
+    if len(said) < 2:
+        return "".join(f"{where}: {one}." for one in said)
+    return "\n\n".join(_lists([f"{where}:", *(f"- {one}" for one in said)]))
 
 
 def summary(claims: pd.DataFrame) -> str:
