@@ -16,7 +16,8 @@ from tsprune.errors import UserError
 
 class FakeStep(Step):
     """``act`` says what happens: ok, error, user-error, memory, torch-memory, diverge, die (the process), die-once (the
-    first time that it runs, by a signal), or disk (it cannot be stored)."""
+    first time that it runs, by a signal), gpu-once (the first time the GPU fails its process), or disk (it
+    cannot be stored)."""
 
     kind: ClassVar[str] = "fake"
     name: str
@@ -47,8 +48,11 @@ class FakeStep(Step):
             assert store.row(need.key)["status"] == "ok"
         if self.act == "die":
             os._exit(9)
-        if self.act == "die-once" and Path(self.log).read_text().split().count(self.name) == 1:
+        first = Path(self.log).read_text().split().count(self.name) == 1
+        if self.act == "die-once" and first:
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.act == "gpu-once" and first:
+            raise torch.AcceleratorError("CUDA error: unknown error")
         if self.act == "error":
             raise ZeroDivisionError("as told")
         if self.act == "user-error":

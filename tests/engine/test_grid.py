@@ -252,3 +252,14 @@ def test_numbers_whose_model_there_was_no_time_to_make_again_stay(tmp_path, stor
     )
     assert rows[dense.key] == store.row(dense.key)
     assert rows[dense.key]["status"] == "ok" and rows[small.key]["status"] == "not run"
+
+
+def test_a_step_whose_process_the_gpu_fails_is_run_again_in_another(make, store):
+    steps = [make("a"), make("failed", "gpu-once"), *(make(f"later{i}") for i in range(4))]
+    rows = run(steps, store, executor=local_processes(1), jobs=1)
+    assert {row["status"] for row in rows.values()} == {"ok"}
+    assert ran(steps[0]).count("failed") == 2
+    (row,) = run_grid(
+        [make("here", "gpu-once")], store, make_executor=lambda: ThreadPoolExecutor(1), jobs=1, progress=Recorder(1)
+    ).values()
+    assert row["status"] == "failed" and "unknown error" in row["reason"], "no process of ours is ended but a worker"

@@ -1,6 +1,9 @@
 """One step, run in this process and stored, whatever it comes to."""
 
 import math
+import multiprocessing
+import os
+import sys
 import time
 import traceback
 import warnings
@@ -30,6 +33,10 @@ def execute(step: Step, root: str, keep: bool = True) -> dict:
         except DoesNotFit:  # the state that it went on from is gone: from the start
             outcome = step.run(store)
     except Exception as error:  # any failure of a cell is a row: recorded with its traceback, and the study goes on
+        if measure.gpu_lost(error) and multiprocessing.parent_process():
+            # The next steps would fail here one after the other. In a new process this one is run again.
+            print(f"{step.label}: {error}; its process ends", file=sys.stderr, flush=True)
+            os._exit(1)
         reason = str(error) if isinstance(error, UserError | Corrupt) else f"{type(error).__name__}: {error}"
         status = "out of memory" if measure.out_of_memory(error) else "failed"
         trace = traceback.format_exc()

@@ -7,7 +7,15 @@ from tsprune.measure.latency import PRECISION, latency_rounds, measure_latency, 
 from tsprune.measure.live import LiveReport, live_parameters
 from tsprune.measure.load import Load, Watch
 from tsprune.measure.macs import MacReport, count_macs
-from tsprune.measure.memory import PeakMemory, forward_memory, out_of_memory, places_on_gpu, share_gpu, training_memory
+from tsprune.measure.memory import (
+    PeakMemory,
+    forward_memory,
+    gpu_lost,
+    out_of_memory,
+    places_on_gpu,
+    share_gpu,
+    training_memory,
+)
 from tsprune.measure.paired import Difference, paired_difference
 
 __all__ = [
@@ -24,6 +32,7 @@ __all__ = [
     "count_parameters",
     "environment",
     "forward_memory",
+    "gpu_lost",
     "latency_rounds",
     "live_parameters",
     "machine",

@@ -75,6 +75,12 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
+def gpu_lost(error: BaseException) -> bool:
+    """Whether a GPU failed so that CUDA answers this process with errors from now on. Memory that torch could not have
+    is no such failure; memory that CUDA itself could not have is."""
+    return isinstance(error, torch.AcceleratorError)
+
+
 def forward_memory(model: nn.Module, inputs: Sequence[Tensor | None]) -> float:
     """Peak memory in MiB of one forward pass in evaluation and inference mode, on the device of the model.
 
