@@ -64,7 +64,10 @@ def forms(name: str, size: str) -> dict[str, Forecaster]:
     zeros = copy.deepcopy(dense)
     apply_masks(zeros, magnitude_masks(zeros, 0.1, "layer"))
     one = [x.cuda() for x in inputs(dense, 1)]
-    narrow = {f"narrowed to {share:.0%}": structured_prune(dense, one, share).model for share in (0.25, 0.1)}
+    narrow = {}
+    for share in (0.25, 0.1):
+        narrow[f"narrowed to {share:.0%}"] = structured_prune(dense, one, share).model
+        narrow[f"narrowed to {share:.0%}, widths of 8"] = structured_prune(dense, one, share, multiple=8).model
     made = {BASELINE: dense, "10 % of the weights, float32": zeros}
     made |= {f"{form}, float32": model for form, model in narrow.items()}
     made |= {f"{form}, bfloat16": in_bfloat16(model) for form, model in {"dense": dense, **narrow}.items()}
