@@ -14,13 +14,13 @@ import copy
 from collections.abc import Callable, Sequence
 
 import torch
-from models import SIZES, inputs
+from models import SIZES, inputs, latency_parser, random_model, speedup_text
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.sparse import to_sparse_semi_structured
 
 from tsprune.measure import measure_latency
-from tsprune.models import Forecaster, create_model
+from tsprune.models import Forecaster
 from tsprune.pruners import apply_masks, magnitude_masks, nm_masks, structured_prune
 
 BATCHES = (1, 3, 32)
@@ -28,10 +28,7 @@ BASELINE = "dense, float32"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", choices=SIZES, default="std")
-    parser.add_argument("--models", nargs="+", default=["Transformer", "Informer", "iTransformer", "PatchTST"])
-    parser.add_argument("--repeats", type=int, default=60, help="rounds of latency per batch size")
+    parser = latency_parser(__doc__, ["Transformer", "Informer", "iTransformer", "PatchTST"], repeats=60)
     parser.add_argument("--compile", action="store_true")
     given = parser.parse_args()
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}")
@@ -55,21 +52,22 @@ def rows(name: str, given: argparse.Namespace) -> None:
             if given.compile:
                 variants[f"{form}, compiled"] = (torch.compile(model), example)
         table = measure_latency(variants, [batch], repeats=given.repeats, warmup=10, baseline=BASELINE)
-        for row in table.itertuples():
-            ratio = f"{row.speedup:.2f} ({row.speedup_low:.2f} to {row.speedup_high:.2f})"
-            said.setdefault(row.variant, []).append(f"{row.median_ms:.3f} | {ratio}")
+        for _, row in table.iterrows():
+            said.setdefault(row["variant"], []).append(f"{row['median_ms']:.3f} | {speedup_text(row)}")
     for form, cells in said.items():
         print(f"| {name} | {form} | {' | '.join(cells)} |", flush=True)
 
 
 def forms(name: str, size: str) -> dict[str, Forecaster]:
     """The dense model and what pruning makes of it, on the GPU."""
-    torch.manual_seed(0)
-    dense = create_model(name, **SIZES[size]).eval().cuda()
+    dense = random_model(name, **SIZES[size]).cuda()
     zeros = copy.deepcopy(dense)
     apply_masks(zeros, magnitude_masks(zeros, 0.1, "layer"))
     one = [x.cuda() for x in inputs(dense, 1)]
-    narrow = {f"narrowed to {share:.0%}": structured_prune(dense, one, share).model for share in (0.25, 0.1)}
+    narrow = {}
+    for share in (0.25, 0.1):
+        narrow[f"narrowed to {share:.0%}"] = structured_prune(dense, one, share).model
+        narrow[f"narrowed to {share:.0%}, widths of 8"] = structured_prune(dense, one, share, multiple=8).model
     made = {BASELINE: dense, "10 % of the weights, float32": zeros}
     made |= {f"{form}, float32": model for form, model in narrow.items()}
     made |= {f"{form}, bfloat16": in_bfloat16(model) for form, model in {"dense": dense, **narrow}.items()}

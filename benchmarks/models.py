@@ -17,9 +17,10 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -27,11 +28,31 @@ from published_style import published_style
 
 from tsprune.allocator import keep_freed_memory
 from tsprune.layers import seed_dropout
-from tsprune.models import create_model
+from tsprune.models import Forecaster, create_model
 
 SIZES = {"small": {"d_model": 64, "d_ff": 256}, "std": {"d_model": 512, "d_ff": 2048}}
 MODELS = ("Transformer", "Informer", "Autoformer", "FEDformer", "Crossformer", "Nonstationary_Transformer")
 MODELS += ("iTransformer", "PatchTST", "DLinear")
+
+
+def latency_parser(doc: str, models: Sequence[str], repeats: int) -> argparse.ArgumentParser:
+    """What all benchmarks ask that time forecasts of a model and of what pruning makes of it."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=SIZES, default="std")
+    parser.add_argument("--models", nargs="+", default=models)
+    parser.add_argument("--repeats", type=int, default=repeats, help="rounds of latency per batch size")
+    return parser
+
+
+def random_model(name: str, **size: int) -> Forecaster:
+    """A model of random weights, always the same."""
+    torch.manual_seed(0)
+    return create_model(name, **size).eval()
+
+
+def speedup_text(row: pd.Series) -> str:
+    """Of a row of :func:`tsprune.measure.measure_latency`: the speedup and its 95 % interval."""
+    return f"{row['speedup']:.2f} ({row['speedup_low']:.2f} to {row['speedup_high']:.2f})"
 
 
 def inputs(model, batch: int) -> list[torch.Tensor]:

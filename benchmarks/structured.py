@@ -6,17 +6,16 @@
 
 Random weights, look-back and horizon 96: widths and speed do not depend on training. A density is a share of all
 parameters. Latency is interleaved: in every round each model and its narrow versions take a turn; a speedup is the
-median over rounds, with the 5th and 95th percentile. No part of the tests.
+median over rounds, with its 95 % interval. No part of the tests.
 """
 
 import argparse
 import time
 
 import torch
-from models import SIZES, inputs
+from models import SIZES, inputs, latency_parser, random_model, speedup_text
 
 from tsprune.measure import count_macs, measure_latency
-from tsprune.models import create_model
 from tsprune.pruners import structured_prune
 
 MODELS = ("Transformer", "Informer", "Autoformer", "FEDformer", "Crossformer", "iTransformer")
@@ -24,12 +23,9 @@ BATCHES = (1, 32)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", choices=SIZES, default="std")
-    parser.add_argument("--models", nargs="+", default=MODELS)
+    parser = latency_parser(__doc__, MODELS, repeats=30)
     parser.add_argument("--densities", nargs="+", type=float, default=[0.512, 0.262144, 0.1073741824])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=30, help="rounds of latency per batch size")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     print(f"torch {torch.__version__}, {given.threads} threads, {SIZES[given.size]}, {given.repeats} rounds\n")
@@ -41,8 +37,7 @@ def main() -> None:
 
 def rows(name: str, given: argparse.Namespace) -> None:
     """Prune one model to every density, time all versions beside each other, and print a line per density."""
-    torch.manual_seed(0)
-    dense = create_model(name, **SIZES[given.size])
+    dense = random_model(name, **SIZES[given.size])
     one, many = inputs(dense, 1), inputs(dense, max(BATCHES))
     found, seconds = {}, {}
     for density in given.densities:
@@ -55,8 +50,7 @@ def rows(name: str, given: argparse.Namespace) -> None:
     macs = count_macs(dense, one).macs_executed
     for density, result in found.items():
         share = count_macs(result.model, one).macs_executed / macs
-        times = [speed.loc[(f"{density}", batch)] for batch in BATCHES]
-        words = [f"{t['speedup']:.2f} ({t['speedup_p5']:.2f}-{t['speedup_p95']:.2f})" for t in times]
+        words = [speedup_text(speed.loc[(f"{density}", batch)]) for batch in BATCHES]
         floor = f" ({result.floor})" if result.floor else ""
         print(
             f"| {name} | {result.parameters[0]:,} | {density:.3f} | {result.achieved:.3f}{floor} | {share:.3f} "

@@ -3,42 +3,36 @@
     python benchmarks/widths.py                                    iTransformer and Transformer, d_model 512
     python benchmarks/widths.py --models Informer --size small     d_model 64
 
-Random weights, narrowed to a share of their parameters; then every width at the nearest multiple, the best units kept.
+Random weights, narrowed to a share of their parameters, with widths as found and in multiples.
 PyTorch, ONNX Runtime and, where its package is there, OpenVINO, all in turn, one thread; a speedup is the median over
 rounds of the dense model's time over the narrow one's in the same round and runtime. `half` and `quarter` are the same
 model made with such shares of the widths. No part of the tests.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import torch
-from models import SIZES, inputs
+from models import SIZES, inputs, latency_parser, random_model, speedup_text
 from torch import Tensor
 
 from tsprune.deploy.export import export_onnx
 from tsprune.deploy.onnx_file import read_onnx
 from tsprune.deploy.session import Session
 from tsprune.measure import count_macs, measure_latency
-from tsprune.models import Forecaster, create_model
+from tsprune.models import Forecaster
 from tsprune.models.base import INPUTS
 from tsprune.pruners import structured_prune
-from tsprune.pruners.importance import axis_scores
-from tsprune.pruners.structured import best_units, left_alone, narrowed
 
 MULTIPLES = (8, 16)
 BATCHES = (1, 32)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", choices=SIZES, default="std")
-    parser.add_argument("--models", nargs="+", default=["iTransformer", "Transformer"])
+    parser = latency_parser(__doc__, ["iTransformer", "Transformer"], repeats=20)
     parser.add_argument("--density", type=float, default=0.25, help="share of the parameters left")
-    parser.add_argument("--repeats", type=int, default=20, help="rounds of latency per batch size")
     given = parser.parse_args()
     print("| model | widths | multiply-adds left | runtime | speed, batch 1 | speed, batch 32 |")
     print("|---|---|---|---|---|---|")
@@ -48,14 +42,15 @@ def main() -> None:
 
 def rows(name: str, given: argparse.Namespace) -> None:
     """Time all forms of one model beside each other in both runtimes; a line per form and runtime."""
-    torch.manual_seed(0)
-    dense = create_model(name, **SIZES[given.size]).eval()
+    dense = random_model(name, **SIZES[given.size])
     one, many = inputs(dense, 1), inputs(dense, max(BATCHES))
-    forms = {"dense": dense, "as found": structured_prune(dense, one, given.density).model}
-    forms |= {f"of {step}": rounded(dense, forms["as found"], one, step) for step in MULTIPLES}
+    forms = {"dense": dense}
+    for multiple in (1, *MULTIPLES):
+        form = "as found" if multiple == 1 else f"of {multiple}"
+        forms[form] = structured_prune(dense, one, given.density, multiple=multiple).model
     shares = {"half": 0.5, "quarter": 0.25}
     sizes = {form: {w: int(share * n) for w, n in SIZES[given.size].items()} for form, share in shares.items()}
-    forms |= {form: create_model(name, **size).eval() for form, size in sizes.items()}
+    forms |= {form: random_model(name, **size) for form, size in sizes.items()}
     macs = {form: count_macs(model, one).macs_executed for form, model in forms.items()}
     runtimes = {"PyTorch": lambda model: model, "ONNX Runtime": exported}
     if find_spec("openvino"):
@@ -65,23 +60,12 @@ def rows(name: str, given: argparse.Namespace) -> None:
         table = measure_latency(variants, BATCHES, threads=1, repeats=given.repeats)
         speed = table.set_index(["variant", "batch"])
         for form in list(forms)[1:]:
-            times = [speed.loc[(form, batch)] for batch in BATCHES]
-            said = [f"{t['speedup']:.2f} ({t['speedup_low']:.2f} to {t['speedup_high']:.2f})" for t in times]
+            said = [speedup_text(speed.loc[(form, batch)]) for batch in BATCHES]
             print(
                 f"| {name} | {form} | {macs[form] / macs['dense']:.3f} | {runtime} | {said[0]} | {said[1]} |",
                 flush=True,
             )
         print(f"({table['load'].iloc[0]})")
-
-
-def rounded(dense: Forecaster, narrow: Forecaster, one: Sequence[Tensor], step: int) -> Forecaster:
-    """``dense`` narrowed to the widths of ``narrow``, each at the nearest multiple of ``step`` that there is."""
-    axes = [axis for axis in dense.axes() if left_alone(axis, "head_dim") is None]
-    found = {axis.name: axis.width for axis in narrow.axes()}
-    widths = [min(axis.width, max(step, step * round(found[axis.name] / step))) for axis in axes]
-    scores = axis_scores(dense, axes, "group-l2", None, 0)
-    keep = {axis.name: best_units(s, width) for axis, s, width in zip(axes, scores, widths, strict=True)}
-    return narrowed(dense, keep, one)
 
 
 def in_onnx(model: Forecaster) -> bytes:

@@ -39,7 +39,9 @@ from tsprune.batch.compress.ways import (
     HALVED,
     KINDS,
     LONGER,
+    MULTIPLE,
     NARROWED,
+    ROUNDED,
     SMALLER,
     ZEROS,
     Way,
@@ -138,7 +140,26 @@ def test_ways_go_from_dense_over_one_of_each_kind_to_other_strengths(question):
     assert [way.kind for way in found] == [*first, NARROWED, SMALLER, DISTILLED]
     narrow, small = f"{NARROWED} (20% of the parameters left)", [f"{kind} (d_model 2)" for kind in first[3:5]]
     assert [way.name for way in found[8:]] == [narrow, *small]
-    assert len({way.step.key for way in found}) == len(found) and set(KINDS) == set(first)
+    assert len({way.step.key for way in found}) == len(found) and set(KINDS) == {*first, ROUNDED}
+
+
+def test_rounded_widths_are_tried_beside_the_others_where_time_is_the_goal_and_the_model_wide_enough(question):
+    def tried(**changed):
+        asked = question(d_model=16, widths=[8], narrow_densities=[0.5, 0.2], **changed)
+        return ways(asked, asked.data_spec(load_table(asked.dataset), 8))
+
+    found = tried(goal="latency")
+    assert [way.kind for way in found[2:5]] == [NARROWED, ROUNDED, SMALLER]
+    assert [way.name for way in found if way.kind == ROUNDED] == [
+        f"narrowed, widths in multiples of 8 ({share}% of the parameters left)" for share in (50, 20)
+    ]
+    plain, rounded = found[2].step, found[3].step
+    assert (plain.multiple, rounded.multiple) == (1, MULTIPLE) and plain.density == rounded.density
+    assert len({way.step.key for way in found}) == len(found)
+    for goal in ("size", "macs"):
+        assert [way.step.key for way in tried(goal=goal)] == [way.step.key for way in found if way.kind != ROUNDED]
+    asked = question(goal="latency")
+    assert ROUNDED not in {way.kind for way in ways(asked, asked.data_spec(load_table(asked.dataset), 8))}
 
 
 def table(*rows) -> pd.DataFrame:
@@ -171,6 +192,16 @@ def test_the_cheapest_is_chosen_whose_loss_is_accepted_and_not_denied_and_costs_
     assert choose(FILES, "size", 0.001, 0) == 0  # none: stay with dense
     lenient = FILES.assign(verdict=verdicts(FILES, 0.5))
     assert choose(lenient, "latency", 0.5, 0) == 3 and choose(lenient, "macs", 0.5, 0) == 5
+
+
+@pytest.mark.parametrize(("ms", "kind"), [(0.8, ROUNDED), (1.2, NARROWED)])
+def test_rounded_widths_are_recommended_where_their_time_says_so(ms, kind):
+    files = table(
+        (DENSE, "float32", 2.00, 1000, 0.0, 0.0),
+        (NARROWED, "float32", 1.00, 400, 0.010, 0.005),
+        (ROUNDED, "float32", ms, 410, 0.012, 0.005),
+    )
+    assert files["kind"][choose(files, "latency", 0.02, 0)] == kind
 
 
 def test_zeros_are_never_cheaper_whatever_a_clock_says_nor_is_what_costs_nearly_as_much():
@@ -272,6 +303,20 @@ def test_a_run_ends_with_a_page_and_a_file_that_forecasts_and_starts_from_the_st
     assert forecaster.predict(rows).shape == (8, 2) and forecaster.card.weights == answer.row["weights"]
     assert forecaster.card.after["mse"] == pytest.approx(answer.row["mse"], rel=1e-4)
     assert (tmp_path / "out" / "model.md").read_text().startswith("# Model card: model.onnx")
+
+
+def test_a_run_for_latency_makes_tests_and_times_rounded_widths_too(question, tmp_path, at_once, monkeypatch):
+    monkeypatch.setattr(running, "ways", lambda *given: [way for way in ways(*given)[:4] if way.kind != LONGER])
+    asked = question(goal="latency", d_model=32, d_ff=32)
+    run = Compressing(asked)
+    answer = compress(asked, tmp_path / "out")
+    files = answer.files
+    assert set(files["kind"]) == {DENSE, NARROWED, ROUNDED}
+    assert (files["ms_1"] > 0).all() and files["speedup_low_1"].notna().all()
+    widths = {axis.name: axis.width for axis in run.ways[2].step.load(run.store).axes()}
+    assert widths["d_model"] in (8, 16, 24) and widths["encoder.layers.0.feed_forward.d_ff"] in (8, 16, 24, 32)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "narrowed, widths in multiples of 8 (50% of the parameters left)" in page
 
 
 def test_a_time_that_is_too_short_for_more_still_gives_the_dense_file_and_says_what_was_left(

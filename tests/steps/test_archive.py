@@ -19,6 +19,9 @@ from tsprune.errors import UserError
 from tsprune.measure import paired_difference
 from tsprune.steps.archive import MOST, Archive, pack, read, unpack, write
 from tsprune.steps.artifacts import SCORES_FILE, load_scores
+from tsprune.steps.narrow import StructuredStep
+from tsprune.study.base.shared import base_steps
+from tsprune.study.pruning_sweep.config import PruningSweep
 from tsprune.typed import digest
 
 MADE = {"date": "2026-11-26", "commit": "c", "processor": "p", "cores": 2, "accelerator": "none", "matmul": "highest"}
@@ -173,3 +176,14 @@ def test_the_rows_that_ship_with_the_project_are_sound():
     from tsprune.batch.results import archive
 
     assert archive().problems() == []
+
+
+def test_shipped_rows_of_narrowed_models_are_those_of_the_steps_of_today(smoke):
+    from tsprune.batch.results import archive
+
+    trained = base_steps(PruningSweep.parse(smoke | {"store": "unused"})).dense[0]
+    shipped = [line["config"] for line in archive().lines.values() if line["kind"] == "structured"]
+    assert shipped
+    for config in shipped:
+        today = StructuredStep(trained=trained, density=config["density"])
+        assert today.identity() | {"trained": config["trained"]} == config

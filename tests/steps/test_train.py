@@ -69,6 +69,26 @@ def test_a_narrowed_model_is_trained_on_and_kept(trained, store, run):
     assert scores.mse == pytest.approx(after["mse"])
 
 
+def test_widths_in_multiples_are_another_step_and_those_of_one_are_the_step_that_rows_have(trained, store, run):
+    trained = trained.model_copy(update={"hyper": trained.hyper | {"d_model": 32, "d_ff": 48}})
+    plain = StructuredStep(trained=trained, density=0.5)
+    assert plain.key == StructuredStep(trained=trained, density=0.5, multiple=1).key
+    # As it was before there were multiples: the rows that ship are found by it.
+    what = {"score": "group-l2", "structure": "structured", "scope": "global", "density": 0.5}
+    assert plain.identity() == {"step": "structured", "version": 3, "trained": trained.key} | what
+    assert plain.columns().keys() == {"method", "structure", "scope", "density_asked"}
+    tuned = NarrowTuneStep(trained=trained, density=0.5, multiple=8, train=trained.train)
+    assert tuned.key != NarrowTuneStep(trained=trained, density=0.5, train=trained.train).key
+    rows = run(tuned)
+    assert rows[tuned.key]["protocol"]["multiple"] == store.row(tuned.narrow.key)["protocol"]["multiple"] == 8
+    assert "widths in multiples of 8" in tuned.label and "multiples" not in plain.label
+    widths = {axis.name: axis.width for axis in tuned.load(store).axes()}
+    assert widths["d_model"] in (8, 16, 24) and all(widths[name] % 8 == 0 for name in widths if "d_ff" in name)
+    assert rows[tuned.key]["result"]["density_all"] == pytest.approx(0.5, abs=0.05)
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        StructuredStep(trained=trained, density=0.5, multiple=0)
+
+
 def test_two_of_four_is_held_while_training_on(trained, run):
     step = FineTuneStep(trained=trained, scope="layer", structure="2:4", densities=[0.5], train=trained.train)
     row = run(step)[step.key]

@@ -2,11 +2,15 @@
 
 Importance is computed once; a scope turns it into one order in which units go; the cost of any widths is known
 beforehand (:mod:`tsprune.pruners.cost`), so the target is found by bisection on that order without touching a model.
+
+An axis goes down a ladder, the widths that it may have. Scores, order and search count rungs from the bottom, 1 the
+narrowest; where every width may be, the rungs are the widths themselves.
 """
 
 import copy
 import math
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -21,6 +25,9 @@ from tsprune.pruners.importance import Calibration, Importance, axis_scores
 
 Scope = Literal["global", "local", "isomorphic"]
 Inside = Literal["head_dim", "n_heads"]
+
+RungCost = Callable[[Sequence[int]], float]
+"""Cost of a model by the rung that each of its axes is on, see :func:`on_rungs`."""
 
 CLOSE = 1e-3
 """The search for units that still fit ends when what is left is this close to the target, as a share of the dense."""
@@ -72,6 +79,7 @@ def structured_prune(
     max_ratio: float = 0.9,
     calibration: Calibration | None = None,
     seed: int = 0,
+    multiple: int = 1,
 ) -> StructuredResult:
     """A copy of ``model`` narrowed until the share ``target`` of its parameters or multiply-adds is left.
 
@@ -81,9 +89,13 @@ def structured_prune(
     ``isomorphic`` the same share of every kind of width, ranked within the kind (Fang et al. 2024). ``inside``: whether
     attention loses features of its heads, or heads. No width loses more than the share ``max_ratio``, nor its last
     unit. ``importance``, ``calibration`` and ``seed``: see :func:`axis_scores`.
+    ``multiple``: a width that is narrowed ends at a multiple of so many features, 8 or 16 for kernels that compute in
+    blocks: vector units of a CPU and tensor cores of a GPU spend a whole block on what is left over. ``head_dim``
+    counts itself where it is above ``multiple``, else with all heads: ``n_heads * head_dim``. What has no lower
+    multiple stays, what is below the first loses single units; see :func:`ladder_of`.
 
-    What is left is as close to the target as whole units allow, which in a very narrow model may not be close. A target
-    below the floor that ``max_ratio`` and the fixed widths set gives the floor. ``floor`` says both.
+    What is left is as close to the target as whole units, or multiples, allow, which in a narrow model may not be
+    close. A target below the floor that ``max_ratio`` and the fixed widths set gives the floor. ``floor`` says both.
 
     Raises :class:`UserError` for a model without widths to narrow, and for values that are unknown or out of range.
     """
@@ -97,6 +109,8 @@ def structured_prune(
     for what, value in (("target", target), ("max_ratio", max_ratio)):
         if not 0 < value <= 1:
             raise UserError(f"{what} = {value}: allowed is a number above 0 and at most 1")
+    if type(multiple) is not int or multiple < 1:
+        raise UserError(f"multiple = {multiple}: allowed is a whole number of units, 1 or more")
     everything = model.axes()
     left = {axis.name: left_alone(axis, inside) for axis in everything}
     axes = [axis for axis in everything if left[axis.name] is None]
@@ -105,11 +119,15 @@ def structured_prune(
             f"{type(model).__name__} has nothing to remove: its widths are the variables, the look-back and the horizon"
         )
     names, before = [axis.name for axis in axes], [axis.width for axis in axes]
-    lowest = [max(1, math.ceil(round((1 - max_ratio) * width, 9))) for width in before]
+    ladders = [ladder_of(axis, multiple) for axis in axes]
+    least = [max(1, math.ceil(round((1 - max_ratio) * width, 9))) for width in before]
+    top, bottom = [len(ladder) for ladder in ladders], list(map(rung_above, ladders, least))
     scores = axis_scores(model, axes, importance, calibration, seed)
     costs = {measure: cost_of(model, names, example_inputs, measure) for measure in get_args(Measure)}
-    order = removal_order([axis.kind for axis in axes], scores, lowest, scope)
-    after = solve(costs[by], order, before, lowest, target)
+    order = removal_order([axis.kind for axis in axes], list(map(rung_scores, scores, ladders)), bottom, scope)
+    cost_at = on_rungs(costs[by], ladders)
+    rungs = solve(cost_at, order, top, bottom, target)
+    after = [ladder[rung - 1] for ladder, rung in zip(ladders, rungs, strict=True)]
     keep = {name: best_units(s, width) for name, s, width in zip(names, scores, after, strict=True)}
     narrow = narrowed(model, keep, example_inputs)
     for measure, cost in costs.items():
@@ -117,18 +135,19 @@ def structured_prune(
             raise RuntimeError(f"{found} {measure} left, {cost(after)} expected")
 
     achieved = costs[by](after) / costs[by](before)
-    floor = None
-    if achieved > target and after == lowest:
+    floor, among = None, "whole units" if multiple == 1 else f"multiples of {multiple}"
+    if achieved > target and rungs == bottom:
         fixed = [a.name for a in everything if a.fixed and not any(overlap(a, other) for other in axes)]
         reason = largest(narrow, names + fixed, by, example_inputs)
-        floor = f"{achieved:.4f} {LEAST} = {max_ratio}: {reason}"
+        floor = f"{achieved:.4f} {LEAST} = {max_ratio}{'' if multiple == 1 else f' in {among}'}: {reason}"
     elif abs(achieved - target) > ON_TARGET:
-        bounds = lowest if achieved > target else before
-        floor = f"{achieved:.4f} is as close as whole units come: {finest(costs[by], before, after, bounds, names)}"
+        bounds = bottom if achieved > target else top
+        floor = f"{achieved:.4f} is as close as {among} come: {finest(cost_at, ladders, rungs, bounds, names)}"
     new = {axis.name: axis.width for axis in narrow.axes()}
-    for name, width, low in zip(names, after, lowest, strict=True):
-        if width == low:
-            left[name] = f"as narrow as max_ratio = {max_ratio} and its last unit allow"
+    for name, ladder, rung, low in zip(names, ladders, rungs, bottom, strict=True):
+        if rung == low:
+            last = "its last unit" if ladder[0] == 1 else f"its last {ladder[0]} units"
+            left[name] = f"as narrow as max_ratio = {max_ratio} and {last} allow"
     groups = [Group(axis.name, axis.width, new[axis.name], left[axis.name]) for axis in everything]
     parameters, macs = ((int(cost(before)), int(cost(after))) for cost in (costs["parameters"], costs["macs"]))
     return StructuredResult(narrow, target, achieved, by, parameters, macs, (*groups, *output_groups(model)), floor)
@@ -154,11 +173,52 @@ def output_groups(model: nn.Module) -> list[Group]:
     return [Group(name, size, size, "variables or horizon of the forecast") for name, size in sizes.items()]
 
 
+def ladder_of(axis: Axis, multiple: int) -> list[int]:
+    """The widths that ``axis`` may have, ascending, its own at the end: units per group, as ``axis.width``.
+
+    Those below it are multiples of ``multiple`` features; a unit may be a block of them (a whole head). A width that
+    is no more than that itself goes by what its matrices have of it, ``copies * width`` rows or columns (a head's
+    features, once per head). One that is below even that has no multiple, and goes by single units.
+    """
+    block = math.gcd(*(slot.inner for slot in axis.slots))
+    copies = math.gcd(*(axis.groups * slot.outer * slot.inner for slot in axis.slots))
+    step = multiple // math.gcd(multiple, block)
+    if axis.width <= step:
+        step = multiple // math.gcd(multiple, copies)
+    if axis.width < step:
+        step = 1
+    return [*range(step, axis.width, step), axis.width]
+
+
+def rung_above(ladder: Sequence[int], width: int) -> int:
+    """The lowest rung that is at least so wide."""
+    return bisect_left(ladder, width) + 1
+
+
+def rung_scores(scores: Tensor, ladder: Sequence[int]) -> Tensor:
+    """``(groups, rungs)``: mean score of the units that go with each rung of an axis, the least important first.
+
+    ``scores``: ``(groups, width)``. A mean, so that a rung of many units ranks as its units do.
+    """
+    sizes = np.diff(ladder, prepend=0)[::-1].tolist()
+    return torch.stack([units.mean(1) for units in scores.sort(dim=1).values.split(sizes, dim=1)], dim=1)
+
+
+def on_rungs(cost: Cost, ladders: Sequence[Sequence[int]]) -> RungCost:
+    """``cost`` of the rungs, one number per axis, in the place of the widths."""
+    widths = np.zeros((len(ladders), 1 + max(map(len, ladders))), dtype=int)
+    for row, ladder in zip(widths, ladders, strict=True):
+        row[1 : 1 + len(ladder)] = ladder
+    axes = np.arange(len(ladders))
+    return lambda rungs: cost(widths[axes, rungs])
+
+
 def removal_order(kinds: Sequence[str], scores: Sequence[Tensor], lowest: Sequence[int], scope: Scope) -> np.ndarray:
     """The axes, by number, in the order in which each loses its next unit: the least important that it still has.
 
-    ``scores``: ``(groups, width)`` for each axis. Where there are groups, each loses its least important unit at the
-    same time, and the mean of their scores counts. Ties go by the order of the axes.
+    ``scores``: ``(groups, width)`` for each axis, or ``(groups, rungs)`` where axes lose rungs. Where there are groups,
+    each loses its least important unit at the same time, and the mean of their scores counts. Ties go by the order of
+    the axes.
     """
     ranked = [s.sort(dim=1).values.mean(0).double().numpy() for s in scores]
     if scope == "global":
@@ -178,8 +238,9 @@ def removal_order(kinds: Sequence[str], scores: Sequence[Tensor], lowest: Sequen
     return np.repeat(np.arange(len(free)), free)[np.argsort(key, kind="stable")]
 
 
-def solve(cost: Cost, order: np.ndarray, before: Sequence[int], lowest: Sequence[int], target: float) -> list[int]:
-    """Widths that leave the share ``target`` of the cost, by going along ``order`` as far as that allows.
+def solve(cost: RungCost, order: np.ndarray, before: Sequence[int], lowest: Sequence[int], target: float) -> list[int]:
+    """Widths that leave the share ``target`` of the cost, by going along ``order`` as far as that allows; rungs where
+    ``cost`` counts in them.
 
     The next unit may be worth more than what is still missing: units further on that fit are taken until the rest is
     below :data:`CLOSE`. At last one more unit of any group, with as much given back elsewhere as fits, if that comes
@@ -268,17 +329,24 @@ def forecast(model: nn.Module, inputs: Sequence[Tensor | None]) -> Tensor:
         model.train(was_training)
 
 
-def finest(cost: Cost, before: Sequence[int], after: Sequence[int], bounds: Sequence[int], names: Sequence[str]) -> str:
-    """The group whose next unit is worth least, in words: one to go or to come back, towards ``bounds``."""
+def finest(
+    cost: RungCost,
+    ladders: Sequence[Sequence[int]],
+    after: Sequence[int],
+    bounds: Sequence[int],
+    names: Sequence[str],
+) -> str:
+    """The group whose next rung is worth least, in words: one to go or to come back, from ``after`` to ``bounds``."""
     worth = {}
-    for i, (width, bound) in enumerate(zip(after, bounds, strict=True)):
-        if width != bound:
-            changed = [*after[:i], width + (1 if bound > width else -1), *after[i + 1 :]]
-            worth[i] = abs(cost(changed) - cost(after))
+    for i, (rung, bound) in enumerate(zip(after, bounds, strict=True)):
+        if rung != bound:
+            next_one = rung + (1 if bound > rung else -1)
+            worth[i] = abs(cost([*after[:i], next_one, *after[i + 1 :]]) - cost(after)), next_one
     i = min(worth, key=worth.get)
-    return (
-        f"the next unit worth least, of the width {after[i]} of '{names[i]}', is {worth[i] / cost(before):.1%} of all"
-    )
+    width, share = ladders[i][after[i] - 1], worth[i][0] / cost([len(ladder) for ladder in ladders])
+    units = abs(width - ladders[i][worth[i][1] - 1])
+    what, verb = ("unit", "is") if units == 1 else (f"{units} units", "are")
+    return f"the next {what} worth least, of the width {width} of '{names[i]}', {verb} {share:.1%} of all"
 
 
 def largest(model: nn.Module, names: Sequence[str], by: Measure, inputs: Sequence[Tensor | None]) -> str:

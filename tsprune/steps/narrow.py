@@ -22,6 +22,20 @@ from tsprune.steps.on_trained import OnTrained, live_result, pruning_columns
 from tsprune.steps.train import not_counted
 from tsprune.training import Scores, evaluate
 
+Multiple = Annotated[int, Field(ge=1)]
+"""Units of which widths become multiples, see ``structured_prune``."""
+
+
+def in_multiples(multiple: int) -> dict:
+    """The part of an identity, and of the protocol, that says of what widths are multiples; nothing where of 1, as in
+    rows of before there was a choice."""
+    return {} if multiple == 1 else {"multiple": multiple}
+
+
+def multiples_text(multiple: int) -> str:
+    """The same for the progress line."""
+    return "" if multiple == 1 else f", widths in multiples of {multiple}"
+
 
 class NarrowStep(OnTrained, ModelStep):
     """Base of the steps that narrow a trained model and keep the narrow one; tested without retraining."""
@@ -87,18 +101,29 @@ class StructuredStep(ToDensityStep):
     """Narrowed until the share ``density`` of all parameters is left. A ``reason`` says why not."""
 
     kind: ClassVar[str] = "structured"
+    multiple: Multiple = 1
 
     def what(self) -> dict:
-        return {"score": "group-l2", "structure": "structured", "scope": "global", "density": self.density}
+        asked = {"score": "group-l2", "structure": "structured", "scope": "global", "density": self.density}
+        return asked | in_multiples(self.multiple)
 
     def words(self) -> str:
-        return f"density {self.density:.3f}, structured"
+        return f"density {self.density:.3f}, structured{multiples_text(self.multiple)}"
 
     def columns(self) -> dict:
-        return pruning_columns("structured", "structured", "global", self.density)
+        columns = pruning_columns("structured", "structured", "global", self.density)
+        return columns | in_multiples(self.multiple)
 
     def narrow(self, model: nn.Module, one: tuple) -> StructuredResult:
-        return structured_prune(model, one, self.density, by="parameters", importance="group-l2", scope="global")
+        return structured_prune(
+            model,
+            one,
+            self.density,
+            by="parameters",
+            importance="group-l2",
+            scope="global",
+            multiple=self.multiple,
+        )
 
 
 class DepGraphStep(ToDensityStep):

@@ -18,7 +18,7 @@ from tsprune.pruners.masks import Masks
 from tsprune.steps.artifacts import model_file, scores_file
 from tsprune.steps.by_score import pruned_by
 from tsprune.steps.model import ModelStep
-from tsprune.steps.narrow import StructuredStep
+from tsprune.steps.narrow import Multiple, StructuredStep, multiples_text
 from tsprune.steps.on_trained import OnTrained, pruning_columns
 from tsprune.steps.prune import EXACT, PruneStep
 from tsprune.steps.second_order import SecondOrderStep
@@ -180,11 +180,12 @@ class NarrowTuneStep(TunePrunedStep):
     kind: ClassVar[str] = "narrow_tune"
     carried: ClassVar[tuple[str, ...]] = (*TunePrunedStep.carried, "macs_executed")
     density: float
+    multiple: Multiple = 1
 
     @property
     def narrow(self) -> StructuredStep:
         """The step that narrows."""
-        return StructuredStep(trained=self.trained, density=self.density)
+        return StructuredStep(trained=self.trained, density=self.density, multiple=self.multiple)
 
     @property
     def pruned(self) -> StructuredStep:
@@ -198,7 +199,8 @@ class NarrowTuneStep(TunePrunedStep):
         return "fine-tuned"
 
     def words(self) -> str:
-        return f"{self.arm}, structured, density {self.density:.3f}, {self.train.epochs} epochs"
+        rounded = multiples_text(self.multiple)
+        return f"{self.arm}, structured, density {self.density:.3f}{rounded}, {self.train.epochs} epochs"
 
     def columns(self) -> dict:
         return self.pruned.columns() | {"method": self.arm}

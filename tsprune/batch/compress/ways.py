@@ -12,10 +12,15 @@ from tsprune.steps.train import TrainStep, train_step
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
 
 DENSE, LONGER = "dense", "dense, trained on"
-NARROWED, SMALLER, DISTILLED = "narrowed", "smaller from the start", "smaller, distilled"
+MULTIPLE = 8
+"""Units of which widths are tried as multiples where time is the goal: multiples of 16 are no faster, and coarser
+(docs/deploy.md)."""
+
+NARROWED, ROUNDED = "narrowed", f"narrowed, widths in multiples of {MULTIPLE}"
+SMALLER, DISTILLED = "smaller from the start", "smaller, distilled"
 HALVED, ZEROS, FOUND = "2:4 zeros", "zeros", "zeros by PALS"
 
-KINDS = (DENSE, LONGER, NARROWED, SMALLER, DISTILLED, HALVED, ZEROS, FOUND)
+KINDS = (DENSE, LONGER, NARROWED, ROUNDED, SMALLER, DISTILLED, HALVED, ZEROS, FOUND)
 
 MASKED = (HALVED, ZEROS, FOUND)
 """Ways that leave every width as it was: a dense kernel executes their zeros, and a file holds them."""
@@ -36,7 +41,7 @@ class Way:
 
 def ways(question: Question, data: DataSpec) -> list[Way]:
     """All ways in the order in which they are tried: the dense model and its training on, then one of each kind, then
-    the same kinds at other strengths.
+    the same kinds at other strengths. Rounded widths only for latency, which is all they can gain.
 
     Every model is trained as long: ``epochs`` and then ``fine_tune_epochs`` more; a sparse training, which cannot be
     trained on, for as many in one go.
@@ -44,10 +49,14 @@ def ways(question: Question, data: DataSpec) -> list[Way]:
     dense = question.dense(data)
     on = dense.train.continued(question.fine_tune_epochs, question.fine_tune_learning_rate)
     longer = FineTuneStep(trained=dense, scope="layer", densities=[1.0], train=on)
-    found = {kind: [] for kind in (NARROWED, SMALLER, DISTILLED, HALVED, ZEROS, FOUND)}
+    found = {kind: [] for kind in (NARROWED, ROUNDED, SMALLER, DISTILLED, HALVED, ZEROS, FOUND)}
+    multiples = {NARROWED: 1}
+    if question.goal == "latency" and question.d_model > MULTIPLE:  # no file is smaller for it
+        multiples[ROUNDED] = MULTIPLE
     for density in question.narrow_densities:
-        step = NarrowTuneStep(trained=dense, density=density, train=on)
-        found[NARROWED].append(Way(NARROWED, f"{density:.0%} of the parameters left", step))
+        for kind, multiple in multiples.items():
+            step = NarrowTuneStep(trained=dense, density=density, multiple=multiple, train=on)
+            found[kind].append(Way(kind, f"{density:.0%} of the parameters left", step))
     for width in question.every_width()[:-1]:
         small = _small(question, dense, width)
         after = FineTuneStep(trained=small, scope="layer", densities=[1.0], train=on)
