@@ -69,6 +69,12 @@ def test_a_narrowed_model_is_trained_on_and_kept(trained, store, run):
     assert scores.mse == pytest.approx(after["mse"])
 
 
+def test_what_a_step_starts_from_is_that_of_its_own_fields(trained):
+    tuned = NarrowTuneStep(trained=trained, density=0.5, train=trained.train)
+    assert tuned.narrow is tuned.narrow and tuned.needs == (StructuredStep(trained=trained, density=0.5),)
+    assert tuned.model_copy(update={"density": 0.25}).narrow == StructuredStep(trained=trained, density=0.25)
+
+
 def test_two_of_four_is_held_while_training_on(trained, run):
     step = FineTuneStep(trained=trained, scope="layer", structure="2:4", densities=[0.5], train=trained.train)
     row = run(step)[step.key]

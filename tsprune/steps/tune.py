@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -181,7 +182,7 @@ class NarrowTuneStep(TunePrunedStep):
     carried: ClassVar[tuple[str, ...]] = (*TunePrunedStep.carried, "macs_executed")
     density: float
 
-    @property
+    @cached_property
     def narrow(self) -> StructuredStep:
         """The step that narrows."""
         return StructuredStep(trained=self.trained, density=self.density)
