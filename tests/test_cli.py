@@ -1,5 +1,6 @@
 """The front door: clear lines, exit status, and nothing runs before everything is checked."""
 
+import gc
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tsprune import cli
+from tsprune.errors import UserError
 from tsprune.places import project_root
 
 
@@ -314,3 +316,11 @@ def test_an_executed_notebook_is_rendered_beside_itself_or_where_asked(tsprune, 
 def test_runs_that_are_not_there_are_no_runs_to_compare(tsprune, tmp_path):
     code, _, err = tsprune("compare", str(tmp_path), str(tmp_path))
     assert code == 2 and err.startswith(f"tsprune: {tmp_path}: no run of a study there") and err.count("\n") == 1
+
+
+def test_garbage_is_collected_again_after_a_plan():
+    with pytest.raises(UserError), cli._uncollected():
+        assert not gc.isenabled()
+        raise UserError("x")
+    assert gc.isenabled()
+    gc.unfreeze()

@@ -78,3 +78,9 @@ def test_a_worker_loads_no_plotting_and_no_papermill():
 def test_a_notebooks_kernel_loads_no_nbconvert():
     cells = [f"tsprune.study.{study}.cells" for study in STUDIES]
     assert not loaded_by("tsprune.report", *cells) & {"nbconvert", "papermill"}
+
+
+def test_what_a_plan_needs_loads_no_plotting_and_nothing_that_shows_tables():
+    cells = [f"tsprune.study.{study}.cells" for study in STUDIES]
+    loaded = loaded_by("tsprune.batch.plan", "tsprune.batch.preflight", *cells)
+    assert "torch" in loaded and not loaded & {"matplotlib", "seaborn", "IPython", "jinja2", "fvcore"}

@@ -74,7 +74,10 @@ class Config(BaseModel):
 
 def canonical_json(value: Any) -> str:
     """JSON text that is the same for equal values: sorted keys, no white space, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL(value)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 def digest(value: Any, length: int = 20) -> str:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tsprune.data import make_splits
 from tsprune.data.catalog import CATALOG
-from tsprune.data.cleaning import Sentinel, SuddenLevels, clean, longest_interpolated, runs
+from tsprune.data.cleaning import Sentinel, SuddenLevels, _medians, clean, longest_interpolated, runs
 from tsprune.data.entsoe import RULES
 from tsprune.errors import UserError
 
@@ -42,6 +42,14 @@ def test_runs_are_the_maximal_stretches_of_true(mask):
 )
 def test_the_longest_gap_that_is_only_interpolated(step, rows):
     assert longest_interpolated(pd.Timedelta(step)) == rows
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.3, 0.9, 1.0]))
+def test_medians_are_those_of_pandas_to_the_last_bit(seed, gone):
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal((8, 30))
+    values[rng.random(values.shape) < gone] = np.nan
+    np.testing.assert_array_equal(_medians(values), pd.DataFrame(values).median().to_numpy())
 
 
 def test_sentinels_are_interpolated_counted_and_named():

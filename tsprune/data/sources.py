@@ -90,7 +90,7 @@ def read_csv_bytes(path: Path) -> bytes:
 
 def with_line_feeds(content: bytes) -> bytes:
     """The bytes with LF line ends."""
-    return content.replace(b"\r\n", b"\n")
+    return content.replace(b"\r\n", b"\n") if b"\r" in content else content  # to look for one byte is far quicker
 
 
 def sums(content: bytes) -> Iterator[str]:

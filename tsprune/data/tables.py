@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from tsprune.data.cleaning import clean
 from tsprune.data.files import has_known_ending, read_file, stem
 from tsprune.data.large import Large, open_large
 from tsprune.data.mapped import blocks, empty
+from tsprune.data.scale import scale_problems
 from tsprune.data.sources import DataUnavailable, find_local, obtain, sums, with_line_feeds
 from tsprune.data.synthetic import synthetic_frame
 from tsprune.data.timesteps import canonical, season_of
@@ -71,6 +73,12 @@ class Table:
         """Time steps after which the series may be expected to repeat: a day; of daily values a week, of slower ones a
         year; 1 where none of these fits."""
         return season_of(self.time_step)
+
+    @cached_property
+    def unscaled(self) -> tuple[str, ...]:
+        """Columns whose scale the train rows do not tell (:func:`scale_problems`): a line each. Of rows in a split."""
+        borders = self.split.borders(len(self.values))
+        return tuple(scale_problems(self.values[: borders[-1][1]], self.columns, borders[0][1])[0])
 
     @property
     def catalog_name(self) -> str | None:

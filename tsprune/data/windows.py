@@ -13,7 +13,7 @@ import torch
 from tsprune.data.calendar import time_features
 from tsprune.data.catalog import SPLITS
 from tsprune.data.mapped import blocks, empty, release
-from tsprune.data.scale import scale_problems, scaling
+from tsprune.data.scale import scaling
 from tsprune.data.tables import Table
 from tsprune.errors import UserError
 from tsprune.shown import plain, quoted
@@ -149,7 +149,7 @@ def make_splits(
     ``table.blocked`` names are left out and counted in ``Splits.left_out``.
 
     Raises UserError if lengths are out of range, if a split is too short for one window, if values are missing, or if
-    the train rows do not tell a column's scale (:func:`scale_problems`): a line per problem.
+    the train rows do not tell a column's scale (``table.unscaled``): a line per problem.
     """
     starts, left_out = window_starts(table, seq_len=seq_len, label_len=label_len, pred_len=pred_len)
     mean, std = scaling(table.values[slice(*table.split.borders(len(table.values))[0])])
@@ -192,8 +192,8 @@ def window_starts(
     _refuse_missing(table)
 
     borders = table.split.borders(len(table.values))
-    unscaled, _ = scale_problems(table.values[: borders[-1][1]], table.columns, borders[0][1])
-    problems = [*_too_short(table, borders, seq_len, pred_len), *(f"{plain(table.name)}: {line}" for line in unscaled)]
+    unscaled = [f"{plain(table.name)}: {line}" for line in table.unscaled]
+    problems = [*_too_short(table, borders, seq_len, pred_len), *unscaled]
     if problems:
         raise UserError("\n".join(problems))
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from statistics import median
 
@@ -19,11 +19,11 @@ class Durations:
 
     def __init__(self, rows: Iterable[dict]):
         self._costs: dict[tuple, list[dict]] = defaultdict(list)
-        self._medians: dict[tuple, float | None] = {}
+        self._told: dict[tuple, tuple[float | None, ...]] = {}
         for row in rows:
             if row.get("status") == "ok":
-                for place in _places(row["kind"], row["protocol"]):
-                    self._costs[place].append(row["cost"])
+                for alike in _ALIKE:
+                    self._costs[_place(row["kind"], row["protocol"], alike)].append(row["cost"])
 
     def seconds(self, step: Step) -> float | None:
         """Of the steps most like this one; None where there are none."""
@@ -31,25 +31,22 @@ class Durations:
 
     def costs(self, kind: str, protocol: dict, *names: str) -> tuple[float | None, ...]:
         """Costs by name, as rows have them, likewise, of a step of this kind and protocol."""
-        found: dict[str, float] = {}
-        for place in _places(kind, protocol):
-            if len(found) == len(names):
-                break
-            for name in names:
-                if name not in found and (value := self._median(place, name)) is not None:
-                    found[name] = value
-        return tuple(found.get(name) for name in names)
+        asked = (_place(kind, protocol, _ALIKE[0]), names)  # has all that the others have
+        if asked not in self._told:
+            places = [_place(kind, protocol, alike) for alike in _ALIKE]
+            self._told[asked] = tuple(self._median(places, name) for name in names)
+        return self._told[asked]
 
-    def _median(self, place: tuple, name: str) -> float | None:
-        if (place, name) not in self._medians:
-            values = [known for costs in self._costs.get(place, ()) if (known := costs.get(name)) is not None]
-            self._medians[place, name] = median(values) if values else None
-        return self._medians[place, name]
+    def _median(self, places: Iterable[tuple], name: str) -> float | None:
+        """Of the first place that tells it."""
+        for place in places:
+            if values := [known for costs in self._costs.get(place, ()) if (known := costs.get(name)) is not None]:
+                return median(values)
+        return None
 
 
-def _places(kind: str, protocol: dict) -> Iterator[tuple]:
-    for names in _ALIKE:
-        yield (kind, *((name, protocol.get(name)) for name in names))
+def _place(kind: str, protocol: dict, names: Sequence[str]) -> tuple:
+    return (kind, *((name, protocol.get(name)) for name in names))
 
 
 def stored_rows(store: Store) -> Iterator[dict]:

@@ -57,9 +57,10 @@ class Step(Config, ABC):
         return digest(self.identity())
 
     def __copy__(self) -> Self:
-        """A copy that is about to be changed (``model_copy``) must not bring the key along."""
+        """A copy that is about to be changed (``model_copy``) must bring nothing along that its fields told."""
         copied = super().__copy__()
-        copied.__dict__.pop("key", None)
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
         return copied
 
     @abstractmethod

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 import torch
-from fvcore.nn.jit_analysis import JitModelAnalysis
 from torch import Tensor, nn
 
 from tsprune.errors import UserError, unknown
@@ -221,6 +220,8 @@ class _Counter:
         handlers |= {f"aten::{name}": self.elementwise(name) for name in ELEMENTWISE.split()}
         handlers |= {f"aten::{name}": self.product(name, measure) for name, measure in PRODUCTS.items()}
         handlers |= {f"aten::{name}": self.recurrent(name) for name in RECURRENT}
+        from fvcore.nn.jit_analysis import JitModelAnalysis  # brings much that only a count needs
+
         self.analysis = JitModelAnalysis(model, inputs).set_op_handle(**handlers)
         self.analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
 

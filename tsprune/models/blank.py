@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.nn import init
 from torch.overrides import TorchFunctionMode
+from torch.utils._device import _device_constructors
 
 from tsprune.layers.axes import widths
 from tsprune.models.base import ForecastConfig, Forecaster, model_class
@@ -15,7 +16,7 @@ from tsprune.models.weights import misfits, strangers
 
 def empty(cls: type[Forecaster], config: ForecastConfig) -> Forecaster:
     """The model of ``config`` without numbers: none are drawn. Constant tables are always built on the CPU."""
-    with torch.device("meta"), _Undrawn():
+    with _Undrawn():
         return cls(config)
 
 
@@ -32,16 +33,21 @@ def narrows(name: str) -> bool:
 
 
 class _Undrawn(TorchFunctionMode):
-    """Leaves initial numbers out where there are none to keep: to draw them takes most of the time that such a model
-    takes, and the first draw loads torch's compiler."""
+    """``torch.device("meta")`` that leaves initial numbers out, where there are none to keep: to draw them takes most
+    of the time that such a model takes, and the first draw loads torch's compiler. One mode and not two, since each is
+    asked hundreds of times a model."""
 
     def __torch_function__(self, function, types, given=(), named=None):
         named = named or {}
         if function in _DRAWS:
             return given[0] if given else named["tensor"]
-        return (torch.empty if function in (torch.rand, torch.randn) else function)(*given, **named)
+        if function in _MAKERS and named.get("device") is None:
+            named = {**named, "device": "meta"}
+            function = torch.empty if function in (torch.rand, torch.randn) else function
+        return function(*given, **named)
 
 
+_MAKERS = _device_constructors()  # what torch.device itself asks
 _DRAWS = {getattr(init, name) for name in dir(init) if name.endswith("_") and not name.startswith("_")}
 
 

@@ -1,13 +1,17 @@
 """What a study did not get: cells without a result, or not what was asked, in one table for all studies."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-from IPython.display import Markdown
-from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import need
 from tsprune.report.status import failed, not_run
 from tsprune.report.tables import styled
 from tsprune.report.text import density_labels, listed, percent
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+    from pandas.io.formats.style import Styler
 
 _FACETS = {
     "structure": "structure",
@@ -25,7 +29,7 @@ _LONGEST = 240
 """A reason of more characters is cut: the cause stands first, the store has all of it."""
 
 
-def failures_table(cells: pd.DataFrame) -> Styler | Markdown:
+def failures_table(cells: pd.DataFrame) -> "Styler | Markdown":
     """The cells that did not finish, or finished with a reason (why they missed what was asked); a sentence where none.
 
     Cells of one model, horizon and reason stand in one row, with what they were. A model that the paper's protocol
@@ -53,6 +57,8 @@ def failures_table(cells: pd.DataFrame) -> Styler | Markdown:
     broken = kept[kept["status"] == "broken"]
     also = _broken(broken, len(cells)) if len(broken) else ""
     if not counts:
+        from IPython.display import Markdown
+
         return Markdown(f"{also} Every other cell has a result." if also else "Every cell has a result.")
     caption = " ".join(part for part in (*counts, also) if part)
     return styled(_rows(pd.concat([told, low]), cells), caption)

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import finished, need
 from tsprune.report.text import NAIVE, UNKNOWN_UNIT, error_text, short_number, value_text
 from tsprune.typed import digest
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
 
 _WIDE = 10
 """Tables of more columns stand closer."""
@@ -24,7 +26,7 @@ PROSE = ("source", "protocol here and there", "reason", "value", "condition", "m
 """Columns of sentences: to the left, with line breaks."""
 
 
-def published_table(published: pd.DataFrame) -> Styler:
+def published_table(published: pd.DataFrame) -> "Styler":
     """Published numbers beside this run's, with the difference and what the protocols do not share."""
     texts = ["model", "dataset", "pred_len", "source", "protocol"]
     numbers = ["mse_published", "mse_here", "difference", "mae_published", "mae_here"]
@@ -45,7 +47,7 @@ def published_table(published: pd.DataFrame) -> Styler:
     return styled(table, "Dense models of this run beside published numbers (difference: here minus published).")
 
 
-def naive_table(naive: pd.DataFrame) -> Styler:
+def naive_table(naive: pd.DataFrame) -> "Styler":
     """The naive forecasts every model has to beat."""
     need(naive, "naive", ["dataset", "pred_len", "model", "mse", "mae"])
     table = pd.DataFrame(
@@ -59,7 +61,7 @@ def naive_table(naive: pd.DataFrame) -> Styler:
     return styled(table, "Naive forecasts on the same test split.")
 
 
-def units_table(units: pd.DataFrame, unit: str | None) -> Styler:
+def units_table(units: pd.DataFrame, unit: str | None) -> "Styler":
     """Mean absolute error by column (rows) and forecaster, in the data's units; of many columns the first ones.
 
     ``units`` has a row per ``pred_len``, ``model`` and ``column`` with ``mae``. Raises UserError for an empty table or
@@ -78,16 +80,18 @@ def units_table(units: pd.DataFrame, unit: str | None) -> Styler:
     return styled(labelled(rows, ["horizon", "column"], units), caption)
 
 
-def protocol_table(protocol: dict[str, Any]) -> Styler:
+def protocol_table(protocol: dict[str, Any]) -> "Styler":
     """What every number of the run rests on: a name and a value per row."""
     table = pd.DataFrame({"value": [value_text(v) for v in protocol.values()]}, index=list(protocol))
     return styled(need(table, "protocol", []), "").hide(axis="columns")
 
 
-def styled(table: pd.DataFrame, caption: str) -> Styler:
+def styled(table: pd.DataFrame, caption: str) -> "Styler":
     """``table`` with a caption above, numbers to the right, and an id that is the same for the same content.
 
     Cells, labels and names are text, whatever signs are in them: a label may be the name of somebody's file."""
+    from pandas.io.formats.style import Styler
+
     rules = [
         {"selector": "caption", "props": "caption-side:top;text-align:left;padding:0 0 .5em;opacity:.75"},
         {"selector": "td", "props": "text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap"},

@@ -4,10 +4,12 @@ import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from IPython.display import HTML
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
 
 _HIDDEN = 0xE000  # where no letter is: signs that :func:`literal` has made harmless wait there
 
@@ -50,8 +52,10 @@ def sized(verdict: str, size: str) -> str:
     return "\n\n".join(part for part in (first, f"*{size}*", rest) if part)
 
 
-def banner(text: str) -> HTML:
+def banner(text: str) -> "HTML":
     """A callout that cannot be missed: icon, the word Note, and ``text``, on a ground of its own."""
+    from IPython.display import HTML
+
     return HTML(
         '<div role="note" class="banner" style="background:#fff4d6;color:#4a3500;border:1px solid #c98a00;'
         'border-left-width:6px;border-radius:6px;padding:.6em .9em;margin:.6em 0">'

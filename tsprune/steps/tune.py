@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -182,7 +183,7 @@ class NarrowTuneStep(TunePrunedStep):
     density: float
     multiple: Multiple = 1
 
-    @property
+    @cached_property
     def narrow(self) -> StructuredStep:
         """The step that narrows."""
         return StructuredStep(trained=self.trained, density=self.density, multiple=self.multiple)

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import textwrap
+from functools import lru_cache
 from itertools import pairwise
 
 
@@ -12,14 +13,18 @@ def meanings(of: type) -> dict[str, str]:
 
     A class that was not read from a file has none.
     """
+    return {name: text for cls in reversed(of.__mro__[:-1]) for name, text in _own(cls).items()}
+
+
+@lru_cache  # the bases are those of every study
+def _own(cls: type) -> dict[str, str]:
     found: dict[str, str] = {}
-    for cls in reversed(of.__mro__[:-1]):
-        try:
-            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-        except (OSError, TypeError):  # typed into a session, or built in
-            continue
-        for field, below in pairwise(tree.body):
-            match field, below:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                    found[name] = " ".join(text.split()).replace("``", "")
+    try:
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    except (OSError, TypeError):  # typed into a session, or built in
+        return found
+    for field, below in pairwise(tree.body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = " ".join(text.split()).replace("``", "")
     return found
