@@ -107,6 +107,19 @@ def test_further_rounds_have_the_baseline_and_what_is_not_settled(clock):
     assert frame["speedup"].to_dict() == pytest.approx({"dense": 1, "steady": 2, "jumpy": 4 / 18})
 
 
+def test_times_are_of_the_rounds_that_all_have(clock):
+    # With fewer variants between its calls the baseline becomes faster: no ratio of times may tell that.
+    dense, jumpy = chain(repeat(4, 10), repeat(1)), cycle([1, 18])
+    variants = {
+        "dense": (lambda x: clock.spend(next(dense)), window()),
+        "steady": (lambda x: clock.spend(2), window()),
+        "jumpy": (lambda x: clock.spend(next(jumpy)), window()),
+    }
+    frame = measure_latency(variants, [1], repeats=10, warmup=0, most=40).set_index("variant")
+    assert frame.loc["dense", ["repeats", "median_ms"]].tolist() == pytest.approx([40, 4])
+    assert frame.loc["steady", ["repeats", "median_ms", "speedup"]].tolist() == pytest.approx([10, 2, 2])
+
+
 def test_a_wide_interval_is_not_measurable(clock):
     times = cycle([1, 18])
     spend = {"dense": lambda x: clock.spend(18), "pruned": lambda x: clock.spend(next(times))}

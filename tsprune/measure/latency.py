@@ -39,7 +39,8 @@ def measure_latency(
     """Latency of every variant at every batch size, in rounds as :func:`latency_rounds` has them: one row for each,
     variants in their order.
 
-    ``variant``, ``batch``, ``threads``, ``device``, ``repeats``; ``median_ms``, ``p5_ms``, ``p95_ms``; ``baseline``;
+    ``variant``, ``batch``, ``threads``, ``device``, ``repeats``; ``median_ms``, ``p5_ms``, ``p95_ms``, of the rounds
+    that all variants have, so that they can be compared; ``baseline``;
     ``speedup``, ``speedup_p5``, ``speedup_p95``: median and percentiles over the rounds of the baseline's time divided
     by the variant's in the same round; ``speedup_low``, ``speedup_high``: the 95 % interval of that median
     (:func:`median_interval`; NaN below six rounds); ``others``: cores that other processes kept busy meanwhile and just
@@ -73,7 +74,7 @@ def measure_latency(
                 done += count
             found[batch] = rounds
         load = watch.load()
-    parts = (_summary(variants, rounds, batch, baseline, load, precision) for batch, rounds in found.items())
+    parts = (_summary(variants, rounds, batch, baseline, load, precision, repeats) for batch, rounds in found.items())
     return pd.DataFrame(chain.from_iterable(parts))
 
 
@@ -163,13 +164,19 @@ def _width(speedups: np.ndarray) -> float:
 
 
 def _summary(
-    variants: Iterable[str], rounds: pd.DataFrame, batch: int, baseline: str, load: Load, precision: float
+    variants: Iterable[str],
+    rounds: pd.DataFrame,
+    batch: int,
+    baseline: str,
+    load: Load,
+    precision: float,
+    shared: int,
 ) -> Iterator[dict]:
-    """The rows of :func:`measure_latency` for one batch size."""
+    """The rows of :func:`measure_latency` for one batch size; all variants have the first ``shared`` rounds."""
     speedups = _speedups(rounds, baseline)
     for name in variants:
         group = rounds[rounds["variant"] == name]
-        low, median, high = np.percentile(group["ms"], (5, 50, 95))
+        low, median, high = np.percentile(group.loc[group["round"] < shared, "ms"], (5, 50, 95))
         ratio_low, ratio, ratio_high = np.percentile(speedups[name], (5, 50, 95))
         least, greatest = median_interval(speedups[name])
         threads, device, count = int(group["threads"].iloc[0]), group["device"].iloc[0], len(group)
