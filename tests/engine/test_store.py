@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from tsprune.engine.store import Corrupt, Store
+from tsprune.engine.temporary import process_gone
 from tsprune.typed import digest
 
 CONFIG, ROW = {"a": 1, "b": [0.1, None]}, {"status": "ok", "result": {"mse": 0.1 + 0.2}}
@@ -221,3 +224,15 @@ def test_no_pickle_in_an_entry(store):
     key = store.put(CONFIG, ROW)
     assert {p.suffix for p in store.folder(key).iterdir()} == {".json"}
     assert json.loads((store.folder(key) / "config.json").read_text()) == CONFIG
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="what has ended is seen in /proc")
+def test_a_process_that_has_ended_is_gone_although_nobody_has_asked_how():
+    process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    assert not process_gone(str(process.pid))
+    process.stdin.close()
+    while "\nState:\tZ" not in Path("/proc", str(process.pid), "status").read_text():
+        time.sleep(0.01)
+    assert process_gone(str(process.pid))
+    process.wait()
+    assert process_gone(str(process.pid)) and not process_gone("nobody")

@@ -39,8 +39,15 @@ def left_over(path: Path) -> bool:
 
 
 def process_gone(pid: str) -> bool:
-    """Whether no process of this machine has that number; False where that cannot be seen."""
-    return pid.isdecimal() and Path("/proc").exists() and not Path("/proc", pid).exists()
+    """Whether no process of this machine has that number, or only one that has ended and whose parent has not asked
+    how: in a container often nobody ever does. False where that cannot be seen."""
+    if not pid.isdecimal() or not Path("/proc").exists():
+        return False
+    try:
+        told = Path("/proc", pid, "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return told.rpartition(")")[2].split()[0] in ("Z", "X")  # after a name that may hold anything
 
 
 def remove(path: Path) -> None:
