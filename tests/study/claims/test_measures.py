@@ -58,6 +58,7 @@ def test_structured_pruning(dense, after):
     ours[1]["detail"] = {"floor": "0.1000 is as close as whole units come: ..."}  # that is a miss
     assert found(measures.missed(evidence([one, *ours]), "structured")) == [9]
     assert found(measures.times_less_macs(evidence([one, *rows]))) == [10]
+    assert measures.times_less_macs(evidence([one, rows[0]])).empty, "half of the parameters promise no seventh"
 
 
 def test_speed_is_held_against_multiply_adds_and_zeros_against_dense(dense, after):
