@@ -335,6 +335,15 @@ def test_a_verdict_shows_its_answer_and_the_size_of_the_run_and_folds_the_rest(r
     assert (info.headline, info.size) == ("A holds to 0.41.", "Models of d_model 8.")
 
 
+def test_what_holds_at_the_papers_size_shows_its_first_sentence_and_folds_the_claims(render):
+    said = "At the papers' size, of 2 claims 1 holds.\n\n- one: **holds**\n- another"
+    _, text = render([code("1", shown("text/markdown", said), tags=["papers-size"])])
+    ((summary, rest),) = folded(text, "rest")
+    assert " ".join(summary) == "Each of these claims" and "another" in rest and "2 claims" not in rest
+    _, text = render([code("1", shown("text/markdown", "At the papers' size: one."), tags=["papers-size"])])
+    assert folded(text, "rest") == []
+
+
 def test_every_part_of_a_report_is_folded_to_its_heading_and_a_sentence(render):
     said = [
         (shown("text/markdown", "It is **so**. And more."), "It is so."),

@@ -38,11 +38,11 @@ def test_the_first_claim_is_judged_by_size_and_the_words_say_what_the_table_says
     assert own.loc[PAPERS, ["cases", "for", "against", "unclear"]].to_list() == [3, 3, 0, 0]
     assert own.loc[SMALL, "here"] == "MSE +50% with about half of the weights"
     text = words.verdict(result.claims)
-    assert text.startswith("Of 19 claims of the two papers, 1 holds and 18 cannot be judged yet at the papers' size")
+    assert text.startswith("Of 23 claims of the two papers, 1 holds and 22 cannot be judged yet at the papers' size")
     assert "About half of the weights can be removed without retraining (3 of 3 cases for it, 0 against)" in text
     assert "Size decides: “About half of the weights can be removed without retraining” does not hold there" in text
     html = tables.claims(result.claims).to_html()
-    assert "holds (3 / 0 / 0)" in html and "does not hold (0 / 3 / 0)" in html
+    assert "holds (3 of 3 cases for it, 0 against)" in html and "does not hold (0 of 3 cases for it, 3 against)" in html
     assert tables.cases(result.cases, result.claims).to_html().count("ETTh1") == 6
     assert len(figures.outcomes(result.claims).axes) == 2
 
@@ -50,7 +50,7 @@ def test_the_first_claim_is_judged_by_size_and_the_words_say_what_the_table_says
 def test_without_rows_nothing_can_be_said_and_the_page_stands(judged):
     result = judged([])
     assert set(result.claims["verdict"]) == {CANNOT} and result.cases.empty
-    assert "19 cannot be judged yet at the papers' size" in words.verdict(result.claims)
+    assert "23 cannot be judged yet at the papers' size" in words.verdict(result.claims)
     for made in (tables.claims(result.claims), tables.found(result.claims)):
         assert "half of the weights" in re.sub(r"\s+", " ", made.to_html())
     figures.outcomes(result.claims)
@@ -75,7 +75,9 @@ def test_a_page_is_told_what_holds_of_its_claims_at_the_papers_size_and_no_more(
     told = words.at_papers_size(claims, "01_pruning_sweep")
     assert told == f"At the papers' size (d_model 512, rows that ship with the project): {said}."
     assert words.at_papers_size(claims, "05_pals") == ""
-    twice = pd.concat([claims, claims.assign(claim="another")])
+    held = claims[claims["verdict"] == HOLDS]
+    twice = pd.concat([held, held.assign(claim="another"), held.assign(claim="a third", verdict=CANNOT)])
     told = words.at_papers_size(twice, "01_pruning_sweep").splitlines()
-    assert told == ["At the papers' size (d_model 512, rows that ship with the project):", "", f"- {said}", f"- {said}"]
-    assert words.summary(claims).endswith("Of 21 claims 20 cannot be judged yet.")
+    first = "At the papers' size (d_model 512, rows that ship with the project), of 3 claims that this page is the "
+    assert told == [f"{first}evidence for, 2 hold and 1 cannot be judged yet.", "", f"- {said}", f"- {said}"]
+    assert words.summary(claims).endswith("Of 25 claims 24 cannot be judged yet. The data: ETTh1.")

@@ -65,7 +65,7 @@ def test_errors_by_window_are_paired_where_they_were_kept():
 
 
 def judged(*outcomes: str) -> str:
-    return of_each(pd.DataFrame({"outcome": outcomes}), 3)
+    return of_each(pd.DataFrame({"outcome": outcomes}), 3).verdict
 
 
 def test_a_verdict_is_one_way_only_where_four_of_five_cases_say_so():
@@ -84,26 +84,31 @@ def test_a_mean_holds_where_its_interval_lies_within():
     def mean(*found):
         return of_mean(pd.DataFrame({"mean": found}), 2, (0.55, 0.75))
 
-    assert mean(0.64, 0.65, 0.66) == HOLDS
-    assert mean(0.90, 0.90, 0.89) == DOES_NOT
-    assert mean(0.3, 0.9) == CANNOT
-    assert mean(0.65) == CANNOT
+    assert mean(0.64, 0.65, 0.66) == (HOLDS, "65% on average over 3 cases (63% to 67%)")
+    assert mean(0.90, 0.90, 0.89).verdict == DOES_NOT
+    assert mean(0.3, 0.9).verdict == CANNOT
+    assert mean(0.65) == (CANNOT, "1 case")
 
 
 def test_a_count_is_held_against_theirs_by_wilsons_interval():
     def share(better, of):
         return of_share(pd.DataFrame({"mean": [0.9] * better + [1.1] * (of - better)}), 3, (-math.inf, 1), 0.4)
 
-    assert share(12, 30) == HOLDS
-    assert share(0, 30) == DOES_NOT
-    assert share(2, 5) == CANNOT  # the interval is wider than a half
+    assert share(12, 30) == (HOLDS, "so in 12 of 30 cases by their means, 25% to 58%")
+    assert share(0, 30).verdict == DOES_NOT
+    assert share(2, 5).verdict == CANNOT  # the interval is wider than a half
+
+
+def test_what_a_verdict_of_counts_rests_on_is_told():
+    told = of_each(pd.DataFrame({"outcome": [FOR, FOR, FOR, AGAINST, UNCLEAR]}), 3)
+    assert told == (IN_PART, "3 of 5 cases for it, 1 against")
 
 
 @given(st.lists(st.lists(st.floats(0.5, 2), min_size=2, max_size=4), min_size=1, max_size=8))
 @settings(max_examples=30)
 def test_no_verdict_says_more_than_the_intervals(cases):
     found = by_case(values(cases), (-math.inf, 1.05), 2)
-    verdict = of_each(found, 3)
+    verdict = of_each(found, 3).verdict
     inside, outside = (found["high"] <= 1.05).sum(), (found["low"] > 1.05).sum()
     if verdict == HOLDS:
         assert inside >= 0.8 * len(cases) and len(cases) >= 3

@@ -47,6 +47,15 @@ def test_size_is_the_width_that_the_training_had(dense, after):
     assert rows["size"].to_list() == [PAPERS, SMALL, PAPERS, SMALL]
 
 
+def test_a_seed_that_ran_on_another_device_is_of_the_same_case(dense):
+    lines = [dense(seed=seed) for seed in (1, 2, 3)]
+    changes = {"device": "cpu"}, {"device": "cuda"}, {"device": "cpu", "epochs": 5}
+    for line, change in zip(lines, changes, strict=True):
+        line["config"] |= {"train": line["config"]["train"] | change}
+    one, two, other = evidence(lines).rows["recipe"]
+    assert one == two != other
+
+
 def test_structured_pruning(dense, after):
     one = dense(macs_executed=1000)
     rows = [after(one, "depgraph", 1, density=d, density_all=a, macs_executed=m)
@@ -74,6 +83,36 @@ def test_speed_is_held_against_multiply_adds_and_zeros_against_dense(dense, afte
     assert measures.zeros_speed(evidence([one, narrow, zeros, latency]))["value"].to_list() == [1.0]
     timed[1]["trouble"] = "others kept the cores busy"
     assert measures.zeros_speed(evidence([one, narrow, zeros, latency])).empty
+
+
+def timed_alone(speeds: list[tuple]) -> dict:
+    """A row of study 06, of (form, share, runtime, speedup) at batch 32; intervals reach a tenth either way."""
+    records = [
+        {"form": form, "share": share, "runtime": runtime, "batch": 32, "speedup": speedup}
+        | {"speedup_low": 0.9 * speedup, "speedup_high": 1.1 * speedup, "trouble": None}
+        for form, share, runtime, speedup in speeds
+    ]
+    config = {"step": "inference", "version": RESULTS_VERSION, "model": "Transformer", "hyper": {"d_model": 512}}
+    told = {"dataset": "ETTh1", "model": "Transformer", "pred_len": 96, "seed": 1}
+    row = {"key": "i", "kind": "inference", "status": "ok", "config": config, "protocol": told, "result": {}}
+    return row | {"detail": {"speeds": [*records, {"form": "dense", "reason": "no such runtime here"}]}}
+
+
+def test_zeros_that_are_skipped_are_held_against_the_faster_dense_one():
+    row = timed_alone(
+        [
+            ("dense", 1.0, "PyTorch", 1.0),
+            ("dense", 1.0, "ONNX Runtime", 2.0),
+            ("dense", 1.0, "PyTorch, bfloat16", 9.0),  # another precision
+            ("zeros", 0.5, "sparse kernel", 1.5),
+            ("zeros", 0.1, "sparse kernel", 6.0),
+        ]
+    )
+    speeds = measures.zeros_skipped_speed(evidence([row]), 0.1)
+    assert speeds[["size", "case"]].to_numpy().tolist() == [[PAPERS, "batch 32"]]
+    assert speeds[["value", "low", "high"]].to_numpy().tolist() == [pytest.approx([3.0, 5.4 / 2.2, 6.6 / 1.8])]
+    row["detail"]["speeds"][4]["trouble"] = "others kept the cores busy"
+    assert measures.zeros_skipped_speed(evidence([row]), 0.1).empty
 
 
 def test_training_on_is_held_against_the_cut_and_against_the_control_that_trained_as_long(dense, after):
@@ -112,13 +151,27 @@ def test_more_data_should_widen_the_lead_of_the_wide_model(dense):
     assert found(measures.wide_needs_data(evidence(lines[:3]))) == []
 
 
-def pals(dense, after, mse, density_all, decisions=("shrink", "stable"), **changed) -> dict:
+def pals(dense, after, mse, density_all, decisions=("shrink", "stable"), val_mse=1.0, gamma=1.2, **changed) -> dict:
     row = after(dense, "sparse_train", mse, method="pals", density=None, density_all=density_all,
                 macs_if_zeros_skipped=40)  # fmt: skip
-    row["result"]["density"] = density_all
+    row["result"] |= {"density": density_all, "val_mse": val_mse}
+    row["result"] |= {"training_macs_if_zeros_skipped": 80, "training_macs_dense": 100}
     row["detail"] = {"updates": [{"decision": decision} for decision in decisions]}
-    fields = PALS.variant("code", gamma=1.2, **changed).model_dump(mode="json")
-    return row | {"config": row["config"] | {"fields": fields}, "key": f"{row['key']}{changed}"}
+    fields = PALS.variant("code", gamma=gamma, **changed).model_dump(mode="json")
+    return row | {"config": row["config"] | {"fields": fields}, "key": f"{row['key']}{gamma}{changed}"}
+
+
+def test_of_pals_settings_the_one_counts_that_its_validation_loss_chooses(dense, after):
+    one, two = dense(seed=1, mse=1.0), dense(seed=2, mse=1.0)
+    rows = [
+        pals(trained, after, mse, 0.4, val_mse=loss, gamma=gamma)
+        for gamma, mse, loss in ((1.05, 0.5, 0.9), (1.1, 0.8, 0.7), (1.2, 0.6, 0.8))
+        for trained in (one, two)
+    ]
+    rows.append(pals(one, after, 0.1, 0.4, val_mse=0.1, gamma=1.3))  # one seed has no say beside two
+    assert found(measures.pals_over_dense(evidence([one, two, *rows]), "mse")) == [0.8, 0.8]
+    changed = pals(one, after, 1.2, 0.4, gamma=1.2, expands=False)
+    assert found(measures.without(evidence([one, two, *rows, changed]), expands=False)) == [2.0]  # at its own setting
 
 
 def test_pals_beside_dense_and_its_mechanisms_beside_itself(dense, after):
@@ -128,6 +181,7 @@ def test_pals_beside_dense_and_its_mechanisms_beside_itself(dense, after):
     assert found(measures.pals_over_dense(both, "mse")) == [0.9]
     assert found(measures.removed_by_pals(both)) == [0.6]
     assert found(measures.macs_saved_by_pals(both)) == [0.6]
+    assert found(measures.cost_of_pals(both)) == [0.8]
     assert found(measures.without(both, max_sparsity=0.99)) == [2.0]
     assert found(measures.found_by_the_loss(both)) == [1.0]
     assert found(measures.found_by_the_loss(evidence([one, pals(one, after, 1, 0.1)]))) == [0.0]  # at its cap

@@ -82,6 +82,7 @@ def shipped() -> pd.DataFrame:
 def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> dict:
     own = cases[cases["size"] == size]
     counts = own["outcome"].value_counts()
+    judged = claim.judge(own, least_cases)
     return {
         "claim": claim.name,
         "paper": claim.paper,
@@ -89,7 +90,8 @@ def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> 
         "theirs": claim.theirs,
         "page": claim.page,
         "size": size,
-        "verdict": claim.judge(own, least_cases),
+        "verdict": judged.verdict,
+        "basis": judged.basis,
         "datasets": ", ".join(sorted(own["dataset"].unique())),
         "cases": len(own),
         **{name: int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR)},

@@ -24,12 +24,15 @@ _MADE_UP = "synthetic"
 """Datasets that only tests use begin so; they bear no claim."""
 
 CASE = ["dataset", "model", "pred_len", "recipe", "size"]
-"""What the seeds of a case share; ``recipe`` is everything of the dense training that is not named here."""
+"""What the seeds of a case share; ``recipe`` is everything of the dense training that is not named here, but for the
+device: on which kind of machine a seed ran makes no other case of it."""
 
 _PROTOCOL = ["dataset", "model", "pred_len", "seed", "method", "structure", "scope", "density_asked", "data_fraction"]
 _RESULT = ["mse", "mae", "parameters", "density", "density_all", "macs_executed", "macs_if_zeros_skipped"]
+_RESULT += ["val_mse", "training_macs_if_zeros_skipped", "training_macs_dense"]
 _COLUMNS = ["key", "step", "dense", "d_model", "span", "identity", "decisions", "floor"]
 _COLUMNS += [*CASE, *_PROTOCOL[3:], *_RESULT]
+_SPEEDS = [*CASE, "seed", "form", "share", "runtime", "batch", "speedup", "low", "high"]
 _TIMINGS = ["key", "baseline", "batch", "speedup", "low", "high"]
 
 
@@ -44,6 +47,9 @@ class Evidence:
     timings: pd.DataFrame
     """A row per model that was timed and batch size: its ``speedup`` over ``baseline``, and the 95 % interval of that.
     Timings of which nothing is to be said are not here."""
+    speeds: pd.DataFrame
+    """A row per model, form, runtime and batch size of study 06, whose models are not trained: as there, with the 95 %
+    interval of its ``speedup`` over dense in eager PyTorch. ``recipe``: everything else that a time depends on."""
     window_mse: Callable[[str], np.ndarray | None]
     """Test MSE by window of the row with a key, (windows,); None where it was not kept."""
 
@@ -81,6 +87,7 @@ def evidence(lines: Iterable[dict[str, Any]], store: Store | None = None) -> Evi
     rows = [_row(line, dense, by_key.get(dense)) for line in by_key.values() if (dense := _dense(line, by_key))]
     rows += [_row(line, None, None) for line in by_key.values() if line["kind"] == "naive"]
     latencies = [line for line in by_key.values() if line["kind"] == "latency"]
+    speeds = [record for line in by_key.values() if line["kind"] == "inference" for record in _speeds(line)]
     timed = [_timing(record) for line in latencies for record in line["detail"].get("latency", ()) if _is_told(record)]
 
     def window_mse(key: str) -> np.ndarray | None:
@@ -91,7 +98,8 @@ def evidence(lines: Iterable[dict[str, Any]], store: Store | None = None) -> Evi
         except Corrupt:  # a row that was never scored by window, or whose file is damaged
             return None
 
-    return Evidence(pd.DataFrame(rows, columns=_COLUMNS), pd.DataFrame(timed, columns=_TIMINGS), window_mse)
+    rows, timings = pd.DataFrame(rows, columns=_COLUMNS), pd.DataFrame(timed, columns=_TIMINGS)
+    return Evidence(rows, timings, pd.DataFrame(speeds, columns=_SPEEDS), window_mse)
 
 
 def _stored(store: Store) -> Iterator[dict[str, Any]]:
@@ -121,15 +129,31 @@ def _is_told(record: dict) -> bool:
     return not record.get("trouble") and record.get("speedup_low") is not None
 
 
+def _speeds(line: dict) -> Iterator[dict[str, Any]]:
+    recipe = {name: value for name, value in line["config"].items() if name != "model"}
+    head = {name: line["protocol"][name] for name in ("dataset", "model", "pred_len", "seed")}
+    head |= {"recipe": digest(recipe, 8), "size": _size(line["config"]["hyper"].get("d_model"))}
+    for record in line["detail"]["speeds"]:
+        if _is_told(record):
+            named = {name: record[name] for name in ("form", "share", "runtime", "batch", "speedup")}
+            yield head | named | {"low": record["speedup_low"], "high": record["speedup_high"]}
+
+
 def _timing(record: dict) -> dict[str, Any]:
     ends = {"low": record["speedup_low"], "high": record["speedup_high"]}
     return {name: record[name] for name in ("key", "baseline", "batch", "speedup")} | ends
 
 
+def _size(width: int | None) -> str | None:
+    return None if width is None else PAPERS if width >= PAPERS_WIDTH else SMALL
+
+
 def _row(line: dict, dense: str | None, training: dict | None) -> dict[str, Any]:
     config = (training or line)["config"]
-    hyper, recipe = config.get("hyper", {}), {name: value for name, value in config.items() if name != "seed"}
-    width = hyper.get("d_model")
+    recipe = {name: value for name, value in config.items() if name != "seed"}
+    if "train" in recipe:
+        recipe["train"] = {name: value for name, value in recipe["train"].items() if name != "device"}
+    width = config.get("hyper", {}).get("d_model")
     return {
         **{name: line["protocol"].get(name) for name in _PROTOCOL},
         **{name: line["result"].get(name) for name in _RESULT},
@@ -140,7 +164,7 @@ def _row(line: dict, dense: str | None, training: dict | None) -> dict[str, Any]
         "span": (line["protocol"].get("seq_len") or 0) + (line["protocol"].get("pred_len") or 0),
         "identity": line["config"],
         "recipe": digest(recipe, 8),
-        "size": None if width is None else PAPERS if width >= PAPERS_WIDTH else SMALL,
+        "size": _size(width),
         "floor": line["detail"].get("floor"),
         "decisions": {update.get("decision") for update in line["detail"].get("updates", ())},
     }

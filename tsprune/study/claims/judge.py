@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -19,6 +20,13 @@ _NORMAL = 1.959964
 
 _T = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228]
 """Student's t for 95 %, of 1 to 10 degrees of freedom."""
+
+
+class Judgement(NamedTuple):
+    """A verdict, and the numbers that it rests on, in words that can stand behind it."""
+
+    verdict: str
+    basis: str
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
@@ -76,41 +84,50 @@ def _outcome(low: float, high: float, bounds: tuple[float, float]) -> str:
     return AGAINST if high < bounds[0] or low > bounds[1] else UNCLEAR
 
 
-def of_each(cases: pd.DataFrame, least_cases: int) -> str:
+def of_each(cases: pd.DataFrame, least_cases: int) -> Judgement:
     """A claim about every case: it holds where :data:`MOST` of all cases say so, does not where as many speak against
     it, or more than half with at most the other fifth for it, and holds in part where more speak for it. With
     too few cases, or more than half of them unclear, nothing can be said."""
     counts = cases["outcome"].value_counts()
     own, against, unclear = (int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR))
-    if len(cases) < least_cases or unclear > len(cases) / 2:
+    basis = f"{own} of {len(cases)} cases for it, {against} against"
+    return Judgement(_of_counts(len(cases), own, against, unclear, least_cases), basis)
+
+
+def _of_counts(cases: int, own: int, against: int, unclear: int, least_cases: int) -> str:
+    if cases < least_cases or unclear > cases / 2:
         return CANNOT
-    if own >= MOST * len(cases):
+    if own >= MOST * cases:
         return HOLDS
-    if against >= MOST * len(cases) or (own <= len(cases) - MOST * len(cases) and against > len(cases) / 2):
+    if against >= MOST * cases or (own <= cases - MOST * cases and against > cases / 2):
         return DOES_NOT
     return IN_PART if own else CANNOT
 
 
-def of_mean(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float]) -> str:
-    """A claim about the mean over cases: it holds where its 95 % interval lies within ``bounds``, does not where it
-    lies outside."""
+def of_mean(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float]) -> Judgement:
+    """A claim about the mean of a share over cases: it holds where its 95 % interval lies within ``bounds``, does not
+    where it lies outside."""
     if len(cases) < max(least_cases, 2):
-        return CANNOT
-    _, low, high = interval(cases["mean"].tolist())
-    return {FOR: HOLDS, AGAINST: DOES_NOT, UNCLEAR: CANNOT}[_outcome(low, high, bounds)]
+        return Judgement(CANNOT, f"{len(cases)} case{'' if len(cases) == 1 else 's'}")
+    mean, low, high = interval(cases["mean"].tolist())
+    verdict = {FOR: HOLDS, AGAINST: DOES_NOT, UNCLEAR: CANNOT}[_outcome(low, high, bounds)]
+    return Judgement(verdict, f"{mean:.0%} on average over {len(cases)} cases ({low:.0%} to {high:.0%})")
 
 
-def of_share(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float], theirs: float) -> str:
+def of_share(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float], theirs: float) -> Judgement:
     """A claim about how many cases lie within ``bounds`` by their means, as the papers count: a share ``theirs``.
 
     It holds where Wilson's 95 % interval of our share has theirs and is narrower than a half, does not where it has
     not."""
+    count = int(cases["mean"].between(*bounds).sum())
+    basis = f"so in {count} of {len(cases)} cases by their means"
     if len(cases) < least_cases:
-        return CANNOT
-    low, high = wilson(int(cases["mean"].between(*bounds).sum()), len(cases))
+        return Judgement(CANNOT, basis)
+    low, high = wilson(count, len(cases))
+    basis = f"{basis}, {low:.0%} to {high:.0%}"
     if not low <= theirs <= high:
-        return DOES_NOT
-    return HOLDS if high - low < 0.5 else CANNOT
+        return Judgement(DOES_NOT, basis)
+    return Judgement(HOLDS if high - low < 0.5 else CANNOT, basis)
 
 
 def wilson(count: int, of: int) -> tuple[float, float]:

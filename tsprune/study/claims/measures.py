@@ -4,6 +4,7 @@ import pandas as pd
 
 from tsprune.pruners.pals import PALS
 from tsprune.pruners.structured import LEAST
+from tsprune.steps.runtimes import EAGER, ONNX, SPARSE
 from tsprune.study.base.ended import ended
 from tsprune.study.claims.evidence import CASE, Evidence
 
@@ -70,6 +71,20 @@ def zeros_speed(evidence: Evidence) -> pd.DataFrame:
     return _batches(timed, 1.0)
 
 
+def zeros_skipped_speed(evidence: Evidence, density: float) -> pd.DataFrame:
+    """Speed, by batch size, of a model with ``density`` of its weights in the sparse kernel over that of the dense one
+    in the faster of eager PyTorch and ONNX Runtime, float32. The interval is the widest that those of the two allow."""
+    speeds = evidence.speeds
+    sparse = speeds[(speeds["form"] == "zeros") & (speeds["runtime"] == SPARSE)]
+    sparse = sparse[(sparse["share"] / density - 1).abs() < NEAR]
+    place = [*CASE, "batch"]
+    dense = speeds[(speeds["form"] == "dense") & speeds["runtime"].isin([EAGER, ONNX])]
+    dense = dense.loc[dense.groupby(place, dropna=False)["speedup"].idxmax()]
+    both = sparse.merge(dense, on=place, suffixes=("", "_dense"))
+    ends = {"value": both["speedup"] / both["speedup_dense"], "low": both["low"] / both["high_dense"]}
+    return both.assign(**ends, high=both["high"] / both["low_dense"], case="batch " + both["batch"].astype(str))
+
+
 def regained(evidence: Evidence, density: float) -> pd.DataFrame:
     """Test MSE after training on over that of the same cut without."""
     tuned, cut = _tuned(evidence, density), _at(_like(evidence.rows, step="prune", **_PLAIN), density)
@@ -118,7 +133,7 @@ def wide_needs_data(evidence: Evidence) -> pd.DataFrame:
 
 def found_by_the_loss(evidence: Evidence) -> pd.DataFrame:
     """1 where the loss ended PALS' shrinking, 0 where the cap did or where it was shrinking still."""
-    rows = _pals(evidence)
+    rows = _reported(evidence)
     caps = [identity["fields"]["max_sparsity"] for identity in rows["identity"]]
     what = [ended(d, left, cap) for d, left, cap in zip(rows["decisions"], rows["density"], caps, strict=True)]
     return _plain(rows.assign(value=[float(end == "loss") for end in what]))
@@ -126,27 +141,36 @@ def found_by_the_loss(evidence: Evidence) -> pd.DataFrame:
 
 def pals_over_dense(evidence: Evidence, column: str, models: tuple[str, ...] = ()) -> pd.DataFrame:
     """``column`` of a model that PALS trained over that of the dense training of the same recipe."""
-    return _plain(evidence.over_dense(_of(_pals(evidence), models), column))
+    return _plain(evidence.over_dense(_of(_reported(evidence), models), column))
 
 
 def removed_by_pals(evidence: Evidence) -> pd.DataFrame:
     """Share of all parameters that PALS removed."""
-    rows = _pals(evidence)
+    rows = _reported(evidence)
     return _plain(rows.assign(value=1 - rows["density_all"]))
 
 
 def macs_saved_by_pals(evidence: Evidence) -> pd.DataFrame:
     """Share of the multiply-adds of a forecast that PALS saves where zeros are skipped."""
-    rows = _pals(evidence)
+    rows = _reported(evidence)
     dense = evidence.rows.set_index("key")["macs_executed"].reindex(rows["dense"]).to_numpy()
     return _plain(rows.assign(value=1 - rows["macs_if_zeros_skipped"] / dense).dropna(subset=["value"]))
 
 
+def cost_of_pals(evidence: Evidence) -> pd.DataFrame:
+    """Multiply-adds of a training with PALS over those of a dense training of as many steps, were zeros skipped; with
+    the validation windows that its decisions look at."""
+    rows = _reported(evidence)
+    return _plain(rows.assign(value=rows["training_macs_if_zeros_skipped"] / rows["training_macs_dense"]))
+
+
 def without(evidence: Evidence, **changed) -> pd.DataFrame:
-    """Test MSE of PALS with one mechanism changed over PALS as in its code."""
-    whole = _pals(evidence).drop_duplicates(["dense"]).set_index("dense")["key"]
+    """Test MSE of PALS with one mechanism changed over PALS as in its code, both at the same settings."""
+    whole = _pals(evidence)
+    keys = dict(zip(zip(whole["dense"], whole["setting"], strict=True), whole["key"], strict=True))
     rows = _pals(evidence, **changed)
-    return _plain(evidence.over(rows, rows["dense"].map(whole)))
+    theirs = [keys.get(place) for place in zip(rows["dense"], rows["setting"], strict=True)]
+    return _plain(evidence.over(rows, pd.Series(theirs, rows.index, dtype=object)))
 
 
 def repeat_last_over(evidence: Evidence, dataset: str) -> pd.DataFrame:
@@ -196,11 +220,24 @@ def _as_long(identity: dict) -> tuple:
 
 
 def _pals(evidence: Evidence, **changed) -> pd.DataFrame:
-    """Trainings of PALS as in its code, but for what is ``changed``; at all settings."""
+    """Trainings of PALS as in its code, but for what is ``changed``; at all settings, named in ``setting``."""
     rows = _like(evidence.rows, step="sparse_train", method="pals")
     mechanisms = PALS.variant("code").model_dump(mode="json", exclude=set(_SETTINGS)) | changed
     fits = [mechanisms.items() <= identity["fields"].items() for identity in rows["identity"]]
-    return rows[pd.Series(fits, rows.index, dtype=bool)]
+    rows = rows[pd.Series(fits, rows.index, dtype=bool)]
+    return rows.assign(setting=[tuple(one["fields"][name] for name in _SETTINGS) for one in rows["identity"]])
+
+
+def _reported(evidence: Evidence) -> pd.DataFrame:
+    """Of a case the trainings of PALS at one setting, chosen as its paper chooses: by the validation loss, averaged
+    over the seeds, of the settings that the most seeds have."""
+    rows = _pals(evidence)
+    place = [rows[name].fillna("") for name in CASE]
+    seeds = rows.groupby([*place, "setting"])["seed"].transform("nunique")
+    loss = rows.groupby([*place, "setting"])["val_mse"].transform("mean")
+    order = rows.assign(seeds=-seeds, loss=loss).sort_values(["seeds", "loss", "setting"])
+    first = order.groupby(place, sort=False)["setting"].transform("first")
+    return rows[rows["setting"] == first.reindex(rows.index)]
 
 
 def _timed(evidence: Evidence, steps: list[str]) -> pd.DataFrame:

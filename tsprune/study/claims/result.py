@@ -23,6 +23,7 @@ CLAIMS = [
     "page",
     "size",
     "verdict",
+    "basis",
     "datasets",
     "cases",
     *(FOR, AGAINST, UNCLEAR),
@@ -36,7 +37,8 @@ class ClaimsResult(Tables):
     """What became of each claim, at each size."""
 
     claims: pd.DataFrame
-    """A row per claim and size: the ``verdict``, the cases it rests on and how they came out, in words ``here``."""
+    """A row per claim and size: the ``verdict``, in words its ``basis``, the cases, how many came out which way, and in
+    words what they found (``here``)."""
     cases: pd.DataFrame
     """A row per claim and case (a model on a dataset at a horizon, with one recipe): mean over the seeds with its 95 %
     interval, and whether that interval lies inside what is claimed (``for``), outside (``against``) or on its edge."""

@@ -17,7 +17,7 @@ def claims(claims: pd.DataFrame) -> Styler:
         by_size = {row["size"]: _verdict(row) for row in own.to_dict("records")}
         rows[first["says"]] = {size: by_size[size] for size in SIZES} | {"evidence": first["page"]}
     index = pd.Index(rows, name="claim")
-    caption = "A verdict per claim and size; in brackets the cases for it, against it, and on the edge."
+    caption = "A verdict per claim and size, and what it rests on; a case that is neither for nor against is unclear."
     return styled(pd.DataFrame(list(rows.values()), index=index), caption)
 
 
@@ -49,4 +49,4 @@ def cases(cases: pd.DataFrame, claims: pd.DataFrame) -> Styler:
 
 
 def _verdict(row: dict) -> str:
-    return f"{row['verdict']} ({row['for']} / {row['against']} / {row['unclear']})" if row["cases"] else row["verdict"]
+    return f"{row['verdict']} ({row['basis']})" if row["cases"] else row["verdict"]

@@ -15,13 +15,10 @@ def verdict(claims: pd.DataFrame) -> str:
     need(claims, "claims", CLAIMS)
     theirs = claims[claims["paper"] != _FIELD]
     first = _counted(theirs[theirs["size"] == PAPERS], f"Of {theirs['claim'].nunique()} claims of the two papers")
-    data = sorted(
-        {name for text in theirs.loc[theirs["size"] == PAPERS, "datasets"] for name in text.split(", ") if name}
-    )
-    lines = [f"{first} at the papers' size (d_model 512; {listed(data) or 'no data yet'})."]
+    lines = [f"{first} at the papers' size (d_model 512; {_data(theirs)})."]
     for word in (HOLDS, DOES_NOT, IN_PART):
         own = theirs[(theirs["size"] == PAPERS) & (theirs["verdict"] == word)]
-        lines += [f"- {bold([word.capitalize()])}: {row['says']} ({_cases(row)})." for row in own.to_dict("records")]
+        lines += [f"- {bold([word.capitalize()])}: {row['says']} ({row['basis']})." for row in own.to_dict("records")]
     lines.append(_counted(theirs[theirs["size"] == SMALL], "Among small models") + ".")
     turned = _turned(theirs)
     if len(turned):
@@ -32,22 +29,24 @@ def verdict(claims: pd.DataFrame) -> str:
         )
     limits = claims[(claims["paper"] == _FIELD) & claims["verdict"].isin([HOLDS, DOES_NOT])]
     lines += [
-        f"Of the benchmark itself: {row['says']}, {row['size']}: {row['verdict']} ({_cases(row)})."
+        f"Of the benchmark itself: {row['says']}, {row['size']}: {row['verdict']} ({row['basis']})."
         for row in limits.to_dict("records")
     ]
     return "\n\n".join(_lists(lines))
 
 
 def at_papers_size(claims: pd.DataFrame, page: str) -> str:
-    """What becomes at the papers' size of the claims that ``page`` is the evidence for, as Markdown: a sentence, or a
-    list where they are several; empty where nothing can be said of any."""
+    """What becomes at the papers' size of the claims that ``page`` is the evidence for, as Markdown: a sentence, with a
+    list after it where they are several; empty where nothing can be said of any."""
     need(claims, "claims", CLAIMS)
-    own = claims[(claims["size"] == PAPERS) & (claims["page"] == page) & (claims["verdict"] != CANNOT)]
-    said = [f"{row['says']}: {bold([row['verdict']])} ({_cases(row)})" for row in own.to_dict("records")]
+    own = claims[(claims["size"] == PAPERS) & (claims["page"] == page)]
+    clear = own[own["verdict"] != CANNOT].to_dict("records")
+    said = [f"{row['says']}: {bold([row['verdict']])} ({row['basis']})" for row in clear]
     where = "At the papers' size (d_model 512, rows that ship with the project)"
     if len(said) < 2:
         return "".join(f"{where}: {one}." for one in said)
-    return "\n\n".join(_lists([f"{where}:", *(f"- {one}" for one in said)]))
+    counted = _counted(own, f"{where}, of {len(own)} claims that this page is the evidence for")
+    return "\n\n".join(_lists([f"{counted}.", *(f"- {one}" for one in said)]))
 
 
 def summary(claims: pd.DataFrame) -> str:
@@ -56,9 +55,16 @@ def summary(claims: pd.DataFrame) -> str:
     own = claims[claims["size"] == PAPERS]
     lines = ["| claim | whose | at the papers' size | found |", "|---|---|---|---|"]
     for row in own[own["verdict"] != CANNOT].to_dict("records"):
-        lines.append(f"| {row['says']} | {row['paper']} | {row['verdict']}: {_cases(row)} | {row['here']} |")
-    lines += ["", f"Of {len(own)} claims {int((own['verdict'] == CANNOT).sum())} cannot be judged yet."]
+        lines.append(f"| {row['says']} | {row['paper']} | {row['verdict']}: {row['basis']} | {row['here']} |")
+    lacking = int((own["verdict"] == CANNOT).sum())
+    lines += ["", f"Of {len(own)} claims {lacking} cannot be judged yet. The data: {_data(own)}."]
     return "\n".join(lines)
+
+
+def _data(claims: pd.DataFrame) -> str:
+    """The datasets of the cases at the papers' size."""
+    own = claims.loc[claims["size"] == PAPERS, "datasets"]
+    return listed(sorted({name for text in own for name in text.split(", ") if name})) or "none yet"
 
 
 def _counted(claims: pd.DataFrame, of: str) -> str:
@@ -67,10 +73,6 @@ def _counted(claims: pd.DataFrame, of: str) -> str:
     one = {word: word for word in VERDICTS} | {CANNOT: many[CANNOT]}
     said = [f"{counts[word]} {(one if counts[word] == 1 else many)[word]}" for word in VERDICTS if word in counts]
     return f"{of}, {listed(said)}"
-
-
-def _cases(row: dict) -> str:
-    return f"{row['for']} of {row['cases']} cases for it, {row['against']} against"
 
 
 def _turned(claims: pd.DataFrame) -> list[tuple[str, str, str]]:

@@ -7,7 +7,7 @@ from functools import cached_property
 import pandas as pd
 
 from tsprune.measure import machine
-from tsprune.steps.inference import InferenceStep
+from tsprune.steps.inference import LONGER, InferenceStep
 from tsprune.study.base.cells import Cells
 from tsprune.study.base.protocol import data_lines
 from tsprune.study.base.result import tidy
@@ -89,7 +89,7 @@ class InferenceCells(Cells[Inference, InferenceResult]):
             "zeros": "the smallest weights of each tensor; with the sparse kernel every layer that has a sparse form",
             "narrow": "d_model and d_ff alike; as many heads and layers",
             "times": f"{c.threads} thread{'s' if c.threads > 1 else ''}; everything in turn, {c.rounds} to "
-            f"{2 * c.rounds} rounds; nothing else of the study running",
+            f"{LONGER * c.rounds} rounds; nothing else of the study running",
             "speedup": "median over the rounds of the time of the dense model in eager PyTorch, float32, over the time "
             "of the variant in the same round; not measurable: its 95 % interval is wider than a tenth, or the threads "
             "shared their cores with other processes",

@@ -22,7 +22,7 @@ class Inference(StudyConfig):
     threads: Positive
     """Threads of a forecast, in every runtime."""
     rounds: Annotated[int, Field(ge=1, le=MOST)]
-    """Rounds in which everything is timed once; twice as many where a speedup is then not known to a tenth."""
+    """Rounds in which everything is timed once; up to five times as many for a speedup not known to a tenth."""
     seeds: Annotated[list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]], SOME, ONCE]
     """Random seeds; the first one draws the weights, on whose values no time depends."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
