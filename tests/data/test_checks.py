@@ -168,6 +168,8 @@ def test_a_constant_column_is_a_note_only(tmp_path):
         (b"date,a\n", "the file has no rows"),
         (b"date\n2020-01-01\n", "line 1: only one column"),
         (b"a title\ndate,a\n2020-01-01,3\n", "is it a title above the table? Take it away"),
+        (b"# a\n# b\n\ndate,a\n2020-01-01,3\n", "are the lines above line 4 titles or remarks? Take them away"),
+        (b"date a\n2020-01-01 3\n2020-01-02 4\n", "are the fields separated by spaces? Separate them by commas"),
         (b"date,a,a\n2020-01-01,1,2\n", "column 'a' occurs 2 times"),
         (b"a,b\n1,2\n3,4\n", "no column of dates found; columns: a, b"),
         (b"date,a\n2020-01-01,1\n2020-01-02,2,3\n", "line 3: 3 fields, the header has 2"),

@@ -103,6 +103,7 @@ def test_what_is_wrong_with_a_parquet_file_is_named_by_row(tmp_path):
         (b"\x80\x04\x95", "a Python pickle, which is never opened"),
         (gzip.compress(b"RDX3\n", mtime=0), "a file of R"),
         (b"\n <!DOCTYPE html><html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "a pointer of Git LFS"),
         (b'[{"date": "2020-01-01"}]', "JSON"),
         (b'{"date": ["2020-01-01"]}', "JSON"),
     ],

@@ -100,7 +100,8 @@ def test_a_row_that_is_too_short_is_refused_even_at_the_end():
         "line 31: 2 fields, the header has 3; is the row cut off, or a separator missing?"
     )
     cut = "\n".join([*lines[:30], lines[31][:20]])
-    assert refusal(cut.encode()) == "line 31: 2 fields, the header has 3; the file seems to be cut off there"
+    where = "line 31: 2 fields, the header has 3; the file seems to be cut off there, or to end in a remark"
+    assert refusal(cut.encode()) == where
 
 
 @pytest.mark.parametrize(
@@ -158,6 +159,15 @@ def test_a_point_before_three_digits_beside_whole_numbers_may_be_a_mark_of_thous
     for good in ("0.980", "1.5", "1.0201", "980.0"):
         parsed = parse_csv(csv_of(STAMPS, [*cells[:-1], good], header=f"date{sep}x", sep=sep))
         assert parsed.frame["x"].tolist() == [float(cell) for cell in (*cells[:-1], good)]
+
+
+def test_points_before_three_digits_throughout_are_decimals_and_in_a_file_without_commas_that_is_said():
+    cells = [f"{20 + i}.{100 + i}" for i in range(40)]
+    parsed = parse_csv(csv_of(STAMPS, cells, header="date;x", sep=";"))
+    assert parsed.frame["x"].tolist() == [float(cell) for cell in cells]
+    assert "'20.100' and its like are read as numbers with three decimals, not with a mark of thousands" in parsed.notes
+    assert parse_csv(csv_of(STAMPS, cells, header="date,x")).notes == ()
+    assert len(parse_csv(csv_of(STAMPS, [*cells[1:], "20.1"], header="date;x", sep=";")).notes) == 1  # the separator
 
 
 @pytest.mark.parametrize("mark", [".", ","])

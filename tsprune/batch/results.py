@@ -33,7 +33,7 @@ def list_results() -> pd.DataFrame:
     for path in archive().files():
         lines = read(path)
         protocols = [line["protocol"] for line in lines]
-        widths = Counter(p["d_model"] for p in protocols if p.get("d_model"))
+        widths = Counter(width for line in lines if (width := _width(line)))
         days = sorted(line["made"]["date"] for line in lines)
         records.append(
             {
@@ -50,6 +50,10 @@ def list_results() -> pd.DataFrame:
             }
         )
     return pd.DataFrame(records)
+
+
+def _width(line: dict) -> int | None:
+    return line["protocol"].get("d_model") or line["config"].get("hyper", {}).get("d_model")
 
 
 def _machine(made: dict) -> str:

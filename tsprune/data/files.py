@@ -41,6 +41,7 @@ _OTHERS = {
     b"RDX": "a file of R; save the table as CSV or parquet",
     b"MATLAB": "a MATLAB file; save the table as CSV or parquet",
     b"ORC": "an ORC file; save the table as CSV or parquet",
+    b"version https://git-lfs": "a pointer of Git LFS, not the file itself; fetch that with `git lfs pull`",
     b"<!doctype": "a web page; was a download refused?",
     b"<html": "a web page; was a download refused?",
     b"<?xml": "an XML document; the table is needed as CSV",

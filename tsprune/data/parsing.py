@@ -22,6 +22,9 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_TITLES = 100
+"""Lines among which the first one of a table is looked for where the first of the file is none."""
+
 _WHOLE = re.compile(r"[+-]?\d+")
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = {mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:\{mark}\d{{3}})+") for mark in ",."}
@@ -70,6 +73,10 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
         texts = _read(rows, dtype=str, usecols=suspects, **options)
         for name in suspects:
             _refuse_thousands(texts[name], ".", rows)
+    if rows.separator != "," and decimal == "." and (cell := _like_thousands(sample.drop(columns=date))):
+        notes.append(
+            f"{quoted(cell)} and its like are read as numbers with three decimals, not with a mark of thousands"
+        )
     return Parsed(frame, date, rows.starts[1:], "line", int(rows.starts[0]), decimal, tuple(notes))
 
 
@@ -126,8 +133,8 @@ def _names(rows: Rows) -> list[str]:
     """The column names; UserError if they are values, or not all different."""
     names, line = [name.strip() for name in rows.fields(0)], rows.starts[0]
     if len(names) == 1:
-        title = "; is it a title above the table? Take it away" if rows.widths[1] > 1 else ""
-        raise UserError(f"line {line}: only one column, needed: one of dates and at least one of numbers{title}")
+        needed = "only one column, needed: one of dates and at least one of numbers"
+        raise UserError(f"line {line}: {needed}{_why_one_column(rows)}")
     below = rows.fields(1)
     dated = any(looks_like_date(name) and looks_like_date(cell) for name, cell in zip(names, below, strict=False))
     if dated or all(is_number(name) for name in names):
@@ -139,6 +146,19 @@ def _names(rows: Rows) -> list[str]:
             f"line {line}: column {quoted(twice[0])} occurs {names.count(twice[0])} times; names must differ"
         )
     return names
+
+
+def _why_one_column(rows: Rows) -> str:
+    """What may stand above the names, or between the fields; empty where nothing tells."""
+    texts = [rows.separator.join(rows.fields(row)) for row in range(min(len(rows.starts), _TITLES))]
+    row = next((row for row, text in enumerate(texts) if any(sign in text for sign in SEPARATORS)), 0)
+    if row > 1:
+        return f"; are the lines above line {rows.starts[row]} titles or remarks? Take them away"
+    if row == 1:
+        return "; is it a title above the table? Take it away"
+    if min(len(text.split()) for text in texts[:2]) > 1:
+        return "; are the fields separated by spaces? Separate them by commas, semicolons or tabs"
+    return ""
 
 
 def _read(rows: Rows, **options) -> pd.DataFrame:
@@ -174,6 +194,16 @@ def _may_have_thousands(numbers: pd.Series, sample: pd.Series) -> bool:
     if size.min() < 1 or size.max() >= 1000:
         return False
     return all(_THOUSANDS["."].fullmatch(cell.strip()) for cell in sample.dropna().tolist() if "." in cell)
+
+
+def _like_thousands(sample: pd.DataFrame) -> str | None:
+    """A cell of a column all of whose numbers have a point before three digits: in a file with another separator than
+    the comma it may come from where a point marks thousands."""
+    for name in sample:
+        cells = sample[name].dropna().str.strip()
+        if len(cells) and cells.str.fullmatch(_THOUSANDS["."].pattern).all():
+            return cells.iloc[0]
+    return None
 
 
 def _refuse_thousands(cells: pd.Series, mark: str, rows: Rows) -> None:

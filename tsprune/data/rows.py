@@ -121,7 +121,11 @@ class Rows:
 
     def _lack(self, rows: np.ndarray) -> str:
         last = rows[0] == len(self.starts) - 1
-        return "the file seems to be cut off there" if last else "is the row cut off, or a separator missing?"
+        return (
+            "the file seems to be cut off there, or to end in a remark"
+            if last
+            else "is the row cut off, or a separator missing?"
+        )
 
 
 def _pieces(rows: list[list[str]], width: int) -> list[str]:
