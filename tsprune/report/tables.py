@@ -22,7 +22,10 @@ _WRAPPED = 14
 _MOST = 40
 """Columns of data that a table has at most."""
 
-PROSE = ("source", "protocol here and there", "reason", "value", "condition", "most sensitive group", "found")
+PROSE = (
+    *("source", "protocol here and there", "reason", "value", "condition", "most sensitive group", "found"),
+    *("the papers' size", "small models"),
+)
 """Columns of sentences: to the left, with line breaks."""
 
 

@@ -5,6 +5,7 @@ import re
 import pandas as pd
 import pytest
 
+from tsprune.report.text import NBSP
 from tsprune.study.claims import figures, tables, words
 from tsprune.study.claims.cells import ClaimsCells
 from tsprune.study.claims.config import Claims
@@ -36,7 +37,7 @@ def test_the_first_claim_is_judged_by_size_and_the_words_say_what_the_table_says
     own = result.claims[result.claims["claim"] == "half-is-safe"].set_index("size")
     assert own["verdict"].to_dict() == {PAPERS: HOLDS, SMALL: DOES_NOT}
     assert own.loc[PAPERS, ["cases", "for", "against", "unclear"]].to_list() == [3, 3, 0, 0]
-    assert own.loc[SMALL, "here"] == "MSE +50% with about half of the weights"
+    assert own.loc[SMALL, "here"] == f"MSE +50{NBSP}% with about half of the weights"
     text = words.verdict(result.claims)
     assert text.startswith("Of 23 claims of the two papers, 1 holds and 22 cannot be judged yet at the papers' size")
     assert "About half of the weights can be removed without retraining (3 of 3 cases for it, 0 against)" in text

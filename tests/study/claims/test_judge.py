@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsprune.measure import Difference
+from tsprune.report.text import NBSP
 from tsprune.study.claims.judge import by_case, interval, of_each, of_mean, of_share, wilson
 from tsprune.study.claims.result import AGAINST, CANNOT, DOES_NOT, FOR, HOLDS, IN_PART, UNCLEAR
 
@@ -84,7 +85,7 @@ def test_a_mean_holds_where_its_interval_lies_within():
     def mean(*found):
         return of_mean(pd.DataFrame({"mean": found}), 2, (0.55, 0.75))
 
-    assert mean(0.64, 0.65, 0.66) == (HOLDS, "65% on average over 3 cases (63% to 67%)")
+    assert mean(0.64, 0.65, 0.66) == (HOLDS, f"65{NBSP}% on average over 3 cases, 63{NBSP}% to 67{NBSP}%")
     assert mean(0.90, 0.90, 0.89).verdict == DOES_NOT
     assert mean(0.3, 0.9).verdict == CANNOT
     assert mean(0.65) == (CANNOT, "1 case")
@@ -94,7 +95,7 @@ def test_a_count_is_held_against_theirs_by_wilsons_interval():
     def share(better, of):
         return of_share(pd.DataFrame({"mean": [0.9] * better + [1.1] * (of - better)}), 3, (-math.inf, 1), 0.4)
 
-    assert share(12, 30) == (HOLDS, "so in 12 of 30 cases by their means, 25% to 58%")
+    assert share(12, 30) == (HOLDS, f"so in 12 of 30 cases by their means, 25{NBSP}% to 58{NBSP}%")
     assert share(0, 30).verdict == DOES_NOT
     assert share(2, 5).verdict == CANNOT  # the interval is wider than a half
 

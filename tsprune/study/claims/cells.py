@@ -7,6 +7,7 @@ import pandas as pd
 
 from tsprune.engine.progress import Progress
 from tsprune.places import resolve
+from tsprune.report.text import NBSP, percent, signed
 from tsprune.steps.archive import Archive
 from tsprune.study.base.cells import Cells
 from tsprune.study.claims.config import Claims
@@ -58,8 +59,8 @@ class ClaimsCells(Cells[Claims, ClaimsResult]):
             "seeds and blocks of test windows, as in the studies; of timings that of the median over rounds; of all "
             "else that of the mean over the seeds",
             "a verdict": f"of {config.least_cases} cases or more, no more than half of them unclear: holds where "
-            f"{MOST:.0%} say so; does not where as many speak against, or over half and at most "
-            f"{1 - MOST:.0%} for",
+            f"{percent(MOST)} say so; does not where as many speak against, or over half and at most "
+            f"{percent(1 - MOST)} for",
         }
 
 
@@ -117,5 +118,5 @@ def _named(case: pd.Series) -> str:
 
 def _written(value: float, unit: str) -> str:
     if unit == "ratio":
-        return f"{value - 1:+.0%}"
-    return f"{value:.0%}" if unit == "share" else f"{value:.1f} ×"
+        return signed(value - 1)
+    return percent(value) if unit == "share" else f"{value:.1f}{NBSP}×"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from tsprune.measure import Difference
+from tsprune.report.text import percent
 from tsprune.study.claims.evidence import CASE
 from tsprune.study.claims.result import AGAINST, CANNOT, DOES_NOT, FOR, HOLDS, IN_PART, UNCLEAR
 
@@ -111,7 +112,7 @@ def of_mean(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float]) 
         return Judgement(CANNOT, f"{len(cases)} case{'' if len(cases) == 1 else 's'}")
     mean, low, high = interval(cases["mean"].tolist())
     verdict = {FOR: HOLDS, AGAINST: DOES_NOT, UNCLEAR: CANNOT}[_outcome(low, high, bounds)]
-    return Judgement(verdict, f"{mean:.0%} on average over {len(cases)} cases ({low:.0%} to {high:.0%})")
+    return Judgement(verdict, f"{percent(mean)} on average over {len(cases)} cases, {percent(low)} to {percent(high)}")
 
 
 def of_share(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float], theirs: float) -> Judgement:
@@ -124,7 +125,7 @@ def of_share(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float],
     if len(cases) < least_cases:
         return Judgement(CANNOT, basis)
     low, high = wilson(count, len(cases))
-    basis = f"{basis}, {low:.0%} to {high:.0%}"
+    basis = f"{basis}, {percent(low)} to {percent(high)}"
     if not low <= theirs <= high:
         return Judgement(DOES_NOT, basis)
     return Judgement(HOLDS if high - low < 0.5 else CANNOT, basis)
