@@ -29,3 +29,7 @@ def test_the_entrance_leads_to_pages_and_tables_and_says_what_was_run_where(tmp_
     cells = pd.read_parquet(site / "tables" / "01_pruning_sweep-ILI.parquet")
     assert {"key", "model", "seed", "metric", "value"} <= set(cells) and (cells["metric"] == "mse").any()
     assert list(pd.read_csv(site / "tables" / "01_pruning_sweep-ILI.csv")) == list(cells)
+    times = pd.read_parquet(site / "tables" / "06_inference-ETTh1-times.parquet")
+    assert {"model", "form", "runtime", "batch", "speedup", "processor"} <= set(times) and len(times) > 100
+    assert (site / "tables" / "01_pruning_sweep-ILI-times.csv").exists()
+    assert not (site / "tables" / "05_pals-ILI-times.csv").exists()  # nothing was timed there

@@ -1,7 +1,9 @@
 """A folder to publish: the pages of profiles, made of rows that are there, their tables, and what was run where."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+import pandas as pd
 
 import tsprune
 from tsprune.batch.notebooks import run_profile
@@ -39,14 +41,27 @@ def make_site(profiles: Sequence[str], folder: str, store: str) -> int:
 
 
 def _tables(folder: Path) -> dict[Path, int]:
-    """Each file of the archive as a long table, and the claims with their cases; rows by path, without its ending."""
+    """Each file of the archive as a long table, what was timed in it as another, and the claims with their cases; rows
+    by path, without its ending."""
     claims, cases = judged(evidence(archive().lines.values()))
     frames = {"claims": claims, "claims-cases": cases}
     for path in archive().files():
         name = f"{path.parent.name}-{path.name.split('.')[0]}"
-        frames[name] = tidy(read(path))
+        rows = read(path)
+        frames[name] = tidy(rows)
+        if times := list(_times(rows)):
+            frames[f"{name}-times"] = pd.DataFrame(times)
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
         frame.to_csv(folder / f"{name}.csv", index=False)
         frame.to_parquet(folder / f"{name}.parquet")
     return {folder / name: len(frame) for name, frame in frames.items()}
+
+
+def _times(rows: Iterable[dict]) -> Iterator[dict]:
+    """A record per variant and batch size that was timed: of which model, and on which processor."""
+    for row in rows:
+        head = {name: row["protocol"].get(name) for name in ("dataset", "model", "pred_len")}
+        head["processor"] = row["made"]["processor"]
+        for name in ("latency", "speeds"):
+            yield from (head | record for record in row["detail"].get(name, ()))
