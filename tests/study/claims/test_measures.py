@@ -86,9 +86,10 @@ def test_speed_is_held_against_multiply_adds_and_zeros_against_dense(dense, afte
 
 
 def timed_alone(speeds: list[tuple]) -> dict:
-    """A row of study 06, of (form, share, runtime, speedup) at batch 32; intervals reach a tenth either way."""
+    """A row of study 06, of (form, share, runtime, speedup) at batch 32; intervals reach a tenth either way. A share of
+    the widths has its square of the multiply-adds."""
     records = [
-        {"form": form, "share": share, "runtime": runtime, "batch": 32, "speedup": speedup}
+        {"form": form, "share": share, "runtime": runtime, "batch": 32, "speedup": speedup, "macs_share": share**2}
         | {"speedup_low": 0.9 * speedup, "speedup_high": 1.1 * speedup, "trouble": None}
         for form, share, runtime, speedup in speeds
     ]
@@ -113,6 +114,23 @@ def test_zeros_that_are_skipped_are_held_against_the_faster_dense_one():
     assert speeds[["value", "low", "high"]].to_numpy().tolist() == [pytest.approx([3.0, 5.4 / 2.2, 6.6 / 1.8])]
     row["detail"]["speeds"][4]["trouble"] = "others kept the cores busy"
     assert measures.zeros_skipped_speed(evidence([row]), 0.1).empty
+
+
+def test_the_narrowest_model_is_held_against_dense_in_the_same_runtime(dense):
+    row = timed_alone(
+        [
+            ("dense", 1.0, "PyTorch", 1.0),
+            ("dense", 1.0, "ONNX Runtime", 2.0),
+            ("narrow", 0.5, "ONNX Runtime", 6.0),
+            ("narrow", 0.25, "ONNX Runtime", 16.0),
+            ("narrow", 0.25, "PyTorch", 1.0),
+        ]
+    )
+    kept = measures.promise_kept_in(evidence([row]), "ONNX Runtime")
+    assert kept["value"].to_list() == [pytest.approx(16 / 2 / 16)] and kept["case"].to_list() == ["batch 32"]
+    assert kept[["low", "high"]].to_numpy().tolist() == [
+        [pytest.approx(0.5 * 0.9 / 1.1), pytest.approx(0.5 * 1.1 / 0.9)]
+    ]
 
 
 def test_training_on_is_held_against_the_cut_and_against_the_control_that_trained_as_long(dense, after):

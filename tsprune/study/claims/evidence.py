@@ -32,7 +32,7 @@ _RESULT = ["mse", "mae", "parameters", "density", "density_all", "macs_executed"
 _RESULT += ["val_mse", "training_macs_if_zeros_skipped", "training_macs_dense"]
 _COLUMNS = ["key", "step", "dense", "d_model", "span", "identity", "decisions", "floor"]
 _COLUMNS += [*CASE, *_PROTOCOL[3:], *_RESULT]
-_SPEEDS = [*CASE, "seed", "form", "share", "runtime", "batch", "speedup", "low", "high"]
+_SPEEDS = [*CASE, "seed", "form", "share", "runtime", "macs_share", "batch", "speedup", "low", "high"]
 _TIMINGS = ["key", "baseline", "batch", "speedup", "low", "high"]
 
 
@@ -135,7 +135,7 @@ def _speeds(line: dict) -> Iterator[dict[str, Any]]:
     head |= {"recipe": digest(recipe, 8), "size": _size(line["config"]["hyper"].get("d_model"))}
     for record in line["detail"]["speeds"]:
         if _is_told(record):
-            named = {name: record[name] for name in ("form", "share", "runtime", "batch", "speedup")}
+            named = {name: record[name] for name in ("form", "share", "runtime", "macs_share", "batch", "speedup")}
             yield head | named | {"low": record["speedup_low"], "high": record["speedup_high"]}
 
 

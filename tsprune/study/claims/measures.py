@@ -73,14 +73,28 @@ def zeros_speed(evidence: Evidence) -> pd.DataFrame:
 
 def zeros_skipped_speed(evidence: Evidence, density: float) -> pd.DataFrame:
     """Speed, by batch size, of a model with ``density`` of its weights in the sparse kernel over that of the dense one
-    in the faster of eager PyTorch and ONNX Runtime, float32. The interval is the widest that those of the two allow."""
+    in the faster of eager PyTorch and ONNX Runtime, float32."""
     speeds = evidence.speeds
     sparse = speeds[(speeds["form"] == "zeros") & (speeds["runtime"] == SPARSE)]
-    sparse = sparse[(sparse["share"] / density - 1).abs() < NEAR]
-    place = [*CASE, "batch"]
     dense = speeds[(speeds["form"] == "dense") & speeds["runtime"].isin([EAGER, ONNX])]
-    dense = dense.loc[dense.groupby(place, dropna=False)["speedup"].idxmax()]
-    both = sparse.merge(dense, on=place, suffixes=("", "_dense"))
+    dense = dense.loc[dense.groupby([*CASE, "batch"], dropna=False)["speedup"].idxmax()]
+    return _beside(sparse[(sparse["share"] / density - 1).abs() < NEAR], dense)
+
+
+def promise_kept_in(evidence: Evidence, runtime: str) -> pd.DataFrame:
+    """Speed of the narrowest model over that of the dense one, both in ``runtime``, over the factor by which its
+    multiply-adds fell, by batch size."""
+    speeds = evidence.speeds[evidence.speeds["runtime"] == runtime]
+    narrow, dense = speeds[speeds["form"] == "narrow"], speeds[speeds["form"] == "dense"]
+    narrow = narrow.loc[narrow.groupby([*CASE, "batch"], dropna=False)["macs_share"].idxmin()]
+    both = _beside(narrow, dense)
+    return both.assign(**{name: both[name] * both["macs_share"] for name in ("value", "low", "high")})
+
+
+def _beside(ours: pd.DataFrame, dense: pd.DataFrame) -> pd.DataFrame:
+    """A case per batch size that both were timed at: the one speed over the other. The interval is the widest that
+    those of the two allow."""
+    both = ours.merge(dense, on=[*CASE, "batch"], suffixes=("", "_dense"))
     ends = {"value": both["speedup"] / both["speedup_dense"], "low": both["low"] / both["high_dense"]}
     return both.assign(**ends, high=both["high"] / both["low_dense"], case="batch " + both["batch"].astype(str))
 
