@@ -76,17 +76,17 @@ CLAIMS = (
         measures.times_less_macs, (7, math.inf), "{} fewer multiply-adds", unit="factor",
     ),
     Claim(
-        "no-faster", COMPARATIVE, "Measured time keeps less than half of what fewer multiply-adds promise",
+        "no-faster", COMPARATIVE, "In eager PyTorch, time keeps less than half of what fewer multiply-adds promise",
         "almost no speedup", "01_pruning_sweep",
         measures.promise_kept, (-math.inf, 0.5), "{} of the promised speedup", unit="share",
     ),
     Claim(
-        "no-faster-in-onnx", COMPARATIVE, "In ONNX Runtime too, it keeps less than half of what they promise",
+        "no-faster-in-onnx", COMPARATIVE, "In ONNX Runtime too, time keeps less than half of what fewer multiply-adds promise",
         "almost no speedup; the models did not run in TensorRT", "06_inference",
         partial(measures.promise_kept_in, runtime=ONNX), (-math.inf, 0.5), "{} of the promised speedup", unit="share",
     ),
     Claim(
-        "zeros-no-faster", COMPARATIVE, "Zeros among the weights bring no speed",
+        "zeros-no-faster", COMPARATIVE, "In eager PyTorch, zeros among the weights bring no speed",
         "no speedup", "01_pruning_sweep",
         measures.zeros_speed, (-math.inf, 1.1), "{} the dense speed", unit="factor",
     ),
