@@ -81,7 +81,8 @@ CLAIMS = (
         measures.promise_kept, (-math.inf, 0.5), "{} of the promised speedup", unit="share",
     ),
     Claim(
-        "no-faster-in-onnx", COMPARATIVE, "In ONNX Runtime too, time keeps less than half of what fewer multiply-adds promise",
+        "no-faster-in-onnx", COMPARATIVE,
+        "In ONNX Runtime too, time keeps less than half of what fewer multiply-adds promise",
         "almost no speedup; the models did not run in TensorRT", "06_inference",
         partial(measures.promise_kept_in, runtime=ONNX), (-math.inf, 0.5), "{} of the promised speedup", unit="share",
     ),
