@@ -22,6 +22,14 @@ def test_a_constant_share_is_found_exactly():
     assert found.clear and (found.seeds, found.windows) == (3, 500)
 
 
+def test_a_change_of_a_ratio_is_found_exactly():
+    b, d = errors(2, 300), errors(2, 300, seed=1)
+    found = paired_difference(1.2 * b, b, before=(1.5 * d, d), block=20)
+    assert [found.relative, found.low, found.high] == pytest.approx([-0.2, -0.2, -0.2]) and found.clear
+    with pytest.raises(UserError, match=r"expected 4 arrays .* found \(2, 300\) .* and \(2, 200\)"):
+        paired_difference(b, b, before=(d, d[:, :200]), block=20)
+
+
 def test_the_same_errors_are_no_difference():
     b = errors(2, 100)
     found = paired_difference(b, b, block=10)

@@ -1,5 +1,6 @@
 """Is one model better than another on the same test windows? A paired block bootstrap over windows and seeds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,8 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Difference:
-    """Relative difference of two mean errors: ``relative = mean(a) / mean(b) - 1`` and its bootstrap interval."""
+    """Relative difference of two mean errors: ``relative = mean(a) / mean(b) - 1`` and its bootstrap interval; or,
+    beside two of before, by how much ``mean(a) / mean(b)`` lies above their ratio."""
 
     relative: float
     low: float
@@ -26,8 +28,17 @@ class Difference:
         return self.seeds > 1 and (self.low > 0 or self.high < 0)
 
 
-def paired_difference(a: np.ndarray, b: np.ndarray, *, block: int, draws: int = 2000, seed: int = 0) -> Difference:
+def paired_difference(
+    a: np.ndarray,
+    b: np.ndarray,
+    *,
+    before: tuple[np.ndarray, np.ndarray] | None = None,
+    block: int,
+    draws: int = 2000,
+    seed: int = 0,
+) -> Difference:
     """Compare errors ``a`` with ``b``, each (seeds, windows): row i of both has one seed, column j one test window.
+    With ``before``, two more of the same seeds and windows, how the ratio of the means has changed against theirs.
 
     Windows overlap, and neighbours err alike: blocks of ``block`` consecutive windows are drawn, round the end
     (circular block bootstrap, Politis & Romano 1992), with a length of at least the steps that one window spans. The
@@ -36,20 +47,29 @@ def paired_difference(a: np.ndarray, b: np.ndarray, *, block: int, draws: int = 
 
     Raises :class:`UserError` for arrays of different or other than two dimensions, and values that are not finite.
     """
-    if a.shape != b.shape or a.ndim != 2 or not a.size:
-        raise UserError(f"errors to compare: expected two arrays (seeds, windows), found {a.shape} and {b.shape}")
+    every = (a, b, *(before or ()))
+    shapes = [errors.shape for errors in every]
+    if len(set(shapes)) > 1 or a.ndim != 2 or not a.size:
+        found = " and ".join(map(str, shapes))
+        raise UserError(f"errors to compare: expected {len(every)} arrays (seeds, windows), found {found}")
     if block < 1:
         raise UserError(f"block = {block}: at least 1 window")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+    if not all(np.isfinite(errors).all() for errors in every):
         raise UserError("errors to compare hold NaN or infinite values")
     seeds, windows = a.shape
     length = min(block, windows)
     random = np.random.default_rng(seed)
     starts = random.integers(windows, size=(draws, -(-windows // length)))
     weights = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws)
-    means = [(weights * _block_sums(errors, length)[:, starts].sum(-1).T).sum(1) for errors in (a, b)]
-    low, high = np.quantile(means[0] / means[1] - 1, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Difference(float(a.mean() / b.mean() - 1), float(low), float(high), seeds, windows)
+    means = [(weights * _block_sums(errors, length)[:, starts].sum(-1).T).sum(1) for errors in every]
+    low, high = np.quantile(_relative(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Difference(float(_relative([errors.mean() for errors in every])), float(low), float(high), seeds, windows)
+
+
+def _relative(means: Sequence[np.ndarray]) -> np.ndarray:
+    """Of two means the first over the second, less one; of four also over the ratio of the other two."""
+    ratio = means[0] / means[1]
+    return (ratio / (means[2] / means[3]) if len(means) > 2 else ratio) - 1
 
 
 def _block_sums(errors: np.ndarray, length: int) -> np.ndarray:

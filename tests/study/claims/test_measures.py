@@ -1,5 +1,7 @@
 """Each claim's number from rows by hand."""
 
+import math
+
 import pandas as pd
 import pytest
 import torch
@@ -9,7 +11,8 @@ from tsprune.pruners.pals import PALS
 from tsprune.steps.archive import pack
 from tsprune.study.claims import measures
 from tsprune.study.claims.evidence import evidence
-from tsprune.study.claims.result import PAPERS, SMALL
+from tsprune.study.claims.judge import by_case
+from tsprune.study.claims.result import FOR, PAPERS, SMALL
 
 
 def found(rows: pd.DataFrame) -> list[float]:
@@ -167,6 +170,25 @@ def test_more_data_should_widen_the_lead_of_the_wide_model(dense):
     lines = [dense(d_model=width, fraction=share, mse=mse) for (width, share), mse in corners.items()]
     assert found(measures.wide_needs_data(evidence(lines))) == [0.5 / 0.9]
     assert found(measures.wide_needs_data(evidence(lines[:3]))) == []
+    other = dense(d_model=512, fraction=1.0, mse=0.1)
+    other["config"] |= {"train": {"epochs": 1}}  # another recipe says nothing of these
+    other["key"] = "other"
+    assert found(measures.wide_needs_data(evidence([other, *lines]))) == [0.5 / 0.9]
+
+
+def test_a_lead_is_paired_on_both_sides(dense):
+    corners = {(512, 1.0): 0.5, (64, 1.0): 1.0, (512, 0.1): 0.9, (64, 0.1): 1.0}
+    lines = []
+    for seed in (1, 2):
+        for (width, share), mse in corners.items():
+            line = dense(d_model=width, fraction=share, mse=mse, seed=seed)
+            parts = {name: torch.ones(1, dtype=torch.float64) for name in ("column_mse", "column_mae")}
+            line["errors"] = pack({"window_mse": torch.full((8,), mse, dtype=torch.float64)} | parts)
+            line["protocol"] |= {"seq_len": 2, "pred_len": 1}
+            lines.append(line)
+    rows = evidence(lines)
+    case = by_case(measures.wide_needs_data(rows), (-math.inf, 1), 2, rows.paired).iloc[0]
+    assert [case["mean"], case["low"], case["high"]] == pytest.approx([0.5 / 0.9] * 3) and case["outcome"] == FOR
 
 
 def pals(dense, after, mse, density_all, decisions=("shrink", "stable"), val_mse=1.0, gamma=1.2, **changed) -> dict:

@@ -64,14 +64,16 @@ class Evidence:
         kept = {"other": others} if column == "mse" else {}
         return rows.assign(value=rows[column] / theirs, **kept).dropna(subset=["value"])
 
-    def paired(self, keys: Sequence[str], others: Sequence[str]) -> Difference | None:
+    def paired(self, keys: Sequence[str], others: Sequence[str], *before: Sequence[str]) -> Difference | None:
         """Test MSE of the rows ``keys`` relative to ``others``, pair by pair on the same windows, as studies compare:
-        see :func:`tsprune.measure.paired_difference`. None where errors by window were not kept."""
-        errors = [[self.window_mse(key) for key in side] for side in (keys, others)]
+        see :func:`tsprune.measure.paired_difference`. ``before``: none, or both sides of the ratio that it is held
+        against. None where errors by window were not kept."""
+        errors = [[self.window_mse(key) for key in side] for side in (keys, others, *before)]
         if any(one is None for side in errors for one in side):
             return None
         span = self.rows.set_index("key")["span"]
-        return paired_difference(*(np.stack(side) for side in errors), block=int(span[keys[0]]))
+        a, b, *earlier = (np.stack(side) for side in errors)
+        return paired_difference(a, b, before=tuple(earlier) or None, block=int(span[keys[0]]))
 
 
 def gather(store: Store, archive: Archive) -> Evidence:

@@ -11,7 +11,11 @@ from tsprune.report.text import percent
 from tsprune.study.claims.evidence import CASE
 from tsprune.study.claims.result import AGAINST, CANNOT, DOES_NOT, FOR, HOLDS, IN_PART, UNCLEAR
 
-Paired = Callable[[Sequence[str], Sequence[str]], Difference | None]
+Paired = Callable[..., Difference | None]
+"""As :meth:`tsprune.study.claims.evidence.Evidence.paired`."""
+
+SIDES = ("key", "other", "key_before", "other_before")
+"""Columns with the keys of what is paired."""
 
 MOST = 0.8
 """Share of the cases that must agree for a verdict without "in part"."""
@@ -49,15 +53,15 @@ def _student(free: int) -> float:
 
 
 def by_case(
-    values: pd.DataFrame, bounds: tuple[float, float], least_seeds: int, paired: Paired = lambda keys, others: None
+    values: pd.DataFrame, bounds: tuple[float, float], least_seeds: int, paired: Paired = lambda *sides: None
 ) -> pd.DataFrame:
     """A row per case of ``values``, which have one per case and seed: mean, interval, outcome. A case with fewer than
     ``least_seeds`` seeds is left out.
 
     ``bounds``: between which the claim wants the value. Rows that bring their own interval (``low`` and ``high``, those
-    of a timing) are cases as they are. Rows that name what their error is held against (``key``
-    and ``other``) are ``paired`` with it window by window, where these errors were kept; of all others the interval is
-    that of the mean over the seeds."""
+    of a timing) are cases as they are. Rows that name what their error is held against (in the columns SIDES, of which
+    the last two may lack) are ``paired`` with it window by window, where these errors were kept; of all others the
+    interval is that of the mean over the seeds."""
     rows = []
     for place, own in values.groupby([*CASE, "case"], sort=False, dropna=False):
         if "low" in own:
@@ -76,7 +80,7 @@ def by_case(
 
 def _paired(own: pd.DataFrame, paired: Paired) -> Difference | None:
     own = own.sort_values("seed")
-    return paired(own["key"].to_list(), own["other"].to_list())
+    return paired(*(own[name].to_list() for name in SIDES if name in own))
 
 
 def _outcome(low: float, high: float, bounds: tuple[float, float]) -> str:

@@ -7,6 +7,8 @@ from tsprune.pruners.structured import LEAST
 from tsprune.steps.runtimes import EAGER, ONNX, SPARSE
 from tsprune.study.base.ended import ended
 from tsprune.study.claims.evidence import CASE, Evidence
+from tsprune.study.claims.judge import SIDES
+from tsprune.typed import digest
 
 NEAR = 0.2
 """A density counts as the one that a claim names where it differs by less, as a share; of several the nearest."""
@@ -128,21 +130,23 @@ def small_over_pruned(evidence: Evidence) -> pd.DataFrame:
 
 
 def wide_needs_data(evidence: Evidence) -> pd.DataFrame:
-    """How much better the widest model is than the narrowest with all the data, over the same with the least of it."""
+    """How much better the widest model is than the narrowest with all the data, over the same with the least of it; all
+    of one recipe and as many layers."""
     rows = evidence.rows[evidence.rows["step"] == "train"]
+    rows = rows.assign(recipe=[_but_for_width(identity) for identity in rows["identity"]])
     records = []
-    for place, own in rows.groupby(["dataset", "model", "pred_len", "seed"], sort=False):
+    for place, own in rows.groupby(["dataset", "model", "pred_len", "recipe", "seed"], sort=False):
         widths, shares = (sorted(own[name].unique()) for name in ("d_model", "data_fraction"))
-        table = own.groupby(["d_model", "data_fraction"])["mse"].min()
-        corners = [(width, share) for width in (widths[-1], widths[0]) for share in (shares[-1], shares[0])]
-        if len(widths) < 2 or len(shares) < 2 or not all(corner in table.index for corner in corners):
+        corners = [(width, share) for share in (shares[-1], shares[0]) for width in (widths[-1], widths[0])]
+        trained = own.drop_duplicates(["d_model", "data_fraction"]).set_index(["d_model", "data_fraction"])
+        if len(widths) < 2 or len(shares) < 2 or not all(corner in trained.index for corner in corners):
             continue
-        wide_all, wide_few, narrow_all, narrow_few = (table[corner] for corner in corners)
-        widest = own[own["d_model"] == widths[-1]].iloc[0]
-        named = dict(zip(["dataset", "model", "pred_len", "seed"], place, strict=True))
-        ratio = (wide_all / narrow_all) / (wide_few / narrow_few)
-        records.append(named | {"recipe": "", "size": widest["size"], "value": ratio})
-    return _plain(pd.DataFrame(records, columns=[*CASE, "seed", "value"]))
+        found = trained.loc[corners]
+        wide_all, narrow_all, wide_few, narrow_few = found["mse"]
+        named = dict(zip(["dataset", "model", "pred_len", "recipe", "seed"], place, strict=True))
+        named |= dict(zip(SIDES, found["key"], strict=True)) | {"size": found["size"].iloc[0]}
+        records.append(named | {"value": (wide_all / narrow_all) / (wide_few / narrow_few)})
+    return _plain(pd.DataFrame(records, columns=[*CASE, "seed", *SIDES, "value"]))
 
 
 def found_by_the_loss(evidence: Evidence) -> pd.DataFrame:
@@ -222,6 +226,12 @@ def _at(rows: pd.DataFrame, density: float) -> pd.DataFrame:
     """Of each dense model the rows at the density nearest to ``density``."""
     off = (rows["density_asked"].astype(float) / density - 1).abs()
     return rows[(off < NEAR) & (off == off.groupby(rows["dense"]).transform("min"))]
+
+
+def _but_for_width(identity: dict) -> str:
+    """What trainings share that differ in their width, their share of the data, their seed or their device alone."""
+    hyper = {name: value for name, value in identity["hyper"].items() if name not in ("d_model", "d_ff")}
+    return digest([hyper, {name: value for name, value in identity["train"].items() if name != "device"}], 8)
 
 
 def _by_length(rows: pd.DataFrame) -> pd.DataFrame:
