@@ -23,7 +23,7 @@ from tsprune.batch.stop import undone_by_stop
 from tsprune.engine.progress import LINES_VARIABLE
 from tsprune.report.index import write_index
 from tsprune.report.info import ReportInfo
-from tsprune.report.links import linked, links_of
+from tsprune.report.links import cells_linked, linked, links_of
 from tsprune.report.page import read_info, render_notebook
 from tsprune.study.registry import STUDIES
 
@@ -78,7 +78,7 @@ def _write_index(folder: Path, reports: list[ReportInfo]) -> None:
         write_index(hidden, reports, folder).replace(folder / "index.html")
         for place, report in enumerate(reports):
             before = report.html.read_text(encoding="utf-8")
-            page = linked(before, links_of(reports, place))
+            page = cells_linked(linked(before, links_of(reports, place)), reports)
             if page != before:
                 (hidden / report.html.name).write_text(page, encoding="utf-8")
                 (hidden / report.html.name).replace(report.html)

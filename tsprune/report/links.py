@@ -1,4 +1,5 @@
-"""Links from a page to the index and to its neighbours, written once it is known which pages there are."""
+"""Links from a page to the index, to its neighbours and to pages that its tables name, written once it is known which
+pages there are."""
 
 import re
 from collections.abc import Sequence
@@ -14,6 +15,16 @@ BEGIN, END = "<!-- links -->", "<!-- end of links -->"
 def linked(page: str, links: str) -> str:
     """``page``, HTML, with ``links`` in the place of those it has; unchanged where it has no place for them."""
     return re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}{links}{END}", page, count=1, flags=re.DOTALL)
+
+
+def cells_linked(page: str, infos: Sequence[ReportInfo]) -> str:
+    """``page``, HTML, whose table cells that hold the name of one of ``infos`` and nothing else lead there; those of
+    before that lead elsewhere are text again."""
+    page = re.sub(r'<a class="page" href="[^"]*">(.*?)</a>', r"\1", page)
+    for info in infos:
+        name, url = re.escape(str(escape(info.html.stem))), escape(info.html.name)
+        page = re.sub(rf"(<td[^>]*>)({name})(</td>)", rf'\1<a class="page" href="{url}">\2</a>\3', page)
+    return page
 
 
 def links_of(infos: Sequence[ReportInfo], place: int) -> str:

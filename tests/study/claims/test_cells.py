@@ -42,7 +42,9 @@ def test_the_first_claim_is_judged_by_size_and_the_words_say_what_the_table_says
     assert text.startswith("Of 24 claims of the two papers, 1 holds and 23 cannot be judged yet at the papers' size")
     assert "About half of the weights can be removed without retraining (3 of 3 cases for it, 0 against)" in text
     assert "Size decides: “About half of the weights can be removed without retraining” does not hold there" in text
+    assert own["grown"].to_dict() == {PAPERS: "−49 points (−49 to −49; 3 cases)", SMALL: ""}
     html = tables.claims(result.claims).to_html()
+    assert "−49 points" in html and "no two cases in both" in html
     assert "holds (3 of 3 cases for it, 0 against)" in html and "does not hold (0 of 3 cases for it, 3 against)" in html
     assert tables.cases(result.cases, result.claims).to_html().count("ETTh1") == 6
     assert len(figures.outcomes(result.claims).axes) == 2
@@ -60,6 +62,7 @@ def test_without_rows_nothing_can_be_said_and_the_page_stands(judged):
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
 def test_a_claim_names_a_page_that_there_is_and_where_its_number_stands(claim):
     assert claim.page in STUDIES and claim.quantity.count("{}") == 1 and claim.theirs and not claim.says.endswith(".")
+    assert claim.why.endswith(".") and claim.why.count(".") == 1
 
 
 def test_nothing_is_planned_and_what_is_for_those_that_train_is_passed_over(tmp_path):

@@ -7,14 +7,14 @@ import pandas as pd
 
 from tsprune.engine.progress import Progress
 from tsprune.places import resolve
-from tsprune.report.text import NBSP, percent, signed
+from tsprune.report.text import NBSP, number, percent, signed
 from tsprune.steps.archive import Archive
 from tsprune.study.base.cells import Cells
 from tsprune.study.claims.config import Claims
 from tsprune.study.claims.evidence import Evidence, evidence, gather
-from tsprune.study.claims.judge import MOST, by_case
+from tsprune.study.claims.judge import MOST, by_case, interval
 from tsprune.study.claims.listed import CLAIMS, Claim
-from tsprune.study.claims.result import AGAINST, CASES, FOR, SIZES, UNCLEAR, ClaimsResult
+from tsprune.study.claims.result import AGAINST, CASES, FOR, PAPERS, SIZES, UNCLEAR, ClaimsResult
 from tsprune.study.claims.result import CLAIMS as COLUMNS
 
 LEAST_SEEDS, LEAST_CASES = 2, 3
@@ -97,6 +97,8 @@ def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> 
         "cases": len(own),
         **{name: int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR)},
         "here": _here(claim, own),
+        "grown": _grown(claim, cases) if size == PAPERS else "",
+        "why": claim.why,
     }
 
 
@@ -110,6 +112,22 @@ def _here(claim: Claim, cases: pd.DataFrame) -> str:
         return claim.quantity.format(ends[0])
     span = f"{ends[0]} ({_named(low)}) to {ends[1]} ({_named(high)})"
     return claim.quantity.format(span)
+
+
+def _grown(claim: Claim, cases: pd.DataFrame) -> str:
+    """By how much the number lies higher at the papers' size than in small models, over the cases that both have: the
+    mean with its 95 % interval; empty where there are no such two."""
+    place = ["dataset", "model", "pred_len", "case"]
+    large, small = (cases[cases["size"] == size].groupby(place)["mean"].mean() for size in SIZES)
+    pairs = (large - small).dropna()
+    if len(pairs) < 2:
+        return ""
+    ends = interval(pairs.to_list())
+    if claim.unit == "factor":
+        mean, low, high = (f"{value:+.1f}".replace("-", "−") for value in ends)
+        return f"{mean}{NBSP}× ({low} to {high}; {len(pairs)} cases)"
+    mean, low, high = (number(value) for value in ends)
+    return f"{mean} points ({low} to {high}; {len(pairs)} cases)"
 
 
 def _named(case: pd.Series) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import pandas as pd
@@ -38,6 +38,8 @@ class Claim:
     quantity: str
     """What the number is, with ``{}`` where it stands."""
     judge: Callable = of_each
+    why: str = field(kw_only=True)
+    """What makes it come out as it does, in a sentence that the page of the rows bears out."""
     unit: str = "ratio"
     """How the number is written: a "ratio" as the change that it is, a "share" in percent, a "factor" with a cross."""
 
@@ -47,11 +49,13 @@ CLAIMS = (
         "half-is-safe", COMPARATIVE, "About half of the weights can be removed without retraining",
         "about 50 % for all five models", "01_pruning_sweep",
         partial(measures.lost_at, density=0.5), KEPT, "MSE {} with about half of the weights",
+        why="How much the small weights of a layer add up to differs by model and data.",
     ),
     Claim(
         "steady-at-a-tenth", COMPARATIVE, "Autoformer and FEDformer tolerate the loss of 90 % and more",
         "90 to 99 %", "01_pruning_sweep",
         partial(measures.lost_at, density=0.1073741824, models=_STEADY), KEPT, "MSE {} with 11 % of the weights",
+        why="FEDformer's Fourier weights are cut like all others here; Autoformer has none and loses as well.",
     ),
     Claim(
         "steady-as-counted", COMPARATIVE,
@@ -59,124 +63,148 @@ CLAIMS = (
         "90 to 99 %", "01_pruning_sweep",
         partial(measures.lost_as_counted, density=0.1073741824, models=_STEADY), KEPT,
         "MSE {} with 11 % of the weights that are counted",
+        why="Fourier weights that are kept spare FEDformer a part of the loss; Autoformer has none to keep.",
     ),
     Claim(
         "depgraph-misses", COMPARATIVE, "DepGraph pruning misses the density that it was asked for",
         "targets not met", "01_pruning_sweep",
         partial(measures.missed, step="depgraph"), (0.1, math.inf), "{} off the target at most", unit="share",
+        why="A share of channels is asked for, and both sides of a matrix lose it: parameters fall by its square.",
     ),
     Claim(
         "ours-meets", FIELD, "Here structured pruning meets its target to 5 % where it is in reach",
         "no such claim there", "01_pruning_sweep",
         partial(measures.missed, step="structured"), (-math.inf, 0.05), "{} off the target at most", unit="share",
+        why="The share of channels is sought until the parameters are met; whole channels leave a rest.",
     ),
     Claim(
         "fewer-flops", COMPARATIVE, "Structured pruning cuts the multiply-adds seven-fold and more",
         "up to 7.6-fold", "01_pruning_sweep",
         measures.times_less_macs, (7, math.inf), "{} fewer multiply-adds", unit="factor",
+        why="A narrower layer has fewer inputs and fewer outputs, so multiply-adds fall faster than widths.",
     ),
     Claim(
         "no-faster", COMPARATIVE, "In eager PyTorch, time keeps less than half of what fewer multiply-adds promise",
         "almost no speedup", "01_pruning_sweep",
         measures.promise_kept, (-math.inf, 0.5), "{} of the promised speedup", unit="share",
+        why="What is no matrix product (starting operators, softmax, copies) does not shrink with the widths.",
     ),
     Claim(
         "no-faster-in-onnx", COMPARATIVE,
         "In ONNX Runtime too, time keeps less than half of what fewer multiply-adds promise",
         "almost no speedup; the models did not run in TensorRT", "06_inference",
         partial(measures.promise_kept_in, runtime=ONNX), (-math.inf, 0.5), "{} of the promised speedup", unit="share",
+        why="A compiled graph starts its operators faster; what is no matrix product still does not shrink.",
     ),
     Claim(
         "zeros-no-faster", COMPARATIVE, "In eager PyTorch, zeros among the weights bring no speed",
         "no speedup", "01_pruning_sweep",
         measures.zeros_speed, (-math.inf, 1.1), "{} the dense speed", unit="factor",
+        why="A dense kernel multiplies by zero as by any other number.",
     ),
     Claim(
         "zeros-academic", COMPARATIVE, "Even where zeros are skipped, a tenth of the weights forecasts no faster",
         "academic only", "06_inference",
         partial(measures.zeros_skipped_speed, density=0.1), (-math.inf, 1.1), "{} the best dense speed in float32",
         unit="factor",
+        why="A kernel that reads only the weights that are left has less to read and to multiply.",
     ),
     Claim(
         "tuning-regains", COMPARATIVE, "At 11 % of the weights, training on is needed",
         "fine-tuning restores accuracy", "02_fine_tuning",
         partial(measures.regained, density=0.1073741824), (-math.inf, 0.95), "MSE {} by training on",
+        why="A cut by size alone leaves weights that fit each other no more; training on fits them again.",
     ),
     Claim(
         "tuning-restores", COMPARATIVE, "Trained on, 11 % of the weights are as good as all of them trained as much",
         "fine-tuning restores accuracy", "02_fine_tuning",
         partial(measures.against_control, density=0.1073741824), KEPT, "MSE {} over the dense control",
+        why="The control is trained on as well: what more training does is not taken for what pruning does.",
     ),
     Claim(
         "small-beats-pruned", COMPARATIVE, "On small data a small model beats a large one pruned to its size",
         "smaller models preferable", "03_right_sizing",
         measures.small_over_pruned, (-math.inf, 1), "MSE {} over the pruned model",
+        why="Both are as large and trained on as long; one starts from what a large model has learned.",
     ),
     Claim(
         "large-data-large-model", COMPARATIVE, "Larger data needs larger models",
         "one model on one dataset (ENTSO-E)", "04_entsoe_scale",
         measures.wide_needs_data, (-math.inf, 1), "the wide model's lead changes by {} with the data",
+        why="A wide model has more to fit with, and with few windows more to overfit with.",
     ),
     Claim(
         "loss-finds-sparsity", PALS, "PALS finds the sparsity by itself",
         "61 % of its cells lie below the cap (read off its figures)", "05_pals",
         measures.found_by_the_loss, (0.5, math.inf), "in {} of trainings the loss ended the shrinking", unit="share",
+        why="Pace, number of updates and cap bound how far it goes; short trainings end before the loss objects.",
     ),
     Claim(
         "pals-better-mse", PALS, "PALS beats the dense model by MSE in 12 of 30 cases",
         "12 of 30", "05_pals",
         partial(measures.pals_over_dense, column="mse"), (-math.inf, 1), "MSE {} over dense",
         partial(of_share, bounds=(-math.inf, 1), theirs=12 / 30),
+        why="It shrinks on until the validation loss is lambda, a tenth, above the best: errors end near dense's.",
     ),
     Claim(
         "pals-better-mae", PALS, "PALS beats the dense model by MAE in 14 of 30 cases",
         "14 of 30", "05_pals",
         partial(measures.pals_over_dense, column="mae"), (-math.inf, 1), "MAE {} over dense",
         partial(of_share, bounds=(-math.inf, 1), theirs=14 / 30),
+        why="It shrinks on until the validation loss is lambda, a tenth, above the best: errors end near dense's.",
     ),
     Claim(
         "pals-parameters", PALS, "PALS removes about 65 % (55 to 75 %) of the parameters on average",
         "65 %", "05_pals",
         measures.removed_by_pals, (0.55, 0.75), "{} removed", partial(of_mean, bounds=(0.55, 0.75)), "share",
+        why="Pace, number of updates and cap set how far it can go.",
     ),
     Claim(
         "pals-flops", PALS, "PALS saves about 63 % (53 to 73 %) of the multiply-adds on average, were zeros skipped",
         "63 %", "05_pals",
         measures.macs_saved_by_pals, (0.53, 0.73), "{} saved", partial(of_mean, bounds=(0.53, 0.73)), "share",
+        why="Multiply-adds follow the densities of the layers that do most of the work, not that of the model.",
     ),
     Claim(
         "pals-beyond-transformers", PALS, "PALS keeps accuracy outside Transformers as well",
         "shown for other models", "05_pals",
         partial(measures.pals_over_dense, column="mse", models=_PLAIN_MODELS), KEPT, "MSE {} over dense",
+        why="It asks for weights, gradients and a validation loss, not for attention.",
     ),
     Claim(
         "expanding-helps", PALS, "Letting weights return (expanding) lowers the error",
         "part of the method", "05_pals",
         partial(measures.without, expands=False), (1, math.inf), "MSE {} without expanding",
+        why="It expands only where the loss has risen beyond its limit, which is seldom.",
     ),
     Claim(
         "cap-helps", PALS, "The cap on sparsity lowers the error",
         "part of the code", "05_pals",
         partial(measures.without, max_sparsity=0.99), (1, math.inf), "MSE {} with a cap of 99 %",
+        why="The cap matters only where shrinking comes so far.",
     ),
     Claim(
         "lower-bound-helps", PALS, "Shrinking at any loss until 20 % of the weights are gone lowers the error",
         "part of the code", "05_pals",
         partial(measures.without, min_sparsity=0.0), (1, math.inf), "MSE {} without that rule",
+        why="It decides the first updates alone, where the loss mostly lets PALS shrink anyway.",
     ),
     Claim(
         "values-kept-help", PALS, "Keeping the values of weights that return at once lowers the error",
         "part of the code", "05_pals",
         partial(measures.without, regrown="zero"), (1, math.inf), "MSE {} where they return as zeros",
+        why="Most of what an update removes comes back in it; as zeros these weights are learned anew.",
     ),
     Claim(
         "pals-overhead", PALS, "A training with PALS costs no more multiply-adds than a dense one, were zeros skipped",
         "cheaper training is an aim of it", "05_pals",
         measures.cost_of_pals, (-math.inf, 1), "{} of a dense training's", unit="share",
+        why="Zeros spare work, the look at the validation set before each update costs some: its size decides.",
     ),
     Claim(
         "repeat-last", FIELD, "On exchange rates, repeating the last value beats every forecaster",
         ".081 against .148 (FEDformer) at horizon 96", "01_pruning_sweep",
         partial(measures.repeat_last_over, dataset="Exchange"), (-math.inf, 1), "MSE of repeating {} over the model's",
+        why="Rates move much like a random walk, of which the last value is the best forecast.",
     ),
 )  # fmt: skip

@@ -28,6 +28,8 @@ CLAIMS = [
     "cases",
     *(FOR, AGAINST, UNCLEAR),
     "here",
+    "grown",
+    "why",
 ]
 CASES = ["claim", "size", "dataset", "model", "pred_len", "case", "seeds", "mean", "low", "high", "outcome"]
 
@@ -37,8 +39,8 @@ class ClaimsResult(Tables):
     """What became of each claim, at each size."""
 
     claims: pd.DataFrame
-    """A row per claim and size: the ``verdict``, in words its ``basis``, the cases, how many came out which way, and in
-    words what they found (``here``)."""
+    """A row per claim and size: the ``verdict``, in words its ``basis``, the cases, how many came out which way, in
+    words what they found (``here``), how that lies beside small models (``grown``), and what makes it so (``why``)."""
     cases: pd.DataFrame
     """A row per claim and case (a model on a dataset at a horizon, with one recipe): mean over the seeds with its 95 %
     interval, and whether that interval lies inside what is claimed (``for``), outside (``against``) or on its edge."""

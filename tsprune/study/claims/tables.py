@@ -5,28 +5,33 @@ from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import need
 from tsprune.report.tables import styled
-from tsprune.study.claims.result import CASES, CLAIMS, SIZES
+from tsprune.study.claims.result import CASES, CLAIMS, PAPERS, SIZES
 
 
 def claims(claims: pd.DataFrame) -> Styler:
-    """A row per claim: the verdict at each size, with the cases for it, against it and unclear, and where they are."""
+    """A row per claim: the verdict at each size and what it rests on, by how much the number differs between the sizes
+    in the cases that both have, and where they are."""
     need(claims, "claims", CLAIMS)
     rows = {}
     for _, own in claims.groupby("claim", sort=False):
         first = own.iloc[0]
         by_size = {row["size"]: _verdict(row) for row in own.to_dict("records")}
-        rows[first["says"]] = {size: by_size[size] for size in SIZES} | {"evidence": first["page"]}
+        grown = own.loc[own["size"] == PAPERS, "grown"].iloc[0]
+        beside = {"large less small": grown or "no two cases in both", "evidence": first["page"]}
+        rows[first["says"]] = {size: by_size[size] for size in SIZES} | beside
     index = pd.Index(rows, name="claim")
     caption = "A verdict per claim and size, and what it rests on; a case that is neither for nor against is unclear."
     return styled(pd.DataFrame(list(rows.values()), index=index), caption)
 
 
 def found(claims: pd.DataFrame) -> Styler:
-    """Whose claim it is, the paper's number, and what was measured, from the lowest case to the highest, per size."""
+    """Whose claim it is, the paper's number, what was measured, from the lowest case to the highest, and why, per
+    size."""
     need(claims, "claims", CLAIMS)
     rows = {}
     for row in claims[(claims["here"] != "") | (claims["size"] == SIZES[0])].to_dict("records"):
-        rows[row["says"], row["size"]] = {"paper": row["paper"], "value": row["theirs"], "found": row["here"]}
+        said = {"paper": row["paper"], "value": row["theirs"], "found": row["here"], "why": row["why"]}
+        rows[row["says"], row["size"]] = said | {"evidence": row["page"]}
     index = pd.MultiIndex.from_tuples(rows, names=["claim", "size"])
     table = pd.DataFrame(list(rows.values()), index=index).rename(columns={"value": "the paper's number"})
     return styled(table, "From the lowest case to the highest; a case is the mean over its seeds.")
