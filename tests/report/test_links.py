@@ -48,5 +48,5 @@ def test_links_take_the_place_of_those_before_and_nothing_else_changes():
 def test_a_cell_that_names_a_page_leads_there_as_long_as_it_is_there():
     page = '<td id="t" class="data">02_b</td><td>02_b is</td><p>02_b</p><td>04_d</td>'
     once = cells_linked(page, REPORTS)
-    assert once == page.replace(">02_b</td>", '><a class="page" href="02_b.html">02_b</a></td>')
+    assert once == page.replace(">02_b</td>", '><a class="named" href="02_b.html">02_b</a></td>')
     assert cells_linked(once, REPORTS) == once and cells_linked(once, REPORTS[:1]) == page

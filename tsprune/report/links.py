@@ -20,10 +20,10 @@ def linked(page: str, links: str) -> str:
 def cells_linked(page: str, infos: Sequence[ReportInfo]) -> str:
     """``page``, HTML, whose table cells that hold the name of one of ``infos`` and nothing else lead there; those of
     before that lead elsewhere are text again."""
-    page = re.sub(r'<a class="page" href="[^"]*">(.*?)</a>', r"\1", page)
+    page = re.sub(r'<a class="named" href="[^"]*">(.*?)</a>', r"\1", page)
     for info in infos:
         name, url = re.escape(str(escape(info.html.stem))), escape(info.html.name)
-        page = re.sub(rf"(<td[^>]*>)({name})(</td>)", rf'\1<a class="page" href="{url}">\2</a>\3', page)
+        page = re.sub(rf"(<td[^>]*>)({name})(</td>)", rf'\1<a class="named" href="{url}">\2</a>\3', page)
     return page
 
 

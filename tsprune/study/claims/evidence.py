@@ -33,6 +33,9 @@ _RESULT += ["val_mse", "training_macs_if_zeros_skipped", "training_macs_dense"]
 _COLUMNS = ["key", "step", "dense", "d_model", "span", "identity", "decisions", "floor"]
 _COLUMNS += [*CASE, *_PROTOCOL[3:], *_RESULT]
 _SPEEDS = [*CASE, "seed", "form", "share", "runtime", "macs_share", "batch", "speedup", "low", "high"]
+_TIMED = ("hyper", "lengths", "threads", "machine", "kernel", "runtime")
+"""What a time depends on beside the model: more rounds make no other case of it."""
+
 _TIMINGS = ["key", "baseline", "batch", "speedup", "low", "high"]
 
 
@@ -49,7 +52,7 @@ class Evidence:
     Timings of which nothing is to be said are not here."""
     speeds: pd.DataFrame
     """A row per model, form, runtime and batch size of study 06, whose models are not trained: as there, with the 95 %
-    interval of its ``speedup`` over dense in eager PyTorch. ``recipe``: everything else that a time depends on."""
+    interval of its ``speedup`` over dense in eager PyTorch. ``recipe``: what else a time depends on."""
     window_mse: Callable[[str], np.ndarray | None]
     """Test MSE by window of the row with a key, (windows,); None where it was not kept."""
 
@@ -132,7 +135,7 @@ def _is_told(record: dict) -> bool:
 
 
 def _speeds(line: dict) -> Iterator[dict[str, Any]]:
-    recipe = {name: value for name, value in line["config"].items() if name != "model"}
+    recipe = {name: line["config"].get(name) for name in _TIMED}
     head = {name: line["protocol"][name] for name in ("dataset", "model", "pred_len", "seed")}
     head |= {"recipe": digest(recipe, 8), "size": _size(line["config"]["hyper"].get("d_model"))}
     for record in line["detail"]["speeds"]:
