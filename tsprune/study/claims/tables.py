@@ -20,7 +20,10 @@ def claims(claims: pd.DataFrame) -> Styler:
         beside = {"large less small": grown or "no two cases in both", "evidence": first["page"]}
         rows[first["says"]] = {size: by_size[size] for size in SIZES} | beside
     index = pd.Index(rows, name="claim")
-    caption = "A verdict per claim and size, and what it rests on; a case that is neither for nor against is unclear."
+    caption = (
+        "A verdict per claim and size, and what it rests on; a case that is neither for nor against is unclear. Large "
+        "less small: by how much what was measured lies higher at the papers' size, over the cases that both have."
+    )
     return styled(pd.DataFrame(list(rows.values()), index=index), caption)
 
 
