@@ -97,7 +97,8 @@ def test_a_count_is_held_against_theirs_by_wilsons_interval():
 
     assert share(12, 30) == (HOLDS, f"so in 12 of 30 cases by their means, 25{NBSP}% to 58{NBSP}%")
     assert share(0, 30).verdict == DOES_NOT
-    assert share(2, 5).verdict == CANNOT  # the interval is wider than a half
+    assert share(2, 5).verdict == CANNOT
+    assert share(2, 10).verdict == CANNOT  # which may be as well one of twenty as theirs
 
 
 def test_what_a_verdict_of_counts_rests_on_is_told():

@@ -20,6 +20,9 @@ SIDES = ("key", "other", "key_before", "other_before")
 MOST = 0.8
 """Share of the cases that must agree for a verdict without "in part"."""
 
+ALIKE = 0.2
+"""Two shares of cases are taken as the same where they differ by no more."""
+
 _NORMAL = 1.959964
 """Half the width, in standard deviations, of what has 95 % of a normal distribution."""
 
@@ -122,8 +125,8 @@ def of_mean(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float]) 
 def of_share(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float], theirs: float) -> Judgement:
     """A claim about how many cases lie within ``bounds`` by their means, as the papers count: a share ``theirs``.
 
-    It holds where Wilson's 95 % interval of our share has theirs and is narrower than a half, does not where it has
-    not."""
+    It holds where the whole of Wilson's 95 % interval of our share lies within :data:`ALIKE` of theirs, and does not
+    where it has not theirs in it."""
     count = int(cases["mean"].between(*bounds).sum())
     basis = f"so in {count} of {len(cases)} cases by their means"
     if len(cases) < least_cases:
@@ -132,7 +135,7 @@ def of_share(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float],
     basis = f"{basis}, {percent(low)} to {percent(high)}"
     if not low <= theirs <= high:
         return Judgement(DOES_NOT, basis)
-    return Judgement(HOLDS if high - low < 0.5 else CANNOT, basis)
+    return Judgement(HOLDS if theirs - ALIKE <= low and high <= theirs + ALIKE else CANNOT, basis)
 
 
 def wilson(count: int, of: int) -> tuple[float, float]:
