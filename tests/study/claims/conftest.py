@@ -35,7 +35,7 @@ def after():
         config |= dict(given)
         asked = {"structure": "unstructured", "scope": "layer", "density_asked": density}
         names = (told["dataset"], told["model"], told["seed"])
-        return line(kind, config, protocol(*names, method, **asked, data_fraction=1.0), mse, **result)
+        return line(kind, config, protocol(*names, method, **asked, data_fraction=told["data_fraction"]), mse, **result)
 
     return after
 

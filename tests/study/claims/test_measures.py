@@ -161,6 +161,8 @@ def test_a_small_model_is_held_against_a_pruned_one_of_as_many_parameters(dense,
         after(large, "narrow_tune", mse, density=d, given=recipe, parameters=p)
         for mse, d, p in ((1.2, 0.1, 102), (1, 0.5, 500))
     ]
+    less = dense(parameters=1000, fraction=0.2)  # what saw less data is not held against what saw all
+    tuned += [less, after(less, "narrow_tune", 9.0, density=0.1, given=recipe, parameters=102)]
     rows = measures.small_over_pruned(evidence([large, small, *trained_on, *tuned]))
     assert found(rows) == [0.75] and rows["case"].to_list() == ["width 64"]
 

@@ -117,11 +117,11 @@ def against_control(evidence: Evidence, density: float) -> pd.DataFrame:
 
 
 def small_over_pruned(evidence: Evidence) -> pd.DataFrame:
-    """Test MSE of a small model trained from scratch over that of a large one pruned to as many parameters, both then
-    trained on as long; a case per small width."""
+    """Test MSE of a small model trained from scratch over that of a large one pruned to as many parameters, both on the
+    same data and then trained on as long; a case per small width."""
     large = _by_length(evidence.rows[evidence.rows["step"] == "narrow_tune"])
-    small = _by_length(_like(evidence.rows, step="fine_tune", method="dense longer", data_fraction=1))
-    same = ["dataset", "model", "pred_len", "seed", "length"]
+    small = _by_length(_like(evidence.rows, step="fine_tune", method="dense longer"))
+    same = ["dataset", "model", "pred_len", "seed", "data_fraction", "length"]
     both = large.merge(small[[*same, "d_model", "parameters", "mse", "key"]], on=same, suffixes=("", "_small"))
     alike = (both["parameters_small"] / both["parameters"] - 1).abs() < ALIKE
     both = both[alike & (both["d_model_small"] < both["d_model"])]
