@@ -175,7 +175,7 @@ CLAIMS = (
         "expanding-helps", PALS, "Letting weights return (expanding) lowers the error",
         "part of the method", "05_pals",
         partial(measures.without, expands=False), (1, math.inf), "MSE {} without expanding",
-        why="It expands only where the loss has risen beyond its limit, which is seldom.",
+        why="It expands only where the loss has risen beyond its limit; then it gives back what it took.",
     ),
     Claim(
         "cap-helps", PALS, "The cap on sparsity lowers the error",
