@@ -10,6 +10,9 @@ from tsprune.study.base.result import Tables
 PAPERS, SMALL = "the papers' size", "small models"
 SIZES = (PAPERS, SMALL)
 
+FIELD, OURS = "the field", "this project"
+"""Whose a claim is that is of neither paper."""
+
 HOLDS, IN_PART, DOES_NOT, CANNOT = "holds", "holds in part", "does not hold", "cannot be said"
 VERDICTS = (HOLDS, IN_PART, DOES_NOT, CANNOT)
 

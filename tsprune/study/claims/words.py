@@ -4,16 +4,28 @@ import pandas as pd
 
 from tsprune.report.frames import need
 from tsprune.report.text import bold, listed
-from tsprune.study.claims.result import CANNOT, CLAIMS, DOES_NOT, HOLDS, IN_PART, PAPERS, SIZES, SMALL, VERDICTS
+from tsprune.study.claims.result import (
+    CANNOT,
+    CLAIMS,
+    DOES_NOT,
+    FIELD,
+    HOLDS,
+    IN_PART,
+    OURS,
+    PAPERS,
+    SIZES,
+    SMALL,
+    VERDICTS,
+)
 
-_FIELD = "the field"
+_OTHERS = {FIELD: "Of the benchmark itself", OURS: "Of this project"}
 
 
 def verdict(claims: pd.DataFrame) -> str:
     """How many of the papers' claims hold at their own size, which do not, and what becomes of them in small models, as
     Markdown. Raises UserError for a missing column."""
     need(claims, "claims", CLAIMS)
-    theirs = claims[claims["paper"] != _FIELD]
+    theirs = claims[~claims["paper"].isin(_OTHERS)]
     first = _counted(theirs[theirs["size"] == PAPERS], f"Of {theirs['claim'].nunique()} claims of the two papers")
     lines = [f"{first} at the papers' size (d_model 512; {_data(theirs)})."]
     for word in (HOLDS, DOES_NOT, IN_PART):
@@ -27,10 +39,10 @@ def verdict(claims: pd.DataFrame) -> str:
             + "; ".join(f"“{says}” {small} there, and {large} at the papers' size" for says, small, large in turned)
             + "."
         )
-    limits = claims[(claims["paper"] == _FIELD) & claims["verdict"].isin([HOLDS, DOES_NOT])]
+    others = claims[claims["paper"].isin(_OTHERS) & (claims["verdict"] != CANNOT)]
     lines += [
-        f"Of the benchmark itself: {row['says']}, {row['size']}: {row['verdict']} ({row['basis']})."
-        for row in limits.to_dict("records")
+        f"{_OTHERS[row['paper']]}: {row['says']}, {row['size']}: {row['verdict']} ({row['basis']})."
+        for row in others.to_dict("records")
     ]
     return "\n\n".join(_lists(lines))
 
