@@ -51,6 +51,14 @@ def test_seeds_that_disagree_leave_the_question_open():
     assert found.low == pytest.approx(-0.2) and found.high == pytest.approx(0.1) and not found.clear
 
 
+def test_the_spread_over_seeds_is_not_made_smaller_by_drawing_them():
+    """Of seeds alone the interval is that of a mean: a standard error of s / sqrt(n), s with n - 1 in it."""
+    a = np.repeat(np.random.default_rng(3).normal(1, 0.02, size=(12, 1)), 40, axis=1)
+    found = paired_difference(a, np.ones_like(a), block=10, draws=20_000)
+    error = a[:, 0].std(ddof=1) / 12**0.5
+    assert (found.high - found.low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.03)
+
+
 def test_one_seed_claims_nothing():
     b = errors(1, 300)
     found = paired_difference(0.5 * b, b, block=10)

@@ -42,8 +42,9 @@ def paired_difference(
 
     Windows overlap, and neighbours err alike: blocks of ``block`` consecutive windows are drawn, round the end
     (circular block bootstrap, Politis & Romano 1992), with a length of at least the steps that one window spans. The
-    seeds are drawn as well, pairs kept together; with few seeds that interval is wide or, for two that agree, narrower
-    than it should be. The interval holds the middle 95 % of ``draws``.
+    seeds are drawn as well, pairs kept together: one fewer than there are, which gives their mean the spread it has
+    (Rao & Wu 1988). For two that agree the interval is narrower than it should be all the same. It holds the middle
+    95 % of ``draws``.
 
     Raises :class:`UserError` for arrays of different or other than two dimensions, and values that are not finite.
     """
@@ -60,7 +61,7 @@ def paired_difference(
     length = min(block, windows)
     random = np.random.default_rng(seed)
     starts = random.integers(windows, size=(draws, -(-windows // length)))
-    weights = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws)
+    weights = random.multinomial(max(seeds - 1, 1), np.full(seeds, 1 / seeds), size=draws)
     means = [(weights * _block_sums(errors, length)[:, starts].sum(-1).T).sum(1) for errors in every]
     low, high = np.quantile(_relative(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Difference(float(_relative([errors.mean() for errors in every])), float(low), float(high), seeds, windows)
