@@ -90,6 +90,7 @@ def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> 
         "says": claim.says,
         "theirs": claim.theirs,
         "page": claim.page,
+        "also": claim.also,
         "size": size,
         "verdict": judged.verdict,
         "basis": judged.basis,

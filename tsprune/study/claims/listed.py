@@ -39,6 +39,8 @@ class Claim:
     quantity: str
     """What the number is, with ``{}`` where it stands."""
     judge: Callable = of_each
+    also: str = ""
+    """Another notebook that asks the same, whose page tells of it too."""
     why: str = field(kw_only=True)
     """What makes it come out as it does, in a sentence that the page of the rows bears out."""
     unit: str = "ratio"
@@ -130,8 +132,9 @@ CLAIMS = (
     ),
     Claim(
         "large-data-large-model", COMPARATIVE, "Larger data needs larger models",
-        "one model on one dataset (ENTSO-E)", "04_entsoe_scale",
+        "one model on one dataset (ENTSO-E)", "03_right_sizing",
         measures.wide_needs_data, (-math.inf, 1), "the wide model's lead changes by {} with the data",
+        also="04_entsoe_scale",
         why="A wide model has more to fit with, and with few windows more to overfit with.",
     ),
     Claim(

@@ -23,7 +23,7 @@ CLAIMS = [
     "paper",
     "says",
     "theirs",
-    "page",
+    *("page", "also"),
     "size",
     "verdict",
     "basis",

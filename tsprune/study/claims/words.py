@@ -48,16 +48,16 @@ def verdict(claims: pd.DataFrame) -> str:
 
 
 def at_papers_size(claims: pd.DataFrame, page: str) -> str:
-    """What becomes at the papers' size of the claims that ``page`` is the evidence for, as Markdown: a sentence, with a
+    """What becomes at the papers' size of the claims that ``page`` is about, as Markdown: a sentence, with a
     list after it where they are several; empty where nothing can be said of any."""
     need(claims, "claims", CLAIMS)
-    own = claims[(claims["size"] == PAPERS) & (claims["page"] == page)]
+    own = claims[(claims["size"] == PAPERS) & ((claims["page"] == page) | (claims["also"] == page))]
     clear = own[own["verdict"] != CANNOT].to_dict("records")
     said = [f"{row['says']}: {bold([row['verdict']])} ({row['basis']})" for row in clear]
     where = "At the papers' size (d_model 512, rows that ship with the project)"
     if len(said) < 2:
         return "".join(f"{where}: {one}." for one in said)
-    counted = _counted(own, f"{where}, of {len(own)} claims that this page is the evidence for")
+    counted = _counted(own, f"{where}, of {len(own)} claims that this page is about")
     return "\n\n".join(_lists([f"{counted}.", *(f"- {one}" for one in said)]))
 
 
