@@ -160,13 +160,15 @@ CLAIMS = (
     Claim(
         "pals-parameters", PALS, "PALS removes about 65 % (55 to 75 %) of the parameters on average",
         "65 %", "05_pals",
-        measures.removed_by_pals, (0.55, 0.75), "{} removed", partial(of_mean, bounds=(0.55, 0.75)), "share",
+        measures.removed_by_pals, (0.55, 0.75), "{} removed", partial(of_mean, bounds=(0.55, 0.75)),
+        unit="share",
         why="Pace, number of updates and cap set how far it can go.",
     ),
     Claim(
         "pals-flops", PALS, "PALS saves about 63 % (53 to 73 %) of the multiply-adds on average, were zeros skipped",
         "63 %", "05_pals",
-        measures.macs_saved_by_pals, (0.53, 0.73), "{} saved", partial(of_mean, bounds=(0.53, 0.73)), "share",
+        measures.macs_saved_by_pals, (0.53, 0.73), "{} saved", partial(of_mean, bounds=(0.53, 0.73)),
+        unit="share",
         why="Multiply-adds follow the densities of the layers that do most of the work, not that of the model.",
     ),
     Claim(
