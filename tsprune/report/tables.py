@@ -24,7 +24,7 @@ _MOST = 40
 
 PROSE = (
     *("source", "protocol here and there", "reason", "value", "condition", "most sensitive group", "found"),
-    *("the papers' size", "small models", "large less small", "why"),
+    *("the papers' size", "small models", "large less small", "the paper's number", "why"),
 )
 """Columns of sentences: to the left, with line breaks."""
 

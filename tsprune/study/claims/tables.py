@@ -31,12 +31,13 @@ def found(claims: pd.DataFrame) -> Styler:
     """Whose claim it is, the paper's number, what was measured, from the lowest case to the highest, and why, per
     size."""
     need(claims, "claims", CLAIMS)
-    rows = {}
+    rows: dict[tuple, dict[str, str]] = {}
     for row in claims[(claims["here"] != "") | (claims["size"] == SIZES[0])].to_dict("records"):
-        said = {"paper": row["paper"], "value": row["theirs"], "found": row["here"], "why": row["why"]}
-        rows[row["says"], row["size"]] = said | {"evidence": row["page"]}
+        first = (row["says"], SIZES[0]) not in rows
+        told = {"the paper's number": f"{row['paper']}: {row['theirs']}", "found": row["here"], "why": row["why"]}
+        rows[row["says"], row["size"]] = told if first else {name: "" for name in told} | {"found": row["here"]}
     index = pd.MultiIndex.from_tuples(rows, names=["claim", "size"])
-    table = pd.DataFrame(list(rows.values()), index=index).rename(columns={"value": "the paper's number"})
+    table = pd.DataFrame(list(rows.values()), index=index)
     return styled(table, "From the lowest case to the highest; a case is the mean over its seeds.")
 
 
