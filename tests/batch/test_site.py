@@ -5,6 +5,7 @@ import re
 import pandas as pd
 
 from tsprune.batch.site import make_site
+from tsprune.report.info import ReportInfo
 
 
 def test_the_entrance_leads_to_pages_and_tables_and_says_what_was_run_where(tmp_path, monkeypatch):
@@ -16,14 +17,21 @@ def test_the_entrance_leads_to_pages_and_tables_and_says_what_was_run_where(tmp_
         (runs[0].folder / "index.html").touch()
         return 0
 
+    def reports_in(folder):
+        (folder / "07_claims.html").touch()
+        told = {"title": "What <b>?", "headline": "Four hold.", "thumbnail": None, "status": "ok"}
+        return [ReportInfo(html=folder / "07_claims.html", parameters={"dataset": "ILI"}, **told)]
+
     monkeypatch.setattr("tsprune.batch.site.run_profile", run_profile)
+    monkeypatch.setattr("tsprune.batch.site.reports_in", reports_in)
     site, store = tmp_path / "site", tmp_path / "store"
     assert make_site(["paper_ili"], str(site), str(store)) == 0
     ((names, hours, stores),) = ran
     assert "01_pruning_sweep" in names and hours == 0 and stores == {str(store)}
     page = (site / "index.html").read_text()
     links = re.findall(r'href="([^"]+)"', page)
-    assert "paper_ili/index.html" in links and len(links) >= 5
+    assert "paper_ili/index.html" in links and "paper_ili/07_claims.html" in links and len(links) >= 5
+    assert "What &lt;b&gt;?" in page and "Four hold." in page and ">ILI</a> (profile paper_ili)" in page
     assert [link for link in links if not (site / link).exists()] == []
     assert "claims of the two papers" in page and "hours" in page and "ILI" in page
     cells = pd.read_parquet(site / "tables" / "01_pruning_sweep-ILI.parquet")

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +51,7 @@ def run_profile(runs: list[NotebookRun], hours: float | None = None) -> int:
         reports.append(report)
         bad += bool(failures)
         _tell(run, report, failures, time.monotonic() - started)
-    if listed := _all_reports(folder, reports):
+    if listed := reports_in(folder, reports):
         try:
             _write_index(folder, listed)
         except OSError as error:
@@ -162,8 +162,9 @@ def _mark_failed(path: Path, name: str, reason: str) -> None:
     nbformat.write(notebook, path)
 
 
-def _all_reports(folder: Path, fresh: list[ReportInfo]) -> list[ReportInfo]:
-    """The reports just made and, after ``--only``, the older ones beside them, by name; first what sums others up."""
+def reports_in(folder: Path, fresh: Sequence[ReportInfo] = ()) -> list[ReportInfo]:
+    """The reports in a folder by name, first what sums others up: the ``fresh`` ones, and those that were there, as
+    after ``--only``."""
     infos = {info.html.stem: info for info in fresh}
     for path in folder.glob("*.ipynb"):
         if path.stem not in infos and path.stem in STUDIES and path.with_suffix(".html").exists():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 import tsprune
-from tsprune.batch.notebooks import run_profile
+from tsprune.batch.notebooks import reports_in, run_profile
 from tsprune.batch.profiles import plan_profile
 from tsprune.batch.results import archive, list_results
 from tsprune.report.index import write_site
@@ -32,7 +32,7 @@ def make_site(profiles: Sequence[str], folder: str, store: str) -> int:
     write_site(
         target,
         answer=verdict(claims).split("\n\n", maxsplit=1)[0],
-        pages={name: own[0].folder.name + "/index.html" for name, own in runs.items()},
+        pages={own[0].folder.name: reports_in(own[0].folder) for own in runs.values()},
         tables={path.relative_to(target).as_posix(): rows for path, rows in written.items()},
         made=list_results(),
         version=tsprune.__version__,

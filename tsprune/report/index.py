@@ -40,12 +40,26 @@ def write_index(folder: str | Path, infos: Sequence[ReportInfo], at: str | Path 
 
 
 def write_site(
-    folder: Path, *, answer: str, pages: Mapping[str, str], tables: Mapping[str, int], made: pd.DataFrame, version: str
+    folder: Path,
+    *,
+    answer: str,
+    pages: Mapping[str, Sequence[ReportInfo]],
+    tables: Mapping[str, int],
+    made: pd.DataFrame,
+    version: str,
 ) -> Path:
-    """Write ``folder``/index.html, the entrance of a published folder: the ``answer``, links to ``pages`` by name and
-    to ``tables`` (rows by path without its ending, of a .csv and a .parquet), and how the rows were ``made``."""
+    """Write ``folder``/index.html, the entrance of a published folder: the ``answer``, links to ``pages`` by profile,
+    each with what it says, and to ``tables`` (rows by path without its ending, of a .csv and a .parquet), and how the
+    rows were ``made``."""
     table = styled(made, "").hide(axis="index").to_html()
-    return _write(folder, "site.html.j2", answer=answer, pages=pages, tables=tables, made=table, version=version)
+    linked = {
+        name: {
+            "dataset": next((info.parameters["dataset"] for info in infos if "dataset" in info.parameters), ""),
+            "reports": [(info, _link(info.html, folder.absolute())) for info in infos],
+        }
+        for name, infos in pages.items()
+    }
+    return _write(folder, "site.html.j2", answer=answer, pages=linked, tables=tables, made=table, version=version)
 
 
 def _write(folder: Path, template: str, **values) -> Path:
