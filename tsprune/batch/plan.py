@@ -11,7 +11,7 @@ import pandas as pd
 from tsprune.batch.profiles import NotebookRun
 from tsprune.engine.durations import Durations, stored_rows
 from tsprune.engine.step import FINAL
-from tsprune.study.base.cells import Cells
+from tsprune.study.base.cells import Cells, measured_here
 from tsprune.study.base.shared import Tables
 from tsprune.study.registry import STUDIES
 from tsprune.training import device_type
@@ -127,7 +127,7 @@ def _groups(cells: Cells, past: _Past, seen: set[str]) -> dict[str, _Group]:
         row = past.rows.get(step.key)
         if row is not None and row["status"] in FINAL:
             group.stored += 1
-        elif step.key in past.archived:
+        elif step.key in past.archived and not measured_here(step):
             group.archived += 1
         else:
             told = step.protocol()

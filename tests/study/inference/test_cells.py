@@ -71,3 +71,22 @@ def test_widths_that_are_none_are_refused():
         Inference.parse(given | {"width_shares": [0.9]})
     config = Inference.parse(given | {"width_shares": [0.5]})
     assert config.narrower(0.5)["d_model"] == 4 and config.narrower(0.5)["d_ff"] == 8
+
+
+@pytest.mark.parametrize(("hours", "fetched"), [(None, False), (0.0, True)])
+def test_times_that_ship_are_of_another_machine_and_taken_only_where_there_is_no_time_to_measure(
+    monkeypatch, tmp_path, hours, fetched
+):
+    asked = []
+
+    def run_grid(steps, store, *, fetch, **how):
+        asked.extend(fetch(step.key) for step in steps)
+        raise StopIteration
+
+    monkeypatch.setattr("tsprune.study.base.cells.run_grid", run_grid)
+    monkeypatch.setattr("tsprune.steps.archive.Archive.restore", lambda self, key, store: True)
+    given = profiles.parameters("smoke", "06_inference") | {"store": str(tmp_path)}
+    cells = InferenceCells(Inference.parse(given))
+    with pytest.raises(StopIteration):
+        cells.compute(cells.steps(), deadline=hours)
+    assert asked == [fetched] * len(cells.steps())

@@ -34,6 +34,11 @@ AnyConfig = TypeVar("AnyConfig", bound=StudyConfig)
 AnyResult = TypeVar("AnyResult")
 
 
+def measured_here(step: Step) -> bool:
+    """Whether the step does nothing but time what it makes itself: minutes at most, on the machine that runs it."""
+    return step.alone and not step.needs
+
+
 class Cells(ABC, Generic[AnyConfig, AnyResult]):
     """Base of all studies' cells: ``Cells(config).run()`` gives the study's result.
 
@@ -125,7 +130,9 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         deadline: float | None = None,
     ) -> dict[str, dict]:
         """Rows of ``steps`` by key: of the store, of the archive, or computed; see :func:`run_grid`. Where there is a
-        deadline, all models at one seed and one horizon come before more of these."""
+        deadline, all models at one seed and one horizon come before more of these. Without one, what a machine is
+        asked for its times is not taken from the archive: that may be of another by the same name."""
+        here = {step.key for step in steps if measured_here(step)} if deadline is None else ()
         return run_grid(
             steps,
             self.store,
@@ -133,7 +140,7 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
             jobs=self.jobs,
             progress=progress or make_progress(self.jobs),
             keeps=self.keeps,
-            fetch=lambda key: self.archive.restore(key, self.store),
+            fetch=lambda key: key not in here and self.archive.restore(key, self.store),
             wave=self._wave if deadline is not None else lambda step: 0,
             deadline=deadline,
         )
