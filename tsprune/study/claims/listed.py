@@ -66,7 +66,7 @@ CLAIMS = (
         "90 to 99 %", "01_pruning_sweep",
         partial(measures.lost_as_counted, density=0.1073741824, models=_STEADY), KEPT,
         "MSE {} with 11 % of the weights that are counted",
-        why="Fourier weights that are kept spare FEDformer a part of the loss; Autoformer has none to keep.",
+        why="Fourier weights are kept, all others cut in one ranking over the model; Autoformer has none to keep.",
     ),
     Claim(
         "depgraph-misses", COMPARATIVE, "DepGraph pruning misses the density that it was asked for",
@@ -193,7 +193,7 @@ CLAIMS = (
         "lower-bound-helps", PALS, "Shrinking at any loss until 20 % of the weights are gone lowers the error",
         "part of the code", "05_pals",
         partial(measures.without, min_sparsity=0.0), (1, math.inf), "MSE {} without that rule",
-        why="It decides the first updates alone, where the loss mostly lets PALS shrink anyway.",
+        why="It decides the first updates alone; without it an uneven loss can only put shrinking off.",
     ),
     Claim(
         "values-kept-help", PALS, "Keeping the values of weights that return at once lowers the error",
