@@ -124,6 +124,21 @@ def test_the_closest_rows_tell_how_long_a_step_takes():
     assert known.costs("train", told, "peak_memory_mib", "seconds") == (None, 2)
 
 
+def test_other_data_takes_as_much_longer_as_it_is_longer():
+    def over(windows: int | None, dataset: str, seconds: float, mib: float = 100):
+        cost = {"seconds": seconds, "peak_memory_mib": mib}
+        return row("train", "M", 512, dataset, seconds) | {"result": {"windows_test": windows}, "cost": cost}
+
+    def costs(dataset, *rows, lengths={"short": 1000, "long": 30_000, "longer": 60_000}):  # noqa: B006
+        told = {"model": "M", "d_model": 512, "dataset": dataset}
+        return Durations(rows, lengths).costs("train", told, "seconds", "peak_memory_mib")
+
+    assert costs("long", over(100, "short", 10), over(6000, "longer", 500)) == ((300 + 250) / 2, 100)
+    assert costs("long", over(100, "short", 10), over(3000, "long", 7)) == (7, 100), "its own data is closer"
+    assert costs("long", over(None, "short", 10)) == (10, 100), "went over no windows"
+    assert costs("long", over(100, "mine", 10)) == costs("mine", over(100, "short", 10)) == (10, 100), "not known"
+
+
 def test_a_program_that_has_loaded_what_kernels_are_made_of_is_no_notebook(shown, monkeypatch):
     import_module("ipykernel")
     monkeypatch.delenv(LINES_VARIABLE, raising=False)

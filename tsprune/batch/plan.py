@@ -1,7 +1,7 @@
 """What a profile would compute, and at what cost, before anything runs."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -43,11 +43,11 @@ class _Group:
 class _Past:
     """What earlier runs tell: the rows of a store, those of the archive, and what both say of times and sizes."""
 
-    def __init__(self, cells: Cells):
+    def __init__(self, cells: Cells, lengths: Mapping[str, int]):
         self.rows = {row["key"]: row for row in stored_rows(cells.store)}
         self.archived = cells.archive.lines
         every = [*self.rows.values(), *self.archived.values()]
-        self.costs = Durations(every).costs
+        self.costs = Durations(every, lengths).costs
         self.asked = {_cell(row["kind"], row["protocol"]) for row in self.rows.values()}
         sizes: dict[tuple, list[int]] = defaultdict(list)
         for row in every:
@@ -76,11 +76,12 @@ def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None) -> str:
     lines, open_ended, jobs, tables = [], [], 1, tables or Tables()
     past: dict[Path, _Past] = {}
     totals: dict[str, list[_Group]] = defaultdict(list)
-    for run in (run for run in runs if STUDIES[run.name].trains):
-        study = STUDIES[run.name]
-        cells = study.cells(study.config.parse(run.parameters), tables)
+    planned = [(run, STUDIES[run.name]) for run in runs if STUDIES[run.name].trains]
+    each = [(run, study.cells(study.config.parse(run.parameters), tables)) for run, study in planned]
+    lengths = {name: length for _, cells in each for name, length in cells.lengths.items()}
+    for run, cells in each:
         if cells.store.root not in past:
-            past[cells.store.root] = _Past(cells)
+            past[cells.store.root] = _Past(cells, lengths)
         groups = _groups(cells, past[cells.store.root], seen)
         device = device_type(cells.config.device)
         totals[device] += groups.values()
@@ -105,7 +106,8 @@ def _in_all(device: str, groups: Sequence[_Group], jobs: int) -> list[str]:
     if todo > untold:
         lines.append(
             f"about {_hours(sum(g.seconds for g in groups) / jobs)} on {device} for {todo - untold:,} of them, {jobs} "
-            "at a time: medians of steps of the same kind, model and width in the store and the archive"
+            "at a time: medians of steps of the same kind, model and width in the store and the archive, those on "
+            "other data in proportion to its length"
         )
     if untold:
         lines.append(f"for {untold:,} of them no earlier step of their kind and width on {device} tells the time")

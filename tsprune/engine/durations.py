@@ -2,9 +2,10 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from statistics import median
+from types import MappingProxyType
 
 from tsprune.engine.step import Step
 from tsprune.engine.store import Store
@@ -15,15 +16,25 @@ a processor nothing of an accelerator."""
 
 
 class Durations:
-    """Medians over rows as the store has them, failed ones aside."""
+    """Medians over rows as the store has them, failed ones aside.
 
-    def __init__(self, rows: Iterable[dict]):
+    ``lengths``: time steps of datasets by name. What ran over the windows of another dataset took as much longer as
+    that is longer; where one of the two lengths is not known, its time is taken as it is."""
+
+    def __init__(self, rows: Iterable[dict], lengths: Mapping[str, int] = MappingProxyType({})):
+        self._lengths = lengths
         self._costs: dict[tuple, list[dict]] = defaultdict(list)
         self._told: dict[tuple, tuple[float | None, ...]] = {}
         for row in rows:
             if row.get("status") == "ok":
+                costs = row["cost"] | {"length": self._length(row)}
                 for alike in _ALIKE:
-                    self._costs[_place(row["kind"], row["protocol"], alike)].append(row["cost"])
+                    self._costs[_place(row["kind"], row["protocol"], alike)].append(costs)
+
+    def _length(self, row: dict) -> int | None:
+        """Of the data that the step went through; None where it went through none, or through an unknown number."""
+        seen = row.get("result", {}).get("windows_test") is not None
+        return self._lengths.get(row["protocol"].get("dataset")) if seen else None
 
     def seconds(self, step: Step) -> float | None:
         """Of the steps most like this one; None where there are none."""
@@ -34,15 +45,21 @@ class Durations:
         asked = (_place(kind, protocol, _ALIKE[0]), names)  # has all that the others have
         if asked not in self._told:
             places = [_place(kind, protocol, alike) for alike in _ALIKE]
-            self._told[asked] = tuple(self._median(places, name) for name in names)
+            length = self._lengths.get(protocol.get("dataset"))
+            self._told[asked] = tuple(self._median(places, name, length) for name in names)
         return self._told[asked]
 
-    def _median(self, places: Iterable[tuple], name: str) -> float | None:
-        """Of the first place that tells it."""
+    def _median(self, places: Iterable[tuple], name: str, length: int | None) -> float | None:
+        """Of the first place that tells it, for data of this length."""
         for place in places:
-            if values := [known for costs in self._costs.get(place, ()) if (known := costs.get(name)) is not None]:
-                return median(values)
+            told = [costs for costs in self._costs.get(place, ()) if costs.get(name) is not None]
+            if told:
+                return median(costs[name] * _longer(name, length, costs["length"]) for costs in told)
         return None
+
+
+def _longer(name: str, length: int | None, theirs: int | None) -> float:
+    return length / theirs if name == "seconds" and length and theirs else 1.0
 
 
 def _place(kind: str, protocol: dict, names: Sequence[str]) -> tuple:

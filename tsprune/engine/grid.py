@@ -3,10 +3,11 @@
 import heapq
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import suppress
 from graphlib import TopologicalSorter
+from types import MappingProxyType
 from typing import Any
 
 from tsprune.engine.durations import Durations, stored_rows
@@ -37,6 +38,7 @@ def run_grid(
     fetch: Callable[[str], bool] = lambda key: False,
     wave: Callable[[Step], int] = lambda step: 0,
     deadline: float | None = None,
+    lengths: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, dict]:
     """Rows of ``steps`` by key, from the store where it has them, else computed. ``fetch`` may put a row that the store
     has not into it, from an archive, and says whether it did. Steps of a lower ``wave`` go first; none is begun after
@@ -46,7 +48,8 @@ def run_grid(
     where it has such (0 ``jobs``: as many as these); it is called again when the executor breaks (a worker process
     died, a scheduler is gone). A step that was lost with its worker is run again; the third time it is a failed row.
     Steps that a missing step needs are run first, each once. ``keeps`` says whose models are stored; one that another
-    step of this run reads is stored in any case. Ctrl-C raises :class:`Stopped` with a line that says how much is kept.
+    step of this run reads is stored in any case. ``lengths``, time steps of datasets by name, help to estimate the time
+    that is left. Ctrl-C raises :class:`Stopped` with a line that says how much is kept.
     """
     store.sweep()
     sweep_states(store)
@@ -56,7 +59,7 @@ def run_grid(
         found.look_up(step)
     todo = _missing(by_key.values(), found)
     every = by_key | todo
-    known = Durations(stored_rows(store)) if todo else Durations(())
+    known = Durations(stored_rows(store), lengths) if todo else Durations(())
     progress.start(len(every), len(every.keys() - todo.keys()), list(todo.values()), known.seconds)
     for step in every.values():
         if step.keepsake and found.rows.get(step.key, {}).get("status") == "ok":

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 import pandas as pd
 
+from tsprune.data import CATALOG
 from tsprune.engine.cluster import dask_workers
 from tsprune.engine.executors import cores, local_processes
 from tsprune.engine.grid import run_grid
@@ -143,7 +144,14 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
             fetch=lambda key: key not in here and self.archive.restore(key, self.store),
             wave=self._wave if deadline is not None else lambda step: 0,
             deadline=deadline,
+            lengths=self.lengths,
         )
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Time steps of the datasets of the catalogue and of this study's own, by name."""
+        known = {entry.name: entry.rows * (entry.columns if entry.pooled else 1) for entry in CATALOG.values()}
+        return known | {self.base.table.name: len(self.base.table.values) * self.base.table.series}
 
     def _wave(self, step: Step) -> int:
         """How far down the lists of seeds and horizons the step stands."""
