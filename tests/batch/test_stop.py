@@ -22,6 +22,14 @@ SMALLER = (
 WAITS = "import time; print('begun', flush=True); time.sleep(60)"
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """A shell starts what it runs in the background with Ctrl-C ignored, and what that starts inherits it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def start(code: str, **more) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-c", code],
