@@ -378,13 +378,22 @@ def add_results(
 
 
 @results.command("check")
-def check_results() -> None:
-    """Say what is wrong with the rows in results/, a line each; exit status 1 if anything is."""
-    from tsprune.batch.results import archive
+def check_results(
+    run: Annotated[
+        str | None, typer.Argument(help="A run whose own rows are to be compared with those in results/.")
+    ] = None,
+) -> None:
+    """Say what is wrong with the rows in results/, a line each; or which of them came out otherwise when RUN computed
+    them anew. Exit status 1 if anything is, or any did."""
+    from tsprune.batch.results import archive, check_anew
 
-    problems = archive().problems()
-    print(*problems or [f"{len(archive().lines)} rows, nothing wrong"], sep="\n")
-    if problems:
+    if run is not None:
+        lines, wrong = check_anew(run)
+    else:
+        problems = archive().problems()
+        lines, wrong = problems or [f"{len(archive().lines)} rows, nothing wrong"], bool(problems)
+    print(*lines, sep="\n")
+    if wrong:
         raise typer.Exit(1)
 
 

@@ -165,6 +165,20 @@ def test_check_names_a_key_that_stands_twice_and_a_file_that_is_none(store, arch
     assert "odd.jsonl.gz: not an archive of rows" in told and "list.jsonl.gz: not an archive of rows" in told
 
 
+def test_rows_computed_anew_are_equal_or_named_with_what_differs(store, archive, tmp_path):
+    archive.add("01_x", "ETTh1", [put(store, "a"), put(store, "b"), put(store, "c")], store)
+    anew = Store(tmp_path / "anew")
+    keys = [put(anew, "a"), put(anew, "b", result={"mse": 0.25, "mae": 0.4}, made=MADE | {"processor": "q"})]
+    archive.restore(put(store, "c"), anew)
+    equal, (other,) = archive.anew([*keys, put(store, "c"), put(anew, "not there")], anew)
+    assert equal == 1
+    assert other == f"prune M 1 ({keys[1][:8]}): mse 0.25 now, 0.5 in the archive, there on p"
+    third = Store(tmp_path / "third")
+    assert archive.anew([put(third, "a", status="diverged", result={})], third)[1] == [
+        f"prune M 1 ({keys[0][:8]}): diverged now, ok in the archive"
+    ]
+
+
 def test_equal_rows_give_equal_files_in_any_order(store, archive, tmp_path):
     archive.add("01_x", "ETTh1", [put(store, "a"), put(store, "b")], store)
     (path,) = archive.files()

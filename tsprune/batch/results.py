@@ -27,6 +27,22 @@ def add_runs(place: str) -> list[str]:
     return lines
 
 
+def check_anew(place: str) -> tuple[list[str], bool]:
+    """What the runs at ``place`` computed themselves, beside the same rows of the archive: a line per run and per row
+    that differs; and whether any does. Raises UserError as :func:`find_runs`."""
+    lines, differ = [], False
+    for run in (run for run in find_runs(place).values() if STUDIES[run.study].trains):
+        cells = run.cells
+        equal, others = archive().anew([step.key for step in cells.every_step()], cells.store)
+        lines.append(
+            f"{run.study}, {cells.base.table.name}: of {equal + len(others)} rows that were computed anew and are in "
+            f"the archive, {equal} are equal bit for bit"
+        )
+        lines += others
+        differ |= bool(others)
+    return lines, differ
+
+
 def list_results() -> pd.DataFrame:
     """A row per file: study, dataset, rows, models, d_model, seeds, hours of computing, days and machines."""
     records = []

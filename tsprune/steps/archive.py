@@ -79,6 +79,20 @@ class Archive:
             self.__dict__.pop("lines", None)
         return added, lacking
 
+    def anew(self, keys: Iterable[str], store: Store) -> tuple[int, list[str]]:
+        """Of the rows ``keys`` that are here and that ``store`` has computed itself: how many came out bit for bit, and
+        a line for each of the others."""
+        equal, others = 0, []
+        for key in keys:
+            row, line = store.row(key), self.lines.get(key)
+            if line is None or row is None or row.get("archived"):
+                continue
+            if apart := _apart(row, line):
+                others.append(f"{_named(row)}: {apart}")
+            else:
+                equal += 1
+        return equal, others
+
     def problems(self) -> list[str]:
         """What is wrong with the rows, a line each."""
         found, seen = [], {}
@@ -104,6 +118,25 @@ def _line(store: Store, key: str, row: dict) -> dict[str, Any]:
     except Corrupt:  # checked with the row: it has none
         errors = None
     return row | {"config": config, "errors": errors}
+
+
+def _apart(row: dict, line: dict) -> str:
+    """By what the numbers of a step that was computed anew differ from those here; nothing where they are equal."""
+    if row["status"] != line["status"]:
+        return f"{row['status']} now, {line['status']} in the archive"
+    new, old = row["result"], line["result"]
+    numbers = [
+        f"{name} {new.get(name)} now, {old.get(name)} in the archive"
+        for name in old | new
+        if new.get(name) != old.get(name)
+    ]
+    where = "" if row["made"]["processor"] == line["made"]["processor"] else f", there on {line['made']['processor']}"
+    return f"{'; '.join(numbers)}{where}" if numbers else ""
+
+
+def _named(row: dict) -> str:
+    told = (row["protocol"].get(name) for name in ("model", "dataset", "pred_len", "method", "density_asked", "seed"))
+    return " ".join([row["kind"], *(str(value) for value in told if value is not None), f"({row['key'][:8]})"])
 
 
 def _problems(line: dict) -> Iterable[str]:
