@@ -5,11 +5,13 @@ import re
 import pandas as pd
 import pytest
 
+from tsprune.places import resolve
 from tsprune.report.text import NBSP
+from tsprune.steps.archive import Archive
 from tsprune.study.claims import figures, tables, words
 from tsprune.study.claims.cells import ClaimsCells
 from tsprune.study.claims.config import Claims
-from tsprune.study.claims.evidence import evidence
+from tsprune.study.claims.evidence import CASE, evidence
 from tsprune.study.claims.listed import CLAIMS
 from tsprune.study.claims.result import CANNOT, DOES_NOT, HOLDS, PAPERS, SMALL
 from tsprune.study.registry import STUDIES
@@ -64,6 +66,14 @@ def test_a_claim_names_a_page_that_there_is_and_where_its_number_stands(claim):
     assert {claim.page, claim.also or claim.page} <= STUDIES.keys()
     assert claim.quantity.count("{}") == 1 and claim.theirs and not claim.says.endswith(".")
     assert claim.why.endswith(".") and claim.why.count(".") == 1
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
+def test_of_the_rows_that_ship_a_case_has_one_value_per_seed_and_device(claim):
+    values = claim.measure(evidence(Archive(resolve("results")).lines.values()))
+    if "low" not in values:
+        parts = [name for name in (*CASE, "case", "seed", "device") if name in values]
+        assert len(values) and not values.duplicated(parts).any()
 
 
 def test_nothing_is_planned_and_what_is_for_those_that_train_is_passed_over(tmp_path):

@@ -129,23 +129,19 @@ def said(frame=None, made=SHRUNK, pairs=PAIRS, naive=NAIVE, seeds=2) -> str:
 
 
 @pytest.mark.parametrize(
-    ("density", "made", "answer"),
+    ("ends", "answer"),
     [
-        (0.1, SHRUNK, "in none of 4 trainings (2 seeds); 4 hit its limit (90 %)."),
-        (0.4, SHRUNK, "in none of 4 trainings (2 seeds); 4 ended still removing."),
-        (
-            0.4,
-            SHRUNK | {"A": ["shrink", "expand"]},
-            "in 2 of 4 trainings (2 seeds); 2 ended still removing.",
-        ),
-        (0.4, {"A": ["stable"], "B": ["stable"]}, "in all of 4 trainings (2 seeds)."),
+        ({"A": [0.3, 0.9, 0.7], "B": [0.3, 0.6, 0.9]}, "in none of 4 trainings (2 seeds); 4 hit its limit (90 %)."),
+        ({"A": [0.3, 0.6, 0.7], "B": [0.4]}, "in none of 4 trainings (2 seeds); 4 ended still removing."),
+        ({"A": [0.3, 0.6, 0.5], "B": [0.3, 0.6, 0.7]}, "in 2 of 4 trainings (2 seeds); 2 ended still removing."),
+        ({"A": [0.3, 0.6, 0.6], "B": [0.5, 0.2]}, "in all of 4 trainings (2 seeds)."),
     ],
 )
-def test_the_first_sentence_says_what_ended_the_shrinking(density, made, answer):
-    frame = cells()
-    frame.loc[frame["arm"] == CODE, "density"] = density
+def test_the_first_sentence_says_what_ended_the_shrinking(ends, answer):
+    made = updates({model: ["shrink"] * len(own) for model, own in ends.items()})
+    made["sparsity"] = [ends[row["model"]][row["step"] // 5 - 1] for row in made.to_dict("records")]
     begin = "On Exchange, PALS, meant to find by itself how many weights training can remove, did so "
-    assert headline(said(frame, made)) == begin + answer
+    assert headline(plain(words.verdict(cells(), made, compared(*PAIRS), NAIVE))) == begin + answer
 
 
 def test_the_pace_that_partly_makes_where_it_ends_is_named():

@@ -15,6 +15,9 @@ RIVALS = ("gmp 0.1", "static 0.5")
 EQUAL = (at_pals("gmp"), at_pals("rigl"))
 SLOW = "gamma 1.05, lambda 1.1"
 
+ENDS = {"cap": (0.4, 0.89, 0.7, 0.7), "short": (0.2, 0.3, 0.4, 0.42), "loss": (0.2, 0.45, 0.4, 0.46)}
+"""Sparsities after the updates of a training, by what ended its shrinking."""
+
 
 @st.composite
 def runs(draw) -> tuple[pd.DataFrame, ...]:
@@ -62,19 +65,9 @@ def runs(draw) -> tuple[pd.DataFrame, ...]:
                             "reason": None,
                         }
                     )
-                for decision in draw(st.sampled_from([("shrink",), ("shrink", "expand"), ("stable",)])):
-                    made.append(
-                        {
-                            "model": m,
-                            "pred_len": h,
-                            "seed": seed,
-                            "arm": CODE,
-                            "step": 5,
-                            "decision": decision,
-                            "sparsity": 0.5,
-                            "loss": 1.0,
-                        }
-                    )
+                for step, sparsity in enumerate(draw(st.sampled_from(list(ENDS.values()))), 1):
+                    told = {"model": m, "pred_len": h, "seed": seed, "arm": CODE, "decision": "shrink", "loss": 1.0}
+                    made.append(told | {"step": 5 * step, "sparsity": sparsity})
     pairs = []
     for m in models:
         for h in horizons:
@@ -97,13 +90,10 @@ def runs(draw) -> tuple[pd.DataFrame, ...]:
 
 
 def ended(cells: pd.DataFrame, updates: pd.DataFrame) -> dict[str, int]:
-    """Counted by hand: a training that came to its cap, one that only ever shrank, one that the loss stopped."""
-    found = {"cap": 0, "short": 0, "loss": 0}
-    for row in cells[cells["arm"] == CODE].to_dict("records"):
-        own = updates[(updates["model"] == row["model"]) & (updates["pred_len"] == row["pred_len"])]
-        only = set(own.loc[own["seed"] == row["seed"], "decision"]) == {"shrink"}
-        found["cap" if 1 - row["density"] >= 0.89 else "short" if only else "loss"] += 1
-    return found
+    """Counted by hand: trainings that came to their cap, that were shrinking still, that the loss stopped."""
+    ours = cells.loc[cells["arm"] == CODE, ["model", "pred_len", "seed"]].merge(updates)
+    made = ours.groupby(["model", "pred_len", "seed"])["sparsity"].agg(tuple).to_list()
+    return {name: made.count(sparsities) for name, sparsities in ENDS.items()}
 
 
 @settings(deadline=None, max_examples=30)

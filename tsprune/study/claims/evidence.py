@@ -30,7 +30,7 @@ device: on which kind of machine a seed ran makes no other case of it."""
 _PROTOCOL = ["dataset", "model", "pred_len", "seed", "method", "structure", "scope", "density_asked", "data_fraction"]
 _RESULT = ["mse", "mae", "parameters", "density", "density_all", "macs_executed", "macs_if_zeros_skipped"]
 _RESULT += ["val_mse", "training_macs_if_zeros_skipped", "training_macs_dense"]
-_COLUMNS = ["key", "step", "dense", "d_model", "span", "identity", "decisions", "floor"]
+_COLUMNS = ["key", "step", "dense", "d_model", "device", "span", "identity", "sparsities", "floor"]
 _COLUMNS += [*CASE, *_PROTOCOL[3:], *_RESULT]
 _SPEEDS = [*CASE, "seed", "form", "share", "runtime", "macs_share", "batch", "speedup", "low", "high"]
 _TIMED = ("hyper", "lengths", "threads", "machine", "kernel", "runtime")
@@ -45,11 +45,11 @@ class Evidence:
 
     rows: pd.DataFrame
     """A row per finished step that goes back to a dense training, and per naive forecast. ``dense``: key of that
-    training; ``identity``: all that the row's numbers depend on; ``decisions``: those of PALS, each once; ``floor``:
-    why structured pruning could not go as far as asked, if so."""
+    training, ``device``: where that ran; ``identity``: all that the row's numbers depend on; ``sparsities``: after each
+    update of PALS; ``floor``: why structured pruning could not go as far as asked, if so."""
     timings: pd.DataFrame
-    """A row per model that was timed and batch size: its ``speedup`` over ``baseline``, and the 95 % interval of that.
-    Timings of which nothing is to be said are not here."""
+    """A row per model that was timed and batch size: its ``speedup`` over ``baseline``, and the 95 % interval of that,
+    however wide. What was timed on a machine that others kept busy is not here."""
     speeds: pd.DataFrame
     """A row per model, form, runtime and batch size of study 06, whose models are not trained: as there, with the 95 %
     interval of its ``speedup`` over dense in eager PyTorch. ``recipe``: what else a time depends on."""
@@ -131,7 +131,9 @@ def _dense(line: dict, by_key: dict[str, dict]) -> str | None:
 
 
 def _is_told(record: dict) -> bool:
-    return not record.get("trouble") and record.get("speedup_low") is not None
+    """A time that is not known to a tenth is an interval all the same; one from a busy machine (of which the trouble
+    then tells the load) is none."""
+    return record.get("speedup_low") is not None and record["load"] not in (record["trouble"] or "")
 
 
 def _speeds(line: dict) -> Iterator[dict[str, Any]]:
@@ -166,10 +168,11 @@ def _row(line: dict, dense: str | None, training: dict | None) -> dict[str, Any]
         "step": line["kind"],
         "dense": dense,
         "d_model": width,
+        "device": config.get("train", {}).get("device"),
         "span": (line["protocol"].get("seq_len") or 0) + (line["protocol"].get("pred_len") or 0),
         "identity": line["config"],
         "recipe": digest(recipe, 8),
         "size": _size(width),
         "floor": line["detail"].get("floor"),
-        "decisions": {update.get("decision") for update in line["detail"].get("updates", ())},
+        "sparsities": [update["sparsity"] for update in line["detail"].get("updates", ())],
     }

@@ -59,31 +59,57 @@ def by_case(
     values: pd.DataFrame, bounds: tuple[float, float], least_seeds: int, paired: Paired = lambda *sides: None
 ) -> pd.DataFrame:
     """A row per case of ``values``, which have one per case and seed: mean, interval, outcome. A case with fewer than
-    ``least_seeds`` seeds is left out.
+    ``least_seeds`` seeds is left out; of a seed that ran on several devices the one counts that most of them ran on.
 
     ``bounds``: between which the claim wants the value. Rows that bring their own interval (``low`` and ``high``, those
-    of a timing) are cases as they are. Rows that name what their error is held against (in the columns SIDES, of which
-    the last two may lack) are ``paired`` with it window by window, where these errors were kept; of all others the
-    interval is that of the mean over the seeds."""
+    of a timing) are cases as they are. Of yes and no the interval is Wilson's, of all else that of the mean over the
+    seeds by Student's t. Rows that name what their error is held against (in the columns SIDES, of which the last two
+    may lack) are ``paired`` with it window by window as well, where these errors were kept, and the wider interval
+    counts at either end: two or three seeds tell little of others, and many windows of these say no more of them. With
+    ``before``, the value as it was with less, a case is for the claim only where the change against that is, too."""
     rows = []
     for place, own in values.groupby([*CASE, "case"], sort=False, dropna=False):
         if "low" in own:
             mean, low, high = own[["value", "low", "high"]].mean()
+            outcome = _outcome(low, high, bounds)
         elif own["seed"].nunique() < least_seeds:
             continue
-        elif "other" in own and (found := _paired(own.drop_duplicates("seed"), paired)):
-            mean, low, high = 1 + found.relative, 1 + found.low, 1 + found.high
         else:
-            mean, low, high = interval(own.groupby("seed")["value"].mean().tolist())
+            own = _each_once(own)
+            mean, low, high = _over_seeds(own["value"], own, SIDES[:2], paired)
+            outcome = _outcome(low, high, bounds)
+            if "before" in own:
+                _, *change = _over_seeds(own["value"] / own["before"], own, SIDES, paired)
+                outcome = _both(outcome, _outcome(*change, bounds))
         named = dict(zip([*CASE, "case"], place, strict=True))
         numbers = {"seeds": own["seed"].nunique(), "mean": mean, "low": low, "high": high}
-        rows.append(named | numbers | {"outcome": _outcome(low, high, bounds)})
+        rows.append(named | numbers | {"outcome": outcome})
     return pd.DataFrame(rows, columns=[*CASE, "case", "seeds", "mean", "low", "high", "outcome"])
 
 
-def _paired(own: pd.DataFrame, paired: Paired) -> Difference | None:
-    own = own.sort_values("seed")
-    return paired(*(own[name].to_list() for name in SIDES if name in own))
+def _each_once(own: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a case in the order of their seeds, one per seed."""
+    if "device" in own:
+        seeds = own["device"].map(own.groupby("device")["seed"].nunique())
+        own = own.assign(_seeds=-seeds).sort_values(["_seeds", "device"], kind="stable").drop(columns="_seeds")
+        own = own.drop_duplicates("seed")
+    return own.sort_values("seed", kind="stable")
+
+
+def _over_seeds(
+    values: pd.Series, own: pd.DataFrame, sides: Sequence[str], paired: Paired
+) -> tuple[float, float, float]:
+    """Mean and interval of the ``values`` that the rows of a case have; see :func:`by_case`."""
+    if values.dtype == bool:
+        return (float(values.mean()), *wilson(int(values.sum()), len(values)))
+    mean, low, high = interval(values.to_list())
+    if {*sides} <= {*own.columns} and (found := paired(*(own[name].to_list() for name in sides))):
+        return 1 + found.relative, min(low, 1 + found.low), max(high, 1 + found.high)
+    return mean, low, high
+
+
+def _both(one: str, other: str) -> str:
+    return AGAINST if AGAINST in (one, other) else FOR if one == other == FOR else UNCLEAR
 
 
 def _outcome(low: float, high: float, bounds: tuple[float, float]) -> str:
@@ -93,9 +119,9 @@ def _outcome(low: float, high: float, bounds: tuple[float, float]) -> str:
 
 
 def of_each(cases: pd.DataFrame, least_cases: int) -> Judgement:
-    """A claim about every case: it holds where :data:`MOST` of all cases say so, does not where as many speak against
-    it, or more than half with at most the other fifth for it, and holds in part where more speak for it. With
-    too few cases, or more than half of them unclear, nothing can be said."""
+    """A claim about every case: it holds where :data:`MOST` of all cases say so, does not where more than half speak
+    against it, and holds in part where no fewer speak for it than against it. Else nothing can be said, nor with too
+    few cases, or more than half of them unclear."""
     counts = cases["outcome"].value_counts()
     own, against, unclear = (int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR))
     basis = f"{own} of {len(cases)} cases for it, {against} against"
@@ -107,9 +133,9 @@ def _of_counts(cases: int, own: int, against: int, unclear: int, least_cases: in
         return CANNOT
     if own >= MOST * cases:
         return HOLDS
-    if against >= MOST * cases or (own <= cases - MOST * cases and against > cases / 2):
+    if against > cases / 2:
         return DOES_NOT
-    return IN_PART if own else CANNOT
+    return IN_PART if own and own >= against else CANNOT
 
 
 def of_mean(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float]) -> Judgement:

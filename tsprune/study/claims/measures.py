@@ -1,5 +1,7 @@
 """What is measured for each claim: from rows to a number per case and seed, in the column ``value``."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from tsprune.pruners.pals import PALS
@@ -10,8 +12,14 @@ from tsprune.study.claims.evidence import CASE, Evidence
 from tsprune.study.claims.judge import SIDES
 from tsprune.typed import digest
 
-NEAR = 0.2
+NEAR = 0.1
 """A density counts as the one that a claim names where it differs by less, as a share; of several the nearest."""
+
+TENTH = 0.1073741824
+"""The lowest density of the first paper's grid, 0.8 to the tenth power."""
+
+FOLD = 7
+"""By how much multiply-adds must have fallen where the first paper's sevenfold is spoken of."""
 
 ALIKE = 0.05
 """Models count as equally large where their parameters differ by less, as a share."""
@@ -47,23 +55,19 @@ def missed(evidence: Evidence, step: str) -> pd.DataFrame:
 
 
 def times_less_macs(evidence: Evidence) -> pd.DataFrame:
-    """Multiply-adds of the dense model over those of the smallest that structured pruning left, where that was asked
-    for a seventh of it or less: what was to keep a quarter says nothing of seven-fold."""
-    rows = evidence.rows[evidence.rows["step"].isin(["structured", "depgraph", "to_the_end"])]
-    deep = rows[rows["density_asked"] <= 1 / 7]
-    rows = rows[rows["dense"].isin(deep["dense"])]
-    rows = evidence.over_dense(rows, "macs_executed")
-    rows = rows[rows["value"] > 0].assign(value=lambda frame: 1 / frame["value"])
-    return _plain(rows.groupby([*CASE, "seed"], as_index=False, sort=False, dropna=False)["value"].max())
+    """Multiply-adds of the dense model over those of the one that our structured pruning narrowed to a tenth of its
+    parameters."""
+    rows = evidence.over_dense(_at(_like(evidence.rows, step="structured"), TENTH), "macs_executed")
+    return _plain(rows.assign(value=1 / rows["value"]))
 
 
 def promise_kept(evidence: Evidence) -> pd.DataFrame:
-    """Measured speedup of the narrowest model over the factor by which its multiply-adds fell, by batch size."""
-    timed = _timed(evidence, ["structured"])
+    """In eager PyTorch, measured speedup over the factor by which multiply-adds fell, by batch size: of trained models
+    that were narrowed to a tenth of their parameters, and of study 06's."""
+    timed = _at(_timed(evidence, ["structured"]), TENTH)
     less = 1 / evidence.over_dense(timed, "macs_executed")["value"]
-    timed = timed[less >= 2].assign(less=less)
-    timed = timed.loc[timed.groupby([*CASE, "batch"], dropna=False)["less"].idxmax()]
-    return _batches(timed, timed["less"])
+    timed = timed.assign(less=less)[less >= FOLD]
+    return pd.concat([_batches(timed, timed["less"]), promise_kept_in(evidence, EAGER)], ignore_index=True)
 
 
 def zeros_speed(evidence: Evidence) -> pd.DataFrame:
@@ -85,9 +89,10 @@ def zeros_skipped_speed(evidence: Evidence, density: float) -> pd.DataFrame:
 
 def promise_kept_in(evidence: Evidence, runtime: str) -> pd.DataFrame:
     """Speed of the narrowest model over that of the dense one, both in ``runtime``, over the factor by which its
-    multiply-adds fell, by batch size."""
+    multiply-adds fell, by batch size; where that is sevenfold or more."""
     speeds = evidence.speeds[evidence.speeds["runtime"] == runtime]
     narrow, dense = speeds[speeds["form"] == "narrow"], speeds[speeds["form"] == "dense"]
+    narrow = narrow[narrow["macs_share"] <= 1 / FOLD]
     narrow = narrow.loc[narrow.groupby([*CASE, "batch"], dropna=False)["macs_share"].idxmin()]
     both = _beside(narrow, dense)
     return both.assign(**{name: both[name] * both["macs_share"] for name in ("value", "low", "high")})
@@ -118,20 +123,26 @@ def against_control(evidence: Evidence, density: float) -> pd.DataFrame:
 
 def small_over_pruned(evidence: Evidence) -> pd.DataFrame:
     """Test MSE of a small model trained from scratch over that of a large one pruned to as many parameters, both on the
-    same data and then trained on as long; a case per small width."""
+    same data and then trained on as long; a case per small width. Where several cuts of the large one come near it, the
+    one that most seeds have, of these the nearest."""
     large = _by_length(evidence.rows[evidence.rows["step"] == "narrow_tune"])
     small = _by_length(_like(evidence.rows, step="fine_tune", method="dense longer"))
     same = ["dataset", "model", "pred_len", "seed", "data_fraction", "length"]
     both = large.merge(small[[*same, "d_model", "parameters", "mse", "key"]], on=same, suffixes=("", "_small"))
-    alike = (both["parameters_small"] / both["parameters"] - 1).abs() < ALIKE
-    both = both[alike & (both["d_model_small"] < both["d_model"])]
+    off = (both["parameters_small"] / both["parameters"] - 1).abs()
+    both = both.assign(off=off)[(off < ALIKE) & (both["d_model_small"] < both["d_model"])]
+    place = [*CASE, "d_model_small"]
+    seeds = both.groupby([*place, "density_asked", "length"], dropna=False)["seed"].transform("nunique")
+    order = both.assign(seeds=-seeds, cut=list(zip(both["density_asked"], both["length"], strict=True)))
+    order = order.sort_values(["seeds", "off"], kind="stable")
+    both = order[order["cut"] == order.groupby(place, dropna=False)["cut"].transform("first")]
     case = "width " + both["d_model_small"].astype(int).astype(str)
     return both.assign(value=both["mse_small"] / both["mse"], case=case, key=both["key_small"], other=both["key"])
 
 
 def wide_needs_data(evidence: Evidence) -> pd.DataFrame:
-    """How much better the widest model is than the narrowest with all the data, over the same with the least of it; all
-    of one recipe and as many layers."""
+    """Test MSE of the widest model over that of the narrowest with all the data; ``before``: with the least of it. All
+    of one recipe, on one device, with as many layers."""
     rows = evidence.rows[evidence.rows["step"] == "train"]
     rows = rows.assign(recipe=[_but_for_width(identity) for identity in rows["identity"]])
     records = []
@@ -145,16 +156,16 @@ def wide_needs_data(evidence: Evidence) -> pd.DataFrame:
         wide_all, narrow_all, wide_few, narrow_few = found["mse"]
         named = dict(zip(["dataset", "model", "pred_len", "recipe", "seed"], place, strict=True))
         named |= dict(zip(SIDES, found["key"], strict=True)) | {"size": found["size"].iloc[0]}
-        records.append(named | {"value": (wide_all / narrow_all) / (wide_few / narrow_few)})
-    return _plain(pd.DataFrame(records, columns=[*CASE, "seed", *SIDES, "value"]))
+        records.append(named | {"value": wide_all / narrow_all, "before": wide_few / narrow_few})
+    return _plain(pd.DataFrame(records, columns=[*CASE, "seed", *SIDES, "value", "before"]))
 
 
 def found_by_the_loss(evidence: Evidence) -> pd.DataFrame:
-    """1 where the loss ended PALS' shrinking, 0 where the cap did or where it was shrinking still."""
+    """Whether the loss ended PALS' shrinking: not where the cap did, nor where it was shrinking still."""
     rows = _reported(evidence)
     caps = [identity["fields"]["max_sparsity"] for identity in rows["identity"]]
-    what = [ended(d, left, cap) for d, left, cap in zip(rows["decisions"], rows["density"], caps, strict=True)]
-    return _plain(rows.assign(value=[float(end == "loss") for end in what]))
+    by_loss = [ended(made, cap) == "loss" for made, cap in zip(rows["sparsities"], caps, strict=True)]
+    return _plain(rows.assign(value=pd.Series(by_loss, rows.index, dtype=bool)))
 
 
 def pals_over_dense(evidence: Evidence, column: str, models: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -192,11 +203,13 @@ def without(evidence: Evidence, **changed) -> pd.DataFrame:
 
 
 def repeat_last_over(evidence: Evidence, dataset: str) -> pd.DataFrame:
-    """Test MSE of repeating the last value over that of each dense model on ``dataset``."""
+    """Test MSE of repeating the last value over that of each dense model on ``dataset``, with the recipe that suits it
+    best by validation."""
     naive = _like(evidence.rows, step="naive", model="RepeatLast", dataset=dataset)
     naive = naive.drop_duplicates("pred_len").set_index("pred_len")[["key", "mse"]]
     rows = evidence.rows[(evidence.rows["step"] == "train") & (evidence.rows["dataset"] == dataset)]
     rows = rows[(rows["data_fraction"] == 1) & rows["pred_len"].isin(naive.index)]
+    rows = _chosen(rows, ["model", "pred_len", "size"], "recipe")
     theirs = naive.reindex(rows["pred_len"])
     return _plain(
         rows.assign(value=theirs["mse"].to_numpy() / rows["mse"], other=rows["key"], key=theirs["key"].to_numpy())
@@ -223,15 +236,15 @@ def _tuned(evidence: Evidence, density: float) -> pd.DataFrame:
 
 
 def _at(rows: pd.DataFrame, density: float) -> pd.DataFrame:
-    """Of each dense model the rows at the density nearest to ``density``."""
+    """Of each case the rows at the density nearest to ``density``: the same for all its seeds."""
     off = (rows["density_asked"].astype(float) / density - 1).abs()
-    return rows[(off < NEAR) & (off == off.groupby(rows["dense"]).transform("min"))]
+    return rows[(off < NEAR) & (off == off.groupby([rows[name].fillna("") for name in CASE]).transform("min"))]
 
 
 def _but_for_width(identity: dict) -> str:
-    """What trainings share that differ in their width, their share of the data, their seed or their device alone."""
+    """What trainings share that differ in their width, their share of the data or their seed alone."""
     hyper = {name: value for name, value in identity["hyper"].items() if name not in ("d_model", "d_ff")}
-    return digest([hyper, {name: value for name, value in identity["train"].items() if name != "device"}], 8)
+    return digest([hyper, identity["train"]], 8)
 
 
 def _by_length(rows: pd.DataFrame) -> pd.DataFrame:
@@ -253,15 +266,19 @@ def _pals(evidence: Evidence, **changed) -> pd.DataFrame:
 
 
 def _reported(evidence: Evidence) -> pd.DataFrame:
-    """Of a case the trainings of PALS at one setting, chosen as its paper chooses: by the validation loss, averaged
-    over the seeds, of the settings that the most seeds have."""
-    rows = _pals(evidence)
-    place = [rows[name].fillna("") for name in CASE]
-    seeds = rows.groupby([*place, "setting"])["seed"].transform("nunique")
-    loss = rows.groupby([*place, "setting"])["val_mse"].transform("mean")
-    order = rows.assign(seeds=-seeds, loss=loss).sort_values(["seeds", "loss", "setting"])
-    first = order.groupby(place, sort=False)["setting"].transform("first")
-    return rows[rows["setting"] == first.reindex(rows.index)]
+    """Of a case the trainings of PALS at one setting, chosen as its paper chooses: by the validation loss."""
+    return _chosen(_pals(evidence), CASE, "setting")
+
+
+def _chosen(rows: pd.DataFrame, place: Sequence[str], by: str) -> pd.DataFrame:
+    """Of each ``place`` the rows of one value of ``by``: of those that the most seeds have the one with the lowest
+    validation loss, averaged over the seeds."""
+    places = [rows[name].fillna("") for name in place]
+    seeds = rows.groupby([*places, by])["seed"].transform("nunique")
+    loss = rows.groupby([*places, by])["val_mse"].transform("mean")
+    order = rows.assign(seeds=-seeds, loss=loss).sort_values(["seeds", "loss", by])
+    first = order.groupby([order[name].fillna("") for name in place], sort=False)[by].transform("first")
+    return rows[rows[by] == first.reindex(rows.index)]
 
 
 def _timed(evidence: Evidence, steps: list[str]) -> pd.DataFrame:

@@ -43,7 +43,7 @@ VISIBLE = 0.02
 def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) -> str:
     """Whether the loss finds the sparsity by itself, what that costs and which mechanism matters, as Markdown.
 
-    A training of PALS was stopped by its cap, or by the end of its updates (it only ever shrank), or by the loss. A
+    A training of PALS was stopped by its cap, or by the end of its updates (it was shrinking still), or by the loss. A
     difference of errors is claimed where its interval is clear of zero, one of densities where the ranges over two or
     more seeds do not meet. That no dense model beats repeating the last value stands first. Raises UserError for an
     empty table or a missing column.
@@ -82,9 +82,9 @@ def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFram
 
 def _answer(ours: pd.DataFrame, updates: pd.DataFrame) -> str:
     """What ended the shrinking of how many trainings."""
-    decisions = updates[updates["arm"] == CODE].groupby([*CASE, "seed"])["decision"].agg(set)
+    made = updates[updates["arm"] == CODE].sort_values("step").groupby([*CASE, "seed"])["sparsity"].agg(list)
     cells = pd.MultiIndex.from_frame(ours[[*CASE, "seed"]])
-    what = [ended(decisions.get(c, ()), d, cap) for c, d, cap in zip(cells, ours["density"], ours["cap"], strict=True)]
+    what = [ended(made.get(cell, ()), cap) for cell, cap in zip(cells, ours["cap"], strict=True)]
     total, at_cap, cut_short, by_loss = len(ours), what.count("cap"), what.count("unfinished"), what.count("loss")
     how = "none" if not by_loss else "all" if by_loss == total > 1 else f"{by_loss}"
     ends = [f"{at_cap} hit its limit ({percent(ours['cap'].iloc[0])})"] if at_cap else []
