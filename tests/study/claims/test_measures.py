@@ -82,7 +82,8 @@ def test_speed_is_held_against_multiply_adds_and_zeros_against_dense(dense, afte
     narrow = after(one, "structured", 1, density_all=0.1, macs_executed=100)
     zeros = after(one, "prune", 1, density_all=0.1, macs_executed=1000)
     timed = [{"key": row["key"], "baseline": one["key"], "batch": 32, "speedup": speedup, "speedup_low": speedup - 0.5,
-              "speedup_high": speedup + 0.5, "load": "all cores busy", "trouble": trouble}
+              "speedup_high": speedup + 0.5, "load": "all cores busy", "trouble": trouble, "device": "cpu",
+              "threads": 1}
              for row, speedup, trouble in ((narrow, 2.0, "a speedup of 1.5 to 2.5"), (zeros, 1.0, None))]  # fmt: skip
     config = {"step": "latency", "version": RESULTS_VERSION}
     latency = one | {"key": "l", "kind": "latency", "config": config, "protocol": {}, "detail": {"latency": timed}}
@@ -91,6 +92,9 @@ def test_speed_is_held_against_multiply_adds_and_zeros_against_dense(dense, afte
     assert measures.zeros_speed(evidence([one, narrow, zeros, latency]))["value"].to_list() == [1.0]
     timed[1]["trouble"] = "not measurable here: all cores busy"
     assert measures.zeros_speed(evidence([one, narrow, zeros, latency])).empty
+    for elsewhere in ({"threads": 2}, {"device": "cuda"}):
+        timed[1] |= {"trouble": None, "threads": 1, "device": "cpu"} | elsewhere
+        assert measures.zeros_speed(evidence([one, narrow, zeros, latency])).empty
 
 
 def timed_alone(speeds: list[tuple]) -> dict:
@@ -99,6 +103,7 @@ def timed_alone(speeds: list[tuple]) -> dict:
     records = [
         {"form": form, "share": share, "runtime": runtime, "batch": 32, "speedup": speedup, "macs_share": share**2}
         | {"speedup_low": 0.9 * speedup, "speedup_high": 1.1 * speedup, "load": "all cores busy", "trouble": None}
+        | {"device": "cpu", "threads": 1}
         for form, share, runtime, speedup in speeds
     ]
     config = {"step": "inference", "version": RESULTS_VERSION, "model": "Transformer", "hyper": {"d_model": 512}}

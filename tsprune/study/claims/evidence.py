@@ -49,10 +49,10 @@ class Evidence:
     update of PALS; ``floor``: why structured pruning could not go as far as asked, if so."""
     timings: pd.DataFrame
     """A row per model that was timed and batch size: its ``speedup`` over ``baseline``, and the 95 % interval of that,
-    however wide. What was timed on a machine that others kept busy is not here."""
+    however wide; on one CPU thread. What was timed on a machine that others kept busy is not here."""
     speeds: pd.DataFrame
     """A row per model, form, runtime and batch size of study 06, whose models are not trained: as there, with the 95 %
-    interval of its ``speedup`` over dense in eager PyTorch. ``recipe``: what else a time depends on."""
+    interval of its ``speedup`` over dense in eager PyTorch; likewise. ``recipe``: what else a time depends on."""
     window_mse: Callable[[str], np.ndarray | None]
     """Test MSE by window of the row with a key, (windows,); None where it was not kept."""
 
@@ -131,9 +131,11 @@ def _dense(line: dict, by_key: dict[str, dict]) -> str | None:
 
 
 def _is_told(record: dict) -> bool:
-    """A time that is not known to a tenth is an interval all the same; one from a busy machine (of which the trouble
-    then tells the load) is none."""
-    return record.get("speedup_low") is not None and record["load"] not in (record["trouble"] or "")
+    """Of one CPU thread, which the claims on time name. A time that is not known to a tenth is an interval all the
+    same; one from a busy machine (of which the trouble then tells the load) is none."""
+    if record.get("speedup_low") is None or record["load"] in (record["trouble"] or ""):
+        return False
+    return record["device"] == "cpu" and record["threads"] == 1
 
 
 def _speeds(line: dict) -> Iterator[dict[str, Any]]:
