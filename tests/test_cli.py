@@ -52,6 +52,18 @@ def test_a_misspelt_parameter_fails_at_once_with_the_closest_name(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--shard", "9/2", "--plan"), "--shard 9/2: a part of how many"),
+        (("--shard", "1/2", "--budget", "0"), "--shard and --budget: one or the other"),
+    ],
+)
+def test_a_part_is_checked_first_and_has_no_time_of_its_own(tsprune, more, words):
+    status, _, err = tsprune("study", "smoke", *more)
+    assert status == 2 and words in err
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("epochs: many\n", "epochs = 'many': input should be a valid integer"),

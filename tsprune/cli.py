@@ -95,6 +95,11 @@ def study(
     names it), 2 bad input (data, parameters, the output folder: told before anything runs), 130 stopped by Ctrl-C;
     started again, it goes on.
     """
+    from tsprune.batch.shard import Shard, run_shard
+
+    part = None if shard is None else Shard.parse(shard)
+    if part is not None and budget is not None:
+        raise UserError("--shard and --budget: one or the other, a part of the steps runs to its end")
     with _uncollected():
         from tsprune.batch.profiles import describe, plan_profile
 
@@ -115,10 +120,8 @@ def study(
 
             print(plan_text(runs, tables))
             return
-    if shard is not None:
-        from tsprune.batch.shard import Shard, run_shard
-
-        raise typer.Exit(1 if run_shard(runs, Shard.parse(shard)) else 0)
+    if part is not None:
+        raise typer.Exit(1 if run_shard(runs, part) else 0)
     print(describe(runs, profile), flush=True)
     from tsprune.batch.notebooks import run_profile
 

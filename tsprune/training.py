@@ -171,9 +171,9 @@ def train(
     ``controller`` may hold the model sparse; the masks that count are those of the best epoch, and patience begins once
     the controller is settled. ``on_epoch`` sees the record of each epoch, and may add to it.
 
-    ``on_state`` is given the training's state after each epoch that another may follow: dicts and lists of numbers,
-    words and tensors, to be copied or written at once, because training on changes them. A training of the same
-    arguments that is given it as ``resume`` goes on bit for bit as if it had never ended.
+    ``on_state`` is given the training's state after each epoch, but for one that ends it early: dicts and lists of
+    numbers, words and tensors, to be copied or written at once, because training on changes them. A training of the
+    same arguments that is given it as ``resume`` goes on bit for bit as if it had never ended.
     """
     keep_freed_memory()
     device = next(model.parameters()).device

@@ -29,3 +29,9 @@ def test_each_notebook_has_its_part_of_what_those_before_it_left(monkeypatch):
     assert [run.parameters["budget_hours"] for run in given] == [1.0, 1.0, 0.0]
     assert {run.origins["budget_hours"] for run in given} == {"--budget"}
     assert list(shared(runs, None)) == runs
+
+
+def test_the_last_that_trains_has_all_that_is_left(monkeypatch):
+    monkeypatch.setattr(budget, "time", SimpleNamespace(monotonic=lambda: 0))
+    runs = [run for run in plan_profile("smoke") if run.name in ("06_inference", "07_claims")]
+    assert [run.parameters.get("budget_hours") for run in shared(runs, 3.0)] == [3.0, None]

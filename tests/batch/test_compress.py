@@ -106,6 +106,7 @@ def test_what_is_no_percentage_is_refused_with_what_is_one(text):
         ({"model": "DLinear"}, "nothing in DLinear can be narrowed"),
         ({"given": ["epoch=3"]}, "compress: unknown parameter 'epoch'; did you mean 'epochs'?"),
         ({"given": ["epochs"]}, "-p epochs: expected name=value"),
+        ({"given": ["batch_size=8", "batch_size=9"]}, "-p batch_size=9: batch_size stands twice"),
         ({"given": ["max_loss=0.5"]}, "max_loss has an option of its own"),
         ({"given": ["fractions=[0.5]"]}, "all training windows are used here"),
         ({"given": ["seeds=[1, 2]"]}, "seeds = [1, 2]: list should have at most 1 item"),

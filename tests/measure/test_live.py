@@ -106,6 +106,16 @@ def test_a_mask_kills_what_only_it_let_through():
     assert model.down.weight[:, 1].eq(1).all()
 
 
+def test_a_mask_of_a_frozen_parameter_is_applied_and_not_asked_about():
+    model = Toy()
+    model.down.weight.requires_grad_(False)
+    with torch.no_grad():
+        model.down.weight[:] = 1
+    mask = torch.tensor([[True, False]] * 3)
+    report = live_parameters(model, (torch.randn(5, 3),), masks={"down.weight": mask})
+    assert "down.weight" not in report.masks and not report.masks["up.weight"][1].any()
+
+
 def test_live_weights_lie_inside_the_masks():
     model = small_model("Transformer", d_model=16)
     masks = magnitude_masks(model, 0.1, "layer")

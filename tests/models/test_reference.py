@@ -132,6 +132,9 @@ def test_files_that_are_no_weights_are_refused_in_a_line(case, tmp_path):
         with pytest.raises(UserError) as error:
             load_reference_state(case[0], tmp_path / "bad.pth")
         assert "\n" not in str(error.value) or "no place" in str(error.value)
+    torch.save(str(tmp_path / "whole.pth"), tmp_path / "path.pth")
+    with pytest.raises(UserError, match="this is a str"):  # the path in it is not followed
+        load_reference_state(case[0], tmp_path / "path.pth")
     for path, words in [(tmp_path, "not a file"), (tmp_path / "absent", "no checkpoint at")]:
         with pytest.raises(UserError, match=words):
             load_reference_state(case[0], path)

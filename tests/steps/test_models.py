@@ -191,6 +191,8 @@ def test_a_saved_model_says_what_it_forecasts(trained, store, run, tmp_path):
     row = run(step)[0][step.key]
     model, masks = load_checkpoint(store.artifact(step.key, step.keepsake))
     assert masks and score(step, model) == pytest.approx(row["result"]["mse"], rel=1e-6)
+    assert len(step.densities) > 1 and row["result"]["epochs_run"] == step.train.epochs
+    assert row["result"]["windows_seen"] == step.train.epochs * store.row(trained.key)["result"]["windows_train"]
     about = read_about(store.artifact(step.key, step.keepsake))
     splits, table = trained.data.splits("cpu"), trained.data.table()
     assert about.columns == table.columns and about.mean == tuple(splits.mean) and about.std == tuple(splits.std)

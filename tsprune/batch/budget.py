@@ -23,10 +23,12 @@ def parse_hours(text: str) -> float:
 def shared(runs: Sequence[NotebookRun], hours: float | None) -> Iterator[NotebookRun]:
     """The runs, each with its part of the time that is left when it is asked for; without a time, as they are."""
     began = time.monotonic()
-    for place, run in enumerate(runs):
+    waiting = sum(STUDIES[run.name].trains for run in runs)
+    for run in runs:
         if hours is None or not STUDIES[run.name].trains:
             yield run
             continue
         left = max(0.0, hours - (time.monotonic() - began) / 3600)
-        mine = {"budget_hours": left / (len(runs) - place)}
+        mine = {"budget_hours": left / waiting}
+        waiting -= 1
         yield replace(run, parameters=run.parameters | mine, origins=run.origins | {"budget_hours": "--budget"})

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
@@ -11,6 +11,7 @@ import pandas as pd
 from tsprune.batch.profiles import NotebookRun
 from tsprune.engine.durations import Durations, stored_rows
 from tsprune.engine.step import FINAL
+from tsprune.report.text import listed
 from tsprune.study.base.cells import Cells, measured_here
 from tsprune.study.base.shared import Tables
 from tsprune.study.registry import STUDIES
@@ -31,6 +32,8 @@ class _Group:
     archived: int = 0
     why: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     seconds: float = 0.0
+    jobs: int = 1
+    """Steps side by side."""
     untold: int = 0
     """Steps to run of which no earlier run tells the time."""
     memory: float = 0.0
@@ -73,7 +76,7 @@ def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None) -> str:
     yet, and are told so.
     """
     seen: set[str] = set()
-    lines, open_ended, jobs, tables = [], [], 1, tables or Tables()
+    lines, open_ended, tables = [], [], tables or Tables()
     past: dict[Path, _Past] = {}
     totals: dict[str, list[_Group]] = defaultdict(list)
     planned = [(run, STUDIES[run.name]) for run in runs if STUDIES[run.name].trains]
@@ -83,9 +86,8 @@ def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None) -> str:
         if cells.store.root not in past:
             past[cells.store.root] = _Past(cells, lengths)
         groups = _groups(cells, past[cells.store.root], seen)
-        device = device_type(cells.config.device)
-        totals[device] += groups.values()
-        jobs = max(1, cells.jobs)
+        device, jobs = device_type(cells.config.device), max(1, cells.jobs)
+        totals[device] += [replace(group, jobs=jobs) for group in groups.values()]
         lines += [f"== {run.name}, {jobs} at a time on {device} ==", _table(groups).to_string(), ""]
         if type(cells).then is not Cells.then:
             open_ended.append(run.name)
@@ -94,20 +96,21 @@ def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None) -> str:
         f"in all {sum(g.steps for g in every):,} steps: {sum(g.stored for g in every):,} in the store, "
         f"{sum(g.archived for g in every):,} in the archive, {sum(map(_todo, every)):,} to run"
     )
-    lines += [line for device, groups in totals.items() for line in _in_all(device, groups, jobs)]
+    lines += [line for device, groups in totals.items() for line in _in_all(device, groups)]
     if open_ended:
         lines.append(f"{', '.join(open_ended)}: further steps depend on what these come to")
     return "\n".join(lines)
 
 
-def _in_all(device: str, groups: Sequence[_Group], jobs: int) -> list[str]:
+def _in_all(device: str, groups: Sequence[_Group]) -> list[str]:
     todo, untold, unsized = (sum(map(of, groups)) for of in (_todo, lambda g: g.untold, lambda g: g.unsized))
     lines = []
     if todo > untold:
+        jobs = listed([str(jobs) for jobs in sorted({g.jobs for g in groups})])
+        hours = _hours(sum(group.seconds / group.jobs for group in groups))
         lines.append(
-            f"about {_hours(sum(g.seconds for g in groups) / jobs)} on {device} for {todo - untold:,} of them, {jobs} "
-            "at a time: medians of steps of the same kind, model and width in the store and the archive, those on "
-            "other data in proportion to its length"
+            f"about {hours} on {device} for {todo - untold:,} of them, {jobs} at a time: medians of steps of the same "
+            "kind, model and width in the store and the archive, those on other data in proportion to its length"
         )
     if untold:
         lines.append(f"for {untold:,} of them no earlier step of their kind and width on {device} tells the time")

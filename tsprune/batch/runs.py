@@ -6,14 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tsprune.batch.outputs import ENDINGS
 from tsprune.batch.strict_yaml import read_parameters
 from tsprune.errors import UserError
 from tsprune.parameters import parameters_of_run
 from tsprune.report.page import read_notebook
 from tsprune.study.base.cells import Cells
 from tsprune.study.registry import STUDIES
-
-ENDINGS = (".params.yaml", ".ipynb", ".html")
 
 
 @dataclass(frozen=True)

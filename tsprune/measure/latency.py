@@ -66,7 +66,7 @@ def measure_latency(
             rounds = _rounds(variants, batch, repeats, warmup, order)
             done = repeats
             while done < most and (wide := _wide(_speedups(rounds, baseline), precision)):
-                if watch.load().crowded(torch.get_num_threads()):
+                if rounds["device"].iloc[0] == "cpu" and watch.load().crowded(torch.get_num_threads()):
                     break  # more rounds would be as little to be trusted
                 again = {name: variant for name, variant in variants.items() if name in {baseline, *wide}}
                 count = min(repeats, most - done)

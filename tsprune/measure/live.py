@@ -111,8 +111,8 @@ def live_parameters(
                     raise UserError(f"the gradient of '{name}' is not finite: live parameters cannot be told apart")
                 if largest > ROUNDING * coarse[name].abs().max():
                     live[training][name] |= (size > SMALLEST * largest).cpu()
-        for name, mask in (masks or {}).items():
-            live[training][name] &= mask.cpu()
+        for name in live[training].keys() & (masks or {}).keys():  # a frozen parameter is not asked about
+            live[training][name] &= masks[name].cpu()
     return LiveReport(live[False], live[True], frozenset(reached))
 
 

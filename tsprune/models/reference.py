@@ -166,7 +166,7 @@ def load_reference_state(model: Forecaster, state_dict: Mapping[str, torch.Tenso
 def named_tensors(state: object) -> Mapping[str, torch.Tensor]:
     """``state``, or what the file at that path holds, if it is tensors by name: else :class:`UserError`."""
     if isinstance(state, str | os.PathLike):
-        return named_tensors(read_state(state))
+        state = read_state(state)
     if not isinstance(state, Mapping):
         raise UserError(
             f"a state_dict holds tensors by name, or is the path of a file; this is a {type(state).__name__}"

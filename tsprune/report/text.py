@@ -186,9 +186,6 @@ def whole_count(count: int) -> str:
     return f"{count / 1e6:.1f}M" if count >= 1e6 else f"{count / 1e3:.0f}k" if count >= 1e3 else str(count)
 
 
-_short = whole_count  # the name by which study 01's figures import it
-
-
 def short_count(value: float) -> str:
     """A count or a time in three digits: 853, 31.9k, 1.2M, 0.45."""
     for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

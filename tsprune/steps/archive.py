@@ -130,7 +130,8 @@ def _apart(row: dict, line: dict) -> str:
         for name in old | new
         if new.get(name) != old.get(name)
     ]
-    where = "" if row["made"]["processor"] == line["made"]["processor"] else f", there on {line['made']['processor']}"
+    theirs = line["made"]["processor"]
+    where = "" if row.get("made", {}).get("processor") == theirs else f", there on {theirs}"
     return f"{'; '.join(numbers)}{where}" if numbers else ""
 
 

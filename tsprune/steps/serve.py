@@ -12,6 +12,7 @@ from tsprune.data import Splits
 from tsprune.deploy.card import Card
 from tsprune.deploy.export import export_onnx
 from tsprune.deploy.in_place import InPlace
+from tsprune.deploy.kernels import best
 from tsprune.deploy.model_card import card_text
 from tsprune.deploy.network import Bare
 from tsprune.deploy.onnx_file import join, read_onnx
@@ -108,7 +109,7 @@ class ServedLatencyStep(Step):
     ``detail["latency"]``: the rows of :func:`tsprune.measure.measure_latency`, ``variant`` the key of the step.
     ``detail["sparse"]``: by key of a masked model how many layers run sparse, what the kernel is, and the multiply-adds
     left, None where a layer with zeros runs dense; one without a sparse layer is not timed. Times hold for one machine,
-    so its processor is part of the identity.
+    one kernel and one release of ONNX Runtime, so these are part of the identity.
     """
 
     kind: ClassVar[str] = "served_latency"
@@ -130,7 +131,10 @@ class ServedLatencyStep(Step):
             "threads": self.threads,
             "repeats": self.repeats,
             "most": _LONGER * self.repeats,
+            "precision": measure.PRECISION,
             "machine": list(measure.machine()),
+            "kernel": best().path,
+            "runtime": measure.version_of("onnxruntime"),
         }
 
     @property

@@ -108,7 +108,7 @@ class FineTuneStep(OnTrained, ModelStep):
                 if done.status != "ok":
                     return Outcome({}, {"history": history}, {}, status=done.status, reason=done.reason)
         achieved = density(model, masks)
-        epochs = sum(record["epoch"] > 0 for record in history)
+        epochs = len(history) - len(self.densities)  # each stage has a record of the state before it
         result = {
             "mse": scores.mse,
             "mae": scores.mae,

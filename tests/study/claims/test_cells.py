@@ -5,13 +5,14 @@ import re
 import pandas as pd
 import pytest
 
+from tsprune.engine.store import Store
 from tsprune.places import resolve
 from tsprune.report.text import NBSP
-from tsprune.steps.archive import Archive
+from tsprune.steps.archive import Archive, write
 from tsprune.study.claims import figures, tables, words
 from tsprune.study.claims.cells import ClaimsCells
 from tsprune.study.claims.config import Claims
-from tsprune.study.claims.evidence import CASE, evidence
+from tsprune.study.claims.evidence import CASE, evidence, gather
 from tsprune.study.claims.listed import CLAIMS
 from tsprune.study.claims.result import CANNOT, DOES_NOT, HOLDS, PAPERS, SMALL
 from tsprune.study.registry import STUDIES
@@ -74,6 +75,14 @@ def test_of_the_rows_that_ship_a_case_has_one_value_per_seed_and_device(claim):
     if "low" not in values:
         parts = [name for name in (*CASE, "case", "seed", "device") if name in values]
         assert len(values) and not values.duplicated(parts).any()
+
+
+def test_of_a_row_that_ships_and_is_stored_too_the_one_that_ships_counts(dense, tmp_path):
+    line = dense(mse=1.0) | {"errors": None}
+    store, archive = Store(tmp_path / "store"), Archive(tmp_path / "results")
+    store.put(line["config"], {name: line[name] for name in line if name not in ("config", "errors")})
+    write(tmp_path / "results/01_x/ETTh1.jsonl.gz", [line | {"result": line["result"] | {"mse": 2.0}}])
+    assert gather(store, archive).rows["mse"].to_list() == [2.0]
 
 
 def test_nothing_is_planned_and_what_is_for_those_that_train_is_passed_over(tmp_path):

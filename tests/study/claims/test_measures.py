@@ -42,6 +42,7 @@ def test_the_nearest_density_counts_and_none_that_is_far(dense, after):
 
 def test_what_is_no_evidence(dense, after):
     real, made_up = dense(), dense(dataset="synthetic_short")
+    assert len(evidence([dense(dataset="photosynthetic")]).rows) == 1
     failed, old = dense(seed=3) | {"status": "failed"}, dense(seed=4)
     old["config"] = old["config"] | {"version": RESULTS_VERSION - 1}
     assert evidence([real, made_up, failed, old]).rows["key"].to_list() == [real["key"]]
@@ -49,8 +50,8 @@ def test_what_is_no_evidence(dense, after):
 
 def test_size_is_the_width_that_the_training_had(dense, after):
     wide, narrow = dense(d_model=512), dense(d_model=32)
-    rows = evidence([wide, narrow, after(wide, "prune", 1), after(narrow, "prune", 1)]).rows
-    assert rows["size"].to_list() == [PAPERS, SMALL, PAPERS, SMALL]
+    rows = evidence([wide, narrow, after(wide, "prune", 1), after(narrow, "prune", 1), dense(d_model=1024)]).rows
+    assert rows["size"].to_list()[:4] == [PAPERS, SMALL, PAPERS, SMALL] and pd.isna(rows["size"].iloc[4])
 
 
 def test_a_seed_that_ran_on_another_device_is_of_the_same_case(dense):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsprune.study.entsoe_scale.fits import fitted, student
+from tsprune.study.entsoe_scale.fits import fitted
 
 
 def trainings(windows, mse) -> pd.DataFrame:
@@ -35,14 +35,6 @@ def test_the_band_is_that_of_the_textbook():
     half = 12.7062047 * deviation * np.sqrt([1 / 3, 1 / 3 + 4 / 2])
     assert np.log(low) == pytest.approx(np.log(line) - half, rel=1e-6)
     assert np.log(high) == pytest.approx(np.log(line) + half, rel=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("freedom", "level", "factor"),
-    [(1, 0.95, 12.706), (2, 0.95, 4.303), (3, 0.99, 5.841), (4, 0.95, 2.776), (13, 0.9, 1.771), (120, 0.95, 1.980)],
-)
-def test_students_distribution_is_that_of_the_tables(freedom, level, factor):
-    assert student(level, freedom) == pytest.approx(factor, abs=6e-4)
 
 
 @pytest.mark.parametrize("windows", [[100, 200], [100, 100, 100]])

@@ -134,12 +134,16 @@ def ask(
         asked |= _of_checkpoint(checkpoint)
     elif model is not None:
         asked["models"] = [model]
+    said: set[str] = set()
     for text in given:
         name, sign, value = text.partition("=")
         if not sign or not name:
             raise UserError(f"-p {plain(text)}: expected name=value")
+        if name in said:
+            raise UserError(f"-p {plain(text)}: {name} stands twice")
         if name in asked:
             raise UserError(f"-p {plain(text)}: {name} has an option of its own, or the checkpoint says it")
+        said.add(name)
         asked[name] = parse_yaml(value, f"-p {name}")
     if checkpoint is None and isinstance(asked.get("seq_len"), int):
         asked.setdefault("label_len", asked["seq_len"] // 2)  # as 48 is to 96

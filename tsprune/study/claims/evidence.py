@@ -14,11 +14,9 @@ from tsprune.engine.store import Corrupt, Store
 from tsprune.measure import Difference, paired_difference
 from tsprune.steps.archive import Archive, unpack
 from tsprune.steps.artifacts import load_scores
+from tsprune.study.base.words import PAPER_WIDTH
 from tsprune.study.claims.result import PAPERS, SMALL
 from tsprune.typed import digest
-
-PAPERS_WIDTH = 512
-"""d_model of both papers, channels: a model as wide is at the papers' size, any other is small."""
 
 _MADE_UP = "synthetic"
 """Datasets that only tests use begin so; they bear no claim."""
@@ -116,7 +114,9 @@ def _stored(store: Store) -> Iterator[dict[str, Any]]:
 
 def _counts(line: dict) -> bool:
     named = line["protocol"].get("dataset") or ""
-    return line["status"] == "ok" and line["config"].get("version") == RESULTS_VERSION and _MADE_UP not in named
+    return (
+        line["status"] == "ok" and line["config"].get("version") == RESULTS_VERSION and not named.startswith(_MADE_UP)
+    )
 
 
 def _dense(line: dict, by_key: dict[str, dict]) -> str | None:
@@ -154,7 +154,8 @@ def _timing(record: dict) -> dict[str, Any]:
 
 
 def _size(width: int | None) -> str | None:
-    return None if width is None else PAPERS if width >= PAPERS_WIDTH else SMALL
+    """Of a model of that d_model; None of one that is wider than the papers', and of one without."""
+    return PAPERS if width == PAPER_WIDTH else SMALL if width is not None and width < PAPER_WIDTH else None
 
 
 def _row(line: dict, dense: str | None, training: dict | None) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from tsprune.measure import Difference
+from tsprune.measure.paired import LEVEL
 from tsprune.report.text import percent
+from tsprune.study.base.student import student
 from tsprune.study.claims.evidence import CASE
 from tsprune.study.claims.result import AGAINST, CANNOT, DOES_NOT, FOR, HOLDS, IN_PART, UNCLEAR
 
@@ -26,9 +28,6 @@ ALIKE = 0.2
 _NORMAL = 1.959964
 """Half the width, in standard deviations, of what has 95 % of a normal distribution."""
 
-_T = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228]
-"""Student's t for 95 %, of 1 to 10 degrees of freedom."""
-
 
 class Judgement(NamedTuple):
     """A verdict, and the numbers that it rests on, in words that can stand behind it."""
@@ -43,16 +42,8 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
     if count < 2:
         return mean, -math.inf, math.inf
     free = count - 1
-    half = _student(free) * math.sqrt(sum((value - mean) ** 2 for value in values) / free / count)
+    half = student(LEVEL, free) * math.sqrt(sum((value - mean) ** 2 for value in values) / free / count)
     return mean, mean - half, mean + half
-
-
-def _student(free: int) -> float:
-    """Beyond the table by the expansion in 1 / ``free``, to three digits."""
-    if free <= len(_T):
-        return _T[free - 1]
-    z = _NORMAL
-    return z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
 
 
 def by_case(

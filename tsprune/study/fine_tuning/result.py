@@ -8,10 +8,6 @@ import pandas as pd
 from tsprune.report.frames import NoRows, finished, need
 from tsprune.study.base.result import StudyResult
 
-ARMS = ("dense", "dense longer", "pruned", "fine-tuned", "iterative", "rewound")
-"""Dense as trained; dense trained as much longer (the fair control); pruned and left; pruned once and trained on;
-pruned step by step while training on; the pruned model's mask on the initial weights, trained from there."""
-
 COMPARED = (
     ("pruned", "dense longer"),
     ("fine-tuned", "dense longer"),
@@ -47,8 +43,8 @@ HISTORY = ["model", "pred_len", "seed", "structure", "density_asked", "arm"]
 
 @dataclass(frozen=True)
 class FineTuningResult(StudyResult):
-    """``cells`` has a row per model, horizon, seed, structure (see STRUCTURES), arm (see ARMS, and
-    ``by_score``) and density;
+    """``cells`` has a row per model, horizon, seed, structure (see STRUCTURES), arm and density. Arms: dense as trained
+    ("dense"), trained as much longer ("dense longer", the fair control), SPARSE_ARMS, and those of ``by_score``.
     ``mse_relative`` is the test MSE over that of the dense model of the same seed."""
 
     history: pd.DataFrame
@@ -60,6 +56,8 @@ class FineTuningResult(StudyResult):
 
 
 SPARSE_ARMS = ("pruned", "fine-tuned", "iterative", "rewound")
+"""Pruned and left; pruned once and trained on; pruned step by step while training on; the pruned model's mask on the
+initial weights, trained from there."""
 
 
 def sparse_arms(arms: Iterable[str]) -> list[str]:

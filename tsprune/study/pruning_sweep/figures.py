@@ -14,7 +14,7 @@ from tsprune.report import drawing as kit
 from tsprune.report.axes import density_axis, log_axis, relative_axis
 from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
-from tsprune.report.text import SCOPES, _short, density_labels, percent, readable_layer
+from tsprune.report.text import SCOPES, density_labels, percent, readable_layer, whole_count
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.result import (
     AUTHORS,
@@ -185,7 +185,7 @@ def _layers_of_one(axes: Axes, panel: pd.DataFrame):
     table = panel.pivot_table(index="layer", columns="density_asked", values="layer_density", sort=False)
     table = table[sorted(table.columns, reverse=True)]
     weights = panel.groupby("layer", sort=False)["weights"].first()
-    table = table.rename(index=lambda name: f"{readable_layer(name)}  ({_short(weights[name])})")
+    table = table.rename(index=lambda name: f"{readable_layer(name)}  ({whole_count(weights[name])})")
     table = table.rename(columns=density_labels(table.columns))
     text = _cell_text if table.shape[1] <= _LABELLED else None
     image = kit.heat_map(axes, table, text, cmap="cividis", ends=(0, 1), size=9)

@@ -9,10 +9,6 @@ from tsprune.report.frames import need
 from tsprune.report.text import density_text
 from tsprune.study.base.result import StudyResult
 
-ARMS = ("dense", "dense longer", "pruned", "fine-tuned", "distilled")
-"""Dense after ``epochs``; dense after ``fine_tune_epochs`` more; the large one narrowed after ``epochs``; the narrowed
-one after ``fine_tune_epochs`` more; a small one trained as long as "dense longer" on the large one's forecasts too."""
-
 WHOLE = "unpruned"
 """In the comparison's column ``axis``: against the large dense model that was not pruned."""
 
