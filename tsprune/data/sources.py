@@ -23,6 +23,7 @@ from tsprune.data.entsoe import build
 from tsprune.errors import UserError
 from tsprune.places import locate, project_root
 from tsprune.shown import plain
+from tsprune.whole import write_whole
 
 ATTEMPTS, WAIT_SECONDS = 3, 1  # transfers per address; a broken one is begun again after 1, then 2 seconds
 CONNECT_SECONDS, READ_SECONDS = 3, 30  # after these a host counts as out of reach, a transfer as broken
@@ -241,15 +242,3 @@ def _resolves(host: str) -> bool:
 def _member(archive: Path, name: str) -> bytes:
     with zipfile.ZipFile(archive) as opened:
         return with_line_feeds(opened.read(name))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write under a temporary name and rename: another process never reads half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"{path} cannot be written: {error}") from error

@@ -9,9 +9,10 @@ import pandas as pd
 
 from tsprune.data import load_table
 from tsprune.deploy.card import Card
-from tsprune.deploy.files import named, need_place, write_whole
+from tsprune.deploy.files import named, need_place
 from tsprune.errors import UserError, unknown
 from tsprune.shown import plain
+from tsprune.whole import write_whole
 
 ENDINGS = (".csv", ".parquet")
 
