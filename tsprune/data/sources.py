@@ -211,8 +211,7 @@ def _download(address: Address, source: Source, path: Path, name: str) -> None:
                 known = None if address.member else source.sha256 or source.published
                 got = pooch.retrieve(address.url, known_hash=known, fname="download", path=folder, downloader=get)
                 content = _member(Path(got), address.member) if address.member else _read(Path(got))
-            write_whole(path, _verified(content, source, path, name))
-            return
+            content = _verified(content, source, path, name)
         except requests.HTTPError as error:
             raise _NotThere(f"{address.url}: {error}") from error
         except requests.ConnectionError as error:
@@ -221,6 +220,11 @@ def _download(address: Address, source: Source, path: Path, name: str) -> None:
             reason = error
         except (requests.RequestException, ValueError, UserError, zipfile.BadZipFile, KeyError) as error:
             reason = error
+        except OSError as error:  # of the disk: another transfer would meet it again
+            raise UserError(f"{source.file} cannot be kept while it is fetched: {error}") from error
+        else:
+            write_whole(path, content)
+            return
     raise _NotThere(f"{address.url}: broken or wrong {ATTEMPTS} times, at last: {reason}")
 
 
