@@ -58,7 +58,8 @@ def has_known_ending(name: str) -> bool:
 
 
 def stem(name: str) -> str:
-    """The name of a file without the endings of its format and packing."""
+    """What a dataset read from a file is called: the file's name without the ending of its packing, nor .csv, .parquet
+    or .feather. Others stay (.tsv, .txt): stored rows know datasets by these names."""
     for endings in (PACKINGS, (".csv", ".parquet", ".feather")):
         for ending in endings:
             if name.lower().endswith(ending):

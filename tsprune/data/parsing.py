@@ -117,6 +117,7 @@ def _decoded(content: bytes, encoding: str | None) -> str:
         if signs > len(content[:1000]) / 50:
             advice = "it seems to be no text at all; a CSV, parquet or feather file is needed"
         raise UserError(f"line {line}: not {kind} text; {advice}") from None
+    # Twice: on Windows lines end in CR CR LF where what had CR LF was written as text once more.
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r\n", "\n")
     if "\r" in text:
         if "\n" not in text:
