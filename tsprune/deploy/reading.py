@@ -42,7 +42,10 @@ def check_output(path: str | os.PathLike, endings: Sequence[str], what: str) -> 
 
 
 def write_frame(frame: pd.DataFrame, path: str | os.PathLike) -> None:
-    """As CSV or parquet, by the ending, the dates as the column ``date``."""
+    """As CSV or parquet, by the ending, the dates as the column ``date``. Raises :class:`UserError` where a column of
+    values is called so too, or where the file cannot be written."""
+    if "date" in frame:
+        raise UserError("a column of values is called 'date', as that of the dates is; rename it in the data")
     content = io.BytesIO()
     if Path(path).suffix == ".csv":
         frame.to_csv(content)
