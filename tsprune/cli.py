@@ -480,8 +480,8 @@ def entsoe(
     Parts of half a month are kept in the user's cache: stopped, the same command goes on.
     """
     from tsprune.data.fresh import fresh_load
-    from tsprune.data.sources import write_whole
     from tsprune.places import locate
+    from tsprune.whole import write_whole
 
     path = locate(file)
     write_whole(path, fresh_load(countries.split(","), start, end, step))

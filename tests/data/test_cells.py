@@ -67,18 +67,29 @@ def test_truths_are_numbers_and_said_to_be():
     assert found.notes == ["column 'x': True and False are read as 1 and 0"]
 
 
-@pytest.mark.parametrize("name", ["", "Unnamed: 0", "index", "id", "Row"])
-@pytest.mark.parametrize("first", [0, 1])
-def test_a_column_that_counts_the_rows_is_left_out_and_named(name, first):
-    content = "\n".join([f"{name},date,x", *(f"{i + first},{date},{i % 7}" for i, date in enumerate(DATES))])
-    found = read_cells(parse_csv(content.encode()), False)
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "index", "id", "Row", "NO"])
+@pytest.mark.parametrize("begin", [0, 1])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_column_that_counts_the_rows_is_left_out_and_named_wherever_it_stands(name, begin, place):
+    rows = [["date", "x"], *([date, str(i % 7)] for i, date in enumerate(DATES))]
+    for row, cell in zip(rows, [name, *map(str, range(begin, 30 + begin))], strict=True):
+        row.insert(place, cell)
+    found = read_cells(parse_csv("\n".join(map(",".join, rows)).encode()), False)
     assert list(found.frame) == ["x"] and found.problems == []
-    assert found.notes == [f"column 1, '{name or 'Unnamed: 0'}', counts the rows: it is left out"]
+    what = f"column '{name}'" if name and name[0] != "U" else f"column {place + 1}, without a name,"
+    assert found.notes == [f"{what} counts the rows: it is left out"]
+
+
+def test_an_index_that_pandas_has_written_twice_is_left_out_twice():
+    content = "\n".join([",Unnamed: 0,date,x", *(f"{i},{i},{date},{i % 7}" for i, date in enumerate(DATES))])
+    found = read_cells(parse_csv(content.encode()), False)
+    assert list(found.frame) == ["x"] and found.problems == [] and len(found.notes) == 2
 
 
 def test_a_series_that_happens_to_count_is_kept():
     assert cells_of([str(i) for i in range(30)]).frame["x"].tolist() == list(range(30))
     assert cells_of([str(i + 5) for i in range(30)], "date,id").frame["id"].tolist() == list(range(5, 35))
+    assert cells_of([str(i % 29) for i in range(30)], "date,NO").frame["NO"].tolist() == [*range(29), 0]
 
 
 def test_columns_without_a_name_are_named_by_their_place_in_the_file():

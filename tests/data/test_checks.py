@@ -342,6 +342,14 @@ def test_values_that_look_like_no_reading_are_asked_about(tmp_path):
     assert "2 missing values: 2 in 'b'" in filled.notes
 
 
+@pytest.mark.parametrize("name", ["self", "cls", "kwargs", "columns"])
+def test_a_column_with_codes_may_have_any_name(tmp_path, name):
+    rows = rows_of(100)
+    rows[50][2] = "-9999"
+    table = load_table(write(tmp_path / "mine.csv", csv_of(rows, f"date,a,{name}")), missing="interpolate")
+    assert table.columns == ("a", name) and table.values[50, 1] == 11  # noqa: PD011
+
+
 @pytest.mark.parametrize("cell", ["", "-9999"])
 def test_a_column_of_which_too_much_would_be_made_up_is_refused(tmp_path, cell):
     rows = rows_of(100)

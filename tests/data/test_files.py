@@ -95,13 +95,20 @@ def test_what_is_wrong_with_a_parquet_file_is_named_by_row(tmp_path):
         (zipped({"a": CSV, "b": CSV}), r"an archive of 2 files \(a, b\); needed: one with a single CSV"),
         (b"PK\x03\x04 and no more", "cannot be read as a zip archive"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", r"an Excel workbook \(\.xls\)"),
-        (b"PAR1 and no more", "a damaged parquet file"),
+        (b"PAR1\x15\x04 and no more", "a damaged parquet file"),
+        (b"ARROW1\0\0 and no more", "a damaged feather file"),
+        (b"BZh91AY&SY and no more", "cannot be read"),
         (b"\x28\xb5\x2f\xfd" + CSV, "packed by zstd"),
         (b"\x89HDF\r\n", "an HDF5 file"),
         (b"CDF\x01", "a netCDF file"),
         (b"\x89PNG\r\n", "a picture"),
         (b"\x80\x04\x95", "a Python pickle, which is never opened"),
-        (gzip.compress(b"RDX3\n", mtime=0), "a file of R"),
+        (gzip.compress(b"RDX3\nX\n", mtime=0), "a file of R"),
+        (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "a MATLAB file"),
+        (b"ORC\x11\0\0\n\x06\x12", "an ORC file"),
+        (b"Rar!\x1a\x07\x01\0", "a RAR archive"),
+        (b"SQLite format 3\0\x10", "an SQLite database"),
+        (b"%PDF-1.7\n", "a PDF document"),
         (b"\n <!DOCTYPE html><html>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "a pointer of Git LFS"),
         (b'[{"date": "2020-01-01"}]', "JSON"),
@@ -111,6 +118,16 @@ def test_what_is_wrong_with_a_parquet_file_is_named_by_row(tmp_path):
 def test_other_formats_are_refused_in_their_own_words(tmp_path, content, text):
     with pytest.raises(UserError, match=rf"mine\.csv: (is )?{text}"):
         load_table(_write(tmp_path / "mine.csv", content))
+
+
+LETTERS = ("PAR1", "ARROW1", "BZh", "ORC_power", "CDF_load", "RDX2", "MATLAB_v", "Rar!", "SQLite format 3", "%PDF")
+
+
+@pytest.mark.parametrize("name", [*LETTERS, "<htmlx>", "x" * 257 + "ustar"])
+def test_a_column_may_be_called_as_a_format_begins(tmp_path, name):
+    path = tmp_path / "mine.csv"
+    FRAME.assign(**{name: range(3, 53)})[[name, "date", "x"]].to_csv(path, index=False)
+    assert load_table(str(path)).columns == (name, "x")
 
 
 def test_folders_beside_the_one_file_of_an_archive_do_not_count(tmp_path):

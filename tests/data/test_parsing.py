@@ -258,3 +258,5 @@ def test_a_frame_brings_its_index_of_dates_along():
     assert (parsed.date, parsed.place, parsed.lines.tolist()) == ("day", "row", [1, 2, 3])
     with pytest.raises(UserError, match="column 'a' occurs more than once"):
         parse_frame(pd.DataFrame([[1, 2]], columns=["a", "a "]))
+    with pytest.raises(UserError, match="column 'a' occurs more than once"):
+        parse_frame(pd.DataFrame({"a": [1, 2]}, index=pd.Index([3, 5], name="a")))

@@ -1,8 +1,10 @@
 import dataclasses
+import errno
 import gzip
 import hashlib
 import http.server
 import io
+import os
 import threading
 import time
 import zipfile
@@ -283,6 +285,27 @@ def test_nothing_is_left_when_every_address_fails(tiny, server, tmp_path):
     with pytest.raises(DataUnavailable, match=r"The download failed: .*wrong\.csv: broken or wrong 3 times.*404"):
         load_table("Tiny")
     assert not list(tmp_path.glob("cache/*"))
+
+
+def test_what_keeps_the_file_from_being_kept_is_told_at_once_and_counts_as_no_broken_transfer(tiny, server, tmp_path):
+    base, answers, asked = server
+    tiny([Address(f"{base}/tiny.csv"), Address(f"{base}/other.csv")])
+    answers["/tiny.csv"] = answers["/other.csv"] = [(200, TEXT, None)]
+    (tmp_path / "cache").write_text("a file in the place of the folder")
+    with pytest.raises(UserError, match=r"cache/tiny\.csv cannot be written: Not a directory$") as error:
+        load_table("Tiny", fallback_to_synthetic=True)
+    assert not isinstance(error.value, DataUnavailable) and asked == ["/tiny.csv"]
+
+
+def test_no_room_for_what_is_being_fetched_is_told_in_a_line(tiny, server, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    base, _, _ = server
+    tiny([Address(f"{base}/tiny.csv")])
+    monkeypatch.setattr("tempfile.TemporaryDirectory", full)
+    with pytest.raises(UserError, match=r"^tiny\.csv cannot be kept while it is fetched: .*No space left on device$"):
+        load_table("Tiny", fallback_to_synthetic=True)
 
 
 def test_a_member_of_an_archive_is_unpacked_with_lf_line_ends(tiny, server):

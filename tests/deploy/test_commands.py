@@ -9,6 +9,8 @@ from tests.deploy.small import ABOUT, INTERVALS, frame, tiny
 from tsprune import cli
 from tsprune.deploy import Forecaster
 from tsprune.deploy.plot import draw
+from tsprune.deploy.reading import write_frame
+from tsprune.errors import UserError
 from tsprune.models import save_checkpoint
 
 
@@ -43,6 +45,14 @@ def test_a_checkpoint_is_exported_and_its_forecast_printed_and_written(tsprune, 
         found = read(file)
         assert list(pd.to_datetime(found.pop("date"))) == list(wanted.index)
         pd.testing.assert_frame_equal(found, wanted.reset_index(drop=True))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_forecast_with_two_columns_of_one_name_is_not_written(tmp_path, ending):
+    values = frame(8)[["load"]].rename(columns={"load": "date"}).rename_axis("date")
+    with pytest.raises(UserError, match="a column of values is called 'date', as that of the dates is"):
+        write_frame(values, tmp_path / f"out{ending}")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_columns_of_a_file_are_found_by_their_names(tsprune, exported):

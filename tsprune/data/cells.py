@@ -10,7 +10,7 @@ from tsprune.data.dates import looks_like_date
 from tsprune.data.parsing import Parsed
 from tsprune.shown import more, quoted
 
-_ROW_NAMES = ("unnamed: 0", "index", "idx", "id", "row", "rownum", "row_number", "rowid", "level_0", "nr", "no", "#")
+_ROW_NAMES = ("index", "idx", "id", "row", "rownum", "row_number", "rowid", "level_0", "nr", "no", "#")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 _CAUSES = (
     (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), "a thousands mark or decimal comma? Write numbers like 1234.5"),
@@ -39,7 +39,8 @@ class Cells:
 def read_cells(parsed: Parsed, gaps_are_filled: bool) -> Cells:
     """The columns beside the dates as numbers. Empty cells are a problem unless gaps are filled.
 
-    A column without a name, or with one that numbers of rows usually have, is left out if it counts the rows.
+    A column without a name, or with one that numbers of rows usually have, is left out if it counts the rows, wherever
+    it stands: what goes up by 1 from the first row to the last is not nitric oxide, though called NO.
     """
     found = Cells(parsed.frame)
     columns, at = {}, f"{parsed.place} {parsed.header}: " if parsed.place == "line" else ""
@@ -47,9 +48,11 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> Cells:
         given = parsed.frame[name]
         if name == parsed.date:
             continue
-        if name.lower() in _ROW_NAMES and _counts(given):
-            found.notes.append(f"column {position}, {quoted(name)}, counts the rows: it is left out")
-        elif name.startswith("Unnamed: "):
+        nameless = name.startswith("Unnamed: ")
+        if (nameless or name.lower() in _ROW_NAMES) and _counts(given):
+            what = f"column {position}, without a name," if nameless else f"column {quoted(name)}"
+            found.notes.append(f"{what} counts the rows: it is left out")
+        elif nameless:
             found.problems.append(f"{at}column {position} has no name; name it or take it away")
         else:
             numbers = _numbers(given, name, parsed, gaps_are_filled, found)

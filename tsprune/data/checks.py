@@ -152,11 +152,11 @@ def _codes(
     """The frame without values that look like "no reading", or with them where they are kept; problems; notes."""
     if codes_are_kept:
         return frame, [], []
-    problems, notes, emptied = [], [], {}
+    problems, notes, emptied = [], [], frame.copy(deep=False)
     for name, codes in find_codes(frame).items():
-        emptied[name] = frame[name].copy()
+        values = frame[name].copy()
         for code, rows in codes.items():
-            emptied[name].iloc[rows] = np.nan
+            values.iloc[rows] = np.nan
             if gaps_are_filled:
                 notes.append(f"column {quoted(name)}: {len(rows)} readings of {code:.10g} are taken as missing")
                 continue
@@ -164,7 +164,8 @@ def _codes(
                 f"{parsed.place} {parsed.lines[rows[0]]}, column {quoted(name)}: {code:.10g}{more(len(rows) - 1)} "
                 "looks like 'no reading'; missing='interpolate' takes it as missing and fills it in, raw=True keeps it"
             )
-    return frame.assign(**emptied), problems, notes
+        emptied[name] = values
+    return emptied, problems, notes
 
 
 def _made_up(frame: pd.DataFrame, order: Ordered) -> list[str]:

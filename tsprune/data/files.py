@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,33 +21,31 @@ FORMATS = (".csv", ".tsv", ".txt", ".parquet", ".feather")
 MOST_UNPACKED = 1 << 31
 """Bytes of a file, unpacked: a few kilobytes can stand for as many gigabytes as they like."""
 
-_PACKED = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
-_TABLES = {b"PAR1": pd.read_parquet, b"ARROW1": pd.read_feather}
+# By patterns of the first bytes. What begins with letters alone may be a CSV whose first column is called so (PAR1 is a
+# sensor of light): of such formats more must follow that no header has.
+_NO_TEXT = rb".*[\x00-\x08\x0e-\x1f]"
+_PACKED = {rb"\x1f\x8b": gzip.open, rb"\xfd7zXZ\x00": lzma.open, rb"BZh[1-9](1AY&SY|\x17rE8P\x90)": bz2.open}
+_TABLES = {rb"PAR1" + _NO_TEXT: pd.read_parquet, rb"ARROW1\x00\x00": pd.read_feather}
 _OTHERS = {
-    b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls); save its sheet as CSV",
-    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it, or pack it by gzip",
-    b"7z\xbc\xaf": "a 7z archive; unpack it",
-    b"Rar!": "a RAR archive; unpack it",
-    b"\x89HDF": "an HDF5 file; save the table as CSV or parquet",
-    b"CDF": "a netCDF file; save the table as CSV or parquet",
-    b"\x93NUMPY": "a NumPy array; save it with a column of dates as CSV or parquet",
-    b"SQLite format 3": "an SQLite database; save the table as CSV or parquet",
-    b"%PDF": "a PDF document; the table is needed as CSV",
-    b"\x89PNG": "a picture; the table is needed as CSV",
-    b"\xff\xd8\xff": "a picture; the table is needed as CSV",
-    **dict.fromkeys(
-        (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"),
-        "a Python pickle, which is never opened as it may run code; save the table as CSV or parquet",
-    ),
-    b"RDX": "a file of R; save the table as CSV or parquet",
-    b"MATLAB": "a MATLAB file; save the table as CSV or parquet",
-    b"ORC": "an ORC file; save the table as CSV or parquet",
-    b"version https://git-lfs": "a pointer of Git LFS, not the file itself; fetch that with `git lfs pull`",
-    b"<!doctype": "a web page; was a download refused?",
-    b"<html": "a web page; was a download refused?",
-    b"<?xml": "an XML document; the table is needed as CSV",
-    b"[{": "JSON; save the table as CSV or parquet",
-    b'{"': "JSON; save the table as CSV or parquet",
+    rb"\xd0\xcf\x11\xe0": "an Excel workbook (.xls); save its sheet as CSV",
+    rb"\x28\xb5\x2f\xfd": "packed by zstd; unpack it, or pack it by gzip",
+    rb"7z\xbc\xaf": "a 7z archive; unpack it",
+    rb"Rar!\x1a\x07": "a RAR archive; unpack it",
+    rb"\x89HDF": "an HDF5 file; save the table as CSV or parquet",
+    rb"CDF[\x01\x02\x05]": "a netCDF file; save the table as CSV or parquet",
+    rb"\x93NUMPY": "a NumPy array; save it with a column of dates as CSV or parquet",
+    rb"SQLite format 3\x00": "an SQLite database; save the table as CSV or parquet",
+    rb"%PDF-": "a PDF document; the table is needed as CSV",
+    rb"\x89PNG": "a picture; the table is needed as CSV",
+    rb"\xff\xd8\xff": "a picture; the table is needed as CSV",
+    rb"\x80[\x02-\x05]": "a Python pickle, which is never opened as it may run code; save the table as CSV or parquet",
+    rb"RD[AX][23]\n": "a file of R; save the table as CSV or parquet",
+    rb"MATLAB \d\.\d MAT-file": "a MATLAB file; save the table as CSV or parquet",
+    rb"ORC" + _NO_TEXT: "an ORC file; save the table as CSV or parquet",
+    rb"version https://git-lfs": "a pointer of Git LFS, not the file itself; fetch that with `git lfs pull`",
+    rb"<(!doctype|html)\b": "a web page; was a download refused?",
+    rb"<\?xml\b": "an XML document; the table is needed as CSV",
+    rb"(\[\{|\{\")": "JSON; save the table as CSV or parquet",
 }
 
 
@@ -59,7 +58,8 @@ def has_known_ending(name: str) -> bool:
 
 
 def stem(name: str) -> str:
-    """The name of a file without the endings of its format and packing."""
+    """What a dataset read from a file is called: the file's name without the ending of its packing, nor .csv, .parquet
+    or .feather. Others stay (.tsv, .txt): stored rows know datasets by these names."""
     for endings in (PACKINGS, (".csv", ".parquet", ".feather")):
         for ending in endings:
             if name.lower().endswith(ending):
@@ -76,7 +76,7 @@ def read_file(path: Path) -> bytes | pd.DataFrame:
         raise UserError(f"cannot be read: {error.strerror or error}") from error
     content = _unpacked(content)
     for magic, reader in _TABLES.items():
-        if content.startswith(magic):
+        if _begins(content, magic):
             try:
                 return reader(io.BytesIO(content))
             except (OSError, ValueError) as error:  # what pyarrow raises of damaged files
@@ -85,9 +85,9 @@ def read_file(path: Path) -> bytes | pd.DataFrame:
                 ) from None
     head = content[:512].lstrip().lower() if content[:1] in b"<[{ \n\r\t" else content[:512]
     for magic, what in _OTHERS.items():
-        if head.startswith(magic):
+        if _begins(head, magic):
             raise UserError(f"is {what}")
-    if content[257:262] == b"ustar":
+    if _begins(content[257:265], rb"ustar(\x00|  \x00)"):
         raise UserError("is a tar archive; unpack it")
     return content
 
@@ -96,13 +96,17 @@ def _unpacked(content: bytes) -> bytes:
     if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # the second begins an archive of nothing
         return _member(content)
     for magic, unpack in _PACKED.items():
-        if content.startswith(magic):
+        if _begins(content, magic):
             try:
                 with unpack(io.BytesIO(content)) as file:
                     return _bounded(file)
             except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
                 raise UserError(f"cannot be read: {error}") from error
     return content
+
+
+def _begins(content: bytes, magic: bytes) -> bool:
+    return re.match(magic, content[:512], re.DOTALL) is not None
 
 
 def _bounded(file: BinaryIO) -> bytes:

@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 
 from tsprune.data.entsoe import COUNTRIES, build
-from tsprune.data.sources import cache_folder, write_whole
+from tsprune.data.sources import cache_folder
 from tsprune.errors import UserError, unknown
+from tsprune.whole import write_whole
 
 KEY = "ENTSOE_API_KEY"
 STEPS = ("1h", "15min")

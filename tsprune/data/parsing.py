@@ -58,8 +58,7 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
     rows = Rows(_decoded(content, encoding))
     names = _names(rows)
     rows.refuse_ragged()
-    # pandas' own name for a column without one: it is also what such a column is called once pandas has written it.
-    names = [name or f"Unnamed: {position}" for position, name in enumerate(names)]
+    names = [name or _unnamed(position, names) for position, name in enumerate(names)]
     options = {"sep": rows.separator, "header": None, "names": names, "index_col": False, "skiprows": 1}
     sample = _read(rows, dtype=str, nrows=200, **options)
     date = find_date_column(sample, date_column)
@@ -83,7 +82,7 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
 def parse_frame(frame: pd.DataFrame, *, date_column: str | None = None) -> Parsed:
     """The table of a binary file, its index among the columns where that holds more than numbers of rows."""
     if not isinstance(frame.index, pd.RangeIndex):
-        frame = frame.reset_index()
+        frame = frame.reset_index(allow_duplicates=True)  # refused below
     frame = frame.rename(columns=lambda name: str(name).strip())
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
@@ -118,6 +117,7 @@ def _decoded(content: bytes, encoding: str | None) -> str:
         if signs > len(content[:1000]) / 50:
             advice = "it seems to be no text at all; a CSV, parquet or feather file is needed"
         raise UserError(f"line {line}: not {kind} text; {advice}") from None
+    # Twice: on Windows lines end in CR CR LF where what had CR LF was written as text once more.
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r\n", "\n")
     if "\r" in text:
         if "\n" not in text:
@@ -146,6 +146,15 @@ def _names(rows: Rows) -> list[str]:
             f"line {line}: column {quoted(twice[0])} occurs {names.count(twice[0])} times; names must differ"
         )
     return names
+
+
+def _unnamed(position: int, names: list[str]) -> str:
+    """pandas' own name for a column without one: it is also what such a column is called once pandas has written it,
+    so that one of the ``names`` that are there may be the same."""
+    name = f"Unnamed: {position}"
+    while name in names:
+        name += ".1"
+    return name
 
 
 def _why_one_column(rows: Rows) -> str:

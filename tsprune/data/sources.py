@@ -23,6 +23,7 @@ from tsprune.data.entsoe import build
 from tsprune.errors import UserError
 from tsprune.places import locate, project_root
 from tsprune.shown import plain
+from tsprune.whole import write_whole
 
 ATTEMPTS, WAIT_SECONDS = 3, 1  # transfers per address; a broken one is begun again after 1, then 2 seconds
 CONNECT_SECONDS, READ_SECONDS = 3, 30  # after these a host counts as out of reach, a transfer as broken
@@ -210,8 +211,7 @@ def _download(address: Address, source: Source, path: Path, name: str) -> None:
                 known = None if address.member else source.sha256 or source.published
                 got = pooch.retrieve(address.url, known_hash=known, fname="download", path=folder, downloader=get)
                 content = _member(Path(got), address.member) if address.member else _read(Path(got))
-            write_whole(path, _verified(content, source, path, name))
-            return
+            content = _verified(content, source, path, name)
         except requests.HTTPError as error:
             raise _NotThere(f"{address.url}: {error}") from error
         except requests.ConnectionError as error:
@@ -220,6 +220,11 @@ def _download(address: Address, source: Source, path: Path, name: str) -> None:
             reason = error
         except (requests.RequestException, ValueError, UserError, zipfile.BadZipFile, KeyError) as error:
             reason = error
+        except OSError as error:  # of the disk: another transfer would meet it again
+            raise UserError(f"{source.file} cannot be kept while it is fetched: {error}") from error
+        else:
+            write_whole(path, content)
+            return
     raise _NotThere(f"{address.url}: broken or wrong {ATTEMPTS} times, at last: {reason}")
 
 
@@ -241,15 +246,3 @@ def _resolves(host: str) -> bool:
 def _member(archive: Path, name: str) -> bytes:
     with zipfile.ZipFile(archive) as opened:
         return with_line_feeds(opened.read(name))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write under a temporary name and rename: another process never reads half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"{path} cannot be written: {error}") from error

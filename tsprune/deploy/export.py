@@ -15,7 +15,7 @@ import torch
 from tsprune.data import Splits
 from tsprune.deploy.card import Card
 from tsprune.deploy.describe import describe
-from tsprune.deploy.files import MOST_BYTES, named, need_place, read_whole, write_whole
+from tsprune.deploy.files import MOST_BYTES, named, need_place, read_whole
 from tsprune.deploy.model_card import CARD_TITLE, card_text
 from tsprune.deploy.network import Bare, RealUnits
 from tsprune.deploy.onnx_file import join
@@ -27,6 +27,7 @@ from tsprune.layers.attention import plain_attention
 from tsprune.measure import count_macs
 from tsprune.models import About, Forecaster, load_checkpoint, read_about
 from tsprune.shown import plain
+from tsprune.whole import write_whole
 
 OPSET = 20
 UNITS = ("real", "scaled")

@@ -1,8 +1,7 @@
-"""Files that come in whole or not at all, and go out likewise; one line for what a disk or a name may do."""
+"""Files that come in whole or not at all, and places of those that go out; a line for what a disk or name may do."""
 
 import os
 import stat
-import uuid
 from pathlib import Path
 
 from tsprune.errors import UserError
@@ -34,24 +33,8 @@ def read_whole(path: str | os.PathLike) -> bytes:
         raise UserError(f"{named(path)} cannot be read: {_reason(error)}") from None
 
 
-def write_whole(path: str | os.PathLike, content: bytes) -> None:
-    """Write under a temporary name in the same folder and rename: a reader never sees half of it.
-
-    Raises :class:`UserError` where there is no such folder, no right to write, or no room."""
-    path = Path(path)
-    temporary = path.with_name(f"{path.name[:100]}.{uuid.uuid4().hex}.tmp")
-    try:
-        try:
-            temporary.write_bytes(content)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{named(path)} cannot be written: {_reason(error)}") from None
-
-
 def need_place(path: str | os.PathLike) -> None:
-    """Raise :class:`UserError` where :func:`write_whole` could not: told before long work, not after it."""
+    """Raise :class:`UserError` where no file could be written: told before long work, not after it."""
     path = Path(path)
     if path.is_dir():
         raise UserError(f"{named(path)} is a folder; name a file")

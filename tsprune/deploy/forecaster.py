@@ -84,7 +84,8 @@ class Forecaster:
 
 
 def _is_checkpoint(path: str | os.PathLike) -> bool:
-    """Whether a file begins as one of safetensors does: eight bytes, then JSON. What cannot be read is none."""
+    """Whether a file begins as one of safetensors does: eight bytes, then JSON. What is no file is none; one
+    that cannot be read raises :class:`UserError`."""
     if not os.path.isfile(path):
         return False
     try:

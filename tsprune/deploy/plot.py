@@ -9,10 +9,10 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from tsprune.deploy.card import Card
-from tsprune.deploy.files import write_whole
 from tsprune.report import drawing as kit
 from tsprune.report.style import COLOURS, INK
 from tsprune.shown import plain
+from tsprune.whole import write_whole
 
 PICTURES = (".png", ".svg", ".pdf")
 

@@ -9,9 +9,10 @@ import pandas as pd
 
 from tsprune.data import load_table
 from tsprune.deploy.card import Card
-from tsprune.deploy.files import named, need_place, write_whole
+from tsprune.deploy.files import named, need_place
 from tsprune.errors import UserError, unknown
 from tsprune.shown import plain
+from tsprune.whole import write_whole
 
 ENDINGS = (".csv", ".parquet")
 
@@ -41,7 +42,10 @@ def check_output(path: str | os.PathLike, endings: Sequence[str], what: str) -> 
 
 
 def write_frame(frame: pd.DataFrame, path: str | os.PathLike) -> None:
-    """As CSV or parquet, by the ending, the dates as the column ``date``."""
+    """As CSV or parquet, by the ending, the dates as the column ``date``. Raises :class:`UserError` where a column of
+    values is called so too, or where the file cannot be written."""
+    if "date" in frame:
+        raise UserError("a column of values is called 'date', as that of the dates is; rename it in the data")
     content = io.BytesIO()
     if Path(path).suffix == ".csv":
         frame.to_csv(content)

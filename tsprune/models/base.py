@@ -45,7 +45,7 @@ class ForecastConfig(Config):
     d_layers: Layers = 1  # decoder layers
     d_ff: Annotated[int, Field(ge=1, le=1 << 16)] = 2048  # width inside a feed-forward block
     factor: Annotated[int, Field(ge=1, le=10_000)] = 3  # sampling or delay factor; routers in Crossformer
-    moving_avg: Annotated[int, Field(ge=1, le=10_001)] = 25  # kernel of the trend, odd, time steps
+    moving_avg: Annotated[int, Field(ge=1, le=10_001)] = 25  # kernel of the trend, time steps
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     embed: Literal["timeF"] = "timeF"  # calendar features as numbers in [-0.5, 0.5]
     freq: Literal["h", "t", "s", "d", "b", "w", "m", "a"] = "h"  # decides the number of calendar features

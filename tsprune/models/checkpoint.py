@@ -5,7 +5,6 @@ Never pickle.
 
 import json
 import os
-import uuid
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from tsprune.models.filling import fill
 from tsprune.models.manifest import FORMATS, KEY, MOST_TEXT, Manifest, need_file, parse_manifest
 from tsprune.models.mask_bits import mask_problem, pack
 from tsprune.models.weights import unusable, unwrapped
+from tsprune.whole import aside
 
 
 def save_checkpoint(
@@ -72,15 +72,11 @@ def save_checkpoint(
     text = json.dumps(manifest.model_dump(mode="json"))
     if len(text) > MOST_TEXT:
         raise UserError(f"{model.name}: config, masks and about take {len(text)} bytes as JSON, at most {MOST_TEXT}")
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
+    with aside(path) as temporary:
         temporary.touch(exist_ok=False)
         mode = temporary.stat().st_mode
         save_file(tensors, temporary, {KEY: text})
         temporary.chmod(mode)  # what safetensors writes is its owner's alone to read
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: str | os.PathLike) -> tuple[Forecaster, dict[str, torch.Tensor]]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import torch
 
 from tsprune.data import Splits, Table, load_table, make_splits
+from tsprune.data.mapped import DATASETS_PER_PROCESS
 from tsprune.errors import UserError
 from tsprune.typed import Config
 
@@ -50,7 +51,7 @@ class DataSpec(Config):
         return table
 
     def splits(self, device: str) -> Splits:
-        """Load the windows; one copy per process is kept for the steps that follow."""
+        """Load the windows; the last ones (DATASETS_PER_PROCESS) are kept for the steps that follow."""
         return _splits(self, device)
 
     def geometry(self) -> dict:
@@ -73,7 +74,7 @@ def _table(name: str, reading: tuple[tuple[str, Any], ...]) -> Table:
     return load_table(name, **dict(reading))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=DATASETS_PER_PROCESS)
 def _splits(spec: DataSpec, device: str) -> Splits:
     return make_splits(
         spec.table(),

@@ -11,7 +11,7 @@ from tsprune.batch.compress.choice import SPARSE_RUN, Answer, answer
 from tsprune.batch.compress.page import write_page
 from tsprune.batch.compress.question import Question
 from tsprune.batch.compress.ways import MASKED, Way, ways
-from tsprune.deploy.files import named, need_place, write_whole
+from tsprune.deploy.files import named, need_place
 from tsprune.engine.grid import NOT_RUN
 from tsprune.engine.progress import Progress
 from tsprune.engine.step import Step
@@ -21,6 +21,7 @@ from tsprune.steps.kept import save_model
 from tsprune.steps.serve import CARD_FILE, ONNX_FILE, ServedLatencyStep, ServeStep, Weights
 from tsprune.study.base.cells import Cells, with_needs
 from tsprune.study.base.preflight import check
+from tsprune.whole import write_whole
 
 SHARE = 0.7
 """Of the time given, the part after which no further training is begun: the rest is for those that are running then,

@@ -20,6 +20,7 @@ import torch
 from tsprune.data.sources import cache_folder
 from tsprune.errors import UserError, unknown
 from tsprune.shown import plain
+from tsprune.whole import aside
 
 DENSE = "dense"
 """In the place of a path: no kernel runs, products stay torch's own."""
@@ -127,14 +128,9 @@ def _keep(path: Path, content: bytes) -> bool:
     """Put ``content`` there, under another name first: nobody reads half of it. Whether it is there now, and ours."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")  # readable by its owner alone
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.replace(temporary, path)
-        except OSError:
-            os.unlink(temporary)
-            return False
+        with aside(path) as temporary:
+            temporary.touch(mode=0o600, exist_ok=False)  # its owner's alone from the first byte on
+            temporary.write_bytes(content)
     except OSError:  # no room, no right to write: compiled again by the next process
         return False
     return _trusted(path)

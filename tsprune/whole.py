@@ -1,0 +1,39 @@
+"""Files that are there whole or not at all: written under another name beside their own, then renamed."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from tsprune.errors import UserError
+from tsprune.shown import plain
+
+
+@contextlib.contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """A name in the folder of ``path`` that nobody else has; the file written there takes the place of ``path`` at the
+    end, and is gone where that fails. What the disk says is raised as it is."""
+    temporary = path.with_name(f"{path.name[:50]}.{uuid.uuid4().hex}.tmp")  # 50 signs of 4 bytes leave room below 255
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError, ValueError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(path: str | os.PathLike, content: bytes) -> None:
+    """Write a file, its folder first where there is none; a reader never sees half of it.
+
+    Raises :class:`UserError` where there can be no such folder, no right to write, or no room."""
+    path = Path(path)
+    try:
+        with contextlib.suppress(FileExistsError):  # of a file in the folder's place; writing says that better
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with aside(path) as temporary:
+            temporary.write_bytes(content)
+    except (OSError, ValueError) as error:  # the second: a name that holds a zero
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{plain(path, 1000)} cannot be written: {reason}") from None
