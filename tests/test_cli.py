@@ -277,9 +277,18 @@ def test_a_damaged_model_is_computed_again_when_it_is_asked_for(tsprune, store, 
     masks.write_bytes(b"x")
     dense.unlink()
     with pytest.warns(UserWarning, match="is computed again") as told:
-        code, out, _ = tsprune("models", "save", masks.parent.name, str(tmp_path / "x"), "--store", str(damaged))
+        code, out, _ = tsprune(
+            "models", "save", masks.parent.name, str(tmp_path / "x.safetensors"), "--store", str(damaged)
+        )
     assert code == 0 and "density 0.500 by layer" in out and len(told) == 2
     assert (masks.read_bytes(), dense.read_bytes()) == before
+
+
+def test_a_checkpoint_is_called_one_and_takes_no_other_files_place(tsprune, store, tmp_path):
+    (tmp_path / "load.csv").write_text("date,load\n")
+    code, _, err = tsprune("models", "save", "0", str(tmp_path / "load.csv"), "--store", str(store))
+    assert code == 2 and "unknown ending of a checkpoint '.csv'. Allowed: .safetensors" in err
+    assert (tmp_path / "load.csv").read_text() == "date,load\n"
 
 
 def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path):

@@ -242,12 +242,14 @@ def forecast(
     """Forecast what comes after the last row, with dates, in the data's own units."""
     from tsprune.deploy import Forecaster
     from tsprune.deploy.backtest import backtest as run_backtest
+    from tsprune.deploy.files import need_other
     from tsprune.deploy.reading import ENDINGS, check_output, read_frame, write_frame
 
     if backtest and (output or level or plot):
         raise UserError("--output, --level and --plot are for a forecast, --backtest prints errors: one or the other")
     if output:
         check_output(output, ENDINGS, "a forecast")
+        need_other(output, model, file)
     if plot:
         from tsprune.deploy.packages import need
 
@@ -256,11 +258,14 @@ def forecast(
         from tsprune.deploy.plot import PICTURES, write_plot
 
         check_output(plot, PICTURES, "a picture")
+        need_other(plot, model, file)
     how = {"missing": missing, "date_column": date_column, "time_step": time_step}
     forecaster = Forecaster.load(model)
     card = forecaster.card
     needed = card.seq_len + (backtest or 0) * card.pred_len
-    frame = read_frame(file, card, needed, **how, date_order=date_order, encoding=encoding)
+    frame, notes = read_frame(file, card, needed, **how, date_order=date_order, encoding=encoding)
+    for note in notes:
+        print(f"{file}: {note}", file=sys.stderr)
     if backtest:
         print(run_backtest(forecaster, frame, backtest))
         return
@@ -355,8 +360,10 @@ def save(
     """Write a model as a checkpoint that tsprune.models.load_checkpoint reads; made again where it was not kept."""
     from pathlib import Path
 
+    from tsprune.deploy.reading import check_output
     from tsprune.steps.kept import save_model
 
+    check_output(file, [".safetensors"], "a checkpoint")
     step = save_model(_existing_store(store), key, Path(file))
     print(f"{file}: {step.label}")
 

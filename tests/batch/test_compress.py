@@ -285,6 +285,15 @@ def test_the_page_has_the_answer_the_front_every_file_and_what_was_not_tried(fou
     assert str(Path.home()) not in page and str(tmp_path) not in page
 
 
+def test_another_text_is_not_written_over_and_nothing_runs(question, tmp_path):
+    mine = tmp_path / "out" / "model.md"
+    mine.parent.mkdir()
+    mine.write_text("# My model\n")
+    with pytest.raises(UserError, match=r"model\.md is there and is no model card"):
+        compress(question(), mine.parent)
+    assert [*mine.parent.iterdir()] == [mine] and mine.read_text() == "# My model\n"
+
+
 def test_a_run_ends_with_a_page_and_a_file_that_forecasts_and_starts_from_the_store_again(
     question, few, tmp_path, at_once, monkeypatch
 ):

@@ -47,6 +47,32 @@ def test_a_checkpoint_is_exported_and_its_forecast_printed_and_written(tsprune, 
         pd.testing.assert_frame_equal(found, wanted.reset_index(drop=True))
 
 
+@pytest.mark.parametrize(
+    "more", [("--output", "data.csv"), ("--output", "./data.csv"), ("--output", "link.csv"), ("--plot", "picture.png")]
+)
+def test_what_is_read_is_not_written_over(tsprune, exported, tmp_path, more):
+    (tmp_path / "link.csv").symlink_to("data.csv")
+    model = exported / "linear.onnx"
+    if more[0] == "--plot":
+        model = tmp_path / "picture.png"
+        model.write_bytes((exported / "linear.onnx").read_bytes())
+    before = (tmp_path / "data.csv").read_bytes(), model.read_bytes()
+    code, out, err = tsprune("forecast", model, "data.csv", *more)
+    assert code == 2 and out == "" and err.count("\n") == 1
+    if more[0] == "--output":
+        assert err == f"tsprune: {more[1]} is what is read; name another file to write\n"
+    assert ((tmp_path / "data.csv").read_bytes(), model.read_bytes()) == before
+
+
+def test_what_was_done_to_a_file_to_read_it_is_told(tsprune, exported):
+    given = frame(60)
+    given.iloc[-2:, 0] = float("nan")
+    given.tz_localize("+01:00").rename_axis("date").to_csv("odd.csv")
+    code, out, err = tsprune("forecast", exported / "linear.onnx", "odd.csv", "--missing", "interpolate")
+    assert code == 0 and out.startswith("date,load,wind,sun\n2024-02-29 11:00:00,")
+    assert "odd.csv: times are turned into UTC\n" in err and "2 of 180 values are filled in" in err
+
+
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_a_forecast_with_two_columns_of_one_name_is_not_written(tmp_path, ending):
     values = frame(8)[["load"]].rename(columns={"load": "date"}).rename_axis("date")
@@ -58,7 +84,8 @@ def test_a_forecast_with_two_columns_of_one_name_is_not_written(tmp_path, ending
 def test_columns_of_a_file_are_found_by_their_names(tsprune, exported):
     frame(60)[["sun", "load", "wind"]].assign(more=1.5).rename_axis("date").to_csv("other.csv")
     first, second = (tsprune("forecast", exported / "linear.onnx", file) for file in ("data.csv", "other.csv"))
-    assert first == second and first[0] == 0
+    assert first[:2] == second[:2] and first[0] == 0
+    assert second[2] == "other.csv: 3 of 4 columns are used\n"
 
 
 def test_a_back_test_is_printed(tsprune, exported):
@@ -115,7 +142,7 @@ def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
         (("forecast", "MODEL", "data.csv", "--plot", "x.gif"), "unknown ending of a picture '.gif'"),
         (("forecast", "MODEL", "data.csv", "--backtest", "9"), "60 rows; a back-test of 9 forecasts"),
         (("forecast", "MODEL", "data.csv", "--level", "0.9"), "has no prediction intervals"),
-        (("export", "none", "x.onnx"), "there is no store at"),
+        (("export", "none", "x.onnx", "--store", "nowhere"), "there is no store at"),
         (("export", "none.safetensors", "x.onnx"), "no checkpoint at none.safetensors"),
         (("export", "data.csv", "x.onnx"), "data.csv is not a readable checkpoint"),
         (("export", "bare.safetensors", "x.onnx"), "does not say columns, mean and std"),

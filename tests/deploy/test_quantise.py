@@ -10,7 +10,7 @@ from tsprune.data import load_table, make_splits
 from tsprune.deploy.export import export_onnx
 from tsprune.deploy.in_place import InPlace
 from tsprune.deploy.network import Bare
-from tsprune.deploy.onnx_file import read_onnx
+from tsprune.deploy.onnx_file import join, read_onnx
 from tsprune.deploy.quantise import in_int8
 from tsprune.deploy.session import Session
 from tsprune.errors import UserError
@@ -67,7 +67,7 @@ def test_int8_is_tested_and_timed_beside_float32_and_has_intervals_of_its_own(ex
     assert found.weights == "int8"  # what is multiplied is rounded by the batch, so its size is in the fourth digit
     assert found.after == pytest.approx({"mse": scores.mse, "mae": scores.mae}, rel=1e-3)
     assert found.intervals == prediction_intervals(quantised, splits) and found.intervals != INTERVALS
-    assert found.unquantised.errors == ABOUT.after and found.unquantised.bytes == len(content)
+    assert found.unquantised.errors == ABOUT.after and found.unquantised.bytes == len(join(content, card))
     assert set(found.unquantised.speedup) == {"1", "32"}
     assert all(low <= middle <= high for middle, low, high in found.unquantised.speedup.values())
     with torch.no_grad():

@@ -71,7 +71,7 @@ def export_onnx(
         raise UserError(unknown("units", units, UNITS))
     for package in ("onnx", "onnxscript", "onnxruntime"):
         need(package)
-    page = _page(path)
+    page = card_place(path)
     model = model.eval()
     network = (RealUnits(model, about) if units == "real" else Bare(model)).eval()
     content, about = _serialised(network), about or About()
@@ -85,15 +85,15 @@ def export_onnx(
     return card
 
 
-def _page(path: Path) -> Path:
-    """Where the model card goes; never in the place of another text."""
+def card_place(path: Path) -> Path:
+    """Where the model card of an ONNX file goes; raises :class:`UserError` where another text is there."""
     if path.suffix != ".onnx":
         raise UserError(f"{named(path)}: the name of an ONNX file ends in .onnx")
     page = path.with_suffix(".md")
     for place in (path, page):
         need_place(place)
     if page.exists() and not read_whole(page).startswith(CARD_TITLE.encode()):
-        raise UserError(f"{named(page)} is there and is no model card; name the ONNX file otherwise")
+        raise UserError(f"{named(page)} is there and is no model card; name the ONNX file otherwise, or move it")
     return page
 
 

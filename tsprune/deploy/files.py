@@ -1,5 +1,6 @@
 """Files that come in whole or not at all, and places of those that go out; a line for what a disk or name may do."""
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -42,6 +43,14 @@ def need_place(path: str | os.PathLike) -> None:
         raise UserError(f"{named(path)} cannot be written: there is no folder {named(path.parent)}")
     if not os.access(path.parent, os.W_OK):
         raise UserError(f"{named(path)} cannot be written: no right to write in {named(path.parent)}")
+
+
+def need_other(path: str | os.PathLike, *read: str | os.PathLike) -> None:
+    """Raise :class:`UserError` where a file would take the place of one of those that are read for it."""
+    for source in read:
+        with contextlib.suppress(OSError, ValueError):  # one of the two is no file
+            if os.path.samefile(path, source):
+                raise UserError(f"{named(path)} is what is read; name another file to write")
 
 
 def _reason(error: Exception) -> str:

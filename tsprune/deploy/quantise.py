@@ -16,6 +16,7 @@ import torch
 from tsprune.data import Splits
 from tsprune.deploy.card import Card, Unquantised
 from tsprune.deploy.in_place import InPlace
+from tsprune.deploy.onnx_file import join
 from tsprune.deploy.packages import need
 from tsprune.deploy.session import Session
 from tsprune.errors import UserError
@@ -51,7 +52,7 @@ def in_int8(
         found["after"] = {"mse": scores.mse, "mae": scores.mae}
         found["intervals"] = prediction_intervals(models[1], splits)
     speedup = _speedup(sessions, example(max(TIMED)))
-    beside = Unquantised(bytes=len(network), errors=card.after, speedup=speedup, processor=machine()[0])
+    beside = Unquantised(bytes=len(join(network, card)), errors=card.after, speedup=speedup, processor=machine()[0])
     return small, card.model_copy(update=found | {"unquantised": beside})
 
 

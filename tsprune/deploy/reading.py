@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tsprune.data import load_table
+from tsprune.data import CATALOG, load_table
 from tsprune.deploy.card import Card
 from tsprune.deploy.files import named, need_place
 from tsprune.errors import UserError, unknown
@@ -17,8 +17,9 @@ from tsprune.whole import write_whole
 ENDINGS = (".csv", ".parquet")
 
 
-def read_frame(name: str, card: Card, count: int, **reading: str | None) -> pd.DataFrame:
-    """The model's columns of a file or a dataset of the catalogue, dates as the index. ``reading``: the options of
+def read_frame(name: str, card: Card, count: int, **reading: str | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The model's columns of a file or a dataset of the catalogue, dates as the index; and what was done to a file of
+    one's own to read it (values filled in, times turned into UTC), a line each. ``reading``: the options of
     :func:`tsprune.data.load_table`. Raises UserError as it does, and where one of the last ``count`` rows lies within a
     gap that was too long to be filled.
     """
@@ -30,7 +31,8 @@ def read_frame(name: str, card: Card, count: int, **reading: str | None) -> pd.D
             f"{plain(table.name)}: rows from {gap[0]} to {gap[-1]} lie within a gap that is too long to be filled, and "
             f"the last {count} are needed; cut the file where it has values"
         )
-    return pd.DataFrame(table.values, index=table.dates, columns=list(table.columns))
+    frame = pd.DataFrame(table.values, index=table.dates, columns=list(table.columns))
+    return frame, () if name in CATALOG else table.notes
 
 
 def check_output(path: str | os.PathLike, endings: Sequence[str], what: str) -> None:

@@ -11,6 +11,7 @@ from tsprune.batch.compress.choice import SPARSE_RUN, Answer, answer
 from tsprune.batch.compress.page import write_page
 from tsprune.batch.compress.question import Question
 from tsprune.batch.compress.ways import MASKED, Way, ways
+from tsprune.deploy.export import card_place
 from tsprune.deploy.files import named, need_place
 from tsprune.engine.grid import NOT_RUN
 from tsprune.engine.progress import Progress
@@ -43,6 +44,7 @@ def compress(question: Question, folder: Path, *, progress: Progress | None = No
         raise UserError(f"{named(folder)} cannot be made: {error.strerror}; --output names another folder") from None
     for name in (ONNX_FILE, CARD_FILE, PAGE_FILE):
         need_place(folder / name)
+    card_place(folder / ONNX_FILE)
     run = Compressing(question)
     found = run.run(progress=progress)
     step = found.steps[found.chosen]
