@@ -226,6 +226,7 @@ def test_data_list_names_every_dataset(tsprune):
 def test_help_speaks_to_users(tsprune):
     code, out, _ = tsprune("--help")
     assert code == 0 and "How far can a forecaster be pruned" in out and "Heavy imports" not in out
+    assert "tsprune[deploy]" in tsprune("export", "--help")[1]
 
 
 @pytest.fixture(scope="module")

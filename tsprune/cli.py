@@ -198,7 +198,7 @@ def export(
     ] = False,
     store: StoreFolder = "outputs/store",
 ) -> None:
-    """Write a model as ONNX, once ONNX Runtime gives what PyTorch gives; needs the extra tsprune[deploy]."""
+    """Write a model as ONNX, once ONNX Runtime gives what PyTorch gives; needs the extra tsprune\\[deploy]."""
     from tempfile import TemporaryDirectory
 
     from tsprune.deploy.export import export_checkpoint
@@ -247,10 +247,10 @@ def forecast(
 
     if backtest and (output or level or plot):
         raise UserError("--output, --level and --plot are for a forecast, --backtest prints errors: one or the other")
-    if output:
+    if output is not None:
         check_output(output, ENDINGS, "a forecast")
         need_other(output, model, file)
-    if plot:
+    if plot is not None:
         from tsprune.deploy.packages import need
 
         for package in ("matplotlib", "seaborn", "IPython"):

@@ -60,6 +60,7 @@ from tsprune.training import TrainConfig, evaluate
 
 SMALL = {"d_model": 8, "n_heads": 2, "d_ff": 8, "e_layers": 1, "epochs": 1, "fine_tune_epochs": 1, "label_len": 12}
 SMALL |= {"narrow_densities": [0.5], "sparse_densities": [0.2], "widths": [4]}
+UNSAID = {"model": None, "seq_len": None, "pred_lens": None}  # the checkpoint says them
 
 
 @pytest.fixture
@@ -102,6 +103,7 @@ def test_what_is_no_percentage_is_refused_with_what_is_one(text):
         ({"goal": "latancy"}, "--for: unknown goal 'latancy'; did you mean 'latency'?"),
         ({"budget": "0"}, "--budget 0: nothing can be tried in no time"),
         ({"budget": "20"}, "--budget 20: a time, as 2h, 30m"),
+        ({"budget": "-1m"}, "--budget -1m: a time, as 2h, 30m$"),
         ({"model": "iTransfomer"}, "did you mean 'iTransformer'?"),
         ({"model": "DLinear"}, "nothing in DLinear can be narrowed"),
         ({"given": ["epoch=3"]}, "compress: unknown parameter 'epoch'; did you mean 'epochs'?"),
@@ -111,13 +113,21 @@ def test_what_is_no_percentage_is_refused_with_what_is_one(text):
         ({"given": ["fractions=[0.5]"]}, "all training windows are used here"),
         ({"given": ["seeds=[1, 2]"]}, "seeds = [1, 2]: list should have at most 1 item"),
         ({"checkpoint": "x.safetensors"}, "--model and --checkpoint: one or the other"),
-        ({"checkpoint": "x.safetensors", "model": None}, "no checkpoint at x.safetensors"),
+        ({"checkpoint": "x.safetensors", "model": None, "pred_lens": None}, "--look-back and --checkpoint: one or"),
+        ({"checkpoint": "x.safetensors", "model": None, "seq_len": None}, "--horizon and --checkpoint: one or"),
+        ({"checkpoint": "x.safetensors"} | UNSAID, "no checkpoint at x.safetensors"),
     ],
 )
 def test_a_bad_question_is_one_line(question, changed, say):
     with pytest.raises(UserError) as error:
         question(**changed)
-    assert say in str(error.value) and "\n" not in str(error.value)
+    assert say in f"{error.value}$" and "\n" not in str(error.value)
+
+
+def test_a_store_that_cannot_be_written_to_is_told_before_anything_runs(question, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"file is a file, not a folder; --store names another folder$"):
+        compress(question(store=str(tmp_path / "file" / "store")), tmp_path / "out")
 
 
 def test_a_file_that_is_not_there_and_a_column_that_is_not_there_are_one_line_each(question, few, capsys, monkeypatch):
@@ -353,7 +363,7 @@ def checkpoint(asked: StudyConfig, folder: Path, **about) -> Path:
 
 def test_a_checkpoint_stands_in_the_place_of_the_training_and_comes_back_from_its_recipe(question, tmp_path):
     path = checkpoint(question(), tmp_path)
-    asked = question(checkpoint=str(path), model=None, seq_len=None, pred_lens=None)
+    asked = question(checkpoint=str(path), **UNSAID)
     assert (asked.d_model, asked.seq_len, asked.pred_lens, asked.models) == (8, 24, [8], ["iTransformer"])
     cells = Compressing(asked)
     dense = cells.ways[0].step
@@ -379,7 +389,7 @@ def test_a_checkpoint_stands_in_the_place_of_the_training_and_comes_back_from_it
 )
 def test_a_checkpoint_of_other_data_is_refused_before_anything_runs(question, tmp_path, about, say):
     path = checkpoint(question(), tmp_path, **about)
-    asked = question(checkpoint=str(path), model=None)
+    asked = question(checkpoint=str(path), **UNSAID)
     with pytest.raises(UserError, match=say):
         Compressing(asked).run()
     assert not math.isnan(asked.max_loss)
@@ -389,6 +399,6 @@ def test_a_pruned_checkpoint_is_refused(question, tmp_path):
     model, _ = load_checkpoint(checkpoint(question(), tmp_path))
     save_checkpoint(tmp_path / "cut.safetensors", model, magnitude_masks(model, 0.5, "layer"))
     with pytest.raises(UserError, match="this model is pruned already; give the dense one"):
-        question(checkpoint=str(tmp_path / "cut.safetensors"), model=None)
+        question(checkpoint=str(tmp_path / "cut.safetensors"), **UNSAID)
     save_checkpoint(tmp_path / "whole.safetensors", model, magnitude_masks(model, 1.0, "layer"))
-    assert question(checkpoint=str(tmp_path / "whole.safetensors"), model=None).d_model == 8
+    assert question(checkpoint=str(tmp_path / "whole.safetensors"), **UNSAID).d_model == 8

@@ -91,6 +91,14 @@ def test_what_is_no_step_is_refused(step):
         fixed_length(step)
 
 
+@pytest.mark.parametrize("step", ["99999999999h", f"{10**22}h", "99999999999D", "99999999999B", "1201MS", "101YS"])
+def test_a_step_longer_than_a_century_is_refused(step):
+    with pytest.raises(UserError, match=r"^time_step = '.*': too long; a time step has a hundred years at most$"):
+        fixed_length(step)
+    for longest in ("100YS", "1200MS", "36525D", "876600h"):
+        fixed_length(longest)
+
+
 @pytest.mark.parametrize("step", ["days 0,3", "days 32", "days 1 of months 13", "days 1 of months 0"])
 def test_days_and_months_out_of_range_are_refused(step):
     with pytest.raises(UserError, match="days go from 1 to 31 or 'last', months from 1 to 12"):

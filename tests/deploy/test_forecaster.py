@@ -150,12 +150,21 @@ def test_dates_go_on_in_the_models_own_step(tmp_path, step):
         (None, "does not say columns, mean and std"),
         (ABOUT.model_copy(update={"time_step": None}), "does not say the time step"),
         (ABOUT.model_copy(update={"time_step": "often"}), "'often': not a time step"),
+        (ABOUT.model_copy(update={"time_step": "99999999999h"}), "a time step has a hundred years at most"),
     ],
 )
 def test_a_checkpoint_that_says_too_little_is_refused(tmp_path, about, say):
     save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=about)
     with pytest.raises(UserError, match=say):
         Forecaster.load(tmp_path / "x.safetensors")
+
+
+def test_dates_that_pandas_cannot_hold_are_told(tmp_path):
+    save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=ABOUT)
+    last = pd.Timestamp.max.floor("h") - pd.Timedelta(hours=3)
+    known = frame(24).set_axis(pd.date_range(end=last, periods=24, freq="h"))
+    with pytest.raises(UserError, match=f"8 steps of '1h' after {last} have no dates that pandas could hold"):
+        Forecaster.load(tmp_path / "x.safetensors").predict(known)
 
 
 def test_a_bare_network_is_refused_with_what_helps(tmp_path):
@@ -196,6 +205,9 @@ def test_intervals_that_are_not_there_are_told(tmp_path, exported):
         Forecaster.load(exported / "linear.onnx").predict(frame(24), level=0.9)
     with pytest.raises(UserError, match=r"unknown level of intervals '0.8'.* Allowed: 0.5, 0.9"):
         Forecaster.load(banded(tmp_path)).predict(frame(24), level=0.8)
+    for level in ("0.9", [0.9]):
+        with pytest.raises(UserError, match=r"^level = '.*0.9.*': not a number; allowed: 0.5, 0.9$"):
+            Forecaster.load(banded(tmp_path)).predict(frame(24), level=level)
     names = {"columns": ("load", "load_low", "sun")}
     with pytest.raises(UserError, match="_low"):
         Forecaster.load(banded(tmp_path, **names)).predict(frame(24).set_axis(names["columns"], axis=1), level=0.9)

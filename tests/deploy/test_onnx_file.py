@@ -73,6 +73,12 @@ def test_no_bytes_are_taken_for_a_file_of_ours(tmp_path_factory, content):
         Forecaster.load(path)
 
 
+@pytest.mark.parametrize("pair", [b"\x0a\x02ab", b"\x12\x02ab", b""])
+def test_a_property_without_name_or_value_is_damage(tmp_path, exported, pair):
+    content = (exported / "linear.onnx").read_bytes() + b"\x72" + bytes([len(pair)]) + pair
+    refused(tmp_path / "x.onnx", content)
+
+
 def test_foreign_files_are_refused(tmp_path):
     class Trap:
         def __reduce__(self):

@@ -1,6 +1,8 @@
 """Whatever a file says or lacks: one line, at once, and no code of it is run."""
 
+import errno
 import json
+import os
 import struct
 import time
 
@@ -197,6 +199,16 @@ def test_bytes_that_are_no_checkpoint(content, tmp_path):
     path.write_bytes(content)
     for reader in (load_checkpoint, read_about):
         assert "not a readable checkpoint" in refused(path, reader) or "not written by tsprune" in refused(path, reader)
+
+
+def test_a_file_without_permission_is_told_as_that(good, monkeypatch):
+    def closed(*_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("builtins.open", closed)
+    for reader in (load_checkpoint, read_about):
+        with pytest.raises(UserError, match=r"is not a readable checkpoint: Permission denied$"):
+            reader(good)
 
 
 def test_metadata_too_deep_to_be_read(tmp_path):

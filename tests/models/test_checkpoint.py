@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 
 import pytest
 import torch
@@ -109,6 +110,17 @@ def test_failed_write_leaves_the_old_file_and_no_other(saved, monkeypatch):
         save_checkpoint(saved, small_model("DLinear"))
     assert saved.read_bytes() == before
     assert os.listdir(saved.parent) == [saved.name]
+
+
+def test_a_disk_that_takes_no_more_is_an_error_of_the_disk(saved):
+    before, limits = saved.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="os error"):
+            save_checkpoint(saved, small_model("DLinear"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert saved.read_bytes() == before and os.listdir(saved.parent) == [saved.name]
 
 
 def test_the_file_is_readable_by_whom_files_of_this_process_are(saved):

@@ -12,11 +12,11 @@ from tsprune.study.registry import STUDIES
 _HOURS = {"h": 1.0, "m": 1 / 60, "": 1.0}
 
 
-def parse_hours(text: str) -> float:
-    """Hours, of ``2h``, ``1.5h``, ``30m`` or ``0``. Raises UserError for anything else."""
+def parse_hours(text: str, allowed: str = "as 2h, 30m, or 0 to begin no step") -> float:
+    """Hours, of ``2h``, ``1.5h``, ``30m`` or ``0``. Raises UserError for anything else, with what is ``allowed``."""
     found = re.fullmatch(r"(\d{1,4}(?:\.\d{1,4})?)([hm]?)", text)
     if not found or (not found[2] and float(found[1])):
-        raise UserError(f"--budget {text}: a time, as 2h, 30m, or 0 to begin no step")
+        raise UserError(f"--budget {text}: a time, {allowed}")
     return float(found[1]) * _HOURS[found[2]]
 
 

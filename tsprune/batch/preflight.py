@@ -35,7 +35,7 @@ def check_runs(runs: Sequence[NotebookRun], begins: bool = True) -> Tables:
         chosen_by = "--output" if run.origins["store"] == "--output" else "the parameter store"
         folders.setdefault(resolve(run.parameters["store"]), chosen_by)
     for folder, chosen_by in folders.items():
-        _try(folder, chosen_by)
+        try_folder(folder, chosen_by)
     return tables
 
 
@@ -43,8 +43,8 @@ def _line(problem: str, names: Sequence[str], of: int) -> str:
     return problem if len(set(names)) == of else f"{problem} ({', '.join(dict.fromkeys(names))})"
 
 
-def _try(folder: Path, chosen_by: str) -> None:
-    """Write a file there and take it away."""
+def try_folder(folder: Path, chosen_by: str) -> None:
+    """Write a file there and take it away. Raises :class:`UserError` where that fails."""
     for part in (folder, *folder.parents):
         if os.path.exists(part) and not os.path.isdir(part):
             raise UserError(f"{folder}: {part} is a file, not a folder; {chosen_by} names another folder")

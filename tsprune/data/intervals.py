@@ -1,12 +1,14 @@
 """Prediction intervals by split conformal prediction: as wide as errors were on rows that trained nothing."""
 
 import math
+from numbers import Real
 from typing import Annotated, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from tsprune.errors import UserError, unknown
+from tsprune.shown import quoted
 from tsprune.typed import Config, Numbers, listed
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -52,6 +54,8 @@ class Intervals(Config):
         return self.coverage[self._place(level)]
 
     def _place(self, level: float) -> int:
+        if not isinstance(level, Real):
+            raise UserError(f"level = {quoted(level)}: not a number; allowed: {', '.join(map(str, self.levels))}")
         if level not in self.levels:
             raise UserError(unknown("level of intervals", f"{level:g}", self.levels))
         return self.levels.index(level)

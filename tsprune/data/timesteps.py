@@ -10,6 +10,7 @@ from tsprune.errors import UserError
 from tsprune.shown import quoted
 
 DAY = pd.Timedelta("1D")
+_BEGIN, _END = pd.Timestamp("2000-01-01"), pd.Timestamp("2100-01-01")  # the longest step lies between
 _DAYS = re.compile(r"days? ((?:\d{1,2}|last)(?:,(?:\d{1,2}|last))*)(?: of months? (\d{1,2}(?:,\d{1,2})*))?")
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _OF_WEEK = re.compile(rf"days ({'|'.join(_WEEKDAYS)})(,({'|'.join(_WEEKDAYS)}))+")
@@ -27,14 +28,26 @@ def fixed_length(step: str) -> pd.Timedelta | None:
         offset = pd.tseries.frequencies.to_offset(step)
     except ValueError:
         offset = None
+    except OverflowError:
+        raise UserError(_too_long(step)) from None
     if offset is None or offset.n < 1:
         raise UserError(
             f"time_step = {quoted(step)}: not a time step; write it like '15min', '1h', '1D', '7D', 'B', 'MS', "
             "'QS-JAN', 'days 1,15,last' or 'days Mon,Tue,Sat'"
         )
+    try:
+        within = _BEGIN + offset <= _END
+    except (ValueError, OverflowError):  # what pandas says of dates out of its range
+        within = False
+    if not within:
+        raise UserError(_too_long(step))
     if isinstance(offset, pd.offsets.Day):
         return offset.n * DAY
     return pd.Timedelta(offset) if isinstance(offset, pd.offsets.Tick) else None
+
+
+def _too_long(step: str) -> str:
+    return f"time_step = {quoted(step)}: too long; a time step has a hundred years at most"
 
 
 def canonical(step: str) -> str:

@@ -37,7 +37,11 @@ def read_whole(path: str | os.PathLike) -> bytes:
 def need_place(path: str | os.PathLike) -> None:
     """Raise :class:`UserError` where no file could be written: told before long work, not after it."""
     path = Path(path)
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:  # a name that is too long
+        raise UserError(f"{named(path)} cannot be written: {_reason(error)}") from None
+    if is_folder:
         raise UserError(f"{named(path)} is a folder; name a file")
     if not path.parent.is_dir():
         raise UserError(f"{named(path)} cannot be written: there is no folder {named(path.parent)}")

@@ -14,6 +14,7 @@ from tsprune.deploy.look_back import Rows, last_rows
 from tsprune.deploy.onnx_file import read_onnx
 from tsprune.deploy.session import Session
 from tsprune.errors import UserError
+from tsprune.shown import quoted
 
 
 class Forecaster:
@@ -73,7 +74,13 @@ class Forecaster:
     def after(self, rows: Rows) -> Rows:
         """The forecast after ``seq_len`` rows that :func:`last_rows` has checked."""
         card = self.card
-        future = following(rows.dates[-1], card.time_step, card.pred_len)
+        try:
+            future = following(rows.dates[-1], card.time_step, card.pred_len)
+        except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta, OverflowError):
+            raise UserError(
+                f"{self._name}: {card.pred_len} steps of {quoted(card.time_step)} after {rows.dates[-1]} have no dates "
+                "that pandas could hold"
+            ) from None
         inputs = {"values": rows.numbers[None]}
         if card.calendar:
             inputs["calendar"] = calendar_fields(rows.dates.append(future), card.freq)[None]

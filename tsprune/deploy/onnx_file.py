@@ -33,7 +33,7 @@ def read_onnx(path: str | os.PathLike) -> tuple[Card, bytes]:
     content = read_whole(path)
     try:
         return Card.of_properties(_properties(content)), content
-    except (ValueError, IndexError):  # an IndexError: the bytes end within a number
+    except (ValueError, LookupError):  # bytes that end within a number, or a property without name or value
         raise UserError(f"{named(path)} is not an ONNX file of tsprune, or is damaged") from None
     except UserError as error:
         raise UserError(f"{named(path)}: {'; '.join(str(error).splitlines())}") from None

@@ -37,6 +37,8 @@ def read_frame(name: str, card: Card, count: int, **reading: str | None) -> tupl
 
 def check_output(path: str | os.PathLike, endings: Sequence[str], what: str) -> None:
     """Raise :class:`UserError` for a file of another ending than ``what`` may have, or that could not be written."""
+    if not os.fspath(path):
+        raise UserError(f"{what}: the name of its file is empty")
     ending = Path(path).suffix
     if ending not in endings:
         raise UserError(f"{named(path)}: {unknown(f'ending of {what}', ending, endings)}")

@@ -75,7 +75,10 @@ def save_checkpoint(
     with aside(path) as temporary:
         temporary.touch(exist_ok=False)
         mode = temporary.stat().st_mode
-        save_file(tensors, temporary, {KEY: text})
+        try:
+            save_file(tensors, temporary, {KEY: text})
+        except SafetensorError as error:  # of what is checked above, the disk alone: full, or taken away
+            raise OSError(str(error)) from None
         temporary.chmod(mode)  # what safetensors writes is its owner's alone to read
 
 

@@ -19,6 +19,8 @@ MOST_TEXT = 1 << 22  # bytes of that entry
 _MOST = 1 << 24  # bytes of a header: of that entry, quoted, and of ten times as many tensors as there can be layers
 _EACH = 8  # bytes of its length, which come first (little-endian)
 
+_OF_ONNX = b"\x08"  # the tag of the version, which stands first
+
 Shape = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 Shapes = dict[str, Shape]
 Widths = dict[str, PositiveInt]
@@ -64,7 +66,8 @@ def read_manifest(path: str | os.PathLike) -> Manifest:
 
 
 def need_file(path: str | os.PathLike) -> None:
-    """Raise :class:`UserError` if there is nothing at ``path``, or a folder, or a pipe that would be waited for."""
+    """Raise :class:`UserError` if there is nothing at ``path``, or a folder, a pipe that would be waited for, a
+    file that is closed to us, or one of ONNX."""
     try:
         kind = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -73,6 +76,13 @@ def need_file(path: str | os.PathLike) -> None:
         raise UserError(f"{str(path)!r} is not a readable checkpoint: {error}") from None
     if not stat.S_ISREG(kind):
         raise UserError(f"{path} is not a readable checkpoint: not a file")
+    try:
+        with open(path, "rb") as file:
+            begin = file.read(_EACH + 1)
+    except OSError as error:  # safetensors says of a file without permission that there is none
+        raise UserError(f"{path} is not a readable checkpoint: {error.strerror}") from None
+    if begin.startswith(_OF_ONNX) and not begin.endswith(b"{"):
+        raise UserError(f"{path} is not a readable checkpoint but an ONNX file; give the .safetensors it was made of")
 
 
 def parse_manifest(metadata: object, path: str | os.PathLike) -> Manifest:

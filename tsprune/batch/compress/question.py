@@ -28,6 +28,9 @@ CLOSE = 1e-6
 """A checkpoint's mean and std may differ by this share from those of the data: nothing but rounding does."""
 
 
+_LENGTHS = {"seq_len": "--look-back", "pred_lens": "--horizon"}
+
+
 def _of(*values: object) -> Any:
     """The default of a list."""
     return Field(default_factory=lambda: list(values))
@@ -123,7 +126,7 @@ def ask(
     were given. Raises :class:`UserError`, one line per problem."""
     if goal not in get_args(Goal):
         raise UserError(f"--for: {unknown('goal', goal, get_args(Goal))}")
-    hours = parse_hours(budget)
+    hours = parse_hours(budget, "as 2h, 30m")
     if not hours:
         raise UserError("--budget 0: nothing can be tried in no time; give 10m or more for a small model")
     asked = {"dataset": data, "max_loss": parse_percent(max_loss), "goal": goal, "budget_hours": hours}
@@ -131,6 +134,9 @@ def ask(
     if checkpoint is not None:
         if model is not None:
             raise UserError("--model and --checkpoint: one or the other, a checkpoint says which model it is")
+        for name, option in _LENGTHS.items():
+            if name in asked:
+                raise UserError(f"{option} and --checkpoint: one or the other, the checkpoint says it")
         asked |= _of_checkpoint(checkpoint)
     elif model is not None:
         asked["models"] = [model]

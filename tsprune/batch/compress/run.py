@@ -11,12 +11,14 @@ from tsprune.batch.compress.choice import SPARSE_RUN, Answer, answer
 from tsprune.batch.compress.page import write_page
 from tsprune.batch.compress.question import Question
 from tsprune.batch.compress.ways import MASKED, Way, ways
+from tsprune.batch.preflight import try_folder
 from tsprune.deploy.export import card_place
 from tsprune.deploy.files import named, need_place
 from tsprune.engine.grid import NOT_RUN
 from tsprune.engine.progress import Progress
 from tsprune.engine.step import Step
 from tsprune.errors import UserError
+from tsprune.places import resolve
 from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.kept import save_model
 from tsprune.steps.serve import CARD_FILE, ONNX_FILE, ServedLatencyStep, ServeStep, Weights
@@ -82,10 +84,11 @@ class Compressing(Cells[Question, Answer]):
         return self._places.get(step.key, 0)  # files: as given
 
     def run(self, *, make_executor: Callable[[], Executor] | None = None, progress: Progress | None = None) -> Answer:
-        """Raises :class:`UserError` before anything runs as :meth:`Cells.run`, and where not even the dense model came
-        to a result."""
+        """Raises :class:`UserError` before anything runs as :meth:`Cells.run` and for a store that cannot be written
+        to, and where not even the dense model came to a result."""
         began, budget = time.monotonic(), 3600 * self.config.budget_hours
         check(self.config, self.tables)
+        try_folder(resolve(self.config.store), "--store")
         how = {"make_executor": make_executor, "progress": progress}
         self.rows = self.compute(self.plan(), **how, deadline=began + SHARE * budget)
         dense = self.ways[0].step
