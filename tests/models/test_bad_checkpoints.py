@@ -16,15 +16,18 @@ from safetensors.torch import save_file
 from tests.models.small import example, small_model
 from tsprune.errors import UserError
 from tsprune.models import list_models, load_checkpoint, read_about, save_checkpoint
+from tsprune.models.checkpoint import CHECKSUM
 from tsprune.pruners import structured_prune
 
 NAN = float("nan")
 
 
 def parts(path):
-    """The tensors of a checkpoint by name, and its metadata."""
+    """The tensors of a checkpoint by name, but for their checksum, which whoever means harm leaves out or makes fit;
+    and its metadata."""
     with safe_open(path, "pt") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()["tsprune"])  # noqa: SIM118
+        tensors = {key: file.get_tensor(key) for key in file.keys() if key != CHECKSUM}  # noqa: SIM118
+        return tensors, json.loads(file.metadata()["tsprune"])
 
 
 def refused(path, reader=load_checkpoint):
@@ -239,6 +242,24 @@ def test_any_value_in_the_metadata_is_refused_or_harmless(tmp_path_factory, data
             reader(path)
         except UserError as error:
             assert str(error).startswith(str(path)) and "\n" not in str(error)
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_any_damage_to_the_numbers_is_refused(good, tmp_path_factory, data):
+    content = bytearray(good.read_bytes())
+    begin = 8 + struct.unpack("<Q", content[:8])[0]
+    content[data.draw(st.integers(begin, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path = tmp_path_factory.getbasetemp() / "flipped.safetensors"
+    path.write_bytes(content)
+    assert refused(path) == " is damaged: its bytes are not those that were written"
+
+
+def test_a_file_of_before_has_no_checksum_and_is_read(good, tmp_path):
+    tensors, meta = parts(good)
+    save_file(tensors, tmp_path / "old.safetensors", {"tsprune": json.dumps(meta)})
+    old, new = (load_checkpoint(path)[0].state_dict() for path in (tmp_path / "old.safetensors", good))
+    assert all(torch.equal(tensor, new[name]) for name, tensor in old.items())
 
 
 @settings(deadline=None)

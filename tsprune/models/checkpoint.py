@@ -3,6 +3,7 @@
 Never pickle.
 """
 
+import hashlib
 import json
 import os
 from collections import defaultdict
@@ -22,6 +23,10 @@ from tsprune.models.manifest import FORMATS, KEY, MOST_TEXT, Manifest, need_file
 from tsprune.models.mask_bits import mask_problem, pack
 from tsprune.models.weights import unusable, unwrapped
 from tsprune.whole import aside
+
+CHECKSUM = "sha256"
+"""Name of the tensor that holds it: safetensors itself notices no changed bytes. A second entry of metadata would make
+equal models differ in their bytes, for these come in any order. Files of before have none."""
 
 
 def save_checkpoint(
@@ -72,6 +77,7 @@ def save_checkpoint(
     text = json.dumps(manifest.model_dump(mode="json"))
     if len(text) > MOST_TEXT:
         raise UserError(f"{model.name}: config, masks and about take {len(text)} bytes as JSON, at most {MOST_TEXT}")
+    tensors[CHECKSUM] = _checksum(text, tensors)
     with aside(path) as temporary:
         temporary.touch(exist_ok=False)
         mode = temporary.stat().st_mode
@@ -97,6 +103,9 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[Forecaster, dict[str, torc
             # Copies lie in memory as any tensor does. In the file they lie anywhere, and kernels that take vectors
             # from there give other last digits.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
+            said = tensors.pop(CHECKSUM, None)
+            if said is not None and not torch.equal(said, _checksum(file.metadata()[KEY], tensors)):
+                raise UserError(f"{path} is damaged: its bytes are not those that were written")
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a readable checkpoint: {error}") from None
     parts = defaultdict(dict)
@@ -107,6 +116,16 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[Forecaster, dict[str, torc
         return model.eval(), fill(model, manifest, parts)
     except ValueError as error:
         raise UserError(f"{path} does not fit its own config: {error}") from None
+
+
+def _checksum(text: str, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """The SHA-256 of the metadata and of the tensors with their names, in the order of these: (32,) uint8."""
+    found = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return torch.tensor([*found.digest()], dtype=torch.uint8)
 
 
 def untie(state: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
