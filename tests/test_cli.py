@@ -34,6 +34,18 @@ def profile(folder: Path, text: str, name: str = "01_pruning_sweep") -> Path:
     return folder
 
 
+def test_a_package_that_is_not_there_is_told_in_a_line(tsprune, monkeypatch):
+    def app():
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr(cli, "app", app)
+    assert tsprune("models") == (
+        2,
+        "",
+        "tsprune: this needs torch, which is not installed; pip install tsprune brings it\n",
+    )
+
+
 def test_a_misspelt_parameter_fails_at_once_with_the_closest_name(tmp_path):
     """As a user types it, in a process of its own, with the clock running."""
     folder = profile(tmp_path / "mine", "densitys: [1.0, 0.5]\n")

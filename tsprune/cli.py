@@ -504,6 +504,13 @@ def main() -> None:
     except UserError as error:
         print("tsprune:", "\n".join(plain(line, LONGEST) for line in str(error).splitlines()), file=sys.stderr)
         sys.exit(2)
+    except ModuleNotFoundError as error:  # as where forecasts are made without torch
+        if error.name is None or error.name.partition(".")[0] == "tsprune":
+            raise
+        print(
+            f"tsprune: this needs {error.name}, which is not installed; pip install tsprune brings it", file=sys.stderr
+        )
+        sys.exit(2)
 
 
 if __name__ == "__main__":
