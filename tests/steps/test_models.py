@@ -27,6 +27,7 @@ from tsprune.steps.serve import ServedLatencyStep, ServeStep
 from tsprune.steps.sparse import SparseTrainStep
 from tsprune.steps.train import NaiveStep
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep, ScoreTuneStep
+from tsprune.steps.week import WeekStep
 from tsprune.study.base.shared import base_steps
 from tsprune.study.pruning_sweep.config import PruningSweep
 from tsprune.training import evaluate
@@ -99,7 +100,7 @@ def score(step, model):
 
 def test_every_kind_of_step_is_made_here():
     assert {kind for kind, step in kinds().items() if step.keepsake} == set(MAKE)
-    without = {NaiveStep, LatencyStep, InferenceStep, SensitivityStep, ServeStep, ServedLatencyStep}
+    without = {NaiveStep, LatencyStep, InferenceStep, SensitivityStep, ServeStep, ServedLatencyStep, WeekStep}
     assert {step for step in kinds().values() if not step.keepsake} == without
 
 

@@ -4,6 +4,7 @@
 
 import dataclasses
 import math
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -19,6 +20,8 @@ from tsprune.data.catalog import Source
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.steps import tune
+from tsprune.steps.model import MODEL_FILE
+from tsprune.steps.week import WeekStep, week_of_forecasts
 from tsprune.study.base.result import ABOUT_DATA
 from tsprune.study.base.shared import base_steps
 from tsprune.study.entsoe_scale.cells import EntsoeScaleCells
@@ -28,7 +31,6 @@ from tsprune.study.entsoe_scale.forecasts import (
     mean_load,
     steps_of_week,
     typical_columns,
-    week_of_forecasts,
 )
 from tsprune.study.entsoe_scale.groups import scale_groups
 from tsprune.training import TrainResult
@@ -274,6 +276,26 @@ def test_the_week_is_the_tables_own(result, plain):
     assert result.week["forecaster"].str.contains("seed").all()
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_page_is_made_of_rows_alone_where_there_is_no_time(result, config, threads, tmp_path, monkeypatch, whole):
+    """As where the rows come out of the archive: no model is trained for the week, which is a row or is not shown."""
+    shutil.copytree(config.store, tmp_path / "store")
+    store = Store(tmp_path / "store")
+    for key in store.entries():
+        store.drop(key, MODEL_FILE)
+        if not whole and store.row(key)["kind"] == WeekStep.kind:
+            store.discard(key)
+    monkeypatch.setattr("tsprune.engine.grid.execute", None)
+    monkeypatch.setattr("tsprune.steps.model.execute", None)
+    again = run(config.model_copy(update={"store": str(store.root), "budget_hours": 0.0}), threads)
+    pd.testing.assert_frame_equal(again.cells, result.cells)
+    if whole:
+        pd.testing.assert_frame_equal(again.week, result.week)
+        assert again.missing == ""
+    else:
+        assert again.week.empty and "(1 of 1 week)" in again.missing
+
+
 class Last(torch.nn.Module):
     """Repeats the last value for twelve steps."""
 
@@ -305,8 +327,8 @@ def test_the_mean_load_counts_rows_as_windows_do(plain):
     splits = make_splits(table, seq_len=24, label_len=0, pred_len=12)
     by_hand = np.mean([abs(table.values[row : row + 12]).mean(0) for row in first[:7]], 0)
     assert mean_load(table.values, splits.test, 7) == pytest.approx(by_hand)
-    assert typical_columns(np.array([3.0, 9.0, 1.0, 5.0])) == [1, 0, 2]
-    assert typical_columns(np.array([3.0, 9.0])) == [1, 0]
+    assert typical_columns(np.array([3.0, 9.0, 1.0, 5.0])) == (1, 0, 2)
+    assert typical_columns(np.array([3.0, 9.0])) == (1, 0)
 
 
 def test_a_fine_tuning_that_diverges_is_a_row_and_no_comparison(parameters, tmp_path, threads, monkeypatch):

@@ -13,6 +13,7 @@ from tsprune.engine.step import Step
 from tsprune.report.text import literal
 from tsprune.steps.artifacts import load_scores
 from tsprune.steps.train import TrainStep
+from tsprune.steps.week import WeekStep, week_frame
 from tsprune.study.base.cells import Cells
 from tsprune.study.base.shared import Base, base_steps
 from tsprune.study.entsoe_scale.config import EntsoeScale
@@ -22,7 +23,6 @@ from tsprune.study.entsoe_scale.forecasts import (
     mean_load,
     steps_of_week,
     typical_columns,
-    week_of_forecasts,
 )
 from tsprune.study.entsoe_scale.groups import Group, dense_steps, scale_groups, shares
 from tsprune.study.entsoe_scale.result import LAST_WEEK, SCALING, SEASONAL, STRUCTURES, ScaleResult
@@ -277,24 +277,33 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
     def mean_val(self, steps: tuple[Step, ...]) -> float:
         return float(np.mean([self.val(step) for step in steps]))
 
-    def week(self) -> pd.DataFrame:
+    def then(self) -> tuple[Step, ...]:
+        return (self.shown,) if self.shown else ()
+
+    @cached_property
+    def shown(self) -> WeekStep | None:
         """A week of the first horizon by the model that is best by validation among all that were trained to their
-        end: dense, trained as long, or pruned and fine-tuned."""
+        end: dense, trained as long, or pruned and fine-tuned. None where there is none yet."""
         pred_len = self.config.pred_lens[0]
-        groups = [group for group in self.groups if group.pred_len == pred_len]
-        trained = [step for group in groups for step in group.steps() if not math.isnan(self.val(step))]
+        steps = [step for group in self.groups if group.pred_len == pred_len for step in group.steps()]
+        trained = [step for step in steps if not math.isnan(self.val(step))]
         if not trained:
-            return pd.DataFrame()
-        best = min(trained, key=self.val)
-        splits = self.splits[pred_len]
-        columns = typical_columns(mean_load(self.base.table.values, splits.test))
-        week = week_of_forecasts(best.load(self.store), self.base.table, splits, columns)
+            return None
+        load = mean_load(self.base.table.values, self.splits[pred_len].test)
+        return WeekStep(of=min(trained, key=self.val), columns=typical_columns(load))
+
+    def week(self) -> pd.DataFrame:
+        """The table of :attr:`shown`, with the model in words."""
+        found = week_frame(self.rows[self.shown.key]) if self.shown else pd.DataFrame()
+        if found.empty:
+            return found
+        best = self.shown.of
         start, told = getattr(best, "trained", best), best.protocol()
         pruned = f"{told.get('structure')} {told['density_asked']:g}, fine-tuned"
         how = {"dense": "dense", "dense longer": "dense, trained as long"}.get(told["method"], pruned)
         size = f"{start.model} {start.hyper['d_model']}, {how}"
-        windows = self.windows(pred_len, start.fraction)
-        return week.assign(forecaster=f"{size} ({windows:,} training windows, seed {start.seed})")
+        windows = self.windows(self.config.pred_lens[0], start.fraction)
+        return found.assign(forecaster=f"{size} ({windows:,} training windows, seed {start.seed})")
 
     def _protocol(self) -> dict[str, str]:
         """What this study adds to the protocol, as readable lines."""

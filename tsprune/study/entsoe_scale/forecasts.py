@@ -1,18 +1,13 @@
-"""Forecasts in the data's own units: the mean load that an error is a share of, and a week beside the truth."""
+"""What errors in the data's own units are held against: the mean load, and the value of a week before."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import nn
 
-from tsprune.data import Splits, Table, Windows
+from tsprune.data import Windows
 from tsprune.data.mapped import blocks
-from tsprune.models import create_model
-
-WEEK = pd.Timedelta(days=7)
 
 
 def mean_load(values: np.ndarray, windows: Windows, count: int | None = None) -> np.ndarray:
@@ -85,71 +80,11 @@ def steps_of_week(dates: pd.DatetimeIndex) -> int | None:
     """Rows from a time to the same one a week later; None where that is no whole number of more than one, or where
     time steps differ."""
     lengths = np.unique(np.diff(dates))
-    steps, rest = divmod(WEEK, pd.Timedelta(lengths[0]))
+    steps, rest = divmod(pd.Timedelta(days=7), pd.Timedelta(lengths[0]))
     return steps if len(lengths) == 1 and not rest and steps > 1 else None
 
 
-def typical_columns(load: np.ndarray) -> list[int]:
+def typical_columns(load: np.ndarray) -> tuple[int, ...]:
     """Numbers of the columns with the largest, the median and the smallest mean load; all of three or fewer."""
-    order = [int(i) for i in np.argsort(-load, kind="stable")]
-    return order if len(order) <= 3 else [order[0], order[len(order) // 2], order[-1]]
-
-
-def week_of_forecasts(model: nn.Module, table: Table, splits: Splits, columns: Sequence[int]) -> pd.DataFrame:
-    """Seven days of the test split, forecast horizon after horizon, each from the true look-back before it.
-
-    The week is the first that begins on a Monday at midnight and has all its windows, else the first seven days that
-    do, else a single horizon. A row per column and time: ``column``, ``date``, ``truth``, ``forecast``, ``naive`` (the
-    seasonal naive forecast of the same windows), in the data's units.
-    """
-    if not table.pooled:
-        return _week(model, table, splits, None, columns)
-    return pd.concat([_week(model, table, splits, column, [column]) for column in columns], ignore_index=True)
-
-
-def _week(model: nn.Module, table: Table, splits: Splits, series: int | None, columns: Sequence[int]) -> pd.DataFrame:
-    """:func:`week_of_forecasts` of the windows of one series, or where it is None of the only one there is."""
-    test = splits.test
-    own = torch.arange(len(test)) if series is None else torch.nonzero(test.series.cpu() == series)[:, 0]
-    rows_before = 0 if series is None else series * len(table.values)
-    first = test.starts.cpu()[own].numpy() - rows_before + test.seq_len
-    chosen, rows = _windows_of_a_week(table.dates, first, test.pred_len)
-    batch = test.batch(own[chosen])
-    lengths = {"seq_len": test.seq_len, "label_len": test.label_len, "pred_len": test.pred_len}
-    lengths |= {"enc_in": table.width, "dec_in": table.width, "c_out": table.width}
-    naive = create_model("SeasonalNaive", **lengths, season=table.season).to(batch.y.device)
-    model.eval()
-    with torch.inference_mode():
-        series_of = {
-            "truth": batch.y,
-            "forecast": model(*batch[:4]).float(),
-            "naive": naive(*batch[:4]),
-        }
-    scaled = {name: values.double().flatten(0, 1)[:rows].cpu().numpy() for name, values in series_of.items()}
-    begin = first[chosen[0]]
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {"column": table.columns[i], "date": table.dates[begin : begin + rows]}
-                | {
-                    name: values[:, 0 if table.pooled else i] * splits.std[i] + splits.mean[i]
-                    for name, values in scaled.items()
-                }
-            )
-            for i in columns
-        ],
-        ignore_index=True,
-    )
-
-
-def _windows_of_a_week(dates: pd.DatetimeIndex, first: np.ndarray, pred_len: int) -> tuple[list[int], int]:
-    """Places in ``first``, the rows that horizons begin at, of those that follow each other without overlap, and how
-    many rows of them are the week."""
-    number = {row: i for i, row in enumerate(first.tolist())}
-    monday = (dates[first].day_of_week == 0) & (dates[first] == dates[first].normalize())
-    for row in [*first[monday].tolist(), *first.tolist()]:
-        rows = int(dates.searchsorted(dates[row] + WEEK)) - row
-        begins = range(row, row + rows, pred_len)
-        if dates[row] + WEEK <= dates[-1] and all(begin in number for begin in begins):
-            return [number[begin] for begin in begins], rows
-    return [0], pred_len
+    order = tuple(int(i) for i in np.argsort(-load, kind="stable"))
+    return order if len(order) <= 3 else (order[0], order[len(order) // 2], order[-1])
