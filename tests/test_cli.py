@@ -51,7 +51,7 @@ def test_a_misspelt_parameter_fails_at_once_with_the_closest_name(tmp_path):
     folder = profile(tmp_path / "mine", "densitys: [1.0, 0.5]\n")
     started = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "tsprune.cli", "study", str(folder), "--output", str(tmp_path / "out")],
+        [sys.executable, "-m", "tsprune", "study", str(folder), "--output", str(tmp_path / "out")],
         capture_output=True,
         text=True,
         cwd=project_root(),

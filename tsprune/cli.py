@@ -511,7 +511,3 @@ def main() -> None:
             f"tsprune: this needs {error.name}, which is not installed; pip install tsprune brings it", file=sys.stderr
         )
         sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

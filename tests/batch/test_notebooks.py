@@ -28,7 +28,7 @@ def smoke_run(tmp_path_factory):
     """The smoke profile, as ``tsprune study smoke`` runs it, a step at a time: starting workers costs more than it."""
     output = tmp_path_factory.mktemp("outputs")
     done = subprocess.run(
-        [sys.executable, "-m", "tsprune.cli", "study", "smoke", "--jobs", "1", "--output", str(output)],
+        [sys.executable, "-m", "tsprune", "study", "smoke", "--jobs", "1", "--output", str(output)],
         cwd=ROOT,
         capture_output=True,
         text=True,

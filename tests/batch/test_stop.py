@@ -59,6 +59,19 @@ def test_any_command_ends_with_a_line_and_130():
     assert (status, err) == (130, "\ntsprune: stopped\n") and seconds < 3
 
 
+def test_before_the_command_is_loaded_it_ends_without_a_word():
+    code = (
+        "import builtins, os, runpy, signal\nload = builtins.__import__\n"
+        "def stopped(name, *how, **more):\n"
+        "    if name == 'tsprune.cli':\n        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return load(name, *how, **more)\n"
+        "builtins.__import__ = stopped; runpy.run_module('tsprune', run_name='__main__')"
+    )
+    process = start(code)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (-signal.SIGINT, "", "")
+
+
 def test_what_was_half_done_is_undone_and_a_second_ctrl_c_changes_nothing(tmp_path):
     code = (
         "from pathlib import Path; from tsprune import cli; from tsprune.batch.outputs import aside\n"
