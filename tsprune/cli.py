@@ -263,11 +263,11 @@ def forecast(
     forecaster = Forecaster.load(model)
     card = forecaster.card
     needed = card.seq_len + (backtest or 0) * card.pred_len
-    frame, notes = read_frame(file, card, needed, **how, date_order=date_order, encoding=encoding)
+    frame, filled, notes = read_frame(file, card, needed, **how, date_order=date_order, encoding=encoding)
     for note in notes:
         print(f"{file}: {note}", file=sys.stderr)
     if backtest:
-        print(run_backtest(forecaster, frame, backtest))
+        print(run_backtest(forecaster, frame, backtest, filled))
         return
     predicted = forecaster.predict(frame, level)
     if level:

@@ -49,7 +49,7 @@ def test_a_missing_hour_a_text_column_and_a_duplicate_stamp_give_three_lines(tmp
         "take the column away or encode it",
         "mine.csv: line 22: the time 2020-01-01 19:00:00 is already on line 21; keep one row per time",
         "mine.csv: after line 22: the time 2020-01-01 20:00:00 is missing at a time step of 1h; "
-        "add the rows, or choose missing='interpolate'",
+        "add the rows, or have gaps filled (missing: interpolate)",
     ]
     checked = check_dataset(path)
     assert not checked.ok and list(checked) == str(error.value).splitlines()
@@ -332,8 +332,8 @@ def test_values_that_look_like_no_reading_are_asked_about(tmp_path):
     rows[0][2] = rows[50][2] = "-9999"
     path = write(tmp_path / "mine.csv", csv_of(rows))
     assert refused(path) == [
-        "mine.csv: line 2, column 'b': -9999 (and 1 more) looks like 'no reading'; missing='interpolate' takes it as "
-        "missing and fills it in, raw=True keeps it"
+        "mine.csv: line 2, column 'b': -9999 (and 1 more) looks like 'no reading'; missing: interpolate takes it as "
+        "missing and fills it in, raw: true keeps it"
     ]
     kept, filled = load_table(path, raw=True), load_table(path, missing="interpolate")
     assert kept.values[[0, 50], 1].tolist() == [-9999, -9999]  # noqa: PD011

@@ -59,6 +59,7 @@ def test_sentinels_are_interpolated_counted_and_named():
     assert cleaned.counts == {"readings of -9999": 3, "filled": 3, "blocked rows": 0}
     assert cleaned.notes[0] == "3 readings of -9999: 2 in 'a', 1 in 'b'"
     assert not cleaned.blocked.any()
+    assert cleaned.filled.tolist() == [[False, False], [True, False], [True, False], [False, True]]
 
 
 def test_gaps_of_six_hours_are_interpolated_longer_ones_blocked_too():

@@ -156,6 +156,7 @@ def test_a_parquet_file_too_large_for_memory_is_the_table_that_it_is_elsewhere(t
     assert is_mapped(table.values) and not is_mapped(expected.values)
     assert table.columns[-1] == "OT" and table.counts["blocked rows"] == 10 and table.counts["filled"] == 12 + 2 * 7
     assert_same(table, expected)
+    assert table.filled.tolist() == expected.filled.tolist() and table.filled.sum() == table.counts["filled"]
     assert "its values lie in a file while they are used: memory would not hold them" in table.notes
     assert {"column 'OT' is moved last", "2 time stamps were absent and are added"} <= set(table.notes)
     assert_same(load_table(str(path), missing="interpolate", columns=["OT", "c1"]), chosen)

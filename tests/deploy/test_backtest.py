@@ -60,6 +60,22 @@ def test_a_forecast_sees_nothing_of_what_it_is_compared_with(exported):
     assert found.by_origin["mae"].iloc[1] == pytest.approx(wanted.abs().to_numpy().mean(), rel=1e-9)
 
 
+def test_what_was_filled_in_is_not_compared_with(tmp_path):
+    """Of the last horizon all but the first step, of the one before the first column."""
+    save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=ABOUT)
+    forecaster, rows = Forecaster.load(tmp_path / "x.safetensors"), ramp(40)
+    filled = np.zeros((40, 3), bool)
+    filled[33:] = filled[24:32, 0] = True
+    found = backtest(forecaster, rows, 2, filled)
+    np.testing.assert_allclose(found.by_origin["mae"], [4.5, 1], rtol=1e-5)
+    np.testing.assert_allclose(found.by_column["mae"], np.array([1, 37 / 9, 37 / 9]) * ABOUT.std, rtol=1e-5)
+    assert found.left_out == 29 and "not counted: 29 values that were filled in" in str(found)
+    filled[32] = True
+    assert np.isnan(backtest(forecaster, rows, 2, filled).by_origin["naive_mse"].iloc[1])
+    with pytest.raises(UserError, match="every value of the last 8 rows was filled in: nothing to compare with"):
+        backtest(forecaster, rows, 1, filled)
+
+
 def test_too_few_rows_and_no_forecast_are_told(exported):
     forecaster = Forecaster.load(exported / "linear.onnx")
     with pytest.raises(UserError, match="63 rows; a back-test of 5 forecasts of 8 time steps needs 64"):

@@ -114,12 +114,27 @@ def test_a_forecast_is_drawn_with_what_was_known_and_its_interval(tsprune, tmp_p
     assert len(known) == 24 and len(forecast) == 1 + 8 and (forecast[0] == known[-1]).all()
 
 
+def test_rows_to_forecast_from_need_tell_no_scale(tsprune, exported):
+    """The model brings its own: a sun that does not rise in most of the rows is as good as another."""
+    rows = frame(40).rename_axis("date")
+    rows.loc[rows.index[:35], "sun"] = 0.0
+    rows.loc[rows.index[35:], "sun"] = 90.0
+    rows.to_csv("night.csv")
+    code, out, err = tsprune("forecast", exported / "linear.onnx", "night.csv")
+    assert (code, err) == (0, "") and len(out.splitlines()) == 1 + 8
+    assert "is constant (0) in the train rows" in tsprune("data", "check", "night.csv")[1]
+
+
 def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
     rows = frame(60).rename_axis("date")
     rows.drop(rows.index[-3]).to_csv("gap.csv")
     code, out, err = tsprune("forecast", exported / "linear.onnx", "gap.csv")
     assert (code, out) == (2, "") and "2024-02-29 09:00:00" in err and len(err.splitlines()) == 1
-    assert tsprune("forecast", exported / "linear.onnx", "gap.csv", "--missing", "interpolate")[0] == 0
+    code, _, err = tsprune("forecast", exported / "linear.onnx", "gap.csv", "--missing", "interpolate")
+    told = "gap.csv: of the last 24 rows, which are read, 3 values are filled in, the last of 2024-02-29 09:00:00"
+    assert code == 0 and told in err.splitlines()
+    _, out, _ = tsprune("forecast", exported / "linear.onnx", "gap.csv", "--missing", "interpolate", "--backtest", 1)
+    assert "not counted: 3 values that were filled in" in out
     rows = frame(200).rename_axis("date")
     rows.drop(rows.index[-12:-3]).to_csv("long.csv")
     code, out, err = tsprune("forecast", exported / "linear.onnx", "long.csv", "--missing", "interpolate")

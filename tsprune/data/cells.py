@@ -100,7 +100,7 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
     elif empty.any() and not gaps_are_filled:
         found.problems.append(
             f"{place} {lines[np.argmax(empty)]}, column {quoted(name)}: no value{more(int(empty.sum()) - 1)}; "
-            "fill it in, or choose missing='interpolate'"
+            "fill it in, or have gaps filled (missing: interpolate)"
         )
     if given.dtype == bool or (given.dtype == object and given.map(type).eq(bool).any()):
         found.notes.append(f"column {quoted(name)}: True and False are read as 1 and 0")

@@ -44,6 +44,7 @@ def check_csv(
     encoding: str | None = None,
     date_order: str | None = None,
     columns: Sequence[str] | None = None,
+    scaled: bool = True,
 ) -> Checked:
     """Read a CSV (or the table of a binary file) with one column of dates, and look for everything that is wrong.
 
@@ -51,7 +52,8 @@ def check_csv(
     have, is what gives an even series (:func:`choose_reading`, :func:`detect_step`), unless ``date_order`` and
     ``time_step`` say so. ``columns``: the value columns to look at, all unless given. With ``gaps_are_filled`` absent
     times and empty cells are no problem up to the share MADE_UP, and values that look like "no reading"
-    (:func:`find_codes`) become empty cells; without, they are a problem unless ``codes_are_kept``.
+    (:func:`find_codes`) become empty cells; without, they are a problem unless ``codes_are_kept``. Not ``scaled``:
+    nobody learns a scale from these rows, so a column that tells none is as good as another.
 
     Raises UserError, with one line, where nothing can be checked: no table, no dates, no such column, no such step.
     """
@@ -70,7 +72,7 @@ def check_csv(
     # Train rows are counted on the whole grid, where absent rows have been added.
     gapped = order.absent and not (problems or order.problems)
     whole = frame.set_axis(reading.dates).reindex(order.grid) if gapped else frame
-    unscaled, scales = scale_problems(whole.to_numpy(np.float64), list(whole), train)
+    unscaled, scales = scale_problems(whole.to_numpy(np.float64), list(whole), train) if scaled else ([], [])
     return Checked(
         frame,
         reading.dates,
@@ -162,7 +164,7 @@ def _codes(
                 continue
             problems.append(
                 f"{parsed.place} {parsed.lines[rows[0]]}, column {quoted(name)}: {code:.10g}{more(len(rows) - 1)} "
-                "looks like 'no reading'; missing='interpolate' takes it as missing and fills it in, raw=True keeps it"
+                "looks like 'no reading'; missing: interpolate takes it as missing and fills it in, raw: true keeps it"
             )
         emptied[name] = values
     return emptied, problems, notes

@@ -77,12 +77,14 @@ Rule = Sentinel | SuddenLevels
 
 class Cleaned(NamedTuple):
     """A frame without missing values, what of it (bool) no window may touch, and what was done. ``blocked``: rows, or
-    where columns are series of their own rows and columns."""
+    where columns are series of their own rows and columns. ``filled`` (rows, columns): values that were made up; None
+    where there are none."""
 
     frame: pd.DataFrame
     blocked: np.ndarray
     notes: tuple[str, ...]
     counts: dict[str, int]
+    filled: np.ndarray | None = None
 
 
 def longest_interpolated(step: pd.Timedelta) -> int:
@@ -123,7 +125,7 @@ def clean(frame: pd.DataFrame, rules: tuple[Rule, ...], step: pd.Timedelta, pool
         rows = _named(long, values.columns)
         notes.append(f"{blocked.sum()} rows lie in gaps of more than {limit}, no window touches them: {rows}")
     filled = values.interpolate(method="linear", limit_direction="both")
-    return Cleaned(filled, long if pooled else blocked, tuple(notes), counts)
+    return Cleaned(filled, long if pooled else blocked, tuple(notes), counts, missing)
 
 
 def runs(mask: np.ndarray) -> list[tuple[int, int]]:

@@ -214,7 +214,7 @@ def _absent(
     advice = (
         "; give the time_step of the rows that are there, or add the others"
         if many
-        else ("; add the rows, or choose missing='interpolate'")
+        else ("; add the rows, or have gaps filled (missing: interpolate)")
     )
     weekend = _weekends(ordered, step) if many else ""
     return [

@@ -13,7 +13,7 @@ import pandas as pd
 
 from tsprune.data.catalog import CATALOG, SHARES, SPLITS, Entry, SplitRule, find_entry
 from tsprune.data.checks import Checked, check_csv
-from tsprune.data.cleaning import clean
+from tsprune.data.cleaning import Cleaned, clean
 from tsprune.data.files import has_known_ending, read_file, stem
 from tsprune.data.large import Large, open_large
 from tsprune.data.mapped import blocks, empty
@@ -47,7 +47,8 @@ class Table:
     counts: dict[str, int] = field(default_factory=dict)  # how many values each cleaning step touched
     pooled: bool = False  # each column is a series of its own: a window is of one column
     stands_in_for: str | None = None  # the dataset that could not be had, if these are made-up numbers in its place
-    fingerprint: str = field(init=False)  # sha256 of what a result depends on: all of the above but words
+    filled: np.ndarray | None = None  # (rows, columns) bool: values made up to fill a gap; None where there are none
+    fingerprint: str = field(init=False)  # sha256 of what a result depends on: values, dates, split
 
     def __post_init__(self):
         told = [list(self.columns), self.time_step, self.split.ends, *(["pooled"] if self.pooled else [])]
@@ -117,6 +118,7 @@ def load_table(
     encoding: str | None = None,
     columns: Sequence[str] | None = None,
     fallback_to_synthetic: bool = False,
+    scaled: bool = True,
 ) -> Table:
     """A dataset of the catalogue, or any file with a column of dates and columns of numbers: a path (with a '/', ending
     as files do that can be read, or naming an existing file; see :mod:`tsprune.data.files`).
@@ -136,6 +138,9 @@ def load_table(
     ``fallback_to_synthetic`` gives the whole synthetic series, with ``stands_in_for`` set, where a catalogue dataset is
     not to be had (``columns`` name those of the real one); a file that is there but wrong is still an error.
 
+    ``scaled=False`` is for rows that a trained model forecasts from, which brings the scale of its own along: a column
+    of one's own file may then be constant where the train rows would be.
+
     Raises UserError, with a line for every problem of a file; DataUnavailable if a catalogue dataset is not to be had.
     """
     if missing not in MISSING:
@@ -148,7 +153,7 @@ def load_table(
         "encoding": encoding,
     }
     if is_path(name):
-        return _own(name, raw, columns, **own)
+        return _own(name, raw, columns, scaled, **own)
     entry = find_entry(name)
     for option, value in own.items():
         if value != ("error" if option == "missing" else None):
@@ -266,30 +271,30 @@ def _known(
     if not vouched:
         note = note or "no checksum vouches for this file: published numbers may be of another one"
     frame, notes = _chosen(frame, columns, entry.name, entry.split)
-    blocked, cleaning, counts = np.zeros(len(frame), dtype=bool), ("raw: as published, nothing is cleaned",), {}
-    if entry.pooled:
-        blocked = np.zeros(frame.shape, dtype=bool)
+    blocked = np.zeros(frame.shape if entry.pooled else len(frame), dtype=bool)
+    cleaned = Cleaned(frame, blocked, ("raw: as published, nothing is cleaned",), {})
     if not raw:
-        frame, blocked, cleaning, counts = clean(frame, entry.rules, pd.Timedelta(entry.time_step), entry.pooled)
+        cleaned = clean(frame, entry.rules, pd.Timedelta(entry.time_step), entry.pooled)
     table = Table(
         name=name,
-        values=_array(frame),
+        values=_array(cleaned.frame),
         columns=tuple(frame.columns),
         dates=dates,
         time_step=entry.time_step,
         split=entry.split,
-        blocked=blocked,
+        blocked=cleaned.blocked,
         source=source,
-        notes=(*([note] if note else ()), *notes, *cleaning, *entry.defects),
-        counts=counts,
+        notes=(*([note] if note else ()), *notes, *cleaned.notes, *entry.defects),
+        counts=cleaned.counts,
         pooled=entry.pooled,
+        filled=cleaned.filled,
     )
     if vouched and columns is None:
         _KNOWN[table.fingerprint] = entry.name
     return table
 
 
-def _own(name: str, raw: bool, columns: Sequence[str] | None, **options: str | None) -> Table:
+def _own(name: str, raw: bool, columns: Sequence[str] | None, scaled: bool, **options: str | None) -> Table:
     """The table of a user's file; UserError with a line per problem."""
     path = locate(name)
     if not os.path.isfile(path):
@@ -303,9 +308,9 @@ def _own(name: str, raw: bool, columns: Sequence[str] | None, **options: str | N
             if known:
                 note = f"the file is the {known.name} of the catalogue: its splits and its cleaning hold"
                 return _known(known, stem(path.name), f"{label} (own file)", content, raw, columns, note)
-            made, notes = _made(content, columns, raw, options)
+            made, notes = _made(content, columns, raw, scaled, options)
         else:
-            made, notes = _made_by_groups(large, columns, raw, options)
+            made, notes = _made_by_groups(large, columns, raw, scaled, options)
     except UserError as error:
         raise UserError("\n".join(f"{label}: {line}" for line in str(error).splitlines())) from None
     return _with_known_split(
@@ -314,12 +319,16 @@ def _own(name: str, raw: bool, columns: Sequence[str] | None, **options: str | N
 
 
 def _made(
-    content: bytes | pd.DataFrame, columns: Sequence[str] | None, raw: bool, options: dict[str, str | None]
+    content: bytes | pd.DataFrame,
+    columns: Sequence[str] | None,
+    raw: bool,
+    scaled: bool,
+    options: dict[str, str | None],
 ) -> tuple[dict, list[str]]:
     """The fields of a table that a user's file holds, and what is to be said of them."""
     reading = {option: value for option, value in options.items() if option != "missing"}
     fill = options["missing"] == "interpolate"
-    checked = check_csv(content, gaps_are_filled=fill, codes_are_kept=raw, columns=columns, **reading)
+    checked = check_csv(content, gaps_are_filled=fill, codes_are_kept=raw, columns=columns, scaled=scaled, **reading)
     if checked.problems:
         raise UserError("\n".join(checked.problems))
     frame, notes = (checked.frame.copy(), []) if columns else _chosen(checked.frame, None, "the file", SHARES)
@@ -330,29 +339,32 @@ def _made(
         notes.append(f"{absent} time stamps were absent and are added")
     frame = frame.reindex(checked.grid)
     step = pd.Series(checked.grid).diff().median()
-    frame, blocked, cleaning, counts = clean(frame, (), step)
+    cleaned = clean(frame, (), step)
     made = {
-        "values": _array(frame),
+        "values": _array(cleaned.frame),
         "columns": tuple(frame.columns),
         "dates": checked.grid,
         "time_step": checked.time_step,
-        "blocked": blocked,
-        "counts": counts,
+        "blocked": cleaned.blocked,
+        "counts": cleaned.counts,
+        "filled": cleaned.filled,
     }
-    return made, [*notes, *cleaning]
+    return made, [*notes, *cleaned.notes]
 
 
 def _made_by_groups(
-    large: Large, columns: Sequence[str] | None, raw: bool, options: dict[str, str | None]
+    large: Large, columns: Sequence[str] | None, raw: bool, scaled: bool, options: dict[str, str | None]
 ) -> tuple[dict, list[str]]:
     """As :func:`_made`, of a file that does not fit in memory: columns are looked over and cleaned some at a time, and
     lie in a file of the cache."""
     frame, notes = _chosen(pd.DataFrame(columns=list(large.names)), columns, "the file", SHARES)
     notes.append("its values lie in a file while they are used: memory would not hold them")
-    names, found, problems, values, made, counts, blocked = list(frame), [], [], None, {}, Counter(), False
+    names, found, problems, made, counts = list(frame), [], [], {}, Counter()
+    values = filled = None
+    blocked = False
     for content, group in large.groups(names):
         try:
-            made, told = _made(content, group, raw, options | {"date_column": large.date})
+            made, told = _made(content, group, raw, scaled, options | {"date_column": large.date})
         except UserError as error:
             problems += str(error).splitlines()
             continue
@@ -361,6 +373,11 @@ def _made_by_groups(
         places = slice(len(found), len(found) + len(made["columns"]))
         for rows in blocks(values):
             values[rows, places] = made["values"][rows]
+        if made["filled"] is not None:
+            if filled is None:
+                filled = empty(values.shape, bool)
+                filled[:] = False
+            filled[:, places] = made["filled"]
         found += made["columns"]
         counts.update(made["counts"])
         blocked = blocked | made["blocked"]
@@ -372,7 +389,7 @@ def _made_by_groups(
         raise UserError("\n".join(dict.fromkeys(problems)))
     if "blocked rows" in counts:
         counts["blocked rows"] = int(blocked.sum())
-    made |= {"values": values, "columns": tuple(found), "blocked": blocked, "counts": dict(counts)}
+    made |= {"values": values, "columns": tuple(found), "blocked": blocked, "counts": dict(counts), "filled": filled}
     return made, list(dict.fromkeys(notes))
 
 

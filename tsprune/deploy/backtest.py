@@ -19,10 +19,9 @@ MOST_SHOWN = 20
 class Backtest:
     """Errors of a forecaster and of the naive forecast (``naive`` says which)."""
 
-    by_origin: (
-        pd.DataFrame
-    )  # a row per forecast, by its last known date: mse, mae, naive_mse, naive_mae in scaled units
+    by_origin: pd.DataFrame  # per forecast, by its last known date: mse, mae, naive_mse, naive_mae in scaled units
     by_column: pd.DataFrame  # a row per column: mae, naive_mae in the data's own units
+    left_out: int  # values that are not there to be compared with; NaN above where none of a mean is
     naive: str
     within: dict[float, float]  # by level: share of values within the prediction intervals; none where there are none
     card: Card
@@ -43,6 +42,7 @@ class Backtest:
                 f"mean absolute error in {card.unit or 'units of the data'}, by column",
                 columns.to_string(float_format="{:.5g}".format),
                 *([f"and {hidden} columns more"] if hidden else []),
+                *([f"not counted: {self.left_out} values that were filled in"] if self.left_out else []),
                 *(
                     f"within the {level:.0%} intervals: {share:.1%} of the values"
                     for level, share in self.within.items()
@@ -51,12 +51,13 @@ class Backtest:
         )
 
 
-def backtest(forecaster: Forecaster, frame: pd.DataFrame, forecasts: int) -> Backtest:
+def backtest(forecaster: Forecaster, frame: pd.DataFrame, forecasts: int, filled: np.ndarray | None = None) -> Backtest:
     """The last ``forecasts`` times ``pred_len`` rows of ``frame``, one horizon after the other, each forecast from the
     ``seq_len`` rows before it and no later one.
 
-    The seasonal naive forecast repeats the last season, as far as the look-back holds one, else the last value. Raises
-    :class:`UserError` as :meth:`Forecaster.predict`.
+    The seasonal naive forecast repeats the last season, as far as the look-back holds one, else the last value. Values
+    that are ``filled`` in, bool in the shape of ``frame``, are forecast from but not compared with. Raises
+    :class:`UserError` as :meth:`Forecaster.predict`, and where all of them are.
     """
     card = forecaster.card
     if forecasts < 1:
@@ -65,25 +66,34 @@ def backtest(forecaster: Forecaster, frame: pd.DataFrame, forecasts: int) -> Bac
     rows = last_rows(frame, card, needed, f"a back-test of {forecasts} forecasts of {card.pred_len} time steps")
     seasonal = card.season is not None and 1 < card.season <= card.seq_len
     season = card.season if seasonal else 1
+    made_up = np.zeros(frame.shape, bool) if filled is None else filled
+    truths = np.ma.array(rows.numbers, mask=made_up[-needed:])
     origins, errors, naive_errors = [], [], []
     for end in range(card.seq_len, needed, card.pred_len):
         past = Rows(rows.numbers[end - card.seq_len : end], rows.dates[end - card.seq_len : end])
-        truth = rows.numbers[end : end + card.pred_len]
+        truth = truths[end : end + card.pred_len]
         origins.append(past.dates[-1])
         errors.append(forecaster.after(past).numbers - truth)
         naive_errors.append(past.numbers[np.arange(card.pred_len) % season - season] - truth)
-    own, naive = np.stack(errors), np.stack(naive_errors)  # (forecasts, pred_len, columns)
+    own, naive = np.ma.stack(errors), np.ma.stack(naive_errors)  # (forecasts, pred_len, columns)
+    if own.mask.all():
+        raise UserError(
+            f"every value of the last {forecasts * card.pred_len} rows was filled in: nothing to compare with"
+        )
     measured = {"mse": np.square, "mae": np.abs}
     by_origin = {
-        f"{prefix}{name}": measure(error / np.array(card.std)).mean((1, 2))
+        f"{prefix}{name}": measure(error / np.array(card.std)).mean((1, 2)).filled(np.nan)
         for prefix, error in (("", own), ("naive_", naive))
         for name, measure in measured.items()
     }
-    by_column = {f"{prefix}mae": np.abs(error).mean((0, 1)) for prefix, error in (("", own), ("naive_", naive))}
+    by_column = {
+        f"{prefix}mae": np.abs(error).mean((0, 1)).filled(np.nan) for prefix, error in (("", own), ("naive_", naive))
+    }
     levels = card.intervals.levels if card.intervals else ()
     return Backtest(
         pd.DataFrame(by_origin, index=pd.DatetimeIndex(origins, name="origin")),
         pd.DataFrame(by_column, index=list(card.columns)),
+        int(own.mask.sum()),
         f"the value one season ({season} time steps) before" if seasonal else "the last value",
         {level: float((np.abs(own) <= forecaster.half_widths(level)).mean()) for level in levels},
         card,

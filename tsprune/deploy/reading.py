@@ -4,7 +4,9 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from tsprune.data import CATALOG, load_table
@@ -17,13 +19,22 @@ from tsprune.whole import write_whole
 ENDINGS = (".csv", ".parquet")
 
 
-def read_frame(name: str, card: Card, count: int, **reading: str | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The model's columns of a file or a dataset of the catalogue, dates as the index; and what was done to a file of
-    one's own to read it (values filled in, times turned into UTC), a line each. ``reading``: the options of
+class Read(NamedTuple):
+    """A file as a forecaster reads it."""
+
+    frame: pd.DataFrame  # the model's columns, dates as the index
+    filled: np.ndarray  # (rows, columns) bool: values that were made up to fill a gap
+    notes: tuple[
+        str, ...
+    ]  # what was done to a file of one's own (values filled in, times turned into UTC), a line each
+
+
+def read_frame(name: str, card: Card, count: int, **reading: str | None) -> Read:
+    """The model's columns of a file or a dataset of the catalogue. ``reading``: the options of
     :func:`tsprune.data.load_table`. Raises UserError as it does, and where one of the last ``count`` rows lies within a
     gap that was too long to be filled.
     """
-    table = load_table(name, columns=list(card.columns), **reading)
+    table = load_table(name, columns=list(card.columns), scaled=False, **reading)
     blocked = table.blocked.reshape(len(table.dates), -1).any(1)[-count:]  # of pooled data by column
     if blocked.any():
         gap = table.dates[-count:][blocked]
@@ -32,7 +43,15 @@ def read_frame(name: str, card: Card, count: int, **reading: str | None) -> tupl
             f"the last {count} are needed; cut the file where it has values"
         )
     frame = pd.DataFrame(table.values, index=table.dates, columns=list(table.columns))
-    return frame, () if name in CATALOG else table.notes
+    filled = np.zeros(frame.shape, bool) if table.filled is None else table.filled
+    notes = () if name in CATALOG else table.notes
+    if made_up := int(filled[-count:].sum()):
+        last = table.dates[np.flatnonzero(filled.any(1))[-1]]
+        notes = (
+            *notes,
+            f"of the last {count} rows, which are read, {made_up} values are filled in, the last of {last}",
+        )
+    return Read(frame, filled, notes)
 
 
 def check_output(path: str | os.PathLike, endings: Sequence[str], what: str) -> None:
