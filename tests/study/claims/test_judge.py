@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tsprune.measure import Difference
 from tsprune.report.text import NBSP
-from tsprune.study.claims.judge import by_case, interval, of_each, of_mean, of_share, wilson
+from tsprune.study.claims.judge import by_case, interval, of_each, of_mean, of_share, of_some, wilson
 from tsprune.study.claims.result import AGAINST, CANNOT, DOES_NOT, FOR, HOLDS, IN_PART, UNCLEAR
 
 
@@ -86,6 +86,18 @@ def test_a_seed_that_ran_twice_counts_once_on_the_device_of_most_seeds():
     assert by_case(ran, (0, 1), 2).iloc[0]["mean"] == pytest.approx((1 + 3 + 9) / 3)
 
 
+def test_of_rows_that_nothing_tells_apart_the_same_one_counts_in_any_order():
+    ran = values([[1.0, 2.0, 9.0]]).assign(seed=[1, 2, 2], device="cpu", key=["a", "b", "c"])
+    assert by_case(ran, (0, 1), 2).iloc[0]["mean"] == by_case(ran[::-1], (0, 1), 2).iloc[0]["mean"] == 1.5
+
+
+def test_of_two_recipes_the_one_counts_that_most_seeds_have():
+    ran = values([[1.0, 2.0, 6.0, 8.0]]).assign(seed=[1, 2, 1, 2], recipe=["b", "b", "a", "a"])
+    assert by_case(ran, (0, 1), 2)["mean"].to_list() == [7.0], "of as many the first by name"
+    ran = ran.assign(seed=[1, 2, 3, 1], recipe=["b", "b", "b", "a"])
+    assert by_case(ran, (0, 1), 2)["mean"].to_list() == [3.0]
+
+
 def test_of_yes_and_no_the_interval_is_wilsons():
     case = by_case(values([[1, 1, 1]]).astype({"value": bool}), (0.5, math.inf), 2).iloc[0]
     assert case[["mean", "low", "high"]].to_list() == pytest.approx([1, *wilson(3, 3)])
@@ -120,19 +132,35 @@ def test_a_claim_holds_where_four_of_five_cases_say_so_and_does_not_where_more_t
     assert judged(FOR, UNCLEAR, UNCLEAR) == CANNOT
 
 
+def test_that_there_are_such_cases_takes_two_of_them():
+    def some(*outcomes):
+        return of_some(pd.DataFrame({"outcome": outcomes}), 3).verdict
+
+    assert some(FOR, FOR, AGAINST, AGAINST, AGAINST) == HOLDS
+    assert some(FOR, AGAINST, AGAINST) == some(FOR, UNCLEAR, UNCLEAR) == IN_PART
+    assert some(AGAINST, AGAINST, UNCLEAR) == DOES_NOT
+    assert some(AGAINST, UNCLEAR, UNCLEAR) == some(FOR, FOR) == CANNOT
+
+
+def of_three(means) -> pd.DataFrame:
+    """Cases of as many datasets as a claim about all of them needs."""
+    return pd.DataFrame({"mean": list(means), "dataset": [f"data {i % 3}" for i in range(len(means))]})
+
+
 def test_a_mean_holds_where_its_interval_lies_within():
     def mean(*found):
-        return of_mean(pd.DataFrame({"mean": found}), 2, (0.55, 0.75))
+        return of_mean(of_three(found), 2, (0.55, 0.75))
 
     assert mean(0.64, 0.65, 0.66) == (HOLDS, f"65{NBSP}% on average over 3 cases, 63{NBSP}% to 67{NBSP}%")
     assert mean(0.90, 0.90, 0.89).verdict == DOES_NOT
-    assert mean(0.3, 0.9).verdict == CANNOT
-    assert mean(0.65) == (CANNOT, "1 case")
+    assert mean(0.3, 0.9, 0.6).verdict == CANNOT
+    assert mean(0.65, 0.65) == (CANNOT, "2 cases of 2 of at least 3 datasets")
+    assert mean() == (CANNOT, "0 cases")
 
 
 def test_a_count_is_held_against_theirs_by_wilsons_interval():
     def share(better, of):
-        return of_share(pd.DataFrame({"mean": [0.9] * better + [1.1] * (of - better)}), 3, (-math.inf, 1), 0.4)
+        return of_share(of_three([0.9] * better + [1.1] * (of - better)), 3, (-math.inf, 1), 0.4)
 
     assert share(12, 30) == (HOLDS, f"so in 12 of 30 cases by their means, 25{NBSP}% to 58{NBSP}%")
     assert share(0, 30).verdict == DOES_NOT

@@ -8,6 +8,7 @@ import torch
 
 from tsprune.engine.step import RESULTS_VERSION
 from tsprune.pruners.pals import PALS
+from tsprune.report.text import NBSP
 from tsprune.steps.archive import pack
 from tsprune.study.claims import measures
 from tsprune.study.claims.evidence import evidence
@@ -82,27 +83,30 @@ def test_speed_is_held_against_multiply_adds_and_zeros_against_dense(dense, afte
     one = dense(macs_executed=1000, density_all=1.0)
     narrow = after(one, "structured", 1, density_all=0.1, macs_executed=100)
     zeros = after(one, "prune", 1, density_all=0.1, macs_executed=1000)
-    timed = [{"key": row["key"], "baseline": one["key"], "batch": 32, "speedup": speedup, "speedup_low": speedup - 0.5,
+    timed = [{"key": row["key"], "baseline": one["key"], "batch": 3, "speedup": speedup, "speedup_low": speedup - 0.5,
               "speedup_high": speedup + 0.5, "load": "all cores busy", "trouble": trouble, "device": "cpu",
               "threads": 1}
              for row, speedup, trouble in ((narrow, 2.0, "a speedup of 1.5 to 2.5"), (zeros, 1.0, None))]  # fmt: skip
     config = {"step": "latency", "version": RESULTS_VERSION}
     latency = one | {"key": "l", "kind": "latency", "config": config, "protocol": {}, "detail": {"latency": timed}}
-    kept = measures.promise_kept(evidence([one, narrow, zeros, latency]))
-    assert kept[["value", "low", "high", "case"]].to_numpy().tolist() == [[0.2, 0.15, 0.25, "batch 32"]]
+    kept = measures.promise_kept(evidence([one, narrow, zeros, latency]), "cpu")
+    assert kept[["value", "low", "high"]].to_numpy().tolist() == [[0.2, 0.15, 0.25]]
+    assert measures.promise_kept(evidence([one, narrow, zeros, latency]), "cuda").empty
     assert measures.zeros_speed(evidence([one, narrow, zeros, latency]))["value"].to_list() == [1.0]
     timed[1]["trouble"] = "not measurable here: all cores busy"
     assert measures.zeros_speed(evidence([one, narrow, zeros, latency])).empty
-    for elsewhere in ({"threads": 2}, {"device": "cuda"}):
-        timed[1] |= {"trouble": None, "threads": 1, "device": "cpu"} | elsewhere
+    for elsewhere in ({"threads": 2}, {"device": "cuda"}, {"batch": 32}):
+        timed[1] |= {"trouble": None, "threads": 1, "device": "cpu", "batch": 3} | elsewhere
         assert measures.zeros_speed(evidence([one, narrow, zeros, latency])).empty
+    timed[0] |= {"device": "cuda", "threads": 2}
+    assert found(measures.promise_kept(evidence([one, narrow, latency]), "cuda")) == [0.2], "of a GPU, any threads"
 
 
 def timed_alone(speeds: list[tuple]) -> dict:
-    """A row of study 06, of (form, share, runtime, speedup) at batch 32; intervals reach a tenth either way. A share of
-    the widths has its square of the multiply-adds."""
+    """A row of study 06, of (form, share, runtime, speedup) at three windows; intervals reach a tenth either way. A
+    share of the widths has its square of the multiply-adds."""
     records = [
-        {"form": form, "share": share, "runtime": runtime, "batch": 32, "speedup": speedup, "macs_share": share**2}
+        {"form": form, "share": share, "runtime": runtime, "batch": 3, "speedup": speedup, "macs_share": share**2}
         | {"speedup_low": 0.9 * speedup, "speedup_high": 1.1 * speedup, "load": "all cores busy", "trouble": None}
         | {"device": "cpu", "threads": 1}
         for form, share, runtime, speedup in speeds
@@ -124,7 +128,7 @@ def test_zeros_that_are_skipped_are_held_against_the_faster_dense_one():
         ]
     )
     speeds = measures.zeros_skipped_speed(evidence([row]), 0.1)
-    assert speeds[["size", "case"]].to_numpy().tolist() == [[PAPERS, "batch 32"]]
+    assert speeds["size"].to_list() == [PAPERS]
     assert speeds[["value", "low", "high"]].to_numpy().tolist() == [pytest.approx([3.0, 5.4 / 2.2, 6.6 / 1.8])]
     row["detail"]["speeds"][4]["trouble"] = "not measurable here: all cores busy"
     assert measures.zeros_skipped_speed(evidence([row]), 0.1).empty
@@ -140,14 +144,14 @@ def test_the_narrowest_model_is_held_against_dense_in_the_same_runtime(dense):
             ("narrow", 0.25, "PyTorch", 1.0),
         ]
     )
-    kept = measures.promise_kept_in(evidence([row]), "ONNX Runtime")
-    assert kept["value"].to_list() == [pytest.approx(16 / 2 / 16)] and kept["case"].to_list() == ["batch 32"]
+    kept = measures.promise_kept_in(evidence([row]), "ONNX Runtime", "cpu")
+    assert found(kept) == [16 / 2 / 16]
     assert kept[["low", "high"]].to_numpy().tolist() == [
         [pytest.approx(0.5 * 0.9 / 1.1), pytest.approx(0.5 * 1.1 / 0.9)]
     ]
-    assert measures.promise_kept(evidence([row]))["value"].to_list() == [pytest.approx(1 / 16)]
+    assert measures.promise_kept(evidence([row]), "cpu")["value"].to_list() == [pytest.approx(1 / 16)]
     less = timed_alone([("dense", 1.0, "ONNX Runtime", 2.0), ("narrow", 0.5, "ONNX Runtime", 6.0)])
-    assert measures.promise_kept_in(evidence([less]), "ONNX Runtime").empty, (
+    assert measures.promise_kept_in(evidence([less]), "ONNX Runtime", "cpu").empty, (
         "a quarter of the multiply-adds is no seventh"
     )
 
@@ -164,6 +168,10 @@ def test_training_on_is_held_against_the_cut_and_against_the_control_that_traine
     ]
     assert found(measures.regained(evidence(lines), 0.107)) == [0.5]
     assert found(measures.against_control(evidence(lines), 0.107)) == [1.25]
+    lines.append(after(one, "fine_tune", 0.5, method="fine-tuned", given=longer))
+    for order in (lines, lines[::-1]):
+        assert found(measures.regained(evidence(order), 0.107)) == [0.25], "of two lengths one"
+        assert found(measures.against_control(evidence(order), 0.107)) == [5.0]
 
 
 def test_a_small_model_is_held_against_a_pruned_one_of_as_many_parameters(dense, after):
@@ -181,6 +189,18 @@ def test_a_small_model_is_held_against_a_pruned_one_of_as_many_parameters(dense,
     tuned += [less, after(less, "narrow_tune", 9.0, density=0.1, given=recipe, parameters=102)]
     rows = measures.small_over_pruned(evidence([large, small, *trained_on, *tuned]))
     assert found(rows) == [0.75] and rows["case"].to_list() == ["width 64"]
+    other = dense(d_model=64, mse=0.1, parameters=100, seed=1)
+    other["config"] |= {"train": {"epochs": 10, "precision": "bfloat16"}}
+    other["key"] = "other"
+    beside = after(other, "fine_tune", 0.1, method="dense longer", density=1.0, given=recipe, parameters=100)
+    assert found(measures.small_over_pruned(evidence([large, other, beside, *tuned]))) == [], "of another recipe"
+    shares = [dense(parameters=1000, fraction=0.2, seed=2), dense(d_model=64, parameters=100, fraction=0.2, seed=2)]
+    tuned_on = [
+        after(shares[0], "narrow_tune", 1.0, density=0.1, given=recipe, parameters=102),
+        after(shares[1], "fine_tune", 0.5, method="dense longer", density=1.0, given=recipe, parameters=100),
+    ]
+    rows = measures.small_over_pruned(evidence([*shares, *tuned_on]))
+    assert rows["case"].to_list() == [f"width 64, 20{NBSP}% of the data"]
     nearer = after(large, "narrow_tune", 3.0, density=0.11, given=recipe, parameters=101)
     rows = measures.small_over_pruned(evidence([large, small, *trained_on, *tuned, nearer]))
     assert found(rows) == [0.3], "of two cuts the nearer"
@@ -195,6 +215,10 @@ def test_more_data_should_widen_the_lead_of_the_wide_model(dense):
 
     assert lead(*lines) == [[0.5, 0.9]]
     assert lead(*lines[:3]) == []
+    second = [dense(d_model=width, fraction=share, mse=mse, seed=2) for (width, share), mse in corners.items()]
+    wider = [dense(d_model=1024, fraction=share, mse=0.1, seed=2) for share in (1.0, 0.1)]
+    third = [dense(d_model=width, fraction=share, mse=mse, seed=3) for (width, share), mse in corners.items()]
+    assert lead(*lines, *second, *wider, *third) == [[0.5, 0.9]] * 2, "the widths that most seeds have"
     for change in ({"epochs": 1}, {"epochs": 10, "device": "cuda"}):
         other = dense(d_model=512, fraction=1.0, mse=0.1)
         other["config"] |= {"train": change}  # another recipe, or another device, says nothing of these
@@ -245,7 +269,6 @@ def test_pals_beside_dense_and_its_mechanisms_beside_itself(dense, after):
     whole, capped = pals(one, after, 0.9, 0.4), pals(one, after, 1.8, 0.05, max_sparsity=0.99)
     both = evidence([one, whole, capped])
     assert found(measures.pals_over_dense(both, "mse")) == [0.9]
-    assert found(measures.removed_by_pals(both)) == [0.6]
     assert found(measures.macs_saved_by_pals(both)) == [0.6]
     assert found(measures.cost_of_pals(both)) == [0.8]
     assert found(measures.without(both, max_sparsity=0.99)) == [2.0]
@@ -254,6 +277,19 @@ def test_pals_beside_dense_and_its_mechanisms_beside_itself(dense, after):
     short = pals(one, after, 1, 0.4, sparsities=(0.5, 0.48, 0.7, 0.72))
     for other in (capped, short):
         assert measures.found_by_the_loss(evidence([one, other]))["value"].to_list() == [False]
+
+
+def test_what_pals_removes_is_held_against_its_papers_figures_of_the_same_case(dense, after):
+    trained = [dense(model, dataset="ETTm2") for model in ("Autoformer", "DLinear")]
+    rows = evidence([*trained, *(pals(one, after, 1.0, 0.4) for one in trained)])
+    beside = measures.removed_beside_published(rows)
+    assert found(beside) == [0.6 - 0.9] and beside["model"].to_list() == ["Autoformer"]
+
+
+def test_a_mechanism_that_never_acted_is_no_evidence(dense, after):
+    one = dense(mse=1.0)
+    rows = [pals(one, after, 0.9, 0.4), pals(one, after, 0.9, 0.4, max_sparsity=0.99)]
+    assert measures.without(evidence([one, *rows]), max_sparsity=0.99).empty
 
 
 def test_repeating_the_last_value(dense):
@@ -265,6 +301,7 @@ def test_repeating_the_last_value(dense):
     better["config"] |= {"train": {"epochs": 5}}
     better["key"], one["result"]["val_mse"] = "better", 0.2
     assert found(measures.repeat_last_over(evidence([one, better, naive]), "Exchange")) == [2.0], "its best recipe"
+    assert measures.repeat_last_over(evidence([one, naive]), "Exchange", ("Transformer",)).empty
 
 
 def test_errors_of_rows_that_ship_are_paired_by_window_and_without_them_nothing_is(dense, after):

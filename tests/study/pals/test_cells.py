@@ -8,10 +8,11 @@ import pytest
 from helpers import Recorder
 
 from tsprune.errors import UserError
+from tsprune.study.base.published import published_sparsities
 from tsprune.study.pals.arms import as_in_code, control_arms, equal_arms, planned_arms, searched_arms
 from tsprune.study.pals.cells import PalsCells, _why_alone, horizons
 from tsprune.study.pals.config import SparseTraining
-from tsprune.study.pals.published import published_horizons, published_sparsities
+from tsprune.study.pals.published import published_horizons
 from tsprune.study.pals.result import ABLATIONS, CODE, PAPER, PUBLISHED, SEARCHED, at_pals, dense_from
 from tsprune.study.pals.settling import first_epoch
 

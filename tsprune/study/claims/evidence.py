@@ -30,11 +30,11 @@ _RESULT = ["mse", "mae", "parameters", "density", "density_all", "macs_executed"
 _RESULT += ["val_mse", "training_macs_if_zeros_skipped", "training_macs_dense"]
 _COLUMNS = ["key", "step", "dense", "d_model", "device", "span", "identity", "sparsities", "floor"]
 _COLUMNS += [*CASE, *_PROTOCOL[3:], *_RESULT]
-_SPEEDS = [*CASE, "seed", "form", "share", "runtime", "macs_share", "batch", "speedup", "low", "high"]
+_SPEEDS = [*CASE, "seed", "form", "share", "runtime", "macs_share", "place", "batch", "speedup", "low", "high"]
 _TIMED = ("hyper", "lengths", "threads", "machine", "kernel", "runtime")
 """What a time depends on beside the model: more rounds make no other case of it."""
 
-_TIMINGS = ["key", "baseline", "batch", "speedup", "low", "high"]
+_TIMINGS = ["key", "baseline", "place", "batch", "speedup", "low", "high"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Evidence:
     update of PALS; ``floor``: why structured pruning could not go as far as asked, if so."""
     timings: pd.DataFrame
     """A row per model that was timed and batch size: its ``speedup`` over ``baseline``, and the 95 % interval of that,
-    however wide; on one CPU thread. What was timed on a machine that others kept busy is not here."""
+    however wide; ``place``: "cpu", of one thread, or "cuda". What was timed on a machine that others kept busy is not
+    here."""
     speeds: pd.DataFrame
     """A row per model, form, runtime and batch size of study 06, whose models are not trained: as there, with the 95 %
     interval of its ``speedup`` over dense in eager PyTorch; likewise. ``recipe``: what else a time depends on."""
@@ -131,11 +132,11 @@ def _dense(line: dict, by_key: dict[str, dict]) -> str | None:
 
 
 def _is_told(record: dict) -> bool:
-    """Of one CPU thread, which the claims on time name. A time that is not known to a tenth is an interval all the
-    same; one from a busy machine (of which the trouble then tells the load) is none."""
+    """Of a GPU or of one CPU thread, which the claims on time name. A time that is not known to a tenth is an interval
+    all the same; one from a busy machine (of which the trouble then tells the load) is none."""
     if record.get("speedup_low") is None or record["load"] in (record["trouble"] or ""):
         return False
-    return record["device"] == "cpu" and record["threads"] == 1
+    return record["device"] != "cpu" or record["threads"] == 1
 
 
 def _speeds(line: dict) -> Iterator[dict[str, Any]]:
@@ -145,12 +146,15 @@ def _speeds(line: dict) -> Iterator[dict[str, Any]]:
     for record in line["detail"]["speeds"]:
         if _is_told(record):
             named = {name: record[name] for name in ("form", "share", "runtime", "macs_share", "batch", "speedup")}
-            yield head | named | {"low": record["speedup_low"], "high": record["speedup_high"]}
+            yield head | named | _place_and_ends(record)
 
 
 def _timing(record: dict) -> dict[str, Any]:
-    ends = {"low": record["speedup_low"], "high": record["speedup_high"]}
-    return {name: record[name] for name in ("key", "baseline", "batch", "speedup")} | ends
+    return {name: record[name] for name in ("key", "baseline", "batch", "speedup")} | _place_and_ends(record)
+
+
+def _place_and_ends(record: dict) -> dict[str, Any]:
+    return {"place": record["device"], "low": record["speedup_low"], "high": record["speedup_high"]}
 
 
 def _size(width: int | None) -> str | None:

@@ -25,6 +25,10 @@ MOST = 0.8
 ALIKE = 0.2
 """Two shares of cases are taken as the same where they differ by no more."""
 
+LEAST_DATASETS = 3
+"""Datasets that a mean over all of them, or a count, is judged with: half of the six of the paper of PALS, whose own
+means differ by dataset from a third to nine tenths."""
+
 _NORMAL = 1.959964
 """Half the width, in standard deviations, of what has 95 % of a normal distribution."""
 
@@ -50,7 +54,8 @@ def by_case(
     values: pd.DataFrame, bounds: tuple[float, float], least_seeds: int, paired: Paired = lambda *sides: None
 ) -> pd.DataFrame:
     """A row per case of ``values``, which have one per case and seed: mean, interval, outcome. A case with fewer than
-    ``least_seeds`` seeds is left out; of a seed that ran on several devices the one counts that most of them ran on.
+    ``least_seeds`` seeds is left out; of a seed that ran on several devices the one counts that most of them ran on,
+    and of a model on a dataset the recipe that most seeds have: two recipes of it would be one thing counted twice.
 
     ``bounds``: between which the claim wants the value. Rows that bring their own interval (``low`` and ``high``, those
     of a timing) are cases as they are. Of yes and no the interval is Wilson's, of all else that of the mean over the
@@ -59,7 +64,7 @@ def by_case(
     counts at either end: two or three seeds tell little of others, and many windows of these say no more of them. With
     ``before``, the value as it was with less, a case is for the claim only where the change against that is, too."""
     rows = []
-    for place, own in values.groupby([*CASE, "case"], sort=False, dropna=False):
+    for place, own in _one_recipe(values).groupby([*CASE, "case"], sort=False, dropna=False):
         if "low" in own:
             mean, low, high = own[["value", "low", "high"]].mean()
             outcome = _outcome(low, high, bounds)
@@ -78,13 +83,24 @@ def by_case(
     return pd.DataFrame(rows, columns=[*CASE, "case", "seeds", "mean", "low", "high", "outcome"])
 
 
+def _one_recipe(values: pd.DataFrame) -> pd.DataFrame:
+    """Of several recipes with as many seeds the first by name, which knows nothing of what they came to."""
+    if values.empty:
+        return values
+    place = [values[name].fillna("") for name in (*CASE, "case") if name != "recipe"]
+    seeds = values.groupby([*place, "recipe"])["seed"].transform("nunique")
+    order = values.assign(_seeds=-seeds).sort_values(["_seeds", "recipe"], kind="stable")
+    first = order.groupby([part.reindex(order.index) for part in place])["recipe"].transform("first")
+    return values[values["recipe"] == first.reindex(values.index)]
+
+
 def _each_once(own: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a case in the order of their seeds, one per seed."""
+    """The rows of a case in the order of their seeds, one per seed: of the device that most have, and of several there
+    the first by key, in whatever order they were read."""
     if "device" in own:
-        seeds = own["device"].map(own.groupby("device")["seed"].nunique())
-        own = own.assign(_seeds=-seeds).sort_values(["_seeds", "device"], kind="stable").drop(columns="_seeds")
-        own = own.drop_duplicates("seed")
-    return own.sort_values("seed", kind="stable")
+        own = own.assign(_seeds=-own["device"].map(own.groupby("device")["seed"].nunique()))
+    order = ["seed", *(name for name in ("_seeds", "device", "key") if name in own)]
+    return own.sort_values(order, kind="stable").drop_duplicates("seed")
 
 
 def _over_seeds(
@@ -129,30 +145,52 @@ def _of_counts(cases: int, own: int, against: int, unclear: int, least_cases: in
     return IN_PART if own and own >= against else CANNOT
 
 
+def of_some(cases: pd.DataFrame, least_cases: int) -> Judgement:
+    """A claim that there are such cases: it holds where two or more are clearly so, of which one may be chance, and in
+    part with one; it does not where none is and more than half speak against it."""
+    counts = cases["outcome"].value_counts()
+    own, against = (int(counts.get(name, 0)) for name in (FOR, AGAINST))
+    basis = f"{own} of {len(cases)} cases for it, {against} against"
+    if len(cases) < least_cases:
+        return Judgement(CANNOT, basis)
+    none = DOES_NOT if against > len(cases) / 2 else CANNOT
+    return Judgement(HOLDS if own > 1 else IN_PART if own else none, basis)
+
+
 def of_mean(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float]) -> Judgement:
-    """A claim about the mean of a share over cases: it holds where its 95 % interval lies within ``bounds``, does not
-    where it lies outside."""
-    if len(cases) < max(least_cases, 2):
-        return Judgement(CANNOT, f"{len(cases)} case{'' if len(cases) == 1 else 's'}")
+    """A claim about the mean of a share over cases of many datasets: it holds where its 95 % interval lies within
+    ``bounds``, does not where it lies outside."""
+    if few := _few(cases, least_cases):
+        return Judgement(CANNOT, few)
     mean, low, high = interval(cases["mean"].tolist())
     verdict = {FOR: HOLDS, AGAINST: DOES_NOT, UNCLEAR: CANNOT}[_outcome(low, high, bounds)]
     return Judgement(verdict, f"{percent(mean)} on average over {len(cases)} cases, {percent(low)} to {percent(high)}")
 
 
 def of_share(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float], theirs: float) -> Judgement:
-    """A claim about how many cases lie within ``bounds`` by their means, as the papers count: a share ``theirs``.
+    """A claim about how many cases of many datasets lie within ``bounds`` by their means, as the papers count: a share
+    ``theirs``.
 
     It holds where the whole of Wilson's 95 % interval of our share lies within :data:`ALIKE` of theirs, and does not
     where it has not theirs in it."""
-    count = int(cases["mean"].between(*bounds).sum())
+    if few := _few(cases, least_cases):
+        return Judgement(CANNOT, few)
+    count = int(cases["mean"].between(*bounds, inclusive="neither").sum())
     basis = f"so in {count} of {len(cases)} cases by their means"
-    if len(cases) < least_cases:
-        return Judgement(CANNOT, basis)
     low, high = wilson(count, len(cases))
     basis = f"{basis}, {percent(low)} to {percent(high)}"
     if not low <= theirs <= high:
         return Judgement(DOES_NOT, basis)
     return Judgement(HOLDS if theirs - ALIKE <= low and high <= theirs + ALIKE else CANNOT, basis)
+
+
+def _few(cases: pd.DataFrame, least_cases: int) -> str:
+    """Why these are too few cases to stand for all datasets; empty where they are enough."""
+    datasets = cases["dataset"].nunique()
+    if len(cases) >= least_cases and datasets >= LEAST_DATASETS:
+        return ""
+    of = f" of {datasets} of at least {LEAST_DATASETS} datasets" if len(cases) else ""
+    return f"{len(cases)} case{'' if len(cases) == 1 else 's'}{of}"
 
 
 def wilson(count: int, of: int) -> tuple[float, float]:

@@ -6,8 +6,10 @@ import pandas as pd
 
 from tsprune.pruners.pals import PALS
 from tsprune.pruners.structured import LEAST
+from tsprune.report.text import percent
 from tsprune.steps.runtimes import EAGER, ONNX, SPARSE
 from tsprune.study.base.ended import ended
+from tsprune.study.base.published import published_sparsities
 from tsprune.study.claims.evidence import CASE, Evidence
 from tsprune.study.claims.judge import SIDES
 from tsprune.typed import digest
@@ -24,17 +26,25 @@ FOLD = 7
 ALIKE = 0.05
 """Models count as equally large where their parameters differ by less, as a share."""
 
+WINDOWS = 3
+"""Windows forecast at once where time is spoken of: as in the first paper's code. One and 32 are on the pages."""
+
 _PLAIN = {"method": "magnitude", "structure": "unstructured", "scope": "layer"}
-"""The papers' unstructured pruning: single weights, the smallest of every layer."""
+"""Single weights, the smallest of every layer: all weights count, unlike in the first paper's code, which ranks those
+of linear maps and convolutions over the model and cuts no other."""
+
+_ENDS = {"value": "speedup", "low": "low", "high": "high"}
 
 _SETTINGS = ("gamma", "lam", "every")
 """Fields of PALS that are set by whoever uses it; every other one is a mechanism, which an ablation changes."""
 
 
-def lost_at(evidence: Evidence, density: float, models: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Test MSE over dense after cutting every layer to ``density``, without retraining."""
+def lost_at(
+    evidence: Evidence, density: float, models: tuple[str, ...] = (), but: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """Test MSE over dense after cutting every layer to ``density``, without retraining; of all models ``but`` some."""
     rows = _at(_like(evidence.rows, step="prune", **_PLAIN), density)
-    return _plain(evidence.over_dense(_of(rows, models), "mse"))
+    return _plain(evidence.over_dense(_of(rows[~rows["model"].isin(but)], models), "mse"))
 
 
 def lost_as_counted(evidence: Evidence, density: float, models: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -44,10 +54,19 @@ def lost_as_counted(evidence: Evidence, density: float, models: tuple[str, ...] 
     return _plain(evidence.over_dense(_of(rows, models), "mse"))
 
 
+def lost_at_each(evidence: Evidence, densities: Sequence[float], models: tuple[str, ...]) -> pd.DataFrame:
+    """:func:`lost_as_counted` at several densities, a case each."""
+    found = [
+        lost_as_counted(evidence, density, models).assign(case=f"{percent(density)} of the weights")
+        for density in densities
+    ]
+    return pd.concat(found, ignore_index=True)
+
+
 def missed(evidence: Evidence, step: str) -> pd.DataFrame:
     """How far the share of parameters that structured pruning leaves lies from what was asked, as a part of it; the
-    furthest of all densities. ``step``: "depgraph", the library as the paper calls it, or "structured", ours, which
-    says where it was asked for less than it may leave: those are no targets to be met."""
+    furthest of all densities. ``step``: "depgraph", the library asked for a ratio of channels, or "structured", ours,
+    which says where it was asked for less than it may leave: those are no targets to be met."""
     in_reach = [LEAST not in str(floor) for floor in evidence.rows["floor"]]
     rows = evidence.rows[(evidence.rows["step"] == step) & pd.Series(in_reach, evidence.rows.index, dtype=bool)]
     rows = rows.assign(value=(rows["density_all"] / rows["density_asked"] - 1).abs())
@@ -61,49 +80,49 @@ def times_less_macs(evidence: Evidence) -> pd.DataFrame:
     return _plain(rows.assign(value=1 / rows["value"]))
 
 
-def promise_kept(evidence: Evidence) -> pd.DataFrame:
-    """In eager PyTorch, measured speedup over the factor by which multiply-adds fell, by batch size: of trained models
-    that were narrowed to a tenth of their parameters, and of study 06's."""
-    timed = _at(_timed(evidence, ["structured"]), TENTH)
+def promise_kept(evidence: Evidence, place: str) -> pd.DataFrame:
+    """In eager PyTorch, measured speedup over the factor by which multiply-adds fell: of trained models that were
+    narrowed to a tenth of their parameters, and of study 06's. ``place``: "cpu" or "cuda"."""
+    timed = _at(_timed(evidence, ["structured"], place), TENTH)
     less = 1 / evidence.over_dense(timed, "macs_executed")["value"]
     timed = timed.assign(less=less)[less >= FOLD]
-    return pd.concat([_batches(timed, timed["less"]), promise_kept_in(evidence, EAGER)], ignore_index=True)
+    both = [_with_ends(timed, timed["less"]), promise_kept_in(evidence, EAGER, place)]
+    return pd.concat(both, ignore_index=True)
 
 
 def zeros_speed(evidence: Evidence) -> pd.DataFrame:
-    """Measured speedup of the sparsest model whose single weights are zeros, by batch size."""
-    timed = _timed(evidence, ["prune", "authors"])
-    timed = timed.loc[timed.groupby([*CASE, "batch"], dropna=False)["density_all"].idxmin()]
-    return _batches(timed, 1.0)
+    """Measured speedup of the sparsest model whose single weights are zeros, on one CPU thread."""
+    timed = _timed(evidence, ["prune", "authors"], "cpu")
+    timed = timed.loc[timed.groupby(CASE, dropna=False)["density_all"].idxmin()]
+    return _with_ends(timed, 1.0)
 
 
 def zeros_skipped_speed(evidence: Evidence, density: float) -> pd.DataFrame:
-    """Speed, by batch size, of a model with ``density`` of its weights in the sparse kernel over that of the dense one
-    in the faster of eager PyTorch and ONNX Runtime, float32."""
-    speeds = evidence.speeds
+    """Speed of a model with ``density`` of its weights in the sparse kernel over that of the dense one in the faster of
+    eager PyTorch and ONNX Runtime, float32, on one CPU thread."""
+    speeds = _like(evidence.speeds, place="cpu", batch=WINDOWS)
     sparse = speeds[(speeds["form"] == "zeros") & (speeds["runtime"] == SPARSE)]
     dense = speeds[(speeds["form"] == "dense") & speeds["runtime"].isin([EAGER, ONNX])]
-    dense = dense.loc[dense.groupby([*CASE, "batch"], dropna=False)["speedup"].idxmax()]
+    dense = dense.loc[dense.groupby(CASE, dropna=False)["speedup"].idxmax()]
     return _beside(sparse[(sparse["share"] / density - 1).abs() < NEAR], dense)
 
 
-def promise_kept_in(evidence: Evidence, runtime: str) -> pd.DataFrame:
+def promise_kept_in(evidence: Evidence, runtime: str, place: str) -> pd.DataFrame:
     """Speed of the narrowest model over that of the dense one, both in ``runtime``, over the factor by which its
-    multiply-adds fell, by batch size; where that is sevenfold or more."""
-    speeds = evidence.speeds[evidence.speeds["runtime"] == runtime]
+    multiply-adds fell; where that is sevenfold or more."""
+    speeds = _like(evidence.speeds, place=place, batch=WINDOWS, runtime=runtime)
     narrow, dense = speeds[speeds["form"] == "narrow"], speeds[speeds["form"] == "dense"]
     narrow = narrow[narrow["macs_share"] <= 1 / FOLD]
-    narrow = narrow.loc[narrow.groupby([*CASE, "batch"], dropna=False)["macs_share"].idxmin()]
+    narrow = narrow.loc[narrow.groupby(CASE, dropna=False)["macs_share"].idxmin()]
     both = _beside(narrow, dense)
     return both.assign(**{name: both[name] * both["macs_share"] for name in ("value", "low", "high")})
 
 
 def _beside(ours: pd.DataFrame, dense: pd.DataFrame) -> pd.DataFrame:
-    """A case per batch size that both were timed at: the one speed over the other. The interval is the widest that
-    those of the two allow."""
-    both = ours.merge(dense, on=[*CASE, "batch"], suffixes=("", "_dense"))
+    """The one speed over the other. The interval is the widest that those of the two allow."""
+    both = ours.merge(dense, on=CASE, suffixes=("", "_dense"))
     ends = {"value": both["speedup"] / both["speedup_dense"], "low": both["low"] / both["high_dense"]}
-    return both.assign(**ends, high=both["high"] / both["low_dense"], case="batch " + both["batch"].astype(str))
+    return _plain(both.assign(**ends, high=both["high"] / both["low_dense"]))
 
 
 def regained(evidence: Evidence, density: float) -> pd.DataFrame:
@@ -122,12 +141,14 @@ def against_control(evidence: Evidence, density: float) -> pd.DataFrame:
 
 
 def small_over_pruned(evidence: Evidence) -> pd.DataFrame:
-    """Test MSE of a small model trained from scratch over that of a large one pruned to as many parameters, both on the
-    same data and then trained on as long; a case per small width. Where several cuts of the large one come near it, the
-    one that most seeds have, of these the nearest."""
-    large = _by_length(evidence.rows[evidence.rows["step"] == "narrow_tune"])
-    small = _by_length(_like(evidence.rows, step="fine_tune", method="dense longer"))
-    same = ["dataset", "model", "pred_len", "seed", "data_fraction", "length"]
+    """Test MSE of a small model trained from scratch over that of a large one pruned to as many parameters, both by one
+    recipe, on the same data, and then trained on as long; a case per small width. Where several cuts of the large one
+    come near it, the one that most seeds have, of these the nearest."""
+    trained = evidence.rows[evidence.rows["step"] == "train"].set_index("key")["identity"].map(_but_for_width)
+    rows = evidence.rows.assign(beside=evidence.rows["dense"].map(trained))
+    large = _by_length(rows[rows["step"] == "narrow_tune"])
+    small = _by_length(_like(rows, step="fine_tune", method="dense longer"))
+    same = ["dataset", "model", "pred_len", "seed", "data_fraction", "length", "beside"]
     both = large.merge(small[[*same, "d_model", "parameters", "mse", "key"]], on=same, suffixes=("", "_small"))
     off = (both["parameters_small"] / both["parameters"] - 1).abs()
     both = both.assign(off=off)[(off < ALIKE) & (both["d_model_small"] < both["d_model"])]
@@ -136,17 +157,21 @@ def small_over_pruned(evidence: Evidence) -> pd.DataFrame:
     order = both.assign(seeds=-seeds, cut=list(zip(both["density_asked"], both["length"], strict=True)))
     order = order.sort_values(["seeds", "off"], kind="stable")
     both = order[order["cut"] == order.groupby(place, dropna=False)["cut"].transform("first")]
-    case = "width " + both["d_model_small"].astype(int).astype(str)
+    case = [
+        f"width {width:.0f}" + (f", {percent(share)} of the data" if share < 1 else "")
+        for width, share in zip(both["d_model_small"], both["data_fraction"], strict=True)
+    ]
     return both.assign(value=both["mse_small"] / both["mse"], case=case, key=both["key_small"], other=both["key"])
 
 
 def wide_needs_data(evidence: Evidence) -> pd.DataFrame:
     """Test MSE of the widest model over that of the narrowest with all the data; ``before``: with the least of it. All
-    of one recipe, on one device, with as many layers."""
+    of one recipe, on one device, with as many layers; the widths and the share are those that most seeds have."""
     rows = evidence.rows[evidence.rows["step"] == "train"]
     rows = rows.assign(recipe=[_but_for_width(identity) for identity in rows["identity"]])
     records = []
-    for place, own in rows.groupby(["dataset", "model", "pred_len", "recipe", "seed"], sort=False):
+    group = ["dataset", "model", "pred_len", "recipe"]
+    for place, own in rows.groupby([*group, "seed"], sort=False):
         widths, shares = (sorted(own[name].unique()) for name in ("d_model", "data_fraction"))
         corners = [(width, share) for share in (shares[-1], shares[0]) for width in (widths[-1], widths[0])]
         trained = own.drop_duplicates(["d_model", "data_fraction"]).set_index(["d_model", "data_fraction"])
@@ -154,15 +179,16 @@ def wide_needs_data(evidence: Evidence) -> pd.DataFrame:
             continue
         found = trained.loc[corners]
         wide_all, narrow_all, wide_few, narrow_few = found["mse"]
-        named = dict(zip(["dataset", "model", "pred_len", "recipe", "seed"], place, strict=True))
+        named = dict(zip([*group, "seed"], place, strict=True)) | {"corners": (widths[-1], -widths[0], -shares[0])}
         named |= dict(zip(SIDES, found["key"], strict=True)) | {"size": found["size"].iloc[0]}
         records.append(named | {"value": wide_all / narrow_all, "before": wide_few / narrow_few})
-    return _plain(pd.DataFrame(records, columns=[*CASE, "seed", *SIDES, "value", "before"]))
+    found = pd.DataFrame(records, columns=[*CASE, "seed", *SIDES, "value", "before", "corners"])
+    return _plain(_most(found, group, "corners"))
 
 
-def found_by_the_loss(evidence: Evidence) -> pd.DataFrame:
+def found_by_the_loss(evidence: Evidence, models: tuple[str, ...] = ()) -> pd.DataFrame:
     """Whether the loss ended PALS' shrinking: not where the cap did, nor where it was shrinking still."""
-    rows = _reported(evidence)
+    rows = _of(_reported(evidence), models)
     caps = [identity["fields"]["max_sparsity"] for identity in rows["identity"]]
     by_loss = [ended(made, cap) == "loss" for made, cap in zip(rows["sparsities"], caps, strict=True)]
     return _plain(rows.assign(value=pd.Series(by_loss, rows.index, dtype=bool)))
@@ -173,15 +199,18 @@ def pals_over_dense(evidence: Evidence, column: str, models: tuple[str, ...] = (
     return _plain(evidence.over_dense(_of(_reported(evidence), models), column))
 
 
-def removed_by_pals(evidence: Evidence) -> pd.DataFrame:
-    """Share of all parameters that PALS removed."""
+def removed_beside_published(evidence: Evidence) -> pd.DataFrame:
+    """Share of all parameters that PALS removed, less what its paper's figures show of the same model, dataset and
+    horizon; only where they show it."""
     rows = _reported(evidence)
-    return _plain(rows.assign(value=1 - rows["density_all"]))
+    theirs = published_sparsities().set_index(["model", "dataset", "pred_len"])["sparsity_published"]
+    places = pd.MultiIndex.from_frame(rows[["model", "dataset", "pred_len"]])
+    return _plain(rows.assign(value=1 - rows["density_all"] - theirs.reindex(places).to_numpy()).dropna(subset="value"))
 
 
-def macs_saved_by_pals(evidence: Evidence) -> pd.DataFrame:
+def macs_saved_by_pals(evidence: Evidence, models: tuple[str, ...] = ()) -> pd.DataFrame:
     """Share of the multiply-adds of a forecast that PALS saves where zeros are skipped."""
-    rows = _reported(evidence)
+    rows = _of(_reported(evidence), models)
     dense = evidence.rows.set_index("key")["macs_executed"].reindex(rows["dense"]).to_numpy()
     return _plain(rows.assign(value=1 - rows["macs_if_zeros_skipped"] / dense).dropna(subset=["value"]))
 
@@ -194,21 +223,23 @@ def cost_of_pals(evidence: Evidence) -> pd.DataFrame:
 
 
 def without(evidence: Evidence, **changed) -> pd.DataFrame:
-    """Test MSE of PALS with one mechanism changed over PALS as in its code, both at the same settings."""
+    """Test MSE of PALS with one mechanism changed over PALS as in its code, both at the same settings. Where that never
+    acted, both are the same training to the last bit, which says nothing of it and is left out."""
     whole = _pals(evidence)
     keys = dict(zip(zip(whole["dense"], whole["setting"], strict=True), whole["key"], strict=True))
     rows = _pals(evidence, **changed)
     theirs = [keys.get(place) for place in zip(rows["dense"], rows["setting"], strict=True)]
-    return _plain(evidence.over(rows, pd.Series(theirs, rows.index, dtype=object)))
+    found = _plain(evidence.over(rows, pd.Series(theirs, rows.index, dtype=object)))
+    return found[found["value"] != 1]
 
 
-def repeat_last_over(evidence: Evidence, dataset: str) -> pd.DataFrame:
-    """Test MSE of repeating the last value over that of each dense model on ``dataset``, with the recipe that suits it
-    best by validation."""
+def repeat_last_over(evidence: Evidence, dataset: str, but: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Test MSE of repeating the last value over that of each dense model on ``dataset`` ``but`` some, with the recipe
+    that suits it best by validation."""
     naive = _like(evidence.rows, step="naive", model="RepeatLast", dataset=dataset)
     naive = naive.drop_duplicates("pred_len").set_index("pred_len")[["key", "mse"]]
     rows = evidence.rows[(evidence.rows["step"] == "train") & (evidence.rows["dataset"] == dataset)]
-    rows = rows[(rows["data_fraction"] == 1) & rows["pred_len"].isin(naive.index)]
+    rows = rows[(rows["data_fraction"] == 1) & rows["pred_len"].isin(naive.index) & ~rows["model"].isin(but)]
     rows = _chosen(rows, ["model", "pred_len", "size"], "recipe")
     theirs = naive.reindex(rows["pred_len"])
     return _plain(
@@ -231,8 +262,9 @@ def _like(rows: pd.DataFrame, **values) -> pd.DataFrame:
 
 
 def _tuned(evidence: Evidence, density: float) -> pd.DataFrame:
+    """Of each case at one length of training on: the one that most seeds have, of several the longest."""
     rows = _like(evidence.rows, step="fine_tune", method="fine-tuned", structure="unstructured", scope="layer")
-    return _at(rows, density)
+    return _most(_by_length(_at(rows, density)), CASE, "length")
 
 
 def _at(rows: pd.DataFrame, density: float) -> pd.DataFrame:
@@ -245,6 +277,16 @@ def _but_for_width(identity: dict) -> str:
     """What trainings share that differ in their width, their share of the data or their seed alone."""
     hyper = {name: value for name, value in identity["hyper"].items() if name not in ("d_model", "d_ff")}
     return digest([hyper, identity["train"]], 8)
+
+
+def _most(rows: pd.DataFrame, place: Sequence[str], by: str) -> pd.DataFrame:
+    """Of each ``place`` the rows of that value of ``by`` which most seeds have, of several the largest."""
+    if rows.empty:
+        return rows
+    places = [rows[name].fillna("") for name in place]
+    seeds = rows.groupby([*places, by])["seed"].transform("nunique")
+    rank = pd.Series(list(zip(seeds, rows[by], strict=True)), rows.index)
+    return rows[rank == rank.groupby(places).transform("max")]
 
 
 def _by_length(rows: pd.DataFrame) -> pd.DataFrame:
@@ -281,12 +323,11 @@ def _chosen(rows: pd.DataFrame, place: Sequence[str], by: str) -> pd.DataFrame:
     return rows[rows[by] == first.reindex(rows.index)]
 
 
-def _timed(evidence: Evidence, steps: list[str]) -> pd.DataFrame:
+def _timed(evidence: Evidence, steps: list[str], place: str) -> pd.DataFrame:
     rows = evidence.rows[evidence.rows["step"].isin(steps)]
-    return evidence.timings.merge(rows, on="key")
+    return _like(evidence.timings, place=place, batch=WINDOWS).merge(rows, on="key")
 
 
-def _batches(timed: pd.DataFrame, over: pd.Series | float) -> pd.DataFrame:
-    """A case per batch size, with the interval of its timing."""
-    ends = {"value": timed["speedup"] / over, "low": timed["low"] / over, "high": timed["high"] / over}
-    return timed.assign(**ends, case="batch " + timed["batch"].astype(str))
+def _with_ends(timed: pd.DataFrame, over: pd.Series | float) -> pd.DataFrame:
+    """The speedup over something, with the interval of its timing."""
+    return _plain(timed.assign(**{end: timed[name] / over for end, name in _ENDS.items()}))

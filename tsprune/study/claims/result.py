@@ -10,8 +10,8 @@ from tsprune.study.base.result import Tables
 PAPERS, SMALL = "the papers' size", "small models"
 SIZES = (PAPERS, SMALL)
 
-FIELD, OURS = "the field", "this project"
-"""Whose a claim is that is of neither paper."""
+FIELD, OURS, CODE = "the field", "this project", "the code of PALS"
+"""Whose a claim is that neither paper makes."""
 
 HOLDS, IN_PART, DOES_NOT, CANNOT = "holds", "holds in part", "does not hold", "cannot be said"
 VERDICTS = (HOLDS, IN_PART, DOES_NOT, CANNOT)

@@ -7,6 +7,7 @@ from tsprune.report.text import bold, listed
 from tsprune.study.claims.result import (
     CANNOT,
     CLAIMS,
+    CODE,
     DOES_NOT,
     FIELD,
     HOLDS,
@@ -18,7 +19,7 @@ from tsprune.study.claims.result import (
     VERDICTS,
 )
 
-_OTHERS = {FIELD: "Of the benchmark itself", OURS: "Of this project"}
+_OTHERS = {FIELD: "Of the benchmark itself", OURS: "Beside the papers", CODE: "Of what the code of PALS does"}
 
 
 def verdict(claims: pd.DataFrame) -> str:

@@ -13,6 +13,7 @@ from tsprune.pruners.pals import PALS
 from tsprune.steps.sparse import SIGNALS, SparseTrainStep
 from tsprune.steps.train import TrainStep
 from tsprune.study.base.cells import Cells, relative_to_dense
+from tsprune.study.base.published import published_sparsities
 from tsprune.study.pals.arms import (
     Arm,
     control,
@@ -24,7 +25,7 @@ from tsprune.study.pals.arms import (
     settles_in,
 )
 from tsprune.study.pals.config import SparseTraining
-from tsprune.study.pals.published import published_horizons, published_sparsities
+from tsprune.study.pals.published import published_horizons
 from tsprune.study.pals.result import (
     CODE,
     COMPARISONS,

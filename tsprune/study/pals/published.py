@@ -1,17 +1,6 @@
-"""Published final sparsities of PALS."""
+"""Horizons of the published sparsities of PALS."""
 
-from importlib.resources import files
-
-import pandas as pd
-
-
-def published_sparsities() -> pd.DataFrame:
-    """Final sparsity of PALS as its repository's plots show it, read to ± ``tolerance``.
-
-    Columns model, dataset, pred_len, sparsity_published, tolerance, source; a share of all trainable parameters.
-    """
-    with (files("tsprune.study.pals") / "published_sparsity.csv").open() as file:
-        return pd.read_csv(file)
+from tsprune.study.base.published import published_sparsities
 
 
 def published_horizons(dataset: str) -> list[int]:
