@@ -14,8 +14,7 @@ from tsprune.study.claims.config import Claims
 from tsprune.study.claims.evidence import Evidence, evidence, gather
 from tsprune.study.claims.judge import MOST, by_case, interval
 from tsprune.study.claims.listed import CLAIMS, Claim
-from tsprune.study.claims.result import AGAINST, CASES, FOR, PAPERS, SIZES, UNCLEAR, ClaimsResult
-from tsprune.study.claims.result import CLAIMS as COLUMNS
+from tsprune.study.claims.result import AGAINST, CASE_COLUMNS, CLAIM_COLUMNS, FOR, PAPERS, SIZES, UNCLEAR, ClaimsResult
 
 LEAST_SEEDS, LEAST_CASES = 2, 3
 """What notebook 07 asks for too."""
@@ -71,8 +70,8 @@ def judged(
     cases = {claim.name: by_case(claim.measure(found), claim.bounds, least_seeds, found.paired) for claim in CLAIMS}
     records = [_verdict(claim, size, cases[claim.name], least_cases) for claim in CLAIMS for size in SIZES]
     every = [own.assign(claim=name) for name, own in cases.items() if len(own)]
-    table = pd.concat(every, ignore_index=True) if every else pd.DataFrame(columns=CASES)
-    return pd.DataFrame(records, columns=COLUMNS), table[CASES]
+    table = pd.concat(every, ignore_index=True) if every else pd.DataFrame(columns=CASE_COLUMNS)
+    return pd.DataFrame(records, columns=CLAIM_COLUMNS), table[CASE_COLUMNS]
 
 
 def shipped() -> pd.DataFrame:
@@ -83,7 +82,7 @@ def shipped() -> pd.DataFrame:
 def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> dict:
     own = cases[cases["size"] == size]
     counts = own["outcome"].value_counts()
-    judged = claim.judge(own, least_cases)
+    found = claim.judge(own, least_cases)
     return {
         "claim": claim.name,
         "paper": claim.paper,
@@ -92,8 +91,8 @@ def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> 
         "page": claim.page,
         "also": claim.also,
         "size": size,
-        "verdict": judged.verdict,
-        "basis": judged.basis,
+        "verdict": found.verdict,
+        "basis": found.basis,
         "datasets": ", ".join(sorted(own["dataset"].unique())),
         "cases": len(own),
         **{name: int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR)},

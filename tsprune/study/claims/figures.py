@@ -6,7 +6,7 @@ from matplotlib.patches import Patch
 
 from tsprune.report import drawing as kit
 from tsprune.report.frames import need
-from tsprune.study.claims.result import AGAINST, CLAIMS, FOR, SIZES, UNCLEAR
+from tsprune.study.claims.result import AGAINST, CLAIM_COLUMNS, FOR, SIZES, UNCLEAR
 
 _LOOKS = {FOR: (kit.COLOURS[0], ""), UNCLEAR: ("#bbbbbb", ""), AGAINST: (kit.COLOURS[1], "//")}
 _LONGEST = 46
@@ -15,7 +15,7 @@ _LONGEST = 46
 def outcomes(claims: pd.DataFrame) -> Figure:
     """A bar per claim, a panel per size: the share of its cases that speak for it, against it, or do neither; their
     number beside it. No bar where there is no case. Raises UserError for a missing column."""
-    need(claims, "claims", CLAIMS)
+    need(claims, "claims", CLAIM_COLUMNS)
     names = claims.drop_duplicates("claim")["says"].map(_broken).to_list()
     with kit.canvas(1.5 + 0.42 * len(names), "Bar charts of the cases for and against each claim, by size.") as figure:
         panels = kit.panels(figure, len(SIZES), len(SIZES), "Share of cases, %", "", sharey=True)

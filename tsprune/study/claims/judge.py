@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import pandas as pd
@@ -22,14 +23,14 @@ SIDES = ("key", "other", "key_before", "other_before")
 MOST = 0.8
 """Share of the cases that must agree for a verdict without "in part"."""
 
-ALIKE = 0.2
+SHARES_ALIKE = 0.2
 """Two shares of cases are taken as the same where they differ by no more."""
 
 LEAST_DATASETS = 3
 """Datasets that a mean over all of them, or a count, is judged with: half of the six of the paper of PALS, whose own
 means differ by dataset from a third to nine tenths."""
 
-_NORMAL = 1.959964
+_NORMAL = NormalDist().inv_cdf((1 + LEVEL) / 2)
 """Half the width, in standard deviations, of what has 95 % of a normal distribution."""
 
 
@@ -171,8 +172,8 @@ def of_share(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float],
     """A claim about how many cases of many datasets lie within ``bounds`` by their means, as the papers count: a share
     ``theirs``.
 
-    It holds where the whole of Wilson's 95 % interval of our share lies within :data:`ALIKE` of theirs, and does not
-    where it has not theirs in it."""
+    It holds where the whole of Wilson's 95 % interval of our share lies within :data:`SHARES_ALIKE` of theirs, and does
+    not where it has not theirs in it."""
     if few := _few(cases, least_cases):
         return Judgement(CANNOT, few)
     count = int(cases["mean"].between(*bounds, inclusive="neither").sum())
@@ -181,7 +182,7 @@ def of_share(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float],
     basis = f"{basis}, {percent(low)} to {percent(high)}"
     if not low <= theirs <= high:
         return Judgement(DOES_NOT, basis)
-    return Judgement(HOLDS if theirs - ALIKE <= low and high <= theirs + ALIKE else CANNOT, basis)
+    return Judgement(HOLDS if theirs - SHARES_ALIKE <= low and high <= theirs + SHARES_ALIKE else CANNOT, basis)
 
 
 def _few(cases: pd.DataFrame, least_cases: int) -> str:

@@ -23,7 +23,7 @@ TENTH = 0.1073741824
 FOLD = 7
 """By how much multiply-adds must have fallen where the first paper's sevenfold is spoken of."""
 
-ALIKE = 0.05
+EQUALLY_LARGE = 0.05
 """Models count as equally large where their parameters differ by less, as a share."""
 
 WINDOWS = 3
@@ -151,7 +151,7 @@ def small_over_pruned(evidence: Evidence) -> pd.DataFrame:
     same = ["dataset", "model", "pred_len", "seed", "data_fraction", "length", "beside"]
     both = large.merge(small[[*same, "d_model", "parameters", "mse", "key"]], on=same, suffixes=("", "_small"))
     off = (both["parameters_small"] / both["parameters"] - 1).abs()
-    both = both.assign(off=off)[(off < ALIKE) & (both["d_model_small"] < both["d_model"])]
+    both = both.assign(off=off)[(off < EQUALLY_LARGE) & (both["d_model_small"] < both["d_model"])]
     place = [*CASE, "d_model_small"]
     seeds = both.groupby([*place, "density_asked", "length"], dropna=False)["seed"].transform("nunique")
     order = both.assign(seeds=-seeds, cut=list(zip(both["density_asked"], both["length"], strict=True)))

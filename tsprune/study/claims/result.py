@@ -18,7 +18,7 @@ VERDICTS = (HOLDS, IN_PART, DOES_NOT, CANNOT)
 
 FOR, AGAINST, UNCLEAR = "for", "against", "unclear"
 
-CLAIMS = [
+CLAIM_COLUMNS = [
     "claim",
     "paper",
     "says",
@@ -34,7 +34,7 @@ CLAIMS = [
     "grown",
     "why",
 ]
-CASES = ["claim", "size", "dataset", "model", "pred_len", "case", "seeds", "mean", "low", "high", "outcome"]
+CASE_COLUMNS = ["claim", "size", "dataset", "model", "pred_len", "case", "seeds", "mean", "low", "high", "outcome"]
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import need
 from tsprune.report.tables import styled
-from tsprune.study.claims.result import CASES, CLAIMS, PAPERS, SIZES
+from tsprune.study.claims.result import CASE_COLUMNS, CLAIM_COLUMNS, PAPERS, SIZES
 
 
 def claims(claims: pd.DataFrame) -> Styler:
     """A row per claim: the verdict at each size and what it rests on, by how much the number differs between the sizes
     in the cases that both have, and where they are."""
-    need(claims, "claims", CLAIMS)
+    need(claims, "claims", CLAIM_COLUMNS)
     rows = {}
     for _, own in claims.groupby("claim", sort=False):
         first = own.iloc[0]
@@ -30,7 +30,7 @@ def claims(claims: pd.DataFrame) -> Styler:
 def found(claims: pd.DataFrame) -> Styler:
     """Whose claim it is, the paper's number, what was measured, from the lowest case to the highest, and why, per
     size."""
-    need(claims, "claims", CLAIMS)
+    need(claims, "claims", CLAIM_COLUMNS)
     rows: dict[tuple, dict[str, str]] = {}
     for row in claims[(claims["here"] != "") | (claims["size"] == SIZES[0])].to_dict("records"):
         first = (row["says"], SIZES[0]) not in rows
@@ -43,9 +43,9 @@ def found(claims: pd.DataFrame) -> Styler:
 
 def cases(cases: pd.DataFrame, claims: pd.DataFrame) -> Styler:
     """Every case: mean over the seeds, its 95 % interval, and how it came out."""
-    need(claims, "claims", CLAIMS)
+    need(claims, "claims", CLAIM_COLUMNS)
     says = dict(zip(claims["claim"], claims["says"], strict=True))
-    shown = cases.reindex(columns=CASES)
+    shown = cases.reindex(columns=CASE_COLUMNS)
     names = shown[["size", "dataset", "model", "pred_len", "case"]].astype(str).agg(" ".join, axis=1)
     index = pd.MultiIndex.from_arrays([shown["claim"].map(says), names], names=["claim", "case"])
     columns = {"seeds": shown["seeds"].to_list(), "mean": [f"{value:.3g}" for value in shown["mean"]]}

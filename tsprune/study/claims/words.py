@@ -6,7 +6,7 @@ from tsprune.report.frames import need
 from tsprune.report.text import bold, listed
 from tsprune.study.claims.result import (
     CANNOT,
-    CLAIMS,
+    CLAIM_COLUMNS,
     CODE,
     DOES_NOT,
     FIELD,
@@ -25,7 +25,7 @@ _OTHERS = {FIELD: "Of the benchmark itself", OURS: "Beside the papers", CODE: "O
 def verdict(claims: pd.DataFrame) -> str:
     """How many of the papers' claims hold at their own size, which do not, and what becomes of them in small models, as
     Markdown. Raises UserError for a missing column."""
-    need(claims, "claims", CLAIMS)
+    need(claims, "claims", CLAIM_COLUMNS)
     theirs = claims[~claims["paper"].isin(_OTHERS)]
     first = _counted(theirs[theirs["size"] == PAPERS], f"Of {theirs['claim'].nunique()} claims of the two papers")
     lines = [f"{first} at the papers' size (d_model 512; {_data(theirs)})."]
@@ -51,7 +51,7 @@ def verdict(claims: pd.DataFrame) -> str:
 def at_papers_size(claims: pd.DataFrame, page: str) -> str:
     """What becomes at the papers' size of the claims that ``page`` is about, as Markdown: a sentence, with a
     list after it where they are several; empty where nothing can be said of any."""
-    need(claims, "claims", CLAIMS)
+    need(claims, "claims", CLAIM_COLUMNS)
     own = claims[(claims["size"] == PAPERS) & ((claims["page"] == page) | (claims["also"] == page))]
     clear = own[own["verdict"] != CANNOT].to_dict("records")
     said = [f"{row['says']}: {bold([row['verdict']])} ({row['basis']})" for row in clear]
@@ -64,7 +64,7 @@ def at_papers_size(claims: pd.DataFrame, page: str) -> str:
 
 def summary(claims: pd.DataFrame) -> str:
     """The claims that can be judged at the papers' size, as a table in Markdown, and how many cannot yet."""
-    need(claims, "claims", CLAIMS)
+    need(claims, "claims", CLAIM_COLUMNS)
     own = claims[claims["size"] == PAPERS]
     lines = ["| claim | whose | at the papers' size | found |", "|---|---|---|---|"]
     for row in own[own["verdict"] != CANNOT].to_dict("records"):
