@@ -46,6 +46,16 @@ def test_a_package_that_is_not_there_is_told_in_a_line(tsprune, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("name", ["tsprune", "tsprune.nothing", None])
+def test_a_fault_of_tsprunes_own_is_no_missing_package(monkeypatch, name):
+    def app():
+        raise ModuleNotFoundError("No module", name=name)
+
+    monkeypatch.setattr(cli, "app", app)
+    with pytest.raises(ModuleNotFoundError):
+        cli.main()
+
+
 def test_a_misspelt_parameter_fails_at_once_with_the_closest_name(tmp_path):
     """As a user types it, in a process of its own, with the clock running."""
     folder = profile(tmp_path / "mine", "densitys: [1.0, 0.5]\n")

@@ -1,4 +1,4 @@
-"""The page on adding things says what is so: its lines are run, in a copy of the package."""
+"""The page on adding things says what is so: its lines are run, in a copy of the package. So does that on clusters."""
 
 import hashlib
 import os
@@ -13,10 +13,18 @@ import pytest
 from tsprune.data import catalog, load_table
 from tsprune.data.catalog import CATALOG
 from tsprune.places import project_root
+from tsprune.study.base.cells import Cells
+from tsprune.study.registry import STUDIES
 
 ROOT = project_root()
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 SNIPPETS = dict(re.findall(r"```python (\S+)\n(.*?)```", PAGE, re.S))
+
+
+def test_the_page_on_clusters_names_the_studies_whose_last_steps_depend_on_the_others():
+    later = sorted(name[:2] for name, study in STUDIES.items() if study.trains and study.cells.then is not Cells.then)
+    page = " ".join((ROOT / "docs" / "cluster.md").read_text().split())
+    assert f"a few steps of studies {', '.join(later[:-1])} and {later[-1]}" in page
 
 
 @pytest.mark.parametrize("name", SNIPPETS)

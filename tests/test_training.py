@@ -304,3 +304,18 @@ def test_scores_by_window_and_column_are_the_means_of_the_same_errors(splits):
     torch.testing.assert_close(scores.column_mse, error.square().mean((0, 1)), rtol=1e-6, atol=0)
     torch.testing.assert_close(scores.column_mae, error.abs().mean((0, 1)), rtol=1e-6, atol=0)
     assert scores.mse == pytest.approx(float(scores.window_mse.mean()), rel=1e-12)
+
+
+@pytest.mark.parametrize(("asked", "warn_only"), [(False, False), (True, False), (True, True)])
+def test_what_was_asked_of_torch_before_a_training_on_a_gpu_holds_after_it(asked, warn_only):
+    def now() -> tuple[bool, bool]:
+        return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+
+    before = now()
+    torch.use_deterministic_algorithms(asked, warn_only=warn_only)
+    try:
+        with training._deterministic(torch.device("cuda")):
+            assert now() == (True, True)
+        assert now() == (asked, warn_only)
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])

@@ -394,7 +394,7 @@ def check_results(
     ] = None,
 ) -> None:
     """Say what is wrong with the rows in results/, a line each; or which of them came out otherwise when RUN computed
-    them anew. Exit status 1 if anything is, or any did."""
+    them anew, their times aside. Exit status 1 if anything is, or any did."""
     from tsprune.batch.results import archive, check_anew
 
     if run is not None:

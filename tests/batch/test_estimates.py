@@ -2,6 +2,8 @@
 
 import re
 
+import pandas as pd
+import profiles
 import pytest
 import yaml
 
@@ -58,6 +60,34 @@ def test_hours_on_one_device_say_nothing_of_another(plan):
     text = plan("cuda")
     assert line(text, "train")[5:8] == ["?", "-", "4 MiB"]
     assert re.search(r"for \d+ of them no earlier step of their kind and width on cpu tells the time", text)
+
+
+def test_hours_are_shared_by_each_runs_own_jobs_and_grow_with_its_data(tmp_path, smoke, few, monkeypatch):
+    """A training on 900 rows took two hours; one on 1800 takes four. Two and four at a time: an hour each."""
+    monkeypatch.setattr(Cells, "archive", property(lambda cells: Archive(tmp_path / "results")))
+    hours = pd.date_range("2024-01-01", periods=1800, freq="h")
+    rows = "".join(f"{hour},{i % 24},{i % 7}\n" for i, hour in enumerate(hours))
+    (tmp_path / "many.csv").write_text("date,load,wind\n" + rows)
+    small = {"models": ["DLinear"], "seeds": [1], "store": str(tmp_path / "store")}
+    own = {
+        "01_pruning_sweep": smoke | few | small | {"densities": [1.0, 0.5], "scopes": ["layer"], "jobs": 2},
+        "02_fine_tuning": profiles.parameters("smoke", "02_fine_tuning")
+        | few
+        | small
+        | {"dataset": str(tmp_path / "many.csv"), "jobs": 4},
+    }
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name, given in own.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(given))
+    runs = plan_profile(str(folder), output=str(tmp_path / "out"))
+    protocol = PruningSweepCells(PruningSweep.parse(runs[0].parameters)).base.dense[0].protocol() | {"seed": 99}
+    told = {"result": {"windows_test": 5}, "cost": {"seconds": 7200.0}}
+    row = {"kind": "train", "key": "0", "status": "ok", "reason": None, "protocol": protocol, "detail": {}} | told
+    Store(tmp_path / "store").put({"of": "test"}, row)
+    text = plan_text(runs)
+    assert re.findall(r"^train .*", text, re.M)[1].split()[5:7] == ["4.0", "h"]
+    assert "about 2.0 h on cpu for 2 of them, 2 and 4 at a time" in text
 
 
 def test_every_study_can_be_planned_that_runs_something(tmp_path):

@@ -2,14 +2,18 @@
 
 import re
 
+import profiles
 import pytest
 import yaml
 
 from tsprune.batch.plan import plan_text
 from tsprune.batch.profiles import plan_profile
 from tsprune.engine.progress import Progress
+from tsprune.engine.store import Store
 from tsprune.steps.archive import Archive
 from tsprune.study.base.cells import Cells
+from tsprune.study.inference.cells import InferenceCells
+from tsprune.study.inference.config import Inference
 from tsprune.study.pruning_sweep.cells import PruningSweepCells
 from tsprune.study.pruning_sweep.config import PruningSweep
 
@@ -65,3 +69,25 @@ def test_what_the_archive_has_need_not_run(plan, threads, tmp_path):
     archive.add("01_pruning_sweep", "few", [step.key for step in cells.base.dense], cells.store)
     steps, stored, archived, todo = in_all(plan(store=str(tmp_path / "empty")))
     assert (stored, archived, todo) == (0, 1, steps - 1)
+
+
+def test_times_out_of_the_archive_are_to_be_measured(tmp_path, monkeypatch):
+    """Whether they are in the store already, as after a run with no time, or not."""
+    monkeypatch.setattr(Cells, "archive", property(lambda cells: Archive(tmp_path / "results")))
+    given = profiles.parameters("smoke", "06_inference") | {"store": str(tmp_path / "theirs"), "models": ["DLinear"]}
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "06_inference.yaml").write_text(yaml.safe_dump(given))
+    (run,) = runs = plan_profile(str(folder), output=str(tmp_path / "out"))
+    cells = InferenceCells(Inference.parse(run.parameters))
+    (step,) = cells.steps()
+    told = {"status": "ok", "reason": None, "result": {}, "detail": {}, "cost": {"seconds": 60.0}, "made": {}}
+    cells.store.put(step.identity(), {"kind": step.kind, "key": step.key, "protocol": step.protocol()} | told)
+    assert in_all(plan_text(runs)) == (1, 1, 0, 0)
+
+    cells.archive.add("06_inference", "few", [step.key], cells.store)
+    cells.store.discard(step.key)
+    for _ in range(2):
+        text = plan_text(runs)
+        assert in_all(text) == (1, 0, 0, 1) and "1 timed elsewhere" in text
+        cells.archive.restore(step.key, Store(tmp_path / "theirs"))

@@ -67,7 +67,7 @@ def test_truths_are_numbers_and_said_to_be():
     assert found.notes == ["column 'x': True and False are read as 1 and 0"]
 
 
-@pytest.mark.parametrize("name", ["", "Unnamed: 0", "index", "id", "Row", "NO"])
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "unnamed: 0", "UNNAMED: 0.1", "index", "id", "Row", "NO"])
 @pytest.mark.parametrize("begin", [0, 1])
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_a_column_that_counts_the_rows_is_left_out_and_named_wherever_it_stands(name, begin, place):
@@ -76,7 +76,7 @@ def test_a_column_that_counts_the_rows_is_left_out_and_named_wherever_it_stands(
         row.insert(place, cell)
     found = read_cells(parse_csv("\n".join(map(",".join, rows)).encode()), False)
     assert list(found.frame) == ["x"] and found.problems == []
-    what = f"column '{name}'" if name and name[0] != "U" else f"column {place + 1}, without a name,"
+    what = f"column '{name}'" if name and name[0] not in "uU" else f"column {place + 1}, without a name,"
     assert found.notes == [f"{what} counts the rows: it is left out"]
 
 

@@ -113,6 +113,8 @@ def test_what_is_wrong_with_a_parquet_file_is_named_by_row(tmp_path):
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "a pointer of Git LFS"),
         (b'[{"date": "2020-01-01"}]', "JSON"),
         (b'{"date": ["2020-01-01"]}', "JSON"),
+        (b'[\n  {\n    "date": "2020-01-01"\n  }\n]', "JSON"),
+        (b'{\r\n\t"date": ["2020-01-01"]}', "JSON"),
     ],
 )
 def test_other_formats_are_refused_in_their_own_words(tmp_path, content, text):

@@ -308,6 +308,40 @@ def test_no_room_for_what_is_being_fetched_is_told_in_a_line(tiny, server, monke
         load_table("Tiny", fallback_to_synthetic=True)
 
 
+def test_certificates_that_are_not_there_are_no_matter_of_the_disk(tiny, server, monkeypatch):
+    base, _, _ = server
+    tiny([Address(f"{base.replace('http', 'https')}/tiny.csv")])
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/certificates.pem")
+    with pytest.raises(UserError, match=r"^tiny\.csv cannot be fetched: .*/nowhere/certificates\.pem"):
+        load_table("Tiny", fallback_to_synthetic=True)
+
+
+def test_a_damaged_archive_is_fetched_again_and_told_in_a_line(tiny, server):
+    """Its flow of packed bytes, its method of packing, its flag of a password, its list of members."""
+    base, answers, asked = server
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("tiny.csv", TEXT)
+    whole = packed.getvalue()
+    middle, listing = 38, whole.index(b"PK\x01\x02")
+    damaged = {
+        "zlib": whole[:middle] + b"\xff" * 20 + whole[middle + 20 :],
+        "method": whole[: listing + 10] + b"\x63" + whole[listing + 11 :],
+        "password": whole[: listing + 8] + b"\x01" + whole[listing + 9 :],
+        "cut off": whole[:100],
+        "other name": whole.replace(b"tiny", b"tint"),
+    }
+    for name, content in damaged.items():
+        asked.clear()
+        tiny([Address(f"{base}/all.zip", member="tiny.csv")])
+        answers["/all.zip"] = [(200, content, None)]
+        with pytest.raises(DataUnavailable) as error:
+            load_table("Tiny")
+        told = str(error.value)
+        assert "broken or wrong 3 times, at last: cannot be read as a zip archive: " in told, name
+        assert "\n" not in told and len(asked) == 3
+
+
 def test_a_member_of_an_archive_is_unpacked_with_lf_line_ends(tiny, server):
     base, answers, _ = server
     packed = io.BytesIO()

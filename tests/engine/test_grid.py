@@ -54,6 +54,27 @@ def test_a_shared_need_runs_once_and_first_and_nothing_runs_twice(make, store):
     assert len(ran(dense)) == 6
 
 
+def test_the_time_that_is_left_is_of_other_data_in_proportion_to_its_length(make, store):
+    class On(FakeStep):
+        dataset: str
+
+        def protocol(self) -> dict:
+            return {"model": "M", "dataset": self.dataset}
+
+    class Told(Recorder):
+        def start(self, total, from_store, waiting, known):
+            self.known = [known(step) for step in waiting]
+            super().start(total, from_store, waiting, known)
+
+    step = On(name="a", log=make("a").log, dataset="long")
+    row = {"kind": step.kind, "key": "0", "status": "ok", "reason": None, "detail": {}, "cost": {"seconds": 10.0}}
+    store.put({"of": "test"}, row | {"protocol": {"model": "M", "dataset": "short"}, "result": {"windows_test": 5}})
+    progress = Told(1)
+    lengths = {"short": 100, "long": 300}
+    run_grid([step], store, make_executor=lambda: ThreadPoolExecutor(1), jobs=1, progress=progress, lengths=lengths)
+    assert progress.known == [30.0]
+
+
 def test_failures_are_rows_and_the_study_goes_on(make, store):
     steps = [make("a", "error"), make("b", "user-error"), make("c", "diverge"), make("d")]
     steps.append(make("e", after=(steps[0],)))

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from tests.models.small import example, small_model
 from tsprune.errors import UserError
 from tsprune.models import list_models, load_checkpoint, read_about, save_checkpoint
-from tsprune.models.checkpoint import CHECKSUM
+from tsprune.models.checkpoint import CHECKSUM, _checksum
 from tsprune.pruners import structured_prune
 
 NAN = float("nan")
@@ -253,6 +253,26 @@ def test_any_damage_to_the_numbers_is_refused(good, tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "flipped.safetensors"
     path.write_bytes(content)
     assert refused(path) == " is damaged: its bytes are not those that were written"
+
+
+def test_tensors_that_have_changed_places_are_refused(good, tmp_path):
+    with safe_open(good, "pt") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    one, other = [name for name, tensor in tensors.items() if tensor.shape == (8, 8)][:2]
+    assert not torch.equal(tensors[one], tensors[other])
+    path = tmp_path / "swapped.safetensors"
+    save_file(tensors | {one: tensors[other], other: tensors[one]}, path, metadata)
+    assert refused(path) == " is damaged: its bytes are not those that were written"
+
+
+def test_a_checksum_is_of_names_types_and_shapes_as_well_as_of_bytes():
+    def of(text: str = "", **tensors) -> bytes:
+        return bytes(_checksum(text, tensors).tolist())
+
+    whole = torch.tensor([[1, 2], [3, 4]], dtype=torch.int32)
+    others = [of("x", a=whole), of(b=whole), of(a=whole.view(torch.float32)), of(a=whole.flatten())]
+    assert len({of(a=whole), *others}) == 5
+    assert of(a=whole, b=whole + 1) == of(b=whole + 1, a=whole) != of(a=whole + 1, b=whole)
 
 
 def test_a_file_of_before_has_no_checksum_and_is_read(good, tmp_path):

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from tests.models.small import example, small_model
-from tsprune.models import base, list_models
+from tsprune.models import base, list_models, save_checkpoint
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
 
@@ -28,6 +29,15 @@ def test_a_model_of_ones_own(own_model):
     x = example(model)
     assert model(*x).shape == (4, model.config.pred_len, 3)
     torch.testing.assert_close(model(x[0] + 5), model(x[0]) + 5)
+
+
+def test_every_kind_of_tensor_that_a_checkpoint_holds_is_named(tmp_path):
+    model = small_model("DLinear")
+    save_checkpoint(tmp_path / "m.safetensors", model)
+    with safe_open(tmp_path / "m.safetensors", "pt") as file:
+        other = {name for name in file.keys() if not name.startswith("weight/")}  # noqa: SIM118
+    saved = PAGE.split("## Saved")[1].split("## ")[0]
+    assert other and all(f"`{name}`" in saved for name in other)
 
 
 def test_every_model_is_on_the_page_with_its_own_settings():

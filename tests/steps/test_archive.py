@@ -20,6 +20,7 @@ from tsprune.measure import paired_difference
 from tsprune.steps.archive import MOST, Archive, pack, read, unpack, write
 from tsprune.steps.artifacts import SCORES_FILE, load_scores
 from tsprune.steps.narrow import StructuredStep
+from tsprune.steps.recipes import kinds
 from tsprune.study.base.shared import base_steps
 from tsprune.study.pruning_sweep.config import PruningSweep
 from tsprune.typed import digest
@@ -170,13 +171,67 @@ def test_rows_computed_anew_are_equal_or_named_with_what_differs(store, archive,
     anew = Store(tmp_path / "anew")
     keys = [put(anew, "a"), put(anew, "b", result={"mse": 0.25, "mae": 0.4}, made=MADE | {"processor": "q"})]
     archive.restore(put(store, "c"), anew)
-    equal, (other,) = archive.anew([*keys, put(store, "c"), put(anew, "not there")], anew)
-    assert equal == 1
+    equal, times, (other,) = archive.anew([*keys, put(store, "c"), put(anew, "not there")], anew)
+    assert (equal, times) == (1, 0)
     assert other == f"prune M 1 ({keys[1][:8]}): mse 0.25 now, 0.5 in the archive, there on p"
     third = Store(tmp_path / "third")
-    assert archive.anew([put(third, "a", status="diverged", result={})], third)[1] == [
+    assert archive.anew([put(third, "a", status="diverged", result={})], third).others == [
         f"prune M 1 ({keys[0][:8]}): diverged now, ok in the archive"
     ]
+
+
+UPDATES = {"updates": [{"step": 1, "kept": [7, 8]}, {"step": 2, "kept": [6, 5]}], "layers": []}
+WEEK = {"kind": "week", "result": {}, "detail": {"week": {"date": ["x", "y"], "forecast": [1.5, 2.5]}}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ({"detail": UPDATES}, {"detail": UPDATES}, None),
+        (
+            {"detail": UPDATES},
+            {"detail": UPDATES | {"updates": [UPDATES["updates"][0], {"step": 2, "kept": [6, 4]}]}},
+            "updates 2 kept 2 4 now, 5 in the archive",
+        ),
+        (
+            {"detail": UPDATES},
+            {"detail": UPDATES | {"updates": UPDATES["updates"][:1]}},
+            "updates 1 long now, 2 long in the archive",
+        ),
+        (WEEK, WEEK, None),
+        (
+            WEEK,
+            WEEK | {"detail": {"week": {"date": ["x", "y"], "forecast": [1.5, 2.0]}}},
+            "week forecast 2 2.0 now, 2.5 in the archive",
+        ),
+        ({"detail": {"history": []}}, {"detail": {}}, "history None now, 0 long in the archive"),
+        ({"windows": [1, 2]}, {"windows": [1 + 2**-40, 2 - 2**-40]}, None),
+        ({"windows": [1, 3]}, {"windows": [2, 2]}, "errors window_mse 2 2.0 now, 3.0 in the archive"),
+        ({"windows": [1, 2]}, {}, None),
+        (
+            {"detail": {"layers": [*range(9)]}},
+            {"detail": {"layers": [*range(9, 18)]}},
+            "layers 5 13 now, 4 in the archive (and 4 more)",
+        ),
+    ],
+)
+def test_all_that_repeats_is_compared_and_not_the_result_alone(store, archive, tmp_path, old, new, words):
+    archive.add("01_x", "ETTh1", [put(store, "a", **old)], store)
+    anew = Store(tmp_path / "anew")
+    equal, times, others = archive.anew([put(anew, "a", **new)], anew)
+    if words is None:
+        assert (equal, times, others) == (1, 0, [])
+    else:
+        assert (equal, times) == (0, 0) and others[0].endswith(words)
+
+
+def test_rows_that_hold_nothing_but_times_are_not_compared(store, archive, tmp_path):
+    assert {kind for kind, step in kinds().items() if step.alone} == {"latency", "inference", "served_latency"}
+    times = {"kind": "latency", "result": {}, "detail": {"latency": [{"median_ms": 1.0}]}}
+    archive.add("01_x", "ETTh1", [put(store, "a", **times), put(store, "b")], store)
+    anew = Store(tmp_path / "anew")
+    keys = [put(anew, "a", **times), put(anew, "b")]
+    assert archive.anew(keys, anew) == (1, 1, [])
 
 
 def test_equal_rows_give_equal_files_in_any_order(store, archive, tmp_path):

@@ -1,5 +1,7 @@
 """What is timed of a masked model: its layers without their zeros, where they run so, and the same forecasts."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -9,6 +11,8 @@ from tsprune.deploy.sparse import sparsify
 from tsprune.measure import count_macs
 from tsprune.pruners import apply_masks, magnitude_masks
 from tsprune.steps import serve
+from tsprune.study.base.shared import base_steps
+from tsprune.study.pruning_sweep.config import PruningSweep
 
 DRAW = torch.Generator().manual_seed(5)
 WINDOWS = tuple(torch.randn(4, *shape, generator=DRAW) for shape in ((24, 3), (24, 4), (20, 3), (20, 4)))
@@ -32,6 +36,20 @@ def test_a_masked_model_runs_without_its_zeros_and_forecasts_the_same(monkeypatc
     one = [window[:1] for window in WINDOWS]
     assert told["layers"] >= 1 and told["macs"] == count_macs(model, one, masks).macs_if_zeros_skipped
     assert told["macs"] < count_macs(model, one).macs_executed and torch.get_num_threads() == threads
+
+
+def test_times_of_another_kernel_or_release_are_others(smoke, few, monkeypatch):
+    trained = base_steps(PruningSweep.parse(smoke | few | {"store": "unused"})).dense[0]
+    timed = serve.ServedLatencyStep(of=(serve.ServeStep(of=trained),))
+    monkeypatch.setattr(serve, "best", lambda: SimpleNamespace(path="one"))
+    monkeypatch.setattr(serve.measure, "version_of", lambda package: {"onnxruntime": "1"}[package])
+    here = timed.identity()
+    assert timed.identity() == here
+    monkeypatch.setattr(serve, "best", lambda: SimpleNamespace(path="two"))
+    assert timed.identity() != here
+    monkeypatch.setattr(serve, "best", lambda: SimpleNamespace(path="one"))
+    monkeypatch.setattr(serve.measure, "version_of", lambda package: {"onnxruntime": "2"}[package])
+    assert timed.identity() != here
 
 
 def test_one_without_a_layer_that_runs_so_is_not_timed():

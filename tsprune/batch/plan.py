@@ -10,14 +10,15 @@ import pandas as pd
 
 from tsprune.batch.profiles import NotebookRun
 from tsprune.engine.durations import Durations, stored_rows
-from tsprune.engine.step import FINAL
+from tsprune.engine.step import FINAL, Step
 from tsprune.report.text import listed
-from tsprune.study.base.cells import Cells, measured_here
+from tsprune.study.base.cells import Cells, from_elsewhere, measured_here
 from tsprune.study.base.shared import Tables
 from tsprune.study.registry import STUDIES
 from tsprune.training import device_type
 
 NEVER, OTHER, FAILED = "never run", "run with other data or another recipe", "failed before"
+ELSEWHERE = "timed elsewhere"
 
 _BYTES = {"model.safetensors": 4, "masks.safetensors": 1 / 8}
 """What a file takes per parameter of the model that it is of: float32, and a bit per mask."""
@@ -57,6 +58,19 @@ class _Past:
             if row["kind"] == "train" and row["result"].get("parameters"):
                 sizes[_size(row["protocol"])].append(row["result"]["parameters"])
         self._parameters = {size: median(found) for size, found in sizes.items()}
+
+    def has(self, step: Step) -> bool:
+        """Whether the store has a row of the step that a run would take."""
+        row = self.rows.get(step.key)
+        return row is not None and row["status"] in FINAL and not from_elsewhere(step, row)
+
+    def why_run(self, step: Step) -> str:
+        """Why a step is to run, of which neither the store nor the archive has a row that a run would take."""
+        if step.key in self.archived:
+            return ELSEWHERE
+        if row := self.rows.get(step.key):
+            return ELSEWHERE if from_elsewhere(step, row) else FAILED
+        return OTHER if _cell(step.kind, step.protocol()) in self.asked else NEVER
 
     def mib(self, protocol: dict, keepsake: str) -> float | None:
         """Of the file that a step of this protocol ends with; None where no row tells how large the model is."""
@@ -129,14 +143,13 @@ def _groups(cells: Cells, past: _Past, seen: set[str]) -> dict[str, _Group]:
         seen.add(step.key)
         group = groups[step.kind]
         group.steps += 1
-        row = past.rows.get(step.key)
-        if row is not None and row["status"] in FINAL:
+        if past.has(step):
             group.stored += 1
         elif step.key in past.archived and not measured_here(step):
             group.archived += 1
         else:
             told = step.protocol()
-            group.why[FAILED if row else OTHER if _cell(step.kind, told) in past.asked else NEVER] += 1
+            group.why[past.why_run(step)] += 1
             seconds, memory = past.costs(step.kind, told, "seconds", "peak_memory_mib")
             group.seconds += seconds or 0
             group.untold += seconds is None

@@ -33,10 +33,11 @@ def check_anew(place: str) -> tuple[list[str], bool]:
     lines, differ = [], False
     for run in (run for run in find_runs(place).values() if STUDIES[run.study].trains):
         cells = run.cells
-        equal, others = archive().anew([step.key for step in cells.every_step()], cells.store)
+        equal, times, others = archive().anew([step.key for step in cells.every_step()], cells.store)
+        untold = f"; {times} more are not comparable: times" if times else ""
         lines.append(
             f"{run.study}, {cells.base.table.name}: of {equal + len(others)} rows that were computed anew and are in "
-            f"the archive, {equal} are equal bit for bit"
+            f"the archive, {equal} are equal bit for bit{untold}"
         )
         lines += others
         differ |= bool(others)

@@ -11,6 +11,9 @@ from tsprune.data.parsing import Parsed
 from tsprune.shown import more, quoted
 
 _ROW_NAMES = ("index", "idx", "id", "row", "rownum", "row_number", "rowid", "level_0", "nr", "no", "#")
+_NAMELESS = re.compile(r"unnamed: \d+(\.\d+)*", re.IGNORECASE)
+"""What pandas calls a column without a name, in lower case too, as whole headers often are."""
+
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 _CAUSES = (
     (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), "a thousands mark or decimal comma? Write numbers like 1234.5"),
@@ -48,7 +51,7 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> Cells:
         given = parsed.frame[name]
         if name == parsed.date:
             continue
-        nameless = name.startswith("Unnamed: ")
+        nameless = _NAMELESS.fullmatch(name) is not None
         if (nameless or name.lower() in _ROW_NAMES) and _counts(given):
             what = f"column {position}, without a name," if nameless else f"column {quoted(name)}"
             found.notes.append(f"{what} counts the rows: it is left out")

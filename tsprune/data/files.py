@@ -45,7 +45,7 @@ _OTHERS = {
     rb"version https://git-lfs": "a pointer of Git LFS, not the file itself; fetch that with `git lfs pull`",
     rb"<(!doctype|html)\b": "a web page; was a download refused?",
     rb"<\?xml\b": "an XML document; the table is needed as CSV",
-    rb"(\[\{|\{\")": "JSON; save the table as CSV or parquet",
+    rb"(\[\s*\{|\{\s*\")": "JSON; save the table as CSV or parquet",
 }
 
 

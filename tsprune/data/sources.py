@@ -218,10 +218,13 @@ def _download(address: Address, source: Source, path: Path, name: str) -> None:
             if error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError):
                 raise _Unreachable(f"no connection to {host.netloc}") from error
             reason = error
-        except (requests.RequestException, ValueError, UserError, zipfile.BadZipFile, KeyError) as error:
+        except (requests.RequestException, ValueError, UserError) as error:
             reason = error
-        except OSError as error:  # of the disk: another transfer would meet it again
-            raise UserError(f"{source.file} cannot be kept while it is fetched: {error}") from error
+        except OSError as error:  # another transfer would meet it again
+            # The system's own have a number; requests raises one without for certificates that are not where
+            # REQUESTS_CA_BUNDLE says.
+            cannot = "be fetched" if error.errno is None else "be kept while it is fetched"
+            raise UserError(f"{source.file} cannot {cannot}: {error}") from error
         else:
             write_whole(path, content)
             return
@@ -244,5 +247,8 @@ def _resolves(host: str) -> bool:
 
 
 def _member(archive: Path, name: str) -> bytes:
-    with zipfile.ZipFile(archive) as opened:
-        return with_line_feeds(opened.read(name))
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return with_line_feeds(opened.read(name))
+    except (zipfile.BadZipFile, KeyError, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise UserError(f"cannot be read as a zip archive: {error}") from error

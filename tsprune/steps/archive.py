@@ -9,10 +9,10 @@ columns five digits. Weights are not kept.
 import base64
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,7 +21,9 @@ from safetensors.torch import save_file
 from tsprune.engine.step import FINAL, RESULTS_VERSION
 from tsprune.engine.store import Corrupt, Store
 from tsprune.errors import UserError
+from tsprune.shown import more
 from tsprune.steps.artifacts import SCORES_FILE, load_scores
+from tsprune.steps.recipes import kinds
 from tsprune.typed import canonical_json, digest
 
 MOST = 256
@@ -29,9 +31,23 @@ MOST = 256
 
 ENDING = ".jsonl.gz"
 
+_TOLD = 5
+"""Numbers of a row that differ, named one by one."""
+
 _COLUMNS = ("column_mse", "column_mae")
 
 _FIELDS = {"key", "kind", "status", "reason", "protocol", "result", "detail", "cost", "made", "config", "errors"}
+
+
+class Anew(NamedTuple):
+    """Rows that were computed anew, beside those of an archive."""
+
+    equal: int
+    """Whose numbers came out bit for bit."""
+    times: int
+    """That hold nothing but times, which never repeat: they are not compared."""
+    others: list[str]
+    """A line for each of the rest: by what it differs."""
 
 
 class Archive:
@@ -79,19 +95,21 @@ class Archive:
             self.__dict__.pop("lines", None)
         return added, lacking
 
-    def anew(self, keys: Iterable[str], store: Store) -> tuple[int, list[str]]:
-        """Of the rows ``keys`` that are here and that ``store`` has computed itself: how many came out bit for bit, and
-        a line for each of the others."""
-        equal, others = 0, []
+    def anew(self, keys: Iterable[str], store: Store) -> Anew:
+        """The rows ``keys`` that are here and that ``store`` has computed itself. Compared is all that repeats:
+        results, details, and test errors by part, these as they are kept here."""
+        equal, times, others = 0, 0, []
         for key in keys:
             row, line = store.row(key), self.lines.get(key)
             if line is None or row is None or row.get("archived"):
                 continue
-            if apart := _apart(row, line):
+            if _only_times(row):
+                times += 1
+            elif apart := _apart(_line(store, key, row), line):
                 others.append(f"{_named(row)}: {apart}")
             else:
                 equal += 1
-        return equal, others
+        return Anew(equal, times, others)
 
     def problems(self) -> list[str]:
         """What is wrong with the rows, a line each."""
@@ -120,19 +138,44 @@ def _line(store: Store, key: str, row: dict) -> dict[str, Any]:
     return row | {"config": config, "errors": errors}
 
 
-def _apart(row: dict, line: dict) -> str:
-    """By what the numbers of a step that was computed anew differ from those here; nothing where they are equal."""
-    if row["status"] != line["status"]:
-        return f"{row['status']} now, {line['status']} in the archive"
-    new, old = row["result"], line["result"]
-    numbers = [
-        f"{name} {new.get(name)} now, {old.get(name)} in the archive"
-        for name in old | new
-        if new.get(name) != old.get(name)
-    ]
-    theirs = line["made"]["processor"]
-    where = "" if row.get("made", {}).get("processor") == theirs else f", there on {theirs}"
-    return f"{'; '.join(numbers)}{where}" if numbers else ""
+def _only_times(row: dict) -> bool:
+    step = kinds().get(row["kind"])
+    return step is not None and step.alone
+
+
+def _apart(new: dict, old: dict) -> str:
+    """By what a step that was computed anew differs from its line here; nothing where all its numbers are equal."""
+    if new["status"] != old["status"]:
+        return f"{new['status']} now, {old['status']} in the archive"
+    found = [*_differences(new["result"], old["result"]), *_differences(new["detail"], old["detail"])]
+    if new["errors"] and old["errors"]:
+        found += _differences(*({"errors": _parts(of["errors"])} for of in (new, old)))
+    if not found:
+        return ""
+    theirs = old["made"]["processor"]
+    where = "" if new.get("made", {}).get("processor") == theirs else f", there on {theirs}"
+    return f"{'; '.join(found[:_TOLD])}{more(max(0, len(found) - _TOLD))}{where}"
+
+
+def _differences(new: Any, old: Any, name: str = "") -> Iterator[str]:
+    """What is not the same in two values of JSON, a few words each with its ``name``; places in lists count from 1."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        for key in old | new:
+            yield from _differences(new.get(key), old.get(key), f"{name} {key}".lstrip())
+    elif isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
+        for place, pair in enumerate(zip(new, old, strict=True), start=1):
+            yield from _differences(*pair, f"{name} {place}")
+    elif new != old:
+        yield f"{name} {_short(new)} now, {_short(old)} in the archive"
+
+
+def _short(value: Any) -> str:
+    return f"{len(value)} long" if isinstance(value, dict | list) else str(value)
+
+
+def _parts(errors: dict[str, Any]) -> dict[str, list]:
+    """Packed errors as numbers."""
+    return {name: values.tolist() for name, values in unpack(errors).items()}
 
 
 def _named(row: dict) -> str:

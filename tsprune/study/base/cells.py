@@ -4,6 +4,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -15,7 +16,7 @@ from tsprune.engine.executors import cores, local_processes
 from tsprune.engine.grid import run_grid
 from tsprune.engine.progress import Progress, make_progress
 from tsprune.engine.step import Step
-from tsprune.engine.store import Store
+from tsprune.engine.store import Corrupt, Store
 from tsprune.measure import Difference, places_on_gpu
 from tsprune.places import resolve
 from tsprune.report.text import literal
@@ -38,6 +39,11 @@ AnyResult = TypeVar("AnyResult")
 def measured_here(step: Step) -> bool:
     """Whether the step does nothing but time what it makes itself: minutes at most, on the machine that runs it."""
     return step.alone and not step.needs
+
+
+def from_elsewhere(step: Step, row: dict | None) -> bool:
+    """Whether the row has times out of an archive that the step could measure itself."""
+    return row is not None and bool(row.get("archived")) and measured_here(step)
 
 
 class Cells(ABC, Generic[AnyConfig, AnyResult]):
@@ -131,9 +137,12 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         deadline: float | None = None,
     ) -> dict[str, dict]:
         """Rows of ``steps`` by key: of the store, of the archive, or computed; see :func:`run_grid`. Where there is a
-        deadline, all models at one seed and one horizon come before more of these. Without one, what a machine is
-        asked for its times is not taken from the archive: that may be of another by the same name."""
-        here = {step.key for step in steps if measured_here(step)} if deadline is None else ()
+        deadline, all models at one seed and one horizon come before more of these. Without one, times that are
+        measured in minutes (:func:`measured_here`) are not the archive's, nor what an earlier run with a deadline took
+        from there: they may be of another machine by the same name. Times of trained models may be the archive's, where
+        the machine's name is the same: to measure them takes the trainings again."""
+        here = {step.key for step in steps if measured_here(step)} if deadline is None else set()
+        self._forget_times([step for step in steps if step.key in here])
         return run_grid(
             steps,
             self.store,
@@ -146,6 +155,13 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
             deadline=deadline,
             lengths=self.lengths,
         )
+
+    def _forget_times(self, steps: Iterable[Step]) -> None:
+        """Rows of these steps that the store has out of an archive leave it."""
+        for step in steps:
+            with suppress(Corrupt):  # the grid looks at it again, and says so
+                if from_elsewhere(step, self.store.row(step.key)):
+                    self.store.discard(step.key)
 
     @property
     def lengths(self) -> dict[str, int]:

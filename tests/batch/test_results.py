@@ -1,0 +1,59 @@
+"""A run beside the archive that ships: what came out otherwise is named, and the exit status tells."""
+
+import sys
+
+import pytest
+import yaml
+
+from tsprune import cli
+from tsprune.engine.progress import Progress
+from tsprune.engine.store import Store
+from tsprune.steps.archive import Archive, read, write
+from tsprune.study.pruning_sweep.cells import PruningSweepCells
+from tsprune.study.pruning_sweep.config import PruningSweep
+
+
+@pytest.fixture
+def run(tmp_path, smoke, few, threads, monkeypatch):
+    """A finished run of study 01 with times, its place, and an archive of all its rows."""
+    archive = Archive(tmp_path / "results")
+    monkeypatch.setattr("tsprune.batch.results.archive", lambda: Archive(archive.folder))
+    small = {"models": ["DLinear"], "densities": [1.0, 0.5], "scopes": ["layer"], "jobs": 1, "latency_repeats": 2}
+    config = PruningSweep.parse(smoke | few | small | {"store": str(tmp_path / "store")})
+    cells = PruningSweepCells(config)
+    cells.run(make_executor=threads, progress=Progress())
+    given = yaml.safe_dump(config.model_dump(mode="json"))
+    (tmp_path / "01_pruning_sweep.params.yaml").write_text(given)
+    archive.add("01_pruning_sweep", "few", [step.key for step in cells.every_step()], Store(config.store))
+    return archive, tmp_path
+
+
+def check(place, monkeypatch, capsys) -> tuple[int, str]:
+    monkeypatch.setattr(sys, "argv", ["tsprune", "results", "check", str(place)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return end.value.code or 0, capsys.readouterr().out
+
+
+def test_a_run_that_came_out_as_before_ends_with_0_and_says_what_is_not_compared(run, monkeypatch, capsys):
+    archive, place = run
+    status, told = check(place, monkeypatch, capsys)
+    compared = len([line for line in archive.lines.values() if line["kind"] != "latency"])
+    assert status == 0 and compared > 3
+    assert told == (
+        f"01_pruning_sweep, few: of {compared} rows that were computed anew and are in the archive, {compared} are "
+        f"equal bit for bit; {len(archive.lines) - compared} more are not comparable: times\n"
+    )
+
+
+def test_a_run_with_one_number_of_one_epoch_otherwise_ends_with_1_and_names_it(run, monkeypatch, capsys):
+    archive, place = run
+    (path,) = archive.files()
+    lines = read(path)
+    (trained,) = (line for line in lines if line["kind"] == "train")
+    trained["detail"]["history"][0]["train_mse"] = 0.125
+    write(path, lines)
+    status, told = check(place, monkeypatch, capsys)
+    compared = len([line for line in lines if line["kind"] != "latency"])
+    assert status == 1 and f"of {compared} rows" in told and f", {compared - 1} are equal" in told
+    assert "now, 0.125 in the archive" in told.splitlines()[1] and "history 1 train_mse" in told
