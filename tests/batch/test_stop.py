@@ -72,6 +72,21 @@ def test_before_the_command_is_loaded_it_ends_without_a_word():
     assert (process.returncode, out, err) == (-signal.SIGINT, "", "")
 
 
+@pytest.mark.parametrize("swallow", ["raise cli.UserError('cannot be exported')", "pass"])
+def test_a_library_that_swallows_the_end_does_not_change_it(swallow):
+    code = (
+        "from tsprune import cli\n"
+        "def work():\n"
+        f"    try:\n        exec({WAITS!r})\n"
+        f"    except BaseException:\n        {swallow}\n"
+        "cli.app = work; cli.main()"
+    )
+    process = start(code)
+    assert process.stdout.readline() == "begun\n"
+    status, err, seconds = interrupted(process)
+    assert (status, err) == (130, "\ntsprune: stopped\n") and seconds < 3
+
+
 def test_what_was_half_done_is_undone_and_a_second_ctrl_c_changes_nothing(tmp_path):
     code = (
         "from pathlib import Path; from tsprune import cli; from tsprune.batch.outputs import aside\n"

@@ -12,6 +12,9 @@ STATUS = 130
 
 _undo: list[Callable[[], None]] = []
 
+_stopped = False
+"""Whether the process was told to end, whatever became of the exception that shall end it."""
+
 
 @contextmanager
 def undone_by_stop(undo: Callable[[], None]) -> Iterator[None]:
@@ -28,8 +31,10 @@ def undone_by_stop(undo: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Ctrl-C ends the process with status 130 and a line. Where SIGINT is ignored, as under nohup, it stays so."""
-    before = signal.getsignal(signal.SIGINT)
+    """Ctrl-C ends the process with status 130 and a line, even where a library that is being imported makes another
+    exception of it; a second one at once. Where SIGINT is ignored, as under nohup, it stays so."""
+    global _stopped
+    _stopped, before = False, signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN:
         yield
         return
@@ -38,10 +43,14 @@ def stoppable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+        if _stopped:
+            sys.exit(STATUS)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
+    global _stopped
+    _stopped = True
+    signal.signal(signal.SIGINT, signal.SIG_IGN if _undo else lambda *_: os._exit(STATUS))
     words = "tsprune: stopped"
     if _undo:
         words += "; what was finished is in the store, and the same command goes on from there"

@@ -1,4 +1,4 @@
-"""ONNX files as tsprune writes them: a network, then its properties, which hold a checksum of the network.
+"""ONNX files as tsprune writes them: a network, then its properties, the last of which is a checksum of all before it.
 
 They are read by the few rules of protobuf's encoding that this takes, before a runtime sees a byte: what is foreign or
 damaged is refused without being built or run.
@@ -20,9 +20,8 @@ _TEXT = 2  # the wire type of what states its length
 
 def join(network: bytes, card: Card) -> bytes:
     """The file of a serialised ``onnx.ModelProto`` without properties, and its card."""
-    properties = card.properties() | {CHECKSUM: hashlib.sha256(network).hexdigest()}
-    pairs = (_field(1, name.encode()) + _field(2, value.encode()) for name, value in properties.items())
-    return network + b"".join(_field(_PROPERTY, pair) for pair in pairs)
+    content = network + b"".join(_property(name, value) for name, value in card.properties().items())
+    return content + _property(CHECKSUM, hashlib.sha256(content).hexdigest())
 
 
 def read_onnx(path: str | os.PathLike) -> tuple[Card, bytes]:
@@ -41,15 +40,16 @@ def read_onnx(path: str | os.PathLike) -> tuple[Card, bytes]:
 
 def _properties(content: bytes) -> dict[str, str]:
     """Raises :class:`ValueError` for bytes that are no protobuf, have none of our properties, or another checksum."""
-    found, end = {}, None
+    found, last = {}, 0
     for start, number, value in _fields(content):
         if number == _PROPERTY:
-            end = start if end is None else end
+            last = start
             pair = {part: bytes(text).decode() for _, part, text in _fields(value)}
             found[pair[1]] = pair[2]
-        elif end is not None:
+        elif found:
             raise ValueError("a network behind its properties")
-    if found.pop(CHECKSUM, None) != hashlib.sha256(content[:end]).hexdigest():
+    # Of all but the last property, which it has to be.
+    if found.pop(CHECKSUM, None) != hashlib.sha256(content[:last]).hexdigest():
         raise ValueError("another checksum")
     return found
 
@@ -83,6 +83,10 @@ def _number(content: memoryview, place: int) -> tuple[int, int]:
         if byte < 128:
             return number, place
     raise ValueError("a number of more than 64 bits")
+
+
+def _property(name: str, value: str) -> bytes:
+    return _field(_PROPERTY, _field(1, name.encode()) + _field(2, value.encode()))
 
 
 def _field(number: int, content: bytes) -> bytes:
