@@ -109,9 +109,10 @@ def make_naive() -> Callable[..., pd.DataFrame]:
 
 @pytest.fixture
 def make_limits() -> Callable[..., pd.DataFrame]:
-    """Limits from ``{(model, scope): density or (lowest, highest) over two seeds}``; NaN: none below dense."""
+    """Limits from ``{(model, scope): density or (lowest, highest) over two seeds}``; NaN: none below dense. All
+    seeds are ``known`` unless a number is given."""
 
-    def make(limits: dict, tolerances=(0.0, 0.05, 0.1), seeds: int = 2, pred_len: int = 96) -> pd.DataFrame:
+    def make(limits: dict, tolerances=(0.0, 0.05, 0.1), seeds: int = 2, pred_len: int = 96, known=None) -> pd.DataFrame:
         rows = []
         for (model, scope), value in limits.items():
             low, high = value if isinstance(value, tuple) else (value, value)
@@ -127,6 +128,7 @@ def make_limits() -> Callable[..., pd.DataFrame]:
                         "sparsity": 1 - density,
                         "limit_low": low,
                         "limit_high": high,
+                        "known": seeds if known is None else known,
                         "seeds": seeds,
                     }
                 )

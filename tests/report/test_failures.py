@@ -33,7 +33,7 @@ def test_a_missed_target_is_told_and_models_that_the_papers_protocol_breaks_are_
     assert table[["density", "cells", "status", "reason"]].to_numpy().tolist() == [
         ["0.41", "4", "off target", "0.45 is the least: layer 1"]
     ]
-    broken = "4 of 20 cells have no forecast: the paper's protocol breaks the model (A)."
+    broken = "4 of 20 cells have no forecast: torch-pruning breaks the model (A)."
     assert caption == f"4 of 20 cells could not be pruned to what was asked. {broken}"
     alone = failures_table(cells.assign(reason=None))
     assert isinstance(alone, Markdown) and alone.data == f"{broken} Every other cell has a result."

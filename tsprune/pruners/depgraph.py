@@ -72,11 +72,12 @@ def head_counts(model: nn.Module) -> dict[nn.Module, int]:
 def depgraph_paper(
     model: nn.Module, example_inputs: Sequence[Tensor | None], density: float, global_pruning: bool = False
 ) -> StructuredResult:
-    """A copy of ``model`` pruned with ``pruning_ratio = 1 - density``, as the paper did (arXiv 2412.12883).
+    """A copy of ``model`` pruned with ``pruning_ratio = 1 - density``, the plain call of the library.
 
     That ratio is one of channels: both sides of most matrices shrink, so that about ``density ** 2`` of the parameters
     are left, while tensors the graph does not see stay; ``achieved`` says by how much the target is missed. Importance
-    is torch-pruning's default, the group's mean squared norm. Output layers are left alone.
+    is torch-pruning's default, the group's mean squared norm. Output layers are left alone. The code of the first paper
+    (arXiv 2412.12883) calls the library otherwise: :func:`depgraph_to_the_end`.
 
     Raises :class:`UserError` for a density outside (0, 1], and :class:`Unprunable` if there is nothing to remove or the
     pruned model no longer runs.

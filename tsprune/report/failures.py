@@ -32,8 +32,8 @@ _LONGEST = 240
 def failures_table(cells: pd.DataFrame) -> "Styler | Markdown":
     """The cells that did not finish, or finished with a reason (why they missed what was asked); a sentence where none.
 
-    Cells of one model, horizon and reason stand in one row, with what they were. A model that the paper's protocol
-    breaks (status ``broken``) is a result, explained where that protocol is, and counted here. A column
+    Cells of one model, horizon and reason stand in one row, with what they were. A model that torch-pruning
+    breaks (status ``broken``) is a result, explained where that library is called, and counted here. A column
     ``macs_unknown`` may name the operators of a cell that the counter of multiply-adds does not know (empty: none).
     Raises UserError for an empty table or a missing column.
     """
@@ -72,7 +72,7 @@ def _uncounted(names: str) -> str:
 
 def _broken(broken: pd.DataFrame, total: int) -> str:
     models = listed(list(dict.fromkeys(broken["model"])))
-    return f"{len(broken)} of {total} cells have no forecast: the paper's protocol breaks the model ({models})."
+    return f"{len(broken)} of {total} cells have no forecast: torch-pruning breaks the model ({models})."
 
 
 def _rows(told: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

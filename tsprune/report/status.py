@@ -13,7 +13,7 @@ STATUS_MIME = "application/vnd.tsprune.status+json"
 
 
 def failed(states: pd.Series) -> int:
-    """How many ended without a result. A model that the paper's protocol breaks is one."""
+    """How many ended without a result. A model that torch-pruning breaks is one."""
     return int((~states.isin(["ok", "broken", NOT_RUN])).sum())
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from tsprune.report.status import NOT_RUN
+
 if TYPE_CHECKING:
     from IPython.display import HTML
 
@@ -161,13 +163,19 @@ def interval_words(differences: pd.DataFrame) -> str:
 
 
 def unfinished(cells: pd.DataFrame) -> str:
-    """``3 of 66 cells did not finish (**Transformer** 2 diverged, **DLinear** 1 failed)``; empty where all did."""
-    bad = cells[cells["status"] != "ok"]
-    if bad.empty:
-        return ""
-    counts = bad.groupby(["model", "status"], sort=False).size()
-    named = ", ".join(f"**{model}** {count} {status}" for (model, status), count in counts.items())
-    return f"{len(bad)} of {len(cells)} cells did not finish ({named})"
+    """``3 of 66 cells did not finish (**Transformer** 2 diverged, **DLinear** 1 failed)``, after how many have not run
+    yet; empty where all finished."""
+    waiting = cells[cells["status"] == NOT_RUN]
+    bad = cells[~cells["status"].isin(["ok", NOT_RUN])]
+    parts = []
+    if len(waiting):
+        named = ", ".join(f"**{name}** {count}" for name, count in waiting.groupby("model", sort=False).size().items())
+        parts.append(f"{len(waiting)} of {len(cells)} cells have not run yet ({named})")
+    if len(bad):
+        counts = bad.groupby(["model", "status"], sort=False).size()
+        named = ", ".join(f"**{model}** {count} {status}" for (model, status), count in counts.items())
+        parts.append(f"{len(bad)} of {len(cells)} cells did not finish ({named})")
+    return ", ".join(parts)
 
 
 def left_out(cells: pd.DataFrame) -> str:

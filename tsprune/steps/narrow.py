@@ -127,7 +127,8 @@ class StructuredStep(ToDensityStep):
 
 
 class DepGraphStep(ToDensityStep):
-    """Narrowed as the paper did: the share ``1 - density`` of the channels is removed, whatever that leaves.
+    """Narrowed by the plain call of torch-pruning: the share ``1 - density`` of the channels is removed, whatever that
+    leaves.
 
     Where the library breaks the model, that is the result: status ``broken``, and the reason.
     """
@@ -138,7 +139,7 @@ class DepGraphStep(ToDensityStep):
         return {"score": "group-l2", "structure": "structured", "scope": "layer", "density": self.density}
 
     def words(self) -> str:
-        return f"density {self.density:.3f}, DepGraph as published"
+        return f"density {self.density:.3f}, torch-pruning, ratio of channels"
 
     def columns(self) -> dict:
         return pruning_columns("depgraph_paper", "structured", "layer", self.density)

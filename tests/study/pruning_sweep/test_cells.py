@@ -214,9 +214,12 @@ def test_a_model_that_cannot_be_timed_is_a_row(run, few, monkeypatch):
 
 
 def relative(**columns) -> pd.DataFrame:
+    """A row per seed and density: its MSE over dense, NaN for a cell that failed, or the status of another."""
     densities = [1.0, 0.8, 0.64, 0.5]
     rows = [
-        {"model": "M", "pred_len": 96, "scope": "layer", "seed": int(seed[1:]), "density_asked": d, "mse_relative": v}
+        {"model": "M", "pred_len": 96, "scope": "layer", "seed": int(seed[1:]), "density_asked": d}
+        | {"mse_relative": v if isinstance(v, (int, float)) else math.nan, "status": "ok" if v == v else "failed"}
+        | ({"status": v} if isinstance(v, str) else {})
         for seed, values in columns.items()
         for d, v in zip(densities, values, strict=True)
     ]
@@ -237,6 +240,24 @@ def test_a_failed_cell_ends_the_range():
     assert (limits["density"] == 0.8).all()
     nothing = pruning_limits(relative(s1=[float("nan")] * 4))
     assert nothing["density"].isna().all()
+
+
+def test_a_density_that_has_not_run_leaves_the_range_of_its_seed_unknown():
+    limits = pruning_limits(relative(s1=[1, 1, "not run", 1.2], s2=[1, 1.02, 1.04, 1.2])).set_index("tolerance")
+    # Seed 1 keeps 0.8, and what it does at 0.64 is not known: seed 2 alone says how far the model goes.
+    assert limits.loc[0.05, ["density", "limit_low", "limit_high", "known", "seeds"]].tolist() == [
+        0.64,
+        0.64,
+        0.64,
+        1,
+        2,
+    ]
+    ended = pruning_limits(relative(s1=[1, 1.2, "not run", "not run"])).set_index("tolerance")
+    assert (ended["density"] == 1).all() and (ended["known"] == 1).all(), "what comes after the end of a range is idle"
+    waiting = pruning_limits(relative(s1=[1, "not run", "not run", 1.3], s2=["not run"] * 4))
+    assert waiting["density"].isna().all() and (waiting["known"] == 0).all()
+    failed = pruning_limits(relative(s1=[float("nan"), "not run", "not run", "not run"], s2=[1, 1, 1, 1]))
+    assert failed["density"].isna().all() and (failed["known"] == 2).all(), "a dense training that failed is no waiting"
 
 
 def test_real_etth1_gives_the_published_repeat_last_error(run):

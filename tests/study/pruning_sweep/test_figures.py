@@ -1,3 +1,4 @@
+import warnings
 from io import BytesIO
 
 import matplotlib as mpl
@@ -94,6 +95,54 @@ def test_a_repeat_last_level_far_away_is_named_not_drawn_to_scale(make_cells, ma
     assert "repeat last lies above the axis (Transformer 40.0, DLinear 40.0)" in note
 
 
+def test_a_repeat_last_level_far_below_is_named_and_leaves_the_panels_their_room(make_cells, make_naive):
+    """A mark drawn where the level lies would lie outside of the figure, and the layout would make room for it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = drawn(figures.sweep(make_cells(), make_naive(mse=0.0515)))
+    for axes in figure.axes:
+        box, (bottom, _) = axes.get_position(), axes.get_ylim()
+        assert box.height > 0.4 and bottom > 0.9
+        arrows = [line for line in axes.lines if (line.get_gid() or "").startswith("arrow")]
+        assert [list(line.get_ydata()) for line in arrows] == [[pytest.approx(bottom)]] * 2
+        assert {line.get_marker() for line in arrows} == {"v"}
+        assert not any((line.get_gid() or "").startswith("repeat-last") for line in axes.lines)
+    note = figure.get_supxlabel().replace("\n", " ")
+    assert "repeat last lies below the axis (Transformer 0.10, DLinear 0.10)" in note
+
+
+def test_what_has_not_run_is_no_failure(make_cells, make_naive):
+    cells = make_cells()
+    waiting = (cells["model"] == "DLinear") & (cells["density_asked"] < 0.5)
+    cells.loc[waiting, ["mse", "mae", "mse_relative", "status"]] = [np.nan, np.nan, np.nan, "not run"]
+    figure = drawn(figures.sweep(cells, make_naive()))
+    assert not [line for axes in figure.axes for line in marks(axes, "x")]
+    assert (
+        "failed" not in figure.get_supxlabel() and "Not run yet: no mark, and no line across." in figure.get_supxlabel()
+    )
+    figure = drawn(
+        figures.sweep(cells.assign(status=cells["status"].mask(cells["model"] == "DLinear", "not run")), make_naive())
+    )
+    assert "DLinear (not run yet)" in legend_texts(figure)
+
+
+def test_no_line_goes_across_a_density_that_has_not_run(make_cells, make_naive):
+    cells = make_cells(models=["DLinear"], scopes=["layer"])
+    between = cells["density_asked"] == 0.64
+    cells.loc[between, ["mse", "mae", "mse_relative", "status"]] = [np.nan, np.nan, np.nan, "not run"]
+    axes = drawn(figures.sweep(cells, make_naive())).axes[0]
+    ways = [list(line.get_xdata()) for line in axes.lines if line.get_linestyle() == "-" and line.get_marker() == "o"]
+    assert ways == [[0.8, 1.0], [0.4096, 0.512]]
+
+
+def test_an_emptied_layer_and_a_small_share_are_written_as_people_write_them(layers):
+    few = layers.assign(
+        layer_density=layers["density_asked"].map({1.0: 1.0, 0.8: 0.5, 0.64: 0.004, 0.512: 0.0, 0.4096: 0.0})
+    )
+    texts = [text.get_text() for text in drawn(figures.layers(few)[0]).axes[0].texts]
+    assert set(texts) == {"1", ".50", "<.01", "0"}
+
+
 def test_cells_that_did_not_finish_are_crossed(make_cells, make_naive):
     cells = make_cells()
     lost = (cells["model"] == "DLinear") & (cells["density_asked"] < 0.5) & (cells["scope"] == "layer")
@@ -104,7 +153,7 @@ def test_cells_that_did_not_finish_are_crossed(make_cells, make_naive):
     assert [list(line.get_xdata()) for line in marks(layer, "x")] == [[0.4096]]
     assert not marks(other, "x")
     assert len(lines(layer)["DLinear"].get_xdata()) == 4
-    assert "a cell did not finish" in figure.get_supxlabel()
+    assert "×: a cell failed." in figure.get_supxlabel()
 
 
 def test_a_model_without_any_result_is_named_in_the_legend(make_cells, make_naive):

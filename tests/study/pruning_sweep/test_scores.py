@@ -61,6 +61,15 @@ def gains() -> pd.DataFrame:
     )
 
 
+def test_a_gain_that_may_yet_come_is_told_from_one_that_cannot_be(scores, gains):
+    lost = (gains["model"] == "A") & (gains["score"] == "wanda")
+    gains.loc[lost, ["relative", "low", "high", "clear", "seeds"]] = [float("nan")] * 3 + [False, 0]
+    for status, told in (("not run", "not run"), ("failed", "no result")):
+        ended = scores["status"].mask((scores["model"] == "A") & (scores["score"] == "wanda"), status)
+        row = next(row for row in read(tables.scores(scores.assign(status=ended), gains))[0] if "A" in row)
+        assert told in row
+
+
 @pytest.fixture
 def authors() -> pd.DataFrame:
     return pd.DataFrame(
@@ -183,7 +192,7 @@ def test_the_way_to_the_end_is_drawn_and_tabulated_beside_what_was_told_a_share(
         ["0.1 of the channels", "21.0 %", "10.0 %", "10.00"],
         ["0.1 of the parameters", "10.2 %", "20.0 %", "4.00"],
     ]
-    with pytest.raises(UserError, match="none of the 20 cells finished"):
+    with pytest.raises(UserError, match="none of the 12 pruned cells finished"):
         figures.ends(ends.assign(status="failed"))
     with pytest.raises(UserError, match="'ends': column 'macs_share' is missing"):
         tables.ends(ends.drop(columns="macs_share"))
@@ -210,5 +219,16 @@ def test_a_model_that_reaches_no_end_is_named_and_left_out(ends):
     assert first_sentence(text).endswith("stops at 1 % of A, all parameters counted.")
     assert text.endswith("Of **B** torch-pruning reaches no end, see the table.")
     assert "torch-pruning breaks B" in tables.ends(ends).to_html()
+    waiting = ends.assign(
+        status=ends["status"].mask(broken, "not run"), reason=ends["reason"].mask(broken, "has not run yet")
+    )
+    waiting = waiting[broken | (waiting["model"] == "A") | (waiting["asked"] == 1)]
+    text = words.ends(waiting)
+    assert text.endswith("Of **B** it has not run yet.") and "reaches no end" not in text
+    assert words.ends(waiting[waiting["model"] == "B"]).startswith(
+        "On ETTh1, the first paper's structured pruning, asked to remove every channel, has not run yet."
+    )
+    assert "has not run yet" not in tables.ends(waiting).to_html()
+    assert [axes.get_title(loc="left") for axes in figures.ends(waiting).axes] == ["A", ""], "dense alone is no panel"
     ends.loc[(ends["protocol"] == AUTHORS) & (ends["asked"] < 1), "reason"] = "torch-pruning breaks it"
     assert first_sentence(words.ends(ends)).endswith("asked to remove every channel, comes to no end.")

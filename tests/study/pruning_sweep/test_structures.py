@@ -44,7 +44,7 @@ def test_a_panel_for_parameters_and_one_for_macs_per_model(structures):
     assert [axes.get_title(loc="left") for axes in figure.axes[::2]] == ["A", "B"]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     masks = ["unstructured, by layer", "unstructured, by global", "2:4"]
-    assert labels == [*masks, "structured", "DepGraph as published", "dense"]
+    assert labels == [*masks, "structured", "torch-pruning, ratio of channels", "dense"]
     assert figure.axes[2].get_xlabel() == "Share of live parameters left (log scale)"
     assert figure.axes[3].get_xlabel() == "Share of multiply-adds (log scale)"
     live = {x for line in figure.axes[0].lines for x in line.get_xdata()}
@@ -67,8 +67,8 @@ def test_asked_and_achieved_of_both_stand_in_one_row_and_a_broken_model_says_why
         assert word in html, word
     text = words.structures(structures, pd.DataFrame({"status": [], "method": []})).replace("\u00a0", " ")
     assert text == (
-        "Asked for 50 % of the parameters, structured pruning ends at most 0.2 percentage points away; the paper's "
-        "protocol leaves 27 % where 50 % were asked, and breaks **B**."
+        "Asked for 50 % of the parameters, structured pruning ends at most 0.2 percentage points away; "
+        "torch-pruning, asked for a ratio of channels, leaves 27 % where 50 % were asked, and breaks **B**."
     )
     assert (
         words.structures(
@@ -76,6 +76,16 @@ def test_asked_and_achieved_of_both_stand_in_one_row_and_a_broken_model_says_why
         )
         == ""
     )
+
+
+def test_what_has_not_run_is_no_reason_and_a_mean_of_fewer_seeds_says_so(structures):
+    waiting = (structures["structure"] == "structured") & (structures["model"] == "B") & (structures["seed"] == 2)
+    structures.loc[waiting, ["density_all", "macs_share", "mse", "mse_relative"]] = float("nan")
+    structures.loc[waiting, ["status", "reason"]] = "not run", "has not run yet"
+    html = tables.targets(structures).to_html()
+    assert "49.8\u00a0% (1 of 2)" in html and "27.0\u00a0% (1 of 2)" in html and "has not run yet" not in html
+    dense = structures[(structures["model"] == "A") | (structures["density_asked"] == 1)]
+    assert len(figures.structures(dense).axes) == 2, "of B the dense model alone has run"
 
 
 @pytest.fixture
@@ -139,7 +149,7 @@ def test_what_could_not_be_measured_is_not_spoken_of(latency, structures):
 
 
 def test_nothing_to_show_is_a_clear_line(structures):
-    with pytest.raises(UserError, match="none of the 36 cells finished"):
+    with pytest.raises(UserError, match="none of the 28 pruned cells finished"):
         figures.structures(structures.assign(status="failed"))
     with pytest.raises(UserError, match="only unstructured"):
         tables.structures(structures[structures["structure"] == "unstructured"])

@@ -61,6 +61,14 @@ def test_limits_table_shows_the_share_removed(make_limits):
     assert "mean of 2 seeds" in table.caption
 
 
+def test_limits_table_says_what_has_not_run_and_how_many_seeds_are_known(make_limits):
+    limits = [make_limits({("A", "layer"): 0.512}, known=1), make_limits({("B", "layer"): np.nan}, known=0)]
+    table = tables.limits(pd.concat([*limits, make_limits({("C", "layer"): (0.512, 0.64)}, known=2, seeds=3)]))
+    rows, _ = read(table)
+    assert [row[1] for row in rows[2:]] == ["49 % (1 of 2)", "not run yet", "42 % (36–49 %; 2 of 3)"]
+    assert "how many seeds are known so far" in table.caption
+
+
 def test_limits_table_by_horizon(make_limits):
     limits = pd.concat(make_limits({("A", "layer"): d}, pred_len=h) for d, h in ((0.8, 96), (0.64, 720)))
     rows, _ = read(tables.limits(limits))
@@ -81,5 +89,13 @@ def test_counts_of_models_that_keep_their_accuracy_with_every_seed(make_limits):
     assert [cell for cell in rows[0] if cell] == ["0.8", "0.51"]
     assert rows[1] == ["layer (each layer cut alike)", "2 of 3", "1 of 3"]
     assert table.caption == "How many models keep the MSE within 5\u00a0% of dense down to each density."
+    waiting = pd.concat(
+        [limits, make_limits({("D", "layer"): np.nan}, known=0), make_limits({("E", "layer"): 0.8}, known=1)]
+    )
+    table = tables.counts(waiting, [1.0, 0.8, 0.512])
+    assert read(table)[0][1] == ["layer (each layer cut alike)", "3 of 4", "1 of 4"]
+    assert table.caption.endswith(
+        "Not counted, as too little has run yet: 1 of 5 by layer; 1 counted by fewer seeds than asked for."
+    )
     with pytest.raises(UserError, match="no rows"):
         tables.counts(make_limits({("A", "layer"): 0.5}, tolerances=(0.1,)), [0.5])

@@ -98,6 +98,81 @@ def test_a_model_without_a_dense_result_is_not_said_to_lose_its_accuracy(say):
     assert text.startswith("On ETTh1, how far forecasters can be pruned cannot be said: none finished unpruned")
 
 
+def test_what_has_not_run_is_no_limit(say, make_limits, make_cells, make_naive):
+    limits = {("A", "layer"): 0.64, ("B", "layer"): 0.8, ("C", "layer"): np.nan}
+    cells = make_cells(models=["A", "B", "C"], scopes=["layer"])
+    known = {"A": 2, "B": 1, "C": 0}
+    table = pd.concat(make_limits({key: value}, known=known[key[0]]) for key, value in limits.items())
+    text = plain(words.verdict(cells, make_naive(), table))
+    assert text.startswith("On ETTh1, forecasters can lose 20 % (**B**) to 36 % (**A**) of each layer's weights")
+    assert "by over 5 % (1 to 2 seeds). " in text
+    assert "**B** down to 0.8 (20 % removed; 1 of 2 seeds); of **C** too little has run yet. " in text
+    assert "first cut" not in text and "dense training" not in text and "furthest" not in text
+    lost = plain(words.verdict(cells, make_naive(), table.assign(density=1.0, limit_low=1.0, limit_high=1.0, known=1)))
+    assert "the forecast error of 3 forecasters by over 5 % (one seed)." in lost
+    nothing = plain(words.verdict(cells, make_naive(), table[table["model"] == "C"]))
+    assert nothing.startswith("On ETTh1, how far forecasters can be pruned cannot be said yet: too little has run.")
+
+
+def test_models_are_compared_at_the_horizons_that_all_have_run(make_cells, make_naive, make_limits):
+    """B has run at horizon 96 alone, where repeating the last value has 1.3; at 720 that has 9."""
+    cells = make_cells(models=["A", "B"], horizons=(96, 720), scopes=["layer"])
+    late = cells["pred_len"] == 720
+    cells.loc[late, "mse"] *= 10
+    cells.loc[late & (cells["model"] == "B"), ["mse", "mse_relative", "status"]] = [np.nan, np.nan, "not run"]
+    naive = make_naive(horizons=(96, 720))
+    naive.loc[naive["pred_len"] == 720, "mse"] = 9.0
+    limits = pd.concat(
+        [
+            make_limits({("A", "layer"): 0.512, ("B", "layer"): 0.8}),
+            make_limits({("A", "layer"): 1.0}, pred_len=720),
+            make_limits({("B", "layer"): np.nan}, pred_len=720, known=0),
+        ]
+    )
+    text = plain(words.verdict(cells, naive, limits))
+    assert text.startswith("On ETTh1 (horizon 96), forecasters can lose 20 % (**B**) to 49 % (**A**) of each layer's")
+    assert "At horizon 720 too little has run yet of **B**, so it is left out of this comparison." in text
+    assert (
+        "Test MSE when dense at horizon 96: **A** 0.515 and **B** 0.515; the best naive forecast (seasonal naive) has "
+        "0.620." in text
+    )
+    assert "10 of 40 cells have not run yet (**B** 10) and are left out here." in text and "finish" not in text
+
+
+def test_the_longest_first_sentence_about_some_horizons_is_short_enough(make_cells, make_naive, make_limits):
+    cells = make_cells(models=list("ABCDE"), horizons=(96, 192, 720))
+    cells["mse"] += 9 * (cells["model"] == "E")
+    limits = {(model, "layer"): 1.0 if model in "AB" else 0.64 for model in "ABCDE"}
+    rest = [make_limits({("A", "layer"): np.nan}, pred_len=720, known=0)]
+    rest += [make_limits({(model, "layer"): 0.64}, pred_len=720) for model in "BCDE"]
+    table = pd.concat([*(make_limits(limits, pred_len=h) for h in (96, 192)), *rest])
+    assert first_sentence(words.verdict(cells, make_naive(horizons=(96, 192, 720)), table)).startswith(
+        "On ETTh1 (2 horizons), 4 forecasters that beat repeating the last value can lose under 20 % to 36 % of each "
+    )
+
+
+def test_an_error_that_one_seed_has_says_so(say, make_cells):
+    cells = make_cells(models=["A", "B"], scopes=["layer"])
+    lost = (cells["model"] == "B") & (cells["seed"] == 2)
+    cells.loc[lost, ["mse", "mse_relative", "status"]] = [np.nan, np.nan, "not run"]
+    limits = {("A", "layer"): 0.64, ("B", "layer"): 0.64}
+    text = say(limits, cells)
+    assert "Test MSE when dense: **B** 0.510 (1 of 2 seeds) and **A** 0.515;" in text
+    assert "Of what has run so far, no model falls to the level of repeating the last value." in text
+    worse = cells.assign(mse=cells["mse"] + 9 * (cells["model"] == "B"))
+    assert "**B** (1 of 2 seeds) is no better than repeating the last value even when dense." in say(limits, worse)
+
+
+def test_a_scope_is_not_compared_by_a_single_seed(make_cells, make_naive, make_limits):
+    limits = [make_limits({(m, "layer"): 0.64 for m in "ABC"}), make_limits({("A", "global"): 0.512})]
+    limits += [make_limits({("B", "global"): 1.0}, known=1), make_limits({("C", "global"): np.nan}, known=0)]
+    text = plain(words.verdict(make_cells(models=["A", "B", "C"]), make_naive(), pd.concat(limits)))
+    assert (
+        "instead, **A** (to 0.51) can be cut further; for **B** a single seed cannot say; of **C** too little has run "
+        "yet." in text
+    )
+
+
 def test_of_many_models_only_the_ends_are_named(say):
     limits = {"A": 0.8, "B": 0.512, "C": 0.64, "D": 0.64, "E": 0.8}
     text = say({(name, "layer"): limit for name, limit in limits.items()})
@@ -174,6 +249,18 @@ def test_cells_that_did_not_finish_are_named(say, make_cells):
     )
 
 
+def test_cells_that_have_not_run_are_told_from_those_that_did_not_finish(say, make_cells):
+    cells = make_cells(models=["A"])
+    states = cells["density_asked"].map({0.512: "not run", 0.4096: "failed"}).fillna("ok")
+    lost = cells.assign(status=states, mse_relative=cells["mse_relative"].where(states == "ok"))
+    assert say({("A", "layer"): 0.64}, lost).endswith(
+        "4 of 20 cells have not run yet (**A** 4), 4 of 20 cells did not finish (**A** 4 failed) and are left out here."
+    )
+    assert say({("A", "layer"): 0.64}, cells.assign(status="not run")) == (
+        "On ETTh1, no forecaster has been tested yet. 20 of 20 cells have not run yet (**A** 20)."
+    )
+
+
 def test_several_horizons_are_a_range(make_cells, make_naive, make_limits):
     limits = pd.concat(make_limits({("A", "layer"): d}, pred_len=h) for d, h in ((0.512, 96), (0.8, 720)))
     cells = make_cells(
@@ -222,7 +309,9 @@ def test_the_dense_error_stands_beside_the_best_naive_forecast(say, make_cells, 
     assert "has 0.620, which **A** does not reach even dense." in say({("A", "layer"): 0.64}, poor)
 
 
-def test_models_that_beat_no_naive_forecast_are_left_out_of_the_answer_or_are_the_answer(say, make_cells, make_naive):
+def test_models_that_beat_no_naive_forecast_are_left_out_of_the_answer_or_are_the_answer(
+    say, make_cells, make_naive, make_limits
+):
     limits = {("A", "layer"): 0.4096, ("B", "layer"): 0.8, ("C", "layer"): 0.64}
     cells = make_cells(models=["A", "B", "C"])
     poor = cells.assign(mse=cells["mse"] + 3 * (cells["model"] == "A"))
@@ -234,6 +323,10 @@ def test_models_that_beat_no_naive_forecast_are_left_out_of_the_answer_or_are_th
     assert text.startswith(
         "On ETTh1, **B** alone beats repeating the last value and can lose 20 % of each layer's weights before"
     )
+    waiting = pd.concat([make_limits({("B", "layer"): 0.8}), make_limits({("D", "layer"): np.nan}, known=0)])
+    both = make_limits({("A", "layer"): 0.4096})
+    text = plain(words.verdict(poor[poor["model"] != "C"], make_naive(), pd.concat([both, waiting])))
+    assert text.startswith("On ETTh1, **B** so far alone beats repeating the last value and can lose 20 %")
     text = say(limits, cells, naive=make_naive(mse=0.1))
     assert text.startswith("On ETTh1, all 3 forecasters do no better than repeating the last value, even unpruned, so")
     both = pd.concat([cells, cells.assign(pred_len=720, mse=9.0)])
@@ -254,6 +347,7 @@ def _limits(limits: dict, pred_len: int) -> pd.DataFrame:
             "density": density,
             "limit_low": density,
             "limit_high": density,
+            "known": 2,
         }
         for (model, scope), density in limits.items()
     ]
@@ -313,6 +407,7 @@ def runs(draw) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
                 "density": mean,
                 "limit_low": low,
                 "limit_high": high,
+                "known": len(seeds),
             }
         )
     return pd.DataFrame(cells), pd.DataFrame(naive), pd.DataFrame(limits)
@@ -564,6 +659,11 @@ def test_what_the_first_papers_protocol_leaves_is_said_with_fedformers_fourier_w
     assert first_sentence(alone).endswith("leaves 37 % of FEDformer, all parameters counted.")
     assert "more than half" not in alone
     assert words.authors(by_authors(A=0.1).assign(status="failed")).endswith("has no result.")
+    rows = by_authors(A=0.1)
+    waiting = rows.assign(status=rows["status"].mask(rows["density_asked"] < 1, "not run"))
+    assert words.authors(waiting).endswith("the first paper's protocol has not run yet.")
+    later = pd.concat([by_authors(A=0.1, B=0.2), by_authors(A=0.9).assign(pred_len=720)])
+    assert first_sentence(words.authors(later)).endswith("leaves 19 % (A) to 28 % (B) of all parameters at horizon 96.")
 
 
 @settings(deadline=None, max_examples=30)

@@ -228,6 +228,28 @@ def test_the_studys_own_cells_on_all_test_windows_decide_what_misses():
     assert explain([given], diverged, standing(), ("layer",)).cells["missed"].tolist() == [False, True]
 
 
+def test_a_cell_of_the_study_that_has_not_run_is_not_missed():
+    """What its model did on the windows looked at decides until it has run: it kept the error there."""
+    given = row({"a": 0.3, "b": 0.1}, {0.8: 1.0, 0.5: 1.4})
+    waiting = sweep_cells({0.8: math.nan, 0.5: math.nan})
+    waiting = waiting.assign(status=waiting["status"].mask(waiting["mse_relative"].isna(), "not run"))
+    why = explain([given], waiting, standing(), ("layer",))
+    assert why.cells["missed"].tolist() == [False, True]
+    assert why.conditions.iloc[0]["keeps"] == 0.8
+
+
+def test_a_model_that_has_not_run_is_no_failure():
+    later = {"status": "not run", "reason": "has not run yet", "protocol": PAIR | {"model": "N"}}
+    why = explain([later | {"result": {}, "detail": {}}], sweep_cells(), standing(), ("layer",))
+    assert set(why.conditions["kind"]) == {"not run"} and why.failures == 0
+
+
+def test_an_interval_is_known_where_a_draw_takes_one_pair_over_and_over():
+    """Of 1000 draws of three pairs more than a hundred do; a pair has no rank among itself."""
+    found = rank_predictors(table_of(3, lambda pair: pair / 10)).set_index("predictor")
+    assert found.loc["predicted", ["low", "high"]].tolist() == pytest.approx([1, 1])
+
+
 def test_a_model_without_a_result_is_named_and_counted():
     bad = {"status": "failed", "reason": "no luck", "protocol": PAIR | {"model": "N"}, "result": {}, "detail": {}}
     why = explain([row({"a": 0.3, "b": 0.1}, {0.5: 1.4}), bad], sweep_cells(), standing(), ("layer", "global"))

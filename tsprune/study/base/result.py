@@ -131,7 +131,7 @@ class StudyResult(Tables):
         cells, waiting = self.every_cell, not_run(self.states)
         broken = int((cells["status"] == "broken").sum())
         text = f"{len(cells)} cells, {self.failures} without a result"
-        text += f", {broken} broken by the paper's protocol" if broken else ""
+        text += f", {broken} broken by torch-pruning" if broken else ""
         text += f", {waiting} not run yet" if waiting else ""
         text += f"; {len(self.tidy)} rows in the long table"
         shown = {"text/html": banner(self.missing).data} if self.missing else {}

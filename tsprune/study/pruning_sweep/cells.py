@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from tsprune.engine.step import Step
+from tsprune.engine.step import NOT_RUN, Step
 from tsprune.steps.latency import LatencyStep
 from tsprune.steps.narrow import DepGraphStep, StructuredStep
 from tsprune.steps.prune import NMStep, PruneStep
@@ -15,7 +15,7 @@ from tsprune.study.base.cells import Cells, relative_to_dense
 from tsprune.study.base.shared import Base, models_to_narrow
 from tsprune.study.pruning_sweep.config import PruningSweep
 from tsprune.study.pruning_sweep.ending import ToTheEnd
-from tsprune.study.pruning_sweep.result import TOLERANCES, SweepResult
+from tsprune.study.pruning_sweep.result import CHANNELS, TOLERANCES, SweepResult
 from tsprune.study.pruning_sweep.scored import ByAuthors, ByScore
 from tsprune.study.why.cells import WhyCells
 from tsprune.study.why.look_backs import APART, MODEL, apart_lines, dense_base
@@ -43,7 +43,7 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
 
     @cached_property
     def structures(self) -> tuple[Structure, ...]:
-        """2:4, structured pruning and the paper's protocol, for every dense model that has widths to narrow (DLinear
+        """2:4, structured pruning and a ratio of channels, for every dense model that has widths to narrow (DLinear
         has none)."""
         steps: list[Structure] = []
         for trained in self.base.dense:
@@ -134,9 +134,9 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
                 + (f"; nothing to narrow in {', '.join(unable)}" if unable else "")
             )
         if any(isinstance(step, DepGraphStep) for step in self.structures):
-            lines["DepGraph as published"] = (
-                "torch-pruning, pruning_ratio = 1 - density per channel, group L2 importance, each layer alike; a "
-                "share of channels, not of parameters"
+            lines[CHANNELS] = (
+                "pruning_ratio = 1 - density, group L2 importance, each layer alike; a share of channels, not of "
+                "parameters"
             )
         if self.by_score.ways:
             config = self.config
@@ -220,15 +220,16 @@ def pruning_limits(cells: pd.DataFrame) -> pd.DataFrame:
     """Per model, horizon, scope and tolerance: the lowest density up to which the MSE stays within it.
 
     For one seed a density counts when it and every higher density of the grid keep ``MSE <= (1 + tolerance) * dense
-    MSE``; a failed cell ends the range, nothing is claimed beyond it. ``density`` is the mean over the seeds,
-    ``limit_low`` and ``limit_high`` the lowest and highest of them; NaN where the dense training itself failed.
+    MSE``; a failed cell ends the range, nothing is claimed beyond it. One that has not run, reached before the range
+    has ended, leaves the range of that seed unknown. ``density`` is the mean over the ``known`` of the ``seeds``,
+    ``limit_low`` and ``limit_high`` the lowest and highest of them; NaN where none is known or a dense training failed.
     """
     records = []
     for (model, pred_len, scope), group in cells.groupby(["model", "pred_len", "scope"], sort=False):
-        relative = group.pivot(index="density_asked", columns="seed", values="mse_relative")
-        relative = relative.sort_index(ascending=False)
+        seeds = [own.sort_values("density_asked", ascending=False) for _, own in group.groupby("seed")]
         for tolerance in TOLERANCES:
-            reached = pd.Series([_lowest_within(relative[seed], tolerance) for seed in relative])
+            found = [_lowest_within(own, tolerance) for own in seeds]
+            reached = pd.Series([density for density in found if density is not None], dtype=float)
             density = reached.mean(skipna=False)
             records.append(
                 {
@@ -240,13 +241,21 @@ def pruning_limits(cells: pd.DataFrame) -> pd.DataFrame:
                     "sparsity": 1 - density,
                     "limit_low": reached.min(skipna=False),
                     "limit_high": reached.max(skipna=False),
-                    "seeds": len(reached),
+                    "known": len(reached),
+                    "seeds": len(seeds),
                 }
             )
     return pd.DataFrame(records)
 
 
-def _lowest_within(relative: pd.Series, tolerance: float) -> float:
-    """``relative`` is indexed by density, falling; NaN (a failed cell) is outside every tolerance."""
-    inside = (relative <= 1 + tolerance).cummin()
-    return float(relative.index[inside].min()) if inside.any() else float("nan")
+def _lowest_within(seed: pd.DataFrame, tolerance: float) -> float | None:
+    """``seed`` has a row per density, falling; NaN where its dense training failed, None where the range has not run
+    to its end."""
+    reached = float("nan")
+    for density, relative, status in seed[["density_asked", "mse_relative", "status"]].itertuples(index=False):
+        if status == NOT_RUN:
+            return None
+        if not relative <= 1 + tolerance:
+            break
+        reached = density
+    return reached

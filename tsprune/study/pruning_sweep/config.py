@@ -31,7 +31,7 @@ class PruningSweep(Why):
     structured_densities: Annotated[list[Part], ONCE]
     """Share of all parameters left by structured pruning; [] for none."""
     depgraph_paper: bool
-    """Beside each structured density, the paper's protocol asked for the same."""
+    """Beside each structured density, torch-pruning asked for the same as a ratio of channels."""
     two_of_four: bool
     """2:4 masks as well."""
     latency_repeats: Annotated[int, Field(ge=0, le=MOST)]

@@ -1,6 +1,7 @@
 """Figures of study 01: error against density, by structure, by score, by the first paper's own protocol; and where a
 prune takes its weights."""
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -14,16 +15,17 @@ from tsprune.report import drawing as kit
 from tsprune.report.axes import density_axis, log_axis, relative_axis
 from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
+from tsprune.report.status import NOT_RUN
 from tsprune.report.text import SCOPES, density_labels, percent, readable_layer, whole_count
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.result import (
     AUTHORS,
     AUTHORS_COLUMNS,
+    CHANNELS,
     ENDS,
     HALF,
     MAGNITUDE,
     OURS,
-    PAPER,
     SCORES,
     SOLVED,
     STRUCTURES,
@@ -44,9 +46,10 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
 
     Line: mean over the seeds at the mean achieved density; band: lowest to highest seed. The line at 1 is the dense
     model, the band above it the models within 5 %. A dotted line and an arrow at the margin, in the model's colour,
-    are the MSE of repeating the last value over the mean dense MSE of that model and horizon. Both axes are
-    logarithmic; a value above the axis sits at its upper edge as an open triangle, and a note gives the largest.
-    A cross at the lower edge marks a density at which a cell of that model did not finish.
+    are the MSE of repeating the last value over the mean dense MSE of that model and horizon; where it lies beyond the
+    axis the arrow points that way and a note gives it. Both axes are logarithmic; a value above the axis sits at its
+    upper edge as an open triangle, and a note gives the largest. A cross at the lower edge marks a density at which a
+    cell of that model failed; what has not run yet has no mark, and no line goes across.
 
     ``cells`` has a row per cell, ``naive`` a row per naive forecast and horizon. Raises UserError for an empty
     table, a missing column, more than one dataset, no finished cell, an unknown scope, no repeat-last row.
@@ -74,17 +77,17 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
             relative_axis(axes, bottom, top)
             axes.axhspan(1, 1 + TOLERANCE, **kit.WITHIN)
             for model, (colour, marker) in models.items():
-                _naive_level(axes, model, relative.get((model, pred_len)), colour, top)
+                _naive_level(axes, model, relative.get((model, pred_len)), colour, (bottom, top))
                 _model_line(axes, panel[panel["model"] == model], model, colour, marker, top)
             title = f"{scope.capitalize()}: {SCOPES[scope]}"
             axes.set_title(title if len(horizons) == 1 else f"Horizon {pred_len} · {scope}")
-        lost = {model: " (no cell finished)" for model in set(models) - set(done["model"])}
+        lost = {model: f" ({_why_none(cells, model)})" for model in set(models) - set(done["model"])}
         lines = (kit.handle(model + lost.get(model, ""), *look) for model, look in models.items())
         within = Patch(color="#000000", alpha=0.12, linewidth=0, label=f"within {percent(TOLERANCE)}")
         dotted = {"marker": "<", "markeredgecolor": "#777777", "linestyle": kit.DOTTED, "linewidth": 1.3}
         last = kit.handle("repeat last value (model's colour)", "#777777", **dotted)
         kit.legend(figure, [*lines, kit.handle("dense = 1"), within, last])
-        kit.note(figure, kit.spread_note(done), *_what_is_marked(cells, done, top, relative))
+        kit.note(figure, kit.spread_note(done), *_what_is_marked(cells, done, (bottom, top), relative))
     return figure
 
 
@@ -106,38 +109,73 @@ def _top(done: pd.DataFrame, relative: dict[tuple[str, int], float]) -> float:
     return max(min(max(data, naive), max(naive, 1.5), HIGHEST), 1.15)
 
 
+def _line(axes: Axes, rows: pd.DataFrame, x: str, by: str, **look) -> pd.DataFrame:
+    """MSE relative to dense against ``x``, in its band: the points drawn. The line is broken where a value of ``by``
+    between two others has no result: what happens there is not known."""
+    done, part, parts = finished(rows), 0, {}
+    for value in sorted(rows[by].unique(), reverse=True):
+        part += value not in set(done[by])
+        parts[value] = part
+    label, drawn = look.pop("label", None), []
+    for _, own in done.groupby(done[by].map(parts)):
+        named = {"label": label} if label and not drawn else {}
+        drawn.append(kit.band_line(axes, own, x, "mse_relative", by=by, **look, **named))
+    return pd.concat(drawn) if drawn else kit.points(done, x, "mse_relative", by)
+
+
 def _model_line(axes: Axes, rows: pd.DataFrame, model: str, colour: tuple, marker: str, top: float) -> None:
     look = {"color": colour, "marker": marker, "markersize": 5, "markeredgewidth": 0.7, "label": model}
-    drawn = kit.band_line(axes, finished(rows), "density", "mse_relative", by="density_asked", **look)
-    kit.mark_above(axes, drawn, top, colour)
-    lost = rows.loc[rows["status"] != "ok", "density_asked"].unique()
+    kit.mark_above(axes, _line(axes, rows, "density", "density_asked", **look), top, colour)
+    lost = rows.loc[~rows["status"].isin(["ok", NOT_RUN]), "density_asked"].unique()
     if len(lost):
         place = {"linestyle": "none", "transform": axes.get_xaxis_transform(), "clip_on": False, "zorder": 5}
         axes.plot(lost, [0.03] * len(lost), marker="x", markeredgewidth=1.8, color=colour, **place)
 
 
-def _naive_level(axes: Axes, model: str, value: float | None, colour: tuple, top: float) -> None:
-    """The MSE of repeating the last value, unless no cell of the model finished: an arrow tells where it lies above."""
+def _why_none(cells: pd.DataFrame, model: str) -> str:
+    """Why a model has no line."""
+    states = cells.loc[cells["model"] == model, "status"]
+    return "not run yet" if (states == NOT_RUN).all() else "no cell finished"
+
+
+def _naive_level(axes: Axes, model: str, value: float | None, colour: tuple, ends: tuple[float, float]) -> None:
+    """The MSE of repeating the last value, unless no cell of the model finished; beyond the ``ends`` of the axis an
+    arrow at that end points to it, as a mark drawn out there would push the panels together."""
     if value is None:
         return
-    if value <= top:
+    bottom, top = ends
+    if bottom <= value <= top:
         axes.axhline(value, color=colour, linewidth=1.3, linestyle=kit.DOTTED, zorder=1, gid=f"repeat-last {model}")
-    sign = {"marker": "<" if value <= top else "^", "markersize": 7, "color": colour, "clip_on": False, "zorder": 4}
-    axes.plot([1.012], [min(value, top)], transform=axes.get_yaxis_transform(), gid=f"arrow {model}", **sign)
+    sign = {"marker": "^" if value > top else "v" if value < bottom else "<", "markersize": 7, "color": colour}
+    place = {"transform": axes.get_yaxis_transform(), "clip_on": False, "zorder": 4, "gid": f"arrow {model}"}
+    axes.plot([1.012], [min(max(value, bottom), top)], **sign, **place)
 
 
-def _what_is_marked(cells: pd.DataFrame, done: pd.DataFrame, top: float, relative: dict) -> list[str]:
-    highest = done["mse_relative"].max()
-    off = [f"{model} {value:.1f}" for (model, _), value in relative.items() if value > top]
+def _what_is_marked(cells: pd.DataFrame, done: pd.DataFrame, ends: tuple[float, float], relative: dict) -> list[str]:
+    (bottom, top), highest = ends, done["mse_relative"].max()
+    above = _levels_named(relative, lambda value: value > top, "{:.1f}")
+    below = _levels_named(relative, lambda value: value < bottom, "{:.2f}")
     return [
         f"△ above the axis: up to {_times(highest)} times dense." if highest > top else "",
-        f"▲ at the margin: repeat last lies above the axis ({', '.join(off)})." if off else "",
-        "×: a cell did not finish." if (cells["status"] != "ok").any() else "",
+        f"▲ at the margin: repeat last lies above the axis ({above})." if above else "",
+        f"▼ at the margin: repeat last lies below the axis ({below})." if below else "",
+        "×: a cell failed." if (~cells["status"].isin(["ok", NOT_RUN])).any() else "",
+        "Not run yet: no mark, and no line across." if (cells["status"] == NOT_RUN).any() else "",
     ]
 
 
+def _levels_named(relative: dict[tuple[str, int], float], beyond: Callable[[float], bool], form: str) -> str:
+    """The levels that lie ``beyond`` the axis, by model and, where there are several, horizon."""
+    several = len({pred_len for _, pred_len in relative}) > 1
+    return ", ".join(
+        f"{model}{f' at {pred_len}' if several else ''} {form.format(value)}"
+        for (model, pred_len), value in relative.items()
+        if beyond(value)
+    )
+
+
 def _times(value: float) -> str:
-    return f"{value:.2g}" if value < 10 else f"{value:,.0f}" if value < 1e6 else f"{value:.0e}"
+    return f"{value:.2g}" if value < 9.95 else f"{value:,.0f}" if value < 1e6 else "over a million"
 
 
 def _sweep_alt(cells: pd.DataFrame, horizons: list[int]) -> str:
@@ -194,9 +232,9 @@ def _layers_of_one(axes: Axes, panel: pd.DataFrame):
 
 
 def _cell_text(density: float) -> str:
-    if density >= 0.995:
-        return "1"
-    return f"{density:.2f}"[1:] if density >= 0.005 else f"{density:.0e}".replace("e-0", "e-")
+    if density >= 0.995 or density == 0:
+        return f"{density:.0f}"
+    return f"{density:.2f}"[1:] if density >= 0.005 else "<.01"
 
 
 def structures(structures: pd.DataFrame) -> Figure:
@@ -207,21 +245,22 @@ def structures(structures: pd.DataFrame) -> Figure:
     missing column, or where no cell finished.
     """
     need(structures, "structures", STRUCTURES)
-    done = finished(structures).assign(kind=_kinds)
-    if done.empty:
-        raise NoRows(f"table 'structures': none of the {len(structures)} cells finished")
+    every = structures.assign(kind=_kinds)
+    done = finished(every)
+    keys = cases(done[done["density_asked"] < 1])
+    if not keys:
+        raise NoRows(f"table 'structures': none of the {(structures['density_asked'] < 1).sum()} pruned cells finished")
     kinds = kit.looks(done["kind"].unique())
     across = {"density_live": "Share of live parameters left", "macs_share": "Share of multiply-adds"}
-    keys = cases(done)
     alt = "Line charts of MSE relative to dense against live parameters and multiply-adds left."
     with kit.canvas(1.0 + 2.35 * len(keys), alt) as figure:
         grid = figure.subplots(len(keys), 2, squeeze=False, sharey="row")
         for case, row in zip(keys, grid, strict=True):
-            own = of_case(done, *case)
+            own, tried = of_case(done, *case), of_case(every, *case)
             for axes, column in zip(row, across, strict=True):
                 for kind, (colour, marker) in kinds.items():
                     look = {"color": colour, "marker": marker, "markersize": 6.5, "linewidth": 1.5}
-                    kit.band_line(axes, own[own["kind"] == kind], column, "mse_relative", by="density_asked", **look)
+                    _line(axes, tried[tried["kind"] == kind], column, "density_asked", **look)
                 log_axis(axes.xaxis, 1.06, 0.94 * min(own[column].min(), 0.5))
                 relative_axis(axes, 0.97 * min(own["mse_relative"].min(), 1), 1.05 * own["mse_relative"].max())
             row[0].set_title(case_title(structures, *case))
@@ -234,10 +273,10 @@ def structures(structures: pd.DataFrame) -> Figure:
 
 
 def _kinds(rows: pd.DataFrame) -> pd.Series:
-    """Structure, with its scope where there are several, and the paper's protocol apart."""
+    """Structure, with its scope where there are several, and CHANNELS apart."""
     kinds = rows["structure"].astype(str)
     kinds = kinds.mask(rows["structure"] == "unstructured", "unstructured, by " + rows["scope"].astype(str))
-    return kinds.mask(rows["method"] == "depgraph_paper", PAPER)
+    return kinds.mask(rows["method"] == "depgraph_paper", CHANNELS)
 
 
 def scores(scores: pd.DataFrame) -> Figure:
@@ -261,15 +300,14 @@ def scores(scores: pd.DataFrame) -> Figure:
     with kit.canvas(1.2 + (3.0 if rows == 1 else 2.4) * rows, alt) as figure:
         labels = "Density (log scale)", "MSE relative to\ndense (log scale)"
         for case, axes in zip(keys, kit.panels(figure, len(keys), 3, *labels, sharex=True, sharey=True), strict=True):
-            own = of_case(done, *case)
+            own = of_case(scores, *case)
             density_axis(axes, scores["density_asked"].unique())
             relative_axis(axes, min(0.95, 0.97 * pruned["mse_relative"].min()), top)
             axes.axhspan(1, 1 + TOLERANCE, **kit.WITHIN)
             for kind, (colour, marker) in kinds.items():
                 line = own[(own["score"] == "dense") | (_ranked(own) == kind)]
                 look = {"color": colour, "marker": marker, "markersize": 5.5, "linewidth": 1.6}
-                drawn = kit.band_line(axes, line, "density", "mse_relative", by="density_asked", **look)
-                kit.mark_above(axes, drawn, top, colour)
+                kit.mark_above(axes, _line(axes, line, "density", "density_asked", **look), top, colour)
             axes.set_title(case_title(scores, *case))
         within = Patch(color="#000000", alpha=0.12, linewidth=0, label=f"within {percent(TOLERANCE)}")
         kit.legend(figure, [*(kit.handle(kind, *look) for kind, look in kinds.items()), kit.handle("dense"), within])
@@ -311,21 +349,22 @@ def ends(ends: pd.DataFrame) -> Figure:
 def _protocols(table: pd.DataFrame, name: str, protocols: list[str], across: dict[str, str], by: str) -> Figure:
     """A row per model and horizon, a panel per column of ``across``, a line per protocol through the shares ``by``."""
     done = finished(table)
-    if done.empty:
-        raise NoRows(f"table '{name}': none of the {len(table)} cells finished")
-    kinds, keys = kit.looks(protocols), cases(done)
+    keys = cases(done[done[by] < 1])  # a model of which only the dense one has run has nothing to show
+    if not keys:
+        raise NoRows(f"table '{name}': none of the {(table[by] < 1).sum()} pruned cells finished")
+    kinds = kit.looks(protocols)
     alt = f"Line charts of MSE relative to dense against: {' and '.join(across.values())}."
     with kit.canvas(1.0 + 2.1 * len(keys), alt) as figure:
         grid = figure.subplots(len(keys), 2, squeeze=False, sharey="row")
         for case, row in zip(keys, grid, strict=True):
-            own = of_case(done, *case)
+            own, tried = of_case(done, *case), of_case(table, *case)
             top = max(min(1.08 * own["mse_relative"].max(), HIGHEST), 1.15)
             for axes, column in zip(row, across, strict=True):
                 relative_axis(axes, min(0.95, 0.97 * own["mse_relative"].min()), top)
                 log_axis(axes.xaxis, 1.06, 0.94 * min(done[column].min(), 0.5))
                 for kind, (colour, marker) in kinds.items():
                     look = {"color": colour, "marker": marker, "markersize": 6, "linewidth": 1.6}
-                    drawn = kit.band_line(axes, own[own["protocol"] == kind], column, "mse_relative", by=by, **look)
+                    drawn = _line(axes, tried[tried["protocol"] == kind], column, by, **look)
                     kit.mark_above(axes, drawn, top, colour)
             row[0].set_title(case_title(table, *case))
             row[0].set_ylabel("MSE relative to\ndense (log scale)")

@@ -19,10 +19,10 @@ class SweepResult(StudyResult):
     """A row per cell and prunable tensor: which share of its weights is left."""
     limits: pd.DataFrame
     """Per model, horizon, scope and tolerance: the lowest density at which the test MSE lies within the tolerance of
-    dense, mean and range over the seeds."""
+    dense, mean and range over the ``known`` of the ``seeds``: those that have run to the end of their range."""
     structures: pd.DataFrame
-    """Every structure side by side: ``cells`` plus 2:4, structured, and the paper's protocol (method
-    ``depgraph_paper``, status ``broken`` where it breaks a model), with ``macs_share`` (of the dense model's) and
+    """Every structure side by side: ``cells`` plus 2:4, structured, and CHANNELS (method ``depgraph_paper``,
+    status ``broken`` where it breaks a model), with ``macs_share`` (of the dense model's) and
     ``density_live`` (of the dense model's live parameters)."""
     scores: pd.DataFrame
     """A row per model, horizon, seed, way to choose weights (``score``; magnitude at every ``scope`` that another is
@@ -56,7 +56,9 @@ class SweepResult(StudyResult):
         return pd.concat([self.structures, *(table for table in others if len(table))], ignore_index=True)
 
 
-PAPER = "DepGraph as published"
+CHANNELS = "torch-pruning, ratio of channels"
+"""Structured pruning by the plain call of the library: a ratio of channels, each layer alike (method
+``depgraph_paper``). The first paper's code asks it for something else, see AUTHORS."""
 
 HALF = "2:4"
 """The structure of which two of each four neighbouring weights stay."""
@@ -110,7 +112,8 @@ def need_limits(limits: pd.DataFrame) -> pd.DataFrame:
 
     Raises UserError naming the model of a row where it does not, as when one of them is a sparsity.
     """
-    need(limits, "limits", ["model", "pred_len", "scope", "tolerance", "density", "limit_low", "limit_high", "seeds"])
+    columns = ["model", "pred_len", "scope", "tolerance", "density", "limit_low", "limit_high", "known", "seeds"]
+    need(limits, "limits", columns)
     slack = 1e-6
     wrong = (limits["density"] < limits["limit_low"] - slack) | (limits["density"] > limits["limit_high"] + slack)
     if wrong.any():

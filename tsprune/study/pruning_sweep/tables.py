@@ -3,8 +3,8 @@
 ``structures`` has a row per cell: model, pred_len, seed, method, structure ('unstructured', '2:4', 'structured'),
 scope, density_asked, density_all (share of all parameters kept), density_live (share of the parameters with an effect
 on the forecast), macs_share (multiply-adds over the dense model's: executed for structured, if zeros were skipped for
-masks), mse, mse_relative, status, reason. Method 'depgraph_paper' is the paper's protocol, status 'broken' a model that
-it breaks.
+masks), mse, mse_relative, status, reason. Method 'depgraph_paper' is torch-pruning asked for a ratio of channels,
+status 'broken' a model that it breaks.
 
 ``latency`` has a row per model, horizon, variant and batch size: median and 5th and 95th percentile of the speedup
 over the dense model, measured beside it.
@@ -20,6 +20,7 @@ from tsprune.report.cases import of_case
 from tsprune.report.failures import cause
 from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
 from tsprune.report.outcomes import counts_table
+from tsprune.report.status import NOT_RUN
 from tsprune.report.tables import labelled, mean_and_spread, styled
 from tsprune.report.text import (
     NAIVE,
@@ -29,6 +30,7 @@ from tsprune.report.text import (
     density_text,
     error_text,
     interval_words,
+    listed,
     number,
     percent,
     spread_text,
@@ -50,7 +52,8 @@ from tsprune.study.pruning_sweep.result import (
 
 
 def targets(structures: pd.DataFrame) -> Styler:
-    """Asked and achieved: structured pruning solved for the share of parameters, and the paper's protocol asked for it.
+    """Asked and achieved: structured pruning solved for the share of parameters, and torch-pruning given it as a
+    ratio of channels.
 
     Means over the seeds. Raises UserError for an empty table, a missing column, and where nothing was narrowed.
     """
@@ -60,20 +63,20 @@ def targets(structures: pd.DataFrame) -> Styler:
         raise NoRows("table 'structures': no cell was narrowed")
     labels, rows = density_labels(narrowed["density_asked"]), {}
     for (model, pred_len, asked), group in narrowed.groupby(["model", "pred_len", "density_asked"], sort=False):
-        paper = group["method"] == "depgraph_paper"
-        ours, theirs = _reached(group[~paper]), _reached(group[paper])
-        reasons = [cause(reason) for reason in group.loc[group["reason"].notna(), "reason"].unique()]
+        by_channels = group["method"] == "depgraph_paper"
+        ours, theirs = _reached(group[~by_channels]), _reached(group[by_channels])
+        reasons = _reasons(group)
         rows[model, f"{pred_len}", labels[asked]] = {
             **{f"solved: {name}": text for name, text in ours.items()},
-            **({f"as published: {name}": text for name, text in theirs.items()} if paper.any() else {}),
+            **({f"by channels: {name}": text for name, text in theirs.items()} if by_channels.any() else {}),
             "reason": "; ".join(reasons),
         }
     table = labelled(rows, ["model", "horizon", "asked"], narrowed)
     if not table["reason"].any():
         table = table.drop(columns="reason")
     caption = (
-        "Structured pruning asked for a share of all parameters: solved for it, and the paper's protocol "
-        "(DepGraph, that share of the channels of each layer)."
+        "Structured pruning asked for a share of all parameters: solved for it, and by channels, where torch-pruning "
+        "is asked to leave that share of the channels of each layer."
     )
     return styled(table, caption)
 
@@ -130,10 +133,17 @@ def latency(latency: pd.DataFrame) -> Styler:
     return styled(table, caption + ("" if not reasons else f" Not timed: {'; '.join(reasons)}."))
 
 
+def _reasons(rows: pd.DataFrame) -> list[str]:
+    """Why something went wrong or stopped short; that a cell has not run its status says."""
+    told = rows.loc[(rows["status"] != NOT_RUN) & rows["reason"].notna(), "reason"]
+    return [cause(reason) for reason in told.unique() if reason]
+
+
 def _reached(rows: pd.DataFrame) -> dict[str, str]:
     done = finished(rows)
+    of = f" ({len(done)} of {len(rows)})" if len(done) < len(rows) else ""
     return {
-        "parameters": _share(done["density_all"]) if len(done) else " / ".join(rows["status"].unique()),
+        "parameters": _share(done["density_all"]) + of if len(done) else " / ".join(rows["status"].unique()),
         "multiply-adds": _share(done["macs_share"]),
         "over dense": f"{done['mse_relative'].mean():.2f}" if len(done) else "",
     }
@@ -208,8 +218,9 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
 def limits(limits: pd.DataFrame) -> Styler:
     """Largest sparsity that keeps the MSE within +0 %, +5 %, +10 % of dense, per model (and horizon) and scope.
 
-    ``limits`` holds ``density``, the lowest density kept (mean over ``seeds``; NaN: a seed has no dense result), with
-    its lowest and highest value over the seeds in ``limit_low`` and ``limit_high``; the table shows what is removed.
+    ``limits`` holds ``density``, the lowest density kept (mean over the ``known`` of the ``seeds``; NaN: none is known,
+    or a seed's dense training failed), with its lowest and highest value over these in ``limit_low`` and
+    ``limit_high``; the table shows what is removed.
     Raises UserError for an empty table, a missing column, an unknown scope.
     """
     need_limits(limits)
@@ -225,12 +236,15 @@ def limits(limits: pd.DataFrame) -> Styler:
     table = table.rename(columns={scope: f"{scope} ({SCOPES[scope]})" for scope in scopes}, level=0)
     seeds = int(limits["seeds"].max())
     spread = f"mean of {seeds} seeds, in brackets the lowest and highest" if seeds > 1 else "one seed"
+    if (limits["known"] < limits["seeds"]).any():
+        spread += "; 1 of 2: how many seeds are known so far, the others are left out"
     caption = f"Share of the prunable weights that can be removed before the test MSE rises by more ({spread})."
     return styled(table, caption)
 
 
 def counts(limits: pd.DataFrame, densities: Iterable[float]) -> Styler:
-    """How many models (and horizons) keep the MSE within the tolerance of dense at each density, with every seed.
+    """How many models (and horizons) keep the MSE within the tolerance of dense at each density, with every known seed,
+    of those that any is known of.
 
     Kept at a density means kept at every higher one of the grid too, as in ``limits``. Raises UserError for an empty
     table, a missing column, an unknown scope, no row of the tolerance.
@@ -240,20 +254,36 @@ def counts(limits: pd.DataFrame, densities: Iterable[float]) -> Styler:
     texts = density_labels(density for density in densities if density < 1)
     rows = {}
     for scope in need_scopes(rows_of):
-        own = rows_of[rows_of["scope"] == scope]
+        own = rows_of[(rows_of["scope"] == scope) & (rows_of["known"] > 0)]
         kept = {text: int((own["limit_high"] <= density + 1e-9).sum()) for density, text in texts.items()}
         rows[f"{scope} ({SCOPES[scope]})"] = {text: f"{count} of {len(own)}" for text, count in kept.items()}
     table = need(pd.DataFrame(list(rows.values()), index=pd.Index(list(rows))), "limits of the tolerance", [])
     what = "models" if limits["pred_len"].nunique() == 1 else "models and horizons"
-    return styled(table, f"How many {what} keep the MSE within {percent(TOLERANCE)} of dense down to each density.")
+    caption = f"How many {what} keep the MSE within {percent(TOLERANCE)} of dense down to each density."
+    return styled(table, " ".join(filter(None, [caption, _not_counted(rows_of)])))
+
+
+def _not_counted(rows: pd.DataFrame) -> str:
+    """What is not counted as too little of it has run, and what rests on fewer seeds; empty where all is known."""
+    waiting = [
+        f"{(own['known'] == 0).sum()} of {len(own)} by {scope}"
+        for scope, own in ((scope, rows[rows["scope"] == scope]) for scope in need_scopes(rows))
+        if (own["known"] == 0).any()
+    ]
+    fewer = ((rows["known"] > 0) & (rows["known"] < rows["seeds"])).sum()
+    parts = [f"not counted, as too little has run yet: {listed(waiting)}"] if waiting else []
+    parts += [f"{fewer} counted by fewer seeds than asked for"] if fewer else []
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
 def _removed(row: dict[str, Any]) -> str:
     if pd.isna(row["density"]):
-        return "no result"
+        return "no result" if row["known"] else "not run yet"
     least, most = percent(1 - row["limit_high"]), percent(1 - row["limit_low"])
-    spread = f" ({least.split(NBSP)[0]}–{most})" if least != most else ""
-    return percent(1 - row["density"]) + spread
+    spread = [f"{least.split(NBSP)[0]}–{most}"] if least != most else []
+    spread += [f"{row['known']} of {row['seeds']}"] if row["known"] < row["seeds"] else []
+    return percent(1 - row["density"]) + (f" ({'; '.join(spread)})" if spread else "")
 
 
 def _tolerance(share: float) -> str:
@@ -273,12 +303,12 @@ def scores(scores: pd.DataFrame, gains: pd.DataFrame) -> Styler:
     for (model, pred_len, structure, density), group in gains.groupby(keys, sort=False):
         label = (model, f"{pred_len}", texts[structure, density])
         cell = of_case(scores, model, pred_len)
-        cell = cell[
-            (cell["score"] == MAGNITUDE) & (cell["structure"] == structure) & (cell["density_asked"] == density)
-        ]
-        plain = {f"{MAGNITUDE}, by {scope}": _over_dense(own) for scope, own in cell.groupby("scope", sort=False)}
+        cell = cell[(cell["structure"] == structure) & (cell["density_asked"] == density)]
+        by_scope = cell[cell["score"] == MAGNITUDE].groupby("scope", sort=False)
+        plain = {f"{MAGNITUDE}, by {scope}": _over_dense(own) for scope, own in by_scope}
         records = {row["score"]: row for row in group.to_dict("records")}
-        rows[label] = plain | {name: _gain(row) for name, row in records.items()}
+        pairs = {name: cell.loc[cell["score"].isin([name, MAGNITUDE]), "status"] for name in records}
+        rows[label] = plain | {name: _gain(row, pairs[name]) for name, row in records.items()}
         marks[label] = dict.fromkeys(plain, "") | {n: "" if row["clear"] else "fallen" for n, row in records.items()}
     names = ["model", "horizon", "density"]
     table, classes = (labelled(part, names, gains) for part in (rows, marks))
@@ -344,7 +374,7 @@ def ends(ends: pd.DataFrame) -> Styler:
         what = "channels" if protocol == AUTHORS else "parameters"
         rows[model, f"{pred_len}", protocol, f"{labels[asked]} of the {what}"] = {
             **_reached(group),
-            "reason": "; ".join(cause(reason) for reason in group["reason"].unique() if reason),
+            "reason": "; ".join(_reasons(group)),
         }
     table = labelled(rows, ["model", "horizon", "pruned", "asked to stay"], pruned)
     if not table["reason"].any():
@@ -356,11 +386,13 @@ def ends(ends: pd.DataFrame) -> Styler:
 
 def _over_dense(rows: pd.DataFrame) -> str:
     done = finished(rows)["mse_relative"]
-    return f"{done.mean():.2f}" if len(done) else " / ".join(rows["status"].unique())
+    of = f" ({len(done)} of {len(rows)})" if len(done) < len(rows) else ""
+    return f"{done.mean():.2f}{of}" if len(done) else " / ".join(rows["status"].unique())
 
 
-def _gain(row: dict[str, Any]) -> str:
+def _gain(row: dict[str, Any], states: Iterable[str]) -> str:
+    """A gain with its interval; where there is none, whether it may yet come: ``states`` are those of both sides."""
     if not row["seeds"]:
-        return "no result"
+        return NOT_RUN if set(states) <= {"ok", NOT_RUN} else "no result"
     low, high = (number(row[end]).removeprefix("+") for end in ("low", "high"))
     return f"{number(row['relative'])} ({low}…{high})"

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from tsprune.engine.step import Step
+from tsprune.engine.step import NOT_RUN, Step
 from tsprune.report.text import literal
 from tsprune.steps.sensitivity import SensitivityStep
 from tsprune.steps.train import NaiveStep
@@ -138,7 +138,8 @@ def rank_predictors(cells: pd.DataFrame) -> pd.DataFrame:
     ``all_cells``: over all of them, where density itself does much of the work. ``same_density``: ranks taken within
     each scope and density, so that only models and datasets differ; ``low`` and ``high`` hold 95 % of bootstrap draws
     over pairs, and ``worse_than_best`` is True where that interval of the difference to the best predictor excludes
-    zero. Pairs with a cell that has no number are left out; with fewer than three pairs nothing is said (NaN).
+    zero. Pairs with a cell that has no number are left out; with fewer than three pairs nothing is said (NaN). A draw
+    of one pair over and over has no correlation and is left out.
     """
     wide = cells.pivot(index=PAIR, columns=["scope", "density_asked"], values=["mse_relative", *PREDICTORS]).dropna()
     pairs = len(wide)
@@ -152,6 +153,8 @@ def rank_predictors(cells: pd.DataFrame) -> pd.DataFrame:
     table["same_density"] = [_rank_correlation(v, loss) for v in values]
     drawn = np.random.default_rng(0).integers(pairs, size=(_DRAWS, pairs))
     draws = np.array([[_rank_correlation(v[i], loss[i]) for v in values] for i in drawn])
+    known = table["same_density"].notna().to_numpy()
+    draws = draws[np.isfinite(draws[:, known]).all(axis=1)]
     table["low"], table["high"] = np.quantile(draws, [0.025, 0.975], axis=0)
     best = int(np.nanargmax(table["same_density"]))
     table["worse_than_best"] = np.quantile(draws[:, [best]] - draws, 0.025, axis=0) > 0
@@ -193,6 +196,7 @@ def _cells(rows: list[dict], cell_groups: pd.DataFrame, sweep: pd.DataFrame) -> 
     cells = cells.merge(totals, on=PAIR, how="left")
     tested = sweep.loc[sweep["density_asked"] < 1, [*CELL, "seed", "mse_relative", "status"]]
     tested = tested.rename(columns={"mse_relative": "mse_relative_test", "status": "status_test"})
+    tested = tested[tested["status_test"] != NOT_RUN]  # that a cell has not run says nothing of its error
     cells = cells.merge(tested, on=[*CELL, "seed"], how="left")
     relative = cells["mse_relative_test"].where(cells["status_test"].notna(), cells["mse_relative"])
     free = cells["removed_dead"] + cells["removed_near_zero"]
@@ -213,13 +217,15 @@ def _cells(rows: list[dict], cell_groups: pd.DataFrame, sweep: pd.DataFrame) -> 
 
 
 def _conditions(rows: list[dict], cells: pd.DataFrame, scopes: tuple[str, ...]) -> pd.DataFrame:
-    """See ``WhyResult.conditions``; a row of kind ``no result`` for a pair that has none, with the reason."""
+    """See ``WhyResult.conditions``; a row of kind ``no result`` for a pair that has none, with the reason, and of
+    kind ``not run`` for one that has not run."""
     records = []
     for row in rows:
         pair = {name: row["protocol"][name] for name in PAIR}
         own = cells[(cells[PAIR] == pd.Series(pair)).all(axis=1)]
         for scope in scopes:
-            record = pair | {"scope": scope, "kind": "no result", "status": row["status"], "reason": row["reason"]}
+            kind = "not run" if row["status"] == NOT_RUN else "no result"
+            record = pair | {"scope": scope, "kind": kind, "status": row["status"], "reason": row["reason"]}
             if row["status"] == "ok":
                 result = row["result"]
                 record |= {

@@ -101,8 +101,13 @@ KINDS = {
     "not finite": "the forecast is not finite",
     "keeps": "does not fail within the grid",
     "no result": "no result",
+    "not run": "not run yet",
 }
 """Kinds of failure in ``WhyResult.conditions``, with the words for them."""
+
+
+UNKNOWN = ("no result", "not run")
+"""Kinds of which nothing is known, not even whether there is a failure."""
 
 
 def need_kinds(conditions: pd.DataFrame) -> pd.DataFrame:

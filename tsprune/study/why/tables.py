@@ -9,7 +9,7 @@ from tsprune.report.frames import need
 from tsprune.report.tables import styled
 from tsprune.report.text import density_text, percent, readable_layer, signed
 from tsprune.study.base.result import TOLERANCE
-from tsprune.study.why.result import CONDITIONS, FIRST, KINDS, correlation_text, need_kinds, predictor_words
+from tsprune.study.why.result import CONDITIONS, FIRST, KINDS, UNKNOWN, correlation_text, need_kinds, predictor_words
 
 
 def conditions(conditions: pd.DataFrame) -> Styler:
@@ -45,7 +45,7 @@ def counts(conditions: pd.DataFrame) -> Styler:
         if (conditions["kind"] == kind).any()
     }
     table = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows)), columns=scopes)
-    done = conditions[conditions["kind"] != "no result"]
+    done = conditions[~conditions["kind"].isin(UNKNOWN)]
     missed, cells = int(done["missed"].sum()), int(done["cells"].sum())
     caption = (
         f"Models by dataset and scope, at the first density that fails; {missed} of {cells} cells miss the accuracy."
@@ -60,7 +60,7 @@ def predictors(predictors: pd.DataFrame) -> Styler:
     for row in predictors.to_dict("records"):
         known = not np.isnan(row["same_density"])
         rows[predictor_words(row["predictor"])] = {
-            "all cells": correlation_text(row["all_cells"]),
+            "all cells": correlation_text(row["all_cells"]) if not np.isnan(row["all_cells"]) else "–",
             "at equal density": correlation_text(row["same_density"]) if known else "–",
             "95 % interval": f"{correlation_text(row['low'])} to {correlation_text(row['high'])}" if known else "–",
             "clearly behind the best": ("yes" if row["worse_than_best"] else "no") if known else "–",
@@ -76,7 +76,7 @@ def predictors(predictors: pd.DataFrame) -> Styler:
 def _explained(row: dict) -> dict[str, str]:
     """One row of :func:`conditions`."""
     told = {"condition": _condition(row)}
-    if row["kind"] == "no result":
+    if row["kind"] in UNKNOWN:
         return told
     told[f"keeps {percent(TOLERANCE)} down to"] = density_text(row["keeps"]) if row["keeps"] < 1 else "none"
     if row["kind"] != "keeps":
@@ -104,6 +104,7 @@ def _condition(row: dict) -> str:
         "unclear": "misses on all test windows, not on those looked at here",
         "not finite": "the forecast is not finite",
         "no result": "no result: {reason}",
+        "not run": "not run yet",
     }
     if row["kind"] not in kinds:
         raise UserError(unknown("kind of failure", row["kind"], kinds))

@@ -11,6 +11,7 @@ from tsprune.study.why.result import (
     KINDS,
     PAIR,
     PLAIN_PREDICTORS,
+    UNKNOWN,
     correlation_text,
     need_kinds,
     predictor_words,
@@ -26,12 +27,12 @@ def verdict(conditions: pd.DataFrame, predictors: pd.DataFrame) -> str:
     """
     need_kinds(conditions)
     need(predictors, "predictors", ["predictor", "pairs", "cells", "same_density", "low", "high", "worse_than_best"])
-    done = conditions[conditions["kind"] != "no result"]
+    done = conditions[~conditions["kind"].isin(UNKNOWN)]
     data = on_data(conditions["dataset"])
     if done.empty:
-        return (
-            f"{data}, why pruned forecasters fail cannot be said: none has a result.\n\n{conditions['reason'].iloc[0]}"
-        )
+        yet = (conditions["kind"] == "not run").all()
+        why = "cannot be said yet: none has run" if yet else "cannot be said: none has a result"
+        return f"{data}, why pruned forecasters fail {why}.\n\n{'' if yet else conditions['reason'].iloc[0]}".strip()
     told = (_predictor_words(predictors), _kind_words(done), _free_words(done), _standing_words(done))
     details = " ".join(words for words in (*told, _missing(conditions)) if words)
     return f"{data}, {_answer(done, predictors)}.\n\n{details}"
@@ -144,8 +145,20 @@ def _standing_words(done: pd.DataFrame) -> str:
 
 
 def _missing(conditions: pd.DataFrame) -> str:
-    bad = conditions[conditions["kind"] == "no result"].drop_duplicates(PAIR)
-    return f"Without a result: {listed(_names(bad))}." if len(bad) else ""
+    parts = []
+    for kind, words in (("no result", "Without a result"), ("not run", "Not run yet")):
+        missing = conditions[conditions["kind"] == kind].drop_duplicates(PAIR)
+        parts += [f"{words}: {_by_data(missing)}."] if len(missing) else []
+    return " ".join(parts)
+
+
+def _by_data(rows: pd.DataFrame) -> str:
+    """The models by dataset and, where there are several, horizon."""
+    several = rows["pred_len"].nunique() > 1
+    return "; ".join(
+        f"{bold(own['model'])} on {literal(data)}" + (f" at horizon {pred_len}" if several else "")
+        for (data, pred_len), own in rows.groupby(["dataset", "pred_len"], sort=False)
+    )
 
 
 def _names(rows: pd.DataFrame) -> list[str]:

@@ -4,26 +4,29 @@ import pandas as pd
 
 from tsprune.errors import UserError
 from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
-from tsprune.report.text import NAIVE, bold, density_text, listed, on_data, unfinished
+from tsprune.report.status import not_run
+from tsprune.report.text import bold, density_text, listed, on_data, unfinished
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.result import need_limits
 from tsprune.study.pruning_sweep.words.answer import answer
-from tsprune.study.pruning_sweep.words.common import sentence
-from tsprune.study.pruning_sweep.words.reach import other_scope, reach
+from tsprune.study.pruning_sweep.words.common import alike, in_brackets, of_seeds, sentence
+from tsprune.study.pruning_sweep.words.reach import left_out, other_scope, reach
+from tsprune.study.pruning_sweep.words.standing import standing
 
 
 def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> str:
     """How far the models can be pruned, as Markdown: the answer in one sentence, then up to five of detail.
 
     ``cells`` has a row per cell, ``naive`` a row per naive forecast, ``limits`` a row per model, horizon, scope and
-    tolerance with the lowest ``density`` that keeps the tolerance (mean over ``seeds``; 1: none below dense; NaN: a
-    seed's dense training has no result) and its lowest and highest value over the seeds (``limit_low``,
-    ``limit_high``).
+    tolerance with the lowest ``density`` that keeps the tolerance (mean over the ``known`` of the ``seeds``; 1: none
+    below dense; NaN: none is known, or a seed's dense training failed) and its lowest and highest value over these
+    seeds (``limit_low``, ``limit_high``).
 
     The first sentence speaks of one scope, the first that was run, and names it: the range over the models that,
-    unpruned, beat repeating the last value at every horizon; where none does, it says so. One scope goes further than
-    the other only if the two ranges over the seeds do not meet at any horizon, and never from a single seed; a model
-    has fallen to the level of repeating the last value only if every seed has. Cells without a result are named.
+    unpruned, beat repeating the last value at every horizon; where none does, it says so. Models are compared only at
+    horizons that all of them have run. One scope goes further than the other only if the two ranges over the seeds do
+    not meet at any horizon, and never from a single seed; a model has fallen to the level of repeating the last value
+    only if every seed has that has run. Cells without a result are named.
 
     Raises UserError for an empty table, a missing column, a missing tolerance or repeat-last row, an unknown scope.
     """
@@ -31,48 +34,46 @@ def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> s
     need(cells, "cells", ["mse_relative", "status"])
     done = finished(cells)
     if done.empty:
-        return f"{on_data(cells['dataset'])}, no forecaster could be tested: no cell finished.\n\n{unfinished(cells)}."
+        why = "has been tested yet" if not_run(cells["status"]) else "could be tested: no cell finished"
+        return f"{on_data(cells['dataset'])}, no forecaster {why}.\n\n{unfinished(cells)}."
     need_limits(limits)
     limits = limits[(limits["tolerance"] - TOLERANCE).abs() < 1e-9]
     if limits.empty:
         raise UserError(f"table 'limits' has no row of tolerance {TOLERANCE}")
     scopes, levels = need_scopes(limits), repeat_last(naive)
-    first = limits[limits["scope"] == scopes[0]]
-    details = [reach(cells, first), _standing(done, naive), _survival(done, levels), _caveats(cells)]
+    every = limits[limits["scope"] == scopes[0]]
+    at = alike(every[every["known"] > 0]) or list(every["pred_len"].unique())
+    first, fair = every[every["pred_len"].isin(at)], cells[cells["pred_len"].isin(at)]
+    details = [reach(fair, first), left_out(every, at), standing(cells, naive), _survival(cells, levels)]
     if len(scopes) == 2:
-        details.insert(1, other_scope(first, limits[limits["scope"] == scopes[1]]))
-    told = f"{on_data(cells['dataset'])}, {answer(cells, levels, first)}."
-    return f"{told}\n\n" + " ".join(sentence for sentence in details if sentence)
+        second = limits[(limits["scope"] == scopes[1]) & limits["pred_len"].isin(at)]
+        details.insert(1, other_scope(first, second))
+    told = f"{on_data(cells['dataset'])}{_at(every, at)}, {answer(fair, levels, first, brief=bool(_at(every, at)))}."
+    return f"{told}\n\n" + " ".join(sentence for sentence in [*details, _caveats(cells)] if sentence)
 
 
-def _standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
-    """What the dense models are worth to begin with: a small loss on top of a bad forecast is no success."""
-    dense = cells[cells["density_asked"] == 1].groupby("model", sort=False)["mse"].mean().sort_values()
-    if dense.empty:
+def _at(limits: pd.DataFrame, at: list[int]) -> str:
+    """The horizons that the answer is about, where the study has more."""
+    if len(at) == limits["pred_len"].nunique():
         return ""
-    by_name = naive.groupby("model")["mse"].mean()
-    best, mse = NAIVE.get(by_name.idxmin(), by_name.idxmin()), by_name.min()
-    values = listed([f"**{model}** {value:.3f}" for model, value in dense.items()])
-    mean = ", mean over the horizons" if cells["pred_len"].nunique() > 1 else ""
-    worse = [model for model, value in dense.items() if value >= mse]
-    do = "does" if len(worse) == 1 else "do"
-    verdict = f", which {bold(worse)} {do} not reach even dense" if worse else ""
-    return f"Test MSE when dense{mean}: {values}; the best naive forecast ({best}) has {mse:.3f}{verdict}."
+    return f" (horizon {at[0]})" if len(at) == 1 else f" ({len(at)} horizons)"
 
 
-def _survival(cells: pd.DataFrame, levels: dict[int, float]) -> str:
-    """Third sentence: which models come down to the level of repeating the last value."""
-    by = ["model", "scope", "pred_len", "density_asked"]
-    spread = cells.groupby(by, sort=False)["mse"].agg(["min", "mean"]).reset_index()
+def _survival(every: pd.DataFrame, levels: dict[int, float]) -> str:
+    """Third sentence: which models come down to the level of repeating the last value, as far as they have run."""
+    by, cells = ["model", "scope", "pred_len", "density_asked"], finished(every)
+    spread = cells.groupby(by, sort=False)["mse"].agg(["min", "mean", "count"]).reset_index()
+    spread["seeds"] = [of_seeds(count, every["seed"].nunique()) for count in spread["count"]]
     spread["level"] = [level(levels, pred_len) for pred_len in spread["pred_len"]]
     fallen = spread[spread["min"] >= spread["level"]]
     unclear = spread[(spread["mean"] >= spread["level"]) & ~spread["model"].isin(fallen["model"])]
-    dense = list(fallen.loc[fallen["density_asked"] == 1, "model"].unique())
-    pruned = fallen[~fallen["model"].isin(dense)]
+    unpruned = fallen[fallen["density_asked"] == 1].drop_duplicates("model")
+    dense = [f"**{row['model']}**{in_brackets(row['seeds'])}" for row in unpruned.to_dict("records")]
+    pruned = fallen[~fallen["model"].isin(unpruned["model"])]
     parts = []
     if dense:
         no_better = "is" if len(dense) == 1 else "are"
-        parts.append(f"{bold(dense)} {no_better} no better than repeating the last value even when dense")
+        parts.append(f"{listed(dense)} {no_better} no better than repeating the last value even when dense")
     if not pruned.empty:
         first = listed(_first_falls(pruned, cells))
         parts.append(f"no better than repeating the last value, so not survived: {first}")
@@ -80,7 +81,8 @@ def _survival(cells: pd.DataFrame, levels: dict[int, float]) -> str:
         parts.append(
             f"for {bold(unclear['model'])} the seeds disagree whether the level of repeating the last value is reached"
         )
-    return sentence(parts or ["no model falls to the level of repeating the last value"])
+    so_far = "of what has run so far, " if not_run(every["status"]) else ""
+    return sentence(parts or [f"{so_far}no model falls to the level of repeating the last value"])
 
 
 def _first_falls(pruned: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
@@ -88,7 +90,8 @@ def _first_falls(pruned: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
     parts = []
     for model, rows in pruned.groupby("model", sort=False):
         row = rows.loc[rows["density_asked"].idxmax()]
-        where = row["scope"] if cells["pred_len"].nunique() == 1 else f"{row['scope']}, horizon {row['pred_len']}"
+        horizon = f"horizon {row['pred_len']}" if cells["pred_len"].nunique() > 1 else ""
+        where = ", ".join(part for part in (row["scope"], horizon, row["seeds"]) if part)
         parts.append(f"**{model}** at density {density_text(row['density_asked'])} ({where})")
     return parts
 

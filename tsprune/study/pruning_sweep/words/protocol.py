@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from tsprune.report.frames import finished, need
+from tsprune.report.status import NOT_RUN
 from tsprune.report.text import bold, density_text, listed, on_data, percent
 from tsprune.study.pruning_sweep.result import AUTHORS, AUTHORS_COLUMNS, ENDS, SOLVED
-from tsprune.study.pruning_sweep.words.common import between, from_to
+from tsprune.study.pruning_sweep.words.common import alike, at_horizons, between, from_to
 
 
 def authors(authors: pd.DataFrame) -> str:
@@ -17,12 +18,14 @@ def authors(authors: pd.DataFrame) -> str:
     done = finished(authors)
     done = done[(done["protocol"] == AUTHORS) & (done["density_asked"] < 1)]
     if done.empty:
-        return f"{on_data(authors['dataset'])}, the first paper's protocol has no result."
+        return f"{on_data(authors['dataset'])}, the first paper's protocol {_no_result(authors)}."
     lowest = done[done["density_asked"] == done["density_asked"].min()]
+    at = alike(lowest)
+    lowest = lowest[lowest["pred_len"].isin(at)]
     left = lowest.groupby("model", sort=False)["density_all"].mean()
     asked = density_text(lowest["density_asked"].iloc[0])
     told = f"{on_data(authors['dataset'])}, the first paper's protocol, asked for density {asked},"
-    first = f"{told} leaves {_left(left)}."
+    first = f"{told} leaves {_left(left)}{at_horizons(at, authors)}."
     details = []
     for model, share in lowest.groupby("model", sort=False)["fourier"].mean().items():
         if share > 0:
@@ -40,20 +43,29 @@ def ends(ends: pd.DataFrame) -> str:
     differs from pruning that is told a share. Raises UserError for an empty table or a missing column."""
     need(ends, "ends", ENDS)
     theirs = ends[(ends["protocol"] == AUTHORS) & (ends["asked"] < 1)]
-    halted = theirs.loc[theirs["reason"].notna(), "model"].unique()
+    halted = theirs.loc[theirs["reason"].notna() & (theirs["status"] != NOT_RUN), "model"].unique()
     on_the_way = finished(theirs)
     whole = on_the_way[~on_the_way["model"].isin(halted)]
     told = f"{on_data(ends['dataset'])}, the first paper's structured pruning, asked to remove every channel,"
+    waiting = [model for model, own in theirs.groupby("model", sort=False) if (own["status"] == NOT_RUN).all()]
     details = [_asked_and_left(on_the_way), _told_a_share(ends), _halted(halted)]
     if whole.empty:
-        first = f"{told} comes to no end."
+        first = f"{told} {'comes to no end' if len(halted) else _no_result(theirs)}."
     else:
+        at = alike(whole)
         last = whole.loc[whole.groupby(["model", "pred_len", "seed"], sort=False)["asked"].idxmin()]
+        last = last[last["pred_len"].isin(at)]
         by_model = last.groupby("model", sort=False)
-        first = f"{told} stops at {_left(by_model['density_all'].mean())}."
+        first = f"{told} stops at {_left(by_model['density_all'].mean())}{at_horizons(at, ends)}."
         rise = by_model["mse_relative"].mean()
+        details.append(_waiting(waiting))
         details.insert(0, f"There its error is {between(f'{rise.min():.2f}', f'{rise.max():.2f}')} times dense's.")
     return f"{first}\n\n" + " ".join(detail for detail in details if detail)
+
+
+def _no_result(rows: pd.DataFrame) -> str:
+    """Why nothing can be said; ``rows`` may hold dense models too, which have run."""
+    return "has not run yet" if (rows["status"] == NOT_RUN).any() else "has no result"
 
 
 def _left(shares: pd.Series) -> str:
@@ -68,7 +80,9 @@ def _asked_and_left(theirs: pd.DataFrame) -> str:
     if theirs.empty:
         return ""
     middle = theirs.loc[(theirs["asked"] - 0.5).abs().idxmin(), "asked"]
-    left = theirs[theirs["asked"] == middle].groupby("model", sort=False)["density_all"].mean()
+    halfway = theirs[theirs["asked"] == middle]
+    halfway = halfway[halfway["pred_len"].isin(alike(halfway))]
+    left = halfway.groupby("model", sort=False)["density_all"].mean()
     return f"Its steps count channels: with {percent(middle)} of these to stay, {_left(left)} stay."
 
 
@@ -83,3 +97,7 @@ def _told_a_share(ends: pd.DataFrame) -> str:
 
 def _halted(models: Sequence[str]) -> str:
     return f"Of {bold(models)} torch-pruning reaches no end, see the table." if len(models) else ""
+
+
+def _waiting(models: Sequence[str]) -> str:
+    return f"Of {bold(models)} it has not run yet." if models else ""

@@ -19,10 +19,10 @@ def structures(structures: pd.DataFrame, latency: pd.DataFrame) -> str:
 
 
 def _targets(structures: pd.DataFrame) -> str:
-    """How far structured pruning lies from what was asked, and the paper's protocol."""
+    """How far structured pruning lies from what was asked, and torch-pruning asked for a ratio of channels."""
     narrowed = structures[structures["structure"] == "structured"]
-    paper = narrowed["method"] == "depgraph_paper"
-    ours, theirs = finished(narrowed[~paper]), finished(narrowed[paper])
+    by_channels = narrowed["method"] == "depgraph_paper"
+    ours, theirs = finished(narrowed[~by_channels]), finished(narrowed[by_channels])
     if ours.empty:
         return ""
     asked = listed([percent(d) for d in sorted(ours["density_asked"].unique(), reverse=True)])
@@ -31,16 +31,20 @@ def _targets(structures: pd.DataFrame) -> str:
     floors = ours[ours["reason"].notna()]
     if len(floors):
         text += f" (where it could go no closer: {listed(sorted(floors['model'].unique()))})"
-    if paper.any():
+    if by_channels.any():
         parts = []
-        for density, group in theirs.groupby("density_asked", sort=False):
+        for density, group in sorted(theirs.groupby("density_asked"), reverse=True):
             low, high = group["density_all"].min(), group["density_all"].max()
             parts.append(f"{between(percent(low), percent(high))} where {percent(density)} were asked")
         broken = bold(narrowed.loc[narrowed["status"] == "broken", "model"])
         if parts:
-            text += f"; the paper's protocol leaves {listed(parts)}"
+            text += f"; torch-pruning, asked for a ratio of channels, leaves {listed(parts)}"
         if broken:
-            text += f", and breaks {broken}" if parts else f"; the paper's protocol breaks {broken}"
+            text += (
+                f", and breaks {broken}"
+                if parts
+                else f"; torch-pruning, asked for a ratio of channels, breaks {broken}"
+            )
     return text + "."
 
 
