@@ -421,6 +421,16 @@ def test_dates_that_are_no_dates_are_told_how_to_be(tmp_path):
         assert advice in refused(path)[0]
 
 
+def test_years_of_two_digits_that_fall_back_a_century_are_that_one_problem():
+    dates = pd.date_range("1960-01-01", "2009-12-01", freq="MS")
+    rows = [[date.strftime("%b-%y"), str(i), str(i % 7)] for i, date in enumerate(dates)]
+    assert problems_of(csv_of(rows)) == [
+        "line 110, column 'date': years of two digits are read as 1969 to 2068, so that 1969 comes after 2068; write "
+        "years with four digits"
+    ]
+    assert problems_of(csv_of(rows[120:])) == []  # 1970 on
+
+
 @given(st.data())
 def test_what_is_loaded_is_what_was_written(data):
     """Any way of writing a table comes out as that table, or is refused."""

@@ -170,6 +170,13 @@ def test_points_before_three_digits_throughout_are_decimals_and_in_a_file_withou
     assert len(parse_csv(csv_of(STAMPS, [*cells[1:], "20.1"], header="date;x", sep=";")).notes) == 1  # the separator
 
 
+def test_commas_before_three_digits_throughout_are_decimals_and_that_is_said():
+    cells = [f"{20 + i},{100 + i}" for i in range(40)]
+    parsed = parse_csv(csv_of(STAMPS, cells, header="date;x", sep=";"))
+    assert parsed.frame["x"].tolist() == [float(cell.replace(",", ".")) for cell in cells]
+    assert "'20,100' and its like are read as numbers with three decimals, not with a mark of thousands" in parsed.notes
+
+
 @pytest.mark.parametrize("mark", [".", ","])
 def test_zeros_and_codes_of_no_reading_may_stand_among_decimals_as_whole_numbers(mark):
     cells = ["0", "-9999", "-99", "12", *[f"{100 + i}.12{i % 9 + 1}".replace(".", mark) for i in range(36)]]

@@ -10,12 +10,15 @@ import pandas as pd
 from tsprune.data.catalog import SHARES
 from tsprune.data.cells import read_cells
 from tsprune.data.codes import find_codes
-from tsprune.data.dates import Reading, read_dates
+from tsprune.data.dates import TWO_DIGITS, Reading, read_dates
 from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading, whole_periods
 from tsprune.data.parsing import Parsed, parse_csv, parse_frame
 from tsprune.data.scale import scale_problems
 from tsprune.errors import UserError, unknown
 from tsprune.shown import more, plain, quoted
+
+_MOST_OF_A_CENTURY = 80
+"""Years."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def check_csv(
         reading.dates,
         order.step,
         order.grid,
-        tuple([*problems, *cells.problems, *order.problems, *asked, *unscaled]),
+        tuple([*problems, *cells.problems, *(_century(parsed, reading) or order.problems), *asked, *unscaled]),
         tuple([*parsed.notes, *reading.notes, *order.notes, *cells.notes, *taken, *scales]),
     )
 
@@ -119,6 +122,20 @@ def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -
     return reading, [
         f"{parsed.place} {parsed.lines[bad[0]]}, column {quoted(parsed.date)}: {cell}{more(len(bad) - 1)}; "
         f"{_advice(text, every=len(bad) == len(cells))}"
+    ]
+
+
+def _century(parsed: Parsed, reading: Reading) -> list[str]:
+    """A problem where years of two digits fall back by most of a century, as from 68 to 69: then they are read wrongly,
+    and whatever else is wrong with their order comes of it."""
+    years = reading.dates.year.to_numpy(np.float64)  # NaN where there is no date
+    back = np.flatnonzero(np.diff(years) < -_MOST_OF_A_CENTURY)
+    if TWO_DIGITS not in reading.notes or not len(back):
+        return []
+    row = int(back[0]) + 1
+    return [
+        f"{parsed.place} {parsed.lines[row]}, column {quoted(parsed.date)}: {TWO_DIGITS}, so that {years[row]:.0f} "
+        f"comes after {years[row - 1]:.0f}{more(len(back) - 1)}; write years with four digits"
     ]
 
 

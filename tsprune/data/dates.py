@@ -20,6 +20,7 @@ ORDERS = {
 }
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CENTURY = 69  # two digits from here on are of the 20th century, below of the 21st (POSIX strptime)
+TWO_DIGITS = "years of two digits are read as 1969 to 2068"
 
 _NAME = (
     r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
@@ -228,7 +229,7 @@ def _notes(order: str, cells: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
         first, second = ("day", "month") if order == "dmy" else ("month", "day")
         notes.append(f"dates are read with the {first} before the {second}")
     if len(cells["y"][0]) == 2:
-        notes.append("years of two digits are read as 1969 to 2068")
+        notes.append(TWO_DIGITS)
     if order in ("quarter", "half", "week"):
         what = {"quarter": "quarters", "half": "half-years", "week": "weeks (ISO 8601)"}[order]
         notes.append(f"{what} are read as their first day")

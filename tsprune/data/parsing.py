@@ -72,7 +72,7 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
         texts = _read(rows, dtype=str, usecols=suspects, **options)
         for name in suspects:
             _refuse_thousands(texts[name], ".", rows)
-    if rows.separator != "," and decimal == "." and (cell := _like_thousands(sample.drop(columns=date))):
+    if rows.separator != "," and (cell := _like_thousands(sample.drop(columns=date), decimal)):
         notes.append(
             f"{quoted(cell)} and its like are read as numbers with three decimals, not with a mark of thousands"
         )
@@ -205,12 +205,12 @@ def _may_have_thousands(numbers: pd.Series, sample: pd.Series) -> bool:
     return all(_THOUSANDS["."].fullmatch(cell.strip()) for cell in sample.dropna().tolist() if "." in cell)
 
 
-def _like_thousands(sample: pd.DataFrame) -> str | None:
-    """A cell of a column all of whose numbers have a point before three digits: in a file with another separator than
-    the comma it may come from where a point marks thousands."""
+def _like_thousands(sample: pd.DataFrame, decimal: str) -> str | None:
+    """A cell of a column all of whose numbers have their decimal mark before three digits: in a file with another
+    separator than the comma it may come from where that marks thousands."""
     for name in sample:
         cells = sample[name].dropna().str.strip()
-        if len(cells) and cells.str.fullmatch(_THOUSANDS["."].pattern).all():
+        if len(cells) and cells.str.fullmatch(_THOUSANDS[decimal].pattern).all():
             return cells.iloc[0]
     return None
 
