@@ -23,7 +23,7 @@ from tsprune.layers.axes import Axis
 from tsprune.pruners.cost import Cost, Measure, cost_of, count, without_numbers
 from tsprune.pruners.importance import Calibration, Importance, axis_scores
 
-Scope = Literal["global", "local", "isomorphic"]
+Ranking = Literal["global", "local", "isomorphic"]
 Inside = Literal["head_dim", "n_heads"]
 
 RungCost = Callable[[Sequence[int]], float]
@@ -74,7 +74,7 @@ def structured_prune(
     target: float = 0.5,
     by: Measure = "parameters",
     importance: Importance = "group-l2",
-    scope: Scope = "global",
+    scope: Ranking = "global",
     inside: Inside = "head_dim",
     max_ratio: float = 0.9,
     calibration: Calibration | None = None,
@@ -101,7 +101,7 @@ def structured_prune(
     """
     for what, value, allowed in (
         ("measure", by, Measure),
-        ("scope", scope, Scope),
+        ("scope", scope, Ranking),
         ("part of attention", inside, Inside),
     ):
         if value not in get_args(allowed):
@@ -213,7 +213,7 @@ def on_rungs(cost: Cost, ladders: Sequence[Sequence[int]]) -> RungCost:
     return lambda rungs: cost(widths[axes, rungs])
 
 
-def removal_order(kinds: Sequence[str], scores: Sequence[Tensor], lowest: Sequence[int], scope: Scope) -> np.ndarray:
+def removal_order(kinds: Sequence[str], scores: Sequence[Tensor], lowest: Sequence[int], scope: Ranking) -> np.ndarray:
     """The axes, by number, in the order in which each loses its next unit: the least important that it still has.
 
     ``scores``: ``(groups, width)`` for each axis, or ``(groups, rungs)`` where axes lose rungs. Where there are groups,

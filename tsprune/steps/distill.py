@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from torch import nn
 
 from tsprune import measure
@@ -21,6 +21,7 @@ from tsprune.steps.model import ModelStep
 from tsprune.steps.train import TrainStep, not_counted
 from tsprune.steps.tune import FineTuneStep
 from tsprune.training import TrainConfig, TrainResult, evaluate, train
+from tsprune.typed import ZeroToOne
 
 
 class DistillStep(ModelStep):
@@ -38,7 +39,7 @@ class DistillStep(ModelStep):
     """Data, size, recipe and seed of the small model; the step itself need not run."""
     train: TrainConfig
     """For the epochs after those of ``student``, from its best; the device is that of ``student``."""
-    weight: Annotated[float, Field(ge=0, le=1)]
+    weight: ZeroToOne
     """Share of the teacher's forecast in the loss; the truth has the rest."""
 
     @model_validator(mode="after")

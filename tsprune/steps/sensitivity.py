@@ -12,8 +12,9 @@ from tsprune import measure
 from tsprune.engine.step import Outcome
 from tsprune.engine.store import Store
 from tsprune.pruners import magnitude_masks, prunable_weights, pruned
-from tsprune.pruners.magnitude import Scope, magnitude_scores, select
+from tsprune.pruners.magnitude import magnitude_scores, select
 from tsprune.pruners.masks import Masks
+from tsprune.pruners.selection import Scope
 from tsprune.steps.calibration import evenly_spaced
 from tsprune.steps.data import LIVE_WINDOWS, first_windows
 from tsprune.steps.on_trained import OnTrained, pruning_columns

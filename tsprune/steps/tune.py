@@ -14,8 +14,8 @@ from tsprune.engine.partial import Interruptible
 from tsprune.engine.step import Outcome, Step
 from tsprune.engine.store import Store
 from tsprune.pruners import HeldMasks, apply_masks, density, layer_densities, magnitude_masks, nm_masks
-from tsprune.pruners.magnitude import Scope
 from tsprune.pruners.masks import Masks
+from tsprune.pruners.selection import Scope
 from tsprune.steps.artifacts import model_file, scores_file
 from tsprune.steps.by_score import pruned_by
 from tsprune.steps.model import ModelStep
