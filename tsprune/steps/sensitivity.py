@@ -66,6 +66,7 @@ class SensitivityStep(OnTrained):
         return pruning_columns("sensitivity", "unstructured", None, None)
 
     def run(self, store: Store) -> Outcome:
+        """Always status ok: numbers only; what came out infinite is None."""
         train = self.trained.train.model_copy(update={"protocol": "full"})
         splits = self.trained.data.splits(train.device)
         windows = splits.test.subset(evenly_spaced(len(splits.test), self.windows))

@@ -129,6 +129,7 @@ class TrainStep(ModelStep):
         return splits.train.subset(recent.repeat(-(-every // len(recent)))[:every])
 
     def run(self, store: Store) -> Outcome:
+        """Status ok: scores, costs and the model; diverged: what the training came to, without scores and model."""
         splits = self.data.splits(self.train.device)
         model, windows = self.build(), self.windows(splits)
         with measure.PeakMemory(self.train.device) as peak, Interruptible(store, self.key) as partial:

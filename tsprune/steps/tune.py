@@ -87,6 +87,7 @@ class FineTuneStep(OnTrained, ModelStep):
         return pruning_columns(self.arm, self.structure, scope, self.densities[-1])
 
     def run(self, store: Store) -> Outcome:
+        """Status ok: scores and the model, masked; diverged: the history to the stage that did."""
         splits = self.trained.data.splits(self.trained.train.device)
         model, recipe = self.trained.load(store), self.train.model_copy(update={"epochs": self.epochs_a_stage})
         history, masks = [], {}
