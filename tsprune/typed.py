@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from tsprune.errors import UserError, unknown
 from tsprune.shown import plain
@@ -21,6 +21,13 @@ def listed(value: Any) -> Any:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
 Numbers = Annotated[tuple[float, ...], BeforeValidator(listed)]
+
+AboveZero = Annotated[float, Field(gt=0, le=1)]
+"""A share that may be all, and not nothing."""
+Between = Annotated[float, Field(gt=0, lt=1)]
+"""A share that is neither nothing nor all, as every density below dense is."""
+ZeroToOne = Annotated[float, Field(ge=0, le=1)]
+"""Any share."""
 
 
 class Config(BaseModel):

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tsprune.data.cells import Cells, read_cells
+from tsprune.data.cells import ReadCells, read_cells
 from tsprune.data.parsing import parse_csv
 
 DATES = pd.date_range("2020-01-01", periods=30, freq="h").strftime("%Y-%m-%d %H:%M")
 
 
-def cells_of(cells: list[str], header: str = "date,x", fill: bool = False) -> Cells:
+def cells_of(cells: list[str], header: str = "date,x", fill: bool = False) -> ReadCells:
     lines = [f"{date},{cell}" for date, cell in zip(DATES, cells, strict=True)]
     return read_cells(parse_csv("\n".join([header, *lines]).encode()), fill)
 

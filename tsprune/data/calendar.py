@@ -27,12 +27,6 @@ _FEATURES = {
     "m": ("month",),
     "a": ("month",),
 }
-FREQUENCIES = tuple(_FEATURES)
-
-
-def mark_count(freq: str) -> int:
-    """How many calendar features ``freq`` has: 4 for 'h', as in every published long-horizon result."""
-    return len(field_names(freq))
 
 
 def time_features(dates: pd.DatetimeIndex, freq: str = "h") -> np.ndarray:

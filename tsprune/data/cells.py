@@ -31,7 +31,7 @@ _CAUSES = (
 
 
 @dataclass
-class Cells:
+class ReadCells:
     """The value columns as float64, NaN where a cell is empty or wrong, and what is wrong or worth saying of them."""
 
     frame: pd.DataFrame
@@ -39,13 +39,13 @@ class Cells:
     notes: list[str] = field(default_factory=list)
 
 
-def read_cells(parsed: Parsed, gaps_are_filled: bool) -> Cells:
+def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
     """The columns beside the dates as numbers. Empty cells are a problem unless gaps are filled.
 
     A column without a name, or with one that numbers of rows usually have, is left out if it counts the rows, wherever
     it stands: what goes up by 1 from the first row to the last is not nitric oxide, though called NO.
     """
-    found = Cells(parsed.frame)
+    found = ReadCells(parsed.frame)
     columns, at = {}, f"{parsed.place} {parsed.header}: " if parsed.place == "line" else ""
     for position, name in enumerate(parsed.frame, start=1):
         given = parsed.frame[name]
@@ -74,7 +74,7 @@ def _counts(given: pd.Series) -> bool:
     return values[0] in (0, 1) and bool((np.diff(values) == 1).all())
 
 
-def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool, found: Cells) -> np.ndarray | None:
+def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool, found: ReadCells) -> np.ndarray | None:
     """One column as float64, or None if it holds no number at all; problems and notes go to ``found``."""
     lines, place = parsed.lines, parsed.place
     if pd.api.types.is_datetime64_any_dtype(given) or pd.api.types.is_timedelta64_dtype(given):

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from tsprune import __version__
 from tsprune.data.intervals import Intervals
 from tsprune.errors import UserError
-from tsprune.typed import Config, Names, Numbers
+from tsprune.typed import Config, Names, Numbers, ZeroToOne
 
 PREFIX = "tsprune."
 """What the name of every property in an ONNX file begins with; the value is JSON."""
@@ -58,7 +58,7 @@ class Card(Config):
     intervals: Intervals | None = None  # around forecasts
     weights: Literal["float32", "float64", "int8"] = "float32"
     unquantised: Unquantised | None = None  # of int8 weights
-    density: Annotated[float, Field(ge=0, le=1)]  # share of the prunable weights that is kept
+    density: ZeroToOne  # share of the prunable weights that is kept
     parameters: Annotated[int, Field(ge=0)]
     macs: Annotated[int, Field(ge=0)] | None = None  # multiply-adds that dense kernels execute per window, if known
     opset: Annotated[int, Field(ge=1)] | None = None  # of ONNX; None: not exported

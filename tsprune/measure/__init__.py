@@ -1,21 +1,13 @@
 """What was measured, and on what: parameters, multiply-adds, memory, and the machine itself."""
 
-from tsprune.measure.complexity import ParameterReport, checkpoint_size, count_parameters, parameter_report
+from tsprune.measure.complexity import count_parameters
 from tsprune.measure.environment import environment, machine, made, version_of, versions
 from tsprune.measure.intervals import prediction_intervals
 from tsprune.measure.latency import PRECISION, latency_rounds, measure_latency, median_interval
 from tsprune.measure.live import LiveReport, live_parameters
 from tsprune.measure.load import Load, Watch
 from tsprune.measure.macs import MacReport, count_macs
-from tsprune.measure.memory import (
-    PeakMemory,
-    forward_memory,
-    gpu_lost,
-    out_of_memory,
-    places_on_gpu,
-    share_gpu,
-    training_memory,
-)
+from tsprune.measure.memory import PeakMemory, gpu_lost, out_of_memory, places_on_gpu, share_gpu
 from tsprune.measure.paired import Difference, paired_difference
 
 __all__ = [
@@ -24,14 +16,11 @@ __all__ = [
     "LiveReport",
     "Load",
     "MacReport",
-    "ParameterReport",
     "PeakMemory",
     "Watch",
-    "checkpoint_size",
     "count_macs",
     "count_parameters",
     "environment",
-    "forward_memory",
     "gpu_lost",
     "latency_rounds",
     "live_parameters",
@@ -41,11 +30,9 @@ __all__ = [
     "median_interval",
     "out_of_memory",
     "paired_difference",
-    "parameter_report",
     "places_on_gpu",
     "prediction_intervals",
     "share_gpu",
-    "training_memory",
     "version_of",
     "versions",
 ]

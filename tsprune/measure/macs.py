@@ -104,13 +104,6 @@ class MacReport:
             return None
         return round(sum(operation.macs * self._density(operation) for operation in self.operations))
 
-    @property
-    def masks_without_product(self) -> tuple[str, ...]:
-        """Masked parameters that no product uses as its weight (learned positions that are added, unused layers): their
-        zeros save nothing here."""
-        used = {name for operation in self.operations for name in operation.weights}
-        return tuple(name for name in self.densities or {} if name not in used)
-
     def with_masks(self, masks: Mapping[str, Tensor]) -> "MacReport":
         """The same count under ``masks`` (parameter name to bool tensor), without tracing again.
 
@@ -127,15 +120,6 @@ class MacReport:
         for operation in self.operations:
             total[operation.kind] += operation.macs
         return dict(total.most_common())
-
-    def by_module(self) -> dict[str, int]:
-        """``macs_executed`` of each module with all it owns, by name; ``""`` is the model."""
-        total: Counter[str] = Counter()
-        for operation in self.operations:
-            parts = operation.module.split(".") if operation.module else []
-            for end in range(len(parts) + 1):
-                total[".".join(parts[:end])] += operation.macs
-        return dict(sorted(total.items()))
 
     def frame(self) -> pd.DataFrame:
         """One row per product, in the order of execution: ``module``, ``operator``, ``kind``, ``macs_executed``,

@@ -1,16 +1,11 @@
-"""Peak memory of a piece of work, of a forward pass, of a training step."""
+"""Peak memory of a piece of work, and what a GPU has room for."""
 
-import copy
 import ctypes
 import resource
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 _LIBC = ctypes.CDLL(None)
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -79,57 +74,3 @@ def gpu_lost(error: BaseException) -> bool:
     """Whether a GPU failed so that CUDA answers this process with errors from now on. Memory that torch could not have
     is no such failure; memory that CUDA itself could not have is."""
     return isinstance(error, torch.AcceleratorError)
-
-
-def forward_memory(model: nn.Module, inputs: Sequence[Tensor | None]) -> float:
-    """Peak memory in MiB of one forward pass in evaluation and inference mode, on the device of the model.
-
-    The size of the tensors held before (parameters, buffers, ``inputs``), and by how much :class:`PeakMemory` rises
-    above its start. On a CPU that is resident memory, with what the allocator keeps for reuse: to about 1 MiB and 10 %,
-    with nothing else running in the process. NaN where the mark cannot be reset. ``model`` is unchanged.
-    """
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            model(*inputs)  # thread pools and the caches of kernels are not the model's
-            return _peak(lambda: model(*inputs), _held(model, inputs))
-    finally:
-        model.train(was_training)
-
-
-def training_memory(model: nn.Module, inputs: Sequence[Tensor | None]) -> float:
-    """Peak memory in MiB of one training step: forward, squared error, backward, Adam; float32 unless autocast is on.
-
-    As :func:`forward_memory`; the state of the optimiser, which an earlier step has made, is among the tensors held.
-    The step is taken on a copy: ``model`` is unchanged.
-    """
-    model = copy.deepcopy(model).train()
-    optimizer = torch.optim.Adam(model.parameters(), fused=True)
-
-    def step() -> None:
-        forecast = model(*inputs)
-        F.mse_loss(forecast, torch.zeros_like(forecast)).backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
-    with torch.random.fork_rng():
-        step()
-        states = [value for state in optimizer.state.values() for value in state.values()]
-        return _peak(step, _held(model, inputs) + states)
-
-
-def _held(model: nn.Module, inputs: Sequence[Tensor | None]) -> list[Tensor]:
-    return [*model.parameters(), *model.buffers(), *(x for x in inputs if x is not None)]
-
-
-def _peak(work: Callable[[], Any], held: list[Tensor]) -> float:
-    """MiB of ``held``, tensors that share memory once, and of what ``work`` adds at its highest point."""
-    storages = {s.data_ptr(): s.nbytes() for s in (t.untyped_storage() for t in held)}
-    with PeakMemory(held[0].device) as before:
-        pass
-    with PeakMemory(held[0].device) as during:
-        work()
-    if "since its start" in during.what:
-        return float("nan")
-    return sum(storages.values()) / 2**20 + during.mib - before.mib

@@ -6,11 +6,10 @@ from pydantic import Field, JsonValue, model_validator
 
 from tsprune import __version__
 from tsprune.data.intervals import Intervals
-from tsprune.typed import Config, Names, Numbers
+from tsprune.typed import Config, Names, Numbers, ZeroToOne
 
 Facts = dict[str, JsonValue]
 Errors = dict[str, float | None]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class About(Config):
@@ -31,8 +30,8 @@ class About(Config):
     dataset: str | None = None  # its label
     fingerprint: str | None = None  # sha256 of the data (``Table.fingerprint``)
     protocol: Facts = Field(default_factory=dict)  # as in a row of results: recipe, seed, method and its settings
-    density_asked: Share | None = None  # of the prunable weights
-    density_achieved: Share | None = None
+    density_asked: ZeroToOne | None = None  # of the prunable weights
+    density_achieved: ZeroToOne | None = None
     before: Errors = Field(default_factory=dict)  # test errors by name, before pruning
     after: Errors = Field(default_factory=dict)  # and after it
     intervals: Intervals | None = None  # around forecasts

@@ -14,9 +14,10 @@ from tsprune.errors import UserError
 from tsprune.pruners.allocation import Allocation, by_shape
 from tsprune.pruners.dynamic import Growth, Sparsity
 from tsprune.pruners.initial import initial_masks
-from tsprune.pruners.method import Method, Part, Share
+from tsprune.pruners.method import Method
 from tsprune.pruners.schedules import Schedule, cubic
 from tsprune.pruners.scores import get_score
+from tsprune.typed import AboveZero, ZeroToOne
 
 
 class Dense(Method):
@@ -28,7 +29,7 @@ class Dense(Method):
 
     name: ClassVar[str] = "dense"
     updates: ClassVar[bool] = False
-    settles_at: Part = 0.0
+    settles_at: ZeroToOne = 0.0
     """Share of the training before which no epoch may be the best."""
 
     def settled(self, sparsity: Sparsity) -> bool:
@@ -48,7 +49,7 @@ class Static(Method):
     name: ClassVar[str] = "static"
     asks_density: ClassVar[bool] = True
     updates: ClassVar[bool] = False
-    density: Share = 0.5
+    density: AboveZero = 0.5
     distribution: Allocation = "erk"
     score: str = "random"
     """A name of :func:`tsprune.pruners.list_scores`."""
@@ -90,8 +91,8 @@ class OneShot(Method):
 
     name: ClassVar[str] = "one_shot"
     asks_density: ClassVar[bool] = True
-    density: Share = 0.5
-    at: Share = 0.35
+    density: AboveZero = 0.5
+    at: AboveZero = 0.35
     scope: Allocation = "global"
 
     def problem(self, sparsity: Sparsity) -> str | None:
@@ -120,7 +121,7 @@ class GMP(Method):
 
     name: ClassVar[str] = "gmp"
     asks_density: ClassVar[bool] = True
-    density: Share = 0.5
+    density: AboveZero = 0.5
     scope: Allocation = "layer"
 
     def settled(self, sparsity: Sparsity) -> bool:
@@ -151,15 +152,15 @@ class GraNet(Method):
     name: ClassVar[str] = "granet"
     asks_density: ClassVar[bool] = True
     grows_by_gradient: ClassVar[bool] = True
-    until: Share = 1.0
+    until: AboveZero = 1.0
     regrown: Literal["keep", "zero", "random"] = "keep"
     reset_moments: bool = True
     mask_gradients: bool = True
-    density: Share = 0.5
-    initial_density: Share = 1.0
+    density: AboveZero = 0.5
+    initial_density: AboveZero = 1.0
     distribution: Literal["layer", "erk"] = "erk"
     """How a sparse start is spread over the layers."""
-    target_at: Share = 0.7
+    target_at: AboveZero = 0.7
     """Share of the training at which the density is reached."""
     scope: Allocation = "global"
 
@@ -203,14 +204,14 @@ class SET(Method):
 
     name: ClassVar[str] = "set"
     asks_density: ClassVar[bool] = True
-    until: Share = 0.9
-    zeta: Share = 0.3
+    until: AboveZero = 0.9
+    zeta: AboveZero = 0.3
     zeta_schedule: Schedule = "constant"
     regrown: Literal["keep", "zero", "random"] = "random"
     new: Literal["zero", "random"] = "random"
     reset_moments: bool = True
     mask_gradients: bool = True
-    density: Share = 0.5
+    density: AboveZero = 0.5
     distribution: Literal["layer", "erk"] = "erk"
     removal: Literal["each sign", "magnitude"] = "each sign"
     """``magnitude``: the smallest go, whatever their sign."""
@@ -238,15 +239,15 @@ class RigL(Method):
     name: ClassVar[str] = "rigl"
     asks_density: ClassVar[bool] = True
     grows_by_gradient: ClassVar[bool] = True
-    until: Share = 25 / 32
-    zeta: Share = 0.3
-    zeta_end: Part = 0.0
+    until: AboveZero = 25 / 32
+    zeta: AboveZero = 0.3
+    zeta_end: ZeroToOne = 0.0
     zeta_over: Literal["training", "updates"] = "updates"
     regrown: Literal["keep", "zero", "random"] = "keep"
     reset_moments: bool = True
     mask_gradients: bool = True
     update_replaces_step: bool = True
-    density: Share = 0.5
+    density: AboveZero = 0.5
     distribution: Literal["layer", "erk"] = "erk"
 
     def start(self, sparsity: Sparsity) -> None:

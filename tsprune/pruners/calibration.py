@@ -43,7 +43,7 @@ def layer_inputs(model: nn.Module, calibration: Calibration, visit: Visit) -> di
     ]
     batches = 0
     try:
-        with evaluation(model), torch.no_grad(), Products(see):
+        with evaluation(model), torch.no_grad(), SeenProducts(see):
             for inputs, _ in calibration:
                 model(*inputs)
                 batches += 1
@@ -55,7 +55,7 @@ def layer_inputs(model: nn.Module, calibration: Calibration, visit: Visit) -> di
     return {name: unseen(owners[id(w)]) for name, w in weights.items() if name not in reached}
 
 
-class Products(TorchFunctionMode):
+class SeenProducts(TorchFunctionMode):
     """Inside the block ``see(weight, rows)`` hears of every linear map and every convolution in one dimension."""
 
     def __init__(self, see: Callable[[Tensor, Tensor], None]):

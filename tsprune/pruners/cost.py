@@ -72,12 +72,12 @@ def counts(model: nn.Module, inputs: Sequence[Tensor | None], by: Measure) -> li
     if by == "parameters":
         return [p.numel() for p in model.parameters()]
     sample = [None if x is None else torch.empty_like(x[:1], device="meta") for x in inputs]
-    with torch.no_grad(), plain_attention(model), Products() as products:
+    with torch.no_grad(), plain_attention(model), CountedMacs() as products:
         model(*sample)
     return products.macs
 
 
-class Products(TorchDispatchMode):
+class CountedMacs(TorchDispatchMode):
     """Lists the multiply-adds of every operator that torch has a formula for."""
 
     def __init__(self):

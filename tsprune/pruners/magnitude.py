@@ -9,9 +9,9 @@ from tsprune.layers.decomposition import TrendProjection
 from tsprune.pruners.masks import Masked, Masks, prunable_weights
 from tsprune.pruners.ranking import largest_anywhere
 from tsprune.pruners.scores import magnitude
-from tsprune.pruners.selection import Scope, Selection, check_finite, select
+from tsprune.pruners.selection import Selection, check_finite, select
 
-__all__ = ["DENSITIES", "Scope", "authors_masks", "magnitude_masks", "magnitude_scores", "select"]
+__all__ = ["DENSITIES", "authors_masks", "magnitude_masks", "magnitude_scores", "select"]
 
 DENSITIES = tuple(round(0.8**i, 10) for i in range(11))
 """The first paper's grid: 0.8^i for i = 0..10, from dense to 10.7 % (arXiv 2412.12883, section 4)."""

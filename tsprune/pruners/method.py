@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from tsprune.pruners.schedules import Schedule
-from tsprune.typed import Config
+from tsprune.typed import AboveZero, Config, ZeroToOne
 
 if TYPE_CHECKING:
     from tsprune.pruners.dynamic import Sparsity
-
-Share = Annotated[float, Field(gt=0, le=1)]
-Part = Annotated[float, Field(ge=0, le=1)]
 
 
 class Method(Config):
@@ -31,11 +28,11 @@ class Method(Config):
     """Optimiser steps between updates."""
     warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training before which no mask is updated."""
-    until: Share = 0.7
+    until: AboveZero = 0.7
     """Share of the training after which the masks stay."""
-    zeta: Share = 0.5
+    zeta: AboveZero = 0.5
     """Share of a layer's weights exchanged at an update, at the start; it goes to ``zeta_end``."""
-    zeta_end: Part = 0.005
+    zeta_end: ZeroToOne = 0.005
     zeta_schedule: Schedule = "half cosine"
     zeta_over: Literal["training", "updates"] = "training"
     """What ``zeta_end`` is the end of: the training, or the updates."""

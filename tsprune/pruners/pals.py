@@ -12,8 +12,9 @@ from pydantic import Field
 from tsprune.errors import UserError, unknown
 from tsprune.pruners.allocation import erdos_renyi
 from tsprune.pruners.dynamic import Sparsity
-from tsprune.pruners.method import Method, Share
+from tsprune.pruners.method import Method
 from tsprune.pruners.selection import Scope
+from tsprune.typed import AboveZero
 
 Decision = Literal["shrink", "expand", "stable"]
 Variant = Literal["paper", "code"]
@@ -26,10 +27,10 @@ class PALS(Method):
 
     name: ClassVar[str] = "pals"
     grows_by_gradient: ClassVar[bool] = True
-    until: Share = 1.0
+    until: AboveZero = 1.0
     gamma: Annotated[float, Field(gt=1)] = 1.1
     lam: Annotated[float, Field(ge=1)] = 1.1
-    max_sparsity: Annotated[float, Field(gt=0, le=1)] = 0.9
+    max_sparsity: AboveZero = 0.9
     """No shrinking from here on."""
     min_sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Below it the model shrinks whatever the loss says; 0: never."""
@@ -39,7 +40,7 @@ class PALS(Method):
     """What sparsity is a share of; ``all`` counts biases and norms as removed."""
     scope: Scope = "layer"
     """``layer``: every tensor exchanges its own share; ``global``: one ranking decides where weights go and come."""
-    density: Share = 1.0
+    density: AboveZero = 1.0
     """Density at the start; below 1 by a random mask after Erdős and Rényi."""
 
     @classmethod

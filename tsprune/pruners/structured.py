@@ -23,7 +23,7 @@ from tsprune.layers.axes import Axis
 from tsprune.pruners.cost import Cost, Measure, cost_of, count, without_numbers
 from tsprune.pruners.importance import Calibration, Importance, axis_scores
 
-Scope = Literal["global", "local", "isomorphic"]
+Ranking = Literal["global", "local", "isomorphic"]
 Inside = Literal["head_dim", "n_heads"]
 
 RungCost = Callable[[Sequence[int]], float]
@@ -74,7 +74,7 @@ def structured_prune(
     target: float = 0.5,
     by: Measure = "parameters",
     importance: Importance = "group-l2",
-    scope: Scope = "global",
+    scope: Ranking = "global",
     inside: Inside = "head_dim",
     max_ratio: float = 0.9,
     calibration: Calibration | None = None,
@@ -99,18 +99,7 @@ def structured_prune(
 
     Raises :class:`UserError` for a model without widths to narrow, and for values that are unknown or out of range.
     """
-    for what, value, allowed in (
-        ("measure", by, Measure),
-        ("scope", scope, Scope),
-        ("part of attention", inside, Inside),
-    ):
-        if value not in get_args(allowed):
-            raise UserError(unknown(what, value, get_args(allowed)))
-    for what, value in (("target", target), ("max_ratio", max_ratio)):
-        if not 0 < value <= 1:
-            raise UserError(f"{what} = {value}: allowed is a number above 0 and at most 1")
-    if type(multiple) is not int or multiple < 1:
-        raise UserError(f"multiple = {multiple}: allowed is a whole number of units, 1 or more")
+    _refuse_unknown(by, scope, inside, target, max_ratio, multiple)
     everything = model.axes()
     left = {axis.name: left_alone(axis, inside) for axis in everything}
     axes = [axis for axis in everything if left[axis.name] is None]
@@ -126,31 +115,92 @@ def structured_prune(
     costs = {measure: cost_of(model, names, example_inputs, measure) for measure in get_args(Measure)}
     order = removal_order([axis.kind for axis in axes], list(map(rung_scores, scores, ladders)), bottom, scope)
     cost_at = on_rungs(costs[by], ladders)
-    rungs = solve(cost_at, order, top, bottom, target)
-    after = [ladder[rung - 1] for ladder, rung in zip(ladders, rungs, strict=True)]
+    end = _End(names, ladders, top, bottom, solve(cost_at, order, top, bottom, target))
+    after = end.widths
     keep = {name: best_units(s, width) for name, s, width in zip(names, scores, after, strict=True)}
     narrow = narrowed(model, keep, example_inputs)
     for measure, cost in costs.items():
         if (found := count(narrow, example_inputs, measure)) != cost(after):
             raise RuntimeError(f"{found} {measure} left, {cost(after)} expected")
 
-    achieved = costs[by](after) / costs[by](before)
-    floor, among = None, "whole units" if multiple == 1 else f"multiples of {multiple}"
-    if achieved > target and rungs == bottom:
+    def limit() -> str:
         fixed = [a.name for a in everything if a.fixed and not any(overlap(a, other) for other in axes)]
-        reason = largest(narrow, names + fixed, by, example_inputs)
-        floor = f"{achieved:.4f} {LEAST} = {max_ratio}{'' if multiple == 1 else f' in {among}'}: {reason}"
-    elif abs(achieved - target) > ON_TARGET:
-        bounds = bottom if achieved > target else top
-        floor = f"{achieved:.4f} is as close as {among} come: {finest(cost_at, ladders, rungs, bounds, names)}"
-    new = {axis.name: axis.width for axis in narrow.axes()}
-    for name, ladder, rung, low in zip(names, ladders, rungs, bottom, strict=True):
-        if rung == low:
-            last = "its last unit" if ladder[0] == 1 else f"its last {ladder[0]} units"
-            left[name] = f"as narrow as max_ratio = {max_ratio} and {last} allow"
-    groups = [Group(axis.name, axis.width, new[axis.name], left[axis.name]) for axis in everything]
+        return largest(narrow, names + fixed, by, example_inputs)
+
+    achieved = costs[by](after) / costs[by](before)
+    floor = _why_off_target(achieved, target, end, max_ratio, multiple, cost_at, limit)
+    groups = _groups(everything, narrow, left | end.as_narrow_as_may_be(max_ratio))
     parameters, macs = ((int(cost(before)), int(cost(after))) for cost in (costs["parameters"], costs["macs"]))
     return StructuredResult(narrow, target, achieved, by, parameters, macs, (*groups, *output_groups(model)), floor)
+
+
+def _refuse_unknown(
+    by: Measure, scope: Ranking, inside: Inside, target: float, max_ratio: float, multiple: int
+) -> None:
+    """Raises as :func:`structured_prune` says."""
+    for what, value, allowed in (
+        ("measure", by, Measure),
+        ("scope", scope, Ranking),
+        ("part of attention", inside, Inside),
+    ):
+        if value not in get_args(allowed):
+            raise UserError(unknown(what, value, get_args(allowed)))
+    for what, value in (("target", target), ("max_ratio", max_ratio)):
+        if not 0 < value <= 1:
+            raise UserError(f"{what} = {value}: allowed is a number above 0 and at most 1")
+    if type(multiple) is not int or multiple < 1:
+        raise UserError(f"multiple = {multiple}: allowed is a whole number of units, 1 or more")
+
+
+@dataclass(frozen=True)
+class _End:
+    """Where the search ended; a place per axis in each list."""
+
+    names: list[str]
+    ladders: list[list[int]]
+    top: list[int]
+    bottom: list[int]
+    """The lowest rung that it may be on."""
+    rungs: list[int]
+    """The rung that it is on."""
+
+    @property
+    def widths(self) -> list[int]:
+        return [ladder[rung - 1] for ladder, rung in zip(self.ladders, self.rungs, strict=True)]
+
+    def as_narrow_as_may_be(self, max_ratio: float) -> dict[str, str]:
+        """Why the axes that are on their lowest rung go no further, by name."""
+        why = {}
+        for name, ladder, rung, low in zip(self.names, self.ladders, self.rungs, self.bottom, strict=True):
+            if rung == low:
+                last = "its last unit" if ladder[0] == 1 else f"its last {ladder[0]} units"
+                why[name] = f"as narrow as max_ratio = {max_ratio} and {last} allow"
+        return why
+
+
+def _why_off_target(
+    achieved: float,
+    target: float,
+    end: _End,
+    max_ratio: float,
+    multiple: int,
+    cost_at: RungCost,
+    limit: Callable[[], str],
+) -> str | None:
+    """``floor`` of a result; ``limit`` tells the group that sets it."""
+    among = "whole units" if multiple == 1 else f"multiples of {multiple}"
+    if achieved > target and end.rungs == end.bottom:
+        return f"{achieved:.4f} {LEAST} = {max_ratio}{'' if multiple == 1 else f' in {among}'}: {limit()}"
+    if abs(achieved - target) > ON_TARGET:
+        bounds = end.bottom if achieved > target else end.top
+        nearest = finest(cost_at, end.ladders, end.rungs, bounds, end.names)
+        return f"{achieved:.4f} is as close as {among} come: {nearest}"
+    return None
+
+
+def _groups(before: Sequence[Axis], narrow: nn.Module, left: dict[str, str | None]) -> list[Group]:
+    new = {axis.name: axis.width for axis in narrow.axes()}
+    return [Group(axis.name, axis.width, new[axis.name], left[axis.name]) for axis in before]
 
 
 def left_alone(axis: Axis, inside: Inside) -> str | None:
@@ -213,7 +263,7 @@ def on_rungs(cost: Cost, ladders: Sequence[Sequence[int]]) -> RungCost:
     return lambda rungs: cost(widths[axes, rungs])
 
 
-def removal_order(kinds: Sequence[str], scores: Sequence[Tensor], lowest: Sequence[int], scope: Scope) -> np.ndarray:
+def removal_order(kinds: Sequence[str], scores: Sequence[Tensor], lowest: Sequence[int], scope: Ranking) -> np.ndarray:
     """The axes, by number, in the order in which each loses its next unit: the least important that it still has.
 
     ``scores``: ``(groups, width)`` for each axis, or ``(groups, rungs)`` where axes lose rungs. Where there are groups,
@@ -267,16 +317,14 @@ def solve(cost: RungCost, order: np.ndarray, before: Sequence[int], lowest: Sequ
             widths[axis] += 1
             too_much.add(axis)
 
-    def filled_up(widths: np.ndarray) -> np.ndarray:
-        removable = widths - lowest
-        for axis in order[::-1]:  # the most important units that are gone come back first
-            if removable[axis] > 0:
-                removable[axis] -= 1
-                continue
-            widths[axis] += 1
-            if cost(widths) > goal:
-                widths[axis] -= 1
-        return widths
+    return _closest(cost, goal, order, widths, lowest, before)
+
+
+def _closest(
+    cost: RungCost, goal: float, order: np.ndarray, widths: np.ndarray, lowest: Sequence[int], before: Sequence[int]
+) -> list[int]:
+    """Of ``widths`` and those with one more unit gone and others back for it, the closest to ``goal``; from there unit
+    by unit as long as that comes closer."""
 
     def error(widths: np.ndarray) -> float:
         return abs(cost(widths) - goal)
@@ -285,12 +333,26 @@ def solve(cost: RungCost, order: np.ndarray, before: Sequence[int], lowest: Sequ
         return [w for w in widths + units if (w >= lowest).all() and (w <= before).all()]
 
     unit = np.eye(len(widths), dtype=int)
-    found = min([widths, *map(filled_up, neighbours(widths, -unit))], key=error)
+    fewer = [_filled_up(cost, goal, order, other, lowest) for other in neighbours(widths, -unit)]
+    found = min([widths, *fewer], key=error)
     while True:
         closer = min([found, *neighbours(found, np.concatenate([-unit, unit]))], key=error)
         if closer is found:
             return found.tolist()
         found = closer
+
+
+def _filled_up(cost: RungCost, goal: float, order: np.ndarray, widths: np.ndarray, lowest: Sequence[int]) -> np.ndarray:
+    """``widths`` with as many units back as ``goal`` has room for, the most important first; changed in place."""
+    removable = widths - lowest
+    for axis in order[::-1]:
+        if removable[axis] > 0:
+            removable[axis] -= 1
+            continue
+        widths[axis] += 1
+        if cost(widths) > goal:
+            widths[axis] -= 1
+    return widths
 
 
 def best_units(scores: Tensor, width: int) -> Tensor:

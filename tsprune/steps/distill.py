@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
 import torch
-from pydantic import Field, model_validator
-from torch import nn
+from pydantic import model_validator
+from torch import Tensor, nn
 
 from tsprune import measure
-from tsprune.data import Windows
+from tsprune.data import Splits, Windows
 from tsprune.data.windows import Batch
 from tsprune.engine.partial import Interruptible
 from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
@@ -21,6 +21,7 @@ from tsprune.steps.model import ModelStep
 from tsprune.steps.train import TrainStep, not_counted
 from tsprune.steps.tune import FineTuneStep
 from tsprune.training import TrainConfig, TrainResult, evaluate, train
+from tsprune.typed import ZeroToOne
 
 
 class DistillStep(ModelStep):
@@ -38,7 +39,7 @@ class DistillStep(ModelStep):
     """Data, size, recipe and seed of the small model; the step itself need not run."""
     train: TrainConfig
     """For the epochs after those of ``student``, from its best; the device is that of ``student``."""
-    weight: Annotated[float, Field(ge=0, le=1)]
+    weight: ZeroToOne
     """Share of the teacher's forecast in the loss; the truth has the rest."""
 
     @model_validator(mode="after")
@@ -90,38 +91,16 @@ class DistillStep(ModelStep):
         }
 
     def run(self, store: Store) -> Outcome:
+        """Status ok: scores and the small model; diverged: the history to the training that did."""
         splits, device = self.student.data.splits(self.place[1]), self.place[1]
         model = self.student.build()
         windows = Taught(self.student.windows(splits), self.teacher.load(store), self.weight)
         with measure.PeakMemory(device) as peak, Interruptible(store, self.key) as partial:
-            state = partial.resume or {"stage": 0, "training": None}
-            if state["stage"] == 0:
-                first = train(
-                    model,
-                    windows,
-                    splits.val,
-                    self.student.train,
-                    seed=self.student.seed,
-                    on_state=lambda now: partial({"stage": 0, "training": now}),
-                    resume=state["training"],
-                )
-                if first.status != "ok":
-                    return Outcome({}, {"history": _history(first)}, {}, status=first.status, reason=first.reason)
-                state = {"stage": 1, "training": None, "first": asdict(first)}
-                state["before"] = {name: value.clone() for name, value in model.state_dict().items()}
-            first, before = TrainResult(**state["first"]), state["before"]
-            then = train(
-                model,
-                windows,
-                splits.val,
-                self.train,
-                seed=self.student.seed + 1000,  # the batches of a dense model that is trained on
-                on_state=lambda now: partial(state | {"training": now}),
-                resume=state["training"],
-            )
-        detail = {"history": _history(first, then)}
-        if then.status != "ok":
-            return Outcome({}, detail, {}, status=then.status, reason=then.reason)
+            trainings, before = self._trainings(model, windows, splits, partial)
+        detail = {"history": _history(*trainings)}
+        if trainings[-1].status != "ok":
+            return Outcome({}, detail, {}, status=trainings[-1].status, reason=trainings[-1].reason)
+        first, then = trainings
         if not then.best_val_mse < first.best_val_mse:
             model.load_state_dict(before)
         scores = evaluate(model, splits.test, self.student.train)
@@ -139,11 +118,32 @@ class DistillStep(ModelStep):
             "parameters": measure.count_parameters(model),
             "macs_executed": macs.macs_executed,
         }
-        seconds = sum(part.seconds_per_epoch * part.epochs_run for part in (first, then))
+        seconds = sum(part.seconds_per_epoch * part.epochs_run for part in trainings)
         cost = {"seconds_per_epoch": seconds / epochs, "peak_memory_mib": peak.mib}
         detail |= {"layers": layer_densities(model, {})} | not_counted(macs)
         about = self.about(result, before=store.row(self.teacher.key)["result"])
         return Outcome(result, detail, cost, files=scores_file(scores) | model_file(model, about=about))
+
+    def _trainings(
+        self, model: nn.Module, windows: "Taught", splits: Splits, partial: Interruptible
+    ) -> tuple[list[TrainResult], dict[str, Tensor]]:
+        """Both trainings, or only the first where that diverged, and the weights between them; a state that ``partial``
+        found says where to go on."""
+        state = partial.resume or {"stage": 0, "training": None}
+
+        def go(recipe: TrainConfig, seed: int) -> TrainResult:
+            keep = lambda now: partial(state | {"training": now})  # noqa: E731
+            return train(model, windows, splits.val, recipe, seed=seed, on_state=keep, resume=state["training"])
+
+        if state["stage"] == 0:
+            first = go(self.student.train, self.student.seed)
+            if first.status != "ok":
+                return [first], {}
+            before = {name: value.clone() for name, value in model.state_dict().items()}
+            state = {"stage": 1, "training": None, "first": asdict(first), "before": before}
+        first, before = TrainResult(**state["first"]), state["before"]
+        # The seed is that of the batches of a dense model that is trained on.
+        return [first, go(self.train, self.student.seed + 1000)], before
 
 
 class Taught:

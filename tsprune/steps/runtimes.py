@@ -33,20 +33,19 @@ def runnable(model: Forecaster, runtime: str, folder: Path, threads: int) -> Run
 
     Raises :class:`UserError`, a line with the reason, where this machine or this environment cannot.
     """
-    match runtime:
-        case "PyTorch":
-            return Runnable(model, stored_bytes(model))
-        case "PyTorch, bfloat16":
-            return Runnable(_autocast(model), stored_bytes(model))
-        case "sparse kernel":
-            found = sparsify(model, 1, measured=False)
-            if found.path.reason:
-                raise UserError(found.path.reason)
-            return Runnable(found.model, stored_bytes(found.model))
-        case "ONNX Runtime" | "ONNX Runtime, int8":
-            content = _exported(model, folder / "float32.onnx")
-            content = quantised(content, model.name) if runtime == INT8 else content
-            return Runnable(_session(model, content, threads), len(content))
+    if runtime == EAGER:
+        return Runnable(model, stored_bytes(model))
+    if runtime == BFLOAT16:
+        return Runnable(_autocast(model), stored_bytes(model))
+    if runtime == SPARSE:
+        found = sparsify(model, 1, measured=False)
+        if found.path.reason:
+            raise UserError(found.path.reason)
+        return Runnable(found.model, stored_bytes(found.model))
+    if runtime in (ONNX, INT8):
+        content = _exported(model, folder / "float32.onnx")
+        content = quantised(content, model.name) if runtime == INT8 else content
+        return Runnable(_session(model, content, threads), len(content))
     raise ValueError(runtime)
 
 

@@ -12,8 +12,9 @@ from tsprune import measure
 from tsprune.engine.step import Outcome
 from tsprune.engine.store import Store
 from tsprune.pruners import magnitude_masks, prunable_weights, pruned
-from tsprune.pruners.magnitude import Scope, magnitude_scores, select
+from tsprune.pruners.magnitude import magnitude_scores, select
 from tsprune.pruners.masks import Masks
+from tsprune.pruners.selection import Scope
 from tsprune.steps.calibration import evenly_spaced
 from tsprune.steps.data import LIVE_WINDOWS, first_windows
 from tsprune.steps.on_trained import OnTrained, pruning_columns
@@ -65,6 +66,7 @@ class SensitivityStep(OnTrained):
         return pruning_columns("sensitivity", "unstructured", None, None)
 
     def run(self, store: Store) -> Outcome:
+        """Always status ok: numbers only; what came out infinite is None."""
         train = self.trained.train.model_copy(update={"protocol": "full"})
         splits = self.trained.data.splits(train.device)
         windows = splits.test.subset(evenly_spaced(len(splits.test), self.windows))

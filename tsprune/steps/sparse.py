@@ -12,9 +12,11 @@ from tsprune.data import Splits, Windows
 from tsprune.engine.partial import Interruptible
 from tsprune.engine.step import RESULTS_VERSION, Outcome
 from tsprune.engine.store import Store
+from tsprune.models import Forecaster
 from tsprune.pruners import density, layer_densities
 from tsprune.pruners.baselines import Static
 from tsprune.pruners.dynamic import Sparsity
+from tsprune.pruners.masks import Masks
 from tsprune.pruners.method import Method
 from tsprune.pruners.methods import make_method
 from tsprune.pruners.pals import PALS
@@ -23,7 +25,7 @@ from tsprune.steps.artifacts import model_file, scores_file
 from tsprune.steps.data import DataSpec, first_windows
 from tsprune.steps.model import ModelStep
 from tsprune.steps.train import TrainStep, not_counted
-from tsprune.training import evaluate, train
+from tsprune.training import Scores, TrainResult, evaluate, train
 
 Signal = Literal["whole", "subset", "training loss"]
 
@@ -87,6 +89,8 @@ class SparseTrainStep(ModelStep):
         }
 
     def run(self, store: Store) -> Outcome:
+        """Status ok: scores, costs and the model; as the training's where that diverged: history and updates; failed:
+        likewise, where no epoch ended as sparse as the method is to be."""
         recipe = self.dense.train
         splits = self.dense.data.splits(recipe.device)
         model, windows = self.dense.build(), self.dense.windows(splits)
@@ -112,6 +116,17 @@ class SparseTrainStep(ModelStep):
         if not done.best_epoch:
             reason = f"{self.method} was at the end of no epoch as sparse as it is meant to be, so none is the best"
             return Outcome({}, detail, {}, status="failed", reason=reason)
+        result, masks, scores, macs = self._result(model, splits, done, sparsity)
+        detail |= {"layers": layer_densities(model, masks)} | not_counted(macs)
+        cost = {"seconds_per_epoch": done.seconds_per_epoch, "peak_memory_mib": peak.mib}
+        files = scores_file(scores) | model_file(model, masks, self.about(result))
+        return Outcome(result, detail, cost, files=files)
+
+    def _result(
+        self, model: Forecaster, splits: Splits, done: TrainResult, sparsity: Sparsity
+    ) -> tuple[dict, Masks, Scores, measure.MacReport]:
+        """The numbers of the row, and what they are of."""
+        recipe = self.dense.train
         masks, scores = sparsity.masks_now(), evaluate(model, splits.test, recipe)
         achieved = density(model, masks)
         one = first_windows(splits, 1)
@@ -136,10 +151,7 @@ class SparseTrainStep(ModelStep):
             "training_macs_dense": 3 * forward * sparsity.step * recipe.batch_size,
             "windows_looked_at": a_look * sum("losses" in record for record in sparsity.log),
         }
-        detail |= {"layers": layer_densities(model, masks)} | not_counted(macs)
-        cost = {"seconds_per_epoch": done.seconds_per_epoch, "peak_memory_mib": peak.mib}
-        files = scores_file(scores) | model_file(model, masks, self.about(result))
-        return Outcome(result, detail, cost, files=files)
+        return result, masks, scores, macs
 
     def _signal(self, model: nn.Module, splits: Splits, sparsity: Sparsity) -> Callable[[], float] | None:
         """The validation loss on the windows that ``signal`` names. The record of an update gains what the look saw;

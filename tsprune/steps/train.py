@@ -1,7 +1,7 @@
 """Dense training, and forecasts that learn nothing: what every study starts from."""
 
 import threading
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -19,6 +19,7 @@ from tsprune.steps.artifacts import model_file, scores_file
 from tsprune.steps.data import LIVE_WINDOWS, DataSpec, first_windows
 from tsprune.steps.model import ModelStep
 from tsprune.training import TrainConfig, device_type, evaluate, train
+from tsprune.typed import AboveZero
 
 # Weights are drawn from torch's global generator, which threads share: one model is built at a time.
 _BUILDING = threading.Lock()
@@ -70,7 +71,7 @@ class TrainStep(ModelStep):
     train: TrainConfig
     """With the device resolved: never ``auto``."""
     seed: int
-    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    fraction: AboveZero = 1.0
     """Share of the training windows used, the most recent ones. An epoch sees as many windows as all of them are, so
     that every share gets the same number of steps; the scaling is that of all training rows."""
 
@@ -128,6 +129,7 @@ class TrainStep(ModelStep):
         return splits.train.subset(recent.repeat(-(-every // len(recent)))[:every])
 
     def run(self, store: Store) -> Outcome:
+        """Status ok: scores, costs and the model; diverged: what the training came to, without scores and model."""
         splits = self.data.splits(self.train.device)
         model, windows = self.build(), self.windows(splits)
         with measure.PeakMemory(self.train.device) as peak, Interruptible(store, self.key) as partial:

@@ -14,8 +14,8 @@ from tsprune.engine.partial import Interruptible
 from tsprune.engine.step import Outcome, Step
 from tsprune.engine.store import Store
 from tsprune.pruners import HeldMasks, apply_masks, density, layer_densities, magnitude_masks, nm_masks
-from tsprune.pruners.magnitude import Scope
 from tsprune.pruners.masks import Masks
+from tsprune.pruners.selection import Scope
 from tsprune.steps.artifacts import model_file, scores_file
 from tsprune.steps.by_score import pruned_by
 from tsprune.steps.model import ModelStep
@@ -87,6 +87,7 @@ class FineTuneStep(OnTrained, ModelStep):
         return pruning_columns(self.arm, self.structure, scope, self.densities[-1])
 
     def run(self, store: Store) -> Outcome:
+        """Status ok: scores and the model, masked; diverged: the history to the stage that did."""
         splits = self.trained.data.splits(self.trained.train.device)
         model, recipe = self.trained.load(store), self.train.model_copy(update={"epochs": self.epochs_a_stage})
         history, masks = [], {}

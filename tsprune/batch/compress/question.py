@@ -18,9 +18,10 @@ from tsprune.shown import listed, plain
 from tsprune.steps.data import DataSpec
 from tsprune.steps.given import GivenStep, checksum
 from tsprune.steps.train import TrainStep, train_step
-from tsprune.study.base.config import ONCE, SOME, Part, Positive
+from tsprune.study.base.config import ONCE, SOME, Positive
 from tsprune.study.base.sizes import Sizes
 from tsprune.study.base.units import scale_of
+from tsprune.typed import Between, ZeroToOne
 
 Goal = Literal["latency", "size", "macs"]
 
@@ -39,7 +40,7 @@ def _of(*values: object) -> Any:
 class Question(Sizes):
     """The parameters of a compression, with defaults that suit a few minutes on two cores."""
 
-    max_loss: Part
+    max_loss: Between
     """Rise of the validation MSE over the dense model's that is accepted, as a share."""
     goal: Goal
     """What is to become small: "latency" of one window, "size" of the file, "macs" (multiply-adds)."""
@@ -67,11 +68,11 @@ class Question(Sizes):
     fractions: list[float] = _of(1.0)
     widths: Annotated[list[Positive], ONCE] = _of()
     """d_model of the smaller dense models, channels; none: a half and a quarter of d_model, as far as heads fit."""
-    narrow_densities: Annotated[list[Part], SOME, ONCE] = _of(0.25, 0.5, 0.1)
+    narrow_densities: Annotated[list[Between], SOME, ONCE] = _of(0.25, 0.5, 0.1)
     """Shares of its parameters to which the model is narrowed, the most promising first."""
-    sparse_densities: Annotated[list[Part], SOME, ONCE] = _of(0.1, 0.2, 0.05)
+    sparse_densities: Annotated[list[Between], SOME, ONCE] = _of(0.1, 0.2, 0.05)
     """Shares of the prunable weights that single weights are cut to, likewise."""
-    distill_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
+    distill_weight: ZeroToOne = 0.5
     """Share of the large model's forecasts in the loss of a distilled one; the truth has the rest."""
     timed_threads: Positive = 1
     """Threads of the runtime while it is timed."""

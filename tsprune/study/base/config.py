@@ -21,10 +21,6 @@ MOST = 2**31 - 1
 
 Positive = Annotated[int, Field(ge=1, le=MOST)]
 
-Share = Annotated[float, Field(gt=0, le=1)]
-
-Part = Annotated[float, Field(gt=0, lt=1)]
-"""A share that is less than the whole, as every density below dense is."""
 
 SOME = Field(min_length=1)
 

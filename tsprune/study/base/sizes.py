@@ -5,7 +5,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from tsprune.models import narrows
-from tsprune.study.base.config import ONCE, SOME, Positive, Share, StudyConfig
+from tsprune.study.base.config import ONCE, SOME, Positive, StudyConfig
+from tsprune.typed import AboveZero
 
 
 class Sizes(StudyConfig):
@@ -27,7 +28,7 @@ class Sizes(StudyConfig):
     """Epochs of training after pruning."""
     fine_tune_learning_rate: Annotated[float, Field(gt=0)]
     """Learning rate of Adam after pruning."""
-    fractions: Annotated[list[Share], SOME, ONCE]
+    fractions: Annotated[list[AboveZero], SOME, ONCE]
     """Shares of the training windows, the most recent ones; 1.0 is always included."""
 
     @field_validator("models")

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from tsprune.data import Table
-from tsprune.study.base.config import ONCE, SOME, Dataset, Part
+from tsprune.study.base.config import ONCE, SOME, Dataset
 from tsprune.study.base.shared import no_season
 from tsprune.study.base.sizes import Sizes
+from tsprune.typed import Between as Part
 
 
 class EntsoeScale(Sizes):

@@ -5,9 +5,10 @@ from typing import Annotated, Self
 from pydantic import Field, field_validator, model_validator
 
 from tsprune.errors import unknown
-from tsprune.pruners.magnitude import Scope
+from tsprune.pruners.selection import Scope
 from tsprune.steps.by_score import list_ways
-from tsprune.study.base.config import MOST, ONCE, SOME, Part, Positive, StudyConfig
+from tsprune.study.base.config import MOST, ONCE, SOME, Positive, StudyConfig
+from tsprune.typed import Between as Part
 
 
 class FineTuning(StudyConfig):

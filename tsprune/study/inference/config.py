@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from tsprune.steps.runtimes import RIVALS
-from tsprune.study.base.config import LARGEST_SEED, MOST, ONCE, SOME, Part, Positive, StudyConfig
+from tsprune.study.base.config import LARGEST_SEED, MOST, ONCE, SOME, Positive, StudyConfig
+from tsprune.typed import Between as Part
 
 
 class Inference(StudyConfig):

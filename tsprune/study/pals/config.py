@@ -7,7 +7,8 @@ from pydantic import AfterValidator, Field, model_validator
 from tsprune.errors import unknown
 from tsprune.pruners.methods import list_methods
 from tsprune.steps.sparse import Signal
-from tsprune.study.base.config import ONCE, Part, Positive, StudyConfig
+from tsprune.study.base.config import ONCE, Positive, StudyConfig
+from tsprune.typed import Between as Part
 
 RIVALS: dict[str, tuple[str, dict]] = {name: (name, {}) for name in list_methods(asks_density=True)} | {
     score: ("static", {"score": score, "distribution": "global"}) for score in ("snip", "synflow")

@@ -6,8 +6,9 @@ from pydantic import Field, field_validator
 
 from tsprune.errors import unknown
 from tsprune.steps.by_score import list_ways
-from tsprune.study.base.config import MOST, ONCE, Part, Positive
+from tsprune.study.base.config import MOST, ONCE, Positive
 from tsprune.study.why.config import Why
+from tsprune.typed import Between as Part
 
 
 class PruningSweep(Why):

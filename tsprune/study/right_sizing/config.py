@@ -4,8 +4,10 @@ from typing import Annotated
 
 from pydantic import ValidationInfo, field_validator
 
-from tsprune.study.base.config import ONCE, SOME, Part, Positive, Share
+from tsprune.study.base.config import ONCE, SOME, Positive
 from tsprune.study.base.sizes import Sizes
+from tsprune.typed import AboveZero as Share
+from tsprune.typed import Between as Part
 
 
 class RightSizing(Sizes):

@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from tsprune.pruners.magnitude import Scope
-from tsprune.study.base.config import ONCE, SOME, Dataset, Part, Positive, Share, StudyConfig
+from tsprune.pruners.selection import Scope
+from tsprune.study.base.config import ONCE, SOME, Dataset, Positive, StudyConfig
+from tsprune.typed import AboveZero, Between
 
 
 class Why(StudyConfig):
     """Groups of weights pruned alone and together, on the study's dataset and on others."""
 
-    densities: Annotated[list[Share], SOME, ONCE]
+    densities: Annotated[list[AboveZero], SOME, ONCE]
     """Share of prunable weights kept (the first paper: powers of 0.8); 1.0 is dense and always included."""
     scopes: Annotated[list[Scope], SOME, ONCE]
     """Where weights are ranked: "layer", every tensor cut alike, or "global", one ranking over all tensors."""
@@ -19,7 +20,7 @@ class Why(StudyConfig):
     """Other datasets on which it is asked why a prune fails, with the same recipe; [] for none.
 
     Names or paths; the study's own is always included."""
-    why_densities: Annotated[list[Part], SOME, ONCE]
+    why_densities: Annotated[list[Between], SOME, ONCE]
     """Share kept of a group of weights that is pruned alone."""
     why_windows: Positive
     """Test windows, evenly spaced, on which groups are pruned alone.
