@@ -17,10 +17,12 @@ from tsprune.report.text import (
     headline,
     literal,
     mean_text,
+    number,
     on_data,
     short_number,
     sized,
     span,
+    times,
     whole_count,
 )
 
@@ -125,6 +127,22 @@ def test_the_size_of_a_run_stands_right_after_the_answer():
 )
 def test_lengths_of_time_are_in_whole_units(hours, text):
     assert duration_text(pd.Timedelta(hours=hours)) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.051, "+5.1"), (-0.14, "−14"), (0, "+0.0"), (0.0004, "+0.04"), (-0.000034, "−0.003"), (1e-9, "+0.0000")],
+)
+def test_a_difference_that_is_not_zero_does_not_read_as_zero(share, text):
+    assert number(share) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [(2.44, "2.4 times"), (9.96, "10 times"), (47.2, "47 times"), (288, "290 times"), (1234, "1,200 times")],
+)
+def test_how_many_times_is_a_number_for_people(ratio, text):
+    assert times(ratio) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(12345.6, "12,346"), (99.94, "99.9"), (0.5, "0.500"), (-250.2, "-250")])

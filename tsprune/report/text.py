@@ -1,6 +1,7 @@
 """What the verdicts and tables of all studies say alike: which run, which models, what differs, what is missing."""
 
 import html
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -122,9 +123,13 @@ def bold(names: Iterable[str]) -> str:
 
 
 def number(share: float) -> str:
-    """A relative difference in percent without the sign for it, with a decimal below ten: ``+5.1``, ``−14``."""
+    """A relative difference in percent without the sign for it, with a decimal below ten: ``+5.1``, ``−14``; what is
+    not zero does not read as zero: ``+0.003``."""
     percents = 100 * share
-    return f"{percents:+.{1 if abs(percents) < 9.95 else 0}f}".replace("-", "−")
+    digits = 0 if abs(percents) >= 9.95 else 1
+    if 0 < abs(percents) < 0.05:
+        digits = min(4, -math.floor(math.log10(abs(percents))))
+    return f"{percents:+.{digits}f}".replace("-", "−")
 
 
 def signed(share: float) -> str:
@@ -196,13 +201,19 @@ def whole_count(count: int) -> str:
 
 def short_count(value: float) -> str:
     """A count or a time in three digits: 853, 31.9k, 1.2M, 0.45."""
-    for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for size, sign in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g}{sign}"
     return f"{value:.3g}"
 
 
 SCOPES = {"layer": "each layer cut alike", "global": "one threshold for the whole model"}
+
+
+def times(ratio: float) -> str:
+    """How many times as much, as people say it: ``2.4 times``, ``290 times``."""
+    return f"{ratio:.2g} times" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f} times"
+
 
 NBSP = "\u00a0"
 

@@ -54,10 +54,11 @@ def cells(seeds=(1, 2), models=("M",)) -> pd.DataFrame:
     )
 
 
-def widths(few=16, many=64, models=("M",)) -> pd.DataFrame:
+def widths(few=16, many=64, models=("M",), seeds=2) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            {"model": model, "pred_len": 24, "windows_train": n, "width": width, "val_mse": 0.3, "mse": 0.25}
+            {"model": model, "pred_len": 24, "data_fraction": n / 1000, "windows_train": n, "width": width}
+            | {"val_mse": 0.3, "mse": 0.25, "told": True, "by_seed": (width,), "seeds": seeds}
             for model in models
             for n, width in ((100, few), (1000, many))
         ]
@@ -104,15 +105,52 @@ def test_a_bigger_model_is_needed_only_when_its_lead_is_clear():
         "On grid, more data needs a bigger forecaster: trained on 1,000 windows, not 100, **M** has 20 % less forecast "
         "error at width 64 than at 16 (18 to 22 %)."
     )
-    assert "by validation d_model 16 is best with 100 training windows and d_model 64 with 1,000" in grows
-    noise = text(cells(), widths(), differences(best=(-0.1, -0.01)), NAIVE)
-    assert "no difference beyond chance to the best size of **M**: widths 64 and 16 differ by -1.0 %" in noise
+    assert (
+        "by validation d_model 16 is best with 100 training windows; d_model 64 is best with 1,000 training windows"
+        in grows
+    )
+    small = text(cells(), widths(), differences(best=(-0.1, -0.01)), NAIVE)
+    assert "makes less than 5 % of difference to what size of **M** is best: widths 64 and 16 differ by -1.0 %" in small
+    wide = differences(best=(-0.1, -0.01))
+    wide.loc[wide["question"] == "best", ["low", "high"]] = -0.3, 0.4
+    noise = text(cells(), widths(), wide, NAIVE)
+    assert "whether more data needs a bigger **M** cannot be told with these seeds: widths 64 and 16 differ" in noise
     same = text(cells(), widths(many=16), differences(), NAIVE)
     assert same.startswith("On grid, more data makes no difference to the best size of **M**: width 16 is chosen with")
     smaller = text(cells(), widths(few=64, many=16), differences(best=(-0.1, -0.2)), NAIVE)
     assert smaller.startswith("On grid, more data needs a smaller forecaster")
     wrong = text(cells(), widths(), differences(best=(0.1, 0.2)), NAIVE)
     assert "with more data validation picks the wrong size" in wrong and "20 % more forecast error" in wrong
+
+
+def test_a_width_that_validation_cannot_tell_from_the_others_is_no_best_size():
+    split = widths(few=64)
+    split.at[0, "told"], split.at[0, "by_seed"] = False, (16, 64)
+    verdict = text(cells(), split, differences(), NAIVE)
+    assert verdict.startswith(
+        "On grid, whether more data needs a bigger **M** cannot be said: validation cannot tell the widths apart with "
+        "10 % of the data (its seeds choose 16 and 64)."
+    )
+    assert "d_model 64 is best with 100 training windows on average, but single seeds choose 16 and 64, so" in verdict
+    close = widths(few=64).assign(told=False)
+    verdict = text(cells(), close, differences(), NAIVE)
+    assert "cannot tell the widths apart with 10 % and 100 % of the data." in verdict
+    assert "with 1,000 training windows, but by less than the seeds differ, so the widths cannot be told" in verdict
+
+
+def test_how_near_in_parameters_the_dense_one_comes_is_said_where_it_is_not_near():
+    far = differences().assign(share_ours=0.25, share_others=0.0658)
+    assert "nearest in parameters (off by up to 3.8 times), trained" in text(cells(), widths(64), far, NAIVE)
+    assert "off by" not in text(cells(), widths(64), differences(), NAIVE)
+
+
+def test_a_size_that_fewer_seeds_came_to_is_not_set_beside_means_of_more():
+    table = cells()
+    lucky = (table["arm"] == "fine-tuned") & (table["structure"] == "structured")
+    table.loc[lucky, "mse"] = 0.01
+    table = table[~(lucky & (table["seed"] == 2))]
+    verdict = text(table, widths(64), differences(), NAIVE)
+    assert "0.010" not in verdict and "(means over 2 seeds, 1 size with fewer left out, lowest by test" in verdict
 
 
 def test_the_widest_tried_is_named_as_such_and_its_lead_grows_only_where_the_intervals_do_not_meet():
@@ -160,9 +198,9 @@ def test_the_better_naive_forecast_may_differ_by_horizon():
 def test_what_pruning_does_is_said_by_structure_with_its_interval_and_the_best_row_is_named():
     verdict = text(cells(), widths(64), differences(), NAIVE)
     assert (
-        "set against the dense one nearest in parameters, trained as long on 1,000 windows, its 2 sizes are 1 clearly "
-        "better and 1 within the noise in test MSE (d_model 64, structured 0.1, fine-tuned, against d_model 16, "
-        "trained as long: 5.0 % lower (95 % interval -7.0 to -3.0))."
+        "set against the dense one nearest in parameters, trained as long on 1,000 windows, its 2 sizes came out, by "
+        "test MSE: 1 clearly better and 1 within the noise (d_model 64, structured 0.1, fine-tuned, against d_model "
+        "16, trained as long: 5.0 % lower (95 % interval -7.0 to -3.0))."
     ) in verdict
     assert "**M** 0.250 (seasonal naive 0.500)" in verdict
     table = cells()
@@ -170,19 +208,22 @@ def test_what_pruning_does_is_said_by_structure_with_its_interval_and_the_best_r
     table = pd.concat([table, better.assign(density_asked=0.3, mse=better["mse"] - 0.05)], ignore_index=True)
     verdict = text(table, widths(64), differences(structured=(0.1, 0.1), unstructured=(0.1, 0.1)), NAIVE)
     assert "lowest test MSE of the table is 0.205, of d_model 64, structured 0.3, fine-tuned; 1 of 3 pruned" in verdict
-    assert "below the best dense one, d_model 64, with 0.255 (means over the seeds, no claim)." in verdict
+    assert (
+        "below the best dense one, d_model 64, with 0.255 (means over 2 seeds, lowest by test error, no claim)."
+        in verdict
+    )
     assert "no way round" not in verdict
 
 
 def test_one_seed_claims_nothing_and_what_failed_is_named():
-    verdict = text(cells(seeds=(1,)), widths(64), differences(seeds=1), NAIVE)
+    verdict = text(cells(seeds=(1,)), widths(64, seeds=1), differences(seeds=1), NAIVE)
     assert "one seed, no claim" in verdict and "lower" not in verdict.replace("lowest", "")
     assert "one seed" in verdict.split("\n")[0]
     table = cells()
     table.loc[table["arm"] == "fine-tuned", ["status", "reason", "mse"]] = ["diverged", "loss not finite", np.nan]
     failed = differences(structured=(np.nan, np.nan), unstructured=(np.nan, np.nan))
     verdict = text(table, widths(64), failed, NAIVE)
-    assert "its 2 sizes are 2 not known in test MSE." in verdict
+    assert "its 2 sizes came out, by test MSE: 2 no result." in verdict
     assert "8 of 28 cells did not finish (**M** 8 diverged)" in verdict
     nothing = table.assign(status="failed", reason="no disk")
     assert text(nothing, widths(), differences(), NAIVE) == (

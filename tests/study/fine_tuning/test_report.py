@@ -88,8 +88,8 @@ def test_what_lies_within_the_noise_is_no_claim_and_one_seed_claims_nothing():
         ("M", "iterative", "fine-tuned", -0.02, -0.06, 0.02),
     )
     text = plain(words.verdict(cells(), pairs, NAIVE))
-    assert "**M** from +150 % to no difference beyond the noise (+1.0 % (−2.0 to +4.0))" in text
-    assert "(density 0.1) makes no difference beyond the noise for **M**." in text
+    assert "**M** from +150 % to +1.0 % (−2.0 to +4.0, no difference above 5 %)" in text
+    assert "(density 0.1) has no effect that these seeds can tell for **M**." in text
     assert "Starting over" not in text
     one = plain(words.verdict(cells(seeds=(1,)), pairs.assign(seeds=1, clear=False), NAIVE))
     assert one.startswith("On ETTh1, nothing is claimed about forecasters with 90 % of weights removed and trained on")

@@ -58,23 +58,42 @@ def said(*rows: dict, **changes) -> str:
     return first_sentence(words.verdict(cells(**changes), pd.DataFrame(rows), NAIVE))
 
 
-def test_no_difference_comes_first_in_plain_words():
+def test_a_wide_interval_is_not_called_no_difference():
+    assert said(row("M", -0.34, -0.01, 0.66)) == (
+        "On ETTh1, whether removing 90 % of weights before training on changes forecast error cannot be told with "
+        "these seeds for M (-34 to +66 %)."
+    )
     assert said(row("M", -0.02, 0.01, 0.04)) == (
-        "On ETTh1, removing 90 % of weights before training on makes no difference to forecast error beyond chance "
-        "for M (-2.0 to +4.0 %)."
+        "On ETTh1, removing 90 % of weights before training on changes forecast error by less than 5 % for M (-2.0 to "
+        "+4.0 %)."
     )
-    assert said(row("M", -0.02, 0.01, 0.04), row("N", 0.1, 0.2, 0.31)) == (
-        "On ETTh1, removing 90 % of weights before training on makes no difference to forecast error beyond chance "
-        "in 1 of 2 cases; furthest N, +20 % (+10 to +31 %)."
+    # The one that is known to be small is not counted with the one that is not known.
+    assert said(row("M", -0.02, 0.01, 0.04), row("N", -0.22, 0.07, 0.49)) == (
+        "On ETTh1, whether removing 90 % of weights before training on changes forecast error cannot be told with "
+        "these seeds in 1 of 2 cases (-22 to +49 %)."
     )
+
+
+def test_the_details_tell_what_is_small_from_what_is_not_known():
+    before = {"arm": "pruned", "relative": 0.5, "low": 0.4, "high": 0.6, "clear": True}
+    rows = [row("M", -0.02, 0.01, 0.04), row("N", -0.22, 0.07, 0.49)]
+    rows += [one | before for one in rows]
+    text = details(words.verdict(cells(("M", "N")), pd.DataFrame(rows), NAIVE))
+    assert "**M** from +50 % to +1.0 % (-2.0 to +4.0, no difference above 5 %)" in text
+    assert "**N** from +50 % to +7.0 % (-22 to +49, cannot be told apart)" in text
 
 
 def test_clear_differences_have_their_number_the_furthest_and_its_interval():
     rows = (row("M", 0.03, 0.05, 0.07), row("FEDformer", -0.3, -0.2, -0.1), row("N", 0.1, 0.15, 0.31))
     assert said(*rows) == (
-        "On ETTh1, with 90 % of weights removed and training continued, forecast error ends above the unpruned "
-        "model's in 2 of 3 cases (below in 1), furthest FEDformer, -20 % (-30 to -10 %)."
+        "On ETTh1, removing 90 % of weights before training on raises forecast error in 2, lowers it in 1 of 3 cases "
+        "(furthest FEDformer, -20 %, -30 to -10 %)."
     )
+    assert said(rows[2], row("M", -0.2, 0.1, 0.3), row("K", -0.01, 0.0, 0.01)) == (
+        "On ETTh1, removing 90 % of weights before training on raises forecast error in 1 of 3 cases (furthest N, "
+        "+15 %, +10 to +31 %); 1 cannot be told apart."
+    )
+    assert said(rows[1], row("K", -0.01, 0.0, 0.01)).endswith("-30 to -10 %); 1 ends within 5 %.")
     assert "90 % of parameters removed" in said(row("M", 0.03, 0.05, 0.07, structure="structured"))
 
 
@@ -117,7 +136,7 @@ def test_what_a_better_choice_of_weights_is_worth_before_and_after_training_on()
     assert (
         "Before training on, choosing weights by **obs** and not by magnitude (density 0.1) lowers the MSE of **M** "
         "(-30 %, -40 to -20) and **N** (-40 %, -50 to -30). After training on, that choice (density 0.1) lowers the "
-        "MSE of **N** (-10 %, -20 to -5.0); it makes no difference beyond the noise for **M**. "
+        "MSE of **N** (-10 %, -20 to -5.0); it has no effect that these seeds can tell for **M**. "
         "Of 2 cases where it is clearly better before, 1 still is after."
     ) in text
     gone = [r for r in rows if r["arm"] != "fine-tuned, obs"]
@@ -152,19 +171,18 @@ def test_the_first_sentence_is_short_and_agrees_with_the_table(table):
     rows = sparsest(table)
     known = rows[rows["seeds"] > 1]
     worse, better = known[known["low"] > 0], known[known["high"] < 0]
-    same = len(known) - len(worse) - len(better)
     if known.empty:
         assert "nothing is claimed" in text or "no answer" in text
         return
     clear = pd.concat([worse, better])
-    assert ("makes no difference" in text) == (2 * same >= len(known))
-    for count, total in re.findall(r"in (\d+) of (\d+) cases", text):
-        assert int(total) == len(known)
-        assert int(count) == (same if "no difference" in text else max(len(worse), len(better)))
-    if "above" in text.split("(below")[0]:
-        assert len(worse) >= len(better)
-    if "(below in" in text:
-        assert f"(below in {len(better)})" in text
+    noise = known[~known["clear"]]
+    small = noise[(noise["low"] >= -0.05) & (noise["high"] <= 0.05)]
+    assert ("cannot be told" in text) == (len(noise) > len(small))
+    assert ("5 %." in text or "less than 5 %" in text) == (len(noise) == len(small) > 0)
+    assert (clear.empty or len(known) == 1) == ("raises" not in text and "lowers" not in text)
+    for side, word in ((worse, "raises"), (better, "lowers")):
+        for count in re.findall(rf"{word} (?:forecast error|it) in (\d+)", text):
+            assert int(count) == len(side)
     if "furthest" in text:
         name = re.search(r"furthest (\w+),", text).group(1)
         assert name == clear.iloc[clear["relative"].abs().to_numpy().argmax()]["model"]
@@ -193,8 +211,11 @@ def test_what_the_details_call_better_worse_or_no_difference_is_so_in_the_table(
                 if "lowers" in clause or "raises" in clause:
                     sign = -1 if "lowers" in clause else 1
                     assert own["clear"].any() and (own.loc[own["clear"], "relative"] * sign > 0).all()
-                elif "no difference" in clause:
+                elif "no effect that these" in clause or "no difference" in clause:
                     assert not own["clear"].any()
+                    assert ("no difference above" in clause) == (
+                        own["low"].min() >= -0.05 and own["high"].max() <= 0.05
+                    )
 
 
 @settings(deadline=None, max_examples=25)

@@ -10,7 +10,9 @@ from tsprune.study.inference import figures, tables, words
 from tsprune.study.inference.result import EAGER, KERNEL, NARROW, ONNX, kept
 from tsprune.study.inference.words import break_even, verdict
 
-TROUBLE = "not measurable here: 2 cores, 1.0 of them busy with other processes"
+LOAD = "2 cores, 1.0 of them busy with other processes"
+TROUBLE = f"not measurable here: {LOAD}"
+WIDE = "not measurable here: a speedup of 0.9 to 1.5 after 50 rounds"
 
 
 def told(frame):
@@ -48,15 +50,32 @@ def test_the_break_even_lies_where_the_line_comes_to_one():
 
 
 def test_nothing_is_said_of_what_could_not_be_measured():
-    text = told(speeds(trouble=TROUBLE))
+    text = told(speeds(trouble=TROUBLE, load=LOAD))
     assert headline(text).startswith("What pruning is worth in time could not be measured here: 2 cores, 1.0 of them")
     assert "times as fast" not in text
     frame = speeds()
-    frame.loc[(frame["runtime"] == KERNEL) & (frame["share"] == 0.05), "trouble"] = TROUBLE
+    frame.loc[(frame["runtime"] == KERNEL) & (frame["share"] == 0.05), ["trouble", "load"]] = TROUBLE, LOAD
     text = told(frame)
     assert "6.0" not in text and "2 of 20 times are not measurable here and not spoken of." in text
-    frame.loc[frame["runtime"] == KERNEL, "trouble"] = TROUBLE
+    frame.loc[frame["runtime"] == KERNEL, ["trouble", "load"]] = TROUBLE, LOAD
     assert headline(told(frame)).endswith("nothing can be said of the sparse kernel.")
+
+
+def test_a_wide_interval_is_in_the_ranges_and_is_told():
+    frame = speeds(("Transformer", "FEDformer"))
+    row = (
+        (frame["model"] == "FEDformer") & (frame["form"] == NARROW) & (frame["runtime"] == ONNX) & (frame["batch"] == 1)
+    )
+    frame.loc[row, ["median_ms", "speedup", "trouble"]] = (
+        8.0 / 2,
+        2.0,
+        WIDE,
+    )  # as fast as dense there: a quarter is kept
+    text = told(frame)
+    assert "ONNX Runtime keeps 25 to 100 % at 1 window and 100 % at 32 windows" in text
+    assert text.endswith("1 of 40 times is not known to a tenth; the ranges here have them in.")
+    frame.loc[row, "load"], frame.loc[row, "trouble"] = LOAD, TROUBLE
+    assert "ONNX Runtime keeps 100 % at 1 window" in told(frame), "what other work slowed down is no measurement"
 
 
 def test_what_is_kept_of_a_promise_is_within_a_runtime():

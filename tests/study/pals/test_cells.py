@@ -12,7 +12,7 @@ from tsprune.study.base.published import published_sparsities
 from tsprune.study.pals.arms import as_in_code, control_arms, equal_arms, planned_arms, searched_arms
 from tsprune.study.pals.cells import PalsCells, _why_alone, horizons
 from tsprune.study.pals.config import SparseTraining
-from tsprune.study.pals.published import published_horizons
+from tsprune.study.pals.published import published_every, published_horizons
 from tsprune.study.pals.result import ABLATIONS, CODE, PAPER, PUBLISHED, SEARCHED, at_pals, dense_from
 from tsprune.study.pals.settling import first_epoch
 
@@ -166,8 +166,15 @@ def test_the_papers_counts_stand_beside_counts_of_the_same_kind_only(result):
     assert (
         result.published_counts == {} and "averaged over horizons 96, 192, 336, 720; here: 12." in result.counts_alone
     )
+    assert "none of the paper's numbers stands beside these" in result.counts_alone
     assert published_horizons("ILI") == [24, 36, 48, 60] and published_horizons("ETTh1") == [96, 192, 336, 720]
     assert _why_alone("ETTm2", [720, 336, 192, 96]) == "" and _why_alone("ETTm2", [96]) and PUBLISHED["cells"] == 30
+
+
+def test_the_papers_interval_is_that_of_the_dataset_and_the_parameters_comment_has_both():
+    assert (published_every("ILI"), published_every("ETTh1"), published_every("a file of one's own")) == (5, 20, 20)
+    told = SparseTraining.model_fields["every"].description
+    assert f"the paper: {published_every('ETTh1')}, on ILI {published_every('ILI')}" in told
 
 
 def test_updates_tell_the_trajectory(result):

@@ -132,6 +132,11 @@ def said(frame=None, made=SHRUNK, pairs=PAIRS, naive=NAIVE, seeds=2) -> str:
     ("ends", "answer"),
     [
         ({"A": [0.3, 0.9, 0.7], "B": [0.3, 0.6, 0.9]}, "in none of 4 trainings (2 seeds); 4 hit its limit (90 %)."),
+        # Within a hundredth of the limit, and rising: the limit stopped nothing.
+        (
+            {"A": [0.3, 0.88, 0.8968], "B": [0.3, 0.6, 0.91]},
+            "in none of 4 trainings (2 seeds); 2 hit its limit (90 %), 2 ended still removing.",
+        ),
         ({"A": [0.3, 0.6, 0.7], "B": [0.4]}, "in none of 4 trainings (2 seeds); 4 ended still removing."),
         ({"A": [0.3, 0.6, 0.5], "B": [0.3, 0.6, 0.7]}, "in 2 of 4 trainings (2 seeds); 2 ended still removing."),
         ({"A": [0.3, 0.6, 0.6], "B": [0.5, 0.2]}, "in all of 4 trainings (2 seeds)."),
@@ -147,6 +152,8 @@ def test_the_first_sentence_says_what_ended_the_shrinking(ends, answer):
 def test_the_pace_that_partly_makes_where_it_ends_is_named():
     text = said()
     assert "It ran with gamma 1.2, lambda 1.1, an update every 5 steps and a cap on sparsity of 0.9; these set" in text
+    assert "pairs by validation, an update every 20 steps)" in text
+    assert "pairs by validation, an update every 5 steps)" in said(cells().assign(dataset="ILI"))
 
 
 def test_differences_are_claimed_only_where_they_are_clear():
@@ -155,6 +162,12 @@ def test_differences_are_claimed_only_where_they_are_clear():
     assert "**B** (MSE within the noise)" in text
     assert "“no cap” (MSE +8.0 %, density 0.041) differs beyond the noise; the other 1 does not." in text
     assert "never expands" not in text
+    alike = cells()
+    alike.loc[alike["arm"] == "no cap", "density"] = 0.1
+    tiny = said(pairs=(*PAIRS[:-2], ("A", "no cap", CODE, -0.00004, -0.00005, -0.00003), PAIRS[-1]), frame=alike)
+    assert (
+        "on **A**: “no cap” changes the MSE by less than 0.1 %; the other 1 does not differ beyond the noise." in tiny
+    )
     close = cells()
     close.loc[close["arm"] == "no cap", "density"] = 0.09
     assert "“no cap” (MSE +8.0 %) differs" in said(close), "0.09 and 0.1 are not called different"

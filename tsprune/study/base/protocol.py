@@ -78,7 +78,10 @@ def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> di
     if done:
         first = {step.model: row for step, row in reversed(done)}
         names = [name for name in config.models if name in first]
-        facts["device"] = " / ".join(sorted({row["protocol"]["device"] for _, row in done}))
+        devices = " / ".join(sorted({row["protocol"]["device"] for _, row in done}))
+        facts["device"] = (
+            f"{devices}: there the dense models were trained; elsewhere the same recipe ends at other errors"
+        )
         facts["parameters"] = ", ".join(f"{name} {first[name]['result']['parameters']:,}" for name in names)
         facts["training time"] = ", ".join(
             f"{name} {first[name]['cost']['seconds_per_epoch']:.1f} s per epoch x {first[name]['result']['epochs_run']}"

@@ -1,4 +1,5 @@
-"""What the verdicts of all studies say alike: at which size the models were run, and which beat no naive forecast."""
+"""What the verdicts of all studies say alike: at which size the models were run, which beat no naive forecast, and
+what is known where no difference is clear."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -7,7 +8,8 @@ import pandas as pd
 
 from tsprune.report.frames import NoRows
 from tsprune.report.status import NOT_RUN
-from tsprune.report.text import bold, listed, mean_text
+from tsprune.report.text import bold, listed, mean_text, percent
+from tsprune.study.base.result import TOLERANCE
 
 PAPER_WIDTH, PAPER_EPOCHS = 512, 10
 """d_model and epochs, at most, of both papers (arXiv 2412.12883, 2305.18382) and of the forecasters' own."""
@@ -82,3 +84,20 @@ def standing(fallen: pd.Series, than: str, cells: pd.DataFrame) -> str:
         return ""
     at = "" if cells["pred_len"].nunique() == 1 else " at one horizon or more"
     return f"{bold(names)} {'is' if len(names) == 1 else 'are'}{at} no better than {than}, even dense."
+
+
+def alike(differences: pd.DataFrame) -> pd.Series:
+    """Which of ``differences`` show that two ways end the same: the whole interval lies within TOLERANCE, over two
+    seeds or more. Of a wider one that holds zero nothing is known, which is not that there is no
+    difference."""
+    within = (differences["low"] >= -TOLERANCE) & (differences["high"] <= TOLERANCE)
+    return within & (differences["seeds"] > 1)
+
+
+def undecided(noise: pd.DataFrame) -> str:
+    """What is known of differences that are within the noise, few words to end a first sentence with: how many cannot
+    be told apart, or that all of them end within TOLERANCE; empty where there is none."""
+    unknown = int((~alike(noise)).sum())
+    if unknown:
+        return f"{unknown} cannot be told apart"
+    return f"{len(noise)} end{'s' if len(noise) == 1 else ''} within {percent(TOLERANCE)}" if len(noise) else ""

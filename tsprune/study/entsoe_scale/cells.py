@@ -16,6 +16,7 @@ from tsprune.steps.train import TrainStep
 from tsprune.steps.week import WeekStep, week_frame
 from tsprune.study.base.cells import Cells
 from tsprune.study.base.shared import Base, base_steps
+from tsprune.study.entsoe_scale.chosen import by_seed, tells_apart
 from tsprune.study.entsoe_scale.config import EntsoeScale
 from tsprune.study.entsoe_scale.forecasts import (
     LastWeek,
@@ -147,7 +148,14 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
         size = ["model", "pred_len", "data_fraction", "windows_train", "width"]
         means = dense.groupby(size, sort=False)[["val_mse", "mse"]].mean().reset_index()
         best = means.groupby(size[:3], sort=False)["val_mse"].idxmin()
-        return means.loc[best].reset_index(drop=True)
+        chosen = means.loc[best].reset_index(drop=True)
+        cases = dense.groupby(size[:3], sort=False)
+        tables = [own.pivot(index="seed", columns="width", values="val_mse") for _, own in cases]
+        return chosen.assign(
+            told=[tells_apart(val) for val in tables],
+            by_seed=[by_seed(val) for val in tables],
+            seeds=[len(val.dropna()) for val in tables],
+        )
 
     def differences(self, widths: pd.DataFrame) -> pd.DataFrame:
         records = []
@@ -321,6 +329,6 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
             "after pruning": f"{epochs} on the same windows, Adam {config.fine_tune_learning_rate:g}, schedule "
             f"{config.schedule}, no early stop; the best epoch by validation MSE counts, the start included; "
             "dense models get the same before they are compared with pruned ones",
-            "of its size": "the dense model whose number of parameters is nearest to that of the pruned one, by ratio",
+            "nearest in size": "the dense model whose number of parameters is nearest to the pruned one's, by ratio",
             "intervals": "95 %, paired block bootstrap over test windows and seeds; a block is as long as a window",
         }

@@ -13,6 +13,9 @@ SCOPE = "layer"
 
 STRUCTURES = ("structured", "unstructured")
 
+SLACK = 0.05
+"""Two models count as equally large whose parameters differ by no more, as a share."""
+
 
 @dataclass(frozen=True)
 class ScaleResult(StudyResult):
@@ -22,7 +25,9 @@ class ScaleResult(StudyResult):
     pruned, ``val_mse`` the best validation MSE, ``mse_relative`` the test MSE over the seasonal naive forecast's."""
 
     widths: pd.DataFrame
-    """Per model, horizon and share of the data: the width with the lowest validation MSE (mean over the seeds)."""
+    """Per model, horizon and share of the data: the width with the lowest validation MSE (mean over the seeds);
+    whether validation can tell it from the others (``told``), what each seed alone would choose (``by_seed``), and how
+    many ``seeds`` have a result at every width."""
     differences: pd.DataFrame
     """Per model, horizon and share of the data: test MSE of ``ours`` relative to ``others``, with a 95 % interval
     (``low``, ``high``). ``question`` is ``width`` (widest against smallest), ``best`` (the width that validation
@@ -36,6 +41,8 @@ class ScaleResult(StudyResult):
     week: pd.DataFrame
     """Per column and time: truth, forecast, seasonal naive forecast, in the data's units."""
 
+
+WIDTHS = ("model", "pred_len", "data_fraction", "windows_train", "width", "mse", "told", "by_seed", "seeds")
 
 CELLS = (
     *("dataset", "model", "pred_len", "seed", "arm", "structure", "width", "density_asked", "data_fraction"),
@@ -83,8 +90,8 @@ DIFFERENCES = (
 QUESTIONS = {
     "width": "widest against smallest",
     "best": "chosen with all the data against chosen with the least",
-    "structured": "widest narrowed, against the dense one of its size",
-    "unstructured": "widest masked, against the dense one of its size",
+    "structured": "widest narrowed, against the dense one nearest in size",
+    "unstructured": "widest masked, against the dense one nearest in size",
 }
 """What ``differences`` compare, with the words for it."""
 

@@ -1,5 +1,6 @@
 """The answer of study 04 in words: a first sentence to repeat, then the details."""
 
+import numpy as np
 import pandas as pd
 
 from tsprune.report.frames import finished, need
@@ -14,17 +15,21 @@ from tsprune.report.text import (
     left_out,
     listed,
     on_data,
+    percent,
     signed,
     span,
     where,
 )
-from tsprune.study.base.words import idle, no_better, standing
+from tsprune.study.base.result import TOLERANCE
+from tsprune.study.base.words import alike, idle, no_better, standing
 from tsprune.study.entsoe_scale.result import (
     CELLS,
     DIFFERENCES,
     LAST_WEEK,
     SEASONAL,
+    SLACK,
     STRUCTURES,
+    WIDTHS,
     need_countries,
     seasonal,
     size_text,
@@ -43,10 +48,9 @@ def verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame
     """The answer as Markdown: whether the best width grows with the data, then what pruning does to it.
 
     ``widths`` has the best width by validation per model, horizon and share of the data; a clause claims a difference
-    only where ``clear`` is true in ``differences``, and gives percent and interval either way. That no model beats the
-    better of two naive forecasts, the last season again and the value a week before, or that more data changes nothing,
-    stands first. Raises UserError for an empty table or a
-    missing column.
+    only where ``clear`` is true in ``differences``, and gives percent and interval either way; one on the best width
+    only where validation can tell the widths apart. That no model beats the better of two naive forecasts, the last
+    season again and the value a week before, stands first. Raises UserError for an empty table or a missing column.
     """
     need(cells, "cells", CELLS)
     done = finished(cells)
@@ -55,7 +59,7 @@ def verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame
         reasons = listed([str(reason) for reason in cells["reason"].dropna().unique()[:3]])
         return f"{data}, there is no answer: no forecaster finished.\n\nReasons: {reasons or 'not given'}."
     need(differences, "differences", DIFFERENCES)
-    need(widths, "widths", ["model", "pred_len", "windows_train", "width", "mse"])
+    need(widths, "widths", WIDTHS)
     best = done.groupby([*_CASE, "windows_train", *_SIZE], sort=False, dropna=False)["mse"].mean()
     best = best.groupby(level=_CASE, sort=False).min()
     fallen, than = no_better(best, to_beat(naive)), _than(naive)
@@ -67,7 +71,7 @@ def verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame
     for (model, pred_len), rows in differences.groupby(_CASE, sort=False):
         name = f"**{model}**" + (f" (horizon {pred_len})" if cells["pred_len"].nunique() > 1 else "")
         own = done[(done["model"] == model) & (done["pred_len"] == pred_len)]
-        told = (_chosen_words(_chosen(widths, model, pred_len), rows), _width_words(rows), _pruned_words(rows))
+        told = (_chosen_words(_of(widths, model, pred_len), rows), _width_words(rows), _pruned_words(rows))
         full = own[own["windows_train"] == rows["windows_train"].max()]
         lines.append(" ".join(text for text in (f"- {name}:", *told, _best_row(full, texts)) if text))
     last = (
@@ -90,16 +94,16 @@ def _than(naive: pd.DataFrame) -> str:
     return WEEK if any(better) else SEASON
 
 
-def _chosen(widths: pd.DataFrame, model: str, pred_len: int) -> pd.Series:
-    """Width of lowest validation MSE by number of training windows."""
+def _of(widths: pd.DataFrame, model: str, pred_len: int) -> pd.DataFrame:
+    """The rows of ``widths`` of a case, by number of training windows."""
     own = widths[(widths["model"] == model) & (widths["pred_len"] == pred_len)]
-    return own.set_index("windows_train")["width"].sort_index()
+    return own.set_index("windows_train").sort_index()
 
 
 def _answer(widths: pd.DataFrame, differences: pd.DataFrame, widest: int) -> str:
     """The first sentence, from the data on: does the best width grow with the data?"""
     groups = list(differences.groupby(_CASE, sort=False))
-    chosen = [_chosen(widths, *case) for case, _ in groups]
+    chosen = [_of(widths, *case) for case, _ in groups]
     kinds = pd.Series([_kind(own, rows) for own, (_, rows) in zip(chosen, groups, strict=True)])
     if len(groups) == 1:
         ((model, _), rows) = groups[0]
@@ -110,7 +114,8 @@ def _answer(widths: pd.DataFrame, differences: pd.DataFrame, widest: int) -> str
     if not settled.any() and not clear.any():
         return f"whether more data needs a bigger forecaster cannot be said in any of {count} cases"
     if settled.sum() >= clear.sum():
-        first, told = f"more data makes no difference to the best size in {settled.sum()} of {count} cases", clear
+        none = "no" if not kinds.eq("alike").any() else f"less than {percent(TOLERANCE)} of"
+        first, told = f"more data makes {none} difference to the best size in {settled.sum()} of {count} cases", clear
     else:
         main = kinds[clear].value_counts().idxmax()
         first, told = f"{_CLEAR[main]} in {(kinds == main).sum()} of {count} cases", kinds == main
@@ -128,47 +133,58 @@ _CLEAR = {
 }
 """Kinds of answer whose test errors are clear, with the words for them."""
 
-_SETTLED = ("same", "noise")
+_SETTLED = ("same", "alike")
 
 
-def _kind(chosen: pd.Series, rows: pd.DataFrame) -> str:
-    """Widths are chosen by validation; what changes with the data is claimed when the test errors say so."""
+def _kind(chosen: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """Widths are chosen by validation, as far as it tells them apart; what changes with the data is claimed when the
+    test errors say so."""
     if len(chosen) < 2:
         return "unknown"
-    few, many = chosen.iloc[0], chosen.iloc[-1]
+    if chosen["seeds"].min() < 2:
+        return "one seed"
+    if not chosen["told"].iloc[[0, -1]].all():
+        return "untold"
+    few, many = chosen["width"].iloc[0], chosen["width"].iloc[-1]
     if few == many:
         return "same"
     row = _row(rows, "best", chosen.index.max())
     if row is None or pd.isna(row["relative"]):
         return "unknown"
     if not row["clear"]:
-        return "noise" if row["seeds"] > 1 else "one seed"
+        small = alike(pd.DataFrame([row])).item()
+        return "one seed" if row["seeds"] < 2 else "alike" if small else "noise"
     return "misjudged" if row["relative"] > 0 else "bigger" if many > few else "smaller"
 
 
-def _one_case(name: str, kind: str, chosen: pd.Series, rows: pd.DataFrame, widest: int) -> str:
+def _one_case(name: str, kind: str, of: pd.DataFrame, rows: pd.DataFrame, widest: int) -> str:
     """The answer for one model and horizon."""
     if kind == "unknown":
         return f"whether more data needs a bigger {name} cannot be said: too few amounts of data have a result"
     if kind == "one seed":
         return f"whether more data needs a bigger {name} is not claimed: one seed was run"
-    few, many = chosen.index.min(), chosen.index.max()
+    if kind == "untold":
+        return f"whether more data needs a bigger {name} cannot be said: {_untold(of)}"
+    chosen, few, many = of["width"], of.index.min(), of.index.max()
     if kind == "same":
         row = _row(rows, "width", many)
         known = row is not None and pd.notna(row["relative"])
         against = f" (widest against smallest: {signed(row['relative'])}, {ends(row)}{NBSP}%)" if known else ""
-        if known and row["seeds"] < 2:
-            against = " (one seed)"
         which = f"{chosen.iloc[0]}{', the widest,' if chosen.iloc[0] == widest else ''}"
         return (
             f"more data makes no difference to the best size of {name}: width {which} is chosen with {few:,} windows "
             f"as with {many:,}{against}"
         )
     row = _row(rows, "best", many)
-    if kind == "noise":
+    if kind in ("noise", "alike"):
+        says = (
+            f"more data makes less than {percent(TOLERANCE)} of difference to what size of {name} is best"
+            if kind == "alike"
+            else f"whether more data needs a bigger {name} cannot be told with these seeds"
+        )
         return (
-            f"more data makes no difference beyond chance to the best size of {name}: widths {chosen[many]} and "
-            f"{chosen[few]} differ by {signed(row['relative'])} of forecast error ({ends(row)}{NBSP}%)"
+            f"{says}: widths {chosen[many]} and {chosen[few]} differ by {signed(row['relative'])} of forecast error "
+            f"({ends(row)}{NBSP}%)"
         )
     return f"{_CLEAR[kind]}: trained on {many:,} windows, not {few:,}, {name} has {_gap(row)}"
 
@@ -180,15 +196,34 @@ def _gap(row: dict) -> str:
     return f"{amount(row['relative'])} {less} forecast error at width {ours} than at {others} ({span(row)})"
 
 
-def _chosen_words(chosen: pd.Series, rows: pd.DataFrame) -> str:
+def _untold(of: pd.DataFrame) -> str:
+    """With which of the least and of all the data validation cannot tell the widths apart, and what its seeds say."""
+    rows = of.iloc[[0, -1]]
+    rows = rows[~rows["told"]]
+    shares = listed([percent(share) for share in rows["data_fraction"]])
+    split = [row for row in rows["by_seed"] if len(row) > 1]
+    why = f" (its seeds choose {listed([str(width) for width in split[0]])})" if len(rows) == len(split) == 1 else ""
+    return f"validation cannot tell the widths apart with {shares} of the data{why}"
+
+
+def _chosen_words(of: pd.DataFrame, rows: pd.DataFrame) -> str:
     """Which width validation chooses, with the least and with all the data, and what the lead of the widest does."""
-    if len(chosen) < 2:
+    if len(of) < 2:
         return ""
-    few, many = chosen.index.min(), chosen.index.max()
-    return (
-        f"by validation d_model {chosen[few]} is best with {few:,} training windows and d_model {chosen[many]} with "
-        f"{many:,}{_lead(rows, few, many)}."
-    )
+    few, many = of.index.min(), of.index.max()
+    told = [_best_by_validation(row) for row in of.loc[[few, many]].reset_index().to_dict("records")]
+    return f"by validation {'; '.join(told)}{_lead(rows, few, many)}."
+
+
+def _best_by_validation(row: dict) -> str:
+    """For one amount of data; where the widths cannot be told apart, how far the seeds go."""
+    best = f"d_model {row['width']} is best with {row['windows_train']:,} training windows"
+    if row["told"] or row["seeds"] < 2:
+        return best
+    if len(row["by_seed"]) > 1:
+        split = listed([str(width) for width in row["by_seed"]])
+        return f"{best} on average, but single seeds choose {split}, so the widths cannot be told apart"
+    return f"{best}, but by less than the seeds differ, so the widths cannot be told apart"
 
 
 def _lead(rows: pd.DataFrame, few: int, many: int) -> str:
@@ -211,26 +246,38 @@ def _width_words(rows: pd.DataFrame) -> str:
 
 
 def _pruned_words(rows: pd.DataFrame) -> str:
-    """Every pruned size against the dense one of its size, with all the data: how many came out how, and the furthest
-    on either side."""
+    """Every pruned size against the dense one nearest in parameters, with all the data: how many came out how, and the
+    furthest on either side."""
     many = rows["windows_train"].max()
     rows = rows[rows["question"].isin(STRUCTURES) & (rows["windows_train"] == many)]
     found = outcomes(rows)
-    names = {BETTER: "clearly better", WORSE: "clearly worse", NOISE: NOISE, ONE_SEED: ONE_SEED, LOST: "not known"}
+    names = {BETTER: "clearly better", WORSE: "clearly worse", NOISE: NOISE, ONE_SEED: ONE_SEED, LOST: LOST}
     counts = [f"{(found == name).sum()} {words}" for name, words in names.items() if (found == name).any()]
     best = [furthest(rows[found == name]) for name in (BETTER, WORSE) if (found == name).any()]
     told = "; ".join(f"{row['ours']}, against {row['others']}: {_change(row)}" for row in best)
     return (
-        f"Pruned, fine-tuned, and set against the dense one nearest in parameters, trained as long on {many:,} "
-        f"windows, its {len(rows)} sizes are {listed(counts)} in test MSE{f' ({told})' if told else ''}."
+        f"Pruned, fine-tuned, and set against the dense one nearest in parameters{_near(rows)}, trained as long on "
+        f"{many:,} windows, its {len(rows)} size{'' if len(rows) == 1 else 's'} came out, by test MSE: "
+        f"{listed(counts)}{f' ({told})' if told else ''}."
     )
+
+
+def _near(rows: pd.DataFrame) -> str:
+    """How far from it in parameters the nearest dense one is, where that is farther than what counts as equal."""
+    off = np.exp(np.log(rows["share_ours"] / rows["share_others"]).abs())
+    return f" (off by up to {off.max():.2g} times)" if off.max() > 1 + SLACK else ""
 
 
 def _best_row(full: pd.DataFrame, texts: dict[float, str]) -> str:
     """The best row of the table with all the data, and how many pruned sizes lie below the best dense one."""
     if full.empty:
         return ""
-    means = full.groupby(_SIZE, sort=False, dropna=False)["mse"].mean()
+    seeds = full.groupby(_SIZE, sort=False, dropna=False)["seed"].nunique()
+    means = full.groupby(_SIZE, sort=False, dropna=False)["mse"].mean()[seeds == seeds.max()]
+    over = f"means over {seeds.max()} seeds" if seeds.max() > 1 else "one seed"
+    fewer = int((seeds < seeds.max()).sum())
+    over += f", {fewer} size{'' if fewer == 1 else 's'} with fewer left out" if fewer else ""
+    over += ", lowest by test error, no claim"
     arms = means.index.get_level_values("arm")
     text = (
         f"With all the data the lowest test MSE of the table is {error_text(means.min())}, of "
@@ -238,11 +285,11 @@ def _best_row(full: pd.DataFrame, texts: dict[float, str]) -> str:
     )
     dense, pruned = means[arms.isin(["dense", "dense longer"])], means[arms == "fine-tuned"]
     if dense.empty or pruned.empty:
-        return f"{text} (mean over the seeds, no claim)."
+        return f"{text} ({over})."
     below = int((pruned < dense.min()).sum())
     return (
         f"{text}; {below} of {len(pruned)} pruned and fine-tuned sizes lie below the best dense one, "
-        f"{size_text(*dense.idxmin(), texts)}, with {error_text(dense.min())} (means over the seeds, no claim)."
+        f"{size_text(*dense.idxmin(), texts)}, with {error_text(dense.min())} ({over})."
     )
 
 

@@ -20,7 +20,8 @@ from tsprune.report.text import (
     span,
     where,
 )
-from tsprune.study.base.words import LAST_VALUE, idle, no_better, standing
+from tsprune.study.base.result import TOLERANCE
+from tsprune.study.base.words import LAST_VALUE, alike, idle, no_better, standing, undecided
 from tsprune.study.fine_tuning.result import COMPARISONS, by_score, drawable, scored_arms, sparsest
 
 _CASE = ["model", "pred_len"]
@@ -31,7 +32,8 @@ def verdict(cells: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame)
 
     The measure is the dense model trained as long: a pruned model that only beats the shorter-trained dense one has
     gained from training, not from pruning. The sparsest density is spoken of; with one seed nothing is claimed. That
-    no dense model beats repeating the last value, or that pruning makes no difference, stands first.
+    no dense model beats repeating the last value stands first. Where no difference is clear, one that is known to be
+    small is told from one that is not known.
 
     Raises UserError for an empty table, a missing column or repeat-last row, and where no pruned cell finished.
     """
@@ -93,30 +95,39 @@ def _answer(done: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) 
     known, found = rows[~found.isin([LOST, ONE_SEED])], found[~found.isin([LOST, ONE_SEED])]
     if known.empty:
         return f"nothing is claimed about forecasters with {gone} removed and trained on: only one seed finished"
-    clear = known[found != NOISE]
-    most = furthest(clear) if len(clear) else None
-    told = "" if most is None else f"furthest **{most['model']}**, {signed(most['relative'])} ({ends(most)}{NBSP}%)"
-    if 2 * len(clear) <= len(known):
-        cases = (
-            f"for **{known['model'].iloc[0]}**"
-            if len(known) == 1
-            else f"in {len(known) - len(clear)} of {len(known)} cases"
-        )
-        reach = (
-            f" ({number(known['low'].min())} to {number(known['high'].max())}{NBSP}%)" if most is None else f"; {told}"
-        )
-        return f"removing {gone} before training on makes no difference to forecast error beyond chance {cases}{reach}"
-    begin = f"with {gone} removed and training continued,"
-    sides = {"above": int((found == WORSE).sum()), "below": int((found == BETTER).sum())}
-    side, other = sorted(sides, key=sides.get, reverse=True)
+    clear, noise = known[found != NOISE], known[found == NOISE]
+    if clear.empty:
+        return _nothing_clear(gone, noise)
+    most = furthest(clear)
     if len(known) == 1:
+        side = "above" if most["relative"] > 0 else "below"
         return (
-            f"{begin} **{most['model']}** ends {amount(most['relative'])} {side} the forecast error of the unpruned "
-            f"model trained as long ({span(most)})"
+            f"with {gone} removed and training continued, **{most['model']}** ends {amount(most['relative'])} {side} "
+            f"the forecast error of the unpruned model trained as long ({span(most)})"
         )
-    rest = f" ({other} in {sides[other]})" if sides[other] else ""
-    cases = f"in {sides[side]} of {len(known)} cases{rest}"
-    return f"{begin} forecast error ends {side} the unpruned model's {cases}, {told}"
+    counts = {"raises": int((found == WORSE).sum()), "lowers": int((found == BETTER).sum())}
+    first, second = sorted(counts, key=counts.get, reverse=True)
+    other = f", {second} it in {counts[second]}" if counts[second] else ""
+    rest = f"; {undecided(noise)}" if len(noise) else ""
+    return (
+        f"removing {gone} before training on {first} forecast error in {counts[first]}{other} of {len(known)} cases "
+        f"(furthest **{most['model']}**, {signed(most['relative'])}, {ends(most)}{NBSP}%){rest}"
+    )
+
+
+def _nothing_clear(gone: str, noise: pd.DataFrame) -> str:
+    """The first sentence where no difference is clear: what is known to be small is told from what is not known."""
+    unknown = noise[~alike(noise)]
+    rows = unknown if len(unknown) else noise
+    cases = f"for **{noise['model'].iloc[0]}**" if len(noise) == 1 else f"in {len(rows)} of {len(noise)} cases"
+    reach = f"({number(rows['low'].min())} to {number(rows['high'].max())}{NBSP}%)"
+    if unknown.empty:
+        changes = f"changes forecast error by less than {percent(TOLERANCE)}"
+        return f"removing {gone} before training on {changes} {cases} {reach}"
+    return (
+        f"whether removing {gone} before training on changes forecast error cannot be told with these seeds {cases} "
+        f"{reach}"
+    )
 
 
 def _best_dense(done: pd.DataFrame) -> pd.Series:
@@ -140,8 +151,7 @@ def _amount(rows: pd.DataFrame, with_interval: bool) -> str:
     if known.empty:
         return "no result"
     if clear.empty:
-        alone = f" ({interval(known.iloc[0])})" if with_interval and len(known) == 1 else ""
-        return f"no difference beyond the noise{alone}"
+        return _not_clear(known, with_interval)
     if len(rows) == 1:
         row = clear.iloc[0]
         return interval(row) if with_interval else signed(row["relative"])
@@ -149,6 +159,16 @@ def _amount(rows: pd.DataFrame, with_interval: bool) -> str:
     reach = low if low == high else f"{low} to {high}"
     rest = "" if len(clear) == len(rows) else f" (at {len(clear)} of {len(rows)} horizons, else {NOISE})"
     return reach + rest
+
+
+def _not_clear(rows: pd.DataFrame, with_interval: bool) -> str:
+    """What is known of differences none of which is clear: ``+6.6 % (−22 to +49, cannot be told apart)``."""
+    small = alike(rows).all()
+    known = f"no difference above {percent(TOLERANCE)}" if small else "cannot be told apart"
+    if len(rows) > 1:
+        return known if small else "what cannot be told apart from it"
+    row = rows.iloc[0]
+    return f"{signed(row['relative'])} ({f'{ends(row)}, ' if with_interval else ''}{known})"
 
 
 def _better_score(rows: pd.DataFrame, tuned: str) -> str:
@@ -183,11 +203,11 @@ def _pairs(rows: pd.DataFrame, arm: str, what: str, against: str = "fine-tuned")
     if rows.empty:
         return ""
     what += f" (density {density_text(rows['density_asked'].min())})"
-    lower, higher, same, mixed = [], [], [], []
+    lower, higher, small, unknown, mixed = [], [], [], [], []
     for model, group in rows.groupby("model", sort=False):
         clear = group[group["clear"]]
         if clear.empty:
-            same.append(f"**{model}**")
+            (small if alike(group).all() else unknown).append(f"**{model}**")
         elif (clear["relative"] < 0).all():
             lower.append(f"**{model}** ({_gain(group)})")
         elif (clear["relative"] > 0).all():
@@ -199,8 +219,10 @@ def _pairs(rows: pd.DataFrame, arm: str, what: str, against: str = "fine-tuned")
         parts.append(f"lowers the MSE of {listed(lower)}")
     if higher:
         parts.append(f"raises {'that' if lower else 'the MSE'} of {listed(higher)}")
-    if same:
-        parts.append(f"makes no difference beyond the noise for {listed(same)}")
+    if small:
+        parts.append(f"makes no difference above {percent(TOLERANCE)} for {listed(small)}")
+    if unknown:
+        parts.append(f"has no effect that these seeds can tell for {listed(unknown)}")
     if mixed:
         parts.append(f"is better at one horizon and worse at another for {listed(mixed)}")
     return f"{what} {'; it '.join(parts)}."

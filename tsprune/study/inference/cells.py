@@ -91,7 +91,7 @@ class InferenceCells(Cells[Inference, InferenceResult]):
             "times": f"{c.threads} thread{'s' if c.threads > 1 else ''}; everything in turn, {c.rounds} to "
             f"{LONGER * c.rounds} rounds; nothing else of the study running",
             "speedup": "median over the rounds of the time of the dense model in eager PyTorch, float32, over the time "
-            "of the variant in the same round; not measurable: its 95 % interval is wider than a tenth, or the threads "
+            "of the variant in the same round, with its 95 % interval, however wide; not measurable: the threads "
             "shared their cores with other processes",
             "machine": f"{machine()[0]}; while times were taken {' / '.join(loads) or 'unknown'}",
             "kernel": " / ".join(kernels) or "none",

@@ -18,8 +18,8 @@ def zeros(speeds: pd.DataFrame) -> Figure:
     """Speed over the dense model in eager PyTorch against density: a panel per model and batch size.
 
     The sparse kernel at each density, and across the panel the dense model in the other runtimes. Bars: 95 %
-    intervals; hollow: not measurable, no claim. Both axes are logarithmic. Raises NoRows for an empty table and
-    UserError for a missing column.
+    intervals; hollow: not known to a tenth, or the machine was busy. Both axes are logarithmic. Raises NoRows for an
+    empty table and UserError for a missing column.
     """
     done = timed(speeds)
     done = done[(done["form"] == DENSE) | ((done["form"] == ZEROS) & (done["runtime"] == KERNEL))]
@@ -46,8 +46,8 @@ def narrow(speeds: pd.DataFrame) -> Figure:
     """How many times as fast a narrower model is as the dense one in the same runtime, against how many times fewer
     multiply-adds it has: a panel per model and batch size.
 
-    On the diagonal all of the promise is kept. Hollow: not measurable, no claim. Both axes are logarithmic. Raises
-    NoRows for an empty table and where nothing was narrowed, UserError for a missing column.
+    On the diagonal all of the promise is kept. Hollow: not known to a tenth, or the machine was busy. Both axes are
+    logarithmic. Raises NoRows for an empty table and where nothing was narrowed, UserError for a missing column.
     """
     found = kept(speeds).assign(fewer=lambda rows: 1 / rows["macs_share"])
     looks = kit.looks([EAGER, ONNX])
@@ -103,6 +103,6 @@ def _figure(
             horizon = f", horizon {pred_len}" if several else ""
             axes.set_title(f"{model}{horizon}, {batch:g} window{'s' if batch > 1 else ''}")
         kit.legend(figure, list(handles))
-        unclear = "Hollow: not measurable here, no claim." if rows["trouble"].notna().any() else ""
+        unclear = "Hollow: not known to a tenth, or the machine was busy." if rows["trouble"].notna().any() else ""
         kit.note(figure, f"Both axes are logarithmic. Medians over rounds in turn; {rows['load'].iloc[0]}.", unclear)
     return figure

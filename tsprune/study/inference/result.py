@@ -40,14 +40,25 @@ def timed(speeds: pd.DataFrame) -> pd.DataFrame:
 
 
 def measured(speeds: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a time that may be spoken of. Raises as :func:`timed`."""
+    """The rows with a time that may be spoken of: not those from a busy machine. Raises as :func:`timed`.
+
+    A time that is not known to a tenth is an interval all the same: a range that left it out would be too narrow.
+    """
     done = timed(speeds)
-    return done[done["trouble"].isna()]
+    return done[~disturbed(done)]
+
+
+def disturbed(done: pd.DataFrame) -> pd.Series:
+    """Which times say nothing: those without an interval, and those of which the trouble is the machine's load."""
+    pairs = zip(done["load"], done["trouble"].fillna(""), strict=True)
+    busy = pd.Series([load in trouble for load, trouble in pairs], index=done.index, dtype=bool)
+    return busy | done["speedup_low"].isna()
 
 
 def kept(speeds: pd.DataFrame) -> pd.DataFrame:
     """Narrow models: ``gain``, their speedup over the dense model in the same runtime, and ``promise``, that over the
-    ratio of the multiply-adds, which would be 1 if time went with them; ``trouble`` of either."""
+    ratio of the multiply-adds, which would be 1 if time went with them; ``trouble`` of either, and whether either was
+    ``disturbed``."""
     done = timed(speeds)
     keys = ["model", "pred_len", "batch", "runtime"]
     dense = done[done["form"] == DENSE].set_index(keys)
@@ -55,5 +66,6 @@ def kept(speeds: pd.DataFrame) -> pd.DataFrame:
     beside = dense.reindex(pd.MultiIndex.from_frame(narrow[keys]))
     narrow["gain"] = beside["median_ms"].to_numpy() / narrow["median_ms"].to_numpy()
     narrow["promise"] = narrow["gain"] * narrow["macs_share"]
+    narrow["disturbed"] = disturbed(narrow).to_numpy() | disturbed(beside).to_numpy()
     narrow["trouble"] = narrow["trouble"].where(narrow["trouble"].notna(), beside["trouble"].to_numpy())
     return narrow

@@ -10,6 +10,8 @@ from tsprune.study.inference.result import DENSE, EAGER, NARROW, ZEROS, kept, ti
 
 _MIB = 2**20
 
+_ITALICS = "In italics: not known to a tenth, or the machine was busy."
+
 
 def speeds(speeds: pd.DataFrame) -> Styler:
     """Every form in every runtime: how many times as fast as the dense model in eager PyTorch at each batch size (of
@@ -34,7 +36,7 @@ def speeds(speeds: pd.DataFrame) -> Styler:
     caption = (
         "Times as fast as the dense model in eager PyTorch, float32 (of that one: ms); in brackets the "
         f"95{NBSP}% interval of the median over up to {done['repeats'].max():.0f} rounds, {threads:.0f} "
-        f"thread{'s' if threads > 1 else ''}; {done['load'].iloc[0]}. In italics: not measurable here, no claim. "
+        f"thread{'s' if threads > 1 else ''}; {done['load'].iloc[0]}. {_ITALICS} "
         "Multiply-adds: if zeros are skipped. MiB: of weights, in ONNX Runtime of the file. Difference: largest, from "
         "the forecast of the same model in eager float32, on scaled data."
     )
@@ -60,7 +62,7 @@ def promise(speeds: pd.DataFrame) -> Styler:
     table, classes = (labelled(part, names, found) for part in (rows, marks))
     caption = (
         "How many times as fast as the dense model in the same runtime, and that over the ratio of the multiply-adds. "
-        "In italics: not measurable here, no claim."
+        f"{_ITALICS}"
     )
     return styled(table, caption).set_td_classes(classes)
 

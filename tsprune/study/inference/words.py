@@ -6,7 +6,19 @@ from itertools import pairwise
 import pandas as pd
 
 from tsprune.report.text import NBSP, bold, density_text, listed, percent
-from tsprune.study.inference.result import BFLOAT16, DENSE, EAGER, INT8, KERNEL, ONNX, ZEROS, kept, measured, timed
+from tsprune.study.inference.result import (
+    BFLOAT16,
+    DENSE,
+    EAGER,
+    INT8,
+    KERNEL,
+    ONNX,
+    ZEROS,
+    disturbed,
+    kept,
+    measured,
+    timed,
+)
 
 _RIVALS = {BFLOAT16: "in bfloat16", ONNX: "in ONNX Runtime", INT8: "in ONNX Runtime with 8-bit weights"}
 
@@ -117,7 +129,7 @@ def _other_batches(fine: pd.DataFrame, most: float) -> str:
 def _narrow(speeds: pd.DataFrame) -> str:
     """How much of the multiply-adds that are gone is time that is gone."""
     found = kept(speeds)
-    found = found[found["trouble"].isna()]
+    found = found[~found["disturbed"]]
     parts = []
     for runtime, group in found.groupby("runtime", sort=False):
         by = [f"{_percents(part['promise'])} at {_windows(batch)}" for batch, part in group.groupby("batch")]
@@ -143,8 +155,14 @@ def _claim(fine: pd.DataFrame) -> str:
 
 
 def _unmeasured(done: pd.DataFrame) -> str:
-    lost = int(done["trouble"].notna().sum())
-    return f"{lost} of {len(done)} times are not measurable here and not spoken of." if lost else ""
+    """How many times are not spoken of, and how many have a wide interval and are in the ranges all the same."""
+    lost = disturbed(done)
+    wide = int((done["trouble"].notna() & ~lost).sum())
+    parts = [f"{lost.sum()} of {len(done)} times are not measurable here and not spoken of."] if lost.any() else []
+    if wide:
+        are = "is" if wide == 1 else "are"
+        parts.append(f"{wide} of {len(done)} times {are} not known to a tenth; the ranges here have them in.")
+    return " ".join(parts)
 
 
 def _windows(batch: float) -> str:

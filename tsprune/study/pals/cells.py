@@ -257,11 +257,13 @@ def _counts(cells: pd.DataFrame) -> dict[str, float]:
 
 
 def _why_alone(dataset: str, pred_lens: Sequence[int]) -> str:
-    """Why our counts are of another kind than the paper's, whose cells are averages over four horizons; else empty."""
+    """Why the paper's counts, whose cells are averages over four horizons, do not stand beside ours; else empty."""
     theirs = published_horizons(dataset)
     if set(pred_lens) == set(theirs):
         return ""
     return (
-        f"The paper's counts are of a model and a dataset averaged over horizons {', '.join(map(str, theirs))}; here: "
-        f"{', '.join(map(str, pred_lens))}. They are not the same kind of cell and stand alone."
+        f"The paper's counts are of models on datasets averaged over horizons {', '.join(map(str, theirs))}; here: "
+        f"{', '.join(map(str, pred_lens))}. A model here is a part of such a case, so none of the paper's numbers "
+        "stands beside these; the page of claims holds the share of our cases, whatever their horizons, against the "
+        "paper's."
     )

@@ -34,7 +34,7 @@ class SparseTraining(StudyConfig):
     lam: Annotated[float, Field(ge=1)]
     """PALS: how far the loss may lie above the best one, as a factor (the paper: the best of 1.05, 1.1, 1.2)."""
     every: Positive
-    """Training steps between two updates of the masks (the paper: 20)."""
+    """Training steps between two updates of the masks (the paper: 20, on ILI 5)."""
     signal: Signal
     """What PALS looks at: "whole" validation set, a fixed random "subset" of it, or the "training loss"."""
     rivals: Annotated[list[Rival], ONCE, Field(description=f"Methods told their density: of {', '.join(RIVALS)}.")]

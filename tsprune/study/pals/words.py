@@ -5,6 +5,7 @@ import pandas as pd
 from tsprune.report.frames import finished, need, repeat_last
 from tsprune.report.outcomes import BETTER, LOST, NOISE, WORSE, outcomes
 from tsprune.report.text import (
+    amount,
     bold,
     density_text,
     interval,
@@ -19,6 +20,7 @@ from tsprune.report.text import (
 )
 from tsprune.study.base.ended import ended
 from tsprune.study.base.words import LAST_VALUE, idle, no_better, standing
+from tsprune.study.pals.published import published_every
 from tsprune.study.pals.result import (
     CASE,
     CELLS,
@@ -38,6 +40,9 @@ from tsprune.study.pals.result import (
 
 VISIBLE = 0.02
 """Densities closer than this are not called different."""
+
+NEGLIGIBLE = 0.001
+"""A clear change of the MSE by less is no difference that a reader could use: it is told as what it is."""
 
 
 def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) -> str:
@@ -103,7 +108,7 @@ def _pace(ours: pd.DataFrame) -> str:
     return (
         f"It ran with gamma {gamma}, lambda {lam}, an update every {every} steps and a cap on sparsity of {cap}; these "
         "set how fast it can shrink, so they partly make where it ends (the paper: gamma and lambda the best of nine "
-        "pairs by validation, an update every 20 steps)."
+        f"pairs by validation, an update every {published_every(ours['dataset'].iloc[0])} steps)."
     )
 
 
@@ -267,31 +272,39 @@ def _paper(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
 
 
 def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
-    """Per model of the ablations: the switches whose MSE or density differs clearly, and how many change nothing."""
+    """Per model of the ablations: the switches whose MSE or density differs clearly, those that differ by next to
+    nothing, and how many show no difference."""
     sentences = []
     for (model, pred_len), own in cells[cells["group"] == "ablation"].groupby(CASE, sort=False):
         here = (cells["model"] == model) & (cells["pred_len"] == pred_len)
         usual = finished(cells[here & (cells["arm"] == CODE)])["density"]
         against = pairs[(pairs["model"] == model) & (pairs["pred_len"] == pred_len) & (pairs["against"] == CODE)]
-        matters, rest = [], 0
+        matters, tiny, rest = [], [], 0
         for label, arm in own.groupby("arm", sort=False):
             pair = against[against["arm"] == label]
-            words = [f"MSE {signed(share)}" for share in pair.loc[pair["clear"], "relative"]]
+            moved = pair.loc[pair["clear"], "relative"]
+            words = [f"MSE {signed(share)}" for share in moved if abs(share) >= NEGLIGIBLE]
             if _apart(now := finished(arm)["density"], usual):
                 words.append(f"density {density_text(now.mean())}")
             if words:
                 matters.append(f"“{label}” ({', '.join(words)})")
-            rest += len(pair) > 0 and not words
-        if not matters and not rest:
+            if len(moved) and not words:
+                tiny.append(f"“{label}”")
+            rest += len(pair) > 0 and not words and moved.empty
+        if not matters and not tiny and not rest:
             continue
         name = f"**{model}**" + (f", horizon {pred_len}" if cells["pred_len"].nunique() > 1 else "")
         found = f"{listed(matters)} differ{'s' if len(matters) == 1 else ''} beyond the noise" if matters else ""
-        others = f"{'the other ' if matters else ''}{rest} do{'es' if rest == 1 else ''} not" if rest else ""
+        others = f"{'the other ' if matters or tiny else ''}{rest} do{'es' if rest == 1 else ''} not" if rest else ""
         if rest and not matters:
             others += " differ beyond the noise"
-        sentences.append(
-            f"Of its mechanisms, changed one at a time on {name}: {'; '.join(filter(None, [found, others]))}."
+        by_little = (
+            f"{listed(tiny)} change{'s' if len(tiny) == 1 else ''} the MSE by less than {amount(NEGLIGIBLE)}"
+            if tiny
+            else ""
         )
+        told = "; ".join(filter(None, [found, by_little, others]))
+        sentences.append(f"Of its mechanisms, changed one at a time on {name}: {told}.")
     return " ".join(sentences)
 
 

@@ -233,8 +233,8 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
             "distillation": "every smaller dense model of the large one's depth again: the same initial weights, "
             f"batches and epochs, the loss {config.distill_weight:g} times the squared error to the forecasts of the "
             f"large one (trained as long) and {1 - config.distill_weight:g} times that to the truth",
-            "equal cost": "the dense model with the lowest validation MSE, mean over the seeds, among those that cost "
-            f"at most {1 + SLACK:g} times as much as the pruned one; on each axis apart",
+            "at no more cost": "the dense model with the lowest validation MSE, mean over the seeds, among those that "
+            f"cost at most {1 + SLACK:g} times as much as the pruned one; on each axis apart",
             "cost of training": "a window trained on counts as three forecasts, one that the teacher forecasts as one; "
             "seconds as they passed here, several trainings side by side",
             "difference": "mean test MSE of one over that of the other, less 1; 95 % interval of a paired bootstrap "

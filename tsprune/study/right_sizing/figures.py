@@ -111,8 +111,8 @@ def _naive_line(axes: Axes, naive: pd.DataFrame, top: float) -> None:
 
 
 def comparison(comparison: pd.DataFrame) -> Figure | None:
-    """Difference in test MSE at equal cost, with its 95 % interval: a panel per model and horizon, a row per size and
-    axis. Filled where the interval leaves out zero and there are seeds enough to claim it.
+    """Difference in test MSE to dense models that cost no more, with its 95 % interval: a panel per model and horizon,
+    a row per size and axis. Filled where the interval leaves out zero and there are seeds enough to claim it.
 
     Only fine-tuned models; None where none of them can be compared. Raises UserError for an empty table, a missing
     column, an unknown axis.
@@ -124,13 +124,13 @@ def comparison(comparison: pd.DataFrame) -> Figure | None:
     axis_looks = {axis: look for axis, look in kit.looks(AXES).items() if axis in set(shown["axis"])}
     keys = cases(shown)
     height = shown.groupby(["model", "pred_len"])["width"].nunique().max() * 0.17 * (len(axis_looks) + 1.5)
-    alt = "Differences in test MSE between pruned and dense models at equal cost, with intervals."
+    alt = "Differences in test MSE between pruned models and dense ones that cost no more, with intervals."
     with kit.canvas(1.3 + (height + 0.7) * -(-len(keys) // 2), alt) as figure:
         for case, axes in zip(keys, kit.panels(figure, len(keys), 2, "", "Size (d_model)"), strict=True):
             _differences(axes, of_case(shown, *case), axis_looks)
             axes.set_title(case_title(comparison, *case))
         kit.legend(figure, [kit.handle(AXES[axis], *look) for axis, look in axis_looks.items()])
-        what = "Colour: what the two have in common. Left of 0: pruned and fine-tuned is better."
+        what = "Colour: what the dense one costs no more of. Left of 0: pruned and fine-tuned is better."
         kit.note(figure, what, "Filled: claimed; hollow: within the noise.", interval_words(shown))
     return figure
 

@@ -46,13 +46,14 @@ COSTS = {
 """What two models can have in common besides their training, by column, as an axis says it."""
 
 AXES = {
-    "parameters": "parameters",
-    "macs_executed": "multiply-adds",
-    "latency_1_ms": "latency of 1 window",
-    "latency_32_ms": "latency of 32 windows",
+    "parameters": "no more parameters",
+    "macs_executed": "no more multiply-adds",
+    "latency_1_ms": "no more latency of 1 window",
+    "latency_32_ms": "no more latency of 32 windows",
     WHOLE: "the large one, not pruned",
 }
-"""What is equal in a comparison; the last is against the large model, trained as long and not pruned."""
+"""What the dense model of a comparison does not cost more of than the pruned one; the last is against the large model,
+trained as long and not pruned."""
 
 TRAINING = ["training_macs", "training_macs_large", "training_s", "training_s_large", "training_mib"]
 """What training took in multiply-adds and in seconds: all in, and the large model's part of it where the way needs it;
@@ -69,8 +70,8 @@ LARGEST = ["largest_width", "largest_depth", "largest_relative", "largest_clear"
 RIVALS = {
     "alone": "the same size, trained alone",
     "affordable": "the best dense one as small",
-    "pruned": "the large one pruned to its size",
-    "fine-tuned": "pruned to its size and fine-tuned",
+    "pruned": "the large one pruned towards its size",
+    "fine-tuned": "pruned towards its size and fine-tuned",
     WHOLE: "the large one that taught it",
 }
 """What a distilled model is compared with, by the column ``rival`` of ``distilled``."""
@@ -90,6 +91,20 @@ ARM_WORDS = {
     "fine-tuned": "pruned and fine-tuned",
     "distilled": "distilled",
 }
+
+
+def short_of(sizes: pd.DataFrame) -> dict[tuple[str, int, int], float]:
+    """How many times the parameters of the dense model of a width a model pruned to its size has: by model, horizon and
+    width, where that is more than SLACK above one. Narrowing leaves every layer something, so it cannot go on for
+    ever."""
+    done = sizes[(sizes["status"] == "ok") & sizes["arm"].isin(["pruned", "fine-tuned", "dense longer"])]
+    done = done.assign(pruned=done["arm"] != "dense longer")
+    means = done.groupby(["model", "pred_len", "width", "depth", "pruned"], sort=False)["parameters"].mean()
+    means = means.unstack("pruned", sort=False)
+    if not {True, False} <= set(means):
+        return {}
+    times = (means[True] / means[False]).dropna()
+    return {case[:3]: float(ratio) for case, ratio in times.items() if ratio > 1 + SLACK}
 
 
 def choice_text(width: int, density: float) -> str:

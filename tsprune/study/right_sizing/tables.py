@@ -17,6 +17,7 @@ from tsprune.report.text import (
     short_count,
     signed,
     spread_text,
+    times,
 )
 from tsprune.study.right_sizing.result import (
     ARM_WORDS,
@@ -30,18 +31,21 @@ from tsprune.study.right_sizing.result import (
     WHOLE,
     choice_text,
     fine_tuned,
+    short_of,
 )
 
 
 def sizes(sizes: pd.DataFrame) -> Styler:
     """Costs and test MSE of every size and arm: ``mean ± standard deviation`` over the seeds."""
     need(sizes, "sizes", SIZES)
-    rows = {}
+    rows, short = {}, short_of(sizes)
     for (model, pred_len, arm, depth, width), group in sizes.groupby(
         ["model", "pred_len", "arm", "depth", "width"], sort=False
     ):
         size = f"{width} x {depth}"
         label = size if arm.startswith("dense") else f"as small as {size}"
+        if arm in ("pruned", "fine-tuned") and (model, pred_len, width) in short:
+            label = f"towards {size} ({times(short[model, pred_len, width])} its parameters)"
         rows[model, f"{pred_len}", ARM_WORDS[arm], label] = {
             "parameters": _count(group["parameters"]),
             "multiply-adds": _count(group["macs_executed"]),
@@ -118,18 +122,18 @@ def comparison(comparison: pd.DataFrame) -> Styler:
         "pruned one's. Beside it the difference to the largest of them. "
         f"{interval_words(comparison)}"
     )
-    return styled(labelled(rows, ["model", "horizon", "pruned to", "equal"], comparison), caption)
+    return styled(labelled(rows, ["model", "horizon", "pruned towards", "dense one of"], comparison), caption)
 
 
 def counts(comparison: pd.DataFrame) -> Styler:
     """How often the pruned model wins against the best dense one that costs as little, how often the dense one does, by
-    what is equal; with and without fine-tuning.
+    what it costs no more of; with and without fine-tuning.
 
     Raises UserError for an empty table, a missing column, an unknown axis."""
     tuned = fine_tuned(comparison)
     bare = comparison[comparison["arm"] == "pruned"]
     groups = {
-        f"equal {words}{how}" if axis != WHOLE else f"against {words}{how}": rows[rows["axis"] == axis]
+        f"{'against' if axis == WHOLE else 'dense one of'} {words}{how}": rows[rows["axis"] == axis]
         for rows, how in ((tuned, ""), (bare, ", without fine-tuning"))
         for axis, words in AXES.items()
         if (rows["axis"] == axis).any()

@@ -1,5 +1,7 @@
 """The answer of study 03 in words: a first sentence to repeat, then the details."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from tsprune.report.frames import need
@@ -18,17 +20,21 @@ from tsprune.report.text import (
     percent,
     signed,
     span,
+    times,
     where,
 )
-from tsprune.study.base.words import idle, no_better
+from tsprune.study.base.result import TOLERANCE
+from tsprune.study.base.words import alike, idle, no_better, undecided
 from tsprune.study.right_sizing.result import (
     COMPARISON,
     DIFFERENCE,
     DISTILLED,
     LARGEST,
     SIZES,
+    SLACK,
     WHOLE,
     choice_text,
+    short_of,
 )
 
 PAST = "repeating past values"
@@ -49,8 +55,8 @@ def verdict(
     of data changes, and what to beware of.
 
     Only differences whose interval leaves out zero are claimed, and none from a single seed. That nothing beats a
-    naive forecast, or that pruning makes no difference, stands first. Raises UserError for an empty table or a missing
-    column.
+    naive forecast stands first; where no difference is clear, one that is known to be small is told from one that is
+    not known. Raises UserError for an empty table or a missing column.
     """
     need(sizes, "sizes", SIZES)
     need(comparison, "comparison", [*COMPARISON, *LARGEST, *DIFFERENCE])
@@ -64,7 +70,7 @@ def verdict(
         details.append("No difference is claimed: the spread over seeds is unknown. Run at least two seeds.")
     else:
         large = sizes["width"].max()
-        details += [_clauses(equal, large), _matching(tuned), _cost_of_pruning(tuned, large)]
+        details += [_clauses(equal, large, short_of(sizes)), _matching(tuned), _cost_of_pruning(tuned, large)]
         details += [_distilled_words(distilled, large), _teaching(sizes), _data_words(choices), interval_words(tuned)]
     return f"{first}\n\n" + " ".join(text for text in details if text) + _lost(sizes)
 
@@ -81,65 +87,89 @@ def _answer(sizes: pd.DataFrame, equal: pd.DataFrame, naive: pd.DataFrame) -> st
     known, found = equal[~found.isin([LOST, ONE_SEED])], found[~found.isin([LOST, ONE_SEED])]
     if known.empty:
         return "nothing is claimed on pruning a large forecaster against training a small one: only one seed finished"
-    clear = known[found != NOISE]
-    told = f"furthest {_furthest(clear)}" if len(clear) else ""
-    if 2 * len(clear) <= len(known):
-        low, high = number(known["low"].min()), number(known["high"].max())
-        alone = f"for **{known['model'].iloc[0]}**"
-        cases = alone if len(known) == 1 else f"in {len(known) - len(clear)} of {len(known)} comparisons"
-        return (
-            "pruning a large forecaster or training one as small makes no difference to forecast error beyond "
-            f"chance {cases}" + (f"; {told}" if told else f" ({low} to {high}{NBSP}%)")
-        )
+    clear, noise = known[found != NOISE], known[found == NOISE]
+    if clear.empty:
+        return _nothing_clear(noise)
+    rest = f"; {undecided(noise)}" if len(noise) else ""
     pruned, dense = int((found == BETTER).sum()), int((found == WORSE).sum())
     if pruned and dense:
         return (
-            "neither pruning a large forecaster nor training one as small wins throughout: pruning in "
-            f"{pruned}, training in {dense} of {len(known)} comparisons; {told}"
+            f"pruning a large forecaster wins in {pruned}, training one no larger in {dense} of {len(known)} "
+            f"comparisons (furthest {_furthest(clear)}){rest}"
         )
     if pruned:
-        claim, side = "pruning a large forecaster beats training one as small", "less"
+        claim, side = "pruning a large forecaster beats training one no larger", "less"
     else:
-        claim, side = "training a forecaster as small beats pruning a large one", "more"
+        claim, side = "training one no larger beats pruning a large forecaster", "more"
     most = furthest(clear)
     cases, up_to = ("", "") if len(known) == 1 else (f" in {len(clear)} of {len(known)} comparisons", "up to ")
     return (
         f"{claim}{cases}; pruning leaves {up_to}{amount(most['relative'])} {side} forecast error "
-        f"(**{most['model']}**, {span(most)})"
+        f"(**{most['model']}**, {span(most)}){rest}"
     )
 
 
+def _nothing_clear(noise: pd.DataFrame) -> str:
+    """The first sentence where no difference is clear: what is known to be small is told from what is not known."""
+    unknown = noise[~alike(noise)]
+    rows = unknown if len(unknown) else noise
+    cases = f"for **{noise['model'].iloc[0]}**" if len(noise) == 1 else f"in {len(rows)} of {len(noise)} comparisons"
+    reach = f"({number(rows['low'].min())} to {number(rows['high'].max())}{NBSP}%)"
+    if unknown.empty:
+        within = f"end within {percent(TOLERANCE)} of each other's error"
+        return f"pruning a large forecaster and training one no larger {within} {cases} {reach}"
+    told = "cannot be told with these seeds"
+    return f"whether pruning a large forecaster beats training one no larger {told} {cases} {reach}"
+
+
 def _furthest(clear: pd.DataFrame) -> str:
-    """The largest of the clear differences: ``**M**, pruning −4.1 % (−7.0 to −1.2 %)``."""
+    """The largest of the clear differences: ``**M**, pruning −4.1 %, −7.0 to −1.2 %``."""
     row = furthest(clear)
-    return f"**{row['model']}**, pruning {signed(row['relative'])} ({ends(row)}{NBSP}%)"
+    return f"**{row['model']}**, pruning {signed(row['relative'])}, {ends(row)}{NBSP}%"
 
 
-def _clauses(equal: pd.DataFrame, large: int) -> str:
+def _clauses(equal: pd.DataFrame, large: int, short: Mapping[tuple, float]) -> str:
     """Per model, who wins at no more parameters, with the largest clear difference on each side."""
-    clauses = [_clause(model, rows, large) for model, rows in equal.groupby("model", sort=False)]
+    clauses = [_clause(model, rows, large, short) for model, rows in equal.groupby("model", sort=False)]
     return f"Against the best dense one of no more parameters: {'; '.join(clauses)}." if clauses else ""
 
 
-def _clause(model: str, rows: pd.DataFrame, large: int) -> str:
+def _clause(model: str, rows: pd.DataFrame, large: int, short: Mapping[tuple, float]) -> str:
     found = outcomes(rows)
     known = rows[~found.isin([LOST, ONE_SEED])]
     if known.empty:
         return f"for **{model}** there is none to compare"
     several = known["pred_len"].nunique() > 1
     parts = []
-    for winners, kept in (
-        (rows[found == BETTER], f"d_model {large} pruned to the size of d_model {{}} and fine-tuned beats it{{}}"),
-        (rows[found == WORSE], f"it beats d_model {large} pruned to the size of d_model {{}} and fine-tuned{{}}"),
-    ):
+    for winners, word in ((rows[found == BETTER], "less"), (rows[found == WORSE], "more")):
         if winners.empty:
             continue
         best = furthest(winners)
         horizon = f" at horizon {best['pred_len']}" if several else ""
         match = f"dense d_model {best['match_width']:.0f} x {best['match_depth']:.0f}"
-        text = kept.format(best["width"], horizon)
-        parts.append(f"{text} by {amount(best['relative'])} ({match}; 95{NBSP}% interval {span(best)})")
-    return f"for **{model}** " + (" and ".join(parts) or "the two do not differ by more than the noise")
+        ours = _pruned_to(large, best["width"], short.get((model, best["pred_len"], best["width"])))
+        parts.append(
+            f"{ours} and fine-tuned has {amount(best['relative'])} {word} error than it{horizon} ({match}"
+            f"{_smaller(best)}; 95{NBSP}% interval {span(best)})"
+        )
+    if parts:
+        return f"for **{model}** {' and '.join(parts)}"
+    if alike(known).all():
+        return f"for **{model}** the two end within {percent(TOLERANCE)} of each other"
+    return f"for **{model}** the two cannot be told apart with these seeds"
+
+
+def _pruned_to(large: int, width: int, ratio: float | None) -> str:
+    """How small pruning made the large one: to the size asked, or as near to it as it came."""
+    if ratio is None:
+        return f"d_model {large} pruned to the size of d_model {width}"
+    return f"d_model {large} pruned towards the size of d_model {width}, to {times(ratio)} its parameters,"
+
+
+def _smaller(row: pd.Series) -> str:
+    """That the dense one is much smaller than the pruned one, where it is: no more parameters are not as many."""
+    share = row["match_cost"] / row["cost"]
+    return f", of {percent(share)} of its parameters" if share < 1 - SLACK else ""
 
 
 def _matching(tuned: pd.DataFrame) -> str:
@@ -193,7 +223,7 @@ def _distilled_words(distilled: pd.DataFrame, large: int) -> str:
     parts = []
     for rival, words in (
         ("alone", "against the same sizes trained alone"),
-        ("fine-tuned", f"against d_model {large} pruned to their size and fine-tuned"),
+        ("fine-tuned", f"against d_model {large} pruned towards their size and fine-tuned"),
         (WHOLE, f"against d_model {large} itself"),
     ):
         rows = distilled[distilled["rival"] == rival]
@@ -217,14 +247,12 @@ def _teaching(sizes: pd.DataFrame) -> str:
     means = done.groupby([*_CASE, "width", "depth", "arm"])["training_macs"].mean().unstack("arm")
     if not {"distilled", "dense longer"} <= set(means):
         return ""
-    times = (means["distilled"] / means["dense longer"]).dropna()
-    if times.empty:
+    ratios = (means["distilled"] / means["dense longer"]).dropna()
+    if ratios.empty:
         return ""
-    low, high = f"{times.min():.2g}", f"{times.max():.2g}"
-    return (
-        f"With the large one to be trained first, distilling takes {low if low == high else f'{low} to {high}'} times "
-        "the multiply-adds of training alone."
-    )
+    low, high = times(ratios.min()), times(ratios.max())
+    reach = high if low == high else f"{low.removesuffix(' times')} to {high}"
+    return f"With the large one to be trained first, distilling takes {reach} the multiply-adds of training alone."
 
 
 def _data_words(choices: pd.DataFrame) -> str:
@@ -235,7 +263,7 @@ def _data_words(choices: pd.DataFrame) -> str:
     less = less.dropna(subset="full_width")
     changed = less[(less["width"] != less["full_width"]) | (less["density_asked"] != less["full_density"])]
     if changed.empty:
-        return "The best choice of width and density is the same for every share of the data tried."
+        return "Validation (mean over the seeds) chooses the same width and density with every share of the data tried."
     found = outcomes(changed)
     pays, hurts = changed[found == BETTER], changed[found == WORSE]
     if pays.empty and hurts.empty:
@@ -280,6 +308,7 @@ def _standing(sizes: pd.DataFrame, naive: pd.DataFrame) -> str:
 
 def _lost(sizes: pd.DataFrame) -> str:
     """What did not come out, as a last sentence."""
-    floors = sizes[(sizes["status"] == "ok") & sizes["reason"].notna()]
-    words = f"{bold(floors['model'])} could not be pruned to every size asked."
-    return "".join(f" {text}" for text in (left_out(sizes), words if len(floors) else "") if text)
+    short = short_of(sizes)
+    missed = [f"**{model}** of d_model {width} ({times(ratio)})" for (model, _, width), ratio in short.items()]
+    words = f"Pruning did not come down to the parameters of {listed(list(dict.fromkeys(missed)))}." if missed else ""
+    return "".join(f" {text}" for text in (left_out(sizes), words) if text)
