@@ -8,7 +8,7 @@ import pytest
 from helpers import Recorder
 
 from tsprune.errors import UserError
-from tsprune.study.base.published import published_sparsities
+from tsprune.study.base.published_sparsity import published_sparsities
 from tsprune.study.pals.arms import as_in_code, control_arms, equal_arms, planned_arms, searched_arms
 from tsprune.study.pals.cells import PalsCells, _why_alone, horizons
 from tsprune.study.pals.config import SparseTraining

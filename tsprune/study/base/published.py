@@ -1,4 +1,4 @@
-"""Published test errors beside ours, with what differs in the protocol; and published sparsities of PALS."""
+"""Published test errors beside ours, with what differs in the protocol."""
 
 from importlib.resources import files
 
@@ -24,15 +24,6 @@ _SIZE = (
 def published_errors() -> pd.DataFrame:
     """Columns model, dataset, pred_len, mse_published, mae_published, look_back, source; errors on scaled data."""
     with (files("tsprune.study.base") / "published.csv").open() as file:
-        return pd.read_csv(file)
-
-
-def published_sparsities() -> pd.DataFrame:
-    """Final sparsity of PALS as its repository's plots show it, read to ± ``tolerance``.
-
-    Columns model, dataset, pred_len, sparsity_published, tolerance, source; a share of all trainable parameters.
-    """
-    with (files("tsprune.study.base") / "published_sparsity.csv").open() as file:
         return pd.read_csv(file)
 
 

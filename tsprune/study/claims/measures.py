@@ -9,7 +9,7 @@ from tsprune.pruners.structured import LEAST
 from tsprune.report.text import percent
 from tsprune.steps.runtimes import EAGER, ONNX, SPARSE
 from tsprune.study.base.ended import ended
-from tsprune.study.base.published import published_sparsities
+from tsprune.study.base.published_sparsity import published_sparsities
 from tsprune.study.claims.evidence import CASE, Evidence
 from tsprune.study.claims.judge import SIDES
 from tsprune.typed import digest

@@ -13,7 +13,7 @@ from tsprune.pruners.pals import PALS
 from tsprune.steps.sparse import SIGNALS, SparseTrainStep
 from tsprune.steps.train import TrainStep
 from tsprune.study.base.cells import Cells, relative_to_dense
-from tsprune.study.base.published import published_sparsities
+from tsprune.study.base.published_sparsity import published_sparsities
 from tsprune.study.pals.arms import (
     Arm,
     control,

@@ -1,6 +1,6 @@
 """What is published of how PALS is run: horizons, and how often it updates."""
 
-from tsprune.study.base.published import published_sparsities
+from tsprune.study.base.published_sparsity import published_sparsities
 
 _EVERY = {"ILI": 5}
 """Where the interval between two updates is another than elsewhere: so short a dataset has few steps."""
