@@ -7,13 +7,13 @@ from tsprune.data import Table
 from tsprune.study.base.config import ONCE, SOME, Dataset
 from tsprune.study.base.shared import no_season
 from tsprune.study.base.sizes import Sizes
-from tsprune.typed import Between as Part
+from tsprune.typed import Between
 
 
 class EntsoeScale(Sizes):
     """Notebook 04: does more data need a bigger model, and does pruning change the answer?"""
 
-    densities: Annotated[list[Part], SOME, ONCE]
+    densities: Annotated[list[Between], SOME, ONCE]
     """Share of the widest model kept: of all parameters when narrowed, of the prunable weights under masks."""
 
     more_datasets: Annotated[list[Dataset], ONCE]

@@ -8,13 +8,13 @@ from tsprune.errors import unknown
 from tsprune.pruners.selection import Scope
 from tsprune.steps.by_score import list_ways
 from tsprune.study.base.config import MOST, ONCE, SOME, Positive, StudyConfig
-from tsprune.typed import Between as Part
+from tsprune.typed import Between
 
 
 class FineTuning(StudyConfig):
     """Notebook 02: what does training on after pruning bring back, and at what cost?"""
 
-    densities: Annotated[list[Part], SOME, ONCE]
+    densities: Annotated[list[Between], SOME, ONCE]
     """Share of prunable weights kept.
 
     The dense controls are always included."""
@@ -34,7 +34,7 @@ class FineTuning(StudyConfig):
     """Way to choose weights that is trained on as well at compared_densities, as in study 01; "magnitude" for none."""
     calibration_windows: Positive
     """Training windows, evenly spaced, that a score looks at if it looks at any."""
-    structured_densities: Annotated[list[Part], ONCE]
+    structured_densities: Annotated[list[Between], ONCE]
     """Share of all parameters left by structured pruning, trained on as well; [] for none."""
     two_of_four: bool
     """2:4 masks, trained on as well."""

@@ -6,15 +6,15 @@ from pydantic import Field, model_validator
 
 from tsprune.steps.runtimes import RIVALS
 from tsprune.study.base.config import LARGEST_SEED, MOST, ONCE, SOME, Positive, StudyConfig
-from tsprune.typed import Between as Part
+from tsprune.typed import Between
 
 
 class Inference(StudyConfig):
     """Notebook 06: what is pruning worth in time and memory on this machine? Nothing is trained."""
 
-    densities: Annotated[list[Part], SOME, ONCE]
+    densities: Annotated[list[Between], SOME, ONCE]
     """Share of prunable weights that are not zero, each tensor cut alike."""
-    width_shares: Annotated[list[Part], ONCE]
+    width_shares: Annotated[list[Between], ONCE]
     """Widths of narrower models as shares of d_model and d_ff; [] for none."""
     runtimes: Annotated[list[Literal[RIVALS]], ONCE]
     """Beside eager PyTorch: "sparse kernel", "ONNX Runtime", "PyTorch, bfloat16", "ONNX Runtime, int8"."""

@@ -8,7 +8,7 @@ from tsprune.errors import unknown
 from tsprune.pruners.methods import list_methods
 from tsprune.steps.sparse import Signal
 from tsprune.study.base.config import ONCE, Positive, StudyConfig
-from tsprune.typed import Between as Part
+from tsprune.typed import Between
 
 RIVALS: dict[str, tuple[str, dict]] = {name: (name, {}) for name in list_methods(asks_density=True)} | {
     score: ("static", {"score": score, "distribution": "global"}) for score in ("snip", "synflow")
@@ -38,7 +38,7 @@ class SparseTraining(StudyConfig):
     signal: Signal
     """What PALS looks at: "whole" validation set, a fixed random "subset" of it, or the "training loss"."""
     rivals: Annotated[list[Rival], ONCE, Field(description=f"Methods told their density: of {', '.join(RIVALS)}.")]
-    densities: Annotated[list[Part], ONCE]
+    densities: Annotated[list[Between], ONCE]
     """Densities of the rivals, share of prunable weights kept."""
     at_pals_density: bool
     """Run each rival once more at the density that PALS came to, for every model and seed."""

@@ -8,7 +8,7 @@ from tsprune.errors import unknown
 from tsprune.steps.by_score import list_ways
 from tsprune.study.base.config import MOST, ONCE, Positive
 from tsprune.study.why.config import Why
-from tsprune.typed import Between as Part
+from tsprune.typed import Between
 
 
 class PruningSweep(Why):
@@ -19,7 +19,7 @@ class PruningSweep(Why):
 
     Those of ``tsprune.pruners.list_scores()``, and "sparsegpt", which also moves the weights that stay. Magnitude is
     always there to compare with."""
-    score_densities: Annotated[list[Part], ONCE]
+    score_densities: Annotated[list[Between], ONCE]
     """Share of prunable weights kept where scores are compared; [] for none.
 
     Where there are 2:4 masks as well, scores are compared there too."""
@@ -29,7 +29,7 @@ class PruningSweep(Why):
     """Beside them the first paper's own way to set masks, asked for the same as score_densities."""
     authors_steps: Annotated[int, Field(ge=0)]
     """Parts in which that paper's structured pruning goes to its end, tested after each (its code: 50); 0: not run."""
-    structured_densities: Annotated[list[Part], ONCE]
+    structured_densities: Annotated[list[Between], ONCE]
     """Share of all parameters left by structured pruning; [] for none."""
     depgraph_paper: bool
     """Beside each structured density, torch-pruning asked for the same as a ratio of channels."""

@@ -6,8 +6,7 @@ from pydantic import ValidationInfo, field_validator
 
 from tsprune.study.base.config import ONCE, SOME, Positive
 from tsprune.study.base.sizes import Sizes
-from tsprune.typed import AboveZero as Share
-from tsprune.typed import Between as Part
+from tsprune.typed import AboveZero, Between
 
 
 class RightSizing(Sizes):
@@ -19,9 +18,9 @@ class RightSizing(Sizes):
     """Encoder layers of the dense models; e_layers is one of them."""
     fine_tune_epochs: Positive
     """Epochs of training after pruning; every dense model is trained as much longer."""
-    distill_weight: Share
+    distill_weight: AboveZero
     """Share of the large model's forecasts in the loss of a distilled one; the truth has the rest."""
-    map_densities: Annotated[list[Part], SOME, ONCE]
+    map_densities: Annotated[list[Between], SOME, ONCE]
     """Shares of its parameters to which every width is pruned in the map of data, width and density.
 
     Dense is always included."""
