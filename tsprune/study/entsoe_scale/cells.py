@@ -82,7 +82,7 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
         cells = self._cells()
         widths = self.widths(cells)
         reference = cells[cells["key"].isin({step.key for step in self.base.dense})]
-        common = self.common(reference) | {"cells": cells}
+        common = self.common(reference) | {"cells": self._with_lost_week(cells)}
         common["data_notes"] = (*self.data_notes(), *self.left_out(), *self.others[1])
         common["naive"] = pd.concat([common["naive"], *self.weekly_rows()], ignore_index=True)
         common["protocol"] |= self._protocol()
@@ -94,6 +94,12 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
             scaling=self.scaling(cells),
             week=self.week(),
         )
+
+    def _with_lost_week(self, cells: pd.DataFrame) -> pd.DataFrame:
+        """A week of forecasts that came to none is told where cells without a result are."""
+        if not self.shown or self.ok(self.shown):
+            return cells
+        return pd.concat([cells, self.frame([self.shown]).assign(arm="week")], ignore_index=True)
 
     def val(self, step: Step) -> float:
         """Validation MSE of the weights that were kept; NaN for a step that looks at no validation window."""
