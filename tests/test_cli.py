@@ -353,8 +353,30 @@ def test_an_executed_notebook_is_rendered_beside_itself_or_where_asked(tsprune, 
     assert code == 2 and "nothing in it has run" in err and not (tmp_path / "fresh.html").exists()
     code, _, err = tsprune("report", str(tmp_path / "none.ipynb"))
     assert code == 2 and err == f"tsprune: notebook '{tmp_path / 'none.ipynb'}' does not exist\n"
-    code, _, err = tsprune("report", str(tmp_path / "out.ipynb"), "--output", str(tmp_path))
-    assert code == 2 and "cannot be written" in err
+
+
+def test_a_report_takes_the_place_of_no_notebook_and_of_nothing_that_is_no_page(tsprune, tmp_path, monkeypatch):
+    import nbformat
+
+    monkeypatch.chdir(tmp_path)
+    cell = nbformat.v4.new_code_cell("1", outputs=[nbformat.v4.new_output("stream", text="1")])
+    for name in ("out.ipynb", "out.html", "other.ipynb"):
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), name)
+    (tmp_path / "folder.html").mkdir()
+    before = {path: path.read_bytes() for path in tmp_path.glob("o*")}
+    for typed, words in (
+        (["out.ipynb", "--output", "out.ipynb"], "out.ipynb: unknown ending of a report '.ipynb'. Allowed: .html"),
+        (["out.ipynb", "--output", "other.ipynb"], "unknown ending of a report '.ipynb'"),
+        (["out.ipynb", "--output", "page"], "unknown ending of a report ''"),
+        (["out.ipynb", "--output", ""], "a report: the name of its file is empty"),
+        (["out.ipynb", "--output", "folder.html"], "folder.html is a folder; name a file"),
+        (["out.ipynb", "--output", "none/out.html"], "there is no folder none"),
+        (["out.html", "--output", "out.html"], "out.html is what is read; name another file to write"),
+        (["out.html"], "out.html is what is read; name another file to write"),
+    ):
+        code, out, err = tsprune("report", *typed)
+        assert code == 2 and out == "" and err.count("\n") == 1 and words in err
+    assert {path: path.read_bytes() for path in tmp_path.glob("o*")} == before
 
 
 def test_runs_that_are_not_there_are_no_runs_to_compare(tsprune, tmp_path):

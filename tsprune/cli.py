@@ -163,11 +163,15 @@ def report(
     """Render an executed notebook to the page that a study leaves: one file, offline, to be shared."""
     from pathlib import Path
 
+    from tsprune.deploy.files import need_other
+    from tsprune.deploy.reading import check_output
     from tsprune.report.page import read_notebook, render_notebook
 
-    page = Path(output) if output else Path(notebook).with_suffix(".html")
     if not any(cell.get("outputs") for cell in read_notebook(Path(notebook)).cells):
         raise UserError(f"{notebook}: nothing in it has run; run it and save it, then make its page")
+    page = Path(notebook).with_suffix(".html") if output is None else output
+    check_output(page, [".html"], "a report")
+    need_other(page, notebook)
     try:
         info = render_notebook(notebook, page)
     except OSError as error:
