@@ -314,12 +314,14 @@ def compress(
     For example: tsprune compress load.csv --max-loss 2% --for latency --budget 20m
 
     Writes report.html (what costs how much, what it loses, what to take and how sure that is), model.onnx, and its
-    model card. Started again, it goes on where it was; a longer --budget tries more.
+    model card. Started again, it goes on where it was; a longer --budget tries more. What answers another question in
+    the folder is kept as NAME.previous.*, the last one only, and a line says so.
     """
     from pathlib import Path
 
+    from tsprune.batch.compress.place import PAGE_FILE
     from tsprune.batch.compress.question import ask
-    from tsprune.batch.compress.run import PAGE_FILE, compress
+    from tsprune.batch.compress.run import compress
     from tsprune.batch.compress.words import verdict
     from tsprune.report.text import plain_text
 

@@ -350,6 +350,43 @@ def test_a_time_that_is_too_short_for_more_still_gives_the_dense_file_and_says_w
     assert (tmp_path / "out" / ONNX_FILE).exists()
 
 
+def test_what_answers_another_question_is_kept_and_told_and_the_same_question_is_renewed(
+    question, tmp_path, at_once, capsys
+):
+    asked = question().model_copy(update={"budget_hours": 1e-9, "checkpoint": str(checkpoint(question(), tmp_path))})
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "report.html").write_text("mine")
+    (folder / "model.safetensors").write_text("mine too")
+
+    def ask_again(**changed) -> tuple[list[str], dict[str, bytes]]:
+        compress(asked.model_copy(update=changed), folder)
+        told = [line for line in capsys.readouterr().out.splitlines() if "another question" in line]
+        return told, {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    told, first = ask_again()
+    assert told == [
+        f"{folder}: what was there answers another question (its .params.yaml cannot be read); it is kept as "
+        "report.previous.html, model.previous.safetensors"
+    ]
+    assert (first["report.previous.html"], first["model.previous.safetensors"]) == (b"mine", b"mine too")
+    told, renewed = ask_again(budget_hours=2e-9)
+    assert told == [] and renewed.keys() == first.keys() and renewed["report.previous.html"] == b"mine"
+    told, other = ask_again(max_loss=0.25)
+    assert len(told) == 1 and "another question (max_loss); it is kept as report.previous.params.yaml, " in told[0]
+    for name in ("report.html", "model.onnx", "model.md", "report.params.yaml"):
+        assert other[name.replace(".", ".previous.", 1)] == renewed[name]
+    assert other["report.html"] != renewed["report.html"]
+
+
+@pytest.mark.parametrize("name", ["report.html", "model.onnx", "model.safetensors", "model.previous.safetensors"])
+def test_an_answer_takes_the_place_of_nothing_that_it_is_made_from(question, few, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(Path(few["dataset"]).read_bytes())
+    with pytest.raises(UserError, match=rf"{name} is what is read; name another file to write$"):
+        compress(question().model_copy(update={"dataset": str(path)}), tmp_path)
+
+
 def checkpoint(asked: StudyConfig, folder: Path, **about) -> Path:
     """An untrained model of the question's size for its data."""
     torch.manual_seed(3)
