@@ -416,9 +416,11 @@ def check_results(
 @results.command("verdicts")
 def show_verdicts() -> None:
     """What the rows in results/ say of the papers' claims, as a table in Markdown."""
+    from tsprune.batch.results import sound
     from tsprune.study.claims.cells import shipped
     from tsprune.study.claims.words import summary
 
+    sound()
     typer.echo(summary(shipped()))
 
 
