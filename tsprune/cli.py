@@ -114,7 +114,7 @@ def study(
         hours = None if budget is None else parse_hours(budget)
         from tsprune.batch.preflight import check_runs
 
-        tables = check_runs(runs, begins=hours != 0 and not plan)
+        tables = check_runs(runs, begins=hours != 0 and not plan, writes=not plan)
         if plan:
             from tsprune.batch.plan import plan_text
 
@@ -249,7 +249,7 @@ def forecast(
     from tsprune.deploy.files import need_other
     from tsprune.deploy.reading import ENDINGS, check_output, read_frame, write_frame
 
-    if backtest and (output or level or plot):
+    if backtest and not (output is level is plot is None):
         raise UserError("--output, --level and --plot are for a forecast, --backtest prints errors: one or the other")
     if output is not None:
         check_output(output, ENDINGS, "a forecast")
@@ -274,7 +274,7 @@ def forecast(
         print(run_backtest(forecaster, frame, backtest, filled))
         return
     predicted = forecaster.predict(frame, level)
-    if level:
+    if level is not None:
         share = card.intervals.covered(level)
         print(f"of the test split's values {share:.1%} lay within the {level:.0%} intervals", file=sys.stderr)
     if plot:
@@ -323,8 +323,12 @@ def compress(
     from tsprune.batch.compress.question import ask
     from tsprune.batch.compress.run import compress
     from tsprune.batch.compress.words import verdict
+    from tsprune.places import need_name
     from tsprune.report.text import plain_text
 
+    need_name(store, "--store")
+    if output is not None:
+        need_name(output, "--output")
     reading = {"missing": missing, "date_column": date_column, "time_step": time_step, "date_order": date_order}
     lengths = {"seq_len": look_back, "pred_lens": None if horizon is None else [horizon]}
     question = ask(
@@ -376,8 +380,9 @@ def save(
 
 def _existing_store(folder: str):
     from tsprune.engine.store import Store
-    from tsprune.places import locate
+    from tsprune.places import locate, need_name
 
+    need_name(folder, "--store")
     if not os.path.isdir(locate(folder)):
         raise UserError(f"there is no store at {locate(folder)}; --store names another folder")
     return Store(locate(folder))

@@ -128,6 +128,21 @@ def test_a_store_that_cannot_be_written_to_is_told_before_anything_runs(question
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"file is a file, not a folder; --store names another folder$"):
         compress(question(store=str(tmp_path / "file" / "store")), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--output", "--store"])
+def test_an_empty_name_of_a_folder_is_refused(few, capsys, monkeypatch, option):
+    monkeypatch.setattr(sys, "argv", ["tsprune", "compress", few["dataset"], option, ""])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2 and capsys.readouterr().err == f"tsprune: {option}: the name of its folder is empty\n"
+
+
+def test_a_question_that_is_refused_leaves_no_folder(question, tmp_path):
+    with pytest.raises(UserError, match="too few rows"):
+        compress(question(pred_lens=[400]), tmp_path / "new" / "out")
+    assert not (tmp_path / "new").exists() and not (tmp_path / "store").exists()
 
 
 def test_a_file_that_is_not_there_and_a_column_that_is_not_there_are_one_line_each(question, few, capsys, monkeypatch):

@@ -139,6 +139,13 @@ def test_a_parameter_that_is_typed_twice_is_refused(plan):
         plan({"05_pals.yaml": ""}, replaced=["epochs=1", "seeds=[1]", "epochs=2"])
 
 
+def test_an_empty_name_of_a_folder_is_refused_and_not_the_working_directory(plan):
+    with pytest.raises(UserError, match=r"^--output: the name of its folder is empty$"):
+        plan({"05_pals.yaml": ""}, output="")
+    with pytest.raises(UserError, match=r"^-p store: the name of its folder is empty$"):
+        plan({"05_pals.yaml": ""}, replaced=["store=''"])
+
+
 def test_a_profile_of_a_name_that_no_folder_has_is_unknown():
     for name in ("x" * 5000, "a\0b"):
         with pytest.raises(UserError, match=r"^unknown profile '") as error:

@@ -15,7 +15,7 @@ from typing import Any
 from tsprune.batch.strict_yaml import parse_yaml, read_parameters
 from tsprune.errors import UserError, unknown
 from tsprune.parameters import default_parameters
-from tsprune.places import project_root
+from tsprune.places import need_name, project_root
 from tsprune.study.registry import STUDIES
 
 COMMON = "common"
@@ -64,6 +64,7 @@ def plan_profile(
     names = _chosen(only, [name for name in STUDIES if COMMON in files or name in files])
     common = _layer_of("common", files.get(COMMON))
     given = _Layer("-p", "-p", _given(replaced))
+    need_name(output, "--output")
     target = Path(output).absolute()
     above = _Layer("--jobs", "--jobs", {} if jobs is None else {"jobs": jobs})
     below = _Layer("--output", "--output", {"store": str(target / "store")})
@@ -165,7 +166,10 @@ def _given(replaced: Sequence[str]) -> dict[str, Any]:
     for name, value in map(_assignment, replaced):
         if name in values:
             raise UserError(f"-p: '{name}' stands twice")
-        values[name] = str(Path(value).expanduser().absolute()) if name == "store" and isinstance(value, str) else value
+        if name == "store" and isinstance(value, str):
+            need_name(value, "-p store")
+            value = str(Path(value).expanduser().absolute())
+        values[name] = value
     return values
 
 
