@@ -78,6 +78,7 @@ def test_a_misspelt_parameter_fails_at_once_with_the_closest_name(tmp_path):
     [
         (("--shard", "9/2", "--plan"), "--shard 9/2: a part of how many"),
         (("--shard", "1/2", "--budget", "0"), "--shard and --budget: one or the other"),
+        (("--show", "--plan"), "--show and --plan: one or the other"),
     ],
 )
 def test_a_part_is_checked_first_and_has_no_time_of_its_own(tsprune, more, words):

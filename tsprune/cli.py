@@ -100,6 +100,8 @@ def study(
     part = None if shard is None else Shard.parse(shard)
     if part is not None and budget is not None:
         raise UserError("--shard and --budget: one or the other, a part of the steps runs to its end")
+    if show and plan:
+        raise UserError("--show and --plan: one or the other")
     with _uncollected():
         from tsprune.batch.profiles import describe, plan_profile
 

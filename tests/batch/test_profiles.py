@@ -146,6 +146,13 @@ def test_an_empty_name_of_a_folder_is_refused_and_not_the_working_directory(plan
         plan({"05_pals.yaml": ""}, replaced=["store=''"])
 
 
+def test_a_parameter_is_said_by_its_option_or_by_its_name_and_not_by_both(plan):
+    with pytest.raises(UserError, match=r"^--jobs and -p jobs: one or the other"):
+        plan({"05_pals.yaml": "jobs: 3\n"}, replaced=["jobs=2"], jobs=1)
+    for options in ({"replaced": ["jobs=2"]}, {"jobs": 2}):
+        assert plan({"05_pals.yaml": "jobs: 3\n"}, **options)["05_pals"].parameters["jobs"] == 2
+
+
 def test_a_profile_of_a_name_that_no_folder_has_is_unknown():
     for name in ("x" * 5000, "a\0b"):
         with pytest.raises(UserError, match=r"^unknown profile '") as error:

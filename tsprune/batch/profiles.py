@@ -64,6 +64,8 @@ def plan_profile(
     names = _chosen(only, [name for name in STUDIES if COMMON in files or name in files])
     common = _layer_of("common", files.get(COMMON))
     given = _Layer("-p", "-p", _given(replaced))
+    if jobs is not None and "jobs" in given.values:
+        raise UserError("--jobs and -p jobs: one or the other, both say how many steps run side by side")
     need_name(output, "--output")
     target = Path(output).absolute()
     above = _Layer("--jobs", "--jobs", {} if jobs is None else {"jobs": jobs})

@@ -152,6 +152,8 @@ def load_table(
         "date_order": date_order,
         "encoding": encoding,
     }
+    if empty := [option for option, value in own.items() if value == ""]:
+        raise UserError(f"{', '.join(empty)}: an empty value says nothing; name one, or leave it away")
     if is_path(name):
         return _own(name, raw, columns, scaled, **own)
     entry = find_entry(name)
