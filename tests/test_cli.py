@@ -300,11 +300,11 @@ def test_a_damaged_model_is_computed_again_when_it_is_asked_for(tsprune, store, 
     before = masks.read_bytes(), dense.read_bytes()
     masks.write_bytes(b"x")
     dense.unlink()
-    with pytest.warns(UserWarning, match="is computed again") as told:
-        code, out, _ = tsprune(
-            "models", "save", masks.parent.name, str(tmp_path / "x.safetensors"), "--store", str(damaged)
-        )
-    assert code == 0 and "density 0.500 by layer" in out and len(told) == 2
+    file = str(tmp_path / "x.safetensors")
+    code, out, err = tsprune("models", "save", masks.parent.name, file, "--store", str(damaged))
+    assert code == 0 and "density 0.500 by layer" in out
+    assert len(err.splitlines()) == 2 and all(line.endswith(" is computed again") for line in err.splitlines())
+    assert all(line.startswith(str(damaged)) for line in err.splitlines()), "the line and no place in the code"
     assert (masks.read_bytes(), dense.read_bytes()) == before
 
 
@@ -315,7 +315,7 @@ def test_a_checkpoint_is_called_one_and_takes_no_other_files_place(tsprune, stor
     assert (tmp_path / "load.csv").read_text() == "date,load\n"
 
 
-def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path):
+def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path, monkeypatch):
     from tsprune.engine.store import Store
 
     def save(key, file="x.safetensors", folder=store):
@@ -327,6 +327,10 @@ def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path):
     naive = next(key for key in opened.entries() if opened.row(key)["kind"] == "naive")
     assert "no entry with key 'zz'" in save("zz")
     assert "ends with numbers, not with a model" in save(naive)
+    with monkeypatch.context() as patched:
+        for count, told in ((2, "aa11, aa22; give"), (4, "aa11, aa22, aa33 (and 1 more); give")):
+            patched.setattr(Store, "entries", lambda store, count=count: ["aa11", "aa22", "aa33", "aa44"][:count])
+            assert f"key 'aa' is that of {count} entries: {told} more of it" in save("aa")
     assert "there is no store at" in save(naive, folder=tmp_path / "nowhere")
     trained = next(key for key in opened.entries() if opened.row(key)["kind"] == "train")
     assert "no folder" in save(trained, file="no/such/folder.safetensors")

@@ -111,7 +111,7 @@ def test_what_is_no_percentage_is_refused_with_what_is_one(text):
         ({"given": ["batch_size=8", "batch_size=9"]}, "-p batch_size=9: batch_size stands twice"),
         ({"given": ["max_loss=0.5"]}, "max_loss has an option of its own"),
         ({"given": ["fractions=[0.5]"]}, "all training windows are used here"),
-        ({"given": ["seeds=[1, 2]"]}, "seeds = [1, 2]: list should have at most 1 item"),
+        ({"given": ["seeds=[1, 2]"]}, "seeds = [1, 2]: 1 value at most, there are 2"),
         ({"checkpoint": "x.safetensors"}, "--model and --checkpoint: one or the other"),
         ({"checkpoint": "x.safetensors", "model": None, "pred_lens": None}, "--look-back and --checkpoint: one or"),
         ({"checkpoint": "x.safetensors", "model": None, "seq_len": None}, "--horizon and --checkpoint: one or"),

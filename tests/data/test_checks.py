@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tsprune.data import check_dataset, load_table
 from tsprune.data.checks import check_csv
 from tsprune.errors import UserError
+from tsprune.shown import plain as shown
 
 
 def rows_of(periods: int = 30, freq: str = "1h", start: str = "2020-01-01", sep: str = " ") -> list[list[str]]:
@@ -221,6 +222,14 @@ def test_a_file_in_the_working_directory_needs_no_slash(tmp_path, monkeypatch):
     assert load_table("series.txt").name == "series.txt"
     with pytest.raises(UserError, match=r"nothing\.csv: there is no such file"):
         load_table("nothing.csv")
+
+
+def test_a_folder_is_told_to_be_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for name in ("mine", "./mine", str(tmp_path / "mine"), "mine/"):
+        assert check_dataset(name).problems == (f"{shown(name)}: that is a folder; name a file in it",)
+    assert check_dataset("").problems[0].startswith("unknown dataset ''")
 
 
 def test_interpolate_fills_gaps_and_blocks_long_ones(tmp_path):

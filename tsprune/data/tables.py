@@ -239,8 +239,10 @@ def _whereabouts(entry: Entry) -> str:
 
 
 def is_path(name: str) -> bool:
-    """Whether a dataset's name is that of a file, and not one of the catalogue."""
-    return name not in CATALOG and ("/" in name or has_known_ending(name) or os.path.isfile(locate(name)))
+    """Whether a dataset's name is that of a file, or of a folder in its place, and not one of the catalogue."""
+    if not name or name in CATALOG:
+        return False
+    return "/" in name or has_known_ending(name) or os.path.exists(locate(name))
 
 
 def _has_sum(name: str, table: Table) -> bool:
@@ -299,6 +301,8 @@ def _known(
 def _own(name: str, raw: bool, columns: Sequence[str] | None, scaled: bool, **options: str | None) -> Table:
     """The table of a user's file; UserError with a line per problem."""
     path = locate(name)
+    if os.path.isdir(path):
+        raise UserError(f"{plain(name)}: that is a folder; name a file in it")
     if not os.path.isfile(path):
         raise UserError(f"{plain(name)}: there is no such file")
     label = plain(path.name)
