@@ -224,6 +224,23 @@ def test_a_file_in_the_working_directory_needs_no_slash(tmp_path, monkeypatch):
         load_table("nothing.csv")
 
 
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (3, "none of the 3 is in the test split; a study takes 5 rows"),
+        (4, "none of the 4 is in the test split; a study takes 5 rows"),
+        (5, None),
+    ],
+)
+def test_a_split_that_is_empty_is_told_with_the_rows_that_it_takes(tmp_path, rows, words):
+    """Of 4 rows int(2.8) train and int(0.8) test, of 5 three train, one validates, one tests."""
+    found = check_dataset(write(tmp_path / "mine.csv", csv_of(rows_of(rows))))
+    assert found.ok == (words is None)
+    if words:
+        (line,) = found
+        assert line.startswith("mine: too few rows: ") and words in line
+
+
 def test_a_folder_is_told_to_be_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()

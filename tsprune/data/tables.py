@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -197,8 +198,17 @@ def check_dataset(
     except UserError as error:
         return Check(tuple(str(error).splitlines()), ())
     rows, count = len(table.dates), len(table.columns)
-    splits = zip(SPLITS, table.split.borders(rows), strict=True)
+    splits = list(zip(SPLITS, table.split.borders(rows), strict=True))
     label = plain(table.name)
+    if empty := [split for split, (begin, end) in splits if begin == end]:
+        whole = next(more for more in itertools.count(rows) if all(b < e for b, e in table.split.borders(more)))
+        return Check(
+            (
+                f"{label}: too few rows: none of the {rows} is in the {' and the '.join(empty)} split; "
+                f"a study takes {whole} rows at the very least, and more the longer its windows are",
+            ),
+            (),
+        )
     facts = [
         f"{label}: {rows} rows x {count} columns, {table.dates[0]} to {table.dates[-1]}, step {table.time_step}",
         f"source: {table.source}" + (", sha256 as in the catalogue" if _has_sum(name, table) else ""),
