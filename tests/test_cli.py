@@ -78,6 +78,7 @@ def test_a_misspelt_parameter_fails_at_once_with_the_closest_name(tmp_path):
     [
         (("--shard", "9/2", "--plan"), "--shard 9/2: a part of how many"),
         (("--shard", "1/2", "--budget", "0"), "--shard and --budget: one or the other"),
+        (("--show", "--plan"), "--show and --plan: one or the other"),
     ],
 )
 def test_a_part_is_checked_first_and_has_no_time_of_its_own(tsprune, more, words):
@@ -299,11 +300,11 @@ def test_a_damaged_model_is_computed_again_when_it_is_asked_for(tsprune, store, 
     before = masks.read_bytes(), dense.read_bytes()
     masks.write_bytes(b"x")
     dense.unlink()
-    with pytest.warns(UserWarning, match="is computed again") as told:
-        code, out, _ = tsprune(
-            "models", "save", masks.parent.name, str(tmp_path / "x.safetensors"), "--store", str(damaged)
-        )
-    assert code == 0 and "density 0.500 by layer" in out and len(told) == 2
+    file = str(tmp_path / "x.safetensors")
+    code, out, err = tsprune("models", "save", masks.parent.name, file, "--store", str(damaged))
+    assert code == 0 and "density 0.500 by layer" in out
+    assert len(err.splitlines()) == 2 and all(line.endswith(" is computed again") for line in err.splitlines())
+    assert all(line.startswith(str(damaged)) for line in err.splitlines()), "the line and no place in the code"
     assert (masks.read_bytes(), dense.read_bytes()) == before
 
 
@@ -314,7 +315,7 @@ def test_a_checkpoint_is_called_one_and_takes_no_other_files_place(tsprune, stor
     assert (tmp_path / "load.csv").read_text() == "date,load\n"
 
 
-def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path):
+def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path, monkeypatch):
     from tsprune.engine.store import Store
 
     def save(key, file="x.safetensors", folder=store):
@@ -326,6 +327,10 @@ def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path):
     naive = next(key for key in opened.entries() if opened.row(key)["kind"] == "naive")
     assert "no entry with key 'zz'" in save("zz")
     assert "ends with numbers, not with a model" in save(naive)
+    with monkeypatch.context() as patched:
+        for count, told in ((2, "aa11, aa22; give"), (4, "aa11, aa22, aa33 (and 1 more); give")):
+            patched.setattr(Store, "entries", lambda store, count=count: ["aa11", "aa22", "aa33", "aa44"][:count])
+            assert f"key 'aa' is that of {count} entries: {told} more of it" in save("aa")
     assert "there is no store at" in save(naive, folder=tmp_path / "nowhere")
     trained = next(key for key in opened.entries() if opened.row(key)["kind"] == "train")
     assert "no folder" in save(trained, file="no/such/folder.safetensors")
@@ -353,8 +358,30 @@ def test_an_executed_notebook_is_rendered_beside_itself_or_where_asked(tsprune, 
     assert code == 2 and "nothing in it has run" in err and not (tmp_path / "fresh.html").exists()
     code, _, err = tsprune("report", str(tmp_path / "none.ipynb"))
     assert code == 2 and err == f"tsprune: notebook '{tmp_path / 'none.ipynb'}' does not exist\n"
-    code, _, err = tsprune("report", str(tmp_path / "out.ipynb"), "--output", str(tmp_path))
-    assert code == 2 and "cannot be written" in err
+
+
+def test_a_report_takes_the_place_of_no_notebook_and_of_nothing_that_is_no_page(tsprune, tmp_path, monkeypatch):
+    import nbformat
+
+    monkeypatch.chdir(tmp_path)
+    cell = nbformat.v4.new_code_cell("1", outputs=[nbformat.v4.new_output("stream", text="1")])
+    for name in ("out.ipynb", "out.html", "other.ipynb"):
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), name)
+    (tmp_path / "folder.html").mkdir()
+    before = {path: path.read_bytes() for path in tmp_path.glob("o*")}
+    for typed, words in (
+        (["out.ipynb", "--output", "out.ipynb"], "out.ipynb: unknown ending of a report '.ipynb'. Allowed: .html"),
+        (["out.ipynb", "--output", "other.ipynb"], "unknown ending of a report '.ipynb'"),
+        (["out.ipynb", "--output", "page"], "unknown ending of a report ''"),
+        (["out.ipynb", "--output", ""], "a report: the name of its file is empty"),
+        (["out.ipynb", "--output", "folder.html"], "folder.html is a folder; name a file"),
+        (["out.ipynb", "--output", "none/out.html"], "there is no folder none"),
+        (["out.html", "--output", "out.html"], "out.html is what is read; name another file to write"),
+        (["out.html"], "out.html is what is read; name another file to write"),
+    ):
+        code, out, err = tsprune("report", *typed)
+        assert code == 2 and out == "" and err.count("\n") == 1 and words in err
+    assert {path: path.read_bytes() for path in tmp_path.glob("o*")} == before
 
 
 def test_runs_that_are_not_there_are_no_runs_to_compare(tsprune, tmp_path):

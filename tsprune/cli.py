@@ -100,6 +100,8 @@ def study(
     part = None if shard is None else Shard.parse(shard)
     if part is not None and budget is not None:
         raise UserError("--shard and --budget: one or the other, a part of the steps runs to its end")
+    if show and plan:
+        raise UserError("--show and --plan: one or the other")
     with _uncollected():
         from tsprune.batch.profiles import describe, plan_profile
 
@@ -114,7 +116,7 @@ def study(
         hours = None if budget is None else parse_hours(budget)
         from tsprune.batch.preflight import check_runs
 
-        tables = check_runs(runs, begins=hours != 0 and not plan)
+        tables = check_runs(runs, begins=hours != 0 and not plan, writes=not plan)
         if plan:
             from tsprune.batch.plan import plan_text
 
@@ -163,11 +165,15 @@ def report(
     """Render an executed notebook to the page that a study leaves: one file, offline, to be shared."""
     from pathlib import Path
 
+    from tsprune.deploy.files import need_other
+    from tsprune.deploy.reading import check_output
     from tsprune.report.page import read_notebook, render_notebook
 
-    page = Path(output) if output else Path(notebook).with_suffix(".html")
     if not any(cell.get("outputs") for cell in read_notebook(Path(notebook)).cells):
         raise UserError(f"{notebook}: nothing in it has run; run it and save it, then make its page")
+    page = Path(notebook).with_suffix(".html") if output is None else output
+    check_output(page, [".html"], "a report")
+    need_other(page, notebook)
     try:
         info = render_notebook(notebook, page)
     except OSError as error:
@@ -245,7 +251,7 @@ def forecast(
     from tsprune.deploy.files import need_other
     from tsprune.deploy.reading import ENDINGS, check_output, read_frame, write_frame
 
-    if backtest and (output or level or plot):
+    if backtest and not (output is level is plot is None):
         raise UserError("--output, --level and --plot are for a forecast, --backtest prints errors: one or the other")
     if output is not None:
         check_output(output, ENDINGS, "a forecast")
@@ -270,7 +276,7 @@ def forecast(
         print(run_backtest(forecaster, frame, backtest, filled))
         return
     predicted = forecaster.predict(frame, level)
-    if level:
+    if level is not None:
         share = card.intervals.covered(level)
         print(f"of the test split's values {share:.1%} lay within the {level:.0%} intervals", file=sys.stderr)
     if plot:
@@ -310,15 +316,21 @@ def compress(
     For example: tsprune compress load.csv --max-loss 2% --for latency --budget 20m
 
     Writes report.html (what costs how much, what it loses, what to take and how sure that is), model.onnx, and its
-    model card. Started again, it goes on where it was; a longer --budget tries more.
+    model card. Started again, it goes on where it was; a longer --budget tries more. What answers another question in
+    the folder is kept as NAME.previous.*, the last one only, and a line says so.
     """
     from pathlib import Path
 
+    from tsprune.batch.compress.place import PAGE_FILE
     from tsprune.batch.compress.question import ask
-    from tsprune.batch.compress.run import PAGE_FILE, compress
+    from tsprune.batch.compress.run import compress
     from tsprune.batch.compress.words import verdict
+    from tsprune.places import need_name
     from tsprune.report.text import plain_text
 
+    need_name(store, "--store")
+    if output is not None:
+        need_name(output, "--output")
     reading = {"missing": missing, "date_column": date_column, "time_step": time_step, "date_order": date_order}
     lengths = {"seq_len": look_back, "pred_lens": None if horizon is None else [horizon]}
     question = ask(
@@ -370,8 +382,9 @@ def save(
 
 def _existing_store(folder: str):
     from tsprune.engine.store import Store
-    from tsprune.places import locate
+    from tsprune.places import locate, need_name
 
+    need_name(folder, "--store")
     if not os.path.isdir(locate(folder)):
         raise UserError(f"there is no store at {locate(folder)}; --store names another folder")
     return Store(locate(folder))
@@ -410,9 +423,11 @@ def check_results(
 @results.command("verdicts")
 def show_verdicts() -> None:
     """What the rows in results/ say of the papers' claims, as a table in Markdown."""
+    from tsprune.batch.results import sound
     from tsprune.study.claims.cells import shipped
     from tsprune.study.claims.words import summary
 
+    sound()
     typer.echo(summary(shipped()))
 
 

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import tsprune
+from tsprune.errors import UserError
 
 
 def project_root() -> Path:
@@ -26,6 +27,12 @@ def _is_ours(path: Path) -> bool:
         return tomllib.loads(path.read_text("utf-8"))["project"]["name"] == "tsprune"
     except (OSError, ValueError, LookupError, TypeError):
         return False
+
+
+def need_name(folder: str, chosen_by: str) -> None:
+    """Raise UserError for a folder whose name is empty: that would be the one where somebody happens to be."""
+    if not folder:
+        raise UserError(f"{chosen_by}: the name of its folder is empty")
 
 
 def resolve(path: str | Path) -> Path:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -66,7 +66,7 @@ class Config(BaseModel):
             elif problem["type"] == "missing":
                 lines.append((first, f"parameter '{name}' is missing"))
             else:
-                message = problem["msg"].removeprefix("Value error, ")
+                message = _said(problem)
                 if not name:  # what several values say together names them itself
                     lines.append(("", message))
                     continue
@@ -77,6 +77,28 @@ class Config(BaseModel):
     def canonical(self) -> str:
         """The config as JSON with sorted keys and no white space: equal configs give equal text."""
         return canonical_json(self.model_dump(mode="json"))
+
+
+def _said(problem: Mapping[str, Any]) -> str:
+    """What is wrong with a value; of lists in words that say what to write."""
+    given, context = problem["input"], problem.get("ctx", {})
+    match problem["type"]:
+        case "list_type":
+            one = isinstance(given, str | int | float) and not isinstance(given, bool)
+            return f"a list is needed, as [{plain(given)}]" if one else "a list is needed"
+        case "too_short":
+            return f"{_values(context['min_length'])} or more needed, there {_are(context['actual_length'])}"
+        case "too_long":
+            return f"{_values(context['max_length'])} at most, there {_are(context['actual_length'])}"
+    return problem["msg"].removeprefix("Value error, ")
+
+
+def _values(count: int) -> str:
+    return f"{count} value{'s' if count > 1 else ''}"
+
+
+def _are(count: int | None) -> str:
+    return {None: "are more", 0: "is none", 1: "is 1"}.get(count, f"are {count}")
 
 
 def canonical_json(value: Any) -> str:

@@ -111,7 +111,7 @@ def test_what_is_no_percentage_is_refused_with_what_is_one(text):
         ({"given": ["batch_size=8", "batch_size=9"]}, "-p batch_size=9: batch_size stands twice"),
         ({"given": ["max_loss=0.5"]}, "max_loss has an option of its own"),
         ({"given": ["fractions=[0.5]"]}, "all training windows are used here"),
-        ({"given": ["seeds=[1, 2]"]}, "seeds = [1, 2]: list should have at most 1 item"),
+        ({"given": ["seeds=[1, 2]"]}, "seeds = [1, 2]: 1 value at most, there are 2"),
         ({"checkpoint": "x.safetensors"}, "--model and --checkpoint: one or the other"),
         ({"checkpoint": "x.safetensors", "model": None, "pred_lens": None}, "--look-back and --checkpoint: one or"),
         ({"checkpoint": "x.safetensors", "model": None, "seq_len": None}, "--horizon and --checkpoint: one or"),
@@ -128,6 +128,21 @@ def test_a_store_that_cannot_be_written_to_is_told_before_anything_runs(question
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"file is a file, not a folder; --store names another folder$"):
         compress(question(store=str(tmp_path / "file" / "store")), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--output", "--store"])
+def test_an_empty_name_of_a_folder_is_refused(few, capsys, monkeypatch, option):
+    monkeypatch.setattr(sys, "argv", ["tsprune", "compress", few["dataset"], option, ""])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2 and capsys.readouterr().err == f"tsprune: {option}: the name of its folder is empty\n"
+
+
+def test_a_question_that_is_refused_leaves_no_folder(question, tmp_path):
+    with pytest.raises(UserError, match="too few rows"):
+        compress(question(pred_lens=[400]), tmp_path / "new" / "out")
+    assert not (tmp_path / "new").exists() and not (tmp_path / "store").exists()
 
 
 def test_a_file_that_is_not_there_and_a_column_that_is_not_there_are_one_line_each(question, few, capsys, monkeypatch):
@@ -348,6 +363,43 @@ def test_a_time_that_is_too_short_for_more_still_gives_the_dense_file_and_says_w
     assert answer.files["kind"].tolist() == [DENSE] and answer.chosen == answer.baseline
     assert answer.untried[LONGER] == "the time given was over" and len(answer.untried) == 8
     assert (tmp_path / "out" / ONNX_FILE).exists()
+
+
+def test_what_answers_another_question_is_kept_and_told_and_the_same_question_is_renewed(
+    question, tmp_path, at_once, capsys
+):
+    asked = question().model_copy(update={"budget_hours": 1e-9, "checkpoint": str(checkpoint(question(), tmp_path))})
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "report.html").write_text("mine")
+    (folder / "model.safetensors").write_text("mine too")
+
+    def ask_again(**changed) -> tuple[list[str], dict[str, bytes]]:
+        compress(asked.model_copy(update=changed), folder)
+        told = [line for line in capsys.readouterr().out.splitlines() if "another question" in line]
+        return told, {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    told, first = ask_again()
+    assert told == [
+        f"{folder}: what was there answers another question (its .params.yaml cannot be read); it is kept as "
+        "report.previous.html, model.previous.safetensors"
+    ]
+    assert (first["report.previous.html"], first["model.previous.safetensors"]) == (b"mine", b"mine too")
+    told, renewed = ask_again(budget_hours=2e-9)
+    assert told == [] and renewed.keys() == first.keys() and renewed["report.previous.html"] == b"mine"
+    told, other = ask_again(max_loss=0.25)
+    assert len(told) == 1 and "another question (max_loss); it is kept as report.previous.params.yaml, " in told[0]
+    for name in ("report.html", "model.onnx", "model.md", "report.params.yaml"):
+        assert other[name.replace(".", ".previous.", 1)] == renewed[name]
+    assert other["report.html"] != renewed["report.html"]
+
+
+@pytest.mark.parametrize("name", ["report.html", "model.onnx", "model.safetensors", "model.previous.safetensors"])
+def test_an_answer_takes_the_place_of_nothing_that_it_is_made_from(question, few, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(Path(few["dataset"]).read_bytes())
+    with pytest.raises(UserError, match=rf"{name} is what is read; name another file to write$"):
+        compress(question().model_copy(update={"dataset": str(path)}), tmp_path)
 
 
 def checkpoint(asked: StudyConfig, folder: Path, **about) -> Path:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tsprune.batch.preflight import check_runs
+from tsprune.batch.preflight import check_runs, try_folder
 from tsprune.batch.profiles import plan_profile
 from tsprune.data import check_dataset
 from tsprune.errors import UserError
@@ -140,6 +140,28 @@ def test_a_store_of_its_own_that_is_a_file_is_told_with_the_parameter(problems, 
     (tmp_path / "mine").write_text("mine")
     (line,) = problems(f"store={tmp_path / 'mine'}")
     assert line.endswith(f"{tmp_path / 'mine'} is a file, not a folder; the parameter store names another folder")
+
+
+def test_where_nothing_is_written_no_folder_is_made_and_a_wrong_one_is_told_all_the_same(tmp_path, csv):
+    def planned(output):
+        runs = plan_profile("smoke", only=["01_pruning_sweep"], replaced=[f"dataset={csv}"], output=str(output))
+        return check_runs(runs, writes=False)
+
+    assert planned(tmp_path / "out" / "deep")
+    assert [*tmp_path.iterdir()] == [csv]
+    for output, words in ((csv, "mine.csv is a file, not a folder"), (tmp_path / ("x" * 300), "File name too long")):
+        with pytest.raises(UserError, match=words):
+            planned(output)
+
+
+def test_a_folder_that_cannot_be_written_to_leaves_nothing_of_itself(tmp_path, monkeypatch):
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(tmp_path), "write_text", full)
+    with pytest.raises(UserError, match=r"deep: cannot be written to \(No space left on device\); --output names"):
+        try_folder(tmp_path / "out" / "deep", "--output")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])

@@ -102,6 +102,38 @@ def test_what_values_say_only_together_names_folder_and_notebook(problems, folde
     assert line.startswith(f"{folder}, 03_right_sizing: widths: 64 is not below d_model = 40")
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("d_model=100000000", "d_model"),
+        ("date_column=north", "date_column: for a file of your own"),
+        ("resources={GPU: 1}", "resources: for executor = 'dask'"),
+    ],
+)
+def test_what_is_typed_and_does_not_go_with_the_rest_is_not_blamed_on_a_file(problems, given, words):
+    (line,) = problems({"05_pals.yaml": "epochs: 2\n"}, replaced=[given, "batch_size=8"], jobs=2)
+    assert line.startswith("-p and --jobs: ") and words in line
+    (line,) = problems({"05_pals.yaml": ""}, replaced=[given])
+    assert line.startswith("-p: ") and words in line
+
+
+def test_what_a_file_says_wrong_is_blamed_on_it_whatever_is_typed(problems, folder):
+    (line,) = problems({"05_pals.yaml": "resources: {GPU: 1}\n"}, replaced=["batch_size=8"])
+    assert line.startswith(f"{folder}, 05_pals: resources: for executor = 'dask'")
+
+
+def test_a_list_is_asked_for_in_words_that_say_what_to_write(problems):
+    assert problems({"05_pals.yaml": ""}, replaced=["pred_lens=12"]) == [
+        "-p: pred_lens = 12: a list is needed, as [12]"
+    ]
+    assert problems({"05_pals.yaml": ""}, replaced=["models=DLinear"]) == [
+        "-p: models = 'DLinear': a list is needed, as [DLinear]"
+    ]
+    assert problems({"05_pals.yaml": ""}, replaced=["seeds=[]"]) == [
+        "-p: seeds = []: 1 value or more needed, there is none"
+    ]
+
+
 def test_what_is_meant_for_all_notebooks_must_be_a_parameter_of_all_of_them(problems, plan, folder):
     """Plain papermill, too, would hand it to all of them, and those that do not know it would refuse."""
     lines = problems({"common.yaml": "epoch: 3\nstages: 2\n"}, replaced=["every=4"])
@@ -139,8 +171,28 @@ def test_a_parameter_that_is_typed_twice_is_refused(plan):
         plan({"05_pals.yaml": ""}, replaced=["epochs=1", "seeds=[1]", "epochs=2"])
 
 
+def test_an_empty_name_of_a_folder_is_refused_and_not_the_working_directory(plan):
+    with pytest.raises(UserError, match=r"^--output: the name of its folder is empty$"):
+        plan({"05_pals.yaml": ""}, output="")
+    with pytest.raises(UserError, match=r"^-p store: the name of its folder is empty$"):
+        plan({"05_pals.yaml": ""}, replaced=["store=''"])
+
+
+def test_a_parameter_is_said_by_its_option_or_by_its_name_and_not_by_both(plan):
+    with pytest.raises(UserError, match=r"^--jobs and -p jobs: one or the other"):
+        plan({"05_pals.yaml": "jobs: 3\n"}, replaced=["jobs=2"], jobs=1)
+    for options in ({"replaced": ["jobs=2"]}, {"jobs": 2}):
+        assert plan({"05_pals.yaml": "jobs: 3\n"}, **options)["05_pals"].parameters["jobs"] == 2
+
+
+def test_the_working_directory_is_a_profile_where_it_is_named(plan, folder, monkeypatch):
+    plan({"05_pals.yaml": ""})
+    monkeypatch.chdir(folder)
+    assert [run.name for run in plan_profile(".")] == ["05_pals"]
+
+
 def test_a_profile_of_a_name_that_no_folder_has_is_unknown():
-    for name in ("x" * 5000, "a\0b"):
+    for name in ("x" * 5000, "a\0b", ""):
         with pytest.raises(UserError, match=r"^unknown profile '") as error:
             plan_profile(name)
         assert len(str(error.value)) < 300

@@ -1,16 +1,38 @@
 """A run beside the archive that ships: what came out otherwise is named, and the exit status tells."""
 
+import gzip
+import json
 import sys
 
 import pytest
 import yaml
 
 from tsprune import cli
+from tsprune.batch.results import archive
 from tsprune.engine.progress import Progress
 from tsprune.engine.store import Store
 from tsprune.steps.archive import Archive, read, write
 from tsprune.study.pruning_sweep.cells import PruningSweepCells
 from tsprune.study.pruning_sweep.config import PruningSweep
+
+
+@pytest.mark.parametrize("command", ["verdicts", "list"])
+@pytest.mark.parametrize("mse", ["abc", -5.0, float("nan")])
+def test_rows_that_are_wrong_are_told_in_a_line_by_what_reads_them_all(tmp_path, monkeypatch, capsys, command, mse):
+    (path, *_) = archive().files()
+    lines = read(path)
+    lines[0]["result"]["mse"] = lines[1]["result"]["mse"] = mse
+    wrong = tmp_path / "results" / "01_x" / "ETTh1.jsonl.gz"
+    wrong.parent.mkdir(parents=True)
+    wrong.write_bytes(gzip.compress("".join(f"{json.dumps(line)}\n" for line in lines).encode()))
+    monkeypatch.setattr("tsprune.batch.results.archive", lambda: Archive(tmp_path / "results"))
+    monkeypatch.setattr(sys, "argv", ["tsprune", "results", command])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    out, err = capsys.readouterr()
+    assert (end.value.code, out) == (2, "")
+    assert err.startswith(f"tsprune: rows that ship with the project: 01_x/ETTh1.jsonl.gz, line 1: mse {mse} is ")
+    assert err.endswith(" (and 1 more); `tsprune results check` names each\n") and err.count("\n") == 1
 
 
 @pytest.fixture

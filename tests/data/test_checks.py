@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tsprune.data import check_dataset, load_table
 from tsprune.data.checks import check_csv
 from tsprune.errors import UserError
+from tsprune.shown import plain as shown
 
 
 def rows_of(periods: int = 30, freq: str = "1h", start: str = "2020-01-01", sep: str = " ") -> list[list[str]]:
@@ -221,6 +222,31 @@ def test_a_file_in_the_working_directory_needs_no_slash(tmp_path, monkeypatch):
     assert load_table("series.txt").name == "series.txt"
     with pytest.raises(UserError, match=r"nothing\.csv: there is no such file"):
         load_table("nothing.csv")
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (3, "none of the 3 is in the test split; a study takes 5 rows"),
+        (4, "none of the 4 is in the test split; a study takes 5 rows"),
+        (5, None),
+    ],
+)
+def test_a_split_that_is_empty_is_told_with_the_rows_that_it_takes(tmp_path, rows, words):
+    """Of 4 rows int(2.8) train and int(0.8) test, of 5 three train, one validates, one tests."""
+    found = check_dataset(write(tmp_path / "mine.csv", csv_of(rows_of(rows))))
+    assert found.ok == (words is None)
+    if words:
+        (line,) = found
+        assert line.startswith("mine: too few rows: ") and words in line
+
+
+def test_a_folder_is_told_to_be_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for name in ("mine", "./mine", str(tmp_path / "mine"), "mine/"):
+        assert check_dataset(name).problems == (f"{shown(name)}: that is a folder; name a file in it",)
+    assert check_dataset("").problems[0].startswith("unknown dataset ''")
 
 
 def test_interpolate_fills_gaps_and_blocks_long_ones(tmp_path):

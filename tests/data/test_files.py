@@ -39,6 +39,16 @@ def test_packed_files_are_read_whatever_the_case_of_their_name(tmp_path, monkeyp
     assert table.name.lower() == "mine" and table.dates.equals(pd.DatetimeIndex(FRAME["date"].array))
 
 
+@pytest.mark.parametrize("option", ["encoding", "time_step", "date_column", "date_order"])
+@pytest.mark.parametrize("name", ["mine.csv", "ETTh1"])
+def test_an_option_of_reading_that_is_empty_is_refused(tmp_path, monkeypatch, option, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.csv").write_bytes(CSV)
+    assert check_dataset(name, **{option: ""}).problems == (
+        f"{option}: an empty value says nothing; name one, or leave it away",
+    )
+
+
 @pytest.mark.parametrize("ending", PACKED)
 def test_the_content_counts_and_not_the_name(tmp_path, ending):
     (tmp_path / "mine.csv").write_bytes(PACKED[ending])

@@ -229,6 +229,7 @@ def test_a_finished_training_keeps_its_state_until_its_entry_is_stored(step, int
 def test_a_state_that_cannot_be_written_is_told_and_the_training_goes_on(step, tmp_path, monkeypatch):
     monkeypatch.setattr(partial, "EVERY_SECONDS", 0.0)
     store = Store(tmp_path / "store")
+    store.root.mkdir()
     (store.root / "partial").write_text("a file where the folder should be")
     with pytest.warns(UserWarning, match="cannot be written .*; the training goes on"):
         assert execute(step, str(store.root))["status"] == "ok"

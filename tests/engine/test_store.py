@@ -87,7 +87,7 @@ def test_discard_and_put_again(store):
 
 def lies_in_place(path, what):
     """Put something at ``path`` that is no entry."""
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     if what == "file":
         path.write_text("x")
     elif what == "link to nothing":
@@ -162,12 +162,18 @@ def test_sweep_removes_what_dead_processes_left_and_only_that(store):
         f"elsewhere-{child.pid}-00000000": False,
     }
     for name in names:
-        (store.root / "tmp" / name).mkdir()
+        (store.root / "tmp" / name).mkdir(parents=True)
     old = store.root / "tmp" / f"elsewhere-{child.pid}-00000001"
     old.write_text("x")
     os.utime(old, (1, 1))
     assert store.sweep() == 2
     assert {path.name for path in (store.root / "tmp").iterdir()} == {name for name, gone in names.items() if not gone}
+
+
+def test_a_store_that_is_only_read_makes_no_folder(tmp_path):
+    store = Store(tmp_path / "store")
+    assert (store.entries(), store.row("0" * 20), store.has("0" * 20, "x"), store.sweep()) == ([], None, False, 0)
+    assert not store.root.exists()
 
 
 def test_removing_is_as_well_done_by_another(store, monkeypatch):

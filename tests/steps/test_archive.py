@@ -17,9 +17,10 @@ from tsprune.engine.step import RESULTS_VERSION
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.measure import paired_difference
-from tsprune.steps.archive import MOST, Archive, pack, read, unpack, write
+from tsprune.steps.archive import Archive, read, write
 from tsprune.steps.artifacts import SCORES_FILE, load_scores
 from tsprune.steps.narrow import StructuredStep
+from tsprune.steps.packed import MOST, pack, unpack
 from tsprune.steps.recipes import kinds
 from tsprune.study.base.shared import base_steps
 from tsprune.study.pruning_sweep.config import PruningSweep
@@ -141,6 +142,24 @@ def test_what_is_no_result_is_not_added_and_a_row_without_provenance_is_refused(
         ({"status": "failed"}, "status failed is no result"),
         ({"result": {"mse": None}}, "a result without its test error"),
         ({"made": {"date": "x"}}, "provenance lacks accelerator, commit, cores, matmul, processor"),
+        ({"made": MADE | {"date": "yesterday"}}, "yesterday is no date"),
+        ({"made": MADE | {"date": 20261126}}, "20261126 is no date"),
+        ({"made": None}, "no names with values: made"),
+        ({"result": {"mse": "abc"}}, "mse abc is no number"),
+        ({"result": {"mse": float("nan")}}, "mse nan is no number"),
+        ({"result": {"mse": float("inf")}}, "mse inf is no number"),
+        ({"result": {"mse": True}}, "mse True is no number"),
+        ({"result": {"val_mse": -5.0}}, "val_mse -5.0 is negative"),
+        ({"result": {"density_all": 1.5}}, "density_all 1.5 is above 1"),
+        ({"protocol": {"density_asked": -0.5}}, "density_asked -0.5 is negative"),
+        ({"status": "diverged", "result": {"mse": "abc"}}, "mse abc is no number"),
+        ({"config": {"version": float("nan")}}, "the key is not that of its config"),
+        ({"errors": {"windows": 2}}, "its errors by part cannot be read"),
+        ({"errors": pack(scores([1, 2])) | {"ratios": "AA"}}, "its errors by part cannot be read"),
+        ({"errors": pack(scores([1, 2])) | {"every": 2}}, "its errors by part cannot be read"),
+        ({"errors": pack(scores([1, 2])) | {"column_mae": [0.1, "x"]}}, "its errors by part cannot be read"),
+        ({"errors": pack(scores([1, 2])) | {"column_mae": [0.1]}}, "column_mse has 2 values, column_mae 1"),
+        ({"kind": "nm"}, "kind nm is not that of its config, prune"),
         ({"more": 1}, "columns are not those of a row: more"),
         ({"cost": ...}, "columns are not those of a row: cost"),
     ],
@@ -150,9 +169,64 @@ def test_check_names_what_is_wrong_with_a_line(store, archive, change, words):
     (path,) = archive.files()
     lines = read(path)
     lines[1] = {name: value for name, value in (lines[1] | change).items() if value is not ...}
-    write(path, lines)
-    problems = Archive(archive.folder).problems()
-    assert any(problem.startswith("01_x/ETTh1.jsonl.gz, line 2: ") and words in problem for problem in problems)
+    write_as_is(path, lines)
+    (problem,) = Archive(archive.folder).problems()
+    assert problem.startswith("01_x/ETTh1.jsonl.gz, line 2: ") and words in problem
+
+
+def write_as_is(path, lines) -> None:
+    """Also what is no number, which tsprune writes to no file."""
+    path.write_bytes(gzip.compress("".join(f"{json.dumps(line)}\n" for line in lines).encode()))
+
+
+def test_a_number_of_a_training_that_diverged_need_be_none(store, archive):
+    archive.add("01_x", "ETTh1", [put(store, "a")], store)
+    (path,) = archive.files()
+    (line,) = read(path)
+    write_as_is(path, [line | {"status": "diverged", "result": {"mse": float("inf"), "mae": None}}])
+    assert Archive(archive.folder).problems() == []
+
+
+DATA = {"label": "ETTh1", "seq_len": 96, "label_len": 48, "pred_len": 24}
+TRAINED = {"step": "train", "model": "M", "seed": 1, "data": DATA, "hyper": {"c_out": 2}, "version": RESULTS_VERSION}
+TOLD = {"dataset": "ETTh1", "model": "M", "seed": 1, "seq_len": 96, "label_len": 48, "pred_len": 24}
+
+
+@pytest.mark.parametrize(
+    ("told", "columns", "words"),
+    [
+        ({}, 2, None),
+        ({"seed": 77}, 2, "seed 77 is not that of its config, 1"),
+        ({"dataset": "ETTh9"}, 2, "dataset ETTh9 is not that of its config, ETTh1"),
+        ({"model": "N"}, 2, "model N is not that of its config, M"),
+        ({"pred_len": 96}, 2, "pred_len 96 is not that of its config, 24"),
+        ({}, 7, "column_mse and column_mae have 7 values, the data 2 columns"),
+        ({"series": 7}, 7, None),
+    ],
+)
+@pytest.mark.parametrize("itself", [True, False])
+def test_what_a_row_says_is_what_the_training_says_that_it_goes_back_to(store, archive, told, columns, words, itself):
+    errors = pack(scores([1, 2], columns))
+    pruned = {"step": "prune", "trained": digest(TRAINED), "version": RESULTS_VERSION}
+    archive.add("01_x", "ETTh1", [put(store, "a")], store)
+    (path,) = archive.files()
+    (line,) = read(path)
+    line |= {"protocol": TOLD, "errors": pack(scores([1, 2]))}
+    lines = [line | {"kind": config["step"], "config": config, "key": digest(config)} for config in (TRAINED, pruned)]
+    lines[not itself] |= {"protocol": TOLD | told, "errors": errors}
+    write_as_is(path, lines)
+    found = Archive(archive.folder).problems()
+    assert found == ([] if words is None else [f"01_x/ETTh1.jsonl.gz, line {2 - itself}: {words}"])
+
+
+def test_rows_that_go_back_to_each_other_or_to_none_end_the_look(store, archive):
+    archive.add("01_x", "ETTh1", [put(store, "a")], store)
+    (path,) = archive.files()
+    (line,) = read(path)
+    rings = [line | {"key": key, "config": line["config"] | {"trained": other}} for key, other in ("ab", "ba", "cd")]
+    write_as_is(path, rings)
+    told = Archive(archive.folder).problems()
+    assert len(told) == 3 and all(problem.endswith("the key is not that of its config") for problem in told)
 
 
 def test_check_names_a_key_that_stands_twice_and_a_file_that_is_none(store, archive):
@@ -161,7 +235,9 @@ def test_check_names_a_key_that_stands_twice_and_a_file_that_is_none(store, arch
     write(path.with_name("twin.jsonl.gz"), read(path))
     path.with_name("odd.jsonl.gz").write_bytes(b"odd")
     path.with_name("list.jsonl.gz").write_bytes(gzip.compress(json.dumps([1]).encode()))
+    path.with_name("empty.jsonl.gz").touch()
     told = "\n".join(Archive(archive.folder).problems())
+    assert "empty.jsonl.gz: not an archive of rows (it holds none)" in told
     assert "01_x/twin.jsonl.gz, line 1: key" in told and "stands in 01_x/ETTh1.jsonl.gz, line 1 as well" in told
     assert "odd.jsonl.gz: not an archive of rows" in told and "list.jsonl.gz: not an archive of rows" in told
 

@@ -1,9 +1,10 @@
 """The folder of reports: a report is put there whole, and does not silently take the place of another study's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -40,17 +41,20 @@ def sweep(folder: Path) -> None:
 
 def write_parameters(run: NotebookRun, folder: Path) -> None:
     """The effective parameters, beside the report."""
-    (folder / f"{run.name}.params.yaml").write_text(yaml.safe_dump(run.parameters, sort_keys=False))
+    (folder / f"{run.name}.params.yaml").write_text(parameters_text(run.parameters))
+
+
+def parameters_text(parameters: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(parameters), sort_keys=False)
 
 
 def put_in_place(run: NotebookRun, folder: Path) -> str | None:
     """Move the files of a report from ``folder`` to where they belong. A report there that is of other parameters is
     kept as ``NAME.previous.*``, over one that was kept before; returns a line that says so."""
-    names = _other_parameters(run)
+    there = (run.folder / f"{run.name}.html").exists()
+    names = other_parameters(run.folder / f"{run.name}.params.yaml", run.parameters) if there else []
     if names:
-        for end in ENDINGS:
-            with suppress(FileNotFoundError):
-                (run.folder / (run.name + end)).replace(run.folder / f"{run.name}.previous{end}")
+        keep_previous(run.folder, [run.name + end for end in ENDINGS])
     for end in ENDINGS:
         (folder / (run.name + end)).replace(run.folder / (run.name + end))
     if names:
@@ -61,13 +65,31 @@ def put_in_place(run: NotebookRun, folder: Path) -> str | None:
     return None
 
 
-def _other_parameters(run: NotebookRun) -> list[str]:
-    """Names of the parameters in which the report that is there differs; none where there is no report."""
-    if not (run.folder / f"{run.name}.html").exists():
-        return []
+def other_parameters(path: Path, parameters: Mapping[str, Any]) -> list[str]:
+    """Names of the parameters in which what is there differs, by its file of parameters at ``path``."""
     try:
-        before = read_parameters(run.folder / f"{run.name}.params.yaml")
+        before = read_parameters(path)
     except UserError:
         return ["its .params.yaml cannot be read"]
-    names = dict.fromkeys([*run.parameters, *before])
-    return [name for name in names if name not in PLUMBING and before.get(name) != run.parameters.get(name)]
+    names = dict.fromkeys([*parameters, *before])
+    return [name for name in names if name not in PLUMBING and before.get(name) != parameters.get(name)]
+
+
+def previous(name: str) -> str:
+    """What a file is called once another has its name.
+
+    >>> previous("report.params.yaml")
+    'report.previous.params.yaml'
+    """
+    stem, _, ending = name.partition(".")
+    return f"{stem}.previous.{ending}"
+
+
+def keep_previous(folder: Path, names: Sequence[str]) -> list[str]:
+    """Rename the files that are there, over those that were kept before; returns the new names."""
+    kept = []
+    for name in names:
+        with suppress(FileNotFoundError):
+            (folder / name).replace(folder / previous(name))
+            kept.append(previous(name))
+    return kept

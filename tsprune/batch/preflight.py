@@ -3,21 +3,22 @@
 import os
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tsprune.batch.profiles import NotebookRun
 from tsprune.engine.temporary import temporary_name
 from tsprune.errors import UserError
-from tsprune.places import resolve
+from tsprune.places import need_name, resolve
 from tsprune.study.base.preflight import problems
 from tsprune.study.base.shared import Tables
 from tsprune.study.registry import STUDIES
 
 
-def check_runs(runs: Sequence[NotebookRun], begins: bool = True) -> Tables:
+def check_runs(runs: Sequence[NotebookRun], begins: bool = True, writes: bool = True) -> Tables:
     """Ask of every notebook what its study asks itself (:func:`tsprune.study.base.preflight.check`), and try the
-    folders that are written to; returns the datasets, each loaded once for all. Runs of which none ``begins`` a step
-    need no device.
+    folders that are written to, where anything ``writes``; returns the datasets, each loaded once for all. Runs of
+    which none ``begins`` a step need no device.
 
     Raises :class:`UserError` with a line per problem, and the notebooks that it is one of where these are not all.
     """
@@ -33,9 +34,11 @@ def check_runs(runs: Sequence[NotebookRun], begins: bool = True) -> Tables:
     folders = {run.folder: "--output" for run in runs}
     for run in runs:
         chosen_by = "--output" if run.origins["store"] == "--output" else "the parameter store"
+        need_name(run.parameters["store"], chosen_by)
         folders.setdefault(resolve(run.parameters["store"]), chosen_by)
-    for folder, chosen_by in folders.items():
-        try_folder(folder, chosen_by)
+    for look in (need_folder, try_folder) if writes else (need_folder,):  # none is made before all are looked at
+        for folder, chosen_by in folders.items():
+            look(folder, chosen_by)
     return tables
 
 
@@ -43,16 +46,40 @@ def _line(problem: str, names: Sequence[str], of: int) -> str:
     return problem if len(set(names)) == of else f"{problem} ({', '.join(dict.fromkeys(names))})"
 
 
-def try_folder(folder: Path, chosen_by: str) -> None:
-    """Write a file there and take it away. Raises :class:`UserError` where that fails."""
-    for part in (folder, *folder.parents):
+def need_folder(folder: Path, chosen_by: str) -> None:
+    """Raise :class:`UserError` where nothing could be written to a folder, or none be made, as far as that shows while
+    nothing is made."""
+    parts = (folder, *folder.parents)
+    for part in parts:
         if os.path.exists(part) and not os.path.isdir(part):
             raise UserError(f"{folder}: {part} is a file, not a folder; {chosen_by} names another folder")
     try:
+        with suppress(FileNotFoundError):
+            os.stat(folder)
+    except (OSError, ValueError) as error:  # the second for a name with a NUL sign
+        raise _unwritable(folder, error, chosen_by) from None
+    there = next(part for part in parts if os.path.isdir(part))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _unwritable(folder, f"no right to write in {there}", chosen_by)
+
+
+def try_folder(folder: Path, chosen_by: str) -> None:
+    """Write a file there and take it away; the folder stays. Raises :class:`UserError` where that fails, and leaves
+    nothing then."""
+    need_folder(folder, chosen_by)
+    made = [part for part in (folder, *folder.parents) if not os.path.isdir(part)]
+    probe = folder / f".{temporary_name()}"
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{temporary_name()}"
         probe.write_text("x")
         probe.unlink()
-    except (OSError, ValueError) as error:  # the second for a name with a NUL sign
-        why = getattr(error, "strerror", None) or error
-        raise UserError(f"{folder}: cannot be written to ({why}); {chosen_by} names another folder") from None
+    except OSError as error:
+        for path, take_away in ((probe, Path.unlink), *((part, Path.rmdir) for part in made)):
+            with suppress(OSError):
+                take_away(path)
+        raise _unwritable(folder, error, chosen_by) from None
+
+
+def _unwritable(folder: Path, why: object, chosen_by: str) -> UserError:
+    why = getattr(why, "strerror", None) or why
+    return UserError(f"{folder}: cannot be written to ({why}); {chosen_by} names another folder")

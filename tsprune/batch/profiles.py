@@ -15,8 +15,9 @@ from typing import Any
 from tsprune.batch.strict_yaml import parse_yaml, read_parameters
 from tsprune.errors import UserError, unknown
 from tsprune.parameters import default_parameters
-from tsprune.places import project_root
+from tsprune.places import need_name, project_root
 from tsprune.study.registry import STUDIES
+from tsprune.typed import Config
 
 COMMON = "common"
 """Name of the file that holds for every notebook."""
@@ -64,6 +65,9 @@ def plan_profile(
     names = _chosen(only, [name for name in STUDIES if COMMON in files or name in files])
     common = _layer_of("common", files.get(COMMON))
     given = _Layer("-p", "-p", _given(replaced))
+    if jobs is not None and "jobs" in given.values:
+        raise UserError("--jobs and -p jobs: one or the other, both say how many steps run side by side")
+    need_name(output, "--output")
     target = Path(output).absolute()
     above = _Layer("--jobs", "--jobs", {} if jobs is None else {"jobs": jobs})
     below = _Layer("--output", "--output", {"store": str(target / "store")})
@@ -154,9 +158,25 @@ def _effective(
         known = {k: v for k, v in layer.values.items() if k in config.model_fields or layer not in shared}
         values |= known
         origin |= dict.fromkeys(known, layer)
-    checked = config.parse(values, where=lambda parameter: origin[parameter].place if parameter in origin else where)
+
+    def place(parameter: str) -> str:
+        if parameter in origin:
+            return origin[parameter].place
+        return where if parameter else _place_of_all(config, layers, shared[1:], where)
+
+    checked = config.parse(values, where=place)
     labels = {field: origin[field].label if field in origin else "default" for field in config.model_fields}
     return checked.model_dump(mode="json"), labels
+
+
+def _place_of_all(config: type[Config], layers: Sequence[_Layer], typed: Sequence[_Layer], where: str) -> str:
+    """Where it comes from that values do not go together: from what was ``typed``, where all is well without that."""
+    rest = [layer.values.items() for layer in layers if layer not in typed]
+    try:
+        config.parse({name: value for values in rest for name, value in values if name in config.model_fields})
+    except UserError:
+        return where
+    return " and ".join(layer.place for layer in typed if layer.values)
 
 
 def _given(replaced: Sequence[str]) -> dict[str, Any]:
@@ -165,7 +185,10 @@ def _given(replaced: Sequence[str]) -> dict[str, Any]:
     for name, value in map(_assignment, replaced):
         if name in values:
             raise UserError(f"-p: '{name}' stands twice")
-        values[name] = str(Path(value).expanduser().absolute()) if name == "store" and isinstance(value, str) else value
+        if name == "store" and isinstance(value, str):
+            need_name(value, "-p store")
+            value = str(Path(value).expanduser().absolute())
+        values[name] = value
     return values
 
 
@@ -178,7 +201,8 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 def _profile_folder(profile: str, root: Path) -> Path:
     named = root / "params" / profile
-    if os.path.isdir(named):  # Path itself raises for a name that is too long
+    # Path itself raises for a name that is too long
+    if profile not in ("", os.curdir, os.pardir) and os.path.isdir(named):
         return named
     if os.path.isdir(profile):
         return Path(profile).absolute()

@@ -5,13 +5,24 @@ from collections import Counter
 import pandas as pd
 
 from tsprune.batch.runs import find_runs
+from tsprune.errors import UserError
 from tsprune.places import resolve
+from tsprune.shown import more
 from tsprune.steps.archive import Archive, read
 from tsprune.study.registry import STUDIES
 
 
 def archive() -> Archive:
     return Archive(resolve("results"))
+
+
+def sound() -> Archive:
+    """The archive, for what reads all of it. Raises UserError, one line, where anything is wrong with a row."""
+    found = archive()
+    if problems := found.problems():
+        told = f"{problems[0]}{more(len(problems) - 1)}"
+        raise UserError(f"rows that ship with the project: {told}; `tsprune results check` names each")
+    return found
 
 
 def add_runs(place: str) -> list[str]:
@@ -45,9 +56,10 @@ def check_anew(place: str) -> tuple[list[str], bool]:
 
 
 def list_results() -> pd.DataFrame:
-    """A row per file: study, dataset, rows, models, d_model, seeds, hours of computing, days and machines."""
+    """A row per file: study, dataset, rows, models, d_model, seeds, hours of computing, days and machines. Raises
+    UserError as :func:`sound`."""
     records = []
-    for path in archive().files():
+    for path in sound().files():
         lines = read(path)
         protocols = [line["protocol"] for line in lines]
         widths = Counter(width for line in lines if (width := _width(line)))

@@ -8,9 +8,9 @@ import pandas as pd
 import tsprune
 from tsprune.batch.notebooks import reports_in, run_profile
 from tsprune.batch.profiles import plan_profile
-from tsprune.batch.results import archive, list_results
+from tsprune.batch.results import list_results, sound
 from tsprune.report.index import write_site
-from tsprune.steps.archive import read
+from tsprune.steps.archive import Archive, read
 from tsprune.study.base.result import tidy
 from tsprune.study.claims.cells import judged
 from tsprune.study.claims.evidence import evidence
@@ -23,11 +23,11 @@ def make_site(profiles: Sequence[str], folder: str, store: str) -> int:
 
     The folder can be served as it is, by GitHub Pages too. Rows that only ``store`` has are shown as well.
     """
-    target = Path(folder)
+    target, shipped = Path(folder), sound()
     runs = {name: plan_profile(name, output=folder, replaced=[f"store={store}"]) for name in profiles}
     failed = sum(run_profile(own, 0.0) for own in runs.values())
-    written = _tables(target / "tables")
-    claims = judged(evidence(archive().lines.values()))[0]
+    written = _tables(target / "tables", shipped)
+    claims = judged(evidence(shipped.lines.values()))[0]
     (target / ".nojekyll").touch()  # folders and files are to be served whatever they are called
     write_site(
         target,
@@ -40,12 +40,12 @@ def make_site(profiles: Sequence[str], folder: str, store: str) -> int:
     return failed
 
 
-def _tables(folder: Path) -> dict[Path, int]:
+def _tables(folder: Path, shipped: Archive) -> dict[Path, int]:
     """Each file of the archive as a long table, what was timed in it as another, and the claims with their cases; rows
     by path, without its ending."""
-    claims, cases = judged(evidence(archive().lines.values()))
+    claims, cases = judged(evidence(shipped.lines.values()))
     frames = {"claims": claims, "claims-cases": cases}
-    for path in archive().files():
+    for path in shipped.files():
         name = f"{path.parent.name}-{path.name.split('.')[0]}"
         rows = read(path)
         frames[name] = tidy(rows)

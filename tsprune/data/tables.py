@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -152,6 +153,8 @@ def load_table(
         "date_order": date_order,
         "encoding": encoding,
     }
+    if empty := [option for option, value in own.items() if value == ""]:
+        raise UserError(f"{', '.join(empty)}: an empty value says nothing; name one, or leave it away")
     if is_path(name):
         return _own(name, raw, columns, scaled, **own)
     entry = find_entry(name)
@@ -195,8 +198,17 @@ def check_dataset(
     except UserError as error:
         return Check(tuple(str(error).splitlines()), ())
     rows, count = len(table.dates), len(table.columns)
-    splits = zip(SPLITS, table.split.borders(rows), strict=True)
+    splits = list(zip(SPLITS, table.split.borders(rows), strict=True))
     label = plain(table.name)
+    if empty := [split for split, (begin, end) in splits if begin == end]:
+        whole = next(more for more in itertools.count(rows) if all(b < e for b, e in table.split.borders(more)))
+        return Check(
+            (
+                f"{label}: too few rows: none of the {rows} is in the {' and the '.join(empty)} split; "
+                f"a study takes {whole} rows at the very least, and more the longer its windows are",
+            ),
+            (),
+        )
     facts = [
         f"{label}: {rows} rows x {count} columns, {table.dates[0]} to {table.dates[-1]}, step {table.time_step}",
         f"source: {table.source}" + (", sha256 as in the catalogue" if _has_sum(name, table) else ""),
@@ -237,8 +249,10 @@ def _whereabouts(entry: Entry) -> str:
 
 
 def is_path(name: str) -> bool:
-    """Whether a dataset's name is that of a file, and not one of the catalogue."""
-    return name not in CATALOG and ("/" in name or has_known_ending(name) or os.path.isfile(locate(name)))
+    """Whether a dataset's name is that of a file, or of a folder in its place, and not one of the catalogue."""
+    if not name or name in CATALOG:
+        return False
+    return "/" in name or has_known_ending(name) or os.path.exists(locate(name))
 
 
 def _has_sum(name: str, table: Table) -> bool:
@@ -297,6 +311,8 @@ def _known(
 def _own(name: str, raw: bool, columns: Sequence[str] | None, scaled: bool, **options: str | None) -> Table:
     """The table of a user's file; UserError with a line per problem."""
     path = locate(name)
+    if os.path.isdir(path):
+        raise UserError(f"{plain(name)}: that is a folder; name a file in it")
     if not os.path.isfile(path):
         raise UserError(f"{plain(name)}: there is no such file")
     label = plain(path.name)

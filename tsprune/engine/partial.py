@@ -112,7 +112,7 @@ def write_state(store: Store, key: str, state: dict) -> None:
     tensors: dict[str, Tensor] = {}
     words = json.dumps({"key": key, "state": _pack(state, tensors)})
     path = _path(store, key)
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with store.aside() as temporary:
         save_file(tensors, temporary, metadata={"words": words, "sha256": _sha256(words, tensors)})
         temporary.replace(path)

@@ -31,11 +31,12 @@ class Corrupt(Exception):
 
 
 class Store:
-    """Rows and artifacts by key. Many processes may share one store; the first to finish an entry wins."""
+    """Rows and artifacts by key. Many processes may share one store; the first to finish an entry wins. Its folder is
+    made when something is written."""
 
     def __init__(self, root: str | os.PathLike):
         self.root = Path(root)
-        (self.root / _TEMPORARY).mkdir(parents=True, exist_ok=True)
+        self._temporary = self.root / _TEMPORARY
 
     def folder(self, key: str) -> Path:
         """Where the entry ``key`` lies, whether or not it exists."""
@@ -99,7 +100,8 @@ class Store:
     @contextmanager
     def aside(self) -> Iterator[Path]:
         """A path in the store where nothing is yet, to write at and to rename from; what is still there is removed."""
-        path = self.root / _TEMPORARY / temporary_name()
+        self._temporary.mkdir(parents=True, exist_ok=True)
+        path = self._temporary / temporary_name()
         try:
             yield path
         finally:
@@ -151,7 +153,7 @@ class Store:
 
     def sweep(self) -> int:
         """Delete what processes that are gone left unfinished; return how much there was."""
-        found = [path for path in (self.root / _TEMPORARY).iterdir() if left_over(path)]
+        found = [path for path in self._temporary.iterdir() if left_over(path)] if self._temporary.is_dir() else []
         for path in found:
             remove(path)
         return len(found)

@@ -1,12 +1,10 @@
 """Rows that ship with the project, so that nobody has to compute them again: one file per study and dataset.
 
 A file holds a row per line, as JSON, sorted by key and packed; ``pandas.read_json(path, lines=True)`` reads it. Beside
-the row as the store has it stand its identity (``config``) and its test errors by part: of windows the means of groups
-of neighbours, MOST groups at most, as 16-bit floats of their ratio to the row's own mean, which is three digits; of
-columns five digits. Weights are not kept.
+the row as the store has it stand its identity (``config``) and its test errors by part
+(:mod:`tsprune.steps.packed`). Weights are not kept.
 """
 
-import base64
 import gzip
 import json
 from collections.abc import Iterable, Iterator
@@ -14,29 +12,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import torch
 from safetensors.torch import save_file
 
-from tsprune.engine.step import FINAL, RESULTS_VERSION
+from tsprune.engine.step import FINAL
 from tsprune.engine.store import Corrupt, Store
 from tsprune.errors import UserError
 from tsprune.shown import more
 from tsprune.steps.artifacts import SCORES_FILE, load_scores
+from tsprune.steps.packed import pack, unpack
 from tsprune.steps.recipes import kinds
-from tsprune.typed import canonical_json, digest
-
-MOST = 256
-"""Groups of test windows of one row, at most."""
+from tsprune.steps.sound import problems
+from tsprune.typed import canonical_json
 
 ENDING = ".jsonl.gz"
 
 _TOLD = 5
 """Numbers of a row that differ, named one by one."""
-
-_COLUMNS = ("column_mse", "column_mae")
-
-_FIELDS = {"key", "kind", "status", "reason", "protocol", "result", "detail", "cost", "made", "config", "errors"}
 
 
 class Anew(NamedTuple):
@@ -112,20 +103,21 @@ class Archive:
         return Anew(equal, times, others)
 
     def problems(self) -> list[str]:
-        """What is wrong with the rows, a line each."""
-        found, seen = [], {}
+        """What is wrong with the rows, a line for each that anything is wrong with."""
+        found, rows = [], []
         for path in self.files():
             try:
-                lines = read(path)
+                rows += [(f"{path.relative_to(self.folder)}, line {at}", line) for at, line in enumerate(read(path), 1)]
             except UserError as error:
                 found.append(str(error))
-                continue
-            for number, line in enumerate(lines, 1):
-                place = f"{path.relative_to(self.folder)}, line {number}"
-                found += [f"{place}: {problem}" for problem in _problems(line)]
-                if line.get("key") in seen:
-                    found.append(f"{place}: key {line['key']} stands in {seen[line['key']]} as well")
-                seen[line.get("key")] = place
+        by_key, seen = {line["key"]: line for _, line in rows}, {}
+        for place, line in rows:
+            wrong = list(problems(line, by_key))
+            if line["key"] in seen:
+                wrong.append(f"key {line['key']} stands in {seen[line['key']]} as well")
+            seen[line["key"]] = place
+            if wrong:
+                found.append(f"{place}: {'; '.join(wrong)}")
         return found
 
 
@@ -183,50 +175,14 @@ def _named(row: dict) -> str:
     return " ".join([row["kind"], *(str(value) for value in told if value is not None), f"({row['key'][:8]})"])
 
 
-def _problems(line: dict) -> Iterable[str]:
-    if line.keys() != _FIELDS:
-        odd = sorted(line.keys() ^ _FIELDS)
-        yield f"columns are not those of a row: {', '.join(odd)}"
-        return
-    if digest(line["config"]) != line["key"]:
-        yield "the key is not that of its config"
-    if line["config"].get("version") != RESULTS_VERSION:
-        yield f"of results version {line['config'].get('version')}, not {RESULTS_VERSION}: compute it again"
-    if line["status"] not in FINAL:
-        yield f"status {line['status']} is no result"
-    if line["status"] == "ok" and None in (line["result"].get("mse", 0), line["result"].get("mae", 0)):
-        yield "a result without its test error"
-    lacking = {"date", "commit", "processor", "cores", "accelerator", "matmul"} - line["made"].keys()
-    if lacking:
-        yield f"provenance lacks {', '.join(sorted(lacking))}"
-
-
-def pack(scores: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """Test errors by part, as the module's text has them; of :func:`load_scores`."""
-    windows = scores["window_mse"].double().numpy()
-    every = -(-len(windows) // MOST)
-    mean = windows.mean()
-    means = np.add.reduceat(windows, np.arange(0, len(windows), every))
-    means /= np.diff(np.append(np.arange(0, len(windows), every), len(windows)))
-    ratios = base64.b64encode((means / mean if mean else means).astype("<f2").tobytes()).decode()
-    columns = {name: [float(f"{value:.5g}") for value in scores[name].tolist()] for name in _COLUMNS}
-    return {"windows": len(windows), "every": every, "mean": float(mean), "ratios": ratios} | columns
-
-
-def unpack(errors: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """As :func:`load_scores` gives them; each window has the mean of its group."""
-    ratios = np.frombuffer(base64.b64decode(errors["ratios"]), "<f2").astype(np.float64)
-    windows = np.repeat(ratios * (errors["mean"] or 1.0), errors["every"])[: errors["windows"]]
-    columns = {name: torch.tensor(errors[name], dtype=torch.float64) for name in _COLUMNS}
-    return {"window_mse": torch.from_numpy(windows)} | columns
-
-
 def read(path: Path) -> list[dict]:
     """The lines of a file. Raises UserError, one line, for one that cannot be read."""
     try:
         lines = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
     except (OSError, EOFError, ValueError) as error:
         raise UserError(f"{path}: not an archive of rows ({type(error).__name__}: {error})") from None
+    if not lines:
+        raise UserError(f"{path}: not an archive of rows (it holds none)")
     if not all(isinstance(line, dict) and isinstance(line.get("key"), str) for line in lines):
         raise UserError(f"{path}: not an archive of rows (a line without a key)")
     return lines

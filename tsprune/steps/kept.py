@@ -1,6 +1,6 @@
 """What a store keeps of models: a list to choose from, and a checkpoint to take away."""
 
-import warnings
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,10 +11,14 @@ from tsprune.errors import UserError
 from tsprune.measure import prediction_intervals
 from tsprune.models import About, Forecaster, save_checkpoint
 from tsprune.pruners.masks import Masks
+from tsprune.shown import more, plain
 from tsprune.steps.model import ModelStep
 from tsprune.steps.recipes import kinds, rebuild
 
 COLUMNS = ("key", "dataset", "horizon", "model", "size", "seed", "made", "density", "MSE", "MiB")
+
+_TOLD = 3
+"""Entries of which a key is the beginning, named one by one."""
 
 
 def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
@@ -81,7 +85,7 @@ def _mend(step: ModelStep, store: Store) -> None:
             if store.has(read.key, read.keepsake):
                 store.verify(read.key)
         except Corrupt as damage:
-            warnings.warn(f"{damage}: {read.label} is computed again", stacklevel=3)
+            print(f"{damage}: {read.label} is computed again", file=sys.stderr)
             store.discard(read.key)
             execute(read, str(store.root))
 
@@ -91,8 +95,9 @@ def _full(store: Store, key: str) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise UserError(f"key '{key}' is that of {len(found)} entries: {', '.join(found[:3])} ...; give more of it")
-    raise UserError(f"no entry with key '{key}' in {store.root}; `tsprune models` lists them")
+        told = f"{', '.join(found[:_TOLD])}{more(max(0, len(found) - _TOLD))}"
+        raise UserError(f"key '{plain(key)}' is that of {len(found)} entries: {told}; give more of it")
+    raise UserError(f"no entry with key '{plain(key)}' in {store.root}; `tsprune models` lists them")
 
 
 def _step(store: Store, key: str) -> ModelStep:

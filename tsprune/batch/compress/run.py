@@ -9,11 +9,10 @@ from typing import get_args
 
 from tsprune.batch.compress.choice import SPARSE_RUN, Answer, answer
 from tsprune.batch.compress.page import write_page
+from tsprune.batch.compress.place import PAGE_FILE, check_place, make_way
 from tsprune.batch.compress.question import Question
 from tsprune.batch.compress.ways import MASKED, Way, ways
-from tsprune.batch.preflight import try_folder
-from tsprune.deploy.export import card_place
-from tsprune.deploy.files import named, need_place
+from tsprune.batch.preflight import need_folder, try_folder
 from tsprune.engine.grid import NOT_RUN
 from tsprune.engine.progress import Progress
 from tsprune.engine.step import Step
@@ -30,26 +29,25 @@ SHARE = 0.7
 """Of the time given, the part after which no further training is begun: the rest is for those that are running then,
 for files and for timing."""
 
-PAGE_FILE = "report.html"
-
 
 def compress(question: Question, folder: Path, *, progress: Progress | None = None) -> Answer:
-    """Answer ``question``; into ``folder``, which is made, go the page, the recommended file and its model card; where
-    a masked model is to run without its zeros, its checkpoint too.
+    """Answer ``question``; into ``folder``, which is made once nothing is wrong with the question, go the page, the
+    recommended file and its model card; where a masked model is to run without its zeros, its checkpoint too. What
+    answers another question there is kept under other names, and a line says so.
 
     Raises :class:`UserError` before anything runs for a folder that cannot be written to, and as
     :meth:`Compressing.run`.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{named(folder)} cannot be made: {error.strerror}; --output names another folder") from None
-    for name in (ONNX_FILE, CARD_FILE, PAGE_FILE):
-        need_place(folder / name)
-    card_place(folder / ONNX_FILE)
     run = Compressing(question)
+    run.check()
+    need_folder(folder, "--output")
+    if folder.is_dir():
+        check_place(folder, question)
+    try_folder(folder, "--output")
     found = run.run(progress=progress)
     step = found.steps[found.chosen]
+    if told := make_way(folder, question):
+        print(told, flush=True)
     for name in (ONNX_FILE, CARD_FILE):
         write_whole(folder / name, run.store.artifact(step.key, name).read_bytes())
     if found.row["weights"] == SPARSE_RUN:
@@ -83,11 +81,17 @@ class Compressing(Cells[Question, Answer]):
     def _wave(self, step: Step) -> int:
         return self._places.get(step.key, 0)  # files: as given
 
-    def run(self, *, make_executor: Callable[[], Executor] | None = None, progress: Progress | None = None) -> Answer:
-        """Raises :class:`UserError` before anything runs as :meth:`Cells.run` and for a store that cannot be written
-        to, and where not even the dense model came to a result."""
-        began, budget = time.monotonic(), 3600 * self.config.budget_hours
+    def check(self) -> None:
+        """Raises :class:`UserError` as :meth:`Cells.run` before anything runs, and for a store that cannot be written
+        to; makes nothing."""
         check(self.config, self.tables)
+        need_folder(resolve(self.config.store), "--store")
+
+    def run(self, *, make_executor: Callable[[], Executor] | None = None, progress: Progress | None = None) -> Answer:
+        """Raises :class:`UserError` before anything runs as :meth:`check`, and where not even the dense model came to a
+        result."""
+        began, budget = time.monotonic(), 3600 * self.config.budget_hours
+        self.check()
         try_folder(resolve(self.config.store), "--store")
         how = {"make_executor": make_executor, "progress": progress}
         self.rows = self.compute(self.plan(), **how, deadline=began + SHARE * budget)

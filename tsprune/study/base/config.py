@@ -39,7 +39,7 @@ def _known_dataset(name: str) -> str:
     if os.path.isfile(path := locate(name)):  # Path itself raises for a name that is too long for a file
         return str(path)
     if is_path(name):
-        raise ValueError("there is no such file")
+        raise ValueError("that is a folder; name a file in it" if os.path.isdir(path) else "there is no such file")
     raise ValueError(unknown("dataset", name, CATALOG) + "; or give the path of a CSV file")
 
 
