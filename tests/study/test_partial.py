@@ -76,7 +76,7 @@ def test_a_page_of_one_model_of_two_draws_the_one_and_names_the_other(page, smok
         "DLinear": ["ok"],
     }
     assert [figure for figure in shown if isinstance(figure, Figure)]
-    assert "**Transformer** 4 not run" in texts(shown) and "have not run yet" in result.missing
+    assert "cells have not run yet (**Transformer** 4)" in texts(shown) and "have not run yet" in result.missing
 
 
 def test_what_is_missing_is_counted_by_kind():

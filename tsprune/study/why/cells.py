@@ -186,7 +186,8 @@ def _records(rows: list[dict], part: str) -> pd.DataFrame:
         {name: row["protocol"][name] for name in PAIR} | record for row in rows for record in row["detail"][part]
     ]
     table = pd.DataFrame(records, columns=[*PAIR, *columns])
-    return table.astype({name: float for name in ("density", "mse_relative") if name in columns})
+    numbers = ("density_asked", "density", "mse_relative")
+    return table.astype({name: float for name in numbers if name in columns})  # of no rows, too
 
 
 def _cells(rows: list[dict], cell_groups: pd.DataFrame, sweep: pd.DataFrame) -> pd.DataFrame:
@@ -196,6 +197,7 @@ def _cells(rows: list[dict], cell_groups: pd.DataFrame, sweep: pd.DataFrame) -> 
     cells = cells.merge(totals, on=PAIR, how="left")
     tested = sweep.loc[sweep["density_asked"] < 1, [*CELL, "seed", "mse_relative", "status"]]
     tested = tested.rename(columns={"mse_relative": "mse_relative_test", "status": "status_test"})
+    tested = tested.astype({"density_asked": float})
     tested = tested[tested["status_test"] != NOT_RUN]  # that a cell has not run says nothing of its error
     cells = cells.merge(tested, on=[*CELL, "seed"], how="left")
     relative = cells["mse_relative_test"].where(cells["status_test"].notna(), cells["mse_relative"])
