@@ -61,7 +61,7 @@ class Claim:
 CLAIMS = (
     Claim(
         "half-is-safe", COMPARATIVE,
-        "About half of the weights that its code counts can be removed without retraining",
+        "About half of the weights can be removed without retraining, as the first paper's code counts them",
         "about 50 % for all five models", "01_pruning_sweep",
         partial(measures.lost_as_counted, density=0.5, models=_FIVE), KEPT, "MSE {} with about half of these weights",
         why="Weights of linear maps and convolutions are cut in one ranking over the model, all others are kept.",
@@ -74,7 +74,7 @@ CLAIMS = (
     ),
     Claim(
         "steady-as-counted", COMPARATIVE,
-        "Autoformer and FEDformer tolerate the loss of 90 % of the weights that its code counts",
+        "Autoformer and FEDformer tolerate the loss of 90 % as the first paper's code counts weights",
         "about 90 %", "01_pruning_sweep",
         partial(measures.lost_as_counted, density=TENTH, models=_STEADY), KEPT,
         "MSE {} with 11 % of the weights that are counted",

@@ -122,11 +122,12 @@ def _mse_axis(axes: Axes, low: float, high: float, levels: dict[str, float]) -> 
     Returns the names of those that it shows.
     """
     near = {name: level for name, level in levels.items() if level < high**2 / low}
-    log_axis(axes.yaxis, 0.95 * low, 1.06 * max([high, *near.values()]), text="{:.3g}".format)
+    above = [f"{name} {error_text(levels[name])}, above the panel \u2191" for name in levels if name not in near]
+    room = 1.06 + 0.1 * len(above)  # for their names, above all lines
+    log_axis(axes.yaxis, 0.95 * low, room * max([high, *near.values()]), text="{:.3g}".format)
     axes.grid(axis="y", zorder=0)
     for name, level in near.items():
         axes.axhline(level, color=INK, zorder=1, **_NAIVE_LINES[name])
-    above = [f"{name} {error_text(levels[name])}, above the panel \u2191" for name in levels if name not in near]
     if above:
         place = {"transform": axes.transAxes, "ha": "right", "va": "top", "fontsize": 9}
         axes.text(0.98, 0.97, "\n".join(above), **place)
