@@ -281,8 +281,12 @@ def test_pals_beside_dense_and_its_mechanisms_beside_itself(dense, after):
 
 def test_what_pals_removes_is_held_against_its_papers_figures_of_the_same_case(dense, after):
     trained = [dense(model, dataset="ETTm2") for model in ("Autoformer", "DLinear")]
-    rows = evidence([*trained, *(pals(one, after, 1.0, 0.4) for one in trained)])
-    beside = measures.removed_beside_published(rows)
+    paces = [1.1 + i / 100 for i in range(9)]
+    rows = [pals(one, after, 1.0, 0.4, gamma=gamma) for one in trained for gamma in paces]
+    assert measures.removed_beside_published(evidence([*trained, *rows[1:9]])).empty, (
+        "eight settings are not its search"
+    )
+    beside = measures.removed_beside_published(evidence([*trained, *rows]))
     assert found(beside) == [0.6 - 0.9] and beside["model"].to_list() == ["Autoformer"]
 
 
