@@ -78,7 +78,7 @@ def test_ranges_arrays_and_paths_are_what_they_stand_for(kernel, cell):
 
 
 def test_a_wrong_type_is_named(kernel, cell):
-    with pytest.raises(UserError, match="seeds = 7: a list is needed, as \[7\]"):
+    with pytest.raises(UserError, match=r"seeds = 7: a list is needed, as \[7\]"):
         kernel(cell + "\nseeds = 7")
     with pytest.raises(UserError, match="epochs = <function"):
         kernel(cell + "\nepochs = lambda: 3")
