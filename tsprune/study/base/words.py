@@ -8,7 +8,7 @@ import pandas as pd
 
 from tsprune.report.frames import NoRows
 from tsprune.report.status import NOT_RUN
-from tsprune.report.text import bold, listed, mean_text, percent
+from tsprune.report.text import NBSP, bold, listed, mean_text, number, percent
 from tsprune.study.base.result import TOLERANCE
 
 PAPER_WIDTH, PAPER_EPOCHS = 512, 10
@@ -101,3 +101,12 @@ def undecided(noise: pd.DataFrame) -> str:
     if unknown:
         return f"{unknown} cannot be told apart"
     return f"{len(noise)} end{'s' if len(noise) == 1 else ''} within {percent(TOLERANCE)}" if len(noise) else ""
+
+
+def told_where(noise: pd.DataFrame, of: str) -> tuple[bool, str]:
+    """Of differences none of which is clear whether all are known to be small, and where that holds of those that are
+    not known, or else of all: ``in 2 of 4 cases (−9.0 to +12 %)``, with ``of`` for cases."""
+    unknown = noise[~alike(noise)]
+    rows = unknown if len(unknown) else noise
+    where = f"for **{noise['model'].iloc[0]}**" if len(noise) == 1 else f"in {len(rows)} of {len(noise)} {of}"
+    return unknown.empty, f"{where} ({number(rows['low'].min())} to {number(rows['high'].max())}{NBSP}%)"

@@ -13,7 +13,6 @@ from tsprune.report.text import (
     interval_words,
     left_out,
     listed,
-    number,
     on_data,
     percent,
     signed,
@@ -21,7 +20,7 @@ from tsprune.report.text import (
     where,
 )
 from tsprune.study.base.result import TOLERANCE
-from tsprune.study.base.words import LAST_VALUE, alike, idle, no_better, standing, undecided
+from tsprune.study.base.words import LAST_VALUE, alike, idle, no_better, standing, told_where, undecided
 from tsprune.study.fine_tuning.result import COMPARISONS, by_score, drawable, scored_arms, sparsest
 
 _CASE = ["model", "pred_len"]
@@ -117,17 +116,10 @@ def _answer(done: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) 
 
 def _nothing_clear(gone: str, noise: pd.DataFrame) -> str:
     """The first sentence where no difference is clear: what is known to be small is told from what is not known."""
-    unknown = noise[~alike(noise)]
-    rows = unknown if len(unknown) else noise
-    cases = f"for **{noise['model'].iloc[0]}**" if len(noise) == 1 else f"in {len(rows)} of {len(noise)} cases"
-    reach = f"({number(rows['low'].min())} to {number(rows['high'].max())}{NBSP}%)"
-    if unknown.empty:
-        changes = f"changes forecast error by less than {percent(TOLERANCE)}"
-        return f"removing {gone} before training on {changes} {cases} {reach}"
-    return (
-        f"whether removing {gone} before training on changes forecast error cannot be told with these seeds {cases} "
-        f"{reach}"
-    )
+    small, where = told_where(noise, "cases")
+    if small:
+        return f"removing {gone} before training on changes forecast error by less than {percent(TOLERANCE)} {where}"
+    return f"whether removing {gone} before training on changes forecast error cannot be told with these seeds {where}"
 
 
 def _best_dense(done: pd.DataFrame) -> pd.Series:

@@ -15,7 +15,6 @@ from tsprune.report.text import (
     interval_words,
     left_out,
     listed,
-    number,
     on_data,
     percent,
     signed,
@@ -24,7 +23,7 @@ from tsprune.report.text import (
     where,
 )
 from tsprune.study.base.result import TOLERANCE
-from tsprune.study.base.words import alike, idle, no_better, undecided
+from tsprune.study.base.words import alike, idle, no_better, told_where, undecided
 from tsprune.study.right_sizing.result import (
     COMPARISON,
     DIFFERENCE,
@@ -111,15 +110,11 @@ def _answer(sizes: pd.DataFrame, equal: pd.DataFrame, naive: pd.DataFrame) -> st
 
 def _nothing_clear(noise: pd.DataFrame) -> str:
     """The first sentence where no difference is clear: what is known to be small is told from what is not known."""
-    unknown = noise[~alike(noise)]
-    rows = unknown if len(unknown) else noise
-    cases = f"for **{noise['model'].iloc[0]}**" if len(noise) == 1 else f"in {len(rows)} of {len(noise)} comparisons"
-    reach = f"({number(rows['low'].min())} to {number(rows['high'].max())}{NBSP}%)"
-    if unknown.empty:
+    small, where = told_where(noise, "comparisons")
+    if small:
         within = f"end within {percent(TOLERANCE)} of each other's error"
-        return f"pruning a large forecaster and training one no larger {within} {cases} {reach}"
-    told = "cannot be told with these seeds"
-    return f"whether pruning a large forecaster beats training one no larger {told} {cases} {reach}"
+        return f"pruning a large forecaster and training one no larger {within} {where}"
+    return f"whether pruning a large forecaster beats training one no larger cannot be told with these seeds {where}"
 
 
 def _furthest(clear: pd.DataFrame) -> str:
