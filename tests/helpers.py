@@ -53,6 +53,11 @@ class FakeStep(Step):
             os.kill(os.getpid(), signal.SIGKILL)
         if self.act == "gpu-once" and first:
             raise torch.AcceleratorError("CUDA error: unknown error")
+        if self.act == "gpu-fault-once" and first:  # a real one, after which CUDA answers this process with errors
+            row = torch.zeros(1, device="cuda")[torch.tensor([5], device="cuda")]
+            row.cpu()
+        if self.act == "on-gpu":
+            torch.ones(3, device="cuda").sum().item()
         if self.act == "error":
             raise ZeroDivisionError("as told")
         if self.act == "user-error":

@@ -1,20 +1,32 @@
-"""On a GPU: forecasts are the CPU's, trainings repeat bit for bit, every score, pruner and method works there, and what
-was trained there is saved and read where there is none."""
+"""On a GPU: forecasts are the CPU's, trainings repeat bit for bit, every score, pruner and method works there, what was
+trained there is saved and read where there is none, graphs forecast as their models do, and steps share the memory."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
+import profiles
 import pytest
 import torch
+from helpers import FakeStep, Recorder
 
 from tests.models.small import example, small_model
 from tsprune.cudnn import whole_float32
 from tsprune.data import load_table, make_splits
+from tsprune.deploy.cuda import Graphed, pack_two_of_four
+from tsprune.deploy.sparse_layers import stored_bytes
+from tsprune.engine.executors import local_processes
+from tsprune.engine.grid import run_grid
+from tsprune.engine.store import Store
 from tsprune.layers import seed_dropout
-from tsprune.measure import live_parameters
+from tsprune.measure import live_parameters, places_on_gpu, share_gpu
 from tsprune.models import list_models, load_checkpoint, save_checkpoint
-from tsprune.pruners import depgraph_paper, list_scores, nm_masks, score_weights, select, structured_prune
+from tsprune.pruners import apply_masks, depgraph_paper, list_scores, nm_masks, score_weights, select, structured_prune
 from tsprune.pruners.dynamic import Sparsity
 from tsprune.pruners.methods import METHODS, make_method
+from tsprune.steps.runtimes import ON
+from tsprune.study.inference import figures, tables, words
+from tsprune.study.inference.cells import InferenceCells
+from tsprune.study.inference.config import Inference
 from tsprune.training import TrainConfig, train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
@@ -120,3 +132,66 @@ def test_parameters_that_matter_are_those_of_the_cpu(name):
     assert {n: int(mask.sum()) for n, mask in there.masks.items()} == {n: int(m.sum()) for n, m in here.masks.items()}
     seed_dropout(model, 1, "cuda")
     assert live_parameters(model, inputs).live == there.live
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_a_graph_forecasts_as_its_model_does_at_every_batch_size(name):
+    model, inputs = on_gpu(name)
+    graph = Graphed(model)
+    with torch.inference_mode(), whole_float32():
+        for size in (1, 2, 1):
+            few = [None if x is None else x[:size] + size for x in inputs]
+            torch.testing.assert_close(graph(*few), model(*few), rtol=1e-5, atol=1e-6)
+
+
+def test_two_weights_of_four_forecast_as_their_zeros_and_take_less():
+    model, inputs = on_gpu("Transformer", d_model=64, d_ff=128)
+    apply_masks(model, nm_masks(model).masks)
+    half = copy.deepcopy(model).to(torch.bfloat16)
+    before = stored_bytes(half)
+    assert pack_two_of_four(half) and stored_bytes(half) < 0.8 * before
+    with torch.inference_mode(), whole_float32():
+        packed = Graphed(half, torch.bfloat16)(*inputs).float()
+        torch.testing.assert_close(packed, model(*inputs), rtol=0.1, atol=0.1)
+
+
+def test_the_study_of_speed_times_every_form_in_what_a_gpu_has(tmp_path):
+    given = profiles.parameters("smoke", "06_inference") | {"store": str(tmp_path), "jobs": 1, "device": "cuda"}
+    given |= {
+        "models": ["Transformer"],
+        "d_model": 64,
+        "d_ff": 128,
+        "width_shares": [0.5],
+        "runtimes": list(ON["cuda"]),
+    }
+    cells = InferenceCells(Inference.parse(given))
+    result = cells.run(make_executor=lambda: ThreadPoolExecutor(1))
+    assert result.failures == 0 and result.speeds["reason"].isna().all()
+    assert set(result.speeds["device"]) == {"cuda"} and set(result.speeds["runtime"]) == {"PyTorch", *ON["cuda"]}
+    assert result.speeds.loc[result.speeds["runtime"] == "CUDA graph", "difference"].max() < 1e-5
+    assert "On this GPU" in words.verdict(result.speeds) and torch.cuda.get_device_name() in result.size
+    assert tables.speeds(result.speeds) and tables.promise(result.speeds) and figures.narrow(result.speeds)
+
+
+def test_a_process_that_loses_the_gpu_ends_and_its_step_runs_again(tmp_path):
+    log = tmp_path / "log"
+    log.touch()
+    steps = [FakeStep(name=f"{act}{i}", log=str(log), act=act) for i, act in enumerate(["gpu-fault-once", "on-gpu"])]
+    rows = run_grid(steps, Store(tmp_path), make_executor=local_processes(1), jobs=1, progress=Recorder(1))
+    assert {row["status"] for row in rows.values()} == {"ok"}
+    assert log.read_text().split().count("gpu-fault-once0") == 2
+
+
+def test_a_step_at_the_papers_size_has_room_in_its_place_and_gives_it_back():
+    assert places_on_gpu() == max(1, torch.cuda.get_device_properties(0).total_memory // 2**33)
+    share_gpu()
+    before = torch.cuda.memory_reserved()
+    table = load_table("synthetic")
+    splits = make_splits(table, seq_len=96, label_len=48, pred_len=96, device="cuda")
+    size = {"d_model": 512, "d_ff": 2048, "n_heads": 8, "e_layers": 2, "seq_len": 96, "label_len": 48, "pred_len": 96}
+    model = small_model("FEDformer", enc_in=table.width, dec_in=table.width, c_out=table.width, **size).cuda()
+    train(model, splits.train.subset(torch.arange(64)), splits.val, TrainConfig(epochs=1, eval_batch_size=256), seed=1)
+    assert torch.cuda.max_memory_reserved() < 2**33
+    del model, splits
+    share_gpu()
+    assert torch.cuda.memory_reserved() <= before + 2**28

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from tsprune.deploy.kernels import Packed, Product, Products
 from tsprune.layers.decomposition import TrendProjection
@@ -120,4 +121,11 @@ def stored_bytes(model: nn.Module) -> int:
     products = [module.product for module in model.modules() if isinstance(getattr(module, "product", None), Products)]
     biases = [layer.bias for product in products for layer in product.layers if layer.bias is not None]
     packed = sum(layer.nbytes for product in products for layer in product.layers)
-    return sum(weight.nbytes for weight in (*model.parameters(), *biases)) + packed
+    return sum(_bytes(weight) for weight in (*model.parameters(), *biases)) + packed
+
+
+def _bytes(weight: Tensor) -> int:
+    """Of a weight; of a packed one, which counts as what it stands for, those of the tensors that it is made of."""
+    if not is_traceable_wrapper_subclass(weight):
+        return weight.nbytes
+    return sum(getattr(weight, name).nbytes for name in weight.__tensor_flatten__()[0])

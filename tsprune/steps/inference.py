@@ -1,4 +1,4 @@
-"""A step that times what pruning is worth on a CPU: one forecaster dense, with zeros, narrower, in several runtimes.
+"""A step that times what pruning is worth: one forecaster dense, with zeros, narrower, in several runtimes.
 
 Nothing is trained. How long a forecast takes depends on a model's shape and on where its zeros lie, not on what its
 weights have learned: random weights, masked by magnitude, take as long.
@@ -7,7 +7,7 @@ weights have learned: random weights, masked by magnitude, take as long.
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import pandas as pd
 import torch
@@ -21,15 +21,42 @@ from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.measure import count_macs
 from tsprune.models import Forecaster, create_model
-from tsprune.pruners import apply_masks, magnitude_masks
+from tsprune.pruners import apply_masks, magnitude_masks, nm_masks
 from tsprune.steps.data import DataSpec
 from tsprune.steps.latency import plain_records
-from tsprune.steps.runtimes import BFLOAT16, EAGER, INT8, ONNX, SPARSE, Runnable, runnable
+from tsprune.steps.runtimes import (
+    BFLOAT16,
+    EAGER,
+    GRAPH,
+    GRAPH_BFLOAT16,
+    GRAPH_TWO_OF_FOUR,
+    INT8,
+    ONNX,
+    SPARSE,
+    Runnable,
+    runnable,
+)
+from tsprune.training import resolve_device
 
 LONGER = 5
 """Times as many rounds as are asked for, at most, for what is then not known to a tenth."""
 
 _WARMUP, _COMPARED = 1, 3
+
+_DENSE_IN = {"cpu": (EAGER, BFLOAT16, ONNX, INT8), "cuda": (EAGER, BFLOAT16, GRAPH, GRAPH_BFLOAT16)}
+_ZEROS_IN = {"cpu": (SPARSE, EAGER), "cuda": (EAGER, GRAPH)}
+_NARROW_IN = {"cpu": (EAGER, ONNX), "cuda": (EAGER, BFLOAT16, GRAPH, GRAPH_BFLOAT16)}
+"""In what a form is timed, by device; at all densities but the lowest only where zeros are skipped."""
+
+
+class _Form(NamedTuple):
+    """A model to be timed in ``runtimes``, and its share of the dense one's multiply-adds."""
+
+    form: str
+    share: float
+    runtimes: tuple[str, ...]
+    model: Forecaster
+    macs_share: float
 
 
 class InferenceStep(Step):
@@ -54,26 +81,28 @@ class InferenceStep(Step):
     densities: tuple[float, ...]
     """Of the prunable weights, each tensor cut alike."""
     runtimes: tuple[str, ...]
-    """Of RIVALS, to be timed beside eager PyTorch."""
+    """Of those that run on ``device``, to be timed beside eager PyTorch."""
     batch_sizes: Annotated[tuple[int, ...], Field(min_length=1)]
+    device: Literal["cpu", "cuda"] = "cpu"
     threads: int
     repeats: int
     """Rounds; up to :data:`LONGER` times as many for those whose speedup is then not known to a tenth."""
     seed: int
 
     def identity(self) -> dict:
+        on_cpu = {"kernel": best().path, "runtime": measure.version_of("onnxruntime")}
         return {
             "step": self.kind,
             "version": RESULTS_VERSION,
             "columns": self.data.columns,
-            **self.model_dump(mode="json", exclude={"data"}),
+            **self.model_dump(mode="json", exclude={"data", "device"}),
             "lengths": [self.data.seq_len, self.data.label_len, self.data.pred_len],
             "freq": self.data.freq,
             "most": LONGER * self.repeats,
             "precision": measure.PRECISION,
             "machine": list(measure.machine()),
-            "kernel": best().path,
-            "runtime": measure.version_of("onnxruntime"),
+            # As it was before there was a choice, where the choice is the CPU.
+            **(on_cpu if self.device == "cpu" else {"device": self.device}),
         }
 
     @property
@@ -87,14 +116,15 @@ class InferenceStep(Step):
             "seed": self.seed,
             "method": "inference",
             "threads": self.threads,
-            "device": "cpu",
+            "device": self.device,
         }
 
     def run(self, store: Store) -> Outcome:
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            return Outcome({}, {"speeds": self._speeds(), "kernel": str(best())}, {})
+            kernel = {"kernel": str(best())} if self.device == "cpu" else {}
+            return Outcome({}, {"speeds": self._speeds()} | kernel, {})
         finally:
             torch.set_num_threads(before)
 
@@ -111,12 +141,13 @@ class InferenceStep(Step):
                     head = {"form": form, "share": share, "runtime": runtime, "macs_share": macs}
                     try:
                         found = runnable(model, runtime, place, self.threads)
+                        difference = _difference(model, found, inputs)
                     except UserError as error:
                         records.append(head | {"reason": str(error)})
                         continue
                     name = f"{form} {share:g} {runtime}"
                     calls[name] = found.call
-                    forms[name] = head | {"bytes": found.bytes, "difference": _difference(model, found, inputs)}
+                    forms[name] = head | {"bytes": found.bytes, "difference": difference}
             table = measure.measure_latency(
                 {name: (call, inputs) for name, call in calls.items()},
                 self.batch_sizes,
@@ -128,30 +159,47 @@ class InferenceStep(Step):
         known = pd.DataFrame.from_dict(forms, orient="index")
         return records + plain_records(table.join(known, on="variant").drop(columns=["variant", "baseline"]))
 
-    def _forms(self, inputs: tuple[Tensor, ...]) -> Iterator[tuple[str, float, tuple[str, ...], Forecaster, float]]:
-        """Form, share, the runtimes it is timed in, the model, its share of the multiply-adds; the baseline first."""
+    def _forms(self, inputs: tuple[Tensor, ...]) -> Iterator[_Form]:
+        """The baseline first."""
         dense = self._model(self.hyper)
         macs = count_macs(dense, inputs).macs_executed
-        yield "dense", 1.0, (EAGER, BFLOAT16, ONNX, INT8), dense, 1.0
+        yield _Form("dense", 1.0, _DENSE_IN[self.device], dense, 1.0)
         for density in sorted(self.densities, reverse=True):
+            lowest = density == min(self.densities)
+            if runtimes := tuple(name for name in _ZEROS_IN[self.device] if lowest or name == SPARSE):
+                masked = self._model(self.hyper)
+                masks = magnitude_masks(masked, density=density, scope="layer")
+                yield _masked(masked, density, runtimes, masks, inputs, macs)
+        if GRAPH_TWO_OF_FOUR in self.runtimes:
             masked = self._model(self.hyper)
-            masks = magnitude_masks(masked, density=density, scope="layer")
-            apply_masks(masked, masks)
-            skipped = count_macs(masked, inputs, masks).macs_if_zeros_skipped
-            zeros = (SPARSE, EAGER) if density == min(self.densities) else (SPARSE,)
-            yield "zeros", density, zeros, masked, skipped / macs
+            yield _masked(masked, 0.5, (GRAPH_TWO_OF_FOUR,), nm_masks(masked).masks, inputs, macs)
         for share, hyper in self.narrower:
             narrow = self._model(hyper)
-            yield "narrow", share, (EAGER, ONNX), narrow, count_macs(narrow, inputs).macs_executed / macs
+            left = count_macs(narrow, inputs).macs_executed / macs
+            yield _Form("narrow", share, _NARROW_IN[self.device], narrow, left)
 
     def _model(self, hyper: dict[str, Any]) -> Forecaster:
         torch.manual_seed(self.seed)
-        return create_model(self.model, **self.data.geometry(), **hyper).eval()
+        return create_model(self.model, **self.data.geometry(), **hyper).eval().to(resolve_device(self.device))
 
     def _inputs(self) -> tuple[Tensor, ...]:
         """Windows of the test split, as many as the largest batch, or all."""
-        windows = self.data.splits("cpu").test
+        windows = self.data.splits(self.device).test
         return windows.batch(torch.arange(min(max(self.batch_sizes), len(windows))))[:4]
+
+
+def _masked(
+    model: Forecaster,
+    density: float,
+    runtimes: tuple[str, ...],
+    masks: dict[str, Tensor],
+    inputs: tuple[Tensor, ...],
+    macs: float,
+) -> _Form:
+    """``model`` with its masks applied; multiply-adds as if zeros were skipped."""
+    apply_masks(model, masks)
+    left = count_macs(model, inputs, masks).macs_if_zeros_skipped / macs
+    return _Form("zeros", density, runtimes, model, left)
 
 
 @torch.inference_mode()

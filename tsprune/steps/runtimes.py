@@ -1,5 +1,7 @@
-"""One forecaster in what may run it on a CPU: PyTorch, the sparse kernel, ONNX Runtime, with fewer bits."""
+"""One forecaster in what may run it. On a CPU: PyTorch, the sparse kernel, ONNX Runtime, with fewer bits; on a GPU:
+PyTorch, CUDA graphs, with fewer bits, with two weights of four in the tensor cores."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -7,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from tsprune.deploy.cuda import Graphed, in_dtype, pack_two_of_four
 from tsprune.deploy.export import export_onnx
 from tsprune.deploy.quantise import quantised
 from tsprune.deploy.session import Session
@@ -17,8 +20,12 @@ from tsprune.models import Forecaster
 
 EAGER, BFLOAT16, SPARSE = "PyTorch", "PyTorch, bfloat16", "sparse kernel"
 ONNX, INT8 = "ONNX Runtime", "ONNX Runtime, int8"
-RIVALS = (SPARSE, ONNX, BFLOAT16, INT8)
-"""What may be timed beside eager PyTorch."""
+GRAPH, GRAPH_BFLOAT16, GRAPH_TWO_OF_FOUR = "CUDA graph", "CUDA graph, bfloat16", "CUDA graph, bfloat16, 2:4"
+
+ON = {"cpu": (SPARSE, ONNX, BFLOAT16, INT8), "cuda": (BFLOAT16, GRAPH, GRAPH_BFLOAT16, GRAPH_TWO_OF_FOUR)}
+"""What may be timed beside eager PyTorch, by device."""
+
+RIVALS = tuple(dict.fromkeys(name for names in ON.values() for name in names))
 
 
 class Runnable(NamedTuple):
@@ -29,12 +36,15 @@ class Runnable(NamedTuple):
 
 
 def runnable(model: Forecaster, runtime: str, folder: Path, threads: int) -> Runnable:
-    """``model``, in evaluation mode, in EAGER or one of RIVALS; ``folder``: for files.
+    """``model``, in evaluation mode, in EAGER or what :data:`ON` has for its device; ``folder``: for files. For
+    GRAPH_TWO_OF_FOUR its linear layers have two zeros in every four weights.
 
     Raises :class:`UserError`, a line with the reason, where this machine or this environment cannot.
     """
     if runtime == EAGER:
         return Runnable(model, stored_bytes(model))
+    if next(model.parameters()).is_cuda:
+        return _on_gpu(model, runtime)
     if runtime == BFLOAT16:
         return Runnable(_autocast(model), stored_bytes(model))
     if runtime == SPARSE:
@@ -47,6 +57,20 @@ def runnable(model: Forecaster, runtime: str, folder: Path, threads: int) -> Run
         content = quantised(content, model.name) if runtime == INT8 else content
         return Runnable(_session(model, content, threads), len(content))
     raise ValueError(runtime)
+
+
+def _on_gpu(model: Forecaster, runtime: str) -> Runnable:
+    if runtime == GRAPH:
+        return Runnable(Graphed(model), stored_bytes(model))
+    half = copy.deepcopy(model).to(torch.bfloat16)
+    if runtime == BFLOAT16:
+        return Runnable(in_dtype(half, torch.bfloat16), stored_bytes(half))
+    if runtime == GRAPH_TWO_OF_FOUR:
+        if not pack_two_of_four(half):
+            raise UserError(f"{model.name}: no linear layer whose sides are multiples of 64, which 2:4 wants on a GPU")
+    elif runtime != GRAPH_BFLOAT16:
+        raise ValueError(runtime)
+    return Runnable(Graphed(half, torch.bfloat16), stored_bytes(half))
 
 
 def _autocast(model: Forecaster) -> Callable[..., Tensor]:

@@ -2,7 +2,20 @@
 
 import pandas as pd
 
-from tsprune.study.inference.result import BFLOAT16, DENSE, EAGER, INT8, KERNEL, NARROW, ONNX, SPEEDS, ZEROS
+from tsprune.study.inference.result import (
+    BFLOAT16,
+    DENSE,
+    EAGER,
+    GRAPH,
+    GRAPH_BFLOAT16,
+    GRAPH_TWO_OF_FOUR,
+    INT8,
+    KERNEL,
+    NARROW,
+    ONNX,
+    SPEEDS,
+    ZEROS,
+)
 
 VARIANTS = (
     (DENSE, 1.0, EAGER, 1.0, 1.0),
@@ -18,7 +31,19 @@ VARIANTS = (
 )
 
 
-def speeds(models=("Transformer",), batches=(1, 32), **changes) -> pd.DataFrame:
+GPU_VARIANTS = (
+    (DENSE, 1.0, EAGER, 1.0, 1.0),
+    (DENSE, 1.0, BFLOAT16, 1.0, 1.5),
+    (DENSE, 1.0, GRAPH, 1.0, 2.0),
+    (DENSE, 1.0, GRAPH_BFLOAT16, 1.0, 5.0),
+    (ZEROS, 0.1, EAGER, 0.12, 1.02),
+    (ZEROS, 0.5, GRAPH_TWO_OF_FOUR, 0.5, 2.5),
+    (NARROW, 0.25, EAGER, 0.1, 1.2),
+    (NARROW, 0.25, GRAPH, 0.1, 6.0),
+)
+
+
+def speeds(models=("Transformer",), batches=(1, 32), variants=VARIANTS, **changes) -> pd.DataFrame:
     rows = [
         {
             "dataset": "ETTh1",
@@ -27,6 +52,7 @@ def speeds(models=("Transformer",), batches=(1, 32), **changes) -> pd.DataFrame:
             "form": form,
             "share": share,
             "runtime": runtime,
+            "device": "cpu",
             "batch": batch,
             "threads": 1,
             "repeats": 10,
@@ -44,6 +70,6 @@ def speeds(models=("Transformer",), batches=(1, 32), **changes) -> pd.DataFrame:
         | changes
         for model in models
         for batch in batches
-        for form, share, runtime, macs, speed in VARIANTS
+        for form, share, runtime, macs, speed in variants
     ]
     return pd.DataFrame(rows, columns=SPEEDS)

@@ -7,8 +7,10 @@ import profiles
 import pytest
 
 from tsprune.errors import UserError
+from tsprune.places import resolve
 from tsprune.steps import runtimes
-from tsprune.steps.runtimes import BFLOAT16, EAGER, INT8, ONNX, RIVALS, SPARSE
+from tsprune.steps.archive import read
+from tsprune.steps.runtimes import BFLOAT16, EAGER, INT8, ON, ONNX, RIVALS, SPARSE
 from tsprune.study.inference import result as vocabulary
 from tsprune.study.inference.cells import InferenceCells
 from tsprune.study.inference.config import Inference
@@ -61,8 +63,31 @@ def test_narrow_models_and_a_runtime_that_is_not_there(run, monkeypatch):
 
 
 def test_the_pages_words_are_those_of_the_step():
-    rivals = (vocabulary.KERNEL, vocabulary.ONNX, vocabulary.BFLOAT16, vocabulary.INT8)
-    assert (vocabulary.EAGER, *rivals) == (EAGER, *RIVALS)
+    on_cpu = (vocabulary.KERNEL, vocabulary.ONNX, vocabulary.BFLOAT16, vocabulary.INT8)
+    graphs = (vocabulary.GRAPH, vocabulary.GRAPH_BFLOAT16, vocabulary.GRAPH_TWO_OF_FOUR)
+    assert {"cpu": on_cpu, "cuda": (vocabulary.BFLOAT16, *graphs)} == ON
+    assert (vocabulary.EAGER, *on_cpu, *graphs) == (EAGER, *RIVALS)
+
+
+def test_what_runs_elsewhere_alone_is_refused_and_what_runs_here_is_kept(monkeypatch):
+    given = profiles.parameters("smoke", "06_inference") | {"runtimes": list(RIVALS)}
+    assert Inference.parse(given).runtimes_there() == ON["cpu"]
+    assert set(Inference.parse(given | {"device": "cuda"}).runtimes_there()) == set(ON["cuda"])
+    with pytest.raises(UserError, match="runtimes: none of CUDA graph runs on device = 'cpu'; those that do: sparse "):
+        Inference.parse(given | {"runtimes": ["CUDA graph"]})
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UserError, match="device = 'cuda': torch finds no CUDA device here"):
+        InferenceCells(Inference.parse(given | {"device": "cuda"})).run()
+
+
+def test_a_time_on_the_cpu_keeps_the_identity_of_before_there_was_a_choice(tmp_path):
+    given = profiles.parameters("paper_etth1", "06_inference") | {"store": str(tmp_path)}
+    step, *_ = InferenceCells(Inference.parse(given)).steps()
+    line = next(line for line in read(resolve("results") / "06_inference/ETTh1.jsonl.gz"))
+    assert line["config"].keys() == step.identity().keys() and "device" not in step.identity()
+    assert line["config"]["runtimes"] == list(step.runtimes)
+    on_gpu = step.model_copy(update={"device": "cuda"}).identity()
+    assert on_gpu["device"] == "cuda" and not on_gpu.keys() & {"kernel", "runtime"}
 
 
 def test_widths_that_are_none_are_refused():

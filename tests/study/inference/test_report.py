@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.study.inference.speeds import speeds
+from tests.study.inference.speeds import GPU_VARIANTS, speeds
 from tsprune.errors import UserError
 from tsprune.report.frames import NoRows
 from tsprune.report.text import headline
@@ -31,6 +31,26 @@ def test_the_answer_is_the_kernels_at_the_largest_batch():
     assert "At a density of 0.05 the kernel gives 6.0 times at 1 window." in text
     assert "PyTorch keeps 75 % at 1 window and 75 % at 32 windows; ONNX Runtime keeps 100 % at 1 window" in text
     assert "Zeros in dense matrices give 1.0 times the dense speed here" in text and "not measurable" not in text
+
+
+def test_on_a_gpu_the_answer_is_that_of_narrower_models():
+    frame = speeds(("Transformer", "FEDformer"), variants=GPU_VARIANTS, device="cuda")
+    text = told(frame)
+    assert headline(text) == (
+        "On this GPU (32 windows at once) Transformer and FEDformer of 25 % of the widths, with 10.0 times fewer "
+        "multiply-adds, forecast 1.2 times as fast as dense where PyTorch starts one operator after the other and 3.0 "
+        "times as fast as dense where both run as CUDA graphs."
+    )
+    assert "in bfloat16 1.5, as a CUDA graph 2.0, and as a CUDA graph in bfloat16 5.0 times as fast." in text
+    assert "packed for the tensor cores, forecast 0.5 times as fast as all of them, both as CUDA graphs" in text
+    assert "PyTorch keeps 12 % at 1 window and 12 % at 32 windows; CUDA graph keeps 30 % at 1 window" in text
+    assert "sparse kernel" not in text and "leaves them out" not in text
+    with pytest.raises(NoRows, match="no kernel on a GPU leaves single zeros out"):
+        figures.zeros(frame)
+    assert figures.narrow(frame).axes[0].get_title(loc="left") == "Transformer, 1 window"
+    assert "on a GPU" in tables.speeds(frame).to_html()
+    without = frame[frame["form"] != NARROW]
+    assert headline(told(without)) == "On this GPU (32 windows at once) nothing can be said of narrower models."
 
 
 def test_a_rival_that_is_faster_is_named():

@@ -6,7 +6,6 @@ from functools import cached_property
 
 import pandas as pd
 
-from tsprune.measure import machine
 from tsprune.steps.inference import LONGER, InferenceStep
 from tsprune.study.base.cells import Cells
 from tsprune.study.base.protocol import data_lines
@@ -16,6 +15,7 @@ from tsprune.study.base.units import unit_of
 from tsprune.study.base.words import missing_words
 from tsprune.study.inference.config import Inference
 from tsprune.study.inference.result import SPEEDS, InferenceResult
+from tsprune.training import device_type
 
 
 class InferenceCells(Cells[Inference, InferenceResult]):
@@ -35,7 +35,8 @@ class InferenceCells(Cells[Inference, InferenceResult]):
                 hyper=config.hyper(),
                 narrower=tuple((share, config.narrower(share)) for share in config.width_shares),
                 densities=tuple(config.densities),
-                runtimes=tuple(config.runtimes),
+                runtimes=config.runtimes_there(),
+                device=self._place,
                 batch_sizes=tuple(config.batch_sizes),
                 threads=config.threads,
                 repeats=config.rounds,
@@ -73,26 +74,41 @@ class InferenceCells(Cells[Inference, InferenceResult]):
         c = self.config
         size = f"d_model {c.d_model}, d_ff {c.d_ff}, {c.e_layers} encoder layers"
         papers = "the papers' size" if (c.d_model, c.d_ff, c.e_layers) == (512, 2048, 2) else "not the papers' size"
-        return f"Models of {size}, {papers}, on {machine()[0]}; weights drawn at random, nothing trained."
+        return f"Models of {size}, {papers}, on {self._machines()}; weights drawn at random, nothing trained."
 
     def _protocol(self) -> dict[str, str]:
         c = self.config
         details = [self.rows[step.key]["detail"] for step in self.steps()]
-        kernels = sorted({detail["kernel"] for detail in details if detail})
+        kernels = sorted({detail["kernel"] for detail in details if "kernel" in detail})
         records = [record for detail in details for record in detail.get("speeds", ())]
+        on_gpu = ", between two events on the GPU, exact float32 (no TF32)" if self._place == "cuda" else ""
         loads = sorted({record["load"] for record in records if "load" in record})
         return {
             **data_lines(self.base.table, c),
             "models": f"d_model {c.d_model}, heads {c.n_heads}, encoder layers {c.e_layers}, decoder layers "
             f"{c.d_layers}, d_ff {c.d_ff}; weights as they are drawn (seed {c.seeds[0]}): times depend on shapes and "
             "on where zeros lie, not on what weights have learned",
-            "zeros": "the smallest weights of each tensor; with the sparse kernel every layer that has a sparse form",
+            "zeros": {
+                "cpu": "the smallest weights of each tensor; with the sparse kernel every layer that has a sparse form",
+                "cuda": "the smallest weights of each tensor; 2:4: the smaller two of each four neighbours in a row of "
+                "a linear layer, packed where both its sides are multiples of 64",
+            }[self._place],
             "narrow": "d_model and d_ff alike; as many heads and layers",
-            "times": f"{c.threads} thread{'s' if c.threads > 1 else ''}; everything in turn, {c.rounds} to "
+            "times": f"{c.threads} thread{'s' if c.threads > 1 else ''}{on_gpu}; everything in turn, {c.rounds} to "
             f"{LONGER * c.rounds} rounds; nothing else of the study running",
             "speedup": "median over the rounds of the time of the dense model in eager PyTorch, float32, over the time "
             "of the variant in the same round, with its 95 % interval, however wide; not measurable: the threads "
             "shared their cores with other processes",
-            "machine": f"{machine()[0]}; while times were taken {' / '.join(loads) or 'unknown'}",
-            "kernel": " / ".join(kernels) or "none",
+            "machine": f"{self._machines()}; while times were taken {' / '.join(loads) or 'unknown'}",
+            **({"kernel": " / ".join(kernels) or "none"} if self._place == "cpu" else {}),
         }
+
+    @property
+    def _place(self) -> str:
+        return device_type(self.config.device)
+
+    def _machines(self) -> str:
+        """What the times were taken on."""
+        part = {"cpu": "processor", "cuda": "accelerator"}[self._place]
+        made = (self.rows[step.key].get("made") for step in self.steps())
+        return " / ".join(sorted({one[part] for one in made if one})) or "no machine"

@@ -4,8 +4,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tsprune.steps.runtimes import RIVALS
+from tsprune.report.text import listed
+from tsprune.steps.runtimes import ON, RIVALS
 from tsprune.study.base.config import LARGEST_SEED, MOST, ONCE, SOME, Positive, StudyConfig
+from tsprune.training import device_type
 from tsprune.typed import Between
 
 
@@ -17,7 +19,10 @@ class Inference(StudyConfig):
     width_shares: Annotated[list[Between], ONCE]
     """Widths of narrower models as shares of d_model and d_ff; [] for none."""
     runtimes: Annotated[list[Literal[RIVALS]], ONCE]
-    """Beside eager PyTorch: "sparse kernel", "ONNX Runtime", "PyTorch, bfloat16", "ONNX Runtime, int8"."""
+    """Beside eager PyTorch, those that run on ``device``.
+
+    On the CPU "sparse kernel", "ONNX Runtime", "PyTorch, bfloat16", "ONNX Runtime, int8"; on a GPU "PyTorch, bfloat16",
+    "CUDA graph", "CUDA graph, bfloat16", "CUDA graph, bfloat16, 2:4"."""
     batch_sizes: Annotated[list[Positive], SOME, ONCE]
     """Windows forecast at once (the first paper's code: 3)."""
     threads: Positive
@@ -38,8 +43,20 @@ class Inference(StudyConfig):
     """No effect here: nothing is trained."""
     eval_batch_size: Positive = 32
     """No effect here: nothing is tested."""
-    device: Literal["auto", "cpu", "cuda"] = "cpu"
-    """No effect here: forecasts are timed on the processor."""
+    device: Literal["auto", "cpu", "cuda"]
+    """Where forecasts are timed: "cpu", "cuda", or "auto", which is cuda where there is one."""
+
+    def runtimes_there(self) -> tuple[str, ...]:
+        """Of ``runtimes`` those that run on the device."""
+        return tuple(name for name in self.runtimes if name in ON[device_type(self.device)])
+
+    @model_validator(mode="after")
+    def _some_run_there(self) -> Self:
+        if self.runtimes and not self.runtimes_there():
+            where = device_type(self.device)
+            ours, theirs = listed(self.runtimes), "; ".join(ON[where])
+            raise ValueError(f"runtimes: none of {ours} runs on device = {where!r}; those that do: {theirs}")
+        return self
 
     @model_validator(mode="after")
     def _narrower_ones_fit(self) -> Self:

@@ -9,7 +9,19 @@ from matplotlib.figure import Figure
 from tsprune.report import drawing as kit
 from tsprune.report.axes import REFERENCE, density_axis, log_axis
 from tsprune.report.frames import NoRows
-from tsprune.study.inference.result import DENSE, EAGER, KERNEL, ONNX, ZEROS, kept, timed
+from tsprune.study.inference.result import (
+    BFLOAT16,
+    DENSE,
+    EAGER,
+    GRAPH,
+    GRAPH_BFLOAT16,
+    KERNEL,
+    ONNX,
+    ZEROS,
+    kept,
+    on_gpu,
+    timed,
+)
 
 _ACROSS = 3
 
@@ -19,9 +31,11 @@ def zeros(speeds: pd.DataFrame) -> Figure:
 
     The sparse kernel at each density, and across the panel the dense model in the other runtimes. Bars: 95 %
     intervals; hollow: not known to a tenth, or the machine was busy. Both axes are logarithmic. Raises NoRows for an
-    empty table and UserError for a missing column.
+    empty table and on a GPU, where nothing leaves single zeros out, and UserError for a missing column.
     """
     done = timed(speeds)
+    if on_gpu(done):
+        raise NoRows("table 'speeds': no kernel on a GPU leaves single zeros out")
     done = done[(done["form"] == DENSE) | ((done["form"] == ZEROS) & (done["runtime"] == KERNEL))]
     rivals = [name for name in done.loc[done["form"] == DENSE, "runtime"].unique() if name != EAGER]
     looks = kit.looks([KERNEL, *rivals])
@@ -50,7 +64,7 @@ def narrow(speeds: pd.DataFrame) -> Figure:
     logarithmic. Raises NoRows for an empty table and where nothing was narrowed, UserError for a missing column.
     """
     found = kept(speeds).assign(fewer=lambda rows: 1 / rows["macs_share"])
-    looks = kit.looks([EAGER, ONNX])
+    looks = kit.looks([EAGER, ONNX, BFLOAT16, GRAPH, GRAPH_BFLOAT16])
     shown = {name: look for name, look in looks.items() if name in set(found["runtime"])}
     most = max(found["fewer"].max(), 2.0)
 

@@ -9,6 +9,7 @@ from tsprune.study.base.result import StudyResult
 
 EAGER, BFLOAT16, KERNEL = "PyTorch", "PyTorch, bfloat16", "sparse kernel"
 ONNX, INT8 = "ONNX Runtime", "ONNX Runtime, int8"
+GRAPH, GRAPH_BFLOAT16, GRAPH_TWO_OF_FOUR = "CUDA graph", "CUDA graph, bfloat16", "CUDA graph, bfloat16, 2:4"
 
 DENSE, ZEROS, NARROW = "dense", "zeros", "narrow"
 
@@ -19,17 +20,17 @@ class InferenceResult(StudyResult):
 
     speeds: pd.DataFrame
     """A row per model, horizon, form (dense, zeros, narrow), share (of weights that are not zero, or of the widths),
-    runtime and batch size: milliseconds of a forecast (``median_ms``, ``p5_ms``, ``p95_ms``); ``speedup`` over the
-    dense model in eager PyTorch, float32, with the 95 % interval of that median (``speedup_low``, ``speedup_high``);
-    ``trouble``, why it says nothing; ``load``, what else ran; ``macs_share`` of the multiply-adds, ``bytes`` of the
-    weights, ``difference`` of the forecast from that of the same model in eager float32; ``reason`` where it was not
-    timed."""
+    runtime, device (cpu, cuda) and batch size: milliseconds of a forecast (``median_ms``, ``p5_ms``, ``p95_ms``);
+    ``speedup`` over the dense model in eager PyTorch, float32, with the 95 % interval of that median (``speedup_low``,
+    ``speedup_high``); ``trouble``, why it says nothing; ``load``, what else ran; ``macs_share`` of the multiply-adds,
+    ``bytes`` of the weights, ``difference`` of the forecast from that of the same model in eager float32; ``reason``
+    where it was not timed."""
 
 
 SPEEDS = (
-    *("dataset", "model", "pred_len", "form", "share", "runtime", "batch", "threads", "repeats", "median_ms", "p5_ms"),
-    *("p95_ms", "speedup", "speedup_p5", "speedup_p95", "speedup_low", "speedup_high", "others", "load", "trouble"),
-    *("macs_share", "bytes", "difference", "reason"),
+    *("dataset", "model", "pred_len", "form", "share", "runtime", "device", "batch", "threads", "repeats", "median_ms"),
+    *("p5_ms", "p95_ms", "speedup", "speedup_p5", "speedup_p95", "speedup_low", "speedup_high", "others", "load"),
+    *("trouble", "macs_share", "bytes", "difference", "reason"),
 )
 
 
@@ -53,6 +54,11 @@ def disturbed(done: pd.DataFrame) -> pd.Series:
     pairs = zip(done["load"], done["trouble"].fillna(""), strict=True)
     busy = pd.Series([load in trouble for load, trouble in pairs], index=done.index, dtype=bool)
     return busy | done["speedup_low"].isna()
+
+
+def on_gpu(done: pd.DataFrame) -> bool:
+    """Whether these times, all of one device, are a GPU's."""
+    return done["device"].iloc[0] == "cuda"
 
 
 def kept(speeds: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,8 @@ from pandas.io.formats.style import Styler
 from tsprune.report.frames import NoRows
 from tsprune.report.tables import labelled, styled
 from tsprune.report.text import NBSP, density_text, percent
-from tsprune.study.inference.result import DENSE, EAGER, NARROW, ZEROS, kept, timed
+from tsprune.study.inference.phrases import windows
+from tsprune.study.inference.result import DENSE, EAGER, NARROW, ZEROS, kept, on_gpu, timed
 
 _MIB = 2**20
 
@@ -22,21 +23,22 @@ def speeds(speeds: pd.DataFrame) -> Styler:
     for (model, pred_len, form, share, runtime), group in done.groupby(keys, sort=False):
         first = group.iloc[0]
         label = (model, f"{pred_len}", form_text(form, share), runtime)
-        rows[label] = {_windows(row["batch"]): _speed(row) for row in group.to_dict("records")} | {
+        rows[label] = {windows(row["batch"]): _speed(row) for row in group.to_dict("records")} | {
             "multiply-adds": percent(first["macs_share"]),
             "MiB": f"{first['bytes'] / _MIB:.1f}",
             "difference": "none" if runtime == EAGER else f"{first['difference']:.0e}",
         }
         marks[label] = dict.fromkeys(rows[label], "") | {
-            _windows(row["batch"]): "fallen" for row in group.to_dict("records") if pd.notna(row["trouble"])
+            windows(row["batch"]): "fallen" for row in group.to_dict("records") if pd.notna(row["trouble"])
         }
     names = ["model", "horizon", "form", "runtime"]
     table, classes = (labelled(part, names, done) for part in (rows, marks))
     threads = done["threads"].iloc[0]
+    place = "on a GPU" if on_gpu(done) else f"{threads:.0f} thread{'s' if threads > 1 else ''}"
     caption = (
         "Times as fast as the dense model in eager PyTorch, float32 (of that one: ms); in brackets the "
-        f"95{NBSP}% interval of the median over up to {done['repeats'].max():.0f} rounds, {threads:.0f} "
-        f"thread{'s' if threads > 1 else ''}; {done['load'].iloc[0]}. {_ITALICS} "
+        f"95{NBSP}% interval of the median over up to {done['repeats'].max():.0f} rounds, {place}; "
+        f"{done['load'].iloc[0]}. {_ITALICS} "
         "Multiply-adds: if zeros are skipped. MiB: of weights, in ONNX Runtime of the file. Difference: largest, from "
         "the forecast of the same model in eager float32, on scaled data."
     )
@@ -56,8 +58,8 @@ def promise(speeds: pd.DataFrame) -> Styler:
         rows[label] = {"fewer multiply-adds": f"{1 / group['macs_share'].iloc[0]:.1f} times"}
         marks[label] = {"fewer multiply-adds": ""}
         for row in group.to_dict("records"):
-            rows[label][_windows(row["batch"])] = f"{row['gain']:.1f} times, {percent(row['promise'])} kept"
-            marks[label][_windows(row["batch"])] = "fallen" if pd.notna(row["trouble"]) else ""
+            rows[label][windows(row["batch"])] = f"{row['gain']:.1f} times, {percent(row['promise'])} kept"
+            marks[label][windows(row["batch"])] = "fallen" if pd.notna(row["trouble"]) else ""
     names = ["model", "horizon", "form", "runtime"]
     table, classes = (labelled(part, names, found) for part in (rows, marks))
     caption = (
@@ -78,10 +80,6 @@ def form_text(form: str, share: float) -> str:
     """A form for people: ``dense``, ``zeros, density 0.1``, ``widths x 0.5``."""
     words = {DENSE: "dense", ZEROS: f"zeros, density {density_text(share)}", NARROW: f"widths x {share:g}"}
     return words[form]
-
-
-def _windows(batch: float) -> str:
-    return f"{batch:.0f} window{'s' if batch > 1 else ''}"
 
 
 def _speed(row: dict) -> str:

@@ -5,11 +5,15 @@ from itertools import pairwise
 
 import pandas as pd
 
-from tsprune.report.text import NBSP, bold, density_text, listed, percent
+from tsprune.report.text import bold, density_text, listed, percent
+from tsprune.study.inference import gpu_words
+from tsprune.study.inference.phrases import percents, spread, windows
 from tsprune.study.inference.result import (
     BFLOAT16,
     DENSE,
     EAGER,
+    GRAPH,
+    GRAPH_BFLOAT16,
     INT8,
     KERNEL,
     ONNX,
@@ -17,15 +21,17 @@ from tsprune.study.inference.result import (
     disturbed,
     kept,
     measured,
+    on_gpu,
     timed,
 )
 
 _RIVALS = {BFLOAT16: "in bfloat16", ONNX: "in ONNX Runtime", INT8: "in ONNX Runtime with 8-bit weights"}
+_RIVALS |= {GRAPH: "as a CUDA graph", GRAPH_BFLOAT16: "as a CUDA graph in bfloat16"}
 
 
 def verdict(speeds: pd.DataFrame) -> str:
-    """What zeros and narrow layers gain in time, as Markdown: at the largest batch first, then beside dense rivals,
-    then at the other batch sizes, then the first paper's claim.
+    """What zeros and narrow layers gain in time, as Markdown: at the largest batch first (on a GPU of narrow layers, on
+    a CPU of the sparse kernel), then beside dense rivals, then at the other batch sizes, then the first paper's claim.
 
     Nothing is said of what could not be measured. Raises NoRows for an empty table, UserError for a missing column.
     """
@@ -38,8 +44,12 @@ def verdict(speeds: pd.DataFrame) -> str:
             "as they were taken, as no claim. Run it again when the machine is idle."
         )
     most = fine["batch"].max()
-    parts = [_answer(fine[fine["batch"] == most]), _break_even(fine[fine["batch"] == most]), _rivals(fine, most)]
-    parts += [_other_batches(fine, most), _narrow(speeds), _claim(fine), _unmeasured(done)]
+    if on_gpu(fine):
+        parts = [gpu_words.answer(speeds, most), _rivals(fine, most), gpu_words.two_of_four(fine, most)]
+    else:
+        parts = [_answer(fine[fine["batch"] == most]), _break_even(fine[fine["batch"] == most]), _rivals(fine, most)]
+        parts += [_other_batches(fine, most)]
+    parts += [_narrow(speeds), _claim(fine), _unmeasured(done)]
     first, *rest = [part for part in parts if part]
     return f"{first}\n\n{' '.join(rest)}"
 
@@ -48,12 +58,12 @@ def _answer(rows: pd.DataFrame) -> str:
     """The first sentence: the kernel at the lowest density, at the largest batch."""
     sparse = rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)]
     threads = f"{rows['threads'].iloc[0]:.0f} thread{'s' if rows['threads'].iloc[0] > 1 else ''}"
-    where = f"On this machine ({threads}, {_windows(rows['batch'].iloc[0])} at once)"
+    where = f"On this machine ({threads}, {windows(rows['batch'].iloc[0])} at once)"
     if sparse.empty:
         return f"{where} nothing can be said of the sparse kernel."
     parts = []
     for share, group in sparse[sparse["share"].isin(_two(sparse["share"]))].groupby("share", sort=False):
-        parts.append(f"{_range(group['speedup'])} times as fast with {percent(share)} of the weights")
+        parts.append(f"{spread(group['speedup'])} times as fast with {percent(share)} of the weights")
     names = bold(sparse["model"])
     verb = "forecasts" if sparse["model"].nunique() == 1 else "forecast"
     return f"{where} {names} {verb} {listed(parts)}, zeros left out by the sparse kernel, as dense in eager PyTorch."
@@ -99,12 +109,14 @@ def _rivals(fine: pd.DataFrame, batch: float) -> str:
     if dense.empty:
         return ""
     parts = [
-        f"{words} {_range(dense.loc[dense['runtime'] == name, 'speedup'])}"
+        f"{words} {spread(dense.loc[dense['runtime'] == name, 'speedup'])}"
         for name, words in _RIVALS.items()
         if name in set(dense["runtime"])
     ]
     text = f"The dense model itself is {listed(parts)} times as fast."
     sparse = rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)]
+    if on_gpu(rows):
+        return text
     lost = []
     for model, group in dense.groupby("model", sort=False):
         top = group.loc[group["speedup"].idxmax()]
@@ -122,7 +134,7 @@ def _other_batches(fine: pd.DataFrame, most: float) -> str:
     if rows.empty:
         return ""
     lowest = rows[rows["share"] == rows["share"].min()]
-    parts = [f"{_range(group['speedup'])} times at {_windows(batch)}" for batch, group in lowest.groupby("batch")]
+    parts = [f"{spread(group['speedup'])} times at {windows(batch)}" for batch, group in lowest.groupby("batch")]
     return f"At a density of {density_text(lowest['share'].iloc[0])} the kernel gives {listed(parts)}."
 
 
@@ -132,7 +144,7 @@ def _narrow(speeds: pd.DataFrame) -> str:
     found = found[~found["disturbed"]]
     parts = []
     for runtime, group in found.groupby("runtime", sort=False):
-        by = [f"{_percents(part['promise'])} at {_windows(batch)}" for batch, part in group.groupby("batch")]
+        by = [f"{percents(part['promise'])} at {windows(batch)}" for batch, part in group.groupby("batch")]
         parts.append(f"{runtime} keeps {listed(by)}")
     if not parts:
         return ""
@@ -148,10 +160,11 @@ def _claim(fine: pd.DataFrame) -> str:
     )
     if masked.empty:
         return text
-    return (
-        f"{text} Zeros in dense matrices give {_range(masked['speedup'])} times the dense speed here: a dense kernel "
-        "multiplies by zero as by any other number. What changes that is a kernel that leaves them out."
+    text = (
+        f"{text} Zeros in dense matrices give {spread(masked['speedup'])} times the dense speed here: a dense kernel "
+        "multiplies by zero as by any other number."
     )
+    return text if on_gpu(fine) else f"{text} What changes that is a kernel that leaves them out."
 
 
 def _unmeasured(done: pd.DataFrame) -> str:
@@ -163,17 +176,3 @@ def _unmeasured(done: pd.DataFrame) -> str:
         are = "is" if wide == 1 else "are"
         parts.append(f"{wide} of {len(done)} times {are} not known to a tenth; the ranges here have them in.")
     return " ".join(parts)
-
-
-def _windows(batch: float) -> str:
-    return f"{batch:.0f} window{'s' if batch > 1 else ''}"
-
-
-def _range(values: pd.Series) -> str:
-    low, high = f"{values.min():.1f}", f"{values.max():.1f}"
-    return low if low == high else f"{low} to {high}"
-
-
-def _percents(values: pd.Series) -> str:
-    low, high = f"{100 * values.min():.0f}", f"{100 * values.max():.0f}"
-    return f"{low}{NBSP}%" if low == high else f"{low} to {high}{NBSP}%"

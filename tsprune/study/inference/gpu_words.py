@@ -1,0 +1,38 @@
+"""What study 06 says of a GPU alone: narrower models first, and two weights of four."""
+
+import pandas as pd
+
+from tsprune.report.text import bold, listed, percent
+from tsprune.study.inference.phrases import spread, windows
+from tsprune.study.inference.result import EAGER, GRAPH, GRAPH_BFLOAT16, GRAPH_TWO_OF_FOUR, kept
+
+_AS = {EAGER: "where PyTorch starts one operator after the other", GRAPH: "where both run as CUDA graphs"}
+
+
+def answer(speeds: pd.DataFrame, batch: float) -> str:
+    """The first sentence: the narrowest models at so many windows."""
+    where = f"On this GPU ({windows(batch)} at once)"
+    rows = kept(speeds)
+    rows = rows[~rows["disturbed"] & (rows["batch"] == batch) & rows["runtime"].isin(_AS)]
+    rows = rows[rows["share"] == rows["share"].min()]
+    if rows.empty:
+        return f"{where} nothing can be said of narrower models."
+    told = {name: spread(rows.loc[rows["runtime"] == name, "gain"]) for name in _AS if name in set(rows["runtime"])}
+    parts = [f"{gain} times as fast as dense {_AS[name]}" for name, gain in told.items()]
+    verb = "forecasts" if rows["model"].nunique() == 1 else "forecast"
+    fewer = f"{spread(1 / rows['macs_share'])} times fewer multiply-adds"
+    widths = f"{percent(rows['share'].iloc[0])} of the widths"
+    return f"{where} {bold(rows['model'])} of {widths}, with {fewer}, {verb} {listed(parts)}."
+
+
+def two_of_four(fine: pd.DataFrame, batch: float) -> str:
+    """Zeros that tensor cores can skip, beside the same graph with every weight."""
+    rows = fine[fine["batch"] == batch].set_index(["model", "pred_len"])
+    ours, dense = (rows[rows["runtime"] == name] for name in (GRAPH_TWO_OF_FOUR, GRAPH_BFLOAT16))
+    gains = (dense.loc[dense["form"] == "dense", "median_ms"] / ours["median_ms"]).dropna()
+    if gains.empty:
+        return ""
+    return (
+        f"Two weights of four as zeros, packed for the tensor cores, forecast {spread(gains)} times as fast as all of "
+        "them, both as CUDA graphs in bfloat16."
+    )

@@ -1,0 +1,22 @@
+"""Words of study 06 for batch sizes, speeds and shares, for its sentences and its tables."""
+
+import pandas as pd
+
+from tsprune.report.text import NBSP
+
+
+def windows(batch: float) -> str:
+    """``1 window``, ``32 windows``."""
+    return f"{batch:.0f} window{'s' if batch > 1 else ''}"
+
+
+def spread(values: pd.Series) -> str:
+    """The smallest and the largest, to a tenth; one where they are alike."""
+    low, high = f"{values.min():.1f}", f"{values.max():.1f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def percents(values: pd.Series) -> str:
+    """The smallest and the largest share, in percent; one where they are alike."""
+    low, high = f"{100 * values.min():.0f}", f"{100 * values.max():.0f}"
+    return f"{low}{NBSP}%" if low == high else f"{low} to {high}{NBSP}%"
