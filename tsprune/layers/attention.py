@@ -130,7 +130,7 @@ class LengthFirstAttention(FullAttention):
         # The heads of all samples are one axis, that of a batched product: nothing is unfolded and folded for it.
         length, batch = q.shape[:2]
         heads, e = batch * self.n_heads, self.head_dim
-        q, k, v = (x.view(x.shape[0], heads, e).transpose(0, 1) for x in (q, k, v))
+        q, k, v = (x.reshape(x.shape[0], heads, e).transpose(0, 1) for x in (q, k, v))
         # A product that is scaled as it is computed; nothing is added to it (beta).
         scores = torch.baddbmm(q.new_empty(1), k, q.transpose(1, 2), beta=0, alpha=self.scale)
         weights = scores.transpose(0, 1).softmax(0)
