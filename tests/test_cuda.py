@@ -169,7 +169,7 @@ def test_the_study_of_speed_times_every_form_in_what_a_gpu_has(tmp_path):
     assert result.failures == 0 and result.speeds["reason"].isna().all()
     assert set(result.speeds["device"]) == {"cuda"} and set(result.speeds["runtime"]) == {"PyTorch", *ON["cuda"]}
     assert result.speeds.loc[result.speeds["runtime"] == "CUDA graph", "difference"].max() < 1e-5
-    assert "On this GPU" in words.verdict(result.speeds) and torch.cuda.get_device_name() in result.size
+    assert "On a GPU (" in words.verdict(result.speeds) and torch.cuda.get_device_name() in result.size
     assert tables.speeds(result.speeds) and tables.promise(result.speeds) and figures.narrow(result.speeds)
 
 

@@ -42,6 +42,27 @@ def test_output_shape(name, case):
             assert y.dtype == torch.float32 and y.isfinite().all()
 
 
+class ColumnsFirst(torch.nn.Linear):
+    """Gives its result in the layout in which two-of-four products come from a GPU's tensor cores."""
+
+    def forward(self, x):
+        rows = super().forward(x.reshape(-1, x.shape[-1]))
+        return rows.T.contiguous().T.view(*x.shape[:-1], -1)
+
+
+@trainable_model
+@pytest.mark.parametrize("keys", [24, 200])
+def test_a_linear_layer_may_give_its_result_in_another_layout(name, keys):
+    lengths = {"seq_len": keys, "label_len": keys // 2, "pred_len": 18}
+    model = small_model(name, **lengths).eval()
+    with torch.no_grad():
+        before = model(*example(model))
+        for module in model.modules():
+            if type(module) is torch.nn.Linear:
+                module.__class__ = ColumnsFirst
+        torch.testing.assert_close(model(*example(model)), before)
+
+
 @every_model
 def test_class_says_what_it_is(name):
     model = small_model(name)

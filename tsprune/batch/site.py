@@ -62,6 +62,6 @@ def _times(rows: Iterable[dict]) -> Iterator[dict]:
     """A record per variant and batch size that was timed: of which model, and on which processor."""
     for row in rows:
         head = {name: row["protocol"].get(name) for name in ("dataset", "model", "pred_len")}
-        head["processor"] = row["made"]["processor"]
+        head |= {name: row["made"][name] for name in ("processor", "accelerator")}
         for name in ("latency", "speeds"):
             yield from (head | record for record in row["detail"].get(name, ()))

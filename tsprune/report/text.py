@@ -239,7 +239,8 @@ def density_labels(densities: Iterable[float]) -> dict[float, str]:
 def percent(share: float) -> str:
     """A share as percent, with a decimal only where whole percents would hide the difference to 100."""
     value = 100 * share
-    return f"{value:.1f}{NBSP}%" if 99 <= value < 100 else f"{value:.0f}{NBSP}%"
+    digits = 1 if 99 <= value < 100 else 0
+    return f"{value:.{digits}f}{NBSP}%".replace("-", "−")
 
 
 def error_text(value: float, like: float | None = None) -> str:

@@ -38,6 +38,9 @@ from tsprune.steps.runtimes import (
 )
 from tsprune.training import resolve_device
 
+MACHINE = ("machine", "kernel", "runtime")
+"""What the identity says of the machine: of a GPU the first alone."""
+
 LONGER = 5
 """Times as many rounds as are asked for, at most, for what is then not known to a tenth."""
 
@@ -88,22 +91,30 @@ class InferenceStep(Step):
     repeats: int
     """Rounds; up to :data:`LONGER` times as many for those whose speedup is then not known to a tenth."""
     seed: int
+    elsewhere: dict[str, Any] | None = None
+    """Of times that were taken on another machine: what their identity says of it (:data:`MACHINE`). Such a step names
+    a row that is there; it cannot run here."""
 
     def identity(self) -> dict:
-        on_cpu = {"kernel": best().path, "runtime": measure.version_of("onnxruntime")}
         return {
             "step": self.kind,
             "version": RESULTS_VERSION,
             "columns": self.data.columns,
-            **self.model_dump(mode="json", exclude={"data", "device"}),
+            **self.model_dump(mode="json", exclude={"data", "device", "elsewhere"}),
             "lengths": [self.data.seq_len, self.data.label_len, self.data.pred_len],
             "freq": self.data.freq,
             "most": LONGER * self.repeats,
             "precision": measure.PRECISION,
-            "machine": list(measure.machine()),
-            # As it was before there was a choice, where the choice is the CPU.
-            **(on_cpu if self.device == "cpu" else {"device": self.device}),
+            # Nothing of a device where it is the CPU, as it was before there was a choice.
+            **({} if self.device == "cpu" else {"device": self.device}),
+            **(self.elsewhere or self._machine()),
         }
+
+    def _machine(self) -> dict[str, Any]:
+        """This one, under the names of :data:`MACHINE`."""
+        here = {"machine": list(measure.machine())}
+        on_cpu = {"kernel": best().path, "runtime": measure.version_of("onnxruntime")}
+        return here | on_cpu if self.device == "cpu" else here
 
     @property
     def label(self) -> str:
@@ -120,6 +131,8 @@ class InferenceStep(Step):
         }
 
     def run(self, store: Store) -> Outcome:
+        if self.elsewhere:
+            raise UserError(f"{self.label}: times of another machine are not measured on this one")
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:

@@ -52,6 +52,7 @@ def speeds(models=("Transformer",), batches=(1, 32), variants=VARIANTS, **change
             "form": form,
             "share": share,
             "runtime": runtime,
+            "machine": "AMD EPYC",
             "device": "cpu",
             "batch": batch,
             "threads": 1,

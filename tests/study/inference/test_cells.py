@@ -14,6 +14,8 @@ from tsprune.steps.runtimes import BFLOAT16, EAGER, INT8, ON, ONNX, RIVALS, SPAR
 from tsprune.study.inference import result as vocabulary
 from tsprune.study.inference.cells import InferenceCells
 from tsprune.study.inference.config import Inference
+from tsprune.study.inference.elsewhere import shown
+from tsprune.typed import digest
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +117,30 @@ def test_times_that_ship_are_of_another_machine_and_taken_only_where_there_is_no
     with pytest.raises(StopIteration):
         cells.compute(cells.steps(), deadline=hours)
     assert asked == [fetched] * len(cells.steps())
+
+
+def test_a_page_that_computes_nothing_shows_the_times_of_another_machine_by_its_name(tmp_path):
+    given = profiles.parameters("paper_gpu", "06_inference") | {"store": str(tmp_path), "budget_hours": 0}
+    cells = InferenceCells(Inference.parse(given))
+    result = cells.run(make_executor=partial(ThreadPoolExecutor, 1))
+    assert set(result.speeds["machine"]) == {"NVIDIA H200"} and set(result.speeds["device"]) == {"cuda"}
+    assert "NVIDIA H200" in result.size and "accelerator NVIDIA H200" in result.protocol["from the archive"]
+    (step, *_) = cells.steps()
+    assert step.key in cells.archive.lines
+    with pytest.raises(UserError, match="times of another machine are not measured on this one"):
+        step.run(cells.store)
+
+
+def test_of_several_machines_this_one_comes_first_then_the_newest_row():
+    given = profiles.parameters("smoke", "06_inference")
+    (step,) = InferenceCells(Inference.parse(given)).steps()
+
+    def line(machine, date, **changes):
+        config = step.identity() | changes | {"machine": [machine, "none", "2.13.0"]}
+        return {"kind": "inference", "key": digest(config), "config": config, "made": {"date": date}}
+
+    other, newer, wider = line("A", "2026-01-01"), line("B", "2026-02-01"), line("C", "2026-03-01", threads=7)
+    assert shown(step, [wider]) is step
+    assert shown(step, [other, newer, wider]).key == newer["key"]
+    mine = {"kind": "inference", "key": step.key, "config": step.identity(), "made": {"date": "2025-01-01"}}
+    assert shown(step, [other, mine, newer]) is step

@@ -89,10 +89,10 @@ def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> di
         )
         peak = max(row["cost"]["peak_memory_mib"] for _, row in done)
         facts["peak memory"] = f"{peak:,.0f} MiB in the largest training process"
-    return facts | _archived(rows)
+    return facts | archived(rows)
 
 
-def _archived(rows: dict[str, dict]) -> dict[str, str]:
+def archived(rows: dict[str, dict]) -> dict[str, str]:
     """How many rows were not computed here, and where they were; nothing where all were."""
     made = [row["made"] for row in rows.values() if row.get("archived")]
     if not made:

@@ -1,1 +1,1 @@
-"""Study 06: what is pruning worth in time and memory on this machine?"""
+"""Study 06: what is pruning worth in time and memory?"""

@@ -8,12 +8,13 @@ import pandas as pd
 
 from tsprune.steps.inference import LONGER, InferenceStep
 from tsprune.study.base.cells import Cells
-from tsprune.study.base.protocol import data_lines
+from tsprune.study.base.protocol import archived, data_lines
 from tsprune.study.base.result import tidy
 from tsprune.study.base.shared import Base, base_steps
 from tsprune.study.base.units import unit_of
 from tsprune.study.base.words import missing_words
 from tsprune.study.inference.config import Inference
+from tsprune.study.inference.elsewhere import shown
 from tsprune.study.inference.result import SPEEDS, InferenceResult
 from tsprune.training import device_type
 
@@ -27,6 +28,14 @@ class InferenceCells(Cells[Inference, InferenceResult]):
         return replace(base_steps(self.config, self.tables), naive=(), dense=())
 
     def steps(self) -> list[InferenceStep]:
+        """Where nothing may be begun, what was not measured here is what another machine's rows say, if any do."""
+        if self.config.budget_hours != 0:
+            return self._here
+        lines = self.archive.lines.values()
+        return [step if self.store.row(step.key) else shown(step, lines) for step in self._here]
+
+    @cached_property
+    def _here(self) -> list[InferenceStep]:
         config = self.config
         return [
             InferenceStep(
@@ -68,6 +77,7 @@ class InferenceCells(Cells[Inference, InferenceResult]):
         for step in steps:
             row = self.rows[step.key]
             head = {name: row["protocol"][name] for name in ("dataset", "model", "pred_len")}
+            head["machine"] = row.get("made", {}).get(self._part)
             yield from (head | record for record in row["detail"].get("speeds", ()))
 
     def _size(self) -> str:
@@ -99,6 +109,7 @@ class InferenceCells(Cells[Inference, InferenceResult]):
             "speedup": "median over the rounds of the time of the dense model in eager PyTorch, float32, over the time "
             "of the variant in the same round, with its 95 % interval, however wide; not measurable: the threads "
             "shared their cores with other processes",
+            **archived(self.rows),
             "machine": f"{self._machines()}; while times were taken {' / '.join(loads) or 'unknown'}",
             **({"kernel": " / ".join(kernels) or "none"} if self._place == "cpu" else {}),
         }
@@ -109,6 +120,10 @@ class InferenceCells(Cells[Inference, InferenceResult]):
 
     def _machines(self) -> str:
         """What the times were taken on."""
-        part = {"cpu": "processor", "cuda": "accelerator"}[self._place]
         made = (self.rows[step.key].get("made") for step in self.steps())
-        return " / ".join(sorted({one[part] for one in made if one})) or "no machine"
+        return " / ".join(sorted({one[self._part] for one in made if one})) or "no machine"
+
+    @property
+    def _part(self) -> str:
+        """What ``made`` calls the part of a machine that is timed."""
+        return {"cpu": "processor", "cuda": "accelerator"}[self._place]

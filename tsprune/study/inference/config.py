@@ -12,7 +12,7 @@ from tsprune.typed import Between
 
 
 class Inference(StudyConfig):
-    """Notebook 06: what is pruning worth in time and memory on this machine? Nothing is trained."""
+    """Notebook 06: what is pruning worth in time and memory? Nothing is trained."""
 
     densities: Annotated[list[Between], SOME, ONCE]
     """Share of prunable weights that are not zero, each tensor cut alike."""

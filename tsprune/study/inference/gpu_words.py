@@ -4,14 +4,14 @@ import pandas as pd
 
 from tsprune.report.text import bold, listed, percent
 from tsprune.study.inference.phrases import spread, windows
-from tsprune.study.inference.result import EAGER, GRAPH, GRAPH_BFLOAT16, GRAPH_TWO_OF_FOUR, kept
+from tsprune.study.inference.result import EAGER, GRAPH, GRAPH_BFLOAT16, GRAPH_TWO_OF_FOUR, kept, machine
 
 _AS = {EAGER: "where PyTorch starts one operator after the other", GRAPH: "where both run as CUDA graphs"}
 
 
 def answer(speeds: pd.DataFrame, batch: float) -> str:
     """The first sentence: the narrowest models at so many windows."""
-    where = f"On this GPU ({windows(batch)} at once)"
+    where = f"On a GPU ({machine(speeds)}, {windows(batch)} at once)"
     rows = kept(speeds)
     rows = rows[~rows["disturbed"] & (rows["batch"] == batch) & rows["runtime"].isin(_AS)]
     rows = rows[rows["share"] == rows["share"].min()]

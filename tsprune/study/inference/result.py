@@ -20,17 +20,17 @@ class InferenceResult(StudyResult):
 
     speeds: pd.DataFrame
     """A row per model, horizon, form (dense, zeros, narrow), share (of weights that are not zero, or of the widths),
-    runtime, device (cpu, cuda) and batch size: milliseconds of a forecast (``median_ms``, ``p5_ms``, ``p95_ms``);
-    ``speedup`` over the dense model in eager PyTorch, float32, with the 95 % interval of that median (``speedup_low``,
-    ``speedup_high``); ``trouble``, why it says nothing; ``load``, what else ran; ``macs_share`` of the multiply-adds,
-    ``bytes`` of the weights, ``difference`` of the forecast from that of the same model in eager float32; ``reason``
-    where it was not timed."""
+    runtime and batch size: ``machine``, the name of the processor, or of the GPU where that is the ``device``;
+    milliseconds of a forecast (``median_ms``, ``p5_ms``, ``p95_ms``); ``speedup`` over the dense model in eager
+    PyTorch, float32, with the 95 % interval of that median (``speedup_low``, ``speedup_high``); ``trouble``, why it
+    says nothing; ``load``, what else ran; ``macs_share`` of the multiply-adds, ``bytes`` of the weights, ``difference``
+    of the forecast from that of the same model in eager float32; ``reason`` where it was not timed."""
 
 
 SPEEDS = (
-    *("dataset", "model", "pred_len", "form", "share", "runtime", "device", "batch", "threads", "repeats", "median_ms"),
-    *("p5_ms", "p95_ms", "speedup", "speedup_p5", "speedup_p95", "speedup_low", "speedup_high", "others", "load"),
-    *("trouble", "macs_share", "bytes", "difference", "reason"),
+    *("dataset", "model", "pred_len", "machine", "form", "share", "runtime", "device", "batch", "threads", "repeats"),
+    *("median_ms", "p5_ms", "p95_ms", "speedup", "speedup_p5", "speedup_p95", "speedup_low", "speedup_high", "others"),
+    *("load", "trouble", "macs_share", "bytes", "difference", "reason"),
 )
 
 
@@ -54,6 +54,11 @@ def disturbed(done: pd.DataFrame) -> pd.Series:
     pairs = zip(done["load"], done["trouble"].fillna(""), strict=True)
     busy = pd.Series([load in trouble for load, trouble in pairs], index=done.index, dtype=bool)
     return busy | done["speedup_low"].isna()
+
+
+def machine(speeds: pd.DataFrame) -> str:
+    """What was timed on, by name: the page may be made elsewhere."""
+    return " / ".join(sorted(speeds["machine"].dropna().unique()))
 
 
 def on_gpu(done: pd.DataFrame) -> bool:

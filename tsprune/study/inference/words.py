@@ -20,6 +20,7 @@ from tsprune.study.inference.result import (
     ZEROS,
     disturbed,
     kept,
+    machine,
     measured,
     on_gpu,
     timed,
@@ -58,7 +59,7 @@ def _answer(rows: pd.DataFrame) -> str:
     """The first sentence: the kernel at the lowest density, at the largest batch."""
     sparse = rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)]
     threads = f"{rows['threads'].iloc[0]:.0f} thread{'s' if rows['threads'].iloc[0] > 1 else ''}"
-    where = f"On this machine ({threads}, {windows(rows['batch'].iloc[0])} at once)"
+    where = f"On {machine(rows)} ({threads}, {windows(rows['batch'].iloc[0])} at once)"
     if sparse.empty:
         return f"{where} nothing can be said of the sparse kernel."
     parts = []
