@@ -170,7 +170,7 @@ def test_the_study_of_speed_times_every_form_in_what_a_gpu_has(tmp_path):
     assert set(result.speeds["device"]) == {"cuda"} and set(result.speeds["runtime"]) == {"PyTorch", *ON["cuda"]}
     assert result.speeds.loc[result.speeds["runtime"] == "CUDA graph", "difference"].max() < 1e-5
     assert "On a GPU (" in words.verdict(result.speeds) and torch.cuda.get_device_name() in result.size
-    assert tables.speeds(result.speeds) and tables.promise(result.speeds) and figures.narrow(result.speeds)
+    assert tables.speeds(result.speeds) and tables.promise(result.speeds) and figures.first(result.speeds)
 
 
 def test_a_process_that_loses_the_gpu_ends_and_its_step_runs_again(tmp_path):

@@ -7,7 +7,7 @@ from tsprune.errors import UserError
 from tsprune.report.frames import NoRows
 from tsprune.report.text import headline
 from tsprune.study.inference import figures, tables, words
-from tsprune.study.inference.result import EAGER, KERNEL, NARROW, ONNX, kept
+from tsprune.study.inference.result import EAGER, GRAPH_TWO_OF_FOUR, KERNEL, NARROW, ONNX, kept
 from tsprune.study.inference.words import break_even, verdict
 
 LOAD = "2 cores, 1.0 of them busy with other processes"
@@ -37,16 +37,19 @@ def test_on_a_gpu_the_answer_is_that_of_narrower_models():
     frame = speeds(("Transformer", "FEDformer"), variants=GPU_VARIANTS, device="cuda", machine="NVIDIA H200")
     text = told(frame)
     assert headline(text) == (
-        "On a GPU (NVIDIA H200, 32 windows at once) Transformer and FEDformer of 25 % of the widths, with 10.0 times "
-        "fewer multiply-adds, forecast 1.2 times as fast as dense where PyTorch starts one operator after the other "
-        "and 3.0 times as fast as dense where both run as CUDA graphs."
+        "On a GPU (NVIDIA H200, 32 windows at once) Transformer and FEDformer, cut to 25 % of their widths and 10.0 "
+        "times fewer multiply-adds, forecast 1.2 times as fast as dense where PyTorch starts one operator after the "
+        "other and 3.0 times as fast as dense where both run as CUDA graphs."
     )
     assert "in bfloat16 1.5, as a CUDA graph 2.0, and as a CUDA graph in bfloat16 5.0 times as fast." in text
     assert "packed for the tensor cores, forecast 0.5 times as fast as all of them, both as CUDA graphs" in text
     assert "PyTorch keeps 12 % at 1 window and 12 % at 32 windows; CUDA graph keeps 30 % at 1 window" in text
     assert "sparse kernel" not in text and "leaves them out" not in text
-    with pytest.raises(NoRows, match="no kernel on a GPU leaves single zeros out"):
-        figures.zeros(frame)
+    drawn = figures.first(frame)
+    assert [axes.get_title(loc="left") for axes in drawn.axes] == ["Transformer", "FEDformer"]
+    lines = [text.get_text() for text in drawn.axes[0].get_yticklabels()]
+    assert lines[::2] == ["PyTorch", "CUDA graph", GRAPH_TWO_OF_FOUR]
+    assert "On NVIDIA H200, 32 windows at once" in drawn._supxlabel.get_text()
     assert figures.narrow(frame).axes[0].get_title(loc="left") == "Transformer, 1 window"
     assert "on a GPU" in tables.speeds(frame).to_html()
     without = headline(told(frame[frame["form"] != NARROW]))
@@ -128,7 +131,7 @@ def test_what_was_not_timed_has_its_reason():
 
 
 def test_figures_have_a_panel_per_model_and_batch():
-    for draw in (figures.zeros, figures.narrow):
+    for draw in (figures.first, figures.narrow):
         figure = draw(speeds(("Transformer", "FEDformer")))
         titles = [axes.get_title(loc="left") for axes in figure.axes]
         assert titles == [f"{m}, {w}" for m in ("Transformer", "FEDformer") for w in ("1 window", "32 windows")]
@@ -138,7 +141,7 @@ def test_figures_have_a_panel_per_model_and_batch():
 
 def test_an_empty_table_is_a_clear_line():
     empty = speeds().iloc[:0]
-    for function in (words.verdict, figures.zeros, figures.narrow, tables.speeds, tables.promise):
+    for function in (words.verdict, figures.first, figures.narrow, tables.speeds, tables.promise):
         with pytest.raises(UserError, match="table 'speeds' has no rows"):
             function(empty)
     with pytest.raises(UserError, match="no narrow model was timed"):

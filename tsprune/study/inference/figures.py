@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from tsprune.report import drawing as kit
 from tsprune.report.axes import REFERENCE, density_axis, log_axis
 from tsprune.report.frames import NoRows
+from tsprune.study.inference import gpu_figures
 from tsprune.study.inference.result import (
     BFLOAT16,
     DENSE,
@@ -26,16 +27,20 @@ from tsprune.study.inference.result import (
 _ACROSS = 3
 
 
+def first(speeds: pd.DataFrame) -> Figure:
+    """On a CPU :func:`zeros`, on a GPU, where nothing leaves single zeros out, :func:`gpu_figures.forms`."""
+    done = timed(speeds)
+    return gpu_figures.forms(done) if on_gpu(done) else zeros(speeds)
+
+
 def zeros(speeds: pd.DataFrame) -> Figure:
     """Speed over the dense model in eager PyTorch against density: a panel per model and batch size.
 
     The sparse kernel at each density, and across the panel the dense model in the other runtimes. Bars: 95 %
     intervals; hollow: not known to a tenth, or the machine was busy. Both axes are logarithmic. Raises NoRows for an
-    empty table and on a GPU, where nothing leaves single zeros out, and UserError for a missing column.
+    empty table and UserError for a missing column.
     """
     done = timed(speeds)
-    if on_gpu(done):
-        raise NoRows("table 'speeds': no kernel on a GPU leaves single zeros out")
     done = done[(done["form"] == DENSE) | ((done["form"] == ZEROS) & (done["runtime"] == KERNEL))]
     rivals = [name for name in done.loc[done["form"] == DENSE, "runtime"].unique() if name != EAGER]
     looks = kit.looks([KERNEL, *rivals])

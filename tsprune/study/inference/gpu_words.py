@@ -6,6 +6,9 @@ from tsprune.report.text import bold, listed, percent
 from tsprune.study.inference.phrases import spread, windows
 from tsprune.study.inference.result import EAGER, GRAPH, GRAPH_BFLOAT16, GRAPH_TWO_OF_FOUR, kept, machine
 
+_NAMED = 4
+"""Forecasters that are named; the tables name all."""
+
 _AS = {EAGER: "where PyTorch starts one operator after the other", GRAPH: "where both run as CUDA graphs"}
 
 
@@ -20,9 +23,10 @@ def answer(speeds: pd.DataFrame, batch: float) -> str:
     told = {name: spread(rows.loc[rows["runtime"] == name, "gain"]) for name in _AS if name in set(rows["runtime"])}
     parts = [f"{gain} times as fast as dense {_AS[name]}" for name, gain in told.items()]
     verb = "forecasts" if rows["model"].nunique() == 1 else "forecast"
-    fewer = f"{spread(1 / rows['macs_share'])} times fewer multiply-adds"
-    widths = f"{percent(rows['share'].iloc[0])} of the widths"
-    return f"{where} {bold(rows['model'])} of {widths}, with {fewer}, {verb} {listed(parts)}."
+    fewer = f"and {spread(1 / rows['macs_share'])} times fewer multiply-adds"
+    widths = f"{percent(rows['share'].iloc[0])} of their widths"
+    names = bold(rows["model"]) if rows["model"].nunique() <= _NAMED else f"all {rows['model'].nunique()} forecasters"
+    return f"{where} {names}, cut to {widths} {fewer}, {verb} {listed(parts)}."
 
 
 def two_of_four(fine: pd.DataFrame, batch: float) -> str:

@@ -1,8 +1,15 @@
-"""Words of study 06 for batch sizes, speeds and shares, for its sentences and its tables."""
+"""Words of study 06 for forms, batch sizes, speeds and shares: for its sentences, tables and figures."""
 
 import pandas as pd
 
-from tsprune.report.text import NBSP
+from tsprune.report.text import NBSP, density_text
+from tsprune.study.inference.result import DENSE, NARROW, ZEROS
+
+
+def form_text(form: str, share: float) -> str:
+    """A form for people: ``dense``, ``zeros, density 0.1``, ``widths x 0.5``."""
+    words = {DENSE: "dense", ZEROS: f"zeros, density {density_text(share)}", NARROW: f"widths x {share:g}"}
+    return words[form]
 
 
 def windows(batch: float) -> str:

@@ -5,9 +5,9 @@ from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import NoRows
 from tsprune.report.tables import labelled, styled
-from tsprune.report.text import NBSP, density_text, percent
-from tsprune.study.inference.phrases import windows
-from tsprune.study.inference.result import DENSE, EAGER, NARROW, ZEROS, kept, on_gpu, timed
+from tsprune.report.text import NBSP, percent
+from tsprune.study.inference.phrases import form_text, windows
+from tsprune.study.inference.result import DENSE, EAGER, NARROW, kept, on_gpu, timed
 
 _MIB = 2**20
 
@@ -74,12 +74,6 @@ def left_out(speeds: pd.DataFrame) -> str:
     missing = speeds[speeds["reason"].notna()]
     lines = dict.fromkeys(f"- {row['runtime']}: {row['reason']}" for row in missing.to_dict("records"))
     return "\n".join(["Not timed:", "", *lines]) if lines else ""
-
-
-def form_text(form: str, share: float) -> str:
-    """A form for people: ``dense``, ``zeros, density 0.1``, ``widths x 0.5``."""
-    words = {DENSE: "dense", ZEROS: f"zeros, density {density_text(share)}", NARROW: f"widths x {share:g}"}
-    return words[form]
 
 
 def _speed(row: dict) -> str:
