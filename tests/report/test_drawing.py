@@ -233,6 +233,10 @@ def test_a_note_leaves_out_what_is_empty_and_says_what_the_spread_is():
     assert figure.get_supxlabel() == "One. Two."
     assert kit.spread_note(pd.DataFrame({"seed": [1, 2]})) == "Line: mean of 2 seeds; band: lowest to highest seed."
     assert kit.spread_note(pd.DataFrame({"seed": [1, 1]})) == "One seed: no spread."
+    unlike = pd.DataFrame({"model": ["a", "a", "b"], "density_asked": 0.5, "seed": [1, 2, 1]})
+    assert kit.spread_note(unlike).startswith("Line: mean of 1 to 2 seeds;")
+    apart = pd.DataFrame({"model": ["a", "b"], "seed": [1, 2]})
+    assert kit.spread_note(apart) == "One seed: no spread.", "each model has one"
 
 
 def report_modules() -> list[str]:

@@ -163,6 +163,11 @@ def note(figure: Figure, *sentences: str) -> None:
 
 
 def spread_note(rows: pd.DataFrame, mean: str = "Line", spread: str = "band") -> str:
-    """What ``mean`` and ``spread`` of a figure are, for its :func:`note`."""
-    seeds = rows["seed"].nunique()
-    return f"{mean}: mean of {seeds} seeds; {spread}: lowest to highest seed." if seeds > 1 else "One seed: no spread."
+    """What ``mean`` and ``spread`` of a figure are, for its :func:`note`. Where models, or their densities, have unlike
+    numbers of seeds, both ends of that."""
+    by = [rows[name] for name in ("model", "density_asked") if name in rows] or [pd.Series(0, rows.index)]
+    seeds = rows["seed"].groupby(by).nunique()
+    if seeds.max() < 2:
+        return "One seed: no spread."
+    count = f"{seeds.max()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
+    return f"{mean}: mean of {count} seeds; {spread}: lowest to highest seed."
