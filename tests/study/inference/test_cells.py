@@ -5,6 +5,7 @@ from functools import partial
 
 import profiles
 import pytest
+import torch
 
 from tsprune.errors import UserError
 from tsprune.places import resolve
@@ -62,6 +63,19 @@ def test_narrow_models_and_a_runtime_that_is_not_there(run, monkeypatch):
     assert timed["form"].unique().tolist() == ["dense", "zeros", "narrow"] and set(timed["runtime"]) == {EAGER}
     assert 0 < timed.loc[timed["form"] == "narrow", "macs_share"].iloc[0] < 0.5
     assert "kernel" in result.protocol and "d_model 8" in result.size
+
+
+def test_what_is_timed_takes_float32_whole_from_its_first_call_on(run, monkeypatch):
+    seen = []
+
+    def watched(*given):
+        found = runtimes.runnable(*given)
+        return found._replace(call=lambda *x: seen.append(torch.backends.cudnn.allow_tf32) or found.call(*x))
+
+    monkeypatch.setattr("tsprune.steps.inference.runnable", watched)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    run(models=["DLinear"], width_shares=[], runtimes=[], seeds=[2])
+    assert set(seen) == {False} and torch.backends.cudnn.allow_tf32
 
 
 def test_the_pages_words_are_those_of_the_step():
