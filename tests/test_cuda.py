@@ -144,6 +144,15 @@ def test_a_graph_forecasts_as_its_model_does_at_every_batch_size(name):
             torch.testing.assert_close(graph(*few), model(*few), rtol=1e-5, atol=1e-6)
 
 
+def test_a_graph_that_was_captured_in_inference_mode_is_called_outside_of_it():
+    model, inputs = on_gpu("Transformer")
+    graph = Graphed(model)
+    with torch.inference_mode():
+        before = graph(*inputs).clone()
+    with torch.no_grad():
+        torch.testing.assert_close(graph(*inputs), before)
+
+
 def test_two_weights_of_four_forecast_as_their_zeros_and_take_less():
     model, inputs = on_gpu("Transformer", d_model=64, d_ff=128)
     apply_masks(model, nm_masks(model).masks)

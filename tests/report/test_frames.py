@@ -38,6 +38,10 @@ def test_percent_does_not_round_up_to_everything():
     assert percent(0.59).startswith("59")
 
 
+def test_a_percentage_that_rounds_to_nothing_has_no_sign():
+    assert [percent(value).split("\u00a0")[0] for value in (-0.004, -0.006, 0.004)] == ["0", "−1", "0"]
+
+
 def test_listed():
     assert [listed(list("abc"[:n])) for n in range(4)] == ["", "a", "a and b", "a, b, and c"]
 

@@ -59,7 +59,7 @@ def _tables(folder: Path, shipped: Archive) -> dict[Path, int]:
 
 
 def _times(rows: Iterable[dict]) -> Iterator[dict]:
-    """A record per variant and batch size that was timed: of which model, and on which processor."""
+    """A record per variant and batch size that was timed: of which model, and on which machine."""
     for row in rows:
         head = {name: row["protocol"].get(name) for name in ("dataset", "model", "pred_len")}
         head |= {name: row["made"][name] for name in ("processor", "accelerator")}

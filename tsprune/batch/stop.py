@@ -32,7 +32,8 @@ def undone_by_stop(undo: Callable[[], None]) -> Iterator[None]:
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Ctrl-C ends the process with status 130 and a line, even where a library that is being imported makes another
-    exception of it; a second one at once. Where SIGINT is ignored, as under nohup, it stays so."""
+    exception of it; a second one at once, unless something is being undone. Where SIGINT is ignored, as under nohup, it
+    stays so."""
     global _stopped
     _stopped, before = False, signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN:

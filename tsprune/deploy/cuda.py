@@ -40,7 +40,8 @@ class Graphed:
         return forecast
 
     def _captured(self, inputs: tuple[Tensor | None, ...]) -> tuple[list[Tensor | None], torch.cuda.CUDAGraph, Tensor]:
-        places = [None if x is None else x.to(self.dtype, copy=True) for x in inputs]
+        with torch.inference_mode(False):  # else later calls could write there in inference mode alone
+            places = [None if x is None else x.to(self.dtype, copy=True) for x in inputs]
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.no_grad(), torch.cuda.stream(side):

@@ -22,11 +22,12 @@ ENDINGS = (".csv", ".parquet")
 class Read(NamedTuple):
     """A file as a forecaster reads it."""
 
-    frame: pd.DataFrame  # the model's columns, dates as the index
-    filled: np.ndarray  # (rows, columns) bool: values that were made up to fill a gap
-    notes: tuple[
-        str, ...
-    ]  # what was done to a file of one's own (values filled in, times turned into UTC), a line each
+    frame: pd.DataFrame
+    """The model's columns, dates as the index."""
+    filled: np.ndarray
+    """Values that were made up to fill a gap, (rows, columns) bool."""
+    notes: tuple[str, ...]
+    """What was done to a file of one's own (values filled in, times turned into UTC), a line each."""
 
 
 def read_frame(name: str, card: Card, count: int, **reading: str | None) -> Read:

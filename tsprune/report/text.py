@@ -240,7 +240,8 @@ def percent(share: float) -> str:
     """A share as percent, with a decimal only where whole percents would hide the difference to 100."""
     value = 100 * share
     digits = 1 if 99 <= value < 100 else 0
-    return f"{value:.{digits}f}{NBSP}%".replace("-", "−")
+    # What rounds to nothing has no sign.
+    return f"{round(value, digits) + 0.0:.{digits}f}{NBSP}%".replace("-", "−")
 
 
 def error_text(value: float, like: float | None = None) -> str:

@@ -5,11 +5,13 @@ from functools import partial
 
 import profiles
 import pytest
+import torch
 
 from tsprune.errors import UserError
 from tsprune.places import resolve
 from tsprune.steps import runtimes
 from tsprune.steps.archive import read
+from tsprune.steps.inference import MACHINE
 from tsprune.steps.runtimes import BFLOAT16, EAGER, INT8, ON, ONNX, RIVALS, SPARSE
 from tsprune.study.inference import result as vocabulary
 from tsprune.study.inference.cells import InferenceCells
@@ -64,6 +66,19 @@ def test_narrow_models_and_a_runtime_that_is_not_there(run, monkeypatch):
     assert "kernel" in result.protocol and "d_model 8" in result.size
 
 
+def test_what_is_timed_takes_float32_whole_from_its_first_call_on(run, monkeypatch):
+    seen = []
+
+    def watched(*given):
+        found = runtimes.runnable(*given)
+        return found._replace(call=lambda *x: seen.append(torch.backends.cudnn.allow_tf32) or found.call(*x))
+
+    monkeypatch.setattr("tsprune.steps.inference.runnable", watched)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    run(models=["DLinear"], width_shares=[], runtimes=[], seeds=[2])
+    assert set(seen) == {False} and torch.backends.cudnn.allow_tf32
+
+
 def test_the_pages_words_are_those_of_the_step():
     on_cpu = (vocabulary.KERNEL, vocabulary.ONNX, vocabulary.BFLOAT16, vocabulary.INT8)
     graphs = (vocabulary.GRAPH, vocabulary.GRAPH_BFLOAT16, vocabulary.GRAPH_TWO_OF_FOUR)
@@ -85,9 +100,10 @@ def test_what_runs_elsewhere_alone_is_refused_and_what_runs_here_is_kept(monkeyp
 def test_a_time_on_the_cpu_keeps_the_identity_of_before_there_was_a_choice(tmp_path):
     given = profiles.parameters("paper_etth1", "06_inference") | {"store": str(tmp_path)}
     step, *_ = InferenceCells(Inference.parse(given)).steps()
-    line = next(line for line in read(resolve("results") / "06_inference/ETTh1.jsonl.gz"))
-    assert line["config"].keys() == step.identity().keys() and "device" not in step.identity()
-    assert line["config"]["runtimes"] == list(step.runtimes)
+    lines = read(resolve("results") / "06_inference/ETTh1.jsonl.gz")
+    (line,) = (line for line in lines if "device" not in line["config"] and line["config"]["model"] == step.model)
+    there = {name: line["config"][name] for name in MACHINE}
+    assert step.model_copy(update={"elsewhere": there}).key == line["key"] and "device" not in step.identity()
     on_gpu = step.model_copy(update={"device": "cuda"}).identity()
     assert on_gpu["device"] == "cuda" and not on_gpu.keys() & {"kernel", "runtime"}
 

@@ -52,6 +52,8 @@ def test_on_a_gpu_the_answer_is_that_of_narrower_models():
     assert "On NVIDIA H200, 32 windows at once" in drawn._supxlabel.get_text()
     assert figures.narrow(frame).axes[0].get_title(loc="left") == "Transformer, 1 window"
     assert "on a GPU" in tables.speeds(frame).to_html()
+    alone = headline(told(frame[frame["model"] == "Transformer"]))
+    assert "Transformer, cut to 25 % of its widths and 10.0 times fewer multiply-adds, forecasts 1.2 times" in alone
     without = headline(told(frame[frame["form"] != NARROW]))
     assert without == "On a GPU (NVIDIA H200, 32 windows at once) nothing can be said of narrower models."
 

@@ -100,8 +100,8 @@ class InferenceCells(Cells[Inference, InferenceResult]):
             "on where zeros lie, not on what weights have learned",
             "zeros": {
                 "cpu": "the smallest weights of each tensor; with the sparse kernel every layer that has a sparse form",
-                "cuda": "the smallest weights of each tensor; 2:4: the smaller two of each four neighbours in a row of "
-                "a linear layer, packed where both its sides are multiples of 64",
+                "cuda": "the smallest weights of each tensor, at the lowest density alone; 2:4: the smaller two of "
+                "each four neighbours in a row of a linear layer, packed where both its sides are multiples of 64",
             }[self._place],
             "narrow": "d_model and d_ff alike; as many heads and layers",
             "times": f"{c.threads} thread{'s' if c.threads > 1 else ''}{on_gpu}; everything in turn, {c.rounds} to "

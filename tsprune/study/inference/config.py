@@ -15,7 +15,9 @@ class Inference(StudyConfig):
     """Notebook 06: what is pruning worth in time and memory? Nothing is trained."""
 
     densities: Annotated[list[Between], SOME, ONCE]
-    """Share of prunable weights that are not zero, each tensor cut alike."""
+    """Share of prunable weights that are not zero, each tensor cut alike.
+
+    On a GPU the lowest alone is timed: nothing there leaves single zeros out."""
     width_shares: Annotated[list[Between], ONCE]
     """Widths of narrower models as shares of d_model and d_ff; [] for none."""
     runtimes: Annotated[list[Literal[RIVALS]], ONCE]

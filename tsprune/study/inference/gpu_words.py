@@ -4,7 +4,7 @@ import pandas as pd
 
 from tsprune.report.text import bold, listed, percent
 from tsprune.study.inference.phrases import spread, windows
-from tsprune.study.inference.result import EAGER, GRAPH, GRAPH_BFLOAT16, GRAPH_TWO_OF_FOUR, kept, machine
+from tsprune.study.inference.result import DENSE, EAGER, GRAPH, GRAPH_BFLOAT16, GRAPH_TWO_OF_FOUR, kept, machine
 
 _NAMED = 4
 """Forecasters that are named; the tables name all."""
@@ -22,9 +22,9 @@ def answer(speeds: pd.DataFrame, batch: float) -> str:
         return f"{where} nothing can be said of narrower models."
     told = {name: spread(rows.loc[rows["runtime"] == name, "gain"]) for name in _AS if name in set(rows["runtime"])}
     parts = [f"{gain} times as fast as dense {_AS[name]}" for name, gain in told.items()]
-    verb = "forecasts" if rows["model"].nunique() == 1 else "forecast"
+    verb, whose = ("forecasts", "its") if rows["model"].nunique() == 1 else ("forecast", "their")
     fewer = f"and {spread(1 / rows['macs_share'])} times fewer multiply-adds"
-    widths = f"{percent(rows['share'].iloc[0])} of their widths"
+    widths = f"{percent(rows['share'].iloc[0])} of {whose} widths"
     names = bold(rows["model"]) if rows["model"].nunique() <= _NAMED else f"all {rows['model'].nunique()} forecasters"
     return f"{where} {names}, cut to {widths} {fewer}, {verb} {listed(parts)}."
 
@@ -33,7 +33,7 @@ def two_of_four(fine: pd.DataFrame, batch: float) -> str:
     """Zeros that tensor cores can skip, beside the same graph with every weight."""
     rows = fine[fine["batch"] == batch].set_index(["model", "pred_len"])
     ours, dense = (rows[rows["runtime"] == name] for name in (GRAPH_TWO_OF_FOUR, GRAPH_BFLOAT16))
-    gains = (dense.loc[dense["form"] == "dense", "median_ms"] / ours["median_ms"]).dropna()
+    gains = (dense.loc[dense["form"] == DENSE, "median_ms"] / ours["median_ms"]).dropna()
     if gains.empty:
         return ""
     return (
