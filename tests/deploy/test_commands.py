@@ -149,7 +149,7 @@ def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
     ("arguments", "say"),
     [
         (("forecast", "none.onnx", "data.csv"), "there is no file none.onnx"),
-        (("forecast", "data.csv", "data.csv"), "data.csv is not an ONNX file of tsprune, or is damaged"),
+        (("forecast", "data.csv", "data.csv"), "data.csv is not an ONNX file of tsprune, is damaged"),
         (("forecast", "MODEL", "none.csv"), "none.csv: there is no such file"),
         (("forecast", "MODEL", "data.csv", "--output", "x.txt"), "unknown ending of a forecast '.txt'"),
         (("forecast", "MODEL", "data.csv", "--output", "no/x.csv"), "there is no folder no"),

@@ -30,7 +30,7 @@ def nothing_is_run(monkeypatch):
     monkeypatch.setattr(session, "need", run)
 
 
-def refused(path, content, say="is not an ONNX file of tsprune, or is damaged"):
+def refused(path, content, say="is not an ONNX file of tsprune, is damaged, or is from before"):
     path.write_bytes(content)
     with pytest.raises(UserError) as error:
         Forecaster.load(path)

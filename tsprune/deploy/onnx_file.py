@@ -33,7 +33,8 @@ def read_onnx(path: str | os.PathLike) -> tuple[Card, bytes]:
     try:
         return Card.of_properties(_properties(content)), content
     except (ValueError, LookupError):  # bytes that end within a number, or a property without name or value
-        raise UserError(f"{named(path)} is not an ONNX file of tsprune, or is damaged") from None
+        why = "is not an ONNX file of tsprune, is damaged, or is from before its checksum (then export it again)"
+        raise UserError(f"{named(path)} {why}") from None
     except UserError as error:
         raise UserError(f"{named(path)}: {'; '.join(str(error).splitlines())}") from None
 

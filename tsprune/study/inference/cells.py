@@ -84,7 +84,9 @@ class InferenceCells(Cells[Inference, InferenceResult]):
         c = self.config
         size = f"d_model {c.d_model}, d_ff {c.d_ff}, {c.e_layers} encoder layers"
         papers = "the papers' size" if (c.d_model, c.d_ff, c.e_layers) == (512, 2048, 2) else "not the papers' size"
-        return f"Models of {size}, {papers}, on {self._machines()}; weights drawn at random, nothing trained."
+        machines = self._machines()
+        where = f"on {machines}" if machines else "not timed yet"
+        return f"Models of {size}, {papers}, {where}; weights drawn at random, nothing trained."
 
     def _protocol(self) -> dict[str, str]:
         c = self.config
@@ -110,7 +112,7 @@ class InferenceCells(Cells[Inference, InferenceResult]):
             "of the variant in the same round, with its 95 % interval, however wide; not measurable: the threads "
             "shared their cores with other processes",
             **archived(self.rows),
-            "machine": f"{self._machines()}; while times were taken {' / '.join(loads) or 'unknown'}",
+            "machine": f"{self._machines()}; while times were taken {' / '.join(loads)}" if loads else "not timed yet",
             **({"kernel": " / ".join(kernels) or "none"} if self._place == "cpu" else {}),
         }
 
@@ -119,9 +121,9 @@ class InferenceCells(Cells[Inference, InferenceResult]):
         return device_type(self.config.device)
 
     def _machines(self) -> str:
-        """What the times were taken on."""
+        """What the times were taken on; empty where there are none."""
         made = (self.rows[step.key].get("made") for step in self.steps())
-        return " / ".join(sorted({one[self._part] for one in made if one})) or "no machine"
+        return " / ".join(sorted({one[self._part] for one in made if one}))
 
     @property
     def _part(self) -> str:
