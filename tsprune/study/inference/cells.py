@@ -18,6 +18,11 @@ from tsprune.study.inference.elsewhere import shown
 from tsprune.study.inference.result import SPEEDS, InferenceResult
 from tsprune.training import device_type
 
+_ON_GPU = (
+    ", between two events on the GPU, exact float32 (no TF32); in PyTorch the processor starts every operator, and "
+    "another program on the same machine may start them faster: see docs/gpu.md"
+)
+
 
 class InferenceCells(Cells[Inference, InferenceResult]):
     """Every model in every form and runtime."""
@@ -93,7 +98,7 @@ class InferenceCells(Cells[Inference, InferenceResult]):
         details = [self.rows[step.key]["detail"] for step in self.steps()]
         kernels = sorted({detail["kernel"] for detail in details if "kernel" in detail})
         records = [record for detail in details for record in detail.get("speeds", ())]
-        on_gpu = ", between two events on the GPU, exact float32 (no TF32)" if self._place == "cuda" else ""
+        on_gpu = _ON_GPU if self._place == "cuda" else ""
         loads = sorted({record["load"] for record in records if "load" in record})
         return {
             **data_lines(self.base.table, c),
