@@ -122,4 +122,6 @@ def test_a_page_is_told_what_holds_of_its_claims_at_the_papers_size_and_no_more(
     first = "At the papers' size (d_model 512, rows that ship with the project), of 3 claims that this page is about"
     assert told == [f"{first}, 2 hold and 1 cannot be judged yet.", "", f"- {said}", f"- {said}"]
     of = len(CLAIMS) - 1
-    assert words.summary(claims).endswith(f"Of {of} claims {of - 1} cannot be judged yet. The data: ETTh1.")
+    summary = words.summary(claims).splitlines()
+    assert summary[0] == f"Of {of} claims, 1 holds and {of - 1} cannot be judged yet. The data: ETTh1."
+    assert [line.split(" | ")[2] for line in summary[4:]] == ["**holds**: 3 of 3 cases for it, 0 against"]

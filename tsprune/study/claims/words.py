@@ -63,14 +63,13 @@ def at_papers_size(claims: pd.DataFrame, page: str) -> str:
 
 
 def summary(claims: pd.DataFrame) -> str:
-    """The claims that can be judged at the papers' size, as a table in Markdown, and how many cannot yet."""
+    """How many claims hold at the papers' size, and those that can be judged as a table, in Markdown."""
     need(claims, "claims", CLAIM_COLUMNS)
     own = claims[claims["size"] == PAPERS]
-    lines = ["| claim | whose | at the papers' size | found |", "|---|---|---|---|"]
+    lines = [f"{_counted(own, f'Of {len(own)} claims')}. The data: {_data(own)}.", ""]
+    lines += ["| claim | whose | at the papers' size | found |", "|---|---|---|---|"]
     for row in own[own["verdict"] != CANNOT].to_dict("records"):
-        lines.append(f"| {row['says']} | {row['paper']} | {row['verdict']}: {row['basis']} | {row['here']} |")
-    lacking = int((own["verdict"] == CANNOT).sum())
-    lines += ["", f"Of {len(own)} claims {lacking} cannot be judged yet. The data: {_data(own)}."]
+        lines.append(f"| {row['says']} | {row['paper']} | **{row['verdict']}**: {row['basis']} | {row['here']} |")
     return "\n".join(lines)
 
 
