@@ -72,6 +72,7 @@ def structured_prune(
     model: nn.Module,
     example_inputs: Sequence[Tensor | None],
     target: float = 0.5,
+    *,
     by: Measure = "parameters",
     importance: Importance = "group-l2",
     scope: Ranking = "global",
