@@ -145,8 +145,16 @@ class TunePrunedStep(OnTrained, ModelStep):
         """The step that prunes ``trained``."""
 
     @property
+    @abstractmethod
+    def arm(self) -> str:
+        """What this is in a comparison."""
+
+    @property
     def needs(self) -> tuple[Step, ...]:
         return (self.pruned,)
+
+    def columns(self) -> dict:
+        return self.pruned.columns() | {"method": self.arm}
 
     def run(self, store: Store) -> Outcome:
         splits = self.trained.data.splits(self.trained.train.device)
@@ -201,9 +209,6 @@ class NarrowTuneStep(TunePrunedStep):
         rounded = multiples_text(self.multiple)
         return f"{self.arm}, structured, density {self.density:.3f}{rounded}, {self.train.epochs} epochs"
 
-    def columns(self) -> dict:
-        return self.pruned.columns() | {"method": self.arm}
-
 
 class ScoreTuneStep(TunePrunedStep):
     """A model pruned at once by a score other than magnitude trained on, the weights that second order moved as it
@@ -229,6 +234,3 @@ class ScoreTuneStep(TunePrunedStep):
 
     def words(self) -> str:
         return f"{self.arm}, density {self.density:.3f}, {self.train.epochs} epochs"
-
-    def columns(self) -> dict:
-        return self.pruned.columns() | {"method": self.arm}
