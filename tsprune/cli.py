@@ -120,7 +120,7 @@ def study(
         if plan:
             from tsprune.batch.plan import plan_text
 
-            print(plan_text(runs, tables))
+            print(plan_text(runs, tables, part))
             return
     if part is not None:
         raise typer.Exit(1 if run_shard(runs, part) else 0)

@@ -176,76 +176,142 @@ def train(
     same arguments that is given it as ``resume`` goes on bit for bit as if it had never ended.
     """
     keep_freed_memory()
-    device = next(model.parameters()).device
-    seed_dropout(model, seed, device)
-    shuffle = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
-    if controller:
-        controller.attach(model, optimizer)
-    generators = [shuffle, *_generators(model)]
-    result, best, started = TrainResult(), None, time.perf_counter()
+    training = _Training(model, config, seed, controller)
     if resume:
-        result, best = _resume(resume, model, optimizer, generators, controller)
-        started -= resume["seconds"]
-    with _deterministic(device):
-        for epoch in range(result.epochs_run + 1, config.epochs + 1):
-            rate = learning_rate(config, epoch)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            with _products(config):
-                train_mse, bad_step = _one_epoch(model, train_windows, config, optimizer, shuffle, controller)
-            if bad_step is not None:
-                result.status = "diverged"
-                result.reason = f"loss not finite at epoch {epoch}, step {bad_step}"
+        training.go_on_from(resume)
+    with _deterministic(training.device):
+        for epoch in range(training.result.epochs_run + 1, config.epochs + 1):
+            record = training.epoch(epoch, train_windows, val_windows)
+            if record is None:
                 break
-            result.windows_seen += len(train_windows)
-            scores = evaluate(model, val_windows, config)
-            record = {"epoch": epoch, "learning_rate": rate, "train_mse": train_mse}
-            record |= {"val_mse": scores.mse, "val_mae": scores.mae}
-            result.history.append(record)
             if on_epoch:
                 on_epoch(record)
-            if not math.isfinite(scores.mse):
-                result.status, result.reason = "diverged", f"validation MSE not finite after epoch {epoch}"
-                break
-            settled = controller is None or controller.settled
-            if settled and scores.mse < result.best_val_mse:
-                result.best_val_mse, result.best_epoch = scores.mse, epoch
-                best = copy.deepcopy(model.state_dict()), controller.masks_now() if controller else None
-            elif settled and epoch - result.best_epoch >= config.patience:
+            if training.ends_with(record):
                 break
             if on_state:
-                state = _state(model, optimizer, generators, controller, result, best)
-                on_state(state | {"seconds": time.perf_counter() - started})
-    if result.history:
-        result.seconds_per_epoch = (time.perf_counter() - started) / len(result.history)
-    if best is not None:
-        model.load_state_dict(best[0])
+                on_state(training.state())
+    training.go_back_to_best()
+    return training.result
+
+
+class _Training:
+    """A training on its way: the model, what moves it, and what it has come to so far."""
+
+    def __init__(self, model: nn.Module, config: TrainConfig, seed: int, controller: Controller | None):
+        self.model, self.config, self.controller = model, config, controller
+        self.device = next(model.parameters()).device
+        seed_dropout(model, seed, self.device)
+        self.shuffle = torch.Generator().manual_seed(seed)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
         if controller:
-            controller.set_masks(best[1])
-    return result
+            controller.attach(model, self.optimizer)
+        self.generators = [self.shuffle, *_generators(model)]
+        self.result = TrainResult()
+        self.best: tuple[dict, dict | None] | None = None
+        """Weights and masks of the best epoch."""
+        self.started = time.perf_counter()
 
+    def epoch(self, number: int, train_windows: Windows, val_windows: Windows) -> dict | None:
+        """Train and validate once; the record, which is in the result too. None: the loss was not finite."""
+        rate = learning_rate(self.config, number)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with _products(self.config):
+            train_mse, bad_step = self._steps(train_windows)
+        if bad_step is not None:
+            self._diverged(f"loss not finite at epoch {number}, step {bad_step}")
+            return None
+        scores = evaluate(self.model, val_windows, self.config)
+        record = {"epoch": number, "learning_rate": rate, "train_mse": train_mse}
+        record |= {"val_mse": scores.mse, "val_mae": scores.mae}
+        self.result.windows_seen += len(train_windows)
+        self.result.history.append(record)
+        return record
 
-def _state(model, optimizer, generators, controller, result, best) -> dict:
-    return {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "generators": [generator.get_state() for generator in generators],
-        "controller": controller.state_dict() if controller else None,
-        "result": asdict(result),
-        "best": best,
-    }
+    def _steps(self, windows: Windows) -> tuple[float, int | None]:
+        """A step per batch: mean training MSE by window, and the first step whose loss was not finite (None if all
+        were)."""
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        # The first bad step is kept on the device; it is looked at now and then, not at every step.
+        never = torch.tensor(2**31, device=self.device)
+        first_bad, seen = never.clone(), 0
+        self.model.train()
+        for step, batch in enumerate(windows.batches(self.config.batch_size, generator=self.shuffle), start=1):
+            loss = self._step(batch)
+            total += loss * len(batch.y)
+            seen += len(batch.y)
+            first_bad = torch.minimum(first_bad, torch.where(loss.isfinite(), never, step))
+            if step % _LOOK_EVERY == 0 and first_bad < never:
+                break
+        if first_bad < never:
+            return math.nan, int(first_bad)
+        return float(total) / seen, None
 
+    def _step(self, batch) -> Tensor:
+        """One step of the optimiser; the loss, detached."""
+        with _autocast(self.device, self.config):
+            loss = nn.functional.mse_loss(_forecast(self.model, batch), batch.y)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        loss = loss.detach()
+        if self.config.gradient_clip is not None:
+            if self.controller:
+                self.controller.mask_gradients()
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
+        self.optimizer.step()
+        if self.controller:
+            self.controller.after_step(loss)
+        return loss
 
-def _resume(state, model, optimizer, generators, controller) -> tuple[TrainResult, tuple | None]:
-    """Set everything to ``state``; give the result so far, and weights and masks of the best epoch."""
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # its tensors would be taken as they are
-    for generator, was in zip(generators, state["generators"], strict=True):
-        generator.set_state(was)
-    if controller:
-        controller.load_state_dict(state["controller"])
-    return TrainResult(**copy.deepcopy(state["result"])), state["best"]
+    def ends_with(self, record: dict) -> bool:
+        """Keep the epoch if it is the best; whether the training ends with it, by patience or because it diverged."""
+        if not math.isfinite(record["val_mse"]):
+            self._diverged(f"validation MSE not finite after epoch {record['epoch']}")
+            return True
+        if self.controller and not self.controller.settled:
+            return False
+        if record["val_mse"] < self.result.best_val_mse:
+            self.result.best_val_mse, self.result.best_epoch = record["val_mse"], record["epoch"]
+            masks = self.controller.masks_now() if self.controller else None
+            self.best = copy.deepcopy(self.model.state_dict()), masks
+            return False
+        return record["epoch"] - self.result.best_epoch >= self.config.patience
+
+    def _diverged(self, reason: str) -> None:
+        self.result.status, self.result.reason = "diverged", reason
+
+    def go_back_to_best(self) -> None:
+        """Set weights and masks to those of the best epoch, where there is one, and note the time per epoch."""
+        if self.result.history:
+            self.result.seconds_per_epoch = (time.perf_counter() - self.started) / len(self.result.history)
+        if self.best is not None:
+            weights, masks = self.best
+            self.model.load_state_dict(weights)
+            if self.controller:
+                self.controller.set_masks(masks)
+
+    def state(self) -> dict:
+        """What :func:`train` gives to ``on_state``."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generators": [generator.get_state() for generator in self.generators],
+            "controller": self.controller.state_dict() if self.controller else None,
+            "result": asdict(self.result),
+            "best": self.best,
+            "seconds": time.perf_counter() - self.started,
+        }
+
+    def go_on_from(self, state: dict) -> None:
+        """Set everything to ``state``, as :meth:`state` gave it."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # its tensors would be taken as they are
+        for generator, was in zip(self.generators, state["generators"], strict=True):
+            generator.set_state(was)
+        if self.controller:
+            self.controller.load_state_dict(state["controller"])
+        self.result, self.best = TrainResult(**copy.deepcopy(state["result"])), state["best"]
+        self.started -= state["seconds"]
 
 
 def _generators(model: nn.Module) -> list[torch.Generator]:
@@ -302,36 +368,6 @@ def learning_rate(config: TrainConfig, epoch: int) -> float:
     if config.schedule == "cosine":
         return config.learning_rate * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / config.epochs))
     return config.learning_rate
-
-
-def _one_epoch(model, windows, config, optimizer, shuffle, controller) -> tuple[float, int | None]:
-    """Mean training MSE by window, and the first step whose loss was not finite (None if all were)."""
-    device = next(model.parameters()).device
-    total = torch.zeros((), dtype=torch.float64, device=device)
-    # The first bad step is kept on the device; it is looked at now and then, not at every step.
-    never = torch.tensor(2**31, device=device)
-    first_bad, seen = never.clone(), 0
-    model.train()
-    for step, batch in enumerate(windows.batches(config.batch_size, generator=shuffle), start=1):
-        with _autocast(device, config):
-            loss = nn.functional.mse_loss(_forecast(model, batch), batch.y)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if config.gradient_clip is not None:
-            if controller:
-                controller.mask_gradients()
-            nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
-        optimizer.step()
-        if controller:
-            controller.after_step(loss.detach())
-        total += loss.detach() * len(batch.y)
-        seen += len(batch.y)
-        first_bad = torch.minimum(first_bad, torch.where(loss.detach().isfinite(), never, step))
-        if step % _LOOK_EVERY == 0 and first_bad < never:
-            break
-    if first_bad < never:
-        return math.nan, int(first_bad)
-    return float(total) / seen, None
 
 
 def _forecast(model: nn.Module, batch) -> Tensor:

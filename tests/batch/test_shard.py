@@ -11,6 +11,7 @@ from helpers import FakeStep
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsprune.batch.plan import plan_text
 from tsprune.batch.profiles import plan_profile
 from tsprune.batch.shard import Shard, run_shard
 from tsprune.engine.progress import Progress
@@ -38,6 +39,11 @@ def test_a_part_is_told_as_one_of_several(text):
     assert Shard.parse("2/3") == Shard(2, 3)
 
 
+def planned_steps(text: str) -> dict[str, int]:
+    """How many steps a plan of one notebook has, by kind."""
+    return {kind: int(steps) for kind, steps in re.findall(r"^(\w+) +(\d+) +\d", text, re.M)}
+
+
 def test_parts_on_one_store_come_to_the_whole_study_and_train_each_model_once(
     tmp_path, smoke, few, threads, monkeypatch
 ):
@@ -54,9 +60,12 @@ def test_parts_on_one_store_come_to_the_whole_study_and_train_each_model_once(
             ran[step.label] += 1
             super().begin(step)
 
+    planned = [Counter(planned_steps(plan_text(runs, part=part))) for part in (None, Shard(1, 2), Shard(2, 2))]
+    assert planned[0] == planned[1] + planned[2] and planned[0]["train"] == 3
     for number in (1, 2):
         assert run_shard(runs, Shard(number, 2), make_executor=threads, progress=Counts()) == 0
     assert set(ran.values()) == {1} and sum("training" in label for label in ran) == 3
+    assert "part 2 of 2: " in (told := plan_text(runs, part=Shard(2, 2))) and ", 0 to run" in told
     steps = len(ran)
     PruningSweepCells(PruningSweep.parse(runs[0].parameters)).run(make_executor=threads, progress=Counts())
     assert len(ran) == steps and set(ran.values()) == {1}

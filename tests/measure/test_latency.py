@@ -158,7 +158,9 @@ def test_rounds_are_interleaved_shuffled_and_repeatable():
 
 def test_batches_repeat_the_windows():
     seen = []
-    latency_rounds({"a": (lambda x, none: seen.append(x.flatten().tolist()), (*window(), None))}, [2, 5], None, 1, 0)
+    latency_rounds(
+        {"a": (lambda x, none: seen.append(x.flatten().tolist()), (*window(), None))}, [2, 5], repeats=1, warmup=0
+    )
     assert seen == [[0, 1], [0, 1, 2, 0, 1]]
 
 

@@ -32,7 +32,7 @@ def test_same_groups(name):
         for axis in model.axes()
         if axis.kind != "n_heads"
     }
-    pruner = paper_pruner(model, example(model, 2), 0.5, False)
+    pruner = paper_pruner(model, example(model, 2), 0.5)
     roots = [nn.Linear, nn.Conv1d]
     theirs = set()
     for group in pruner.DG.get_all_groups(ignored_layers=model.output_layers(), root_module_types=roots):
@@ -109,12 +109,12 @@ def test_no_pruner_leaves_traces_in_the_next():
     defaults = inspect.signature(torch_pruning.pruner.BasePruner.__init__).parameters.values()
     assert not any(p.default for p in defaults if isinstance(p.default, dict))
     trend = model_of("Autoformer")
-    paper_pruner(trend, example(trend, 2), 0.5, False)
+    paper_pruner(trend, example(trend, 2), 0.5)
     assert "forward" not in vars(trend.decoder.layers[0].trend_projection)
 
 
 def test_running_out_of_memory_is_not_the_librarys_fault(monkeypatch):
-    monkeypatch.setattr(depgraph, "paper_pruner", lambda *_: torch.empty(2**60))
+    monkeypatch.setattr(depgraph, "paper_pruner", lambda *_, **__: torch.empty(2**60))
     model = small_model("Transformer")
     with pytest.raises(RuntimeError, match="tried to allocate") as caught:
         depgraph.depgraph_paper(model, example(model), 0.5)

@@ -71,7 +71,7 @@ def test_same_as_torch_pruning(name, kind):
         for slot in axis.slots
         if slot.tensor == "weight"
     }
-    pruner = paper_pruner(model, data, 0.5, False)
+    pruner = paper_pruner(model, data, 0.5)
     (model(*data) - target).square().mean().backward()
     compared = 0
     roots = [nn.Linear, nn.Conv1d]

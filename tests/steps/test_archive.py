@@ -56,7 +56,8 @@ def put(store: Store, name: str, windows=None, **changes) -> str:
         "reason": None,
         "protocol": {"model": "M", "seed": 1},
     }
-    row |= {"result": {"mse": 0.5, "mae": 0.4}, "detail": {}, "cost": {"seconds": 1.0}, "made": MADE} | changes
+    mse = 0.5 if windows is None else float(np.mean(windows))
+    row |= {"result": {"mse": mse, "mae": 0.4}, "detail": {}, "cost": {"seconds": 1.0}, "made": MADE} | changes
     row = {name: value for name, value in row.items() if value is not ...}
     files = {SCORES_FILE: lambda path: save_file(scores(windows), path)} if windows is not None else {}
     return store.put(config, row, files)
@@ -159,6 +160,7 @@ def test_what_is_no_result_is_not_added_and_a_row_without_provenance_is_refused(
         ({"errors": pack(scores([1, 2])) | {"every": 2}}, "its errors by part cannot be read"),
         ({"errors": pack(scores([1, 2])) | {"column_mae": [0.1, "x"]}}, "its errors by part cannot be read"),
         ({"errors": pack(scores([1, 2])) | {"column_mae": [0.1]}}, "column_mse has 2 values, column_mae 1"),
+        ({"errors": pack(scores([0.4, 0.7]))}, "is not the mean of its errors by window, 0.55"),
         ({"kind": "nm"}, "kind nm is not that of its config, prune"),
         ({"more": 1}, "columns are not those of a row: more"),
         ({"cost": ...}, "columns are not those of a row: cost"),
@@ -208,7 +210,7 @@ TOLD = {"dataset": "ETTh1", "model": "M", "seed": 1, "seq_len": 96, "label_len":
 def test_what_a_row_says_is_what_the_training_says_that_it_goes_back_to(store, archive, told, columns, words, itself):
     errors = pack(scores([1, 2], columns))
     pruned = {"step": "prune", "trained": digest(TRAINED), "version": RESULTS_VERSION}
-    archive.add("01_x", "ETTh1", [put(store, "a")], store)
+    archive.add("01_x", "ETTh1", [put(store, "a", [1, 2])], store)
     (path,) = archive.files()
     (line,) = read(path)
     line |= {"protocol": TOLD, "errors": pack(scores([1, 2]))}
@@ -283,7 +285,7 @@ WEEK = {"kind": "week", "result": {}, "detail": {"week": {"date": ["x", "y"], "f
         ({"detail": {"history": []}}, {"detail": {}}, "history None now, 0 long in the archive"),
         ({"windows": [1, 2]}, {"windows": [1 + 2**-40, 2 - 2**-40]}, None),
         ({"windows": [1, 3]}, {"windows": [2, 2]}, "errors window_mse 2 2.0 now, 3.0 in the archive"),
-        ({"windows": [1, 2]}, {}, None),
+        ({"windows": [0.25, 0.75]}, {}, None),
         (
             {"detail": {"layers": [*range(9)]}},
             {"detail": {"layers": [*range(9, 18)]}},

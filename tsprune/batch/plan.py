@@ -9,10 +9,11 @@ from statistics import median
 import pandas as pd
 
 from tsprune.batch.profiles import NotebookRun
+from tsprune.batch.shard import Shard
 from tsprune.engine.durations import Durations, stored_rows
 from tsprune.engine.step import FINAL, Step
 from tsprune.report.text import listed
-from tsprune.study.base.cells import Cells, from_elsewhere, measured_here
+from tsprune.study.base.cells import Cells, from_elsewhere, measured_here, with_needs
 from tsprune.study.base.shared import Tables
 from tsprune.study.registry import STUDIES
 from tsprune.training import device_type
@@ -82,9 +83,9 @@ def _size(protocol: dict) -> tuple:
     return tuple(protocol.get(name) for name in ("model", "d_model", "e_layers"))
 
 
-def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None) -> str:
+def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None, part: Shard | None = None) -> str:
     """A table per notebook, a row per kind of step, and what it comes to in all, by device. Runs nothing. ``tables``:
-    datasets that are there already.
+    datasets that are there already; ``part``: only of these steps.
 
     A step that several notebooks share counts in the first. Steps that depend on what others come to are not known
     yet, and are told so.
@@ -99,15 +100,18 @@ def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None) -> str:
     for run, cells in each:
         if cells.store.root not in past:
             past[cells.store.root] = _Past(cells, lengths)
-        groups = _groups(cells, past[cells.store.root], seen)
+        rows = past[cells.store.root].rows
+        steps = cells.every_step(rows.get) if part is None else with_needs(part.steps(cells))
+        groups = _groups(cells, steps, past[cells.store.root], seen)
         device, jobs = device_type(cells.config.device), max(1, cells.jobs)
         totals[device] += [replace(group, jobs=jobs) for group in groups.values()]
         lines += [f"== {run.name}, {jobs} at a time on {device} ==", _table(groups).to_string(), ""]
         if type(cells).then is not Cells.then:
             open_ended.append(run.name)
     every = [group for groups in totals.values() for group in groups]
+    whole = "in all" if part is None else f"part {part.number} of {part.of}:"
     lines.append(
-        f"in all {sum(g.steps for g in every):,} steps: {sum(g.stored for g in every):,} in the store, "
+        f"{whole} {sum(g.steps for g in every):,} steps: {sum(g.stored for g in every):,} in the store, "
         f"{sum(g.archived for g in every):,} in the archive, {sum(map(_todo, every)):,} to run"
     )
     lines += [line for device, groups in totals.items() for line in _in_all(device, groups)]
@@ -134,10 +138,10 @@ def _in_all(device: str, groups: Sequence[_Group]) -> list[str]:
     return lines
 
 
-def _groups(cells: Cells, past: _Past, seen: set[str]) -> dict[str, _Group]:
-    """By kind of step; ``seen`` are keys of steps counted before, which grows."""
+def _groups(cells: Cells, steps: Sequence[Step], past: _Past, seen: set[str]) -> dict[str, _Group]:
+    """``steps`` of a study by kind; ``seen`` are keys of steps counted before, which grows."""
     groups: dict[str, _Group] = defaultdict(_Group)
-    for step in reversed(cells.every_step(past.rows.get)):
+    for step in reversed(steps):
         if step.key in seen:
             continue
         seen.add(step.key)

@@ -1,7 +1,7 @@
 """A part of a profile's steps, for one of several jobs on one store: without a scheduler, and without pages."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from tsprune.batch.profiles import NotebookRun
 from tsprune.engine.progress import LineProgress, Progress
 from tsprune.engine.step import Step
 from tsprune.errors import UserError
+from tsprune.study.base.cells import Cells
 from tsprune.study.registry import STUDIES
 
 
@@ -30,6 +31,10 @@ class Shard:
         """Whether the step is of this part: all that goes back to one training is in the part of that training, so that
         no two jobs train the same model."""
         return int(_root(step).key, 16) % self.of == self.number - 1
+
+    def steps(self, cells: Cells) -> list[Step]:
+        """The steps of this part, of those that a study can name before any has run."""
+        return [step for step in (*cells.plan(), *cells.beside()) if self.holds(step)]
 
 
 def _root(step: Step) -> Step:
@@ -54,14 +59,10 @@ def run_shard(
     for run in runs:
         study = STUDIES[run.name]
         cells = study.cells(study.config.parse(run.parameters))
-        mine = _mine(shard, (*cells.plan(), *cells.beside()))
+        mine = shard.steps(cells)
         print(f"== {run.name}: {len(mine)} steps are part {shard.number} of {shard.of} ==", flush=True)
         if mine:
             told = progress or LineProgress(cells.jobs)
             rows = cells.compute(mine, make_executor=make_executor, progress=told)
             lost += sum(row["status"] not in ("ok", "broken") for row in rows.values())
     return lost
-
-
-def _mine(shard: Shard, steps: Iterable[Step]) -> list[Step]:
-    return [step for step in steps if shard.holds(step)]

@@ -118,33 +118,14 @@ def check_order(
     """
     known = dates.notna()
     stamps, lines = dates[known], lines[known]
-    problems, notes = [], []
-    twice = np.flatnonzero(stamps.duplicated())
-    if len(twice):
-        first = np.flatnonzero(stamps == stamps[twice[0]])[0]
-        problems.append(
-            f"{place} {lines[twice[0]]}: the time {stamps[twice[0]]} is already on {place} {lines[first]}"
-            f"{more(len(twice) - 1)}; {_autumn(stamps[twice]) or 'keep one row per time'}"
-        )
-    back = np.flatnonzero(stamps[1:] < stamps[:-1]) + 1
-    if len(back):
-        i = back[0]
-        problems.append(
-            f"{place} {lines[i]}: the time {stamps[i]} comes before that of the {place} above, {stamps[i - 1]}"
-            f"{more(len(back) - 1)}; sort the rows by time"
-        )
+    problems, notes = _misplaced(stamps, lines, place), []
     ordered = stamps.unique().sort_values()
     if len(ordered) < 3:
         problems.append(f"only {len(ordered)} different times; a series needs at least 3")
         return Ordered(time_step or "", ordered, 0, tuple(problems))
     step = canonical(time_step) if time_step else detect_step(ordered)
     if _is_endless(ordered, step):
-        jump = int(np.argmax(ordered[1:] - ordered[:-1]))
-        line = lines[np.flatnonzero(stamps == ordered[jump + 1])[0]]
-        problems.append(
-            f"{place} {line}: the time jumps from {ordered[jump]} to {ordered[jump + 1]}; at a time step of {step} "
-            f"these are {count_steps(ordered[0], ordered[-1], step):,} times for {len(ordered):,} rows: a wrong date?"
-        )
+        problems.append(_jump(stamps, ordered, lines, place, step))
         return Ordered(step, ordered, 0, tuple(problems))
     off, absent, first = _against_grid(ordered, step)
     if len(off):
@@ -161,6 +142,36 @@ def check_order(
         notes += note
     stamps = ordered if problems else grid(ordered[0], ordered[-1], step)
     return Ordered(step, stamps, absent, tuple(problems), tuple(notes))
+
+
+def _misplaced(stamps: pd.DatetimeIndex, lines: np.ndarray, place: str) -> list[str]:
+    """The problems of times that stand twice, and of those that come before the one above them."""
+    problems = []
+    twice = np.flatnonzero(stamps.duplicated())
+    if len(twice):
+        first = np.flatnonzero(stamps == stamps[twice[0]])[0]
+        problems.append(
+            f"{place} {lines[twice[0]]}: the time {stamps[twice[0]]} is already on {place} {lines[first]}"
+            f"{more(len(twice) - 1)}; {_autumn(stamps[twice]) or 'keep one row per time'}"
+        )
+    back = np.flatnonzero(stamps[1:] < stamps[:-1]) + 1
+    if len(back):
+        i = back[0]
+        problems.append(
+            f"{place} {lines[i]}: the time {stamps[i]} comes before that of the {place} above, {stamps[i - 1]}"
+            f"{more(len(back) - 1)}; sort the rows by time"
+        )
+    return problems
+
+
+def _jump(stamps: pd.DatetimeIndex, ordered: pd.DatetimeIndex, lines: np.ndarray, place: str, step: str) -> str:
+    """The problem of a grid that is endless: a date far off."""
+    jump = int(np.argmax(ordered[1:] - ordered[:-1]))
+    line = lines[np.flatnonzero(stamps == ordered[jump + 1])[0]]
+    return (
+        f"{place} {line}: the time jumps from {ordered[jump]} to {ordered[jump + 1]}; at a time step of {step} "
+        f"these are {count_steps(ordered[0], ordered[-1], step):,} times for {len(ordered):,} rows: a wrong date?"
+    )
 
 
 def _uneven(ordered: pd.DatetimeIndex) -> str:

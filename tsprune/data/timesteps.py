@@ -152,43 +152,53 @@ def _candidates(ordered: pd.DatetimeIndex, step: pd.Timedelta) -> list[str]:
     """Names of calendar steps about as long as ``step``, the most usual first."""
     days = step / DAY
     if days == 1:
-        there = sorted(set(ordered.day_of_week))
-        if there[-1] < 5:
-            over_weekends = int((ordered[-1] - ordered[0]) / DAY) > 4 - ordered[0].day_of_week
-            return ["B"] if over_weekends else []
-        # One day of the week, or two, on which nothing is ever open; a few weeks tell that from gaps.
-        closed = 5 <= len(there) < 7 and ordered[-1] - ordered[0] > 28 * DAY
-        return [f"days {','.join(_WEEKDAYS[day] for day in there)}"] if closed else []
+        return _of_the_week(ordered)
+    if 4 <= days < 28:
+        return _of_the_month(ordered, step)
+    months = round(days / 30.44)
+    return _of_months(ordered, months) if months and 0.9 < days / (30.44 * months) < 1.1 else []
+
+
+def _of_the_week(ordered: pd.DatetimeIndex) -> list[str]:
+    """Business days, or other days of the week; none where every day is there, or too few to tell."""
+    there = sorted(set(ordered.day_of_week))
+    if there[-1] < 5:
+        over_weekends = int((ordered[-1] - ordered[0]) / DAY) > 4 - ordered[0].day_of_week
+        return ["B"] if over_weekends else []
+    # One day of the week, or two, on which nothing is ever open; a few weeks tell that from gaps.
+    closed = 5 <= len(there) < 7 and ordered[-1] - ordered[0] > 28 * DAY
+    return [f"days {','.join(_WEEKDAYS[day] for day in there)}"] if closed else []
+
+
+def _of_the_month(ordered: pd.DatetimeIndex, step: pd.Timedelta) -> list[str]:
+    """Two to seven days of every month; none for weeks and other steps of equal length."""
+    if not ((ordered - ordered[0]) % step).any():
+        return []
     number = ordered.day.to_numpy()
     last = number == ordered.days_in_month
-    if 4 <= days < 28:
-        if not ((ordered - ordered[0]) % step).any():
-            return []  # weeks and other steps of equal length
-        # A stamp at the end of a month stands for the last day, of whatever month.
-        named = sorted({_LAST if end and day >= 28 else int(day) for day, end in zip(number, last, strict=True)})
-        twice = len(ordered) > 2 * len(named)  # days that come once make no rule
-        return [_days_name(named)] if 2 <= len(named) <= 7 and twice else []
-    months = round(days / 30.44)
-    if not (0.9 < days / (30.44 * months) < 1.1 if months else False):
-        return []
+    # A stamp at the end of a month stands for the last day, of whatever month.
+    named = sorted({_LAST if end and day >= 28 else int(day) for day, end in zip(number, last, strict=True)})
+    twice = len(ordered) > 2 * len(named)  # days that come once make no rule
+    return [_days_name(named)] if 2 <= len(named) <= 7 and twice else []
+
+
+def _of_months(ordered: pd.DatetimeIndex, months: int) -> list[str]:
+    """Steps of so many months: their first, last, first and last business day, or the same day of each."""
+    month = ordered[0].month - 1
     if months % 12 == 0:
-        years = f"{months // 12}" if months > 12 else ""
-        first = _NAMES[ordered[0].month - 1]
-        starts, ends = (
-            f"{years}YS" + ("" if first == "JAN" else f"-{first}"),
-            f"{years}YE" + ("" if first == "DEC" else f"-{first}"),
-        )
+        years, first = f"{months // 12}" if months > 12 else "", _NAMES[month]
+        starts = f"{years}YS" if first == "JAN" else f"{years}YS-{first}"
+        ends = f"{years}YE" if first == "DEC" else f"{years}YE-{first}"
         usual = [starts, ends, f"{years}BYS-{first}", f"{years}BYE-{first}"]
     elif months == 3:
-        cycle = _NAMES[(ordered[0].month - 1) % 3]
-        closing = _NAMES[(ordered[0].month - 1) % 3 + 9]
+        cycle, closing = _NAMES[month % 3], _NAMES[month % 3 + 9]
         usual = [f"QS-{cycle}", f"QE-{closing}", f"BQS-{cycle}", f"BQE-{closing}"]
     else:
         many = f"{months}" if months > 1 else ""
         usual = [f"{many}{name}" for name in ("MS", "ME", "BMS", "BME")]
     if months <= 12 and 12 % months == 0:
-        every = sorted({(ordered[0].month - 1 + months * i) % 12 + 1 for i in range(12 // months)})
-        usual.append(_days_name([int(number.max())], every if months > 1 else ()))
+        every = sorted({(month + months * i) % 12 + 1 for i in range(12 // months)})
+        usual.append(_days_name([int(ordered.day.max())], every if months > 1 else ()))
     return usual
 
 

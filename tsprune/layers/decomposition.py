@@ -1,7 +1,5 @@
 """Seasonal-trend decomposition, and the layers of the Autoformer family built on it (Wu et al. 2021, section 3.1)."""
 
-from collections.abc import Iterable
-
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -9,7 +7,7 @@ from torch.nn import functional as F
 from tsprune.layers.attention import Attention
 from tsprune.layers.axes import Slot, along, inputs
 from tsprune.layers.dropout import Dropout
-from tsprune.layers.encoder_decoder import FeedForward, layer_streams
+from tsprune.layers.encoder_decoder import FeedForward, Stack
 
 
 def neighbour_counts(length: int, kernel: int) -> torch.Tensor:
@@ -157,13 +155,8 @@ class DecompositionDecoderLayer(nn.Module):
         return self.cross_attention.source()
 
 
-class DecompositionDecoder(nn.Module):
-    """Layers that hand on the seasonal part and add up the trend, then a norm on the seasonal part."""
-
-    def __init__(self, layers: Iterable[nn.Module], norm: nn.Module):
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
-        self.norm = norm
+class DecompositionDecoder(Stack):
+    """Layers that hand on the seasonal part and add up the trend; the norm is on the seasonal part."""
 
     def forward(
         self, x: torch.Tensor, memory: torch.Tensor, trend: torch.Tensor, self_extra=(), cross_extra=()
@@ -172,10 +165,6 @@ class DecompositionDecoder(nn.Module):
             x, step = layer(x, memory, self_extra, cross_extra)
             trend = trend + step
         return self.norm(x), trend
-
-    def stream(self) -> list[Slot]:
-        """Where the width of ``x`` lies."""
-        return [*layer_streams(self.layers), *self.norm.stream()]
 
     def memory(self) -> list[Slot]:
         """Where the width of ``memory`` lies."""

@@ -104,31 +104,30 @@ class DecoderLayer(nn.Module):
         return self.cross_attention.source()
 
 
-class Encoder(nn.Module):
-    """Layers one after the other, then a norm: ``(batch, length, d_model)`` to the same shape."""
+class Stack(nn.Module):
+    """Layers one after the other, then a norm: base of encoders and decoders."""
 
     def __init__(self, layers: Iterable[nn.Module], norm: nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.norm = norm
-
-    def forward(self, x: torch.Tensor, *extra) -> torch.Tensor:
-        for layer in self.layers:
-            x = layer(x, *extra)
-        return self.norm(x)
 
     def stream(self) -> list[Slot]:
         """Where the width of ``x`` lies."""
         return [*layer_streams(self.layers), *norm_stream(self.norm)]
 
 
-class Decoder(nn.Module):
-    """Layers that also see the encoder's output ``memory``, then a norm."""
+class Encoder(Stack):
+    """``(batch, length, d_model)`` to the same shape."""
 
-    def __init__(self, layers: Iterable[nn.Module], norm: nn.Module):
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
-        self.norm = norm
+    def forward(self, x: torch.Tensor, *extra) -> torch.Tensor:
+        for layer in self.layers:
+            x = layer(x, *extra)
+        return self.norm(x)
+
+
+class Decoder(Stack):
+    """Layers that also see the encoder's output ``memory``."""
 
     def forward(
         self, x: torch.Tensor, memory: torch.Tensor, self_extra=(), cross_extra=(), last: int | None = None
@@ -137,10 +136,6 @@ class Decoder(nn.Module):
         for layer in self.layers[:-1]:
             x = layer(x, memory, self_extra, cross_extra)
         return self.norm(self.layers[-1](x, memory, self_extra, cross_extra, last))
-
-    def stream(self) -> list[Slot]:
-        """Where the width of ``x`` lies."""
-        return [*layer_streams(self.layers), *norm_stream(self.norm)]
 
     def memory(self) -> list[Slot]:
         """Where the width of ``memory`` lies."""

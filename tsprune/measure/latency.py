@@ -28,6 +28,7 @@ PRECISION = 0.1
 def measure_latency(
     variants: Mapping[str, Variant],
     batch_sizes: Sequence[int] = (1, 32),
+    *,
     threads: int | None = None,
     repeats: int = 50,
     warmup: int = 5,
@@ -81,6 +82,7 @@ def measure_latency(
 def latency_rounds(
     variants: Mapping[str, Variant],
     batch_sizes: Sequence[int] = (1, 32),
+    *,
     threads: int | None = None,
     repeats: int = 50,
     warmup: int = 5,
@@ -179,19 +181,14 @@ def _summary(
         low, median, high = np.percentile(group.loc[group["round"] < shared, "ms"], (5, 50, 95))
         ratio_low, ratio, ratio_high = np.percentile(speedups[name], (5, 50, 95))
         least, greatest = median_interval(speedups[name])
-        threads, device, count = int(group["threads"].iloc[0]), group["device"].iloc[0], len(group)
-        trouble = None
-        if device == "cpu" and load.crowded(threads):
-            trouble = f"not measurable here: {load.words()}"
-        elif not _width(speedups[name]) <= precision:
-            interval = "no interval" if math.isnan(least) else f"a speedup of {least:.2g} to {greatest:.2g}"
-            trouble = f"not measurable here: {interval} after {count} rounds"
+        threads, device = int(group["threads"].iloc[0]), group["device"].iloc[0]
+        crowded = device == "cpu" and load.crowded(threads)
         yield {
             "variant": name,
             "batch": batch,
             "threads": threads,
             "device": device,
-            "repeats": count,
+            "repeats": len(group),
             "median_ms": median,
             "p5_ms": low,
             "p95_ms": high,
@@ -203,8 +200,17 @@ def _summary(
             "speedup_high": greatest,
             "others": load.others,
             "load": load.words(),
-            "trouble": trouble,
+            "trouble": f"not measurable here: {load.words()}" if crowded else _trouble(speedups[name], precision),
         }
+
+
+def _trouble(speedups: np.ndarray, precision: float) -> str | None:
+    """Why nothing is to be said from a variant whose interval stayed wider than ``precision``, or None."""
+    if _width(speedups) <= precision:
+        return None
+    low, high = median_interval(speedups)
+    interval = "no interval" if math.isnan(low) else f"a speedup of {low:.2g} to {high:.2g}"
+    return f"not measurable here: {interval} after {len(speedups)} rounds"
 
 
 def _time(call: Callable[..., Any], inputs: Sequence[Tensor | None], device: torch.device) -> float:

@@ -48,14 +48,7 @@ def save_checkpoint(
     number of columns than the model reads or of more than 4 MiB; and if there is no such folder.
     """
     path, model, masks = Path(path), unwrapped(model), masks or {}
-    if not path.parent.is_dir():
-        raise UserError(f"no folder {path.parent} to save {path.name} in")
-    if path.is_dir():
-        raise UserError(f"{path} is a folder: name the file")
-    if about is not None and about.columns and len(about.columns) != model.config.enc_in:
-        raise UserError(f"{model.name} reads enc_in = {model.config.enc_in} columns, about has {len(about.columns)}")
-    if problem := unusable(model.state_dict()) or mask_problem(model, masks):
-        raise UserError(f"{model.name} cannot be saved: {problem}")
+    _refuse(path, model, masks, about)
     try:
         saved_widths, constants = compare(model)
     except ValueError as error:
@@ -78,6 +71,23 @@ def save_checkpoint(
     if len(text) > MOST_TEXT:
         raise UserError(f"{model.name}: config, masks and about take {len(text)} bytes as JSON, at most {MOST_TEXT}")
     tensors[CHECKSUM] = _checksum(text, tensors)
+    _write(path, tensors, text)
+
+
+def _refuse(path: Path, model: Forecaster, masks: Mapping[str, torch.Tensor], about: About | None) -> None:
+    """Raise :class:`UserError` for a place that no file can be written to, and for what could not be used again."""
+    if not path.parent.is_dir():
+        raise UserError(f"no folder {path.parent} to save {path.name} in")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name the file")
+    if about is not None and about.columns and len(about.columns) != model.config.enc_in:
+        raise UserError(f"{model.name} reads enc_in = {model.config.enc_in} columns, about has {len(about.columns)}")
+    if problem := unusable(model.state_dict()) or mask_problem(model, masks):
+        raise UserError(f"{model.name} cannot be saved: {problem}")
+
+
+def _write(path: Path, tensors: dict[str, torch.Tensor], text: str) -> None:
+    """The file, whole or not at all."""
     with aside(path) as temporary:
         temporary.touch(exist_ok=False)
         mode = temporary.stat().st_mode

@@ -86,7 +86,7 @@ def depgraph_paper(
         raise UserError(f"density = {density}: allowed is a number above 0 and at most 1")
     pruned = working_copy(model)
     with library(model, pruned, example_inputs):
-        paper_pruner(pruned, example_inputs, 1 - density, global_pruning).step()
+        paper_pruner(pruned, example_inputs, 1 - density, global_pruning=global_pruning).step()
     return found(model, pruned, example_inputs, density)
 
 
@@ -109,7 +109,8 @@ def depgraph_to_the_end(
         raise UserError(f"steps = {steps}: allowed is a whole number of at least 1")
     pruned = working_copy(model)
     with library(model, pruned, example_inputs):
-        pruner = paper_pruner(pruned, example_inputs, 1.0, True, steps, into_fourier(pruned))
+        left_alone = into_fourier(pruned)
+        pruner = paper_pruner(pruned, example_inputs, 1.0, global_pruning=True, steps=steps, left=left_alone)
     before = left = count(pruned, example_inputs, "parameters")
     for step in range(1, steps + 1):
         with library(model, pruned, example_inputs):
@@ -177,7 +178,8 @@ def paper_pruner(
     model: nn.Module,
     inputs: Sequence[Tensor],
     ratio: float,
-    global_pruning: bool,
+    *,
+    global_pruning: bool = False,
     steps: int = 1,
     left: Sequence[nn.Module] = (),
 ) -> tp.pruner.BasePruner:

@@ -88,6 +88,7 @@ def second_order_prune(
     model: nn.Module,
     calibration: Calibration,
     density: float = 0.5,
+    *,
     pattern: tuple[int, int] | None = None,
     damping: float = DAMPING,
     block: int = BLOCK,

@@ -72,6 +72,7 @@ def structured_prune(
     model: nn.Module,
     example_inputs: Sequence[Tensor | None],
     target: float = 0.5,
+    *,
     by: Measure = "parameters",
     importance: Importance = "group-l2",
     scope: Ranking = "global",
@@ -85,10 +86,12 @@ def structured_prune(
 
     ``model`` declares its widths in ``model.axes()`` and is not changed. ``example_inputs``: a batch for its call, None
     where it needs none.
+
     ``scope``: ``global`` ranks all units against each other, ``local`` takes the same share of every width,
     ``isomorphic`` the same share of every kind of width, ranked within the kind (Fang et al. 2024). ``inside``: whether
     attention loses features of its heads, or heads. No width loses more than the share ``max_ratio``, nor its last
     unit. ``importance``, ``calibration`` and ``seed``: see :func:`axis_scores`.
+
     ``multiple``: a width that is narrowed ends at a multiple of so many features, 8 or 16 for kernels that compute in
     blocks: vector units of a CPU and tensor cores of a GPU spend a whole block on what is left over. ``head_dim``
     counts itself where it is above ``multiple``, else with all heads: ``n_heads * head_dim``. What has no lower

@@ -157,6 +157,14 @@ def interval(row: Mapping) -> str:
     return "no result" if pd.isna(row["relative"]) else f"{signed(row['relative'])} ({ends(row)})"
 
 
+def short_interval(row: Mapping) -> str:
+    """:func:`interval` for a table whose caption says that it is percent: ``+5.1 (3.0…7.2)``."""
+    if not row["seeds"]:
+        return "no result"
+    low, high = (number(row[end]).removeprefix("+") for end in ("low", "high"))
+    return f"{number(row['relative'])} ({low}…{high})"
+
+
 def interval_words(differences: pd.DataFrame) -> str:
     """What the intervals in ``differences`` rest on, for a caption; empty where none is compared."""
     seeds = differences["seeds"].max()

@@ -129,21 +129,24 @@ class DistillStep(ModelStep):
     ) -> tuple[list[TrainResult], dict[str, Tensor]]:
         """Both trainings, or only the first where that diverged, and the weights between them; a state that ``partial``
         found says where to go on."""
-        state = partial.resume or {"stage": 0, "training": None}
 
-        def go(recipe: TrainConfig, seed: int) -> TrainResult:
-            keep = lambda now: partial(state | {"training": now})  # noqa: E731
-            return train(model, windows, splits.val, recipe, seed=seed, on_state=keep, resume=state["training"])
+        def go(recipe: TrainConfig, seed: int, done: dict) -> TrainResult:
+            """``done``: what the state says beside that of this training."""
+            resume = found["training"] if found and found["stage"] == done["stage"] else None
+            keep = lambda now: partial(done | {"training": now})  # noqa: E731
+            return train(model, windows, splits.val, recipe, seed=seed, on_state=keep, resume=resume)
 
-        if state["stage"] == 0:
-            first = go(self.student.train, self.student.seed)
+        found = partial.resume
+        if found and found["stage"] == 1:
+            first, before = TrainResult(**found["first"]), found["before"]
+        else:
+            first = go(self.student.train, self.student.seed, {"stage": 0})
             if first.status != "ok":
                 return [first], {}
             before = {name: value.clone() for name, value in model.state_dict().items()}
-            state = {"stage": 1, "training": None, "first": asdict(first), "before": before}
-        first, before = TrainResult(**state["first"]), state["before"]
         # The seed is that of the batches of a dense model that is trained on.
-        return [first, go(self.train, self.student.seed + 1000)], before
+        done = {"stage": 1, "first": asdict(first), "before": before}
+        return [first, go(self.train, self.student.seed + 1000, done)], before
 
 
 class Taught:

@@ -53,9 +53,8 @@ def save_model(store: Store, key: str, path: Path) -> ModelStep:
     returns its step.
 
     ``key`` may be cut short as long as it is unique. A model whose numbers alone were kept, or whose file is damaged,
-    is computed again. Raises
-    :class:`UserError` for a key that is unknown, ambiguous, or of a step without a model, and for a file that cannot
-    be written.
+    is computed again. Raises :class:`UserError` for a key that is unknown, ambiguous, or of a step without a model, and
+    for a file that cannot be written.
     """
     step = _step(store, _full(store, key))
     _mend(step, store)

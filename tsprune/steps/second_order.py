@@ -47,7 +47,7 @@ class SecondOrderStep(OnTrained, ModelStep):
         pattern = (2, 4) if self.structure == "2:4" else None
         with calibration_cost(self.trained) as cost:
             batches = calibration(self.trained, self.calibration_windows)
-            found = second_order_prune(model, batches, self.density, pattern)
+            found = second_order_prune(model, batches, self.density, pattern=pattern)
         masks, left = found.masks, found.left
         plain = {name: score for name, score in magnitude_scores(model).items() if name in left}
         more = select(plain, self.density, "layer") if pattern is None else nm_masks(model, *pattern, plain).masks

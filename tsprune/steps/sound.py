@@ -18,6 +18,9 @@ _FIELDS = {"key", "kind", "status", "reason", "errors", *_TABLES}
 
 _MADE = {"date", "commit", "processor", "cores", "accelerator", "matmul"}
 
+_ROUNDING = 1e-9
+"""Two sums of the same errors differ by less, relative."""
+
 _LENGTHS = ("seq_len", "label_len", "pred_len")
 
 
@@ -114,6 +117,9 @@ def _of_errors(line: dict, trained: dict) -> Iterator[str]:
         yield f"column_mse has {mse} values, column_mae {mae}"
     elif expected is not None and mse != expected:
         yield f"column_mse and column_mae have {mse} values, the data {plain(expected)} columns"
+    told, mean = line["result"].get("mse"), line["errors"]["mean"]
+    if _finite(told) and not math.isclose(told, mean, rel_tol=_ROUNDING):
+        yield f"mse {told} is not the mean of its errors by window, {mean}"
 
 
 def _can_be_read(errors: Any) -> bool:

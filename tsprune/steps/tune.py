@@ -1,6 +1,5 @@
 """Steps that train a pruned model on: with its masks held, or narrowed."""
 
-import math
 from abc import abstractmethod
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal, Self
@@ -9,11 +8,9 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from tsprune import measure
-from tsprune.data import Splits
-from tsprune.engine.partial import Interruptible
 from tsprune.engine.step import Outcome, Step
 from tsprune.engine.store import Store
-from tsprune.pruners import HeldMasks, apply_masks, density, layer_densities, magnitude_masks, nm_masks
+from tsprune.pruners import apply_masks, density, layer_densities, magnitude_masks, nm_masks
 from tsprune.pruners.masks import Masks
 from tsprune.pruners.selection import Scope
 from tsprune.steps.artifacts import model_file, scores_file
@@ -23,8 +20,8 @@ from tsprune.steps.narrow import Multiple, StructuredStep, multiples_text
 from tsprune.steps.on_trained import OnTrained, pruning_columns
 from tsprune.steps.prune import EXACT, PruneStep
 from tsprune.steps.second_order import SecondOrderStep
-from tsprune.steps.train import TrainStep
-from tsprune.training import Scores, TrainConfig, TrainResult, evaluate, train
+from tsprune.steps.train_on import TrainOn
+from tsprune.training import TrainConfig
 
 
 class FineTuneStep(OnTrained, ModelStep):
@@ -148,8 +145,16 @@ class TunePrunedStep(OnTrained, ModelStep):
         """The step that prunes ``trained``."""
 
     @property
+    @abstractmethod
+    def arm(self) -> str:
+        """What this is in a comparison."""
+
+    @property
     def needs(self) -> tuple[Step, ...]:
         return (self.pruned,)
+
+    def columns(self) -> dict:
+        return self.pruned.columns() | {"method": self.arm}
 
     def run(self, store: Store) -> Outcome:
         splits = self.trained.data.splits(self.trained.train.device)
@@ -204,9 +209,6 @@ class NarrowTuneStep(TunePrunedStep):
         rounded = multiples_text(self.multiple)
         return f"{self.arm}, structured, density {self.density:.3f}{rounded}, {self.train.epochs} epochs"
 
-    def columns(self) -> dict:
-        return self.pruned.columns() | {"method": self.arm}
-
 
 class ScoreTuneStep(TunePrunedStep):
     """A model pruned at once by a score other than magnitude trained on, the weights that second order moved as it
@@ -232,81 +234,3 @@ class ScoreTuneStep(TunePrunedStep):
 
     def words(self) -> str:
         return f"{self.arm}, density {self.density:.3f}, {self.train.epochs} epochs"
-
-    def columns(self) -> dict:
-        return self.pruned.columns() | {"method": self.arm}
-
-
-class TrainOn:
-    """Trains a pruned model on, on the windows of ``trained``, and goes on where a killed process left it.
-
-    A context, as :class:`~tsprune.engine.partial.Interruptible` is. Called once per stage.
-    """
-
-    def __init__(self, store: Store, key: str, splits: Splits, recipe: TrainConfig, trained: TrainStep):
-        self.splits, self.recipe, self.trained = splits, recipe, trained
-        self.partial = Interruptible(store, key)
-        self.resume = self.partial.resume
-        self.stage = 0
-        """The stage that begins or goes on; those before it are done."""
-        self.seconds = 0.0
-        """Spent on the stages that are done."""
-
-    def __enter__(self) -> Self:
-        with self.partial:  # a state that lacks these does not fit
-            if self.resume is not None:
-                self.stage, self.seconds = self.resume["stage"], self.resume["seconds"]
-        return self
-
-    def __exit__(self, *error) -> None:
-        self.partial.__exit__(*error)
-
-    def __call__(
-        self, model: nn.Module, history: list[dict], *, stage: int = 0, masks: Masks | None = None
-    ) -> tuple[TrainResult, Scores]:
-        """Train ``model`` in place, under ``masks``, and keep the best state by validation MSE.
-
-        Returns the test scores of that state as well. ``history`` gains a record per epoch: ``stage``, ``epoch`` (over
-        all stages; 0 is the state before the first), ``val_mse``, ``test_mse``.
-        """
-        resume, self.resume = self.resume, None
-        offset = stage * self.recipe.epochs
-        if resume is not None:
-            history[:] = resume["history"]
-            before, start, best = resume["before"], resume["start"], (resume["best"], Scores(**resume["scores"]))
-        else:
-            before = {name: value.clone() for name, value in model.state_dict().items()}
-            start = evaluate(model, self.splits.val, self.recipe).mse
-            best = math.inf, evaluate(model, self.splits.test, self.recipe)
-            history.append({"stage": stage, "epoch": offset, "val_mse": start, "test_mse": best[1].mse})
-        first = best[1] if resume is None else Scores(**resume["first"])
-
-        def note(record: dict) -> None:
-            nonlocal best
-            scores = evaluate(model, self.splits.test, self.recipe)
-            if record["val_mse"] < best[0]:
-                best = record["val_mse"], scores
-            entry = {"stage": stage, "epoch": offset + record["epoch"], "val_mse": record["val_mse"]}
-            history.append(entry | {"test_mse": scores.mse})
-
-        def keep(state: dict) -> None:
-            more = {"before": before, "start": start, "best": best[0], "first": vars(first), "scores": vars(best[1])}
-            now = {"stage": stage, "seconds": self.seconds, "masks": masks, "history": history, "training": state}
-            self.partial(now | more)
-
-        done = train(
-            model,
-            self.trained.windows(self.splits),
-            self.splits.val,
-            self.recipe,
-            seed=self.trained.seed + 1000 * (stage + 1),  # other batches than those of the first epochs of training
-            controller=HeldMasks(masks) if masks else None,
-            on_epoch=note,
-            on_state=keep,
-            resume=None if resume is None else resume["training"],
-        )
-        self.seconds += done.seconds_per_epoch * done.epochs_run
-        if done.status == "ok" and not done.best_val_mse < start:
-            model.load_state_dict(before)
-            return done, first
-        return done, best[1]

@@ -246,7 +246,9 @@ def pals(dense, after, mse, density_all, sparsities=(0.5, 0.6, 0.6), val_mse=1.0
                 macs_if_zeros_skipped=40)  # fmt: skip
     row["result"] |= {"density": density_all, "val_mse": val_mse}
     row["result"] |= {"training_macs_if_zeros_skipped": 80, "training_macs_dense": 100}
-    row["detail"] = {"updates": [{"sparsity": sparsity} for sparsity in sparsities]}
+    pairs = zip((0, *sparsities), sparsities, strict=False)
+    updates = [{"counted": before, "sparsity_before": before, "sparsity": sparsity} for before, sparsity in pairs]
+    row["detail"] = {"updates": updates}
     fields = PALS.variant("code", gamma=gamma, **changed).model_dump(mode="json")
     return row | {"config": row["config"] | {"fields": fields}, "key": f"{row['key']}{gamma}{changed}"}
 

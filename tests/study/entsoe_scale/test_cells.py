@@ -19,7 +19,7 @@ from tsprune.data import CATALOG, load_table, make_splits
 from tsprune.data.catalog import Source
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
-from tsprune.steps import tune
+from tsprune.steps import train_on
 from tsprune.steps.model import MODEL_FILE
 from tsprune.steps.week import WeekStep, week_of_forecasts
 from tsprune.study.base.result import ABOUT_DATA
@@ -351,7 +351,7 @@ def test_the_mean_load_counts_rows_as_windows_do(plain):
 
 def test_a_fine_tuning_that_diverges_is_a_row_and_no_comparison(parameters, tmp_path, threads, monkeypatch):
     bad = TrainResult(status="diverged", reason="loss not finite at epoch 1, step 7")
-    monkeypatch.setattr(tune, "train", lambda *a, **k: bad)
+    monkeypatch.setattr(train_on, "train", lambda *a, **k: bad)
     changes = {"fractions": [1.0], "seeds": [1], "store": str(tmp_path / "store")}
     result = run(EntsoeScale.parse(parameters | changes), threads)
     states = result.cells.groupby("arm")["status"].agg(set).to_dict()

@@ -8,7 +8,7 @@ from helpers import Recorder
 
 from tsprune.errors import UserError
 from tsprune.pruners import prunable_weights
-from tsprune.steps import tune
+from tsprune.steps import train_on
 from tsprune.steps.tune import FineTuneStep
 from tsprune.study.base.shared import base_steps
 from tsprune.study.fine_tuning.cells import FineTuningCells
@@ -62,7 +62,7 @@ def test_every_arm_has_its_cells_and_its_epochs(config, threads):
 def test_masks_hold_and_the_rewound_model_starts_from_the_initial_weights(config, threads, monkeypatch):
     seen = {}
     running = []
-    run, train_on = FineTuneStep.run, tune.TrainOn.__call__
+    run, go_on = FineTuneStep.run, train_on.TrainOn.__call__
 
     def spy_run(self, store):
         running.append(self)
@@ -70,14 +70,14 @@ def test_masks_hold_and_the_rewound_model_starts_from_the_initial_weights(config
 
     def spy(self, model, history, *, stage, masks):
         before = {n: w.detach().clone() for n, w in prunable_weights(model).items()}
-        done = train_on(self, model, history, stage=stage, masks=masks)
+        done = go_on(self, model, history, stage=stage, masks=masks)
         after = {n: w.detach().clone() for n, w in prunable_weights(model).items()}
         step = running[-1]
         seen[step.arm, step.densities[-1], stage] = (before, masks, after)
         return done
 
     monkeypatch.setattr(FineTuneStep, "run", spy_run)
-    monkeypatch.setattr(tune.TrainOn, "__call__", spy)
+    monkeypatch.setattr(train_on.TrainOn, "__call__", spy)
     FineTuningCells(config).run(make_executor=threads, progress=Recorder())
     trained = base_steps(config).dense[0]
     initial = dict(prunable_weights(trained.build()))
@@ -97,7 +97,7 @@ def test_masks_hold_and_the_rewound_model_starts_from_the_initial_weights(config
 def test_a_fine_tuning_that_diverges_is_a_row(config, threads, monkeypatch):
     bad = TrainResult(status="diverged", reason="loss not finite at epoch 1, step 7")
 
-    monkeypatch.setattr(tune, "train", lambda *a, **k: bad)
+    monkeypatch.setattr(train_on, "train", lambda *a, **k: bad)
     result = FineTuningCells(config).run(make_executor=threads, progress=Recorder())
     states = result.cells.groupby("arm")["status"].agg(set).to_dict()
     assert states["dense"] == states["pruned"] == {"ok"}

@@ -185,6 +185,10 @@ def test_updates_tell_the_trajectory(result):
         assert cell["step"].is_monotonic_increasing
         after = cell["sparsity"].to_numpy()[:-1]
         assert after == pytest.approx(cell["sparsity_before"].to_numpy()[1:])
+    alone, counted = updates["sparsity"], updates["sparsity_counted"]
+    theirs = updates["arm"] == PAPER
+    assert counted[theirs].to_list() == pytest.approx(alone[theirs].to_list())
+    assert (counted > alone)[~theirs].all()
     never = updates[updates["arm"] == "never expands"]
     assert "expand" not in set(never["decision"])
 

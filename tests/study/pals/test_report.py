@@ -84,6 +84,7 @@ def updates(decisions: dict[str, list[str]], seeds=(1, 2), arms=(CODE,)) -> pd.D
             "step": 5 * (place + 1),
             "decision": decision,
             "sparsity": 0.1 * (place + 1),
+            "sparsity_counted": 0.1 * (place + 1),
             "loss": 1 / (place + 1),
         }
         for (model, made), seed, arm in product(decisions.items(), seeds, arms)
@@ -132,7 +133,7 @@ def said(frame=None, made=SHRUNK, pairs=PAIRS, naive=NAIVE, seeds=2) -> str:
     ("ends", "answer"),
     [
         ({"A": [0.3, 0.9, 0.7], "B": [0.3, 0.6, 0.9]}, "in none of 4 trainings (2 seeds); 4 hit its limit (90 %)."),
-        # Within a hundredth of the limit, and rising: the limit stopped nothing.
+        # Close to the limit, and rising: the limit stopped nothing.
         (
             {"A": [0.3, 0.88, 0.8968], "B": [0.3, 0.6, 0.91]},
             "in none of 4 trainings (2 seeds); 2 hit its limit (90 %), 2 ended still removing.",
@@ -144,7 +145,7 @@ def said(frame=None, made=SHRUNK, pairs=PAIRS, naive=NAIVE, seeds=2) -> str:
 )
 def test_the_first_sentence_says_what_ended_the_shrinking(ends, answer):
     made = updates({model: ["shrink"] * len(own) for model, own in ends.items()})
-    made["sparsity"] = [ends[row["model"]][row["step"] // 5 - 1] for row in made.to_dict("records")]
+    made["sparsity_counted"] = [ends[row["model"]][row["step"] // 5 - 1] for row in made.to_dict("records")]
     begin = "On Exchange, PALS, meant to find by itself how many weights training can remove, did so "
     assert headline(plain(words.verdict(cells(), made, compared(*PAIRS), NAIVE))) == begin + answer
 

@@ -10,7 +10,7 @@ import torch
 from helpers import Recorder
 
 from tsprune.errors import UserError
-from tsprune.steps import tune
+from tsprune.steps import train_on
 from tsprune.steps.latency import LatencyStep
 from tsprune.steps.narrow import StructuredStep
 from tsprune.study.base.shared import base_steps
@@ -221,7 +221,7 @@ def test_failed_cells_and_lost_latencies_are_rows_and_the_rest_is_compared(smoke
 
     bad = TrainResult(status="diverged", reason="loss not finite at epoch 1, step 7")
     monkeypatch.setattr(StructuredStep, "run", out_of_memory)
-    monkeypatch.setattr(tune, "train", lambda *a, **k: bad)
+    monkeypatch.setattr(train_on, "train", lambda *a, **k: bad)
     monkeypatch.setattr(LatencyStep, "run", no_clock)
     config = RightSizing.parse(smoke | {"store": str(tmp_path), "fractions": [1.0], "widths": [4]})
     result = RightSizingCells(config).run(make_executor=in_threads, progress=Recorder())

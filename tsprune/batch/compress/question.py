@@ -1,7 +1,7 @@
 """What is asked: data, forecaster, the loss that may be, what counts, how long it may take."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -141,7 +141,15 @@ def ask(
         asked |= _of_checkpoint(checkpoint)
     elif model is not None:
         asked["models"] = [model]
-    said: set[str] = set()
+    asked |= _said(given, asked)
+    if checkpoint is None and isinstance(asked.get("seq_len"), int):
+        asked.setdefault("label_len", asked["seq_len"] // 2)  # as 48 is to 96
+    return Question.parse(asked, where="compress")
+
+
+def _said(given: Sequence[str], asked: Container[str]) -> dict[str, Any]:
+    """What the texts ``name=value`` say, of names that are not ``asked`` already."""
+    said: dict[str, Any] = {}
     for text in given:
         name, sign, value = text.partition("=")
         if not sign or not name:
@@ -150,11 +158,8 @@ def ask(
             raise UserError(f"-p {plain(text)}: {name} stands twice")
         if name in asked:
             raise UserError(f"-p {plain(text)}: {name} has an option of its own, or the checkpoint says it")
-        said.add(name)
-        asked[name] = parse_yaml(value, f"-p {name}")
-    if checkpoint is None and isinstance(asked.get("seq_len"), int):
-        asked.setdefault("label_len", asked["seq_len"] // 2)  # as 48 is to 96
-    return Question.parse(asked, where="compress")
+        said[name] = parse_yaml(value, f"-p {name}")
+    return said
 
 
 def parse_percent(text: str) -> float:

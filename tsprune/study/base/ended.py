@@ -1,30 +1,34 @@
 """What ended the shrinking of a training with PALS."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 Ended = Literal["cap", "unfinished", "loss"]
 
 ALIKE = 0.01
 """Sparsities count as equal that differ by no more."""
 
-UNCOUNTED = 0.01
-"""How far below the cap, as told here, the cap may stop a training: the code of PALS counts biases and norms as removed
-too, which are up to a hundredth of a small model's parameters."""
+
+def sparsities_counted(updates: Sequence[Mapping[str, Any]]) -> list[float]:
+    """The sparsity after each update as PALS holds it against its cap: its code counts biases and norms as removed.
+
+    ``updates``: what a row keeps of each, in order: ``counted``, that sparsity before the update, and that of the
+    prunable weights alone before and after it, ``sparsity_before`` and ``sparsity``."""
+    if not updates:
+        return []
+    last = updates[-1]
+    prunable = (1 - last["counted"]) / (1 - last["sparsity_before"])  # share of all that is counted
+    return [*(update["counted"] for update in updates[1:]), 1 - (1 - last["sparsity"]) * prunable]
 
 
 def ended(sparsities: Sequence[float], cap: float) -> Ended:
-    """What ended the shrinking, by the sparsity after each update, whichever epoch's weights were kept.
+    """What ended the shrinking, by the sparsity after each update (:func:`sparsities_counted`), whichever epoch's
+    weights were kept.
 
-    The ``cap`` where an update came to it; where they came only close, the cap if the last quarter of the updates stood
-    there or below, and nothing if they were rising still: a training is not stopped by a cap that it would have come to
-    later. Farther below, the loss where the last quarter made it no sparser; else it was unfinished."""
+    The ``cap`` where an update came to it; else the loss where the last quarter of the updates made it no sparser; else
+    it was unfinished."""
     if not len(sparsities) or max(sparsities) >= cap:
         return "cap" if len(sparsities) else "unfinished"
     late = max(1, len(sparsities) // 4)
     before, after = sparsities[:-late], sparsities[-late:]
-    if not len(before):
-        return "unfinished"
-    if max(sparsities) >= cap - UNCOUNTED:
-        return "cap" if max(after) <= max(before) else "unfinished"
-    return "loss" if max(after) <= max(before) + ALIKE else "unfinished"
+    return "loss" if len(before) and max(after) <= max(before) + ALIKE else "unfinished"

@@ -14,6 +14,7 @@ from tsprune.engine.store import Corrupt, Store
 from tsprune.measure import Difference, paired_difference
 from tsprune.steps.archive import Archive, unpack
 from tsprune.steps.artifacts import load_scores
+from tsprune.study.base.ended import sparsities_counted
 from tsprune.study.base.words import PAPER_WIDTH
 from tsprune.study.claims.result import PAPERS, SMALL
 from tsprune.typed import digest
@@ -44,7 +45,8 @@ class Evidence:
     rows: pd.DataFrame
     """A row per finished step that goes back to a dense training, and per naive forecast. ``dense``: key of that
     training, ``device``: where that ran; ``identity``: all that the row's numbers depend on; ``sparsities``: after each
-    update of PALS; ``floor``: why structured pruning could not go as far as asked, if so."""
+    update of PALS, as it is held against the cap; ``floor``: why structured pruning could not go as far as asked, if
+    so."""
     timings: pd.DataFrame
     """A row per model that was timed and batch size: its ``speedup`` over ``baseline``, and the 95 % interval of that,
     however wide; ``place``: "cpu", of one thread, or "cuda". What was timed on a machine that others kept busy is not
@@ -181,5 +183,5 @@ def _row(line: dict, dense: str | None, training: dict | None) -> dict[str, Any]
         "recipe": digest(recipe, 8),
         "size": _size(width),
         "floor": line["detail"].get("floor"),
-        "sparsities": [update["sparsity"] for update in line["detail"].get("updates", ())],
+        "sparsities": sparsities_counted(line["detail"]["updates"]) if line["protocol"].get("method") == "pals" else [],
     }

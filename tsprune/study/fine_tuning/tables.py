@@ -7,7 +7,7 @@ from tsprune.errors import UserError
 from tsprune.report.frames import need
 from tsprune.report.outcomes import counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
-from tsprune.report.text import density_labels, interval_words, number, spread_text
+from tsprune.report.text import density_labels, interval_words, short_interval, spread_text
 from tsprune.study.fine_tuning.result import CELLS, COMPARISONS, STRUCTURES, scored_arms
 
 
@@ -42,7 +42,7 @@ def comparisons(comparisons: pd.DataFrame) -> Styler:
         short = STRUCTURES[structure].removeprefix("single ").removesuffix(" layers")  # a wide table
         label = (model, f"{pred_len}", f"{short}, {texts[density]}")
         pairs = {f"{row['arm']} / {row['against']}": row for row in group.to_dict("records")}
-        rows[label] = {name: _cell(row) for name, row in pairs.items()}
+        rows[label] = {name: short_interval(row) for name, row in pairs.items()}
         marks[label] = {name: "" if row["clear"] else "fallen" for name, row in pairs.items()}
     names = ["model", "horizon", "structure, density"]
     table, classes = (labelled(part, names, comparisons) for part in (rows, marks))
@@ -64,13 +64,6 @@ def counts(comparisons: pd.DataFrame) -> Styler:
     }
     caption = f"Comparisons of test MSE over models and horizons, by what may be claimed. {interval_words(comparisons)}"
     return counts_table(groups, caption)
-
-
-def _cell(row: dict) -> str:
-    if not row["seeds"]:
-        return "no result"
-    low, high = (number(row[end]).removeprefix("+") for end in ("low", "high"))
-    return f"{number(row['relative'])} ({low}…{high})"
 
 
 def _ordered(frame: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from tsprune.pruners.pals import PALS
 from tsprune.steps.sparse import SIGNALS, SparseTrainStep
 from tsprune.steps.train import TrainStep
 from tsprune.study.base.cells import Cells, relative_to_dense
+from tsprune.study.base.ended import sparsities_counted
 from tsprune.study.base.published_sparsity import published_sparsities
 from tsprune.study.pals.arms import (
     Arm,
@@ -144,18 +145,20 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
         return cells
 
     def _updates(self) -> pd.DataFrame:
-        """A row per update of every PALS cell: step, share of the training, sparsity before and after, loss,
-        decision."""
+        """A row per update of every PALS cell: step, decision, loss, sparsity before and after, also as PALS counts
+        it."""
         records = []
         for arm in self.planned:
             for step in arm.steps if arm.group != "rival" else ():
                 row = self.rows[step.key]
-                for update in row["detail"].get("updates", ()):
+                made = row["detail"].get("updates", ())
+                for update, counted in zip(made, sparsities_counted(made), strict=True):
                     names = ("step", "decision", "sparsity_before", "sparsity", "loss", "best_loss", "best_sparsity")
                     records.append(
                         {name: row["protocol"][name] for name in ("dataset", "model", "pred_len", "seed")}
                         | {"arm": arm.label, "group": arm.group}
                         | {name: update[name] for name in names}
+                        | {"sparsity_counted": counted}
                         | {"removed": sum(update["removed"]), "grown": sum(update["grown"])}
                     )
         return pd.DataFrame(records)

@@ -40,7 +40,8 @@ class SparseTrainingResult(StudyResult):
     """
 
     updates: pd.DataFrame
-    """A row per update of PALS: ``step``, ``decision``, ``sparsity`` after it, and the ``loss`` it looked at."""
+    """A row per update of PALS: ``step``, ``decision``, ``sparsity`` after it (``sparsity_counted``: as it is held
+    against the cap), and the ``loss`` it looked at."""
     agreement: pd.DataFrame
     """How often another signal would have decided as the whole validation set did, at the same updates."""
     comparisons: pd.DataFrame
@@ -78,7 +79,7 @@ def dense_from(epoch: int) -> str:
 
 CELLS = ["dataset", "model", "pred_len", "seed", "arm", "group", "status", "density", "mse", "mse_relative"]
 
-UPDATES = ["model", "pred_len", "seed", "arm", "step", "decision", "sparsity", "loss"]
+UPDATES = ["model", "pred_len", "seed", "arm", "step", "decision", "sparsity", "sparsity_counted", "loss"]
 
 COMPARISONS = ["model", "pred_len", "arm", "against", "relative", "low", "high", "clear", "seeds"]
 

@@ -87,7 +87,7 @@ def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFram
 
 def _answer(ours: pd.DataFrame, updates: pd.DataFrame) -> str:
     """What ended the shrinking of how many trainings."""
-    made = updates[updates["arm"] == CODE].sort_values("step").groupby([*CASE, "seed"])["sparsity"].agg(list)
+    made = updates[updates["arm"] == CODE].sort_values("step").groupby([*CASE, "seed"])["sparsity_counted"].agg(list)
     cells = pd.MultiIndex.from_frame(ours[[*CASE, "seed"]])
     what = [ended(made.get(cell, ()), cap) for cell, cap in zip(cells, ours["cap"], strict=True)]
     total, at_cap, cut_short, by_loss = len(ours), what.count("cap"), what.count("unfinished"), what.count("loss")

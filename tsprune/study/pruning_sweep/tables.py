@@ -31,8 +31,8 @@ from tsprune.report.text import (
     error_text,
     interval_words,
     listed,
-    number,
     percent,
+    short_interval,
     spread_text,
 )
 from tsprune.study.base.result import TOLERANCE
@@ -392,7 +392,5 @@ def _over_dense(rows: pd.DataFrame) -> str:
 
 def _gain(row: dict[str, Any], states: Iterable[str]) -> str:
     """A gain with its interval; where there is none, whether it may yet come: ``states`` are those of both sides."""
-    if not row["seeds"]:
-        return NOT_RUN if set(states) <= {"ok", NOT_RUN} else "no result"
-    low, high = (number(row[end]).removeprefix("+") for end in ("low", "high"))
-    return f"{number(row['relative'])} ({low}…{high})"
+    may_come = not row["seeds"] and set(states) <= {"ok", NOT_RUN}
+    return NOT_RUN if may_come else short_interval(row)

@@ -6,42 +6,30 @@ from tsprune.report.text import SCOPES, bold, density_text, listed, percent, whe
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.words.common import NAMED, of_seeds, sentence
 
+_ACCURACY = f"accuracy (MSE within {percent(TOLERANCE)} of dense)"
+
 
 def reach(cells: pd.DataFrame, limits: pd.DataFrame) -> str:
     """How far each model goes within the tolerance, the one that goes furthest first. Of many models only those that
     go furthest and least far; the table has them all. Where a single seed speaks for one of them, none is called the
     furthest."""
-    first_cut = cells.loc[cells["density_asked"] < 1, "density_asked"].max()
-    lowest = cells["density_asked"].min()
     failed = list(limits.loc[limits["density"].isna() & (limits["known"] > 0), "model"].unique())
     waiting = [model for model in limits.loc[limits["known"] == 0, "model"].unique() if model not in failed]
-    means = limits[~limits["model"].isin([*failed, *waiting])].groupby("model", sort=False)["density"].mean()
-    order = list(means.sort_values(kind="stable").index)
-    lost = [model for model in order if (limits.loc[limits["model"] == model, "density"] >= 1).all()]
-    alike: dict[str, list[str]] = {}
+    densities = limits[~limits["model"].isin([*failed, *waiting])].groupby("model", sort=False)["density"]
+    order = list(densities.mean().sort_values(kind="stable").index)
+    least = densities.min()
+    lost = [model for model in order if least[model] >= 1]
+    lowest, alike = cells["density_asked"].min(), {}
     for model in order:
         if model not in lost:
             alike.setdefault(_limit_words(limits[limits["model"] == model], lowest), []).append(f"**{model}**")
-    between, ranked = [], limits.loc[limits["known"] > 0, "known"].min() > 1
-    if len(order) > NAMED:
-        ends = [*alike][:1] + ([] if lost else [*alike][1:][-1:])
-        between = [name for words, names in alike.items() if words not in ends for name in names]
-        alike = {words: alike[words] for words in ends}
-    accuracy = f"accuracy (MSE within {percent(TOLERANCE)} of dense)"
-    parts = [f"{listed(names)} {words}" for words, names in alike.items()]
-    if alike:
-        words, names = next(iter(alike.items()))
-        keep = "keeps its" if len(names) == 1 else "keep their"
-        words = words.replace("down to ", "down to density ", 1).replace(" removed", " of the weights removed", 1)
-        parts[0] = f"{listed(names)} {keep} {accuracy}{' furthest on average,' if between and ranked else ''} {words}"
-    if between and ranked and not lost:
-        parts[-1] = parts[-1].replace(" down to", " least far, down to", 1)
+    told = alike if len(order) <= NAMED else _ends(alike, last=not lost)
+    between = [name for words, names in alike.items() if words not in told for name in names]
+    ranked = bool(between) and limits.loc[limits["known"] > 0, "known"].min() > 1
+    parts = _kept_words(told, ranked, last=not lost)
     if lost:
-        does, their = ("does", "its") if len(lost) == 1 else ("do", "their")
-        names = bold(lost) if len(lost) <= NAMED else f"{len(lost)} of the {len(order)} models"
-        fails = f"{names} {does} not keep {'it' if alike else f'{their} {accuracy}'}"
-        if len(lost) == len(order) > NAMED:
-            fails = f"none of the {len(order)} models keeps its {accuracy}"
+        first_cut = cells.loc[cells["density_asked"] < 1, "density_asked"].max()
+        fails = _lost_words(lost, len(order), alone=not told)
         parts.append(f"{fails} even at the first cut (density {density_text(first_cut)})")
     if between:
         lie = "lies" if len(between) == 1 else "lie"
@@ -51,6 +39,37 @@ def reach(cells: pd.DataFrame, limits: pd.DataFrame) -> str:
     if waiting:
         parts.append(f"of {bold(waiting)} too little has run yet")
     return f"{where(cells)}, with {SCOPES[limits['scope'].iloc[0]]}, " + "; ".join(parts) + "."
+
+
+def _ends(alike: dict[str, list[str]], last: bool) -> dict[str, list[str]]:
+    """The first entry and, where it is asked for, the ``last``."""
+    order = list(alike)
+    return {words: alike[words] for words in order[:1] + (order[1:][-1:] if last else [])}
+
+
+def _kept_words(told: dict[str, list[str]], ranked: bool, last: bool) -> list[str]:
+    """Part by part how far models go, ``told`` by the words for it. ``ranked``: the first are called the furthest and,
+    where they are the ``last`` of all, the last ones the least far."""
+    parts = []
+    for words, names in told.items():
+        if not parts:
+            keep = "keeps its" if len(names) == 1 else "keep their"
+            furthest = " furthest on average," if ranked else ""
+            words = words.replace("down to ", "down to density ", 1).replace(" removed", " of the weights removed", 1)
+            words = f"{keep} {_ACCURACY}{furthest} {words}"
+        elif ranked and last:
+            words = f"least far, {words}"
+        parts.append(f"{listed(names)} {words}")
+    return parts
+
+
+def _lost_words(lost: list[str], of: int, alone: bool) -> str:
+    """Which models, out of ``of``, keep their accuracy at no cut. ``alone``: no part before says what accuracy is."""
+    if len(lost) == of > NAMED:
+        return f"none of the {of} models keeps its {_ACCURACY}"
+    does, their = ("does", "its") if len(lost) == 1 else ("do", "their")
+    names = bold(lost) if len(lost) <= NAMED else f"{len(lost)} of the {of} models"
+    return f"{names} {does} not keep {f'{their} {_ACCURACY}' if alone else 'it'}"
 
 
 def left_out(limits: pd.DataFrame, at: list[int]) -> str:
@@ -79,41 +98,51 @@ def _limit_words(rows: pd.DataFrame, lowest: float) -> str:
     return f"down to {density_text(mean)}{tried} ({percent(1 - mean)} removed{spread})"
 
 
+_SIDES = {
+    "further": "{} can be cut further",
+    "less": "{} less far",
+    "same": "for {} the limits differ by no more than the seeds do",
+    "single": "for {} a single seed cannot say",
+}
+"""What is said of models by the other scope, in this order."""
+
+
 def other_scope(first: pd.DataFrame, second: pd.DataFrame) -> str:
     """Second sentence: the other scope, against the first. A difference inside the seeds' spread is not one."""
     intro = f"With {SCOPES[second['scope'].iloc[0]]} instead"
-    keys = ["model", "pred_len"]
-    both = first.merge(second, on=keys, suffixes=("", "_second"), sort=False)
+    both = first.merge(second, on=["model", "pred_len"], suffixes=("", "_second"), sort=False)
     waiting = both.loc[both["density"].notna() & (both["known_second"] == 0), "model"].unique()
     both = both.dropna(subset=["density", "density_second"])
     if both.empty:
         return ""
-    seeds = both[["known", "known_second"]].min(axis=1)
-    if seeds.max() < 2:
-        means = both.groupby("model", sort=False)["density_second"].mean()
-        parts = [f"**{model}** down to {density_text(d)}" for model, d in means.items() if density_text(d) != "1"]
-        kept = [model for model, d in means.items() if density_text(d) == "1"]
-        return f"{intro}: {listed([*parts, *([f'{bold(kept)} not at all'] if kept else [])])}."
-    further, less, same, single = [], [], [], []
+    both = both.assign(fewest=both[["known", "known_second"]].min(axis=1))
+    if both["fewest"].max() < 2:
+        return f"{intro}: {_of_one_seed(both)}."
+    found: dict[str, list[str]] = {}
     for model, rows in both.groupby("model", sort=False):
-        mean = density_text(rows["density_second"].mean())
-        if seeds[rows.index].min() < 2:
-            single.append(f"**{model}**")
-        elif (rows["limit_high_second"] < rows["limit_low"]).all():
-            further.append(f"**{model}** (to {mean})")
-        elif (rows["limit_low_second"] > rows["limit_high"]).all():
-            less.append(f"**{model}** ({'to ' + mean if mean != '1' else 'not at all'})")
-        else:
-            same.append(f"**{model}**")
-    parts = []
-    if further:
-        parts.append(f"{listed(further)} can be cut further")
-    if less:
-        parts.append(f"{listed(less)} less far")
-    if same:
-        parts.append(f"for {listed(same)} the limits differ by no more than the seeds do")
-    if single:
-        parts.append(f"for {listed(single)} a single seed cannot say")
+        side, how_far = _side(rows)
+        found.setdefault(side, []).append(f"**{model}**{how_far}")
+    parts = [words.format(listed(found[side])) for side, words in _SIDES.items() if side in found]
     if len(waiting):
         parts.append(f"of {bold(waiting)} too little has run yet")
     return f"{intro}, {'; '.join(parts)}."
+
+
+def _of_one_seed(both: pd.DataFrame) -> str:
+    """How far each model goes by the other scope, nothing compared."""
+    texts = {model: density_text(d) for model, d in both.groupby("model", sort=False)["density_second"].mean().items()}
+    parts = [f"**{model}** down to {text}" for model, text in texts.items() if text != "1"]
+    kept = [model for model, text in texts.items() if text == "1"]
+    return listed([*parts, *([f"{bold(kept)} not at all"] if kept else [])])
+
+
+def _side(rows: pd.DataFrame) -> tuple[str, str]:
+    """One of _SIDES for a model with a row per horizon, and in brackets how far it goes, where that is told."""
+    mean = density_text(rows["density_second"].mean())
+    if rows["fewest"].min() < 2:
+        return "single", ""
+    if (rows["limit_high_second"] < rows["limit_low"]).all():
+        return "further", f" (to {mean})"
+    if (rows["limit_low_second"] > rows["limit_high"]).all():
+        return "less", f" ({'to ' + mean if mean != '1' else 'not at all'})"
+    return "same", ""
