@@ -15,6 +15,8 @@ from tsprune.study.base.ended import ended, sparsities_counted
         ((0.3, 0.91, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3), "cap"),  # what came later, expansion, is no matter
         # Close to the cap, and rising still: without a cap it would have ended the same.
         ((0.86, 0.865, 0.87, 0.875, 0.88, 0.885, 0.8915, 0.8968), "unfinished"),
+        # By steps as small as these, which no loss held up.
+        ((0.60, 0.61, 0.619, 0.627, 0.634, 0.64, 0.643, 0.645), "unfinished"),
         # Just below the cap, which does not act there.
         ((0.3, 0.6, 0.8, 0.89, 0.8995, 0.8995, 0.8995, 0.8995), "loss"),
         ((0.2, 0.5, 0.6, 0.7, 0.7, 0.69, 0.7, 0.7), "loss"),

@@ -1,6 +1,7 @@
 """What ended the shrinking of a training with PALS."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 Ended = Literal["cap", "unfinished", "loss"]
@@ -25,10 +26,13 @@ def ended(sparsities: Sequence[float], cap: float) -> Ended:
     """What ended the shrinking, by the sparsity after each update (:func:`sparsities_counted`), whichever epoch's
     weights were kept.
 
-    The ``cap`` where an update came to it; else the loss where the last quarter of the updates made it no sparser; else
-    it was unfinished."""
+    The ``cap`` where an update came to it; else the loss where the last quarter of the updates made it no sparser, and
+    not all of them shrank it a little; else it was unfinished."""
     if not len(sparsities) or max(sparsities) >= cap:
         return "cap" if len(sparsities) else "unfinished"
     late = max(1, len(sparsities) // 4)
     before, after = sparsities[:-late], sparsities[-late:]
-    return "loss" if len(before) and max(after) <= max(before) + ALIKE else "unfinished"
+    if not len(before):
+        return "unfinished"
+    still = all(now > was for was, now in pairwise(sparsities[-late - 1 :]))
+    return "unfinished" if still or max(after) > max(before) + ALIKE else "loss"
