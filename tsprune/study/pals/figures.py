@@ -13,7 +13,7 @@ from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.style import COLOURS, INK
 from tsprune.report.text import interval_words
-from tsprune.study.pals.result import CELLS, CODE, COMPARISONS, PAPER, TOLD, UPDATES
+from tsprune.study.pals.result import CASE, CELLS, CODE, COMPARISONS, PAPER, TOLD, UPDATES
 
 DECISIONS = {"shrink": "v", "stable": "o", "expand": "^"}
 """Each decision with its marker: told by shape, so that it can be read without colour."""
@@ -132,22 +132,24 @@ def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Figure | None:
     """What one switch changes on top of PALS as in its code: test MSE with its interval, and final density.
 
     A row of panels per model and horizon. Filled: clear of zero; hollow: within the noise. The MSE's axis is linear up
-    to 10 %, logarithmic beyond. Line on the right: density of PALS as in its code. None where no ablation has finished.
+    to 10 %, logarithmic beyond. Line on the right: density of PALS as in its code. None where no ablation
+    can be compared with it yet.
     """
     need(cells, "cells", CELLS)
     need(comparisons, "comparisons", COMPARISONS)
-    ablations = finished(cells[cells["group"] == "ablation"])
+    named = [*CASE, "arm"]
+    compared = comparisons[comparisons["against"] == CODE].set_index(named).index
+    ablations = cells[(cells["group"] == "ablation") & cells.set_index(named).index.isin(compared)]
     labels = list(ablations["arm"].unique())
     if not labels:
         return None
     keys = cases(ablations)
     alt = "Dots with intervals: change of the test MSE and final density with one mechanism changed."
     with kit.canvas(0.9 + len(keys) * (0.7 + 0.29 * len(labels)), alt) as figure:
-        grid, unsaid = figure.subplots(len(keys), 2, squeeze=False, sharey="row"), False
+        grid = figure.subplots(len(keys), 2, squeeze=False, sharey="row")
         for case, (left, right) in zip(keys, grid, strict=True):
             pairs, here = of_case(comparisons, *case), of_case(cells[cells["status"] == "ok"], *case)
             densities = here.groupby("arm")["density"].agg(["min", "mean", "max"])
-            unsaid |= not set(labels) <= set(pairs.loc[pairs["against"] == CODE, "arm"])
             for place, label in enumerate(labels):
                 for pair in pairs[(pairs["arm"] == label) & (pairs["against"] == CODE)].to_dict("records"):
                     kit.difference_dot(left, place, pair, COLOURS[1])
@@ -163,8 +165,7 @@ def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Figure | None:
             right.grid(axis="x", zorder=0)
         left_of = "Left: filled: clear of zero, hollow: within the noise."
         right_of = "Right: mean, lowest to highest seed. Blue: PALS as in its code."
-        few = "No mark on the left: too few seeds yet." if unsaid else ""
-        kit.note(figure, left_of, right_of, few, interval_words(comparisons))
+        kit.note(figure, left_of, right_of, interval_words(comparisons))
     return figure
 
 
