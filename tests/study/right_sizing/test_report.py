@@ -174,7 +174,7 @@ def test_the_amount_of_data_changes_the_choice_only_where_the_test_errors_say_so
     pays = choices((0.1, 4, 0.25, -0.09, -0.05, -0.01), (1.0, 8, 1.0, 0.0, 0.0, 0.0))
     text = verdict(sizes(), table, pays, NAIVE)
     assert (
-        "chooses another width or density in 1 of 1 cases, by test error clearly better in 1 (most for **M** with"
+        "chooses another width or density in 1 of 1 case, by test error clearly better in 1 (most for **M** with"
         in text
     )
     assert (

@@ -274,8 +274,9 @@ def _data_words(choices: pd.DataFrame) -> str:
                 f"the data: {choice_text(row['width'], row['density_asked'])} is {amount(row['relative'])} {word} than "
                 f"{choice_text(row['full_width'], row['full_density'])}, the choice on all of it)"
             )
+    cases = "case" if len(less) == 1 else "cases"
     return (
-        f"With less data validation chooses another width or density in {len(changed)} of {len(less)} cases, by test "
+        f"With less data validation chooses another width or density in {len(changed)} of {len(less)} {cases}, by test "
         f"error {' and '.join(parts)}."
     )
 
