@@ -237,6 +237,8 @@ def test_a_note_leaves_out_what_is_empty_and_says_what_the_spread_is():
     assert kit.spread_note(unlike).startswith("Line: mean of 1 to 2 seeds;")
     apart = pd.DataFrame({"model": ["a", "b"], "seed": [1, 2]})
     assert kit.spread_note(apart) == "One seed: no spread.", "each model has one"
+    unasked = pd.DataFrame({"model": "a", "density_asked": float("nan"), "seed": [1, 2]})
+    assert kit.spread_note(unasked).startswith("Line: mean of 2 seeds;"), "nothing asked PALS for a density"
 
 
 def report_modules() -> list[str]:

@@ -85,7 +85,7 @@ def test_a_report_with_cells_that_failed_is_not_called_whole(tmp_path, infos):
 
 def test_a_report_of_which_a_part_has_not_run_is_neither_whole_nor_bad(tmp_path, infos):
     text = write_index(tmp_path / "quick", [replace(infos[0], not_run=40)]).read_text(encoding="utf-8")
-    assert "40 not run yet" in text and "every result is there" not in text and "✗" not in text
+    assert "40 cells not run yet" in text and "every result is there" not in text and "✗" not in text
 
 
 def test_the_report_that_was_kept_beside_is_a_click_away(tmp_path, infos):

@@ -49,4 +49,8 @@ def test_a_cell_that_names_a_page_leads_there_as_long_as_it_is_there():
     page = '<td id="t" class="data">02_b</td><td>02_b is</td><p>02_b</p><td>04_d</td>'
     once = cells_linked(page, REPORTS)
     assert once == page.replace(">02_b</td>", '><a class="named" href="02_b.html">02_b</a></td>')
+    others = [info("02_b", "B"), info("04_d", "D")]
+    wide = cells_linked(once, REPORTS, others)
+    assert Links(wide).found == ["02_b.html", "../x/02_b.html", "../x/04_d.html"]
+    assert cells_linked(wide, REPORTS, others) == wide and cells_linked(wide, REPORTS) == once
     assert cells_linked(once, REPORTS) == once and cells_linked(once, REPORTS[:1]) == page

@@ -385,7 +385,7 @@ def test_the_log_of_the_run_stands_in_the_head_of_the_page(render):
     head, body = text.split("</header>", 1)
     assert "Log of the run (2 lines)" in head and "3 cells" in head and "3 cells" not in body
     assert info.unfinished == 2 and "✗ 2 without a result" in head
-    assert info.not_run == 40 and "<span>40 not run yet</span>" in head
+    assert info.not_run == 40 and "<span>40 cells not run yet</span>" in head
 
 
 def test_a_page_explains_the_words_that_it_uses_and_no_others(render):

@@ -25,6 +25,7 @@ from tsprune.report.index import write_index
 from tsprune.report.info import ReportInfo
 from tsprune.report.links import cells_linked, linked, links_of
 from tsprune.report.page import read_info, render_notebook
+from tsprune.study.base.words import is_papers_size
 from tsprune.study.registry import STUDIES
 
 
@@ -76,9 +77,23 @@ def _run(run: NotebookRun) -> tuple[ReportInfo, int]:
 def _write_index(folder: Path, reports: list[ReportInfo]) -> None:
     with aside(folder) as hidden:
         write_index(hidden, reports, folder).replace(folder / "index.html")
+    link_pages(folder, reports)
+
+
+def link_pages(folder: Path, reports: Sequence[ReportInfo]) -> None:
+    """Links from each of the ``reports`` in a folder to its neighbours and to the pages that its tables name: those of
+    this folder, and those at the papers' size of the folders beside it."""
+    others = [
+        info
+        for path in sorted(folder.parent.glob("*/index.html"))
+        if path.parent != folder
+        for info in reports_in(path.parent)
+        if is_papers_size(info.size)
+    ]
+    with aside(folder) as hidden:
         for place, report in enumerate(reports):
             before = report.html.read_text(encoding="utf-8")
-            page = cells_linked(linked(before, links_of(reports, place)), reports)
+            page = cells_linked(linked(before, links_of(reports, place)), reports, others)
             if page != before:
                 (hidden / report.html.name).write_text(page, encoding="utf-8")
                 (hidden / report.html.name).replace(report.html)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 import tsprune
-from tsprune.batch.notebooks import reports_in, run_profile
+from tsprune.batch.notebooks import link_pages, reports_in, run_profile
 from tsprune.batch.profiles import plan_profile
 from tsprune.batch.results import list_results, sound
 from tsprune.report.index import write_site
@@ -26,6 +26,8 @@ def make_site(profiles: Sequence[str], folder: str, store: str) -> int:
     target, shipped = Path(folder), sound()
     runs = {name: plan_profile(name, output=folder, replaced=[f"store={store}"]) for name in profiles}
     failed = sum(run_profile(own, 0.0) for own in runs.values())
+    for own in runs.values():  # to pages of profiles that came later, too
+        link_pages(own[0].folder, reports_in(own[0].folder))
     written = _tables(target / "tables", shipped)
     claims = judged(evidence(shipped.lines.values()))[0]
     (target / ".nojekyll").touch()  # folders and files are to be served whatever they are called

@@ -166,7 +166,7 @@ def spread_note(rows: pd.DataFrame, mean: str = "Line", spread: str = "band") ->
     """What ``mean`` and ``spread`` of a figure are, for its :func:`note`. Where models, or their densities, have unlike
     numbers of seeds, both ends of that."""
     by = [rows[name] for name in ("model", "density_asked") if name in rows] or [pd.Series(0, rows.index)]
-    seeds = rows["seed"].groupby(by).nunique()
+    seeds = rows["seed"].groupby(by, dropna=False).nunique()  # PALS is asked for no density
     if seeds.max() < 2:
         return "One seed: no spread."
     count = f"{seeds.max()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"

@@ -34,12 +34,24 @@ GLOSSARY = {
         "every column less its mean, over its standard deviation, so that columns of different units count alike.",
     ),
     "d_model": (r"d_model", "width of the model: how many numbers it holds per position. The papers use 512."),
+    "DepGraph, torch-pruning": (
+        r"DepGraph|torch-pruning",
+        "the library that the first paper narrows models with; it finds by itself which widths hang together.",
+    ),
     "multiply-adds": (
         r"multiply-adds",
         "multiplications with their additions that a forecast takes: the usual measure of computing.",
     ),
     "latency": (r"latency", "time from asking for a forecast to having it, measured on this machine."),
     "batch": (r"batch(es)?", "how many forecasts are made at once."),
+    "float32, bfloat16, 8-bit": (
+        r"bfloat16|int8|8-bit",
+        "numbers of 32, 16 or 8 bits: the shorter, the faster where the machine has them, and the less exact.",
+    ),
+    "eager PyTorch": (r"eager", "PyTorch as it is used by default, which starts one operator after the other."),
+    "ONNX Runtime": (r"ONNX Runtime", "a program that runs exported models, without PyTorch."),
+    "CUDA graph": (r"CUDA graphs?", "all operators of a forecast, recorded once and started together on a GPU."),
+    "sparse kernel": (r"sparse kernel", "code that reads and multiplies by those weights only that are not zero."),
     "epoch": (r"epochs?", "once through all the training data."),
     "fine-tuning": (r"fine-tun\w+|train(ed|ing) on", "training a pruned model a little longer."),
     "seed": (
@@ -68,6 +80,7 @@ GLOSSARY = {
         "load and oil temperature of a power transformer over two years; public.",
     ),
     "Exchange": (r"Exchange", "daily exchange rates of eight currencies; public."),
+    "ILI": (r"ILI", "weekly counts of patients with influenza-like illness in the United States; public."),
     "ENTSO-E": (
         r"entsoe_hourly|ENTSO-E",
         "the hourly electricity load of European countries, in MW; public.",

@@ -17,13 +17,23 @@ def linked(page: str, links: str) -> str:
     return re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}{links}{END}", page, count=1, flags=re.DOTALL)
 
 
-def cells_linked(page: str, infos: Sequence[ReportInfo]) -> str:
-    """``page``, HTML, whose table cells that hold the name of one of ``infos`` and nothing else lead there; those of
-    before that lead elsewhere are text again."""
+def cells_linked(page: str, infos: Sequence[ReportInfo], others: Sequence[ReportInfo] = ()) -> str:
+    """``page``, HTML, whose table cells that hold the name of one of ``infos`` and nothing else lead there; ``others``,
+    of folders beside its own, follow under the names of these folders. Links of before that lead elsewhere go."""
+    page = re.sub(r'<span class="others">.*?</span>', "", page)
     page = re.sub(r'<a class="named" href="[^"]*">(.*?)</a>', r"\1", page)
-    for info in infos:
-        name, url = re.escape(str(escape(info.html.stem))), escape(info.html.name)
-        page = re.sub(rf"(<td[^>]*>)({name})(</td>)", rf'\1<a class="named" href="{url}">\2</a>\3', page)
+    own = {info.html.stem: info for info in infos}
+    for name in dict.fromkeys(info.html.stem for info in (*infos, *others)):
+        text = str(escape(name))
+        shown = f'<a class="named" href="{escape(own[name].html.name)}">{text}</a>' if name in own else text
+        beside = [
+            f'<a href="../{escape(info.html.parent.name)}/{escape(info.html.name)}">{escape(info.html.parent.name)}</a>'
+            for info in others
+            if info.html.stem == name
+        ]
+        more = f'<span class="others">, {", ".join(beside)}</span>' if beside else ""
+        cell = re.compile(rf"(<td[^>]*>){re.escape(text)}(</td>)")
+        page = cell.sub(lambda found, link=shown + more: f"{found[1]}{link}{found[2]}", page)
     return page
 
 

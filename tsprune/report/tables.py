@@ -24,7 +24,7 @@ _MOST = 40
 
 PROSE = (
     *("source", "protocol here and there", "reason", "value", "condition", "most sensitive group", "found"),
-    *("the papers' size", "small models", "large less small", "the paper's number", "why"),
+    *("the papers' size", "small models", "large less small", "evidence", "the paper's number", "why"),
 )
 """Columns of sentences: to the left, with line breaks."""
 
@@ -119,7 +119,7 @@ def styled(table: pd.DataFrame, caption: str) -> "Styler":
     for place in range(table.index.nlevels):
         longest = max((len(str(label)) for label in table.index.get_level_values(place)), default=0)
         if longest > _WRAPPED:  # on a narrow screen the numbers need room beside the labels
-            look = f"white-space:normal;min-width:min({0.6 * longest:.0f}em, 32vw)"
+            look = f"white-space:normal;min-width:min({min(0.6 * longest, 18):.0f}em, 32vw)"
             rules.append({"selector": f"tbody th.level{place}", "props": look})
     styler = styler.set_table_styles(rules)
     return styler.set_caption(escape(caption, quote=False)) if caption else styler

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tsprune.errors import UserError
-from tsprune.study.base.words import idle, no_better, size_line, standing
+from tsprune.study.base.words import idle, is_papers_size, no_better, size_line, standing
 
 
 def test_a_small_run_says_that_it_is_not_the_papers_size():
@@ -24,6 +24,7 @@ def test_it_is_the_papers_size_only_with_their_width_and_their_epochs(widths, ep
     text = size_line(widths, epochs, "one GPU")
     assert text.endswith("This is the papers' size.") == same
     assert text.endswith("Not the papers' size.") == (not same)
+    assert is_papers_size(text) == same
 
 
 def test_several_widths_stand_in_order_each_once():

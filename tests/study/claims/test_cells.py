@@ -59,7 +59,9 @@ def test_the_first_claim_is_judged_by_size_and_the_words_say_what_the_table_says
     html = tables.claims(result.claims).to_html()
     assert "−49 points" in html and "no two cases in both" in html
     assert "holds (3 of 3 cases for it, 0 against)" in html and "does not hold (0 of 3 cases for it, 3 against)" in html
-    assert tables.cases(result.cases, result.claims).to_html().count("ETTh1") == 12  # at half they beat dense, or not
+    html = tables.cases(result.cases, result.claims).to_html()
+    assert html.count("ETTh1") == 12  # at half they beat dense, or not
+    assert "Transformer on ETTh1, horizon 96" in html and f">+50{NBSP}%<" in html
     assert len(figures.outcomes(result.claims).axes) == 2
 
 

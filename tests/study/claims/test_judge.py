@@ -154,7 +154,7 @@ def test_a_mean_holds_where_its_interval_lies_within():
     assert mean(0.64, 0.65, 0.66) == (HOLDS, f"65{NBSP}% on average over 3 cases, 63{NBSP}% to 67{NBSP}%")
     assert mean(0.90, 0.90, 0.89).verdict == DOES_NOT
     assert mean(0.3, 0.9, 0.6).verdict == CANNOT
-    assert mean(0.65, 0.65) == (CANNOT, "2 cases of 2 of at least 3 datasets")
+    assert mean(0.65, 0.65) == (CANNOT, "2 cases on 2 of the 3 datasets that it takes")
     assert mean() == (CANNOT, "0 cases")
 
 

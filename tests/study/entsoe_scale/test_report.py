@@ -129,7 +129,7 @@ def test_a_width_that_validation_cannot_tell_from_the_others_is_no_best_size():
     verdict = text(cells(), split, differences(), NAIVE)
     assert verdict.startswith(
         "On grid, whether more data needs a bigger **M** cannot be said: validation cannot tell the widths apart with "
-        "10 % of the data (its seeds choose 16 and 64)."
+        "10 % of the data (its seeds choose d_model 16 and 64)."
     )
     assert "d_model 64 is best with 100 training windows on average, but single seeds choose 16 and 64, so" in verdict
     close = widths(few=64).assign(told=False)

@@ -86,8 +86,8 @@ def test_the_details_tell_what_is_small_from_what_is_not_known():
 def test_clear_differences_have_their_number_the_furthest_and_its_interval():
     rows = (row("M", 0.03, 0.05, 0.07), row("FEDformer", -0.3, -0.2, -0.1), row("N", 0.1, 0.15, 0.31))
     assert said(*rows) == (
-        "On ETTh1, removing 90 % of weights before training on raises forecast error in 2, lowers it in 1 of 3 cases "
-        "(furthest FEDformer, -20 %, -30 to -10 %)."
+        "On ETTh1, removing 90 % of weights before training on raises forecast error in 2 of 3 cases and lowers it in "
+        "1 (furthest FEDformer, -20 %, -30 to -10 %)."
     )
     assert said(rows[2], row("M", -0.2, 0.1, 0.3), row("K", -0.01, 0.0, 0.01)) == (
         "On ETTh1, removing 90 % of weights before training on raises forecast error in 1 of 3 cases (furthest N, "

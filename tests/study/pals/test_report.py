@@ -9,7 +9,7 @@ import pytest
 from reading import read
 
 from tsprune.errors import UserError
-from tsprune.report.text import headline
+from tsprune.report.text import NBSP, headline
 from tsprune.study.pals import figures, tables, words
 from tsprune.study.pals.figures import DECISIONS
 from tsprune.study.pals.result import CODE, PAPER, SEARCHED, at_pals, dense_from
@@ -368,8 +368,8 @@ def test_tables_say_what_they_hold():
     assert len(re.findall(r'<td[^>]*class="[^"]*fallen', page)) == 1, "only what is within the noise"
     assert tables.ablations(cells(changed=()), compared(*PAIRS)) is None
     page = tables.overhead(cells()).to_html()
-    assert "1.15 (1.10–1.20)" in page and "3.00" in page and "signal: whole validation set" in page
-    assert "A, MiB" in page and ">432<" in page
+    assert "1.15 (1.10–1.20)" in page and f"3.00{NBSP}s" in page and "signal: whole validation set" in page
+    assert "memory, MiB" in page and ">432<" in page
 
 
 def test_published_sparsity_stands_beside_ours():

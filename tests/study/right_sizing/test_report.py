@@ -129,7 +129,7 @@ def test_the_verdict_claims_what_is_clear_with_its_interval():
         "4 and fine-tuned has 4.1\u00a0% more error than it (dense d_model 4 x 2; 95\u00a0% interval 1.2 to "
         "7.0\u00a0%)."
     ) in text
-    assert "In 1 of 1 comparisons the best dense one by validation is the largest that costs as little, so how" in text
+    assert "In 1 of 1 comparisons the best dense one by validation is the costliest that costs no more, so how" in text
     assert "clearly worse in 1 of 1 (at most 20\u00a0%: **M** at the size of d_model 4)" in text
     better = comparison(parameters=(-0.07, -0.041, -0.012))
     text = verdict(sizes(), better, SAME, NAIVE)
@@ -174,7 +174,7 @@ def test_the_amount_of_data_changes_the_choice_only_where_the_test_errors_say_so
     pays = choices((0.1, 4, 0.25, -0.09, -0.05, -0.01), (1.0, 8, 1.0, 0.0, 0.0, 0.0))
     text = verdict(sizes(), table, pays, NAIVE)
     assert (
-        "chooses another width or density in 1 of 1 cases, by test error clearly better in 1 (most for **M** with"
+        "chooses another width or density in 1 of 1 case, by test error clearly better in 1 (most for **M** with"
         in text
     )
     assert (

@@ -134,8 +134,8 @@ def test_who_wins_has_its_number_its_size_and_its_interval():
         "to 10 % more forecast error (N, 3.0 to 12 %); 1 cannot be told apart."
     )
     assert said(row(*DENSE), row(*PRUNED)) == (
-        "On ETTh1, pruning a large forecaster wins in 1, training one no larger in 1 of 2 comparisons (furthest N, "
-        "pruning +10 %, +3.0 to +12 %)."
+        "On ETTh1, pruning a large forecaster beats training one no larger in 1, loses in 1 of 2 comparisons (furthest "
+        "N, error +10 %, +3.0 to +12 %)."
     )
 
 
@@ -233,7 +233,7 @@ def test_the_first_sentence_is_short_and_agrees_with_the_table(table):
         told = len(rows) - len(small) or same
         assert f"in {told} of {len(rows)} comparisons" in text or len(rows) == 1
     elif len(pruned) and len(dense):
-        assert f"wins in {len(pruned)}, training one no larger in {len(dense)} of {len(rows)} comparisons" in text
+        assert f"no larger in {len(pruned)}, loses in {len(dense)} of {len(rows)} comparisons" in text
     else:
         winner = "pruning a large forecaster beats" if len(pruned) else "training one no larger beats"
         won = len(pruned) + len(dense)
@@ -292,11 +292,11 @@ def test_that_the_choice_of_the_match_matters_is_said_where_it_does(table):
     if rows.empty:
         assert "how the match is chosen" not in text and "by validation is" not in text
     elif other.empty:
-        assert f"In {len(rows)} of {len(rows)} comparisons the best dense one by validation is the largest that" in text
+        assert f"In {len(rows)} of {len(rows)} comparisons the best dense one by validation is the costliest" in text
         assert "how the match is chosen makes no difference" in text
     else:
         assert f"In {len(other)} of {len(rows)} comparisons the best dense one by validation is another" in text
-        assert (f"against the largest {changed} would come out otherwise" in text) == (changed > 0)
+        assert (f"against the costliest {changed} would come out otherwise" in text) == (changed > 0)
         assert ("how the match is chosen makes no difference" in text) == (changed == 0)
 
 

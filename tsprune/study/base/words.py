@@ -1,6 +1,7 @@
 """What the verdicts of all studies say alike: at which size the models were run, which beat no naive forecast, and
 what is known where no difference is clear."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -35,6 +36,11 @@ def size_line(
     if widths[-1] == paper_width and epochs == paper_epochs:
         return f"{run}. This is the papers' size."
     return f"{run}; the papers: d_model {paper_width}, {_epochs(paper_epochs)}. Not the papers' size."
+
+
+def is_papers_size(size: str) -> bool:
+    """Whether the ``size`` of a page, in words as of :func:`size_line`, is the papers'."""
+    return bool(re.search(r"(?<!not )the papers' size", size, re.IGNORECASE))
 
 
 def _epochs(count: int) -> str:

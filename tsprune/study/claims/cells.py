@@ -7,14 +7,24 @@ import pandas as pd
 
 from tsprune.engine.progress import Progress
 from tsprune.places import resolve
-from tsprune.report.text import NBSP, number, percent, signed
+from tsprune.report.text import NBSP, number, percent
 from tsprune.steps.archive import Archive
 from tsprune.study.base.cells import Cells
 from tsprune.study.claims.config import Claims
 from tsprune.study.claims.evidence import Evidence, evidence, gather
 from tsprune.study.claims.judge import MOST, by_case, interval
 from tsprune.study.claims.listed import CLAIMS, Claim
-from tsprune.study.claims.result import AGAINST, CASE_COLUMNS, CLAIM_COLUMNS, FOR, PAPERS, SIZES, UNCLEAR, ClaimsResult
+from tsprune.study.claims.result import (
+    AGAINST,
+    CASE_COLUMNS,
+    CLAIM_COLUMNS,
+    FOR,
+    PAPERS,
+    SIZES,
+    UNCLEAR,
+    ClaimsResult,
+    written,
+)
 
 LEAST_SEEDS, LEAST_CASES = 2, 3
 """What notebook 07 asks for too."""
@@ -90,6 +100,7 @@ def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> 
         "theirs": claim.theirs,
         "page": claim.page,
         "also": claim.also,
+        "unit": claim.unit,
         "size": size,
         "verdict": found.verdict,
         "basis": found.basis,
@@ -107,7 +118,7 @@ def _here(claim: Claim, cases: pd.DataFrame) -> str:
     if cases.empty:
         return ""
     low, high = cases.loc[cases["mean"].idxmin()], cases.loc[cases["mean"].idxmax()]
-    ends = [_written(row["mean"], claim.unit) for row in (low, high)]
+    ends = [written(row["mean"], claim.unit) for row in (low, high)]
     if ends[0] == ends[1]:
         return claim.quantity.format(ends[0])
     span = f"{ends[0]} ({_named(low)}) to {ends[1]} ({_named(high)})"
@@ -132,9 +143,3 @@ def _grown(claim: Claim, cases: pd.DataFrame) -> str:
 
 def _named(case: pd.Series) -> str:
     return " ".join(part for part in (case["model"], case["dataset"], case["case"]) if part)
-
-
-def _written(value: float, unit: str) -> str:
-    if unit == "ratio":
-        return signed(value - 1)
-    return percent(value) if unit == "share" else f"{value:.1f}{NBSP}×"

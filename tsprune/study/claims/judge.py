@@ -132,8 +132,11 @@ def of_each(cases: pd.DataFrame, least_cases: int) -> Judgement:
     few cases, or more than half of them unclear."""
     counts = cases["outcome"].value_counts()
     own, against, unclear = (int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR))
-    basis = f"{own} of {len(cases)} cases for it, {against} against"
-    return Judgement(_of_counts(len(cases), own, against, unclear, least_cases), basis)
+    return Judgement(_of_counts(len(cases), own, against, unclear, least_cases), _basis(len(cases), own, against))
+
+
+def _basis(cases: int, own: int, against: int) -> str:
+    return f"{own} of {cases} case{'' if cases == 1 else 's'} for it, {against} against"
 
 
 def _of_counts(cases: int, own: int, against: int, unclear: int, least_cases: int) -> str:
@@ -151,7 +154,7 @@ def of_some(cases: pd.DataFrame, least_cases: int) -> Judgement:
     part with one; it does not where none is and more than half speak against it."""
     counts = cases["outcome"].value_counts()
     own, against = (int(counts.get(name, 0)) for name in (FOR, AGAINST))
-    basis = f"{own} of {len(cases)} cases for it, {against} against"
+    basis = _basis(len(cases), own, against)
     if len(cases) < least_cases:
         return Judgement(CANNOT, basis)
     none = DOES_NOT if against > len(cases) / 2 else CANNOT
@@ -190,7 +193,7 @@ def _few(cases: pd.DataFrame, least_cases: int) -> str:
     datasets = cases["dataset"].nunique()
     if len(cases) >= least_cases and datasets >= LEAST_DATASETS:
         return ""
-    of = f" of {datasets} of at least {LEAST_DATASETS} datasets" if len(cases) else ""
+    of = f" on {datasets} of the {LEAST_DATASETS} datasets that it takes" if len(cases) else ""
     return f"{len(cases)} case{'' if len(cases) == 1 else 's'}{of}"
 
 

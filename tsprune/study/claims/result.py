@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tsprune.report.status import STATUS_MIME
+from tsprune.report.text import NBSP, number, percent, signed
 from tsprune.study.base.result import Tables
 
 PAPERS, SMALL = "the papers' size", "small models"
@@ -13,7 +14,7 @@ SIZES = (PAPERS, SMALL)
 FIELD, OURS, CODE = "the field", "this project", "the code of PALS"
 """Whose a claim is that neither paper makes."""
 
-HOLDS, IN_PART, DOES_NOT, CANNOT = "holds", "holds in part", "does not hold", "cannot be said"
+HOLDS, IN_PART, DOES_NOT, CANNOT = "holds", "holds in part", "does not hold", "cannot be judged yet"
 VERDICTS = (HOLDS, IN_PART, DOES_NOT, CANNOT)
 
 FOR, AGAINST, UNCLEAR = "for", "against", "unclear"
@@ -24,6 +25,7 @@ CLAIM_COLUMNS = [
     "says",
     "theirs",
     *("page", "also"),
+    "unit",
     "size",
     "verdict",
     "basis",
@@ -35,6 +37,16 @@ CLAIM_COLUMNS = [
     "why",
 ]
 CASE_COLUMNS = ["claim", "size", "dataset", "model", "pred_len", "case", "seeds", "mean", "low", "high", "outcome"]
+
+
+def written(value: float, unit: str) -> str:
+    """The number of a case: of a "ratio" the change that it is, of a "share" the percent, of a difference of shares the
+    "points", of a "factor" with a cross."""
+    if unit == "ratio":
+        return signed(value - 1)
+    if unit == "points":
+        return f"{number(value)} points"
+    return percent(value) if unit == "share" else f"{value:.1f}{NBSP}×"
 
 
 @dataclass(frozen=True)

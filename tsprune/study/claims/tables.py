@@ -5,7 +5,8 @@ from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import need
 from tsprune.report.tables import styled
-from tsprune.study.claims.result import CASE_COLUMNS, CLAIM_COLUMNS, PAPERS, SIZES
+from tsprune.report.text import NBSP
+from tsprune.study.claims.result import CASE_COLUMNS, CLAIM_COLUMNS, PAPERS, SIZES, written
 
 
 def claims(claims: pd.DataFrame) -> Styler:
@@ -22,7 +23,8 @@ def claims(claims: pd.DataFrame) -> Styler:
     index = pd.Index(rows, name="claim")
     caption = (
         "A verdict per claim and size, and what it rests on; a case that is neither for nor against is unclear. Large "
-        "less small: by how much what was measured lies higher at the papers' size, over the cases that both have."
+        "less small: by how much what was measured lies higher at the papers' size, over the cases that both have. "
+        "Evidence: the pages with the rows; a verdict rests on every seed that is there, a page on those it asks for."
     )
     return styled(pd.DataFrame(list(rows.values()), index=index), caption)
 
@@ -45,16 +47,26 @@ def cases(cases: pd.DataFrame, claims: pd.DataFrame) -> Styler:
     """Every case: mean over the seeds, its 95 % interval, and how it came out."""
     need(claims, "claims", CLAIM_COLUMNS)
     says = dict(zip(claims["claim"], claims["says"], strict=True))
+    units = dict(zip(claims["claim"], claims["unit"], strict=True))
     shown = cases.reindex(columns=CASE_COLUMNS)
-    names = shown[["size", "dataset", "model", "pred_len", "case"]].astype(str).agg(" ".join, axis=1)
+    names = [_case(row) for row in shown.to_dict("records")]
     index = pd.MultiIndex.from_arrays([shown["claim"].map(says), names], names=["claim", "case"])
-    columns = {"seeds": shown["seeds"].to_list(), "mean": [f"{value:.3g}" for value in shown["mean"]]}
-    ends = zip(shown["low"], shown["high"], strict=True)
+    unit = shown["claim"].map(units)
+    mean, low, high = (
+        [written(value, of) for value, of in zip(shown[name], unit, strict=True)] for name in ("mean", "low", "high")
+    )
+    columns = {"seeds": shown["seeds"].to_list(), "mean": mean}
     columns |= {
-        "95 % interval": [f"{low:.3g} to {high:.3g}" for low, high in ends],
+        f"95{NBSP}% interval": [f"{least} to {most}" for least, most in zip(low, high, strict=True)],
         "speaks": shown["outcome"].to_list(),
     }
-    return styled(pd.DataFrame(columns, index=index), "Ratios of errors are to one: 1.05 is 5 % above.")
+    caption = "Each number is what its claim is about, in the words of “found”."
+    return styled(pd.DataFrame(columns, index=index), caption)
+
+
+def _case(row: dict) -> str:
+    of = f", {row['case']}" if row["case"] else ""
+    return f"{row['model']} on {row['dataset']}, horizon {row['pred_len']}{of}, {row['size']}"
 
 
 def _verdict(row: dict) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tsprune.data import Splits
 from tsprune.engine.step import Step
-from tsprune.report.text import literal
+from tsprune.report.text import literal, percent
 from tsprune.steps.artifacts import load_scores
 from tsprune.steps.train import TrainStep
 from tsprune.steps.week import WeekStep, week_frame
@@ -322,7 +322,7 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
     def _protocol(self) -> dict[str, str]:
         """What this study adds to the protocol, as readable lines."""
         config, pred_len = self.config, self.config.pred_lens[0]
-        told = ", ".join(f"{self.windows(pred_len, fraction):,} ({fraction:.0%})" for fraction in shares(config))
+        told = ", ".join(f"{self.windows(pred_len, fraction):,} ({percent(fraction)})" for fraction in shares(config))
         epochs = f"{config.fine_tune_epochs} epoch{'s' if config.fine_tune_epochs > 1 else ''}"
         return {
             "training windows": f"{told}: the most recent ones; every share gets the same number of steps, that of "

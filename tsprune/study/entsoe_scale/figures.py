@@ -12,7 +12,7 @@ from tsprune.report.axes import log_axis
 from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.style import COLOURS, INK, WIDTH
-from tsprune.report.text import UNKNOWN_UNIT, density_labels, error_text
+from tsprune.report.text import UNKNOWN_UNIT, density_labels, error_text, percent
 from tsprune.study.entsoe_scale.fits import LEVEL, fitted
 from tsprune.study.entsoe_scale.result import (
     CELLS,
@@ -111,7 +111,7 @@ def _pruned_lines(axes: Axes, group: pd.DataFrame, tones: dict[float, tuple], de
 def _windows_axis(axes: Axes, rows: pd.DataFrame) -> None:
     shares = rows.groupby("windows_train")["data_fraction"].first().sort_index(ascending=False)
     windows = [*shares.index]
-    log_axis(axes.xaxis, 0.85 * windows[-1], 1.18 * windows[0], windows, lambda n: f"{n:,.0f}\n{shares[n]:.0%}")
+    log_axis(axes.xaxis, 0.85 * windows[-1], 1.18 * windows[0], windows, lambda n: f"{n:,.0f}\n{percent(shares[n])}")
     axes.xaxis.set_minor_locator(FixedLocator(windows))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
@@ -164,7 +164,8 @@ def scaling(scaling: pd.DataFrame) -> Figure:
         for axes in grid[-1]:
             axes.set_xlabel("Training windows (log scale), and their share")
         kit.legend(figure, [kit.handle(f"d_model {width}", *look) for width, look in looks.items()])
-        kit.note(figure, f"Point: a seed. Line: the power law fitted to the points; band: where it lies, {LEVEL:.0%}.")
+        band = f"band: where it lies, {percent(LEVEL)}."
+        kit.note(figure, f"Point: a seed. Line: the power law fitted to the points; {band}")
     return figure
 
 

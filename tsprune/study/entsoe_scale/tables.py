@@ -16,6 +16,7 @@ from tsprune.report.text import (
     error_text,
     interval,
     interval_words,
+    percent,
     short_number,
     spread_text,
 )
@@ -103,9 +104,9 @@ def scaling(scaling: pd.DataFrame) -> Styler:
     table, classes = (labelled(part, ["dataset", "model", "horizon", "d_model"], scaling) for part in (rows, marks))
     caption = (
         "Test MSE of dense models with the fewest and with all training windows, and its change with twice the data by "
-        f"a power law fitted to all amounts and seeds, with its {LEVEL:.0%} interval (of two amounts nobody can see "
-        "whether it is a power law). Each amount is trained on for the same number of steps. In italics: no change is "
-        "shown."
+        f"a power law fitted to all amounts and seeds, with its {percent(LEVEL)} interval (of two amounts nobody can "
+        "see whether it is a power law). Each amount is trained on for the same number of steps. In italics: no change "
+        "is shown."
     )
     return styled(table, caption).set_td_classes(classes)
 

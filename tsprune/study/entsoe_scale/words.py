@@ -114,7 +114,7 @@ def _answer(widths: pd.DataFrame, differences: pd.DataFrame, widest: int) -> str
     if not settled.any() and not clear.any():
         return f"whether more data needs a bigger forecaster cannot be said in any of {count} cases"
     if settled.sum() >= clear.sum():
-        none = "no" if not kinds.eq("alike").any() else f"less than {percent(TOLERANCE)} of"
+        none = "no" if not kinds.eq("alike").any() else f"under {percent(TOLERANCE)}"
         first, told = f"more data makes {none} difference to the best size in {settled.sum()} of {count} cases", clear
     else:
         main = kinds[clear].value_counts().idxmax()
@@ -202,7 +202,8 @@ def _untold(of: pd.DataFrame) -> str:
     rows = rows[~rows["told"]]
     shares = listed([percent(share) for share in rows["data_fraction"]])
     split = [row for row in rows["by_seed"] if len(row) > 1]
-    why = f" (its seeds choose {listed([str(width) for width in split[0]])})" if len(rows) == len(split) == 1 else ""
+    widths = listed([str(width) for width in split[0]]) if len(rows) == len(split) == 1 else ""
+    why = f" (its seeds choose d_model {widths})" if widths else ""
     return f"validation cannot tell the widths apart with {shares} of the data{why}"
 
 
@@ -287,8 +288,9 @@ def _best_row(full: pd.DataFrame, texts: dict[float, str]) -> str:
     if dense.empty or pruned.empty:
         return f"{text} ({over})."
     below = int((pruned < dense.min()).sum())
+    lie = "lies" if below == 1 else "lie"
     return (
-        f"{text}; {below} of {len(pruned)} pruned and fine-tuned sizes lie below the best dense one, "
+        f"{text}; {below} of {len(pruned)} pruned and fine-tuned sizes {lie} below the best dense one, "
         f"{size_text(*dense.idxmin(), texts)}, with {error_text(dense.min())} ({over})."
     )
 

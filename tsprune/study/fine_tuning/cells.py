@@ -71,14 +71,16 @@ class FineTuningCells(Cells[FineTuning, FineTuningResult]):
         config = self.config
         lines = {
             "pruning": f"magnitude, unstructured, scope {config.scope}; every weight tensor of two or more dimensions",
-            "after pruning": f"{config.fine_tune_epochs} epochs, Adam {config.fine_tune_learning_rate:g}, schedule "
+            "after pruning": f"{_epochs(config.fine_tune_epochs)}, Adam {config.fine_tune_learning_rate:g}, schedule "
             f"{config.schedule}, no early stop; the best epoch by validation MSE counts, the start included",
-            "iterative": f"{config.stages} prunings, {config.fine_tune_epochs // config.stages} epochs after each",
-            "rewound": f"same mask, initial weights, at most {config.epochs + config.fine_tune_epochs} epochs with the "
-            "recipe of the dense training",
             "comparisons": "paired block bootstrap over seeds and test windows, blocks of one look-back and horizon, "
             "95 %",
         }
+        if config.compared_densities:
+            each = _epochs(config.fine_tune_epochs // config.stages)
+            lines["iterative"] = f"{config.stages} prunings, {each} after each"
+            most = _epochs(config.epochs + config.fine_tune_epochs)
+            lines["rewound"] = f"same mask, initial weights, at most {most} with the recipe of the dense training"
         if config.score != MAGNITUDE and config.compared_densities:
             lines["other score"] = (
                 f"{config.score}, scope {own_scope(config.score)}, on {config.calibration_windows} training windows, "
@@ -137,3 +139,7 @@ def _arm(step: Step) -> str:
     if isinstance(step, PruneStep | SecondOrderStep):
         return by_score("pruned", step.columns()["method"])
     return "dense" if isinstance(step, TrainStep) else "pruned"
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'' if count == 1 else 's'}"

@@ -106,10 +106,10 @@ def _answer(done: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) 
         )
     counts = {"raises": int((found == WORSE).sum()), "lowers": int((found == BETTER).sum())}
     first, second = sorted(counts, key=counts.get, reverse=True)
-    other = f", {second} it in {counts[second]}" if counts[second] else ""
+    other = f" and {second} it in {counts[second]}" if counts[second] else ""
     rest = f"; {undecided(noise)}" if len(noise) else ""
     return (
-        f"removing {gone} before training on {first} forecast error in {counts[first]}{other} of {len(known)} cases "
+        f"removing {gone} before training on {first} forecast error in {counts[first]} of {len(known)} cases{other} "
         f"(furthest **{most['model']}**, {signed(most['relative'])}, {ends(most)}{NBSP}%){rest}"
     )
 

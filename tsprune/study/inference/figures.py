@@ -10,6 +10,7 @@ from tsprune.report import drawing as kit
 from tsprune.report.axes import REFERENCE, density_axis, log_axis
 from tsprune.report.frames import NoRows
 from tsprune.study.inference import gpu_figures
+from tsprune.study.inference.phrases import windows
 from tsprune.study.inference.result import (
     BFLOAT16,
     DENSE,
@@ -120,7 +121,7 @@ def _figure(
             axes.axhline(1, **REFERENCE)
             axes.grid(axis="y", zorder=0)
             horizon = f", horizon {pred_len}" if several else ""
-            axes.set_title(f"{model}{horizon}, {batch:g} window{'s' if batch > 1 else ''}")
+            axes.set_title(f"{model.replace('_', chr(10))}{horizon}, {windows(batch)}")
         kit.legend(figure, list(handles))
         unclear = "Hollow: not known to a tenth, or the machine was busy." if rows["trouble"].notna().any() else ""
         kit.note(figure, f"Both axes are logarithmic. Medians over rounds in turn; {rows['load'].iloc[0]}.", unclear)

@@ -33,7 +33,7 @@ def two_of_four(fine: pd.DataFrame, batch: float) -> str:
     """Zeros that tensor cores can skip, beside the same graph with every weight."""
     rows = fine[fine["batch"] == batch].set_index(["model", "pred_len"])
     ours, dense = (rows[rows["runtime"] == name] for name in (GRAPH_TWO_OF_FOUR, GRAPH_BFLOAT16))
-    gains = (dense.loc[dense["form"] == DENSE, "median_ms"] / ours["median_ms"]).dropna()
+    gains = (ours["speedup"] / dense.loc[dense["form"] == DENSE, "speedup"]).dropna()
     if gains.empty:
         return ""
     return (

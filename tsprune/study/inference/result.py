@@ -75,7 +75,7 @@ def kept(speeds: pd.DataFrame) -> pd.DataFrame:
     dense = done[done["form"] == DENSE].set_index(keys)
     narrow = done[done["form"] == NARROW].copy()
     beside = dense.reindex(pd.MultiIndex.from_frame(narrow[keys]))
-    narrow["gain"] = beside["median_ms"].to_numpy() / narrow["median_ms"].to_numpy()
+    narrow["gain"] = narrow["speedup"].to_numpy() / beside["speedup"].to_numpy()  # both over dense in eager PyTorch
     narrow["promise"] = narrow["gain"] * narrow["macs_share"]
     narrow["disturbed"] = disturbed(narrow).to_numpy() | disturbed(beside).to_numpy()
     narrow["trouble"] = narrow["trouble"].where(narrow["trouble"].notna(), beside["trouble"].to_numpy())

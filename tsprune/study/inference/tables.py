@@ -78,6 +78,6 @@ def left_out(speeds: pd.DataFrame) -> str:
 
 def _speed(row: dict) -> str:
     if row["form"] == DENSE and row["runtime"] == EAGER:
-        return f"{row['median_ms']:.3g}{NBSP}ms"
+        return f"{row['median_ms']:{',.0f' if row['median_ms'] >= 100 else '.3g'}}{NBSP}ms"
     interval = "" if pd.isna(row["speedup_low"]) else f" ({row['speedup_low']:.2f}–{row['speedup_high']:.2f})"
     return f"{row['speedup']:.2f}{interval}"

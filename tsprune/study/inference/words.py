@@ -78,15 +78,17 @@ def _two(shares: pd.Series) -> list[float]:
 def _break_even(rows: pd.DataFrame) -> str:
     """Up to which density the kernel is faster than the dense model, read off between two densities."""
     sparse = rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)]
-    parts = []
+    by_words: dict[str, list[str]] = {}
     for model, group in sparse.groupby("model", sort=False):
         density = break_even(group["share"], group["speedup"])
         if density is None:
-            parts.append(f"**{model}** gains at no density tried")
+            words = "at no density tried"
         elif density >= group["share"].max():
-            parts.append(f"**{model}** gains at every density tried, up to {density_text(density)}")
+            words = f"at every density tried, up to {density_text(density)}"
         else:
-            parts.append(f"**{model}** gains below a density of about {density:.2f}")
+            words = f"below a density of about {density:.2f}"
+        by_words.setdefault(words, []).append(model)
+    parts = [f"{bold(models)} gain{'s' if len(models) == 1 else ''} {words}" for words, models in by_words.items()]
     return f"Break-even: {'; '.join(parts)}." if parts else ""
 
 
@@ -118,16 +120,14 @@ def _rivals(fine: pd.DataFrame, batch: float) -> str:
     sparse = rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)]
     if on_gpu(rows):
         return text
-    lost = []
+    lost: dict[str, list[str]] = {}
     for model, group in dense.groupby("model", sort=False):
         top = group.loc[group["speedup"].idxmax()]
         own = sparse[(sparse["model"] == model) & (sparse["speedup_low"] > top["speedup_high"])]
-        if own.empty:
-            lost.append(f"for **{model}** at no density tried (best rival: {_RIVALS[top['runtime']]})")
-        else:
-            up_to = density_text(own["share"].max())
-            lost.append(f"for **{model}** up to a density of {up_to} (best rival: {_RIVALS[top['runtime']]})")
-    return f"{text} Zeros pay beside the best of these {listed(lost)}."
+        up_to = "at no density tried" if own.empty else f"up to a density of {density_text(own['share'].max())}"
+        lost.setdefault(f"{up_to} (best rival: {_RIVALS[top['runtime']]})", []).append(model)
+    parts = [f"for {bold(models)} {words}" for words, models in lost.items()]
+    return f"{text} Zeros pay beside the best of these {'; '.join(parts)}."
 
 
 def _other_batches(fine: pd.DataFrame, most: float) -> str:

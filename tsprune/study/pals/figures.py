@@ -13,7 +13,7 @@ from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.style import COLOURS, INK
 from tsprune.report.text import interval_words
-from tsprune.study.pals.result import CELLS, CODE, COMPARISONS, PAPER, TOLD, UPDATES
+from tsprune.study.pals.result import CASE, CELLS, CODE, COMPARISONS, PAPER, TOLD, UPDATES
 
 DECISIONS = {"shrink": "v", "stable": "o", "expand": "^"}
 """Each decision with its marker: told by shape, so that it can be read without colour."""
@@ -132,11 +132,14 @@ def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Figure | None:
     """What one switch changes on top of PALS as in its code: test MSE with its interval, and final density.
 
     A row of panels per model and horizon. Filled: clear of zero; hollow: within the noise. The MSE's axis is linear up
-    to 10 %, logarithmic beyond. Line on the right: density of PALS as in its code. None where no ablation was run.
+    to 10 %, logarithmic beyond. Line on the right: density of PALS as in its code. None where no ablation
+    can be compared with it yet.
     """
     need(cells, "cells", CELLS)
     need(comparisons, "comparisons", COMPARISONS)
-    ablations = cells[cells["group"] == "ablation"]
+    named = [*CASE, "arm"]
+    compared = comparisons[comparisons["against"] == CODE].set_index(named).index
+    ablations = cells[(cells["group"] == "ablation") & cells.set_index(named).index.isin(compared)]
     labels = list(ablations["arm"].unique())
     if not labels:
         return None
@@ -169,8 +172,8 @@ def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Figure | None:
 def sensitivity(cells: pd.DataFrame) -> Figure | None:
     """Final density and MSE relative to dense by gamma and lambda, and by the interval between updates.
 
-    A row of panels per model and horizon; means over the seeds. Frame, and ring: the setting of all other figures. None
-    where nothing but that setting was run.
+    A row of panels per model and horizon; means over the seeds. Frame, and ring: the setting of all other figures. The
+    course over the interval is drawn where there are several. None where nothing but that setting was run.
     """
     need(cells, "cells", [*CELLS, "gamma", "lam", "every"])
     asked = cells[cells["group"] == "sensitivity"]
@@ -180,26 +183,29 @@ def sensitivity(cells: pd.DataFrame) -> Figure | None:
     keys = [case for case in cases(asked) if len(of_case(done[done["arm"] == CODE], *case))]
     if not keys:
         raise NoRows("table 'cells': the setting that others are held against has not finished")
-    alt = "Heat maps of density and MSE by gamma and lambda, and their course over the update interval."
+    alt = "Heat maps of density and MSE by gamma and lambda, and, of several update intervals, their course."
     with kit.canvas(0.9 + 2.7 * len(keys), alt) as figure:
-        grid = figure.subplots(len(keys), 3, squeeze=False)
+        several = done["every"].nunique() > 1
+        grid = figure.subplots(len(keys), 3 if several else 2, squeeze=False)
         for (model, pred_len), row in zip(keys, grid, strict=True):
             own = of_case(done, model, pred_len)
             default = own[own["arm"] == CODE].head(1)
             usual = own[own["every"].isin(default["every"])]
-            case = model + (f" · {pred_len}" if cells["pred_len"].nunique() > 1 else "")
+            case = model.replace("_", "\n") + (f" · {pred_len}" if cells["pred_len"].nunique() > 1 else "")
             for axes, column, what in zip(row, ("density", "mse_relative"), ("density", "MSE / dense"), strict=False):
                 table = usual.pivot_table(index="lam", columns="gamma", values=column).iloc[::-1]
                 framed = default[["lam", "gamma"]].itertuples(index=False)
                 kit.heat_map(axes, table, "{:.2f}".format, framed=framed)
                 axes.set(title=what, xlabel="gamma", ylabel="lambda")
             row[0].set_title(f"{case}: density")
-            _by_interval(row[2], own[own["gamma"].isin(default["gamma"]) & own["lam"].isin(default["lam"])])
+            if several:
+                _by_interval(row[2], own[own["gamma"].isin(default["gamma"]) & own["lam"].isin(default["lam"])])
         ring = kit.handle("the setting of all other figures", INK, "o", linestyle="none", **_RING)
         lines = [kit.handle(label, *look) for label, look in _COURSES.values()]
-        kit.legend(figure, [*lines, kit.handle("dense = 1"), ring], "right")
-        seeds = done["seed"].nunique()
-        kit.note(figure, f"Means over {seeds} seeds; bright: low. Frame and ring: the setting used everywhere else.")
+        if several:
+            kit.legend(figure, [*lines, kit.handle("dense = 1"), ring], "right")
+        seeds, marked = done["seed"].nunique(), "Frame and ring" if several else "Frame"
+        kit.note(figure, f"Means over {seeds} seeds; bright: low. {marked}: the setting used everywhere else.")
     return figure
 
 

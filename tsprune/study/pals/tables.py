@@ -5,8 +5,9 @@ from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.outcomes import counts_table
+from tsprune.report.status import not_run
 from tsprune.report.tables import labelled, mean_and_spread, styled
-from tsprune.report.text import interval, interval_words, percent, spread_text
+from tsprune.report.text import NBSP, interval, interval_words, percent, spread_text
 from tsprune.study.pals.result import (
     CASE,
     CELLS,
@@ -105,7 +106,7 @@ def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
         rows[label] = {
             "density": density_reached(finished(own)),
             "MSE": mean_and_spread(own, "mse"),
-            "against it": _against(pair) if known else ("" if arm == CODE else "no result"),
+            "against it": _against(pair) if known else _uncompared(own),
             "time per epoch": _share(finished(own)["time_share"]),
         }
         marks[label] = dict.fromkeys(rows[label], "") | {"against it": "fallen" if known and not pair["clear"] else ""}
@@ -165,27 +166,25 @@ def overhead(cells: pd.DataFrame) -> Styler:
     done = finished(cells[cells["group"].isin(["dense", "control", "PALS", "search", "signal", *TOLD])])
     if done.empty:
         raise NoRows(f"table 'cells': none of the {len(cells)} cells finished")
-    several = cells["pred_len"].nunique() > 1
-    rows: dict[str, dict[str, str]] = {}
-    for (arm, model, pred_len), own in done.groupby(["arm", *CASE], sort=False):
-        name = f"{model} {pred_len}" if several else model
-        if own["group"].iloc[0] == "dense":
-            arm, text = "dense, seconds", f"{own['seconds_per_epoch'].astype(float).mean():.2f}"
-        else:
-            shares = own["time_share"]
-            spread = f" ({shares.min():.2f}–{shares.max():.2f})" if len(shares) > 1 else ""
-            text = f"{shares.mean():.2f}{spread}"
-        peak = own["peak_memory_mib"].astype(float).mean()
-        rows.setdefault(arm, {}).update({name: text, f"{name}, MiB": "" if pd.isna(peak) else f"{peak:,.0f}"})
-    table = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows))).fillna("")
+    rows = {}
+    for (model, pred_len, arm), own in _model_by_model(done).groupby([*CASE, "arm"], sort=False):
+        shares, peak = own["time_share"], own["peak_memory_mib"].astype(float).mean()
+        spread = f" ({shares.min():.2f}–{shares.max():.2f})" if len(shares) > 1 else ""
+        dense = own["group"].iloc[0] == "dense"
+        rows[model, f"{pred_len}", arm] = {
+            "time per epoch": f"{own['seconds_per_epoch'].astype(float).mean():.2f}{NBSP}s"
+            if dense
+            else f"{shares.mean():.2f}{spread}",
+            "memory, MiB": "" if pd.isna(peak) else f"{peak:,.0f}",
+        }
     caption = (
-        "Wall-clock time of an epoch, validation included: dense in seconds, the others as a multiple of dense of the "
+        "Wall-clock time of an epoch, validation included: of dense in seconds, of the others over dense of the "
         "same seed (lowest to highest seed). Taken by the clock in this run, in which trainings may run side by side: "
         "what else the machine did is in them, and a multiple below one is no speed-up: masks save no time. A search "
         "adds up its runs. benchmarks/sparse_training.py takes turns and counts processor time. "
-        "MiB: the peak of memory in training, of the process with data and libraries, or allocated on a GPU."
+        "Memory: the peak in training, of the process with data and libraries, or allocated on a GPU."
     )
-    return styled(table, caption)
+    return styled(labelled(rows, ["model", "horizon", "trained as"], cells), caption)
 
 
 def horizons(horizons: pd.DataFrame) -> Styler:
@@ -234,6 +233,13 @@ def agreement(agreement: pd.DataFrame) -> Styler | None:
 def _against(pair: pd.Series) -> str:
     """The difference with its interval; a switch that never acted leaves the same training."""
     return "the same" if pair["low"] == pair["high"] == 0 else interval(pair)
+
+
+def _uncompared(rows: pd.DataFrame) -> str:
+    """Why there is no difference."""
+    if rows["arm"].iloc[0] == CODE:
+        return ""
+    return "too few seeds yet" if (rows["status"] == "ok").any() and not_run(rows["status"]) else "no result"
 
 
 def _share(values: pd.Series) -> str:

@@ -26,7 +26,7 @@ class RightSizingResult(StudyResult):
     comparison: pd.DataFrame
     """A row per pruned model, with and without fine-tuning, and axis: the dense model of best validation MSE among
     those that cost as little (``match_``), and the relative difference of the test MSE to it (positive: pruned is
-    worse); the same against the largest of those (``largest_``)."""
+    worse); the same against the costliest of those (``largest_``)."""
     distilled: pd.DataFrame
     """A row per distilled model and rival (RIVALS): the relative difference of the test MSE to it (positive: distilled
     is worse)."""
@@ -65,7 +65,7 @@ SIZES = ["dataset", "model", "pred_len", "seed", "arm", "width", "depth", *COSTS
 COMPARISON = ["model", "pred_len", "arm", "width", "depth", "axis", "cost", "match_width", "match_depth", "match_cost"]
 
 LARGEST = ["largest_width", "largest_depth", "largest_relative", "largest_clear", "largest_seeds"]
-"""In the comparison: the largest dense model that costs as little, and the difference to it."""
+"""In the comparison: the dense model that costs most of those that cost no more, and the difference to it."""
 
 RIVALS = {
     "alone": "the same size, trained alone",

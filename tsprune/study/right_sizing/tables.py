@@ -113,13 +113,13 @@ def comparison(comparison: pd.DataFrame) -> Styler:
             "dense match": _match(row) if found else str(row["reason"]),
             "MSE against it": interval(row) if found else "",
             "wins": _winner(row),
-            "against the largest": _largest(row) if found else "",
+            "against the costliest": _largest(row) if found else "",
             "without fine-tuning": _alone(bare.at[key, "relative"]) if key in bare.index and found else "",
         }
     caption = (
         "MSE of the pruned and fine-tuned model against the dense one, trained as long, of best validation MSE among "
         "those that cost as little; positive: pruned is worse. In brackets the cost of the match, in percent of the "
-        "pruned one's. Beside it the difference to the largest of them. "
+        "pruned one's. Beside it the difference to the costliest of them, where that is another. "
         f"{interval_words(comparison)}"
     )
     return styled(labelled(rows, ["model", "horizon", "pruned towards", "dense one of"], comparison), caption)
@@ -179,7 +179,7 @@ def _alone(relative: float) -> str:
 
 
 def _largest(row: dict) -> str:
-    """The difference to the largest affordable dense model, where that is another than the match."""
+    """The difference to the costliest affordable dense model, where that is another than the match."""
     if pd.isna(row["largest_width"]):
         return ""
     if (row["largest_width"], row["largest_depth"]) == (row["match_width"], row["match_depth"]):

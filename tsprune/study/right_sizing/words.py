@@ -93,7 +93,7 @@ def _answer(sizes: pd.DataFrame, equal: pd.DataFrame, naive: pd.DataFrame) -> st
     pruned, dense = int((found == BETTER).sum()), int((found == WORSE).sum())
     if pruned and dense:
         return (
-            f"pruning a large forecaster wins in {pruned}, training one no larger in {dense} of {len(known)} "
+            f"pruning a large forecaster beats training one no larger in {pruned}, loses in {dense} of {len(known)} "
             f"comparisons (furthest {_furthest(clear)}){rest}"
         )
     if pruned:
@@ -101,7 +101,8 @@ def _answer(sizes: pd.DataFrame, equal: pd.DataFrame, naive: pd.DataFrame) -> st
     else:
         claim, side = "training one no larger beats pruning a large forecaster", "more"
     most = furthest(clear)
-    cases, up_to = ("", "") if len(known) == 1 else (f" in {len(clear)} of {len(known)} comparisons", "up to ")
+    cases = "" if len(known) == 1 else f" in {len(clear)} of {len(known)} comparisons"
+    up_to = "up to " if len(clear) > 1 else ""
     return (
         f"{claim}{cases}; pruning leaves {up_to}{amount(most['relative'])} {side} forecast error "
         f"(**{most['model']}**, {span(most)}){rest}"
@@ -118,9 +119,9 @@ def _nothing_clear(noise: pd.DataFrame) -> str:
 
 
 def _furthest(clear: pd.DataFrame) -> str:
-    """The largest of the clear differences: ``**M**, pruning −4.1 %, −7.0 to −1.2 %``."""
+    """The largest of the clear differences: ``**M**, error −4.1 %, −7.0 to −1.2 %``."""
     row = furthest(clear)
-    return f"**{row['model']}**, pruning {signed(row['relative'])}, {ends(row)}{NBSP}%"
+    return f"**{row['model']}**, error {signed(row['relative'])}, {ends(row)}{NBSP}%"
 
 
 def _clauses(equal: pd.DataFrame, large: int, short: Mapping[tuple, float]) -> str:
@@ -168,26 +169,26 @@ def _smaller(row: pd.Series) -> str:
 
 
 def _matching(tuned: pd.DataFrame) -> str:
-    """Does it matter that the match is the best by validation and not the largest that costs as little?"""
+    """Does it matter that the match is the best by validation and not the costliest that costs no more?"""
     rows = tuned[tuned["largest_width"].notna() & tuned["match_width"].notna()]
     if rows.empty:
         return ""
     other = (rows["largest_width"] != rows["match_width"]) | (rows["largest_depth"] != rows["match_depth"])
     if not other.any():
         return (
-            f"In {len(rows)} of {len(rows)} comparisons the best dense one by validation is the largest that costs as "
-            "little, so how the match is chosen makes no difference."
+            f"In {len(rows)} of {len(rows)} comparisons the best dense one by validation is the costliest that "
+            "costs no more, so how the match is chosen makes no difference."
         )
     largest = rows.drop(columns=["relative", "clear", "seeds"])
     largest = largest.rename(columns={f"largest_{name}": name for name in ("relative", "clear", "seeds")})
     changed = int((outcomes(rows) != outcomes(largest)).sum())
     return (
-        f"In {other.sum()} of {len(rows)} comparisons the best dense one by validation is another than the largest "
-        "that costs as little; "
+        f"In {other.sum()} of {len(rows)} comparisons the best dense one by validation is another than the "
+        "costliest that costs no more; "
         + (
-            f"against the largest {changed} would come out otherwise."
+            f"against the costliest {changed} would come out otherwise."
             if changed
-            else "against the largest all would come out alike, so how the match is chosen makes no difference."
+            else "against the costliest all would come out alike, so how the match is chosen makes no difference."
         )
     )
 
@@ -273,8 +274,9 @@ def _data_words(choices: pd.DataFrame) -> str:
                 f"the data: {choice_text(row['width'], row['density_asked'])} is {amount(row['relative'])} {word} than "
                 f"{choice_text(row['full_width'], row['full_density'])}, the choice on all of it)"
             )
+    cases = "case" if len(less) == 1 else "cases"
     return (
-        f"With less data validation chooses another width or density in {len(changed)} of {len(less)} cases, by test "
+        f"With less data validation chooses another width or density in {len(changed)} of {len(less)} {cases}, by test "
         f"error {' and '.join(parts)}."
     )
 

@@ -90,9 +90,13 @@ def _named(models: pd.Series, counted: bool) -> str:
 
 def _seeds_words(rows: pd.DataFrame) -> str:
     """How far the seeds lie apart, in percentage points of weights removed, at most; how many there are, where that is
-    not one number."""
-    if rows["known"].max() < 2:
+    not one number or not all that were asked for."""
+    least, most, asked = rows["known"].min(), rows["known"].max(), rows["seeds"].max()
+    if most < 2 and asked < 2:
         return "one seed"
-    if rows["known"].min() < rows["known"].max():
-        return f"{rows['known'].min()} to {rows['known'].max()} seeds"
-    return f"seeds within {100 * (rows['limit_high'] - rows['limit_low']).max():.0f} points"
+    if least < most:
+        return f"{least} to {most} seeds"
+    if most < asked:
+        return f"{most} of {asked} seeds"
+    apart = f"{100 * (rows['limit_high'] - rows['limit_low']).max():.0f}"
+    return "seeds agree" if apart == "0" else f"seeds {apart} points apart"

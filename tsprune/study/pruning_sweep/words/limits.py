@@ -5,7 +5,7 @@ import pandas as pd
 from tsprune.errors import UserError
 from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
 from tsprune.report.status import not_run
-from tsprune.report.text import bold, density_text, listed, on_data, unfinished
+from tsprune.report.text import density_text, listed, on_data, unfinished
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.result import need_limits
 from tsprune.study.pruning_sweep.words.answer import answer
@@ -66,8 +66,8 @@ def _survival(every: pd.DataFrame, levels: dict[int, float]) -> str:
     spread["seeds"] = [of_seeds(count, every["seed"].nunique()) for count in spread["count"]]
     spread["level"] = [level(levels, pred_len) for pred_len in spread["pred_len"]]
     fallen = spread[spread["min"] >= spread["level"]]
-    unclear = spread[(spread["mean"] >= spread["level"]) & ~spread["model"].isin(fallen["model"])]
     unpruned = fallen[fallen["density_asked"] == 1].drop_duplicates("model")
+    unclear = _before_it_falls(spread[spread["mean"] >= spread["level"]], fallen)
     dense = [f"**{row['model']}**{in_brackets(row['seeds'])}" for row in unpruned.to_dict("records")]
     pruned = fallen[~fallen["model"].isin(unpruned["model"])]
     parts = []
@@ -78,11 +78,19 @@ def _survival(every: pd.DataFrame, levels: dict[int, float]) -> str:
         first = listed(_first_falls(pruned, cells))
         parts.append(f"no better than repeating the last value, so not survived: {first}")
     if not unclear.empty:
-        parts.append(
-            f"for {bold(unclear['model'])} the seeds disagree whether the level of repeating the last value is reached"
-        )
+        first = listed(_first_falls(unclear, cells))
+        parts.append(f"no better than repeating the last value on average, but not with every seed: {first}")
     so_far = "of what has run so far, " if not_run(every["status"]) else ""
     return sentence(parts or [f"{so_far}no model falls to the level of repeating the last value"])
+
+
+def _before_it_falls(worse: pd.DataFrame, fallen: pd.DataFrame) -> pd.DataFrame:
+    """Those of ``worse``, by their mean, at a higher density than any of the same model, scope and horizon at which
+    every seed has fallen."""
+    by = ["model", "scope", "pred_len"]
+    first = fallen.groupby(by)["density_asked"].max().rename("first")
+    kept = worse.join(first, on=by)
+    return kept[~(kept["density_asked"] <= kept["first"])]
 
 
 def _first_falls(pruned: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
