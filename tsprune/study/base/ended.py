@@ -27,12 +27,10 @@ def ended(sparsities: Sequence[float], cap: float) -> Ended:
     weights were kept.
 
     The ``cap`` where an update came to it; else the loss where the last quarter of the updates made it no sparser, and
-    not all of them shrank it a little; else it was unfinished."""
+    an update at some time did not shrink it; else it was unfinished."""
     if not len(sparsities) or max(sparsities) >= cap:
         return "cap" if len(sparsities) else "unfinished"
-    late = max(1, len(sparsities) // 4)
-    before, after = sparsities[:-late], sparsities[-late:]
-    if not len(before):
+    if all(now > was for was, now in pairwise(sparsities)):
         return "unfinished"
-    still = all(now > was for was, now in pairwise(sparsities[-late - 1 :]))
-    return "unfinished" if still or max(after) > max(before) + ALIKE else "loss"
+    late = max(1, len(sparsities) // 4)
+    return "unfinished" if max(sparsities[-late:]) > max(sparsities[:-late]) + ALIKE else "loss"
