@@ -127,7 +127,7 @@ def test_what_has_not_run_is_no_failure(make_cells, make_naive):
 
 
 def test_no_line_goes_across_a_density_that_has_not_run(make_cells, make_naive):
-    cells = make_cells(models=["DLinear"], scopes=["layer"])
+    cells = make_cells(models=["Transformer"], scopes=["layer"])
     between = cells["density_asked"] == 0.64
     cells.loc[between, ["mse", "mae", "mse_relative", "status"]] = [np.nan, np.nan, np.nan, "not run"]
     axes = drawn(figures.sweep(cells, make_naive())).axes[0]

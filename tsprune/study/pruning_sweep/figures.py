@@ -17,6 +17,7 @@ from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
 from tsprune.report.status import NOT_RUN
 from tsprune.report.text import SCOPES, density_labels, percent, readable_layer, whole_count
+from tsprune.study.base.looks import model_looks
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.result import (
     AUTHORS,
@@ -61,7 +62,7 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
     done = finished(cells)
     if done.empty:
         raise NoRows(f"table 'cells': none of the {len(cells)} cells finished, there is nothing to draw")
-    models = kit.looks(cells["model"].unique())
+    models = model_looks(cells["model"].unique())
     relative = _relative_levels(done, repeat_last(naive))
     top = _top(done, relative)
     bottom = min(0.93, 0.97 * done["mse_relative"].min())

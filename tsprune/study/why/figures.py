@@ -10,6 +10,7 @@ from tsprune.report.axes import REFERENCE, density_axis, log_axis, relative_axis
 from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import NoRows, need
 from tsprune.report.text import percent, readable_layer
+from tsprune.study.base.looks import model_looks
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.why.result import PAIR
 
@@ -80,7 +81,7 @@ def prediction(cells: pd.DataFrame) -> Figure:
     if drawn.empty:
         raise NoRows(f"table 'cells': none of the {len(cells)} cells can be drawn")
     scopes = list(cells["scope"].unique())
-    colours = {model: colour for model, (colour, _) in kit.looks(cells["model"].unique()).items()}
+    colours = {model: colour for model, (colour, _) in model_looks(cells["model"].unique()).items()}
     signs = {dataset: marker for dataset, (_, marker) in kit.looks(cells["dataset"].unique()).items()}
     ends = [*(1 + drawn["predicted"]), *drawn["mse_relative"], 1.0]
     low, high = 0.95 * min(ends), 1.08 * max(ends)
