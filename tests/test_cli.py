@@ -81,6 +81,7 @@ def test_a_misspelt_parameter_fails_at_once_with_the_closest_name(tmp_path):
         (("forecsat",), "No such command 'forecsat'. Did you mean 'forecast'? Allowed: study, "),
         (("models", "lsit"), "No such command 'lsit'. Allowed: save (tsprune models --help says more)"),
         (("study", "smoke", "--outptu", "x"), "unknown option '--outptu'; did you mean '--output'? Allowed: --only, "),
+        (("compare", "~nobody-of-this-name/x", "y"), "~nobody-of-this-name/x: no run of a study there"),
         (("study", "smoke", "--budget"), "Option '--budget' requires an argument"),
         (("study", "smoke", "--jobs", "two"), "Invalid value for '--jobs': "),
         (("study", "params/smoke/common.yaml"), "params/smoke/common.yaml is a file; name the folder of YAML files"),
