@@ -1,6 +1,7 @@
 """The front door: clear lines, exit status, and nothing runs before everything is checked."""
 
 import gc
+import os
 import shutil
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def profile(folder: Path, text: str, name: str = "01_pruning_sweep") -> Path:
 
 
 def test_a_package_that_is_not_there_is_told_in_a_line(tsprune, monkeypatch):
-    def app():
+    def app(**_):
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
     monkeypatch.setattr(cli, "app", app)
@@ -48,7 +49,7 @@ def test_a_package_that_is_not_there_is_told_in_a_line(tsprune, monkeypatch):
 
 @pytest.mark.parametrize("name", ["tsprune", "tsprune.nothing", None])
 def test_a_fault_of_tsprunes_own_is_no_missing_package(monkeypatch, name):
-    def app():
+    def app(**_):
         raise ModuleNotFoundError("No module", name=name)
 
     monkeypatch.setattr(cli, "app", app)
@@ -71,6 +72,51 @@ def test_a_misspelt_parameter_fails_at_once_with_the_closest_name(tmp_path):
     assert "unknown parameter 'densitys'; did you mean 'densities'?" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        (("forecast", "a.onnx"), "Missing argument 'DATA' (tsprune forecast --help says more)"),
+        (("forecsat",), "No such command 'forecsat'. Did you mean 'forecast'? Allowed: study, "),
+        (("models", "lsit"), "No such command 'lsit'. Allowed: save (tsprune models --help says more)"),
+        (("study", "smoke", "--outptu", "x"), "unknown option '--outptu'; did you mean '--output'? Allowed: --only, "),
+        (("compare", "~nobody-of-this-name/x", "y"), "~nobody-of-this-name/x: no run of a study there"),
+        (("study", "smoke", "--budget"), "Option '--budget' requires an argument"),
+        (("study", "smoke", "--jobs", "two"), "Invalid value for '--jobs': "),
+        (("study", "params/smoke/common.yaml"), "params/smoke/common.yaml is a file; name the folder of YAML files"),
+        (("study", "smoke", "--only", "01"), "unknown notebook '01'; did you mean '01_pruning_sweep'? Allowed: "),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_one_line(tsprune, monkeypatch, typed, line):
+    monkeypatch.chdir(project_root())
+    status, out, err = tsprune(*typed)
+    assert (status, out) == (2, "") and err.startswith(f"tsprune: {line}") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("into", "status", "words"),
+    [
+        (">/dev/full", 2, "tsprune: what is printed cannot be written: No space left on device\n"),
+        ("| head -n 0", 1, ""),
+        (">&-", 0, ""),
+    ],
+)
+def test_what_cannot_be_printed_leaves_no_traceback(tmp_path, into, status, words):
+    typed = f"'{sys.executable}' -m tsprune data list {into}; echo ${{PIPESTATUS[0]}} >'{tmp_path / 'status'}'"
+    done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, cwd=project_root())
+    assert done.stderr == words
+    assert int((tmp_path / "status").read_text()) == status
+
+
+def test_signs_that_a_terminal_has_not_are_escaped():
+    done = subprocess.run(
+        [sys.executable, "-m", "tsprune", "results", "verdicts"],
+        capture_output=True,
+        cwd=project_root(),
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+    )
+    assert done.returncode == 0 and done.stderr == b"" and rb"\u2212" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,14 @@ def test_a_write_that_fails_leaves_the_file_before_and_no_other(tmp_path, monkey
     assert path.read_bytes() == b"one" and os.listdir(tmp_path) == ["x.csv"]
 
 
+def test_what_a_link_points_to_is_written_and_the_link_stays(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "x.csv").symlink_to(tmp_path / "elsewhere" / "y.csv")
+    write_whole(tmp_path / "x.csv", b"one")
+    assert (tmp_path / "x.csv").is_symlink() and (tmp_path / "elsewhere" / "y.csv").read_bytes() == b"one"
+    assert os.listdir(tmp_path / "elsewhere") == ["y.csv"]
+
+
 @pytest.mark.parametrize("place", ["file/x.csv", "file/folder/x.csv"])
 def test_a_file_in_the_place_of_a_folder_is_told_in_a_line(tmp_path, place):
     (tmp_path / "file").touch()

@@ -29,6 +29,7 @@ def unknown(what: str, name: object, allowed: Iterable[object]) -> str:
     """
     options = [str(a) for a in allowed]
     lowered = {o.lower(): o for o in options}
-    close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.5)
+    begun = [o for o in lowered if name and o.startswith(str(name).lower())]
+    close = begun if len(begun) == 1 else difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.5)
     hint = f"; did you mean '{lowered[close[0]]}'?" if close else "."
     return f"unknown {what} '{plain(name)}'{hint} Allowed: {', '.join(options)}"

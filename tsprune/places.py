@@ -37,17 +37,17 @@ def need_name(folder: str, chosen_by: str) -> None:
 
 def resolve(path: str | Path) -> Path:
     """An absolute path; a relative one counts from the project's root."""
-    path = _of_home(path)
+    path = of_home(path)
     return path if path.is_absolute() else project_root() / path
 
 
 def locate(path: str | Path) -> Path:
     """The absolute path of something that should be there: a relative one counts from the working directory, of
     whoever types a command or of a notebook's kernel, and where nothing is there from the project's root."""
-    here = Path.cwd() / _of_home(path)
+    here = Path.cwd() / of_home(path)
     return here if os.path.exists(here) else resolve(path)  # of a name that is too long for a file, Path itself raises
 
 
-def _of_home(path: str | Path) -> Path:
+def of_home(path: str | Path) -> Path:
     """``~`` and ``~somebody`` as their folders; a ``~`` that is nobody's stays as it is."""
     return Path(os.path.expanduser(path))

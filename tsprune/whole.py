@@ -13,7 +13,8 @@ from tsprune.shown import plain
 @contextlib.contextmanager
 def aside(path: Path) -> Iterator[Path]:
     """A name in the folder of ``path`` that nobody else has; the file written there takes the place of ``path`` at the
-    end, and is gone where that fails. What the disk says is raised as it is."""
+    end, and is gone where that fails; of a link, that of what it points to. What the disk says is raised as it is."""
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f"{path.name[:50]}.{uuid.uuid4().hex}.tmp")  # 50 signs of 4 bytes leave room below 255
     try:
         yield temporary

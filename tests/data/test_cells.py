@@ -24,6 +24,13 @@ def cells_of(cells: list[str], header: str = "date,x", fill: bool = False) -> Re
         ("5%", "write the number without a unit"),
         ("€5.10", "write the number without a unit"),
         ("5 kWh", "write the number without a unit"),
+        ("-$5", "write the number without a unit"),
+        ("USD 5.10", "write the number without a unit"),
+        ("(5.10)", "a negative number? Write it like -1234.5"),
+        ("5.10-", "a negative number? Write it like -1234.5"),
+        ("1\u2019000", "marks of thousands? Write numbers like 1234.5"),
+        ("1.5D+03", "an exponent as Fortran writes it? Write it like 1.5e+03"),
+        ("<0.5", "a bound is no number; write one, or leave the cell empty"),
         ("\u22125", "its minus sign is not '-'"),
         ("12:30", "times of day belong into the column of dates"),
         ("2020-01-01", "a second column of dates; take it away"),
@@ -59,6 +66,24 @@ def test_a_point_among_decimal_commas_is_no_number():
 
 def test_whole_numbers_too_large_for_any_float_are_infinite_and_named():
     assert cells_of(["9" * 400] + ["1"] * 29).problems == ["line 2, column 'x': infinite"]
+
+
+def test_a_cell_of_spaces_is_empty():
+    (problem,) = cells_of(["1"] * 28 + [" ", "\u00a0"]).problems
+    assert problem.startswith("line 30, column 'x': no value (and 1 more); fill it in")
+
+
+def test_a_word_among_numbers_is_told_to_be_left_out():
+    (problem,) = cells_of(["-"] + ["1"] * 28 + ["n.a."]).problems
+    assert problem.endswith("write a number, or leave the cell empty where nothing was read")
+
+
+def test_whole_numbers_that_double_precision_rounds_are_said_to_be():
+    found = cells_of([str(2**53 + 1 + 2 * i) for i in range(30)])
+    assert found.notes == [
+        "column 'x': 9007199254740993 is read as 9007199254740992 (and 29 more), the nearest in double precision"
+    ]
+    assert cells_of([str(2**60 + 2**20 * i) for i in range(30)]).notes == []
 
 
 def test_truths_are_numbers_and_said_to_be():

@@ -25,6 +25,11 @@ def test_a_usual_code_that_stands_apart_is_found(code, rounded):
     assert codes_of(*LOAD[:5], code, *LOAD[5:], code) == {code: [5, 41]}
 
 
+def test_a_small_code_is_one_where_it_comes_again_and_far_apart():
+    assert codes_of(*LOAD, -1, -1, -1) == {-1.0: [40, 41, 42]}
+    assert codes_of(*LOAD, -1, -1) == {} == codes_of(*range(5), -1, -1, -1)
+
+
 def test_several_codes_are_found():
     assert codes_of(-9999, *LOAD, -999, 9999) == {-9999.0: [0], -999.0: [41], 9999.0: [42]}
 

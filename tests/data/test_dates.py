@@ -102,10 +102,50 @@ def test_quarters_half_years_and_weeks_are_their_first_day(texts, dates, note):
 
 
 @pytest.mark.parametrize(
+    ("texts", "first"),
+    [
+        (["2015-W02-3", "2015-W02-4"], "2015-01-07"),
+        (["2015W023", "2015W024"], "2015-01-07"),
+        (["2020-366", "2021-001"], "2020-12-31"),
+        (["2020060", "2020061"], "2020-02-29"),
+        (["2020-060T05:00", "2020-060T06:00"], "2020-02-29 05:00"),
+        (["20200229T050000Z", "20200229T060000Z"], "2020-02-29 05:00"),
+        (["20200229050000.000", "20200229060000.000"], "2020-02-29 05:00"),
+        (["1. 2. 2020", "2. 2. 2020"], "2020-02-01"),
+        (["2020. 2. 1.", "2020. 2. 2."], "2020-02-01"),
+        (["2020.02.01.", "2020.02.02."], "2020-02-01"),
+    ],
+)
+def test_other_ways_to_write_a_day(texts, first):
+    assert read_dates(texts)[0].dates[0] == pd.Timestamp(first)
+
+
+@pytest.mark.parametrize("years", [["2001-02", "2002-03", "2003-04"], ["1901/2", "1902/3", "1903/4"]])
+def test_a_year_and_the_next_are_no_year_and_month(years):
+    assert read_dates(years) == []
+    assert len(read_dates([*years, "2009-11"])) == 1
+
+
+def test_the_day_of_the_week_tells_days_from_months():
+    days = pd.date_range("2020-02-01", periods=12)
+    texts = list(days.strftime("%a %d/%m/%Y"))
+    assert read(texts)[0].equals(days.as_unit("us"))
+    assert read_dates(["Sun 2020-02-01"])[0].unread == 1
+
+
+@pytest.mark.parametrize(
     "text",
     [
         *("2020-02-30", "31/11/2020", "2020-13-01", "2021-W53", "2020-01-01 24:01", "2020-01-01 12:60", "32.01.2020"),
         *("2020-01-01 13:00 AM", "2020-01-01 0:30 PM", "2016-12-31 23:59:60", "2020-01-01 5", "2020-01-01 00:00 CET"),
+        *(
+            "2020-01-01 12:00-13:00",
+            "2020-01-01 12:00+01:99",
+            "2020-01-01 12:00+15",
+            "2021-366",
+            "2020-000",
+            "2015-W02-8",
+        ),
         *("soon", "", "12", "1.5", "1257.5", "12:00", "2020Q5", "Mai 2020", "FY2020"),
     ],
 )
@@ -215,9 +255,13 @@ def test_the_column_of_dates_is_told_by_its_content_before_its_name():
     assert find_date_column(sample(time=["0", "1"], when=["2020-01-01", "2020-01-02"])) == "when"
     assert find_date_column(sample(day=["20200101", "20200102"], x=["12345678.5", "1"])) == "day"
     assert find_date_column(sample(x=["202001", "202002"], Date=["202001", "202002"])) == "Date"
+    assert find_date_column(sample(zip=["20200101", "20200102"], when=["2020-01-01", "2020-01-02"])) == "when"
+    assert find_date_column(sample(item=["2020-001", "2020-002"], when=["2020-01-01", "2020-01-02"])) == "when"
     assert find_date_column(sample(x=["1", "2"], time=["soon", "late"])) == "time"
 
 
 def test_no_column_of_dates_is_refused():
+    with pytest.raises(UserError, match=r"columns: Year, month, x\. Put Year, month into one, like 2020-12-31"):
+        find_date_column(sample(Year=["2020"], month=["1"], x=["2"]))
     with pytest.raises(UserError, match=r"no column of dates found; columns: a\\x1b, b\. Name it with date_column"):
         find_date_column(sample(**{"a\x1b": ["1"], "b": ["2"]}))

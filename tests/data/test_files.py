@@ -125,6 +125,17 @@ def test_what_is_wrong_with_a_parquet_file_is_named_by_row(tmp_path):
         (b'{"date": ["2020-01-01"]}', "JSON"),
         (b'[\n  {\n    "date": "2020-01-01"\n  }\n]', "JSON"),
         (b'{\r\n\t"date": ["2020-01-01"]}', "JSON"),
+        (b'[["2020-01-01", 1], ["2020-01-02", 2]]', "JSON"),
+        (b"<TABLE><TR>", "HTML"),
+        (b"@RELATION load\n@data\n", "a file of @-lines"),
+        (gzip.compress(gzip.compress(CSV)), "packed twice; unpack it once"),
+        (zipped({"a.csv.gz": gzip.compress(CSV)}), "packed twice; unpack it once"),
+        (b"\x04\x22\x4d\x18" + CSV, "packed by lz4"),
+        (b"\x1f\x9d\x90" + CSV, r"packed by compress \(\.Z\)"),
+        (b"\xff\xff\xff\xff\x78\x02\0\0\x10\0\0\0", "Arrow data of another kind than feather"),
+        (b"FEA1\0\0\0\0", "Arrow data of another kind than feather"),
+        (b"Obj\x01\x04", "an Avro file"),
+        (b"<stata_dta><header>", "a Stata file"),
     ],
 )
 def test_other_formats_are_refused_in_their_own_words(tmp_path, content, text):
@@ -132,7 +143,22 @@ def test_other_formats_are_refused_in_their_own_words(tmp_path, content, text):
         load_table(_write(tmp_path / "mine.csv", content))
 
 
-LETTERS = ("PAR1", "ARROW1", "BZh", "ORC_power", "CDF_load", "RDX2", "MATLAB_v", "Rar!", "SQLite format 3", "%PDF")
+LETTERS = (
+    "GRIB",
+    "FEA1",
+    "Obj",
+    "@load",
+    "PAR1",
+    "ARROW1",
+    "BZh",
+    "ORC_power",
+    "CDF_load",
+    "RDX2",
+    "MATLAB_v",
+    "Rar!",
+    "SQLite format 3",
+    "%PDF",
+)
 
 
 @pytest.mark.parametrize("name", [*LETTERS, "<htmlx>", "x" * 257 + "ustar"])
@@ -143,7 +169,9 @@ def test_a_column_may_be_called_as_a_format_begins(tmp_path, name):
 
 
 def test_folders_beside_the_one_file_of_an_archive_do_not_count(tmp_path):
-    path = _write(tmp_path / "mac.zip", zipped({"data/": b"", "data/mine": CSV, "__MACOSX/mine": b"x"}))
+    path = _write(
+        tmp_path / "mac.zip", zipped({"data/": b"", "data/mine": CSV, "__MACOSX/mine": b"x", ".DS_Store": b"x"})
+    )
     assert len(load_table(path).dates) == 50
 
 

@@ -142,6 +142,11 @@ def test_the_hour_that_is_skipped_in_spring_is_named(freq):
     )
 
 
+def test_the_hour_that_egypt_skips_on_a_friday_is_named():
+    local = pd.date_range("2023-04-20", periods=400, freq="h", tz="Africa/Cairo").tz_localize(None)
+    assert "2023-04-28 00:00:00 looks like the hour that daylight saving skips" in ordered(local).problems[0]
+
+
 @pytest.mark.parametrize("freq", ["1h", "30min", "15min"])
 @pytest.mark.parametrize(("zone", "first"), [("Europe/Paris", "2020-10-20"), ("America/New_York", "2020-10-28")])
 @pytest.mark.parametrize("fill", [False, True])

@@ -68,6 +68,11 @@ def refusal(content: bytes, **options) -> str:
             "what stands behind '1.5', 'meter changed', has no column",
         ),
         (
+            csv_of([f"Sat, {stamp}" for stamp in STAMPS], LOAD, header="date,x"),
+            "2: 3 fields, the header has 2",
+            "is there a comma within the dates? Put them in quotes",
+        ),
+        (
             csv_of(STAMPS, [*LOAD[:20], "1,2,3", *LOAD[21:]], header="date,x"),
             "22: 4 fields, the header has 2; ",
             "what",
@@ -90,6 +95,14 @@ def test_a_row_that_is_too_long_is_named_wherever_it_stands(row, surplus, quoted
     load[row] += ",a" * surplus
     assert refusal(csv_of(STAMPS, load, header="date,x")).startswith(
         f"line {row + 2}: {2 + surplus} fields, the header has 2; what stands behind"
+    )
+
+
+def test_lines_with_the_sign_of_a_remark_are_taken_for_one():
+    lines = csv_of(STAMPS, LOAD, header="date,x").decode()
+    assert refusal(("# load, in MW, hourly\n" + lines).encode()).endswith("is line 1 a remark? Take it away")
+    assert refusal((lines + "# no more\n").encode()) == (
+        "line 42: 1 field, the header has 2; is it a remark? Take it away"
     )
 
 
@@ -161,6 +174,12 @@ def test_a_point_before_three_digits_beside_whole_numbers_may_be_a_mark_of_thous
         assert parsed.frame["x"].tolist() == [float(cell) for cell in (*cells[:-1], good)]
 
 
+def test_one_whole_number_of_three_digits_is_the_neighbour_of_a_thousand():
+    assert "may have a mark of thousands" in refusal(csv_of(STAMPS, ["1.020", "980"] * 20, header="date;x", sep=";"))
+    parsed = parse_csv(csv_of(STAMPS, ["1.020", "5"] * 20, header="date;x", sep=";"))
+    assert parsed.frame["x"].tolist() == [1.02, 5.0] * 20
+
+
 def test_points_before_three_digits_throughout_are_decimals_and_in_a_file_without_commas_that_is_said():
     cells = [f"{20 + i}.{100 + i}" for i in range(40)]
     parsed = parse_csv(csv_of(STAMPS, cells, header="date;x", sep=";"))
@@ -222,8 +241,11 @@ def test_another_encoding_is_refused_with_what_to_pass():
     assert refusal(text.encode(), encoding="utf-9") == (
         "encoding = 'utf-9': no such encoding; usual ones are 'utf-8', 'utf-16', 'latin-1', 'cp1252'"
     )
+    for name in ("undefined", "hex", "a\0b"):  # each fails in a way of its own
+        assert "no such encoding; usual ones are" in refusal(text.encode(), encoding=name)
     assert refusal(text.encode(), encoding="ascii").startswith("line 1: not ascii text; ")
     assert "no text at all" in refusal(np.random.default_rng(0).bytes(3000))
+    assert "no text at all" in refusal(b"\x01\0\0\0\x02\0\0\0" * 200)
 
 
 def test_line_ends():

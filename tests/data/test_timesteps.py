@@ -14,6 +14,7 @@ CALENDAR = [
     *("6MS", "6ME", "YS", "YE", "YS-APR", "YE-JUN", "BYE-DEC", "10YS"),
     *("days 15", "days 30", "days 1,15", "days 1,16", "days 15,last", "days 1,11,21", "days 10,20,last"),
     *("days Mon,Tue,Wed,Thu,Fri,Sat", "days Mon,Tue,Wed,Thu,Sun"),
+    *("days 10,20,28", "days 15,30", "days Mon,Thu", "days Mon,Wed,Fri"),
     *("days 1,6,11,16,21,26", "days 5 of months 4", "days 15 of months 1,7", "days 10 of months 1,4,7,10"),
 ]
 FIRST, LAST = pd.Timestamp("2001-01-01"), pd.Timestamp("2061-01-01")

@@ -72,6 +72,17 @@ def test_names_of_a_wrapped_model_are_understood(prefix, case):
     assert loaded()
 
 
+def test_a_prefix_that_no_wrapper_has_is_told_to_be_taken_off(case):
+    model, state = case
+    with pytest.raises(UserError, match=r"; take 'model\.' off each name\n"):
+        load_reference_state(model, {f"model.{name}": tensor for name, tensor in state.items()})
+
+
+def test_names_of_its_own_are_told_where_they_go(case):
+    with pytest.raises(UserError, match="these names are its own, load_state_dict takes them"):
+        load_reference_state(case[0], case[0].state_dict())
+
+
 def test_a_prefix_on_some_names_only_is_not_taken_off(case):
     model, state = case
     state["module.decoder.norm.bias"] = state.pop("decoder.norm.bias")
@@ -147,7 +158,7 @@ def test_files_that_are_no_weights_are_refused_in_a_line(case, tmp_path):
         ([1], "this is a list"),
         (nn.Linear(1, 1), "this is a Linear"),
         ({1: torch.zeros(1)}, "1 in it is a Tensor"),
-        ({"state_dict": {}}, "'state_dict' in it is a dict"),
+        ({"state_dict": {}}, "'state_dict' in it is a dict; is that the state_dict\\? Pass it alone"),
         ({"projection.weight": [1.0]}, "'projection.weight' in it is a list"),
         ({}, "Transformer needs, but the checkpoint lacks: "),
     ],

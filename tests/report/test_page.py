@@ -1,6 +1,8 @@
 import base64
+import errno
 import hashlib
 import html
+import os
 import re
 import subprocess
 import sys
@@ -216,10 +218,25 @@ def test_a_notebook_without_a_heading_gets_a_title(render):
 def test_what_is_no_notebook_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"notebook '.*none\.ipynb' does not exist"):
         render_notebook(tmp_path / "none.ipynb", tmp_path / "x.html")
-    (tmp_path / "bad.ipynb").write_text("not json")
-    with pytest.raises(UserError, match="is not a Jupyter notebook"):
-        render_notebook(tmp_path / "bad.ipynb", tmp_path / "x.html")
+    for content in (b"not json", b"\x80\xfa no text"):
+        (tmp_path / "bad.ipynb").write_bytes(content)
+        with pytest.raises(UserError, match="is not a Jupyter notebook"):
+            render_notebook(tmp_path / "bad.ipynb", tmp_path / "x.html")
     assert not (tmp_path / "x.html").exists()
+
+
+def test_a_page_that_cannot_be_written_leaves_the_one_before(render, tmp_path, monkeypatch):
+    render([new_markdown_cell("# One")])
+    monkeypatch.setattr("os.replace", _full)
+    with pytest.raises(OSError, match="No space left on device"):
+        render([new_markdown_cell("# Two")])
+    page = (tmp_path / "out" / "01_sweep.html").read_text(encoding="utf-8")
+    assert "One" in page and "Two" not in page
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["01_sweep.html"]
+
+
+def _full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_formulas_are_mathml_that_a_browser_draws_and_reads_out(render, cells):

@@ -15,7 +15,8 @@ from typing import Any
 from tsprune.batch.strict_yaml import parse_yaml, read_parameters
 from tsprune.errors import UserError, unknown
 from tsprune.parameters import default_parameters
-from tsprune.places import need_name, project_root
+from tsprune.places import need_name, of_home, project_root
+from tsprune.shown import plain
 from tsprune.study.registry import STUDIES
 from tsprune.typed import Config
 
@@ -187,7 +188,7 @@ def _given(replaced: Sequence[str]) -> dict[str, Any]:
             raise UserError(f"-p: '{name}' stands twice")
         if name == "store" and isinstance(value, str):
             need_name(value, "-p store")
-            value = str(Path(value).expanduser().absolute())
+            value = str(of_home(value).absolute())
         values[name] = value
     return values
 
@@ -206,5 +207,7 @@ def _profile_folder(profile: str, root: Path) -> Path:
         return named
     if os.path.isdir(profile):
         return Path(profile).absolute()
+    if os.path.isfile(profile):
+        raise UserError(f"{plain(profile, 300)} is a file; name the folder of YAML files that it lies in")
     known = sorted(path.name for path in (root / "params").glob("*") if path.is_dir())
     raise UserError(unknown("profile", profile, known) + ", or the path of a folder with YAML files")

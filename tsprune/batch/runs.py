@@ -10,6 +10,7 @@ from tsprune.batch.outputs import ENDINGS
 from tsprune.batch.strict_yaml import read_parameters
 from tsprune.errors import UserError
 from tsprune.parameters import parameters_of_run
+from tsprune.places import of_home
 from tsprune.report.page import read_notebook
 from tsprune.study.base.cells import Cells
 from tsprune.study.registry import STUDIES
@@ -35,7 +36,7 @@ def find_runs(place: str) -> dict[str, Run]:
 
     Raises UserError where there is none.
     """
-    path = Path(place).expanduser()
+    path = of_home(place)
     if path.is_dir():
         names = [name for name in STUDIES if any((path / f"{name}{end}").exists() for end in ENDINGS)]
         runs = [_run(path / name, place) for name in names]

@@ -23,11 +23,20 @@ _CAUSES = (
         "a decimal point among decimal commas, or a thousands mark? Write numbers like 1234.5",
     ),
     (
-        re.compile(r"[+-]?(\d[\d.]*[,.][\d.,]*|\d{1,3}([\s']\d{3})+([.,]\d+)?)"),
+        re.compile(r"[+-]?(\d[\d.]*[,.][\d.,]*|\d{1,3}([\s'_\u2019]\d{3})+([.,]\d+)?)"),
         "marks of thousands? Write numbers like 1234.5",
     ),
-    (re.compile(r"[^\d+-]?[+-]?\d[\d.,]*\s?[^\d\s]{1,4}|[^\d\s]\s?[+-]?\d[\d.,]*"), "write the number without a unit"),
+    (re.compile(r"\(\D?\d[\d.,]*\D?\)|\d[\d.,]*-"), "a negative number? Write it like -1234.5"),
+    (re.compile(r"[+-]?\d[\d.]*D[+-]?\d+"), "an exponent as Fortran writes it? Write it like 1.5e+03"),
+    (re.compile(r"[<>\u2264\u2265~]\s?[+-]?\d[\d.,]*"), "a bound is no number; write one, or leave the cell empty"),
+    (re.compile(r'".*"'), "its quotes do not stand right behind what separates the fields"),
+    (
+        re.compile(r"[^\d+-]?[+-]?\d[\d.,]*\s?[^\d\s+-]{1,4}|[+-]?[^\d\s+-]{1,4}\s?[+-]?\d[\d.,]*"),
+        "write the number without a unit",
+    ),
 )
+_EXACT = 2**53
+"""Whole numbers up to here are all there are in double precision; of larger ones some."""
 
 
 @dataclass
@@ -82,9 +91,10 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
         return None
     typed = given.dtype.kind in "iuf"  # read as numbers by pandas: only then is an empty cell all that can be wrong
     numbers = given.to_numpy(np.float64) if typed else _floats(given, parsed.decimal)
+    found.notes += _rounded(given, numbers, name)
     if np.isfinite(numbers).all() and typed:
         return numbers
-    empty = np.isnan(numbers) if typed else given.isna().to_numpy()
+    empty = np.isnan(numbers) if typed else (given.isna() | _blank(given)).to_numpy()
     text = np.flatnonzero(~empty & np.isnan(numbers))
     if len(text):
         cell = str(given.iloc[text[0]])
@@ -94,6 +104,9 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
             advice = cause or "take the column away or encode it"
             found.problems.append(f"{where}, nor is any other value of this column; {advice}")
             return None
+        units = len(text) == 1 and text[0] == 0  # perhaps, in a line below the names
+        if not (cause or units or any(sign.isdigit() for sign in cell)):
+            cause = "write a number, or leave the cell empty where nothing was read"
         found.problems.append(where + more(len(text) - 1) + (f"; {cause}" if cause else ""))
     infinite = np.flatnonzero(np.isinf(numbers))
     if len(infinite):
@@ -118,6 +131,22 @@ def _floats(given: pd.Series, decimal: str) -> np.ndarray:
         return pd.to_numeric(given, errors="coerce").to_numpy(np.float64)
     except OverflowError:  # whole numbers beyond the largest float
         return np.array([np.inf if isinstance(cell, int) and abs(cell) > 1e308 else float(cell) for cell in given])
+
+
+def _blank(given: pd.Series) -> pd.Series:
+    """Where a cell is text of nothing but spaces."""
+    return given.map(lambda cell: isinstance(cell, str) and not cell.strip()).astype(bool)
+
+
+def _rounded(given: pd.Series, numbers: np.ndarray, name: str) -> list[str]:
+    """A note where whole numbers have more digits than double precision."""
+    large = np.flatnonzero(np.isfinite(numbers) & (np.abs(numbers) >= _EXACT)) if given.dtype.kind != "f" else ()
+    written = ((str(given.iloc[row]).strip(), int(numbers[row])) for row in large)
+    other = [(cell, read) for cell, read in written if cell.lstrip("+-").isdecimal() and int(cell) != read]
+    if not other:
+        return []
+    cell, read = other[0]
+    return [f"column {quoted(name)}: {cell} is read as {read}{more(len(other) - 1)}, the nearest in double precision"]
 
 
 def _cause(cell: str) -> str:

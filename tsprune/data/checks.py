@@ -1,12 +1,12 @@
 """A CSV of one's own: every problem found at once, one line each, naming the line of the file and the column."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from tsprune.data.advice import date_advice
 from tsprune.data.catalog import SHARES
 from tsprune.data.cells import read_cells
 from tsprune.data.codes import find_codes
@@ -19,6 +19,8 @@ from tsprune.shown import more, plain, quoted
 
 _MOST_OF_A_CENTURY = 80
 """Years."""
+_USUAL_YEARS = (1600, 2300)
+"""Of measurements and scenarios."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def check_csv(
         order.step,
         order.grid,
         tuple([*problems, *cells.problems, *(_century(parsed, reading) or order.problems), *asked, *unscaled]),
-        tuple([*parsed.notes, *reading.notes, *order.notes, *cells.notes, *taken, *scales]),
+        tuple([*parsed.notes, *reading.notes, *_far_years(reading.dates), *order.notes, *cells.notes, *taken, *scales]),
     )
 
 
@@ -119,10 +121,11 @@ def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -
         return reading, []
     text = "" if pd.isna(cells.iloc[bad[0]]) else str(cells.iloc[bad[0]])
     cell = f"{quoted(text)} is not a date" if text else "no date"
-    return reading, [
-        f"{parsed.place} {parsed.lines[bad[0]]}, column {quoted(parsed.date)}: {cell}{more(len(bad) - 1)}; "
-        f"{_advice(text, every=len(bad) == len(cells))}"
-    ]
+    every = len(bad) == len(cells)
+    first, last = not every and bad[-1] == len(bad) - 1, not every and bad[0] == len(cells) - len(bad)
+    advice = date_advice(text, parsed.date, first=first, last=last, every=every)
+    where = f"{parsed.place} {parsed.lines[bad[0]]}, column {quoted(parsed.date)}"
+    return reading, [f"{where}: {cell}{more(len(bad) - 1)}; {advice}"]
 
 
 def _century(parsed: Parsed, reading: Reading) -> list[str]:
@@ -139,19 +142,16 @@ def _century(parsed: Parsed, reading: Reading) -> list[str]:
     ]
 
 
+def _far_years(dates: pd.DatetimeIndex) -> list[str]:
+    """A note where years are out of the usual range: of the Buddhist or the Persian calendar they are."""
+    years = dates[dates.notna()].year
+    if not len(years) or (years.min() >= _USUAL_YEARS[0] and years.max() <= _USUAL_YEARS[1]):
+        return []
+    return [f"years go from {years.min()} to {years.max()}, as written: are they of another calendar?"]
+
+
 def _unread(rows: int) -> Reading:
     return Reading("ymd", pd.DatetimeIndex([pd.NaT] * rows))
-
-
-def _advice(text: str, every: bool) -> str:
-    """How to write what cannot be read as a date."""
-    if not every:
-        return "write dates like 2020-12-31 23:00, all in the same way"
-    if re.fullmatch(r"(FY)?[12]\d{3}(/\d{2,4})?", text):
-        return "write years as the day they begin with, like 2020-01-01 or 2020-04-01"
-    if text.isdigit() and 9 <= len(text) <= 13:
-        return "seconds or milliseconds since 1970 are not read, write dates like 2020-12-31 23:00"
-    return "write dates like 2020-12-31 23:00"
 
 
 def _typed(cells: pd.Series) -> Reading:

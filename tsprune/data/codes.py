@@ -10,6 +10,8 @@ _WRITTEN = (
     *(sign * code for code in (6999, 7777, 7999, 8888, 8999, 1e10, 1e15, 1e20) for sign in (-1, 1)),
     *(-32768, 32767, 65535, -2147483648, 2147483647, 4294967295, -9223372036854775808),
 )
+_WEAK = (-1.0, -7.0, -8.0, -9.0, -77.0, -88.0, -777.0, -888.0)
+"""Codes that may well be readings: they count as one only where they come again, far apart."""
 _HUGE = 1e30  # from here on (netCDF 9.96921e36, GIS -3.4e38, archives 1e34) whatever stands apart is a code
 CODES = frozenset(float(rounded) for code in _WRITTEN for rounded in (code, np.float32(code)))
 _ARRAY = np.array(sorted(CODES))
@@ -19,7 +21,8 @@ def find_codes(frame: pd.DataFrame) -> dict[str, dict[float, np.ndarray]]:
     """Values that look like "no reading": column -> value -> the rows (numbers) that hold it.
 
     A value counts as one if it is a usual code (-9999, 9.96921e36) and stands apart: negative where all others of its
-    column are not, or farther from the nearest other than these are from each other (codes do not count as others).
+    column are not, or farther from the nearest other than these are from each other (codes do not count as others). A
+    small one (-1) must be three times as far, and come three times.
     """
     found: dict[str, dict[float, np.ndarray]] = {}
     for name in frame:
@@ -38,12 +41,16 @@ def _code(values: np.ndarray) -> float | None:
     if len(values) < 3:
         return None
     for end in (float(values.min()), float(values.max())):
-        if end not in CODES and abs(end) < _HUGE:
+        weak = end in _WEAK
+        if end not in CODES and not weak and abs(end) < _HUGE:
             continue
-        others = values[~np.isin(values, _ARRAY) & ((np.abs(values) < _HUGE) | (values != end))]
+        others = values[~np.isin(values, _ARRAY) & (values != end)]
         if len(others) < 2:
             continue
         low, high = float(others.min()), float(others.max())
-        if (end < 0 <= low) or min(abs(end - low), abs(end - high)) > high - low:
+        if weak:
+            if 0 < 3 * (high - low) < low - end and np.count_nonzero(values == end) >= 3:
+                return end
+        elif (end < 0 <= low) or min(abs(end - low), abs(end - high)) > high - low:
             return end
     return None

@@ -11,6 +11,7 @@ from tsprune.errors import UserError, unknown
 from tsprune.shown import listed, plain
 
 DATE_NAMES = ("date", "datetime", "timestamp", "time", "ds", "start")
+_PARTS = ("year", "month", "day", "hour")
 ORDERS = {
     "ymd": "year, month, day",
     "dmy": "day, month, year",
@@ -26,12 +27,13 @@ _NAME = (
     r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)\.?"
 )
-_WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thur?s?|fri|sat(?:ur)?|sun)(?:day)?\.?,? +)?"
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WEEKDAY = r"(?:(mon|tues?|wed(?:nes)?|thur?s?|fri|sat(?:ur)?|sun)(?:day)?\.?,? +)?"
 _CLOCK = r"(\d{1,2})(?::(\d{2}))?(?::(\d{2})(?:[.,](\d{1,9}))?)? ?([ap]\.?m\.?)?"
 _ZONE = r" ?(z|utc|gmt|[+-]\d{2}(?::?\d{2})?)?"
 # A clock needs a colon or AM/PM: '2020-01-01 5' is no time.
 _TIME = rf"(?:(?:t|,? +)(?=\d{{1,2}}(?::| ?[ap])){_CLOCK}{_ZONE})?"
-_PACKED = r"[t _]?(\d{2})(?:(\d{2})(\d{2})?)?()()()"
+_PACKED = r"[t _]?(\d{2})(?:(\d{2})(?:(\d{2})(?:[.,](\d{1,9}))?)?)?()(z|[+-]\d{4})?"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class _Shape:
     """One way to write a date: what its (up to three) groups hold under each order that fits it."""
 
     pattern: re.Pattern
-    orders: dict[str, str]  # order -> a letter per group: y year, m month, d day, q quarter, h half-year, w ISO week
+    orders: dict[str, str]
+    """Order -> a letter per group: y year, m month, d day, q quarter, h half-year, w ISO week, k day of it, j day of
+    the year."""
 
 
 def _shape(date: str, time: str = _TIME, **orders: str) -> _Shape:
@@ -47,9 +51,9 @@ def _shape(date: str, time: str = _TIME, **orders: str) -> _Shape:
 
 
 _SHAPES = (
-    _shape(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})", ymd="y-md"),
-    _shape(r"(\d{1,2})([-/. ])(\d{1,2})\2(\d{4})", dmy="d-my", mdy="m-dy"),
-    _shape(r"(\d{1,2})([-/. ])(\d{1,2})\2(\d{2})", dmy="d-my", mdy="m-dy", ymd="y-md"),
+    _shape(r"(\d{4})([-/]|\. ?)(\d{1,2})\3(\d{1,2})\.?", ymd="y-md"),
+    _shape(r"(\d{1,2})([-/ ]|\. ?)(\d{1,2})\3(\d{4})\.?", dmy="d-my", mdy="m-dy"),
+    _shape(r"(\d{1,2})([-/ ]|\. ?)(\d{1,2})\3(\d{2})", dmy="d-my", mdy="m-dy", ymd="y-md"),
     _shape(rf"(\d{{1,2}})(?:st|nd|rd|th)?[-/. ]*{_NAME}[-/., ]*(\d{{4}})", dmy="dmy"),
     _shape(rf"(\d{{1,2}})[-/. ]*{_NAME}[-/., ]*(\d{{2}})", dmy="dmy", ymd="ymd"),
     _shape(rf"{_NAME}[-/. ]*(\d{{1,2}})(?:st|nd|rd|th)?[-/., ]+(\d{{4}})", mdy="mdy"),
@@ -66,12 +70,17 @@ _SHAPES = (
     _shape(r"(\d{4})[-/ ]?[HS]([12])", half="yh"),
     _shape(r"[HS]([12])[-/ ]?(\d{4})", half="hy"),
     _shape(r"(\d{4})[- ]?W(\d{1,2})", week="yw"),
+    _shape(r"(\d{4})-?W(\d{2})-?([1-7])", ymd="ywk"),
+    _shape(r"((?:19|20)\d{2})-?(\d{3})", ymd="yj"),
     _shape(r"(\d{4})(\d{2})(\d{2})", ymd="ymd"),
     _shape(r"(\d{2})(\d{2})(\d{4})", dmy="dmy", mdy="mdy"),
     _shape(r"(\d{4})(\d{2})(\d{2})", time=_PACKED, ymd="ymd"),
     _shape(r"(\d{4})(\d{2})", ym="ym"),
     _shape(r"(\d{2})(\d{2})(\d{2})", dmy="dmy", mdy="mdy", ymd="ymd"),
 )
+_Texts = tuple[str | None, ...]  # a group of a pattern, row by row
+_WEST, _EAST = -12 * 60, 14 * 60  # minutes from UTC
+_OF_YEAR = re.compile(r"\d{4}-?\d{3}")  # 2020-366; and many a number of an item
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]|$)")
 
 
@@ -116,9 +125,14 @@ def read_dates(cells: Sequence[str] | pd.Series) -> list[Reading]:
     return sorted(readings, key=lambda reading: reading.unread)
 
 
+def has_shape(text: str) -> bool:
+    """Whether a cell is written as dates are, even if there is no such day."""
+    return any(shape.pattern.fullmatch(" ".join(text.split())) for shape in _SHAPES)
+
+
 def looks_like_date(text: str) -> bool:
     """Whether a single cell reads as a date, and not as a number too."""
-    if is_number(text) or not any(shape.pattern.fullmatch(" ".join(text.split())) for shape in _SHAPES):
+    if is_number(text) or not has_shape(text):
         return False
     return any(reading.unread == 0 for reading in read_dates([text]))
 
@@ -137,13 +151,17 @@ def _read(shape: _Shape, texts: list[str]) -> list[Reading]:
     found = [shape.pattern.fullmatch(text) for text in texts]
     rows = np.array([match is not None for match in found])
     groups = list(zip(*(match.groups() for match in found if match), strict=True))
-    parts, (hour, minute, second, fraction, half, zone) = groups[:-6], groups[-6:]
+    weekday, parts, (hour, minute, second, fraction, half, zone) = groups[0], groups[1:-6], groups[-6:]
     clock, fits = _clock(hour, minute, second, fraction, half)
-    offset, zoned = _offsets(zone)
+    offset, zoned, known = _offsets(zone)
+    fits &= known
     readings = []
     for order, roles in shape.orders.items():
         cells = {role: part for role, part in zip(roles, parts, strict=True) if role != "-"}
+        if order == "ym" and _are_years(cells):
+            continue
         days = _days(cells)
+        days[~_fits_weekday(days, weekday)] = np.datetime64("NaT")
         written = days + clock
         written[~fits] = np.datetime64("NaT")
         if zoned.any():
@@ -165,12 +183,19 @@ def _read(shape: _Shape, texts: list[str]) -> list[Reading]:
 def _days(cells: dict[str, tuple[str, ...]]) -> np.ndarray:
     """Midnights (datetime64, NaT where there is no such day) of years, months and days given as text."""
     year = np.array([int(text) if len(text) > 2 else _full(int(text)) for text in cells["y"]])
+    if "j" in cells:
+        days = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + np.array(cells["j"], dtype=int) - 1
+        return np.where(days.astype("datetime64[Y]").astype(int) + 1970 == year, days, np.datetime64("NaT")).astype(
+            "datetime64[us]"
+        )
     if "w" in cells:
         week = np.array(cells["w"], dtype=int)
         fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + np.timedelta64(3, "D")
         monday = fourth - ((fourth.astype(int) + 3) % 7)  # ISO 8601: 4 January lies in the first week
         days = monday + 7 * (week - 1)
         thursday = (days + 3).astype("datetime64[Y]").astype(int) + 1970
+        if "k" in cells:
+            days = days + np.array(cells["k"], dtype=int) - 1
         return np.where((week > 0) & (thursday == year), days, np.datetime64("NaT")).astype("datetime64[us]")
     if "q" in cells:
         month = 3 * np.array(cells["q"], dtype=int) - 2
@@ -189,7 +214,18 @@ def _full(year: int) -> int:
     return year + (1900 if year >= _CENTURY else 2000)
 
 
-_Texts = tuple[str | None, ...]
+def _are_years(cells: dict[str, tuple[str, ...]]) -> bool:
+    """Whether what looks like year and month is in every row a year and the next ('2001-02', '2002-03'): a series of
+    months does not go on by thirteen, one of school or fiscal years does."""
+    pairs = zip(cells["y"], cells["m"], strict=True)
+    return len(cells["y"]) > 1 and all(m.isdigit() and (int(y) + 1) % 100 == int(m) for y, m in pairs)
+
+
+def _fits_weekday(days: np.ndarray, weekday: _Texts) -> np.ndarray:
+    """Where the day of the week that is written beside a date is that of the date, or none is written."""
+    number = (days.astype("datetime64[D]").astype(int) + 3) % 7
+    named = np.array([_WEEKDAYS.index(text[:3].lower()) if text else -1 for text in weekday])
+    return (named < 0) | (named == number)
 
 
 def _clock(
@@ -211,16 +247,21 @@ def _clock(
     return seconds + below.astype("timedelta64[ns]" if nano else "timedelta64[us]"), good
 
 
-def _offsets(zone: _Texts) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets from UTC (timedelta64; zero where there is none) and where there is one."""
+def _offsets(zone: _Texts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Offsets from UTC (timedelta64; zero where there is none), where there is one, and where none is written that no
+    place on earth has: '-13:00' behind a time is the end of an hour, or a slip."""
 
     def minutes(text: str | None) -> int:
         if not text or text[0] not in "+-":
             return 0
         digits = text[1:].replace(":", "").ljust(4, "0")
+        if int(digits[2:]) > 59:
+            return _WEST - 1
         return (int(digits[:2]) * 60 + int(digits[2:])) * (-1 if text[0] == "-" else 1)
 
-    return np.array([minutes(text) for text in zone]).astype("timedelta64[m]"), np.array([bool(text) for text in zone])
+    written = np.array([minutes(text) for text in zone])
+    known = (written >= _WEST) & (written <= _EAST)
+    return written.astype("timedelta64[m]"), np.array([bool(text) for text in zone]), known
 
 
 def _notes(order: str, cells: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -230,6 +271,8 @@ def _notes(order: str, cells: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
         notes.append(f"dates are read with the {first} before the {second}")
     if len(cells["y"][0]) == 2:
         notes.append(TWO_DIGITS)
+    if "j" in cells:
+        notes.append("dates are read as the year and the number of the day in it")
     if order in ("quarter", "half", "week"):
         what = {"quarter": "quarters", "half": "half-years", "week": "weeks (ISO 8601)"}[order]
         notes.append(f"{what} are read as their first day")
@@ -246,21 +289,27 @@ def _spread(dates: np.ndarray, rows: np.ndarray) -> pd.DatetimeIndex:
 def find_date_column(sample: pd.DataFrame, given: str | None = None) -> str:
     """The name of the column of dates, judged by its first cells (text, or dates as a binary table holds them).
 
-    The one ``given``; else the first with a usual name (DATE_NAMES) that reads as dates; else the first column that
-    does, numbers only where they are 8 to 14 digits long (20201231); else the first with a usual name. Raises UserError
-    if there is none.
+    The one ``given``; else the first with a usual name (DATE_NAMES) that reads as dates; else the first column of text
+    that does, or of numbers where they are 8 to 14 digits long (20201231); else the first with a usual name. Raises
+    UserError if there is none.
     """
     if given is not None:
         if given not in sample:
             raise UserError(unknown("date column", given, map(plain, sample.columns)))
         return given
     usual = [name for name in sample if name.lower() in DATE_NAMES]
-    for name in (*usual, *sample.columns):
+    for name in (*usual, *sorted(sample.columns, key=lambda name: _all_numbers(sample[name]))):
         if _reads_as_dates(sample[name], unnamed=name not in usual):
             return name
     if usual:
         return usual[0]
-    raise UserError(f"no column of dates found; columns: {listed(list(sample.columns))}. Name it with date_column")
+    parts = [name for name in sample if name.lower() in _PARTS]
+    advice = f"Put {listed(parts)} into one, like 2020-12-31" if parts else "Name it with date_column"
+    raise UserError(f"no column of dates found; columns: {listed(list(sample.columns))}. {advice}")
+
+
+def _all_numbers(cells: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(cells) or all(is_number(str(text)) for text in cells.dropna())
 
 
 def _reads_as_dates(cells: pd.Series, unnamed: bool) -> bool:
@@ -271,6 +320,8 @@ def _reads_as_dates(cells: pd.Series, unnamed: bool) -> bool:
         return False
     texts = cells.dropna().astype(str).tolist()
     if unnamed and not all(len(text) in (8, 10, 12, 14) for text in texts if is_number(text)):
+        return False
+    if unnamed and all(_OF_YEAR.fullmatch(text) for text in texts):
         return False
     readings = read_dates(texts)
     return bool(readings) and 2 * readings[0].unread <= len(texts)

@@ -25,10 +25,22 @@ MOST_UNPACKED = 1 << 31
 # sensor of light): of such formats more must follow that no header has.
 _NO_TEXT = rb".*[\x00-\x08\x0e-\x1f]"
 _PACKED = {rb"\x1f\x8b": gzip.open, rb"\xfd7zXZ\x00": lzma.open, rb"BZh[1-9](1AY&SY|\x17rE8P\x90)": bz2.open}
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second begins an archive of nothing
 _TABLES = {rb"PAR1" + _NO_TEXT: pd.read_parquet, rb"ARROW1\x00\x00": pd.read_feather}
 _OTHERS = {
     rb"\xd0\xcf\x11\xe0": "an Excel workbook (.xls); save its sheet as CSV",
     rb"\x28\xb5\x2f\xfd": "packed by zstd; unpack it, or pack it by gzip",
+    rb"\x04\x22\x4d\x18": "packed by lz4; unpack it, or pack it by gzip",
+    rb"\x1f[\x9d\xa0]": "packed by compress (.Z); unpack it, or pack it by gzip",
+    rb"\x5d\x00\x00.{10}": "packed by lzma of old; unpack it, or pack it by xz",
+    rb"\xff\xff\xff\xff..\x00\x00|FEA1" + _NO_TEXT: "Arrow data of another kind than feather; save the table as "
+    "feather or parquet",
+    rb"Obj\x01": "an Avro file; save the table as CSV or parquet",
+    rb"(.{8}DUCK\x00|\x40\x00\x00.DUCK)": "a DuckDB database; save the table as CSV or parquet",
+    rb"(<stata_dta>|[\x71-\x73][\x01\x02]\x01\x00)": "a Stata file; save the table as CSV or parquet",
+    rb"\x00{12}\xc2\xea\x81\x60": "a SAS file; save the table as CSV or parquet",
+    rb"\$FL[23]@\(#\)": "an SPSS file; save the table as CSV or parquet",
+    rb"GRIB" + _NO_TEXT: "a GRIB file; save the table as CSV or parquet",
     rb"7z\xbc\xaf": "a 7z archive; unpack it",
     rb"Rar!\x1a\x07": "a RAR archive; unpack it",
     rb"\x89HDF": "an HDF5 file; save the table as CSV or parquet",
@@ -44,8 +56,10 @@ _OTHERS = {
     rb"ORC" + _NO_TEXT: "an ORC file; save the table as CSV or parquet",
     rb"version https://git-lfs": "a pointer of Git LFS, not the file itself; fetch that with `git lfs pull`",
     rb"<(!doctype|html)\b": "a web page; was a download refused?",
+    rb"<table\b": "HTML; the table is needed as CSV",
     rb"<\?xml\b": "an XML document; the table is needed as CSV",
-    rb"(\[\s*\{|\{\s*\")": "JSON; save the table as CSV or parquet",
+    rb"(\[\s*[\[{]|\{\s*[\"}])": "JSON; save the table as CSV or parquet",
+    rb"@(relation|attribute|problemname)\b": "a file of @-lines (ARFF, .ts, .tsf); save the table as CSV or parquet",
 }
 
 
@@ -74,7 +88,9 @@ def read_file(path: Path) -> bytes | pd.DataFrame:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror or error}") from error
-    content = _unpacked(content)
+    packed, content = content, _unpacked(content)
+    if packed is not content and _is_packed(content):
+        raise UserError("is packed twice; unpack it once")
     for magic, reader in _TABLES.items():
         if _begins(content, magic):
             try:
@@ -83,7 +99,7 @@ def read_file(path: Path) -> bytes | pd.DataFrame:
                 raise UserError(
                     f"is a damaged {reader.__name__.removeprefix('read_')} file: {plain(error, 200)}"
                 ) from None
-    head = content[:512].lstrip().lower() if content[:1] in b"<[{ \n\r\t" else content[:512]
+    head = content[:512].lstrip().lower() if content[:1] in b"<[{@ \n\r\t" else content[:512]
     for magic, what in _OTHERS.items():
         if _begins(head, magic):
             raise UserError(f"is {what}")
@@ -92,8 +108,12 @@ def read_file(path: Path) -> bytes | pd.DataFrame:
     return content
 
 
+def _is_packed(content: bytes) -> bool:
+    return content.startswith(_ZIP) or any(_begins(content, magic) for magic in _PACKED)
+
+
 def _unpacked(content: bytes) -> bytes:
-    if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # the second begins an archive of nothing
+    if content.startswith(_ZIP):
         return _member(content)
     for magic, unpack in _PACKED.items():
         if _begins(content, magic):
@@ -117,11 +137,16 @@ def _bounded(file: BinaryIO) -> bytes:
     return content
 
 
+def _is_hidden(name: str) -> bool:
+    """Whether a file of an archive is there for a Mac alone (.DS_Store, __MACOSX/._a.csv)."""
+    return name.startswith("__MACOSX") or name.rsplit("/", 1)[-1].startswith(".")
+
+
 def _member(content: bytes) -> bytes:
     """The one file of a zip archive."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
+            names = [name for name in archive.namelist() if not name.endswith("/") and not _is_hidden(name)]
             if "content.xml" in names:
                 raise UserError("is an OpenDocument spreadsheet (.ods); save its sheet as CSV")
             if "[Content_Types].xml" in names:

@@ -52,8 +52,8 @@ def open_large(path: Path, date_column: str | None) -> Large | None:
         return None
     try:
         file = ParquetFile(path)
-    except (OSError, ArrowInvalid):
-        return None  # another kind of file, or a damaged one: whoever reads it says so
+    except (OSError, ArrowInvalid, UnicodeEncodeError):
+        return None  # another kind of file, a damaged one, a name that is none to pyarrow: whoever reads it says so
     size = _VALUE * file.metadata.num_rows * file.metadata.num_columns
     if fits(size):
         return None

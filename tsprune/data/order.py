@@ -121,14 +121,16 @@ def check_order(
     problems, notes = _misplaced(stamps, lines, place), []
     ordered = stamps.unique().sort_values()
     if len(ordered) < 3:
-        problems.append(f"only {len(ordered)} different times; a series needs at least 3")
+        if known.all():
+            problems.append(f"only {len(ordered)} different times; a series needs at least 3")
         return Ordered(time_step or "", ordered, 0, tuple(problems))
     step = canonical(time_step) if time_step else detect_step(ordered)
     if _is_endless(ordered, step):
         problems.append(_jump(stamps, ordered, lines, place, step))
         return Ordered(step, ordered, 0, tuple(problems))
     off, absent, first = _against_grid(ordered, step)
-    if len(off):
+    few_unread = known.mean() >= 1 - MADE_UP  # where many dates cannot be read their gaps tell no step
+    if len(off) and few_unread:
         line = lines[np.flatnonzero(stamps == off[0])[0]]
         beside = int(stamps.isin(off).sum()) - 1
         problems.append(
@@ -152,7 +154,7 @@ def _misplaced(stamps: pd.DatetimeIndex, lines: np.ndarray, place: str) -> list[
         first = np.flatnonzero(stamps == stamps[twice[0]])[0]
         problems.append(
             f"{place} {lines[twice[0]]}: the time {stamps[twice[0]]} is already on {place} {lines[first]}"
-            f"{more(len(twice) - 1)}; {_autumn(stamps[twice]) or 'keep one row per time'}"
+            f"{more(len(twice) - 1)}; {_autumn(stamps[twice]) or _once(len(twice), len(stamps))}"
         )
     back = np.flatnonzero(stamps[1:] < stamps[:-1]) + 1
     if len(back):
@@ -244,13 +246,21 @@ def _weekends(ordered: pd.DatetimeIndex, step: str) -> str:
 
 
 def _spring(ordered: pd.DatetimeIndex, step: str) -> str:
-    """Where a gap looks like the hour that daylight saving skips: a Sunday's, early, exactly an hour; "" if none."""
+    """Where a gap looks like the hour that daylight saving skips: early on a Sunday, or a Friday as in Egypt, exactly
+    an hour; "" if none."""
     length = fixed_length(step)
     if length is None or length > _HOUR:
         return ""
     gaps = ordered[:-1][(ordered[1:] - ordered[:-1]) == _HOUR + length] + length
-    seen = gaps[(gaps.day_of_week == 6) & (gaps.hour < 4) & gaps.month.isin(_CLOCKS_CHANGE)]
+    seen = gaps[gaps.day_of_week.isin((4, 6)) & (gaps.hour < 4) & gaps.month.isin(_CLOCKS_CHANGE)]
     return f"{seen[0]} looks like the hour that daylight saving skips in spring" if len(seen) else ""
+
+
+def _once(twice: int, rows: int) -> str:
+    """What to do about stamps that stand on several rows: as a rule where ``twice`` is much of all rows."""
+    if 2 * twice < rows:
+        return "keep one row per time"
+    return "keep one row per time: a time of day belongs into the column of dates, each series into a column of its own"
 
 
 def _autumn(twice: pd.DatetimeIndex) -> str:

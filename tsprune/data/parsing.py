@@ -96,27 +96,21 @@ def parse_frame(frame: pd.DataFrame, *, date_column: str | None = None) -> Parse
 def _decoded(content: bytes, encoding: str | None) -> str:
     """The text with LF line ends, without marks of the byte order."""
     marked = next((name for mark, name in _MARKS.items() if content.startswith(mark)), None)
-    if encoding is None and marked is None and 0.25 < content[:1000].count(0) / len(content[:1000] or b" ") < 0.75:
-        order = "le" if content[1:1000:2].count(0) > content[:1000:2].count(0) else "be"
+    if encoding is None and marked is None and content[:1000].count(0) > len(content[:1000]) / 4:
+        even, odd = content[:1000:2].count(0), content[1:1000:2].count(0)
+        if min(even, odd) > max(even, odd) / 10:
+            raise UserError("line 1: it seems to be no text at all; a CSV, parquet or feather file is needed")
+        order = "le" if odd else "be"
         raise UserError(f"line 1: not UTF-8 text, by its signs UTF-16 without a mark; give encoding='utf-16-{order}'")
     name = encoding or marked or "utf-8"
     try:
-        codecs.lookup(name)
         text = content.decode(name)
-    except LookupError:
+    except (LookupError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise UserError(_not_text(content, name, error)) from None
         raise UserError(
             f"encoding = {quoted(name)}: no such encoding; usual ones are 'utf-8', 'utf-16', 'latin-1', 'cp1252'"
         ) from None
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        kind = {"utf-8": "UTF-8"}.get(name, name)
-        signs = sum(byte < 9 or 13 < byte < 32 for byte in content[:1000])
-        advice = (
-            "give its encoding (encoding='cp1252' for Western Windows, 'latin-1', 'utf-16'), or save the file as UTF-8"
-        )
-        if signs > len(content[:1000]) / 50:
-            advice = "it seems to be no text at all; a CSV, parquet or feather file is needed"
-        raise UserError(f"line {line}: not {kind} text; {advice}") from None
     # Twice: on Windows lines end in CR CR LF where what had CR LF was written as text once more.
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r\n", "\n")
     if "\r" in text:
@@ -129,12 +123,23 @@ def _decoded(content: bytes, encoding: str | None) -> str:
     return text
 
 
+def _not_text(content: bytes, name: str, error: UnicodeDecodeError) -> str:
+    """What to say of bytes that are no text of the encoding ``name``."""
+    line = content[: error.start].count(b"\n") + 1
+    kind = {"utf-8": "UTF-8"}.get(name, name)
+    signs = sum(byte < 9 or 13 < byte < 32 for byte in content[:1000])
+    advice = "give its encoding (encoding='cp1252' for Western Windows, 'latin-1', 'utf-16'), or save the file as UTF-8"
+    if signs > len(content[:1000]) / 50:
+        advice = "it seems to be no text at all; a CSV, parquet or feather file is needed"
+    return f"line {line}: not {kind} text; {advice}"
+
+
 def _names(rows: Rows) -> list[str]:
     """The column names; UserError if they are values, or not all different."""
     names, line = [name.strip() for name in rows.fields(0)], rows.starts[0]
     if len(names) == 1:
         needed = "only one column, needed: one of dates and at least one of numbers"
-        raise UserError(f"line {line}: {needed}{_why_one_column(rows)}")
+        raise UserError(f"line {line}: {needed}; {_why_one_column(rows)}")
     below = rows.fields(1)
     dated = any(looks_like_date(name) and looks_like_date(cell) for name, cell in zip(names, below, strict=False))
     if dated or all(is_number(name) for name in names):
@@ -158,16 +163,17 @@ def _unnamed(position: int, names: list[str]) -> str:
 
 
 def _why_one_column(rows: Rows) -> str:
-    """What may stand above the names, or between the fields; empty where nothing tells."""
+    """What may stand above the names, or between the fields."""
     texts = [rows.separator.join(rows.fields(row)) for row in range(min(len(rows.starts), _TITLES))]
     row = next((row for row, text in enumerate(texts) if any(sign in text for sign in SEPARATORS)), 0)
     if row > 1:
-        return f"; are the lines above line {rows.starts[row]} titles or remarks? Take them away"
+        return f"are the lines above line {rows.starts[row]} titles or remarks? Take them away"
     if row == 1:
-        return "; is it a title above the table? Take it away"
+        return "is it a title above the table? Take it away"
     if min(len(text.split()) for text in texts[:2]) > 1:
-        return "; are the fields separated by spaces? Separate them by commas, semicolons or tabs"
-    return ""
+        return "are the fields separated by spaces? Separate them by commas, semicolons or tabs"
+    *others, last = SEPARATORS.values()
+    return f"fields are separated by {', '.join(others)} or {last}"
 
 
 def _read(rows: Rows, **options) -> pd.DataFrame:
@@ -217,13 +223,15 @@ def _like_thousands(sample: pd.DataFrame, decimal: str) -> str | None:
 
 def _refuse_thousands(cells: pd.Series, mark: str, rows: Rows) -> None:
     """Raise UserError if a decimal mark may as well be one of thousands: always before three digits, while some whole
-    numbers (several, as zeros and codes of no reading are often written so) have none."""
+    numbers have none: several, as zeros and codes of no reading are often written so, or one of three digits, whose
+    neighbour a thousand is."""
     cells = cells.dropna().str.strip()
     marked = cells[cells.str.contains(mark, regex=False)]
     if not len(marked) or not marked.str.fullmatch(_THOUSANDS[mark].pattern).all():
         return
     whole = set(cells[cells.str.fullmatch(_WHOLE.pattern)].astype(float)) - CODES - {0.0}
-    if sum(abs(number) < 1000 for number in whole) > 1:
+    below = [abs(number) for number in whole if abs(number) < 1000]
+    if len(below) > 1 or (below and below[0] >= 100):
         where = f"line {rows.starts[marked.index[0] + 1]}, column {quoted(cells.name)}"
         raise UserError(
             f"{where}: {quoted(marked.iloc[0])} may have a mark of thousands or of decimals; write all numbers like "

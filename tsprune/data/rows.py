@@ -13,6 +13,7 @@ from tsprune.shown import more, plain
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}
 _NO_ROWS = "the file has no rows; needed: a line of column names and a line per time step"
 _WHOLE = re.compile(r"[+-]?\d+")
+_REMARKS = ("#", "//", "%")
 
 
 class Rows:
@@ -89,10 +90,18 @@ class Rows:
             rows = np.flatnonzero(wrong)
             if len(rows):
                 row = rows[0]
+                fields = "field" if widths[row] == 1 else "fields"
                 raise UserError(
-                    f"line {self.starts[row]}: {widths[row]} fields, the header has {width}{more(len(rows) - 1)}; "
-                    f"{cause(rows)}"
+                    f"line {self.starts[row]}: {widths[row]} {fields}, the header has {width}{more(len(rows) - 1)}; "
+                    f"{self._remark(rows) or cause(rows)}"
                 )
+
+    def _remark(self, rows: np.ndarray) -> str:
+        """What helps where a line that is no row has a sign of remarks in front: the header's, or the first of ``rows``
+        with another width than it."""
+        if self.fields(0)[0].lstrip().startswith(_REMARKS) and len(rows) == len(self.starts) - 1:
+            return f"is line {self.starts[0]} a remark? Take it away"
+        return "is it a remark? Take it away" if self.fields(rows[0])[0].lstrip().startswith(_REMARKS) else ""
 
     def _surplus(self, rows: np.ndarray) -> str:
         """What probably made rows too long, and what helps."""
@@ -106,6 +115,8 @@ class Rows:
                 "the header seems to lack the name of the first column (an index, or row names as R's write.table "
                 "writes them); put one in front"
             )
+        if not is_number(some[0][0]) and (looks_like_date(", ".join(some[0][:2])) or _in_two(some[0])):
+            return "is there a comma within the dates? Put them in quotes"
         if self.separator == "," and (pieces := _pieces(some, len(header))):
             what = (
                 "a decimal comma" if any(len(piece) != 3 for piece in pieces) else "a thousands mark or decimal comma"
@@ -126,6 +137,11 @@ class Rows:
             if last
             else "is the row cut off, or a separator missing?"
         )
+
+
+def _in_two(row: list[str]) -> bool:
+    """Whether a row begins with a word and a date: a day of the week, in any language."""
+    return row[0].strip(".").isalpha() and looks_like_date(row[1])
 
 
 def _pieces(rows: list[list[str]], width: int) -> list[str]:

@@ -151,23 +151,26 @@ def season_of(step: str) -> int:
 def _candidates(ordered: pd.DatetimeIndex, step: pd.Timedelta) -> list[str]:
     """Names of calendar steps about as long as ``step``, the most usual first."""
     days = step / DAY
-    if days == 1:
-        return _of_the_week(ordered)
-    if 4 <= days < 28:
+    if 1 <= days < 7 and (found := _of_the_week(ordered, daily=days == 1)) is not None:
+        return found
+    if days < 4:
+        return []
+    if days < 28:
         return _of_the_month(ordered, step)
     months = round(days / 30.44)
     return _of_months(ordered, months) if months and 0.9 < days / (30.44 * months) < 1.1 else []
 
 
-def _of_the_week(ordered: pd.DatetimeIndex) -> list[str]:
-    """Business days, or other days of the week; none where every day is there, or too few to tell."""
+def _of_the_week(ordered: pd.DatetimeIndex, daily: bool) -> list[str] | None:
+    """Business days, or the same days of each week; None where neither fits, or too few weeks are there to tell it
+    from gaps. Of ``daily`` values one day of the week, or two, on which nothing is ever open."""
     there = sorted(set(ordered.day_of_week))
-    if there[-1] < 5:
+    if daily and there[-1] < 5:
         over_weekends = int((ordered[-1] - ordered[0]) / DAY) > 4 - ordered[0].day_of_week
         return ["B"] if over_weekends else []
-    # One day of the week, or two, on which nothing is ever open; a few weeks tell that from gaps.
-    closed = 5 <= len(there) < 7 and ordered[-1] - ordered[0] > 28 * DAY
-    return [f"days {','.join(_WEEKDAYS[day] for day in there)}"] if closed else []
+    if (5 if daily else 2) <= len(there) < 7 and ordered[-1] - ordered[0] > 28 * DAY:
+        return [f"days {','.join(_WEEKDAYS[day] for day in there)}"]
+    return None
 
 
 def _of_the_month(ordered: pd.DatetimeIndex, step: pd.Timedelta) -> list[str]:
@@ -176,10 +179,12 @@ def _of_the_month(ordered: pd.DatetimeIndex, step: pd.Timedelta) -> list[str]:
         return []
     number = ordered.day.to_numpy()
     last = number == ordered.days_in_month
-    # A stamp at the end of a month stands for the last day, of whatever month.
-    named = sorted({_LAST if end and day >= 28 else int(day) for day, end in zip(number, last, strict=True)})
-    twice = len(ordered) > 2 * len(named)  # days that come once make no rule
-    return [_days_name(named)] if 2 <= len(named) <= 7 and twice else []
+    # A stamp at the end of a month stands for the last day, of whatever month; or for one that comes in longer months
+    # too, as 28 and 30 do.
+    ends = sorted({_LAST if end and day >= 28 else int(day) for day, end in zip(number, last, strict=True)})
+    within = sorted(set(number[~last].tolist()))
+    rules = (named for named in (within, ends) if 2 <= len(named) <= 7)
+    return [_days_name(named) for named in rules if len(ordered) > 2 * len(named)]  # days that come once are none
 
 
 def _of_months(ordered: pd.DatetimeIndex, months: int) -> list[str]:

@@ -146,7 +146,7 @@ def load_reference_state(model: Forecaster, state_dict: Mapping[str, torch.Tenso
     ]
     lines = []
     if unknown:
-        lines.append(f"{model.name} has no place for: {', '.join(unknown)}")
+        lines.append(f"{model.name} has no place for: {', '.join(unknown)}{_meant(model, state)}")
     if missing:
         lines.append(f"{model.name} needs, but the checkpoint lacks: {', '.join(missing)}")
     if shapes:
@@ -163,6 +163,16 @@ def load_reference_state(model: Forecaster, state_dict: Mapping[str, torch.Tenso
     model.load_state_dict(ours, strict=False)  # complete but for own_state, as checked above
 
 
+def _meant(model: Forecaster, state: Mapping[str, torch.Tensor]) -> str:
+    """What helps where no name is known: the names are the model's own, or all begin alike."""
+    if state.keys() == model.state_dict().keys():
+        return "; these names are its own, load_state_dict takes them"
+    first = {name.partition(".")[0] + "." for name in state}
+    if len(first) > 1 or from_reference(model, {name.partition(".")[2]: state[name] for name in state}).unknown:
+        return ""
+    return f"; take {first.pop()!r} off each name"
+
+
 def named_tensors(state: object) -> Mapping[str, torch.Tensor]:
     """``state``, or what the file at that path holds, if it is tensors by name: else :class:`UserError`."""
     if isinstance(state, str | os.PathLike):
@@ -173,7 +183,10 @@ def named_tensors(state: object) -> Mapping[str, torch.Tensor]:
         )
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
-            raise UserError(f"a state_dict holds tensors by name; {name!r:.60} in it is a {type(tensor).__name__}")
+            within = "; is that the state_dict? Pass it alone" if isinstance(tensor, Mapping) else ""
+            raise UserError(
+                f"a state_dict holds tensors by name; {name!r:.60} in it is a {type(tensor).__name__}{within}"
+            )
         # Before tensors are joined or compared, which turns one kind into another.
         counts = name.endswith("num_batches_tracked")
         if problem := no_weight(name, tensor):

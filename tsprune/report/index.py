@@ -13,6 +13,7 @@ from tsprune.report.info import ReportInfo
 from tsprune.report.page import TEMPLATES
 from tsprune.report.tables import styled
 from tsprune.report.text import describe_parameters
+from tsprune.whole import aside
 
 
 def write_index(folder: str | Path, infos: Sequence[ReportInfo], at: str | Path | None = None) -> Path:
@@ -68,7 +69,9 @@ def _write(folder: Path, template: str, **values) -> Path:
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"
-    path.write_text(environment.get_template(template).render(**values), encoding="utf-8")
+    page = environment.get_template(template).render(**values)
+    with aside(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
     return path
 
 

@@ -1,6 +1,7 @@
 """One executed notebook to one HTML file that opens anywhere: offline, on a phone, on paper, without scripts."""
 
 import base64
+import os
 import re
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -26,6 +27,7 @@ from tsprune.report.markdown import MarkdownFilter, data_uri
 from tsprune.report.parts import is_report, only_text, parts, split_verdict, texts
 from tsprune.report.status import told
 from tsprune.report.text import describe_parameters, headline, plain_text
+from tsprune.whole import aside
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -46,7 +48,8 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
     linked from another host in a cell's own HTML stays empty rather than asked for. Cells tagged ``explore`` are for
     whoever works in the notebook, and are left out.
 
-    Raises UserError for a file that is missing or no notebook. The folder of ``html_path`` is made.
+    Raises UserError for a file that is missing or no notebook. The folder of ``html_path`` is made, and the page is
+    there whole or not at all.
     """
     ipynb_path, html_path = Path(ipynb_path), Path(html_path)
     notebook = read_notebook(ipynb_path)
@@ -84,11 +87,12 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
         "metadata": {"path": str(ipynb_path.parent)},
     }
     body, _ = exporter.from_notebook_node(notebook, resources)
-    for folder, shown in ((project_root(), ""), (Path.home(), "~/")):
+    for folder, shown in ((project_root(), ""), (Path(os.path.expanduser("~")), "~/")):
         if len(folder.parts) > 1:  # a page that is shared tells nobody the folders of its maker
             body = body.replace(f"{folder}/", shown)
     html_path.parent.mkdir(parents=True, exist_ok=True)
-    html_path.write_text(body, encoding="utf-8")
+    with aside(html_path) as temporary:
+        temporary.write_text(body, encoding="utf-8")
     return info
 
 
@@ -103,7 +107,7 @@ def read_notebook(path: Path) -> NotebookNode:
         raise UserError(f"notebook '{path}' does not exist")
     try:
         return nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError) as error:
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError, ValueError) as error:
         raise UserError(f"'{path}' is not a Jupyter notebook: {str(error).splitlines()[0]}") from error
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from tsprune.errors import UserError
+from tsprune.places import of_home
 from tsprune.report.status import STATUS_MIME, failed, not_run
 from tsprune.report.text import banner
 from tsprune.study.base.meaning import meanings
+from tsprune.whole import write_whole
 
 TOLERANCE = 0.05
 """Accuracy counts as kept while the MSE lies at most this share above dense."""
@@ -62,15 +63,11 @@ class Tables:
     def save_csv(self, folder: str | Path) -> list[Path]:
         """Write every table as ``folder/NAME.csv`` and what they mean as ``folder/tables.csv``; returns the paths. A
         relative folder counts from the working directory and is made. Raises UserError where it cannot be written."""
-        folder = Path(folder).expanduser()
+        folder = of_home(folder)
         tables = {"tables": self.tables.reset_index()} | self._frames()
         written = [folder / f"{name}.csv" for name in tables]
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for path, table in zip(written, tables.values(), strict=True):
-                table.to_csv(path, index=False)
-        except OSError as error:
-            raise UserError(f"{folder}: tables cannot be written there ({error.strerror})") from None
+        for path, table in zip(written, tables.values(), strict=True):
+            write_whole(path, table.to_csv(index=False).encode())
         return written
 
     def _frames(self) -> dict[str, pd.DataFrame]:

@@ -1,0 +1,43 @@
+"""What a cell that is no date may be, and how to write it."""
+
+import re
+
+from tsprune.data.dates import has_shape, looks_like_date
+
+_LIKE = "write dates like 2020-12-31 23:00"
+_MEANT = {
+    r"FY ?'?\d{2}|(FY ?)?[12]\d{3}([-/\u2013]\d{1,4}|s|\.0)?": (
+        "write years as the day they begin with, like 2020-01-01 or 2020-04-01, and weeks like 2020-W05"
+    ),
+    r"-?(\d{9,13}|\d{16}|\d{19})(\.\d+)?": f"seconds or milliseconds since 1970 are not read, {_LIKE}",
+    r"[1-6]\d{4}(\.\d+)?": f"the numbers that Excel has for days are not read, {_LIKE}",
+    r"[12]\d{3}( ?[:.] ?[1-4]| ?qtr\.? ?[1-4])|([1-4]|T[1-4]|I{1,3}|IV)\W*(qtr|quarter|quartal|trim\w*)?\W*[12]\d{3}": (
+        "write quarters like 2020Q1"
+    ),
+    r"(week|KW|CW|W)\W*\d{1,2}\W*[12]\d{3}|[12]\d{3}\W*(week|KW|CW|W)\W*\d{1,2}": "write weeks like 2020-W05",
+    r".*\d:\d{2}.*( [A-Z]{1,2}[SD]?T|(UTC|GMT)[+-].*)": (
+        "names of time zones are not read, write offsets like 2020-12-31 23:00+01:00"
+    ),
+}
+_NAME = re.compile(r"(?=.*\d).*[^\W\d_]{3,}.*")
+
+
+def date_advice(text: str, column: str, *, first: bool, last: bool, every: bool) -> str:
+    """What helps where ``text``, the first cell of the ``column`` of dates that is none, stands: in the ``first`` rows
+    and no others, in the ``last`` ones and no others, in ``every`` one."""
+    if text.startswith(("#", "//")):
+        return "is the line a remark? Take it away"
+    if text == column:
+        return "are these the column names once more? Take the line away"
+    if first and not any(sign.isdigit() for sign in text):
+        return "is it a second line of names, or one of units? Take it away"
+    if last and not any(sign.isdigit() for sign in text):
+        return "does the file end in a sum or a remark? Take it away"
+    for pattern, advice in _MEANT.items():
+        if re.fullmatch(pattern, text, re.IGNORECASE) and not looks_like_date(text):
+            return advice
+    if has_shape(text) and not looks_like_date(text):
+        return "there is no such day, time or offset, or it is another day of the week"
+    if _NAME.fullmatch(text) and not has_shape(text):
+        return f"of names only those of English months and days are read; {_LIKE}"
+    return _LIKE if every else f"{_LIKE}, all in the same way"
