@@ -281,7 +281,7 @@ def test_models_are_listed_from_the_store_where_the_command_is_typed_and_strays_
         (where / name).write_text("x")
     (where / "ef").mkdir()
     (where / "ef" / ("ef" * 10)).symlink_to(where / "nowhere")
-    assert tsprune("models") == (0, "no model there\n", "")
+    assert tsprune("models") == (0, "no model in outputs/store: a study that has trained one puts it there\n", "")
 
 
 def test_data_list_names_every_dataset(tsprune):
