@@ -52,7 +52,7 @@ def interrupted(process: subprocess.Popen, times: int = 1) -> tuple[int, str, fl
 
 
 def test_any_command_ends_with_a_line_and_130():
-    code = f"from tsprune import cli; cli.app = lambda: exec({WAITS!r}); cli.main()"
+    code = f"from tsprune import cli; cli.app = lambda **_: exec({WAITS!r}); cli.main()"
     process = start(code)
     assert process.stdout.readline() == "begun\n"
     status, err, seconds = interrupted(process)
@@ -76,7 +76,7 @@ def test_before_the_command_is_loaded_it_ends_without_a_word():
 def test_a_library_that_swallows_the_end_does_not_change_it(swallow):
     code = (
         "from tsprune import cli\n"
-        "def work():\n"
+        "def work(**_):\n"
         f"    try:\n        exec({WAITS!r})\n"
         f"    except BaseException:\n        {swallow}\n"
         "cli.app = work; cli.main()"
@@ -90,7 +90,7 @@ def test_a_library_that_swallows_the_end_does_not_change_it(swallow):
 def test_what_was_half_done_is_undone_and_a_second_ctrl_c_changes_nothing(tmp_path):
     code = (
         "from pathlib import Path; from tsprune import cli; from tsprune.batch.outputs import aside\n"
-        f"def work():\n    with aside(Path({str(tmp_path)!r})):\n        exec({WAITS!r})\n"
+        f"def work(**_):\n    with aside(Path({str(tmp_path)!r})):\n        exec({WAITS!r})\n"
         "cli.app = work; cli.main()"
     )
     process = start(code)
