@@ -59,7 +59,7 @@ def test_hours_and_disk_are_those_of_like_rows(plan):
 def test_hours_on_one_device_say_nothing_of_another(plan):
     text = plan("cuda")
     assert line(text, "train")[5:8] == ["?", "-", "4 MiB"]
-    assert re.search(r"for \d+ of them no earlier step of their kind and width on cpu tells the time", text)
+    assert re.search(r"for \d+ of them no earlier step of their kind, model and width on cpu tells the time", text)
 
 
 def test_hours_are_shared_by_each_runs_own_jobs_and_grow_with_its_data(tmp_path, smoke, few, monkeypatch):

@@ -46,7 +46,7 @@ def test_everything_is_to_run_at_first_and_nothing_once_it_has_and_why_is_said(p
     text = plan()
     steps, stored, archived, todo = in_all(text)
     assert (stored, archived) == (0, 0) and todo == steps
-    assert f"for {steps} of them no earlier step of their kind and width on cpu tells the time" in text
+    assert f"for {steps} of them no earlier step of their kind, model and width on cpu tells the time" in text
     assert "1 never run" in re.search(r"train .*", text).group()
     PruningSweepCells(plan.config).run(make_executor=threads, progress=Progress())
     text = plan()

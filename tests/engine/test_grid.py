@@ -3,6 +3,7 @@
 import signal
 import time
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from functools import partial
 from multiprocessing.popen_spawn_posix import Popen
 from pathlib import Path
 from typing import ClassVar
@@ -71,8 +72,12 @@ def test_the_time_that_is_left_is_of_other_data_in_proportion_to_its_length(make
     store.put({"of": "test"}, row | {"protocol": {"model": "M", "dataset": "short"}, "result": {"windows_test": 5}})
     progress = Told(1)
     lengths = {"short": 100, "long": 300}
-    run_grid([step], store, make_executor=lambda: ThreadPoolExecutor(1), jobs=1, progress=progress, lengths=lengths)
+    with_threads = partial(run_grid, make_executor=lambda: ThreadPoolExecutor(1), jobs=1, lengths=lengths)
+    with_threads([step], store, progress=progress)
     assert progress.known == [30.0]
+    elsewhere = row | {"protocol": step.protocol(), "cost": {"seconds": 50.0}}
+    with_threads([On(name="b", log=step.log, dataset="long")], store, progress=progress, past=lambda: [elsewhere])
+    assert progress.known == [pytest.approx(25.0, abs=0.1)], "the archive's row, and that of the step just run"
 
 
 def test_failures_are_rows_and_the_study_goes_on(make, store):

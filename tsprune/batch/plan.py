@@ -131,7 +131,8 @@ def _in_all(device: str, groups: Sequence[_Group]) -> list[str]:
             "kind, model and width in the store and the archive, those on other data in proportion to its length"
         )
     if untold:
-        lines.append(f"for {untold:,} of them no earlier step of their kind and width on {device} tells the time")
+        like = f"step of their kind, model and width on {device}"
+        lines.append(f"for {untold:,} of them no earlier {like} tells the time")
     if mib := sum(g.mib for g in groups):
         more = f", and {unsized:,} models of which no row tells the size" if unsized else ""
         lines.append(f"about {_disk(mib)} of models and masks will be kept{more}; `keep: dense` or `none` spares them")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import suppress
 from graphlib import TopologicalSorter
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
@@ -39,6 +40,7 @@ def run_grid(
     wave: Callable[[Step], int] = lambda step: 0,
     deadline: float | None = None,
     lengths: Mapping[str, int] = MappingProxyType({}),
+    past: Callable[[], Iterable[dict]] = lambda: (),
 ) -> dict[str, dict]:
     """Rows of ``steps`` by key, from the store where it has them, else computed. ``fetch`` may put a row that the store
     has not into it, from an archive, and says whether it did. Steps of a lower ``wave`` go first; none is begun after
@@ -48,8 +50,9 @@ def run_grid(
     where it has such (0 ``jobs``: as many as these); it is called again when the executor breaks (a worker process
     died, a scheduler is gone). A step that was lost with its worker is run again; the third time it is a failed row.
     Steps that a missing step needs are run first, each once. ``keeps`` says whose models are stored; one that another
-    step of this run reads is stored in any case. ``lengths``, time steps of datasets by name, help to estimate the time
-    that is left. Ctrl-C raises :class:`Stopped` with a line that says how much is kept.
+    step of this run reads is stored in any case. ``lengths``, time steps of datasets by name, and ``past``, rows of
+    other stores, help to estimate the time that is left. Ctrl-C raises :class:`Stopped` with a line that says how much
+    is kept.
     """
     store.sweep()
     sweep_states(store)
@@ -59,7 +62,7 @@ def run_grid(
         found.look_up(step)
     todo = _missing(by_key.values(), found)
     every = by_key | todo
-    known = Durations(stored_rows(store), lengths) if todo else Durations(())
+    known = Durations(chain(stored_rows(store), past()), lengths) if todo else Durations(())
     progress.start(len(every), len(every.keys() - todo.keys()), list(todo.values()), known.seconds)
     for step in every.values():
         if step.keepsake and found.rows.get(step.key, {}).get("status") == "ok":

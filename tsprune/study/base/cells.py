@@ -154,6 +154,7 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
             wave=self._wave if deadline is not None else lambda step: 0,
             deadline=deadline,
             lengths=self.lengths,
+            past=lambda: self.archive.lines.values(),
         )
 
     def _forget_times(self, steps: Iterable[Step]) -> None:
