@@ -187,3 +187,21 @@ def test_a_start_without_a_finite_error_is_no_best(linear, store, run, monkeypat
         _, scores = training(model, history)
     assert scores.mse == history[-1]["test_mse"] == evaluate(model, splits.test, linear.train).mse
     assert not all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda t: t, lambda t: FineTuneStep(trained=t, scope="layer", densities=[0.5], train=t.train.continued(1, 1e-3))],
+)
+def test_a_test_error_that_is_not_finite_is_no_result_and_says_so(linear, store, run, monkeypatch, make):
+    step = make(linear)
+    run(*step.needs)
+
+    def overflowing(*given):
+        return replace(evaluate(*given), mse=math.inf)
+
+    monkeypatch.setattr("tsprune.steps.train.evaluate", overflowing)
+    monkeypatch.setattr("tsprune.steps.train_on.evaluate", overflowing)
+    row = run(step)[step.key]
+    assert (row["status"], row["reason"]) == ("diverged", "mse is not finite")
+    assert not store.has(step.key, step.keepsake)
