@@ -32,6 +32,11 @@ def test_neighbours_are_independent():
     assert torch.corrcoef(kept.T).fill_diagonal_(0).abs().max() < 0.02
 
 
+def test_of_almost_all_the_smallest_share_stays():
+    y = seeded(1 - 1e-9)(torch.ones(400_000))
+    assert set(y.unique().tolist()) == {0.0, 65536.0}
+
+
 @pytest.mark.parametrize("layer", [Dropout(0.0), Dropout(0.4).eval()])
 def test_identity_without_dropout(layer):
     x = torch.randn(3, 5)

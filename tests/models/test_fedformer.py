@@ -74,3 +74,13 @@ def test_variants_differ_from_the_published_model(options):
         return model.eval()(*example(model))
 
     assert not torch.allclose(forecast(), forecast(**options))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "softmax"])
+def test_gradients_are_finite_where_a_pruner_has_left_no_query(activation):
+    model = create_model("FEDformer", **small_config("FEDformer", modes=3), cross_activation=activation)
+    for layer in model.decoder.layers:
+        for parameter in layer.cross_attention.query.parameters():
+            parameter.data.zero_()
+    model(*example(model)).sum().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)

@@ -42,6 +42,17 @@ def test_taylor_by_hand():
     assert model[0].weight.grad is None and model.training
 
 
+def test_a_frozen_weight_has_no_part_in_taylor():
+    model, axis = pair()
+    batches = [((torch.eye(2)[:1],), torch.zeros(1, 1))]
+    model[0].weight.requires_grad_(False)
+    own = (model[1].weight * calibration_gradients(model, batches)[model[1].weight]).abs()
+    torch.testing.assert_close(axis_scores(model, [axis], "taylor", batches)[0], (own / own.mean()).detach())
+    model.requires_grad_(False)
+    with pytest.raises(UserError, match="'hidden': every weight that it lies in is frozen"):
+        axis_scores(model, [axis], "taylor", batches)
+
+
 def test_repeats_and_neighbours_of_a_unit_are_summed():
     layer = nn.Linear(6, 1, bias=False)
     layer.weight.data = torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]])

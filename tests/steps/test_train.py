@@ -1,5 +1,8 @@
 """Steps outside a study: a share of the data, narrowed models trained on, latency."""
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 from helpers import Recorder
@@ -13,6 +16,7 @@ from tsprune.steps.latency import LatencyStep
 from tsprune.steps.narrow import DepGraphStep, StructuredStep
 from tsprune.steps.prune import PruneStep
 from tsprune.steps.train import NaiveStep
+from tsprune.steps.train_on import TrainOn
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
 from tsprune.study.base.shared import base_steps
 from tsprune.study.pruning_sweep.config import PruningSweep
@@ -165,3 +169,39 @@ def test_two_steps_are_compared_on_the_same_windows(trained, store, run):
     assert compare(store, rows, cut, [trained, again]) is None
     with pytest.raises(UserError, match=r"nothing to pair: seeds \[1, 2, 1\]"):
         compare(store, run(*cut, trained), cut, [trained])
+
+
+def test_a_start_without_a_finite_error_is_no_best(linear, store, run, monkeypatch):
+    """One window that a pruned model cannot forecast makes its validation error NaN, which nothing is less than."""
+    run(linear)
+    splits, model, history = linear.data.splits("cpu"), linear.load(store), []
+    first = iter([math.nan])
+
+    def evaluated(*given):
+        scores = evaluate(*given)
+        return replace(scores, mse=next(first, scores.mse))
+
+    monkeypatch.setattr("tsprune.steps.train_on.evaluate", evaluated)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with TrainOn(store, "a" * 20, splits, linear.train.continued(1, 1e-3), linear) as training:
+        _, scores = training(model, history)
+    assert scores.mse == history[-1]["test_mse"] == evaluate(model, splits.test, linear.train).mse
+    assert not all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda t: t, lambda t: FineTuneStep(trained=t, scope="layer", densities=[0.5], train=t.train.continued(1, 1e-3))],
+)
+def test_a_test_error_that_is_not_finite_is_no_result_and_says_so(linear, store, run, monkeypatch, make):
+    step = make(linear)
+    run(*step.needs)
+
+    def overflowing(*given):
+        return replace(evaluate(*given), mse=math.inf)
+
+    monkeypatch.setattr("tsprune.steps.train.evaluate", overflowing)
+    monkeypatch.setattr("tsprune.steps.train_on.evaluate", overflowing)
+    row = run(step)[step.key]
+    assert (row["status"], row["reason"]) == ("diverged", "mse is not finite")
+    assert not store.has(step.key, step.keepsake)

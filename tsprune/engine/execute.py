@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 import warnings
+from dataclasses import replace
 
 from tsprune import measure
 from tsprune.engine.partial import DoesNotFit, forget_state
@@ -45,6 +46,7 @@ def execute(step: Step, root: str, keep: bool = True) -> dict:
         return row
     finally:
         measure.share_gpu()
+    outcome = _of_numbers(outcome)
     row = {
         "kind": step.kind,
         "key": step.key,
@@ -59,6 +61,14 @@ def execute(step: Step, root: str, keep: bool = True) -> dict:
     row = _stored(step, store, row, _files(step, outcome, keep))
     forget_state(store, step.key)
     return row
+
+
+def _of_numbers(outcome: Outcome) -> Outcome:
+    """``outcome``, or where a number of its result is NaN or infinite that it diverged, without what it ends with."""
+    lost = [name for name, value in outcome.result.items() if finite(value) != value]
+    if outcome.status != "ok" or not lost:
+        return outcome
+    return replace(outcome, status="diverged", reason=f"{lost[0]} is not finite", files={})
 
 
 def _stored(step: Step, store: Store, row: dict, files: dict) -> dict:

@@ -11,8 +11,8 @@ class Dropout(nn.Module):
     """Sets each element to zero with probability ``p`` in training and scales the others by ``1 / (1 - p)``.
 
     The mask comes from random 16-bit integers compared with a threshold: one 64-bit draw serves four elements, several
-    times cheaper on a CPU than a Bernoulli draw for each. ``p`` is therefore rounded to the nearest ``k / 65536``, and
-    the scale uses the rounded value, so the expected output is exactly the input (in bfloat16: to its rounding).
+    times cheaper on a CPU than a Bernoulli draw for each. ``p`` is therefore rounded to the nearest ``k / 65536`` below
+    1, and the scale uses the rounded value, so the expected output is exactly the input (in bfloat16: to its rounding).
 
     ``generator`` is the source of the numbers (``None``: torch's default generator of the device). It is set with
     :func:`seed_dropout`, is no part of the ``state_dict``, and a deep copy of the model gets its own generator in the
@@ -23,7 +23,7 @@ class Dropout(nn.Module):
         super().__init__()
         if not 0 <= p < 1:
             raise ValueError(f"dropout probability must be in [0, 1), not {p}")
-        self.dropped_levels = round(p * LEVELS)
+        self.dropped_levels = min(round(p * LEVELS), LEVELS - 1)  # something stays: what does not has no gain
         self.generator: torch.Generator | None = None
 
     @property

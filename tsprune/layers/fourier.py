@@ -169,7 +169,9 @@ class FourierCrossBlock(nn.Module):
             by_real, by_imag = values.unbind(2)
             values = by_real + times_i(by_imag, 3)
         else:
-            scores = scores.unflatten(2, (2, self.query_modes)).square().sum(2).sqrt().softmax(-1)
+            power = scores.unflatten(2, (2, self.query_modes)).square().sum(2)
+            # The root has no gradient at zero, where a pruner has left nothing of the queries.
+            scores = power.clamp(min=torch.finfo(power.dtype).tiny).sqrt().softmax(-1)
             values = (scores @ keys).unflatten(3, (2, self.head_dim))
         mixed = self.weights(values.permute(2, 1, 3, 0, 4))
         return mixed.permute(3, 1, 4, 2, 0).flatten(3) @ (self.inverse_dft * self.scale).to(q.dtype)

@@ -317,6 +317,12 @@ def _matrix_product(first: int, second: int) -> Callable:
     return measure
 
 
+def _summed_products(inputs, outputs):
+    """addbmm adds up a batch of products."""
+    a, b = inputs[1], inputs[2]
+    return math.prod(_shape(a)) * _shape(b)[-1], (b, a)
+
+
 def _linear(inputs, outputs):
     return math.prod(_shape(outputs[0])) * _shape(inputs[1])[-1], (inputs[1],)
 
@@ -362,13 +368,16 @@ def einsum_macs(equation: str, shapes: Sequence[Sequence[int]]) -> int:
     return total
 
 
-def _fourier(flops_per_point: float, length_from_output: bool = False) -> Callable:
-    """Measure of a one-dimensional transform: flops_per_point * N log2 N operations, two for one multiply-add."""
+def _fourier(flops_per_point: float, halved: bool = False) -> Callable:
+    """Measure of a one-dimensional transform: flops_per_point * N log2 N operations, two for one multiply-add. Its
+    result has the N points that it is of, whatever was cut off or padded before; ``halved``, only half of them."""
 
     def measure(inputs, outputs):
-        shape = _shape(outputs[0] if length_from_output else inputs[0])
-        points = shape[inputs[2].toIValue()]
-        return math.prod(shape) * flops_per_point * math.log2(max(points, 2)) / 2, (inputs[0],)
+        shape, along = _shape(outputs[0]), inputs[2].toIValue()
+        if halved:
+            asked = inputs[1].toIValue()
+            shape[along] = _shape(inputs[0])[along] if asked is None else asked
+        return math.prod(shape) * flops_per_point * math.log2(max(shape[along], 2)) / 2, (inputs[0],)
 
     return measure
 
@@ -382,14 +391,14 @@ PRODUCTS: dict[str, Callable] = {
     "bmm": _matrix_product(0, 1),
     "addmm": _matrix_product(1, 2),
     "addmv": _matrix_product(1, 2),
-    "addbmm": _matrix_product(1, 2),
+    "addbmm": _summed_products,
     "baddbmm": _matrix_product(1, 2),
     "outer": _outer,
     "_convolution": _convolution,
     "scaled_dot_product_attention": _attention,
     "einsum": _einsum,
-    "fft_rfft": _fourier(2.5),
-    "fft_irfft": _fourier(2.5, length_from_output=True),
+    "fft_rfft": _fourier(2.5, halved=True),
+    "fft_irfft": _fourier(2.5),
     "fft_fft": _fourier(5),
     "fft_ifft": _fourier(5),
 }

@@ -110,6 +110,8 @@ def summed_gradients(model: nn.Module, weights: Sequence[nn.Parameter], calibrat
 
     ``model`` runs in evaluation mode; its own ``.grad`` is not touched. Raises :class:`UserError` if there is no batch.
     """
+    if not weights:
+        return []
     total = [torch.zeros_like(w) for w in weights]
     batches = 0
     with evaluation(model), torch.backends.cudnn.flags(enabled=False):  # its LSTM has no gradient in evaluation

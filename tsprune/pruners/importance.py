@@ -30,9 +30,10 @@ def axis_scores(
 
     ``l1``, ``l2``: sums of |w| and w^2, averaged over the weights of the axis, as they are. ``group-l2``: ``l2``
     divided by its mean over the axis (torch-pruning's default). ``taylor``: |w dL/dw| with the squared error on the
-    batches ``(inputs, target)`` of ``calibration``, gradients added up (Molchanov et al. 2019), divided by the mean.
-    ``random``: uniform, drawn with ``seed``. Raises :class:`UserError` for an unknown name, a missing ``calibration``,
-    scores that are not finite.
+    batches ``(inputs, target)`` of ``calibration``, gradients added up (Molchanov et al. 2019), divided by the mean;
+    frozen weights, which have no gradient, have no part in it. ``random``: uniform, drawn with ``seed``. Raises
+    :class:`UserError` for an unknown name, a missing ``calibration``, an axis of frozen weights alone, scores that are
+    not finite.
     """
     if importance not in get_args(Importance):
         raise UserError(unknown("importance", importance, get_args(Importance)))
@@ -55,7 +56,13 @@ def axis_scores(
 def group_mean(axis: Axis, power: int, gradients: Mapping[nn.Parameter, Tensor] | None = None) -> Tensor:
     """``(units,)``: sums of |w|^power, or |w dL/dw|^power, of each unit, averaged over the weights the axis lies in."""
     weights = [s for s in axis.slots if isinstance(s.value, nn.Parameter) and not s.tensor.startswith("bias")]
-    values = [slot.value.detach() * gradients[slot.value] if gradients else slot.value.detach() for slot in weights]
+    if gradients is None:
+        values = [slot.value.detach() for slot in weights]
+    else:
+        weights = [slot for slot in weights if slot.value in gradients]
+        values = [slot.value.detach() * gradients[slot.value] for slot in weights]
+    if not weights:
+        raise UserError(f"scores of '{axis.name}': every weight that it lies in is frozen and has no gradient")
     return torch.stack([unit_sums(slot, v, power) for slot, v in zip(weights, values, strict=True)]).mean(0).cpu()
 
 

@@ -1,6 +1,7 @@
 """Compare two ways to get a model on the same test windows: the paired block bootstrap over stored errors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,8 @@ from tsprune.steps.artifacts import load_scores
 def compare(store: Store, rows: dict[str, dict], ours: Sequence[Step], others: Sequence[Step]) -> Difference | None:
     """Test MSE of ``ours`` relative to ``others``: one step per seed in each, in the same order of seeds.
 
-    A block is as long as one window, look-back and horizon, with all series where data are pooled. None where one of
-    the steps has no result. Raises :class:`UserError` when seeds or test windows differ.
+    See :func:`block_length`. None where one of the steps has no result. Raises :class:`UserError` when seeds or test
+    windows differ.
     """
     steps = [*ours, *others]
     if any(rows[step.key]["status"] != "ok" for step in steps):
@@ -26,5 +27,10 @@ def compare(store: Store, rows: dict[str, dict], ours: Sequence[Step], others: S
     if seeds[: len(ours)] != seeds[len(ours) :] or len(same) != 1:
         raise UserError(f"nothing to pair: seeds {seeds}, windows of {sorted(same)}")
     errors = [np.stack([load_scores(store, s.key)["window_mse"].numpy() for s in side]) for side in (ours, others)]
-    (_, seq_len, pred_len, series) = same.pop()
-    return paired_difference(*errors, block=(seq_len + pred_len) * series)
+    return paired_difference(*errors, block=block_length(protocols[0]))
+
+
+def block_length(protocol: Mapping[str, Any]) -> int:
+    """Windows in a block of the bootstrap: as many as one window has time steps, look-back and horizon, since so many
+    overlap; of all series where data are pooled, whose windows of one time stand together."""
+    return (protocol["seq_len"] + protocol["pred_len"]) * protocol.get("series", 1)

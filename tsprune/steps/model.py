@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import nn
 
 from tsprune.data import CATALOG
-from tsprune.engine.execute import execute
+from tsprune.engine.execute import execute, finite
 from tsprune.engine.step import Step
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
@@ -71,4 +71,4 @@ class ModelStep(Step):
 
 
 def _errors(result: dict) -> dict:
-    return {name: result[name] for name in ("mse", "mae") if name in result}
+    return finite({name: result[name] for name in ("mse", "mae") if name in result})

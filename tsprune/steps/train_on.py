@@ -80,7 +80,7 @@ class TrainOn:
             resume=None if resume is None else resume["training"],
         )
         self.seconds += done.seconds_per_epoch * done.epochs_run
-        if done.status == "ok" and not done.best_val_mse < course.start:
+        if done.status == "ok" and course.start <= done.best_val_mse:
             model.load_state_dict(course.before)
             return done, course.first
         return done, course.scores

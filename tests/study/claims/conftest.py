@@ -41,7 +41,7 @@ def after():
 
 
 def protocol(dataset, model, seed, method, **more) -> dict:
-    return {"dataset": dataset, "model": model, "pred_len": 96, "seed": seed, "method": method} | more
+    return {"dataset": dataset, "model": model, "seq_len": 96, "pred_len": 96, "seed": seed, "method": method} | more
 
 
 def line(kind, config, protocol, mse, **result) -> dict:

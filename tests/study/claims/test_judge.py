@@ -142,6 +142,16 @@ def test_that_there_are_such_cases_takes_two_of_them():
     assert some(AGAINST, UNCLEAR, UNCLEAR) == some(FOR, FOR) == CANNOT
 
 
+def test_that_there_are_such_cases_takes_more_of_them_than_chance_gives_among_many():
+    """Of cases that make no difference one in forty is for the claim: of 40 three or fewer in 98 of 100 tries."""
+
+    def some(own, cases):
+        return of_some(pd.DataFrame({"outcome": [FOR] * own + [AGAINST] * (cases - own)}), 3).verdict
+
+    assert [some(own, 40) for own in (0, 1, 2, 3, 4)] == [DOES_NOT, DOES_NOT, IN_PART, IN_PART, HOLDS]
+    assert [some(2, cases) for cases in (10, 11)] == [HOLDS, IN_PART]
+
+
 def of_three(means) -> pd.DataFrame:
     """Cases of as many datasets as a claim about all of them needs."""
     return pd.DataFrame({"mean": list(means), "dataset": [f"data {i % 3}" for i in range(len(means))]})

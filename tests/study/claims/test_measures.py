@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from tsprune.engine.step import RESULTS_VERSION
+from tsprune.measure import paired_difference
 from tsprune.pruners.pals import PALS
 from tsprune.report.text import NBSP
-from tsprune.steps.archive import pack
+from tsprune.steps.packed import pack, unpack
 from tsprune.study.claims import measures
 from tsprune.study.claims.evidence import evidence
 from tsprune.study.claims.judge import by_case
@@ -77,6 +78,16 @@ def test_structured_pruning(dense, after):
     fewer = [after(one, "structured", 1, density=d, macs_executed=m) for d, m in ((0.1074, 125), (0.01, 10))]
     assert found(measures.times_less_macs(evidence([one, *rows, *fewer]))) == [8]
     assert measures.times_less_macs(evidence([one, fewer[1]])).empty, "more may always be cut away"
+
+
+def test_widths_in_multiples_are_another_way_to_prune(dense, after):
+    """Their share of the parameters is off by design, and they would be a second row of the same case and seed."""
+    one = dense(parameters=1000)
+    free = after(one, "structured", 2.0, density_all=0.11)
+    rounded = after(one, "structured", 2.0, density_all=0.2, given={"multiple": 8})
+    rounded["protocol"] |= {"multiple": 8}
+    assert len(measures.missed(evidence([one, free, rounded]), "structured")) == 1
+    assert found(measures.missed(evidence([one, free, rounded]), "structured")) == [0.11 / 0.1073741824 - 1]
 
 
 def test_speed_is_held_against_multiply_adds_and_zeros_against_dense(dense, after):
@@ -320,3 +331,20 @@ def test_errors_of_rows_that_ship_are_paired_by_window_and_without_them_nothing_
     found = evidence([one, cut]).paired([cut["key"]], [one["key"]])
     assert (found.relative, found.low, found.high, found.windows) == (1.0, 1.0, 1.0, 8)
     assert evidence([one | {"errors": None}, cut]).paired([cut["key"]], [one["key"]]) is None
+
+
+def test_blocks_of_pooled_data_span_a_window_of_every_series(dense, after):
+    """Windows of one time stand together: a block that is shorter than all series would tear what errs alike."""
+    one = dense(mse=1.0)
+    cut = after(one, "prune", 2.0)
+    for line, levels in ((one, torch.ones(40)), (cut, torch.tensor([1.0] * 20 + [3.0] * 20))):
+        parts = {name: torch.ones(4, dtype=torch.float64) for name in ("column_mse", "column_mae")}
+        line["errors"] = pack({"window_mse": levels.double()} | parts)
+        line["protocol"] |= {"seq_len": 2, "pred_len": 3}
+    alone = evidence([one, cut]).paired([cut["key"]], [one["key"]])
+    for line in (one, cut):
+        line["protocol"] |= {"series": 4}
+    pooled = evidence([one, cut]).paired([cut["key"]], [one["key"]])
+    a, b = (unpack(line["errors"])["window_mse"].numpy()[None] for line in (cut, one))
+    assert pooled == paired_difference(a, b, block=20)
+    assert pooled.high - pooled.low > alone.high - alone.low

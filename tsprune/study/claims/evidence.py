@@ -14,6 +14,7 @@ from tsprune.engine.store import Corrupt, Store
 from tsprune.measure import Difference, paired_difference
 from tsprune.steps.archive import Archive, unpack
 from tsprune.steps.artifacts import load_scores
+from tsprune.steps.compare import block_length
 from tsprune.study.base.ended import sparsities_counted
 from tsprune.study.base.words import PAPER_WIDTH
 from tsprune.study.claims.result import PAPERS, SMALL
@@ -29,7 +30,7 @@ device: on which kind of machine a seed ran makes no other case of it."""
 _PROTOCOL = ["dataset", "model", "pred_len", "seed", "method", "structure", "scope", "density_asked", "data_fraction"]
 _RESULT = ["mse", "mae", "parameters", "density", "density_all", "macs_executed", "macs_if_zeros_skipped"]
 _RESULT += ["val_mse", "training_macs_if_zeros_skipped", "training_macs_dense"]
-_COLUMNS = ["key", "step", "dense", "d_model", "device", "span", "identity", "sparsities", "floor"]
+_COLUMNS = ["key", "step", "dense", "d_model", "device", "block", "identity", "sparsities", "floor"]
 _COLUMNS += [*CASE, *_PROTOCOL[3:], *_RESULT]
 _SPEEDS = [*CASE, "seed", "form", "share", "runtime", "macs_share", "place", "batch", "speedup", "low", "high"]
 _TIMED = ("hyper", "lengths", "threads", "machine", "kernel", "runtime")
@@ -75,9 +76,9 @@ class Evidence:
         errors = [[self.window_mse(key) for key in side] for side in (keys, others, *before)]
         if any(one is None for side in errors for one in side):
             return None
-        span = self.rows.set_index("key")["span"]
+        block = self.rows.set_index("key")["block"]
         a, b, *earlier = (np.stack(side) for side in errors)
-        return paired_difference(a, b, before=tuple(earlier) or None, block=int(span[keys[0]]))
+        return paired_difference(a, b, before=tuple(earlier) or None, block=int(block[keys[0]]))
 
 
 def gather(store: Store, archive: Archive) -> Evidence:
@@ -116,10 +117,11 @@ def _stored(store: Store) -> Iterator[dict[str, Any]]:
 
 
 def _counts(line: dict) -> bool:
-    named = line["protocol"].get("dataset") or ""
-    return (
-        line["status"] == "ok" and line["config"].get("version") == RESULTS_VERSION and not named.startswith(_MADE_UP)
-    )
+    """A result on real data; of widths that are kept to multiples no claim speaks."""
+    told = line["protocol"]
+    if line["status"] != "ok" or line["config"].get("version") != RESULTS_VERSION:
+        return False
+    return not (told.get("dataset") or "").startswith(_MADE_UP) and "multiple" not in told
 
 
 def _dense(line: dict, by_key: dict[str, dict]) -> str | None:
@@ -178,7 +180,7 @@ def _row(line: dict, dense: str | None, training: dict | None) -> dict[str, Any]
         "dense": dense,
         "d_model": width,
         "device": config.get("train", {}).get("device"),
-        "span": (line["protocol"].get("seq_len") or 0) + (line["protocol"].get("pred_len") or 0),
+        "block": block_length(line["protocol"]),
         "identity": line["config"],
         "recipe": digest(recipe, 8),
         "size": _size(width),

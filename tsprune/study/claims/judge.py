@@ -30,6 +30,9 @@ LEAST_DATASETS = 3
 """Datasets that a mean over all of them, or a count, is judged with: half of the six of the paper of PALS, whose own
 means differ by dataset from a third to nine tenths."""
 
+_ONE_END = (1 - LEVEL) / 2
+"""How often chance alone puts a value beyond one end of its interval."""
+
 _NORMAL = NormalDist().inv_cdf((1 + LEVEL) / 2)
 """Half the width, in standard deviations, of what has 95 % of a normal distribution."""
 
@@ -150,15 +153,27 @@ def _of_counts(cases: int, own: int, against: int, unclear: int, least_cases: in
 
 
 def of_some(cases: pd.DataFrame, least_cases: int) -> Judgement:
-    """A claim that there are such cases: it holds where two or more are clearly so, of which one may be chance, and in
-    part with one; it does not where none is and more than half speak against it."""
+    """A claim that there are such cases: it holds where more of them are clearly so than chance alone would give
+    (:func:`by_chance`), and in part where no more than that, but more than chance gives on average. It does not where
+    fewer are and more than half speak against it."""
     counts = cases["outcome"].value_counts()
     own, against = (int(counts.get(name, 0)) for name in (FOR, AGAINST))
     basis = _basis(len(cases), own, against)
     if len(cases) < least_cases:
         return Judgement(CANNOT, basis)
-    none = DOES_NOT if against > len(cases) / 2 else CANNOT
-    return Judgement(HOLDS if own > 1 else IN_PART if own else none, basis)
+    if own > _ONE_END * len(cases):
+        return Judgement(HOLDS if own > by_chance(len(cases)) else IN_PART, basis)
+    return Judgement(DOES_NOT if against > len(cases) / 2 else CANNOT, basis)
+
+
+def by_chance(cases: int) -> int:
+    """How many of so many cases that make no difference may seem to: one in forty does, by one end of its 95 %
+    interval, and in 39 of 40 tries no more of them than this."""
+    count, within = 0, (1 - _ONE_END) ** cases
+    while within < 1 - _ONE_END:
+        count += 1
+        within += math.comb(cases, count) * _ONE_END**count * (1 - _ONE_END) ** (cases - count)
+    return max(1, count)
 
 
 def of_mean(cases: pd.DataFrame, least_cases: int, bounds: tuple[float, float]) -> Judgement:
