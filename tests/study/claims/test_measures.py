@@ -178,6 +178,9 @@ def test_training_on_is_held_against_the_cut_and_against_the_control_that_traine
         after(one, "fine_tune", 0.1, method="dense longer", density=1.0, given=longer),
     ]
     assert found(measures.regained(evidence(lines), 0.107)) == [0.5]
+    assert measures.regained(evidence([*lines[:1], after(one, "prune", 9.0, density=0.1), lines[2]]), 0.107).empty, (
+        "the same cut and no other"
+    )
     assert found(measures.against_control(evidence(lines), 0.107)) == [1.25]
     lines.append(after(one, "fine_tune", 0.5, method="fine-tuned", given=longer))
     for order in (lines, lines[::-1]):
