@@ -75,9 +75,13 @@ def test_structured_pruning(dense, after):
     assert found(measures.missed(evidence([one, *ours]), "structured")) == [0.02]
     ours[1]["detail"] = {"floor": "0.1000 is as close as whole units come: ..."}  # that is a miss
     assert found(measures.missed(evidence([one, *ours]), "structured")) == [9]
-    fewer = [after(one, "structured", 1, density=d, macs_executed=m) for d, m in ((0.1074, 125), (0.01, 10))]
+    fewer = [
+        after(one, "structured", 1, density=d, density_all=d, macs_executed=m) for d, m in ((0.1074, 125), (0.01, 10))
+    ]
     assert found(measures.times_less_macs(evidence([one, *rows, *fewer]))) == [8]
     assert measures.times_less_macs(evidence([one, fewer[1]])).empty, "more may always be cut away"
+    fewer[0]["result"]["density_all"] = 0.3
+    assert measures.times_less_macs(evidence([one, fewer[0]])).empty, "asked for a tenth, it did not come so far"
 
 
 def test_widths_in_multiples_are_another_way_to_prune(dense, after):
