@@ -148,7 +148,10 @@ def test_products_are_rounded_in_training_only_and_afterwards_all_is_as_before(s
             seen[self.training].add(torch.get_float32_matmul_precision())
             return super().forward(*inputs)
 
-    train(Looks(), train_windows, val_windows, TrainConfig(epochs=1, matmul="medium"), seed=1)
+    model, config = Looks(), TrainConfig(epochs=1, matmul="medium")
+    looking = HeldMasks({})
+    looking.after_step = lambda loss: evaluate(model, val_windows, config)  # as PALS does in the midst of training
+    train(model, train_windows, val_windows, config, seed=1, controller=looking)
     assert seen == {True: {"medium"}, False: {"highest"}}
     assert torch.get_float32_matmul_precision() == "highest"
 

@@ -216,7 +216,7 @@ class _Training:
         rate = learning_rate(self.config, number)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        with _products(self.config):
+        with _products(self.config.matmul):
             train_mse, bad_step = self._steps(train_windows)
         if bad_step is not None:
             self._diverged(f"loss not finite at epoch {number}, step {bad_step}")
@@ -335,7 +335,7 @@ def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode(), _autocast(device, config), whole_float32():
+        with torch.inference_mode(), _autocast(device, config), whole_float32(), _products("highest"):
             for batch in windows.batches(config.eval_batch_size, drop_last=drop_last):
                 error = _forecast(model, batch).double().sub_(batch.y)
                 if columns is None:
@@ -379,10 +379,10 @@ def _autocast(device: torch.device, config: TrainConfig):
 
 
 @contextmanager
-def _products(config: TrainConfig):
-    """Products of matrices as the recipe has them, and afterwards as before."""
+def _products(precision: str):
+    """Products of float32 matrices at torch's ``precision``, and afterwards as before."""
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(config.matmul)
+    torch.set_float32_matmul_precision(precision)
     try:
         yield
     finally:

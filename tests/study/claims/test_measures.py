@@ -75,9 +75,13 @@ def test_structured_pruning(dense, after):
     assert found(measures.missed(evidence([one, *ours]), "structured")) == [0.02]
     ours[1]["detail"] = {"floor": "0.1000 is as close as whole units come: ..."}  # that is a miss
     assert found(measures.missed(evidence([one, *ours]), "structured")) == [9]
-    fewer = [after(one, "structured", 1, density=d, macs_executed=m) for d, m in ((0.1074, 125), (0.01, 10))]
+    fewer = [
+        after(one, "structured", 1, density=d, density_all=d, macs_executed=m) for d, m in ((0.1074, 125), (0.01, 10))
+    ]
     assert found(measures.times_less_macs(evidence([one, *rows, *fewer]))) == [8]
     assert measures.times_less_macs(evidence([one, fewer[1]])).empty, "more may always be cut away"
+    fewer[0]["result"]["density_all"] = 0.3
+    assert measures.times_less_macs(evidence([one, fewer[0]])).empty, "asked for a tenth, it did not come so far"
 
 
 def test_widths_in_multiples_are_another_way_to_prune(dense, after):
@@ -178,6 +182,9 @@ def test_training_on_is_held_against_the_cut_and_against_the_control_that_traine
         after(one, "fine_tune", 0.1, method="dense longer", density=1.0, given=longer),
     ]
     assert found(measures.regained(evidence(lines), 0.107)) == [0.5]
+    assert measures.regained(evidence([*lines[:1], after(one, "prune", 9.0, density=0.1), lines[2]]), 0.107).empty, (
+        "the same cut and no other"
+    )
     assert found(measures.against_control(evidence(lines), 0.107)) == [1.25]
     lines.append(after(one, "fine_tune", 0.5, method="fine-tuned", given=longer))
     for order in (lines, lines[::-1]):
