@@ -47,7 +47,10 @@ def published_table(published: pd.DataFrame) -> "Styler":
             "protocol here and there": published["protocol"].astype(str),
         }
     ).set_axis(pd.Index(list(published["model"])))
-    return styled(table, "Dense models of this run beside published numbers (difference: here minus published).")
+    same = [name for name in ("dataset", "horizon") if table[name].nunique() == 1]
+    on = "".join(f", {name} {table[name].iloc[0]}" for name in same)
+    caption = f"Dense models of this run beside published numbers{on} (difference: here minus published)."
+    return styled(table.drop(columns=same), caption)
 
 
 def naive_table(naive: pd.DataFrame) -> "Styler":
@@ -65,22 +68,25 @@ def naive_table(naive: pd.DataFrame) -> "Styler":
 
 
 def units_table(units: pd.DataFrame, unit: str | None) -> "Styler":
-    """Mean absolute error by column (rows) and forecaster, in the data's units; of many columns the first ones.
+    """Mean absolute error by column and forecaster, in the data's units; of many columns the first ones. Rows are what
+    there is more of.
 
     ``units`` has a row per ``pred_len``, ``model`` and ``column`` with ``mae``. Raises UserError for an empty table or
     a missing column.
     """
     need(units, "units", ["pred_len", "model", "column", "mae"])
-    columns = units["column"].unique()
+    columns, models = units["column"].unique(), units["model"].unique()
+    aside = len(columns) < len(models)  # the way round that has fewer columns is read without scrolling
     rows: dict[tuple, dict[str, str]] = {}
     for row in units[units["column"].isin(columns[:_MOST])].to_dict("records"):
-        label = (f"{row['pred_len']}", row["column"])
-        rows.setdefault(label, {})[NAIVE.get(row["model"], row["model"])] = short_number(row["mae"])
+        model = NAIVE.get(row["model"], row["model"])
+        label, place = (model, row["column"]) if aside else (row["column"], model)
+        rows.setdefault((f"{row['pred_len']}", label), {})[place] = short_number(row["mae"])
     more = f" The first {_MOST} of {len(columns)} columns." if len(columns) > _MOST else ""
     caption = (
         f"Mean absolute test error in {unit or UNKNOWN_UNIT}, by column (dense models: mean over the seeds).{more}"
     )
-    return styled(labelled(rows, ["horizon", "column"], units), caption)
+    return styled(labelled(rows, ["horizon", "model" if aside else "column"], units), caption)
 
 
 def protocol_table(protocol: dict[str, Any]) -> "Styler":
