@@ -33,10 +33,16 @@ def test_published_table_puts_the_protocols_beside_the_numbers():
     styler = published_table(published)
     rows, _ = read(styler)
     assert rows[1] == [
-        "Autoformer", "ETTh1", "96", "0.449", "0.462", "+0.013", "0.459", "0.462", "Table 1", "there: <drop_last>",
+        "Autoformer", "96", "0.449", "0.462", "+0.013", "0.459", "0.462", "Table 1", "there: <drop_last>",
     ]  # fmt: skip
-    assert rows[2][4:6] == ["not run", "not run"]
+    assert rows[2][3:5] == ["not run", "not run"]
+    assert ", dataset ETTh1 (" in styler.caption, "what all rows share stands once"
     assert "<drop_last>" not in styler.to_html()
+
+
+def test_a_cell_of_a_number_breaks_before_its_bracket_alone():
+    html = styled(pd.DataFrame({"a": ["−0.1 to 2 (3 of 5)", "no result"]}), "").to_html()
+    assert ">−0.1\u00a0to\u00a02 (3\u00a0of\u00a05)<" in html and ">no result<" in html
 
 
 def test_naive_table(make_naive):
@@ -76,6 +82,9 @@ def test_errors_in_units_have_a_row_per_column_and_no_more_than_can_be_read():
     html = units_table(pd.DataFrame(rows), "MW").to_html()
     assert "in MW, by column" in html and "The first 40 of 50 columns." in html
     assert "c&lt;39&gt;" in html and "c&lt;40&gt;" not in html and "39,001" in html and "repeat last value" in html
-    assert "in the data" in units_table(pd.DataFrame(rows[:2]), None).to_html()
+    few = [row | {"model": model} for row in rows[:1] for model in ("RepeatLast", "A", "B")]
+    table = units_table(pd.DataFrame(few), None)
+    assert "in the data" in table.caption
+    assert read(table)[0][-3:] == [["repeat last value", "0.00"], ["A", "0.00"], ["B", "0.00"]]
     with pytest.raises(UserError, match="column 'mae' is missing"):
         units_table(pd.DataFrame(rows).drop(columns="mae"), None)

@@ -76,13 +76,15 @@ def _broken(broken: pd.DataFrame, total: int) -> str:
 
 
 def _rows(told: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
-    """A row per model, horizon, end and reason, with the values of every facet that ``cells`` has."""
+    """A row per model, horizon, end and reason, with the values of every facet in which ``cells`` differ."""
+    told_apart = {name: words for name, words in _FACETS.items() if name in cells and cells[name].nunique() > 1}
     rows = []
     for (model, pred_len, ended, reason), group in told.groupby(["model", "pred_len", "ended", "reason"], sort=False):
-        facets = {words: _values(group[name], name) for name, words in _FACETS.items() if name in cells}
+        facets = {words: _values(group[name], name) for name, words in told_apart.items()}
         row = {"model": model, "horizon": f"{pred_len:.0f}"} | facets
         rows.append(row | {"cells": f"{len(group)}", "status": ended, "reason": cause(reason) or "not given"})
     table = pd.DataFrame(rows).set_index("model").rename_axis(None)
+    table = table.drop(columns="horizon") if cells["pred_len"].nunique() == 1 else table
     return table.loc[:, (table != "").any()]
 
 

@@ -95,8 +95,9 @@ def _answer(done: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) 
     if known.empty:
         return f"nothing is claimed about forecasters with {gone} removed and trained on: only one seed finished"
     clear, noise = known[found != NOISE], known[found == NOISE]
+    cut = f"removing {gone}, then training a little longer,"
     if clear.empty:
-        return _nothing_clear(gone, noise)
+        return _nothing_clear(cut, noise)
     most = furthest(clear)
     if len(known) == 1:
         side = "above" if most["relative"] > 0 else "below"
@@ -109,17 +110,17 @@ def _answer(done: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) 
     other = f" and {second} it in {counts[second]}" if counts[second] else ""
     rest = f"; {undecided(noise)}" if len(noise) else ""
     return (
-        f"removing {gone} before training on {first} forecast error in {counts[first]} of {len(known)} cases{other} "
+        f"{cut} {first} forecast error in {counts[first]} of {len(known)} cases{other} "
         f"(furthest **{most['model']}**, {signed(most['relative'])}, {ends(most)}{NBSP}%){rest}"
     )
 
 
-def _nothing_clear(gone: str, noise: pd.DataFrame) -> str:
+def _nothing_clear(cut: str, noise: pd.DataFrame) -> str:
     """The first sentence where no difference is clear: what is known to be small is told from what is not known."""
     small, where = told_where(noise, "cases")
     if small:
-        return f"removing {gone} before training on changes forecast error by less than {percent(TOLERANCE)} {where}"
-    return f"whether removing {gone} before training on changes forecast error cannot be told with these seeds {where}"
+        return f"{cut} changes forecast error by less than {percent(TOLERANCE)} {where}"
+    return f"whether {cut} changes forecast error cannot be told with these seeds {where}"
 
 
 def _best_dense(done: pd.DataFrame) -> pd.Series:

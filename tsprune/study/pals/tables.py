@@ -39,13 +39,11 @@ def arms(cells: pd.DataFrame) -> Styler:
             "MAE": mean_and_spread(own, "mae"),
             "multiply-adds": _share(done["macs_share"]),
             "of training": _share(done["training_macs_share"]),
-            "time per epoch": _share(done["time_share"]),
         }
     caption = (
         f"Test errors on scaled data, {spread_text(cells)}. Density: share of prunable weights kept. "
-        "Multiply-adds of inference and of training if zeros were skipped, and measured time per epoch: shares of "
-        "dense's; masks as such save no time."
-        + (" A search is charged for all of its runs." if (cells["group"] == "search").any() else "")
+        "Multiply-adds of inference and of training if zeros were skipped: shares of dense's; masks as such save no "
+        "time." + (" A search is charged for all of its runs." if (cells["group"] == "search").any() else "")
     )
     return styled(labelled(rows, ["model", "horizon", "trained as"], cells), caption)
 
@@ -90,7 +88,7 @@ def rivals(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
 def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
     """PALS as in its code with one thing changed: density, MSE, and the difference with its 95 % interval; in italics
     what is within the noise. None where nothing was changed."""
-    need(cells, "cells", [*CELLS, "time_share"])
+    need(cells, "cells", CELLS)
     need(comparisons, "comparisons", COMPARISONS)
     changed = cells[cells["group"].isin(["ablation", "signal", "sensitivity"])]
     if changed.empty:
@@ -107,13 +105,12 @@ def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
             "density": density_reached(finished(own)),
             "MSE": mean_and_spread(own, "mse"),
             "against it": _against(pair) if known else _uncompared(own),
-            "time per epoch": _share(finished(own)["time_share"]),
         }
         marks[label] = dict.fromkeys(rows[label], "") | {"against it": "fallen" if known and not pair["clear"] else ""}
     table, classes = (labelled(part, ["model", "horizon", "changed"], cells) for part in (rows, marks))
     caption = (
         f"{CODE} (first row of each model) with one thing changed. Against it: test MSE over its own, less one, with "
-        f"its interval; in italics: within the noise. {interval_words(comparisons)} Time: share of dense."
+        f"its interval; in italics: within the noise. {interval_words(comparisons)}"
     )
     return styled(table, caption).set_td_classes(classes)
 
@@ -163,7 +160,7 @@ def overhead(cells: pd.DataFrame) -> Styler:
     """Measured time of an epoch: dense in seconds, every other way to train as a share of it (lowest to highest); and
     the peak of memory."""
     need(cells, "cells", [*CELLS, "time_share", "seconds_per_epoch", "peak_memory_mib"])
-    done = finished(cells[cells["group"].isin(["dense", "control", "PALS", "search", "signal", *TOLD])])
+    done = finished(cells[cells["group"].isin(["dense", "control", "PALS", "search", "signal", "sensitivity", *TOLD])])
     if done.empty:
         raise NoRows(f"table 'cells': none of the {len(cells)} cells finished")
     rows = {}

@@ -11,6 +11,7 @@ over the dense model, measured beside it.
 """
 
 from collections.abc import Hashable, Iterable
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -172,7 +173,7 @@ def _variant(row: dict) -> str:
 
 
 def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
-    """MSE and MAE per density: models as columns, the naive forecasts beneath, a block per horizon and scope.
+    """MSE and MAE of each model, densities as columns, the naive forecasts beneath, a block per horizon and scope.
 
     ``mean ± standard deviation`` over the seeds (sample standard deviation; none for one seed). A dagger marks an
     MSE no better than repeating the last value; a word stands where no seed finished, a count where some did.
@@ -181,35 +182,33 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
     need(cells, "cells", ["model", "pred_len", "seed", "scope", "density_asked", "mse", "mae", "mse_relative"])
     need(cells, "cells", ["status"])
     need(naive, "naive", ["pred_len", "model", "mse", "mae"])
-    levels, models = repeat_last(naive), list(cells["model"].unique())
-    scopes, horizons = need_scopes(cells), sorted(cells["pred_len"].unique())
-    texts = density_labels(cells["density_asked"])
+    levels, texts = repeat_last(naive), density_labels(cells["density_asked"])
+    columns = {
+        density: texts[density] + (" (dense)" if density == 1 else "") for density in sorted(texts, reverse=True)
+    }
     rows, marks = {}, {}
-    for pred_len in horizons:
+    for pred_len in sorted(cells["pred_len"].unique()):
         at_horizon = cells[cells["pred_len"] == pred_len]
-        for scope in scopes:
-            block = at_horizon[at_horizon["scope"] == scope]
-            for density in sorted(block["density_asked"].unique(), reverse=True):
-                label = (f"{pred_len}", scope, texts[density] + (" (dense)" if density == 1 else ""))
-                group = block[block["density_asked"] == density]
-                rows[label], marks[label] = {}, {}
-                for model in models:
-                    own = group[group["model"] == model]
-                    fallen = finished(own)["mse"].mean() >= level(levels, pred_len)
-                    rows[label][model, "MSE"] = mean_and_spread(own, "mse") + (" †" if fallen else "")
-                    rows[label][model, "MAE"] = mean_and_spread(own, "mae")
-                    marks[label][model, "MSE"] = "fallen" if fallen else ""
+        for scope, model in product(need_scopes(cells), cells["model"].unique()):
+            own = at_horizon[(at_horizon["scope"] == scope) & (at_horizon["model"] == model)]
+            place = (f"{pred_len}", scope, model)
+            squared, absolute, fallen = {}, {}, {}
+            for density, column in columns.items():
+                group = own[own["density_asked"] == density]
+                if len(group):
+                    fell = finished(group)["mse"].mean() >= level(levels, pred_len)
+                    squared[column] = mean_and_spread(group, "mse") + (" †" if fell else "")
+                    absolute[column] = mean_and_spread(group, "mae")
+                    fallen[column] = "fallen" if fell else ""
+            rows |= {(*place, "MSE"): squared, (*place, "MAE"): absolute}
+            marks |= {(*place, "MSE"): fallen, (*place, "MAE"): {}}
         for forecast in naive[naive["pred_len"] == pred_len].to_dict("records"):
-            label = (f"{pred_len}", "naive", NAIVE.get(forecast["model"], forecast["model"]))
-            values = {"MSE": error_text(forecast["mse"]), "MAE": error_text(forecast["mae"])}
-            rows[label] = {(model, metric): values[metric] for model in models for metric in values}
-            marks[label] = {key: "naive" for key in rows[label]}
-    index = pd.MultiIndex.from_tuples(rows, names=["horizon", "scope", "density"])
-    columns = pd.MultiIndex.from_product([models, ["MSE", "MAE"]])
-    table = pd.DataFrame(list(rows.values()), index=index, columns=columns)
-    classes = pd.DataFrame(list(marks.values()), index=index).reindex(columns=columns).fillna("")
-    if len(horizons) == 1:
-        table, classes = table.droplevel("horizon"), classes.droplevel("horizon")
+            for error in ("MSE", "MAE"):
+                label = (f"{pred_len}", "naive", NAIVE.get(forecast["model"], forecast["model"]), error)
+                rows[label] = dict.fromkeys(columns.values(), error_text(forecast[error.lower()]))
+                marks[label] = dict.fromkeys(columns.values(), "naive")
+    names = ["horizon", "scope", "model", "error"]
+    table, classes = (labelled(own, names, cells).reindex(columns=columns.values()) for own in (rows, marks))
     dagger = " † on average no better than repeating the last value." if (classes == "fallen").any(axis=None) else ""
     caption = f"MSE and MAE on the test split, scaled data ({spread_text(cells)}), by asked density.{dagger}"
     return styled(table, caption).set_td_classes(classes)

@@ -15,6 +15,7 @@ from tsprune.report.text import (
     interval_words,
     percent,
     short_count,
+    short_interval,
     signed,
     spread_text,
     times,
@@ -43,10 +44,9 @@ def sizes(sizes: pd.DataFrame) -> Styler:
         ["model", "pred_len", "arm", "depth", "width"], sort=False
     ):
         size = f"{width} x {depth}"
-        label = size if arm.startswith("dense") else f"as small as {size}"
         if arm in ("pruned", "fine-tuned") and (model, pred_len, width) in short:
-            label = f"towards {size} ({times(short[model, pred_len, width])} its parameters)"
-        rows[model, f"{pred_len}", ARM_WORDS[arm], label] = {
+            size += f" ({times(short[model, pred_len, width])})"
+        rows[model, f"{pred_len}", ARM_WORDS[arm], size] = {
             "parameters": _count(group["parameters"]),
             "multiply-adds": _count(group["macs_executed"]),
             "ms, 1 window": _milliseconds(group["latency_1_ms"]),
@@ -54,7 +54,12 @@ def sizes(sizes: pd.DataFrame) -> Styler:
             "MSE": mean_and_spread(group.assign(mse_relative=group["mse"]), "mse"),
         }
     table = labelled(rows, ["model", "horizon", "made", "d_model x layers"], sizes)
-    return styled(table, f"Costs of one model and test MSE on scaled data ({spread_text(sizes)}).")
+    caption = (
+        f"Costs of one model and test MSE on scaled data ({spread_text(sizes)}). A pruned or distilled one stands at "
+        "the size of the dense one that it is made as small as"
+        + (" (in brackets: how many times its parameters were left, where pruning came no further)." if short else ".")
+    )
+    return styled(table, caption)
 
 
 def training(sizes: pd.DataFrame) -> Styler:
@@ -74,7 +79,8 @@ def training(sizes: pd.DataFrame) -> Styler:
         }
     caption = (
         "What it takes to train one model of each size, the large one included where the way needs it. A window "
-        "trained on counts as three forecasts, one that the teacher forecasts as one; seconds as they passed here. "
+        "trained on counts as three forecasts, one that the teacher forecasts as one; seconds as they passed here. In "
+        "brackets the large model's part. "
         "Memory is the peak of the training that needed most: of its process, with data and libraries, or on a GPU."
     )
     return styled(labelled(rows, ["model", "horizon", "made", "d_model x layers"], sizes), caption)
@@ -91,38 +97,43 @@ def distilled(distilled: pd.DataFrame) -> Styler:
         label = (row["model"], f"{row['pred_len']}", f"{row['width']} x {row['depth']}")
         size = f" [{row['match_width']:.0f} x {row['match_depth']:.0f}]" if row["rival"] == "affordable" else ""
         known = pd.notna(row["relative"])
-        rows.setdefault(label, {})[RIVALS[row["rival"]]] = interval(row) + (size if known else "")
+        rows.setdefault(label, {})[RIVALS[row["rival"]]] = short_interval(row) + (size if known else "")
         marks.setdefault(label, {})[RIVALS[row["rival"]]] = "" if row["clear"] else "fallen"
     table, classes = (labelled(part, ["model", "horizon", "distilled"], distilled) for part in (rows, marks))
     caption = (
-        "Change of the test MSE of the small model taught by the large one, all trained as long; below zero: distilled "
-        f"is better. {interval_words(distilled)} In italics: within the noise, nothing to be claimed."
+        "Change of the test MSE of the small model taught by the large one, all trained as long, in percent; below "
+        f"zero: distilled is better. {interval_words(distilled)} In italics: within the noise, nothing to be claimed."
     )
     return styled(table, caption).set_td_classes(classes)
 
 
 def comparison(comparison: pd.DataFrame) -> Styler:
-    """Every pruned and fine-tuned model beside the best dense one that costs as little, and who wins."""
+    """Every pruned and fine-tuned model beside the best dense one that costs as little; in italics what is within the
+    noise."""
     tuned = fine_tuned(comparison)
     bare = comparison[comparison["arm"] == "pruned"].set_index(["model", "pred_len", "width", "depth", "axis"])
-    rows = {}
+    rows, marks = {}, {}
     for row in tuned.to_dict("records"):
         key = (row["model"], row["pred_len"], row["width"], row["depth"], row["axis"])
         found = pd.notna(row["match_width"])
-        rows[row["model"], f"{row['pred_len']}", f"{row['width']} x {row['depth']}", AXES[row["axis"]]] = {
+        label = (row["model"], f"{row['pred_len']}", f"{row['width']} x {row['depth']}", AXES[row["axis"]])
+        marks[label] = {"MSE against it": "" if row["clear"] else "fallen"}
+        rows[label] = {
             "dense match": _match(row) if found else str(row["reason"]),
             "MSE against it": interval(row) if found else "",
-            "wins": _winner(row),
             "against the costliest": _largest(row) if found else "",
             "without fine-tuning": _alone(bare.at[key, "relative"]) if key in bare.index and found else "",
         }
     caption = (
         "MSE of the pruned and fine-tuned model against the dense one, trained as long, of best validation MSE among "
-        "those that cost as little; positive: pruned is worse. In brackets the cost of the match, in percent of the "
-        "pruned one's. Beside it the difference to the costliest of them, where that is another. "
+        "those that cost as little; positive: pruned is worse; in italics: within the noise, no claim. In brackets the "
+        "cost of the match, in percent of the pruned one's. Beside it the difference to the costliest of them, where "
+        "that is another. "
         f"{interval_words(comparison)}"
     )
-    return styled(labelled(rows, ["model", "horizon", "pruned towards", "dense one of"], comparison), caption)
+    names = ["model", "horizon", "pruned towards", "dense one of"]
+    table, classes = (labelled(part, names, comparison) for part in (rows, marks))
+    return styled(table, caption).set_td_classes(classes)
 
 
 def counts(comparison: pd.DataFrame) -> Styler:
@@ -192,15 +203,7 @@ def _all_in(value: float, large: float, text: Callable[[float], str]) -> str:
     """A cost, with the large model's share of it where that is needed."""
     if pd.isna(value):
         return "unknown"
-    return f"{text(value)} ({percent(large / value)} the large one's)" if large else text(value)
-
-
-def _winner(row: dict) -> str:
-    if pd.isna(row["relative"]):
-        return ""
-    if not row["clear"]:
-        return "one seed: no claim" if row["seeds"] < 2 else "within the noise"
-    return "pruned" if row["high"] < 0 else "dense"
+    return f"{text(value)} ({percent(large / value)})" if large else text(value)
 
 
 def _count(values: pd.Series) -> str:

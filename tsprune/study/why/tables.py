@@ -13,19 +13,20 @@ from tsprune.study.why.result import CONDITIONS, FIRST, KINDS, UNKNOWN, correlat
 
 
 def conditions(conditions: pd.DataFrame) -> Styler:
-    """A row per dataset, model and scope: how far it keeps the accuracy, and the first cell that does not, explained.
+    """A row per model and scope, of several datasets or horizons for each: how far it keeps the accuracy, and the first
+    cell that does not, explained.
 
     Raises UserError for an empty table, a missing column, an unknown kind of failure.
     """
     need(conditions, "conditions", [*CONDITIONS, *(f"first_{name}" for name in FIRST)])
-    several = conditions["pred_len"].nunique() > 1
-    rows = {}
-    for row in conditions.to_dict("records"):
-        label = (row["dataset"], row["model"], *([f"{row['pred_len']}"] if several else []), row["scope"])
-        rows[label] = _explained(row)
-    names = ["dataset", "model", *(["horizon"] if several else []), "scope"]
+    varied = {"dataset": "dataset", "pred_len": "horizon"}
+    names = {name: words for name, words in varied.items() if conditions[name].nunique() > 1}
+    names |= {"model": "model", "scope": "scope"}
+    rows = {tuple(str(row[name]) for name in names): _explained(row) for row in conditions.to_dict("records")}
     columns = max(rows.values(), key=len)  # those of a model that fails, where one does
-    table = pd.DataFrame(list(rows.values()), index=pd.MultiIndex.from_tuples(rows, names=names), columns=list(columns))
+    table = pd.DataFrame(
+        list(rows.values()), index=pd.MultiIndex.from_tuples(rows, names=list(names.values())), columns=list(columns)
+    )
     caption = (
         f"The first density that misses the accuracy (MSE more than {percent(TOLERANCE)} above dense), and why. Free: "
         "dead or near zero when pruning starts. Groups: losses with one group pruned and all else dense."
@@ -88,9 +89,7 @@ def _explained(row: dict) -> dict[str, str]:
             "norm removed": percent(row["first_norm_removed"]),
             "free of the removed": percent(row["first_free_removed"]),
         }
-    told["free weights"] = percent(row["dead"] + row["near_zero"])
-    ratio = row["mse_dense"] / row["mse_repeat_last"]
-    return told | {"dense over repeat last": "no result" if pd.isna(ratio) else f"{ratio:.2f}"}
+    return told | {"free weights": percent(row["dead"] + row["near_zero"])}
 
 
 def _condition(row: dict) -> str:
