@@ -280,6 +280,11 @@ def test_of_pals_settings_the_one_counts_that_its_validation_loss_chooses(dense,
     ]
     rows.append(pals(one, after, 0.1, 0.4, val_mse=0.1, gamma=1.3))  # one seed has no say beside two
     assert found(measures.pals_over_dense(evidence([one, two, *rows]), "mse")) == [0.8, 0.8]
+    three = dense(seed=3, mse=1.0)
+    more = [three, pals(three, after, 0.5, 0.4, val_mse=0.1, gamma=1.05)]  # nor has a seed that one setting has alone
+    assert found(measures.pals_over_dense(evidence([one, two, *rows, *more]), "mse")) == [0.8, 0.8]
+    more.append(pals(three, after, 0.7, 0.4, val_mse=0.9, gamma=1.1))
+    assert found(measures.pals_over_dense(evidence([one, two, *rows, *more]), "mse")) == [0.8, 0.8, 0.7]
     changed = pals(one, after, 1.2, 0.4, gamma=1.2, expands=False)
     assert found(measures.without(evidence([one, two, *rows, changed]), expands=False)) == [2.0]  # at its own setting
 

@@ -322,14 +322,24 @@ def _reported(evidence: Evidence, least_settings: int = 1) -> pd.DataFrame:
 
 
 def _chosen(rows: pd.DataFrame, place: Sequence[str], by: str) -> pd.DataFrame:
-    """Of each ``place`` the rows of one value of ``by``: of those that the most seeds have the one with the lowest
-    validation loss, averaged over the seeds."""
-    places = [rows[name].fillna("") for name in place]
-    seeds = rows.groupby([*places, by])["seed"].transform("nunique")
-    loss = rows.groupby([*places, by])["val_mse"].transform("mean")
-    order = rows.assign(seeds=-seeds, loss=loss).sort_values(["seeds", "loss", by])
-    first = order.groupby([order[name].fillna("") for name in place], sort=False)[by].transform("first")
-    return rows[rows[by] == first.reindex(rows.index)]
+    """Of each ``place`` the rows of that value of ``by`` which has the lowest validation loss."""
+    places = rows.groupby([rows[name].fillna("") for name in place], sort=False)
+    kept = [row for _, own in places for row in own.index[own[by] == _best(own, by)]]
+    return rows[rows.index.isin(kept)]
+
+
+def _best(own: pd.DataFrame, by: str) -> object:
+    """The value of ``by`` with the lowest validation loss over the seeds that all values have which have two or more:
+    one that is given further seeds is judged by the same as the others. Of equal ones that with most seeds; likewise
+    where they have no seed in common."""
+    seeds = own.groupby(by)["seed"].agg(set)
+    several = seeds[seeds.map(len) > 1]
+    tried = several if len(several) else seeds
+    shared = set.intersection(*tried)
+    rows = own[own[by].isin(tried.index)]
+    loss = rows[rows["seed"].isin(shared)].groupby(by)["val_mse"].mean().reindex(tried.index)
+    order = pd.DataFrame({"loss": loss, "seeds": -tried.map(len)}).reset_index()
+    return order.sort_values(["loss", "seeds", by])[by].iloc[0]
 
 
 def _timed(evidence: Evidence, steps: list[str], place: str) -> pd.DataFrame:
