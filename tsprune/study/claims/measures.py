@@ -46,14 +46,14 @@ def lost_at(
     evidence: Evidence, density: float, models: tuple[str, ...] = (), but: tuple[str, ...] = ()
 ) -> pd.DataFrame:
     """Test MSE over dense after cutting every layer to ``density``, without retraining; of all models ``but`` some."""
-    rows = _at(_like(evidence.rows, step="prune", **_PLAIN), density)
+    rows = _at(_whole(evidence, step="prune", **_PLAIN), density)
     return _plain(evidence.over_dense(_of(rows[~rows["model"].isin(but)], models), "mse"))
 
 
 def lost_as_counted(evidence: Evidence, density: float, models: tuple[str, ...] = ()) -> pd.DataFrame:
     """The same, cut as the first paper's code cuts: one ranking over the model, in which FEDformer's Fourier weights do
     not stand, so that they are all kept and not counted."""
-    rows = _at(_like(evidence.rows, step="authors"), density)
+    rows = _at(_whole(evidence, step="authors"), density)
     return _plain(evidence.over_dense(_of(rows, models), "mse"))
 
 
@@ -267,9 +267,14 @@ def _like(rows: pd.DataFrame, **values) -> pd.DataFrame:
     return rows
 
 
+def _whole(evidence: Evidence, **values) -> pd.DataFrame:
+    """:func:`_like` of models that were trained on all the data: of a part of them another claim speaks."""
+    return _like(evidence.rows, data_fraction=1, **values)
+
+
 def _tuned(evidence: Evidence, density: float) -> pd.DataFrame:
     """Of each case at one length of training on: the one that most seeds have, of several the longest."""
-    rows = _like(evidence.rows, step="fine_tune", method="fine-tuned", structure="unstructured", scope="layer")
+    rows = _whole(evidence, step="fine_tune", method="fine-tuned", structure="unstructured", scope="layer")
     return _most(_by_length(_at(rows, density)), CASE, "length")
 
 
@@ -306,7 +311,7 @@ def _as_long(identity: dict) -> tuple:
 
 def _pals(evidence: Evidence, **changed) -> pd.DataFrame:
     """Trainings of PALS as in its code, but for what is ``changed``; at all settings, named in ``setting``."""
-    rows = _like(evidence.rows, step="sparse_train", method="pals")
+    rows = _whole(evidence, step="sparse_train", method="pals")
     mechanisms = PALS.variant("code").model_dump(mode="json", exclude=set(_SETTINGS)) | changed
     fits = [mechanisms.items() <= identity["fields"].items() for identity in rows["identity"]]
     rows = rows[pd.Series(fits, rows.index, dtype=bool)]
