@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tsprune.errors import UserError
 from tsprune.report.frames import need, need_scopes
-from tsprune.report.text import density_labels, error_text, listed, percent
+from tsprune.report.text import density_labels, error_text, listed, percent, short_count
 from tsprune.study.pruning_sweep.result import need_limits
 
 
@@ -34,8 +34,17 @@ def test_a_spread_has_the_decimals_of_its_mean():
 
 def test_percent_does_not_round_up_to_everything():
     assert percent(0.996).startswith("99.6")
+    assert percent(0.9996).startswith("99.96")
+    assert percent(0.999996).startswith("99.9996")
     assert percent(1.0).startswith("100")
     assert percent(0.59).startswith("59")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(853, "853"), (31_900, "31.9k"), (999.6, "1k"), (999_600, "1M"), (0.45, "0.45"), (0, "0")]
+)
+def test_counts_have_three_digits(count, text):
+    assert short_count(count) == text
 
 
 def test_a_percentage_that_rounds_to_nothing_has_no_sign():

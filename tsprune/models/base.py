@@ -8,6 +8,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
+from tsprune.data.calendar import field_names
 from tsprune.errors import UserError, unknown
 from tsprune.layers.axes import Axis
 from tsprune.typed import Config
@@ -22,9 +23,6 @@ Seed = Annotated[int, Field(ge=-(1 << 63), lt=1 << 64)]  # what a generator of t
 
 MOST_WEIGHTS = 1 << 33  # of one kind in a model: 32 GiB in float32
 MOST_IN_TABLE = 1 << 28  # numbers in a constant table: 1 GiB in float32
-
-MARKS = {"h": 4, "t": 5, "s": 6, "d": 3, "b": 3, "w": 2, "m": 1, "a": 1}
-"""Number of calendar features per frequency (hourly: hour, weekday, day of month, day of year)."""
 
 INPUTS = ("x_enc", "x_mark_enc", "x_dec", "x_mark_dec")
 
@@ -69,8 +67,8 @@ class ForecastConfig(Config):
 
     @property
     def marks(self) -> int:
-        """Number of calendar features."""
-        return MARKS[self.freq]
+        """Number of calendar features (hourly: hour, weekday, day of month, day of year)."""
+        return len(field_names(self.freq))
 
     @property
     def dec_len(self) -> int:

@@ -209,6 +209,7 @@ def whole_count(count: int) -> str:
 
 def short_count(value: float) -> str:
     """A count or a time in three digits: 853, 31.9k, 1.2M, 0.45."""
+    value = float(f"{value:.3g}")  # else what rounds to a thousand of one unit is not one of the next
     for size, sign in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g}{sign}"
@@ -245,9 +246,11 @@ def density_labels(densities: Iterable[float]) -> dict[float, str]:
 
 
 def percent(share: float) -> str:
-    """A share as percent, with a decimal only where whole percents would hide the difference to 100."""
+    """A share as percent, with decimals only where whole percents would hide the difference to 100."""
     value = 100 * share
-    digits = 1 if 99 <= value < 100 else 0
+    digits = 0
+    if 99 <= value < 100:
+        digits = next((n for n in range(1, 9) if round(value, n) < 100), 9)
     # What rounds to nothing has no sign.
     return f"{round(value, digits) + 0.0:.{digits}f}{NBSP}%".replace("-", "−")
 

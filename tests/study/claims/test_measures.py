@@ -42,6 +42,21 @@ def test_the_nearest_density_counts_and_none_that_is_far(dense, after):
     assert found(measures.lost_at(evidence([one, two, *cuts, other]), 0.5)) == [1.2], "one density for all seeds"
 
 
+def test_models_that_saw_a_part_of_the_data_say_nothing_of_what_pruning_costs(dense, after):
+    """They would be another recipe of the same case, and the one that counts where more seeds have it."""
+    one, less = dense(mse=1.0), dense(mse=1.0, fraction=0.2)
+    recipe = {"train": {"epochs": 2, "learning_rate": 1e-4}}
+    lines = [one, less]
+    for trained, mse in ((one, 2.0), (less, 9.0)):
+        lines += [after(trained, "prune", mse), after(trained, "authors", mse), pals(trained, after, mse, 0.4)]
+        lines += [after(trained, "fine_tune", mse / 2, method="fine-tuned", given=recipe)]
+    rows = evidence(lines)
+    assert found(measures.lost_at(rows, 0.107)) == [2.0]
+    assert found(measures.lost_as_counted(rows, 0.107)) == [2.0]
+    assert found(measures.regained(rows, 0.107)) == [0.5]
+    assert found(measures.pals_over_dense(rows, "mse")) == [2.0]
+
+
 def test_what_is_no_evidence(dense, after):
     real, made_up = dense(), dense(dataset="synthetic_short")
     assert len(evidence([dense(dataset="photosynthetic")]).rows) == 1
@@ -280,6 +295,11 @@ def test_of_pals_settings_the_one_counts_that_its_validation_loss_chooses(dense,
     ]
     rows.append(pals(one, after, 0.1, 0.4, val_mse=0.1, gamma=1.3))  # one seed has no say beside two
     assert found(measures.pals_over_dense(evidence([one, two, *rows]), "mse")) == [0.8, 0.8]
+    three = dense(seed=3, mse=1.0)
+    more = [three, pals(three, after, 0.5, 0.4, val_mse=0.1, gamma=1.05)]  # nor has a seed that one setting has alone
+    assert found(measures.pals_over_dense(evidence([one, two, *rows, *more]), "mse")) == [0.8, 0.8]
+    more.append(pals(three, after, 0.7, 0.4, val_mse=0.9, gamma=1.1))
+    assert found(measures.pals_over_dense(evidence([one, two, *rows, *more]), "mse")) == [0.8, 0.8, 0.7]
     changed = pals(one, after, 1.2, 0.4, gamma=1.2, expands=False)
     assert found(measures.without(evidence([one, two, *rows, changed]), expands=False)) == [2.0]  # at its own setting
 

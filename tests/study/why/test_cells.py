@@ -289,6 +289,8 @@ def test_predictors_are_ranked_at_equal_density_and_claims_stay_outside_the_nois
     noise = rank_predictors(table_of(6, lambda pair: (pair * 5) % 7)).set_index("predictor").loc["predicted"]
     assert noise["low"] < 0 < noise["high"]
     assert rank_predictors(table_of(2, lambda pair: pair))["same_density"].isna().all()
+    alike = rank_predictors(table_of(6, lambda pair: pair / 10).assign(mse_relative=1.0))
+    assert alike["same_density"].isna().all() and not alike["worse_than_best"].any()
 
 
 def test_from_the_sweep_to_the_conditions_on_two_datasets(config, threads, tmp_path):

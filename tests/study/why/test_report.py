@@ -84,6 +84,9 @@ def test_the_verdict_names_the_predictor_only_outside_the_noise():
     )
     few = predictors().assign(same_density=math.nan, pairs=2)
     assert "cannot be said: only 2 finished every pruning." in words.verdict(table, few).split("\n")[0]
+    alike = predictors().assign(same_density=math.nan, pairs=6)
+    assert "cannot be said: all 6 lost the same." in words.verdict(table, alike).split("\n")[0]
+    assert "All 6 pairs of model and dataset lost the same" in words.verdict(table, alike)
 
 
 def test_free_weights_and_models_with_little_to_lose_are_named():

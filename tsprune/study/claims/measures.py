@@ -46,14 +46,14 @@ def lost_at(
     evidence: Evidence, density: float, models: tuple[str, ...] = (), but: tuple[str, ...] = ()
 ) -> pd.DataFrame:
     """Test MSE over dense after cutting every layer to ``density``, without retraining; of all models ``but`` some."""
-    rows = _at(_like(evidence.rows, step="prune", **_PLAIN), density)
+    rows = _at(_whole(evidence, step="prune", **_PLAIN), density)
     return _plain(evidence.over_dense(_of(rows[~rows["model"].isin(but)], models), "mse"))
 
 
 def lost_as_counted(evidence: Evidence, density: float, models: tuple[str, ...] = ()) -> pd.DataFrame:
     """The same, cut as the first paper's code cuts: one ranking over the model, in which FEDformer's Fourier weights do
     not stand, so that they are all kept and not counted."""
-    rows = _at(_like(evidence.rows, step="authors"), density)
+    rows = _at(_whole(evidence, step="authors"), density)
     return _plain(evidence.over_dense(_of(rows, models), "mse"))
 
 
@@ -267,9 +267,14 @@ def _like(rows: pd.DataFrame, **values) -> pd.DataFrame:
     return rows
 
 
+def _whole(evidence: Evidence, **values) -> pd.DataFrame:
+    """:func:`_like` of models that were trained on all the data: of a part of them another claim speaks."""
+    return _like(evidence.rows, data_fraction=1, **values)
+
+
 def _tuned(evidence: Evidence, density: float) -> pd.DataFrame:
     """Of each case at one length of training on: the one that most seeds have, of several the longest."""
-    rows = _like(evidence.rows, step="fine_tune", method="fine-tuned", structure="unstructured", scope="layer")
+    rows = _whole(evidence, step="fine_tune", method="fine-tuned", structure="unstructured", scope="layer")
     return _most(_by_length(_at(rows, density)), CASE, "length")
 
 
@@ -306,7 +311,7 @@ def _as_long(identity: dict) -> tuple:
 
 def _pals(evidence: Evidence, **changed) -> pd.DataFrame:
     """Trainings of PALS as in its code, but for what is ``changed``; at all settings, named in ``setting``."""
-    rows = _like(evidence.rows, step="sparse_train", method="pals")
+    rows = _whole(evidence, step="sparse_train", method="pals")
     mechanisms = PALS.variant("code").model_dump(mode="json", exclude=set(_SETTINGS)) | changed
     fits = [mechanisms.items() <= identity["fields"].items() for identity in rows["identity"]]
     rows = rows[pd.Series(fits, rows.index, dtype=bool)]
@@ -322,14 +327,24 @@ def _reported(evidence: Evidence, least_settings: int = 1) -> pd.DataFrame:
 
 
 def _chosen(rows: pd.DataFrame, place: Sequence[str], by: str) -> pd.DataFrame:
-    """Of each ``place`` the rows of one value of ``by``: of those that the most seeds have the one with the lowest
-    validation loss, averaged over the seeds."""
-    places = [rows[name].fillna("") for name in place]
-    seeds = rows.groupby([*places, by])["seed"].transform("nunique")
-    loss = rows.groupby([*places, by])["val_mse"].transform("mean")
-    order = rows.assign(seeds=-seeds, loss=loss).sort_values(["seeds", "loss", by])
-    first = order.groupby([order[name].fillna("") for name in place], sort=False)[by].transform("first")
-    return rows[rows[by] == first.reindex(rows.index)]
+    """Of each ``place`` the rows of that value of ``by`` which has the lowest validation loss."""
+    places = rows.groupby([rows[name].fillna("") for name in place], sort=False)
+    kept = [row for _, own in places for row in own.index[own[by] == _best(own, by)]]
+    return rows[rows.index.isin(kept)]
+
+
+def _best(own: pd.DataFrame, by: str) -> object:
+    """The value of ``by`` with the lowest validation loss over the seeds that all values have which have two or more:
+    one that is given further seeds is judged by the same as the others. Of equal ones that with most seeds; likewise
+    where they have no seed in common."""
+    seeds = own.groupby(by)["seed"].agg(set)
+    several = seeds[seeds.map(len) > 1]
+    tried = several if len(several) else seeds
+    shared = set.intersection(*tried)
+    rows = own[own[by].isin(tried.index)]
+    loss = rows[rows["seed"].isin(shared)].groupby(by)["val_mse"].mean().reindex(tried.index)
+    order = pd.DataFrame({"loss": loss, "seeds": -tried.map(len)}).reset_index()
+    return order.sort_values(["loss", "seeds", by])[by].iloc[0]
 
 
 def _timed(evidence: Evidence, steps: list[str], place: str) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from tsprune.study.base.result import TOLERANCE
 from tsprune.study.base.shared import Base, Tables
 from tsprune.study.why.config import Why
 from tsprune.study.why.look_backs import dense_base
-from tsprune.study.why.result import CARRIES, CELL, PAIR, PREDICTORS, SLACK, WhyResult
+from tsprune.study.why.result import CARRIES, CELL, LEAST_PAIRS, PAIR, PREDICTORS, SLACK, WhyResult
 
 _DRAWS = 1000
 _TOTALS = ["weights", "dead", "near_zero"]
@@ -145,7 +145,7 @@ def rank_predictors(cells: pd.DataFrame) -> pd.DataFrame:
     pairs = len(wide)
     table = pd.DataFrame({"predictor": list(PREDICTORS), "pairs": pairs, "cells": 0, "all_cells": np.nan})
     table = table.assign(same_density=np.nan, low=np.nan, high=np.nan, worse_than_best=False)
-    if pairs < 3:
+    if pairs < LEAST_PAIRS:
         return table
     loss, values = wide["mse_relative"].to_numpy(), [wide[name].to_numpy() for name in PREDICTORS]
     table["cells"] = loss.size
@@ -154,6 +154,8 @@ def rank_predictors(cells: pd.DataFrame) -> pd.DataFrame:
     drawn = np.random.default_rng(0).integers(pairs, size=(_DRAWS, pairs))
     draws = np.array([[_rank_correlation(v[i], loss[i]) for v in values] for i in drawn])
     known = table["same_density"].notna().to_numpy()
+    if not known.any():  # every pair lost the same
+        return table
     draws = draws[np.isfinite(draws[:, known]).all(axis=1)]
     table["low"], table["high"] = np.quantile(draws, [0.025, 0.975], axis=0)
     best = int(np.nanargmax(table["same_density"]))

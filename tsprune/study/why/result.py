@@ -63,6 +63,9 @@ class WhyResult:
 FREE = 0.05
 """Free weights are said to explain something from this share of the prunable weights on."""
 
+LEAST_PAIRS = 3
+"""Of model and dataset, that a rank correlation takes."""
+
 PREDICTORS = {
     "sparsity": "share of weights removed",
     "working_removed": "share of working weights removed",

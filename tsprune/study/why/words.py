@@ -9,6 +9,7 @@ from tsprune.study.base.words import LAST_VALUE, all_of
 from tsprune.study.why.result import (
     FREE,
     KINDS,
+    LEAST_PAIRS,
     PAIR,
     PLAIN_PREDICTORS,
     UNKNOWN,
@@ -50,10 +51,9 @@ def _answer(done: pd.DataFrame, predictors: pd.DataFrame) -> str:
         return f"none of {cells} prunings raises forecast error over {over}, so no failure needs explaining (one seed)"
     known = predictors.dropna(subset="same_density")
     if known.empty:
-        return (
-            "what tells one forecaster's failure under pruning from another's cannot be said: only "
-            f"{predictors['pairs'].iloc[0]} finished every pruning"
-        )
+        pairs = predictors["pairs"].iloc[0]
+        why = f"only {pairs} finished every pruning" if pairs < LEAST_PAIRS else f"all {pairs} lost the same"
+        return f"what tells one forecaster's failure under pruning from another's cannot be said: {why}"
     best = known.loc[known["same_density"].idxmax()]
     plain = predictor_words(best["predictor"], PLAIN_PREDICTORS)
     agrees = f"{correlation_text(best['same_density'])} of 1, {correlation_text(best['low'])} to "
@@ -73,6 +73,8 @@ def _predictor_words(predictors: pd.DataFrame) -> str:
     known = predictors.dropna(subset="same_density")
     if known.empty:
         pairs = predictors["pairs"].iloc[0]
+        if pairs >= LEAST_PAIRS:
+            return f"All {pairs} pairs of model and dataset lost the same at equal density: there is nothing to rank."
         return f"A rank correlation needs three pairs of model and dataset with every cell: {pairs} have."
     best = known.loc[known["same_density"].idxmax()]
     others = known[known["predictor"] != best["predictor"]]
