@@ -1,6 +1,7 @@
 """Ctrl-C: one line of ours, status 130, at once, and nothing left running or half-done."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,7 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers import Recorder
 
+from tsprune.batch.profiles import plan_profile
+from tsprune.batch.shard import Shard, run_shard
 from tsprune.batch.stop import stoppable
 from tsprune.places import project_root
 
@@ -129,7 +133,7 @@ def relatives(mark: str) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes as Linux lists them")
-def test_a_study_is_stopped_with_its_kernel_and_workers_and_goes_on_when_started_again(tmp_path):
+def test_a_study_is_stopped_with_its_kernel_and_workers_and_goes_on_when_started_again(tmp_path, threads):
     study = ["study", "smoke", "--only", "02_fine_tuning", "--output", str(tmp_path / "out"), "--jobs", "2"]
     study += [part for change in SMALLER for part in ("-p", change)]
     code = f"import sys; sys.argv[1:] = {study!r}; from tsprune.cli import main; main()"
@@ -146,7 +150,8 @@ def test_a_study_is_stopped_with_its_kernel_and_workers_and_goes_on_when_started
         time.sleep(0.05)
     assert relatives(str(tmp_path)) == []
     assert list((tmp_path / "out" / "smoke").iterdir()) == []
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=project_root())
-    assert done.returncode == 0, done.stderr
-    assert " 0 of them in the store" not in done.stdout
-    assert list((tmp_path / "out" / "store" / "tmp").iterdir()) == []
+    out, news = tmp_path / "out", Recorder()
+    runs = plan_profile("smoke", only=["02_fine_tuning"], output=str(out), replaced=list(SMALLER))
+    assert run_shard(runs, Shard(1, 1), make_executor=threads, progress=news) == 0  # the same steps, without the pages
+    assert any(re.search(r" steps, [1-9]\d* of them in the store", line) for line in news.news)
+    assert list((out / "store" / "tmp").iterdir()) == []

@@ -334,3 +334,10 @@ def test_shipped_rows_of_narrowed_models_are_those_of_the_steps_of_today(smoke):
     for config in shipped:
         today = StructuredStep(trained=trained, density=config["density"])
         assert today.identity() | {"trained": config["trained"]} == config
+
+
+def test_a_file_that_was_written_anew_is_read_anew(store, archive):
+    for name in ("a", "b"):
+        archive.add("01_x", "ETTh1", [put(store, name)], store)
+        assert Archive(archive.folder).lines.keys() == archive.lines.keys()
+    assert len(archive.lines) == 2

@@ -28,8 +28,8 @@ def make_site(profiles: Sequence[str], folder: str, store: str) -> int:
     failed = sum(run_profile(own, 0.0) for own in runs.values())
     for own in runs.values():  # to pages of profiles that came later, too
         link_pages(own[0].folder, reports_in(own[0].folder))
-    written = _tables(target / "tables", shipped)
-    claims = judged(evidence(shipped.lines.values()))[0]
+    claims, cases = judged(evidence(shipped.lines.values()))
+    written = _tables(target / "tables", shipped, {"claims": claims, "claims-cases": cases})
     (target / ".nojekyll").touch()  # folders and files are to be served whatever they are called
     write_site(
         target,
@@ -42,11 +42,10 @@ def make_site(profiles: Sequence[str], folder: str, store: str) -> int:
     return failed
 
 
-def _tables(folder: Path, shipped: Archive) -> dict[Path, int]:
-    """Each file of the archive as a long table, what was timed in it as another, and the claims with their cases; rows
-    by path, without its ending."""
-    claims, cases = judged(evidence(shipped.lines.values()))
-    frames = {"claims": claims, "claims-cases": cases}
+def _tables(folder: Path, shipped: Archive, others: dict[str, pd.DataFrame]) -> dict[Path, int]:
+    """Each file of the archive as a long table, what was timed in it as another, and the ``others`` by their names;
+    rows by path, without its ending."""
+    frames = dict(others)
     for path in shipped.files():
         name = f"{path.parent.name}-{path.name.split('.')[0]}"
         rows = read(path)

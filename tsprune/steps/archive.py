@@ -8,7 +8,7 @@ the row as the store has it stand its identity (``config``) and its test errors 
 import gzip
 import json
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +42,10 @@ class Anew(NamedTuple):
 
 
 class Archive:
-    """The rows under one folder, by key; read when first asked for. A folder that is not there is empty."""
+    """The rows under one folder, by key; read when first asked for. A folder that is not there is empty.
+
+    All archives of a process share the lines of a file, for as long as it stays as it is: they are to be left alone.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -50,7 +53,7 @@ class Archive:
     @cached_property
     def lines(self) -> dict[str, dict]:
         """Raises UserError for a file that cannot be read."""
-        return {line["key"]: line for path in self.files() for line in read(path)}
+        return {line["key"]: line for path in self.files() for line in _once(path)}
 
     def files(self) -> list[Path]:
         return sorted(self.folder.glob(f"*/*{ENDING}"))
@@ -173,6 +176,17 @@ def _parts(errors: dict[str, Any]) -> dict[str, list]:
 def _named(row: dict) -> str:
     told = (row["protocol"].get(name) for name in ("model", "dataset", "pred_len", "method", "density_asked", "seed"))
     return " ".join([row["kind"], *(str(value) for value in told if value is not None), f"({row['key'][:8]})"])
+
+
+def _once(path: Path) -> list[dict]:
+    """As :func:`read`, which takes half a second for all that ships: each study asks, and the page of each twice."""
+    about = path.stat() if path.exists() else None
+    return _read(path.absolute(), about and (about.st_mtime_ns, about.st_size))
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, stamp: tuple[int, int] | None) -> list[dict]:
+    return read(path)
 
 
 def read(path: Path) -> list[dict]:

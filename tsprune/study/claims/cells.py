@@ -1,6 +1,6 @@
 """Study 07: from the rows that are there to a verdict per claim and size; nothing is trained."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 import pandas as pd
@@ -74,19 +74,24 @@ class ClaimsCells(Cells[Claims, ClaimsResult]):
 
 
 def judged(
-    found: Evidence, least_seeds: int = LEAST_SEEDS, least_cases: int = LEAST_CASES
+    found: Evidence,
+    least_seeds: int = LEAST_SEEDS,
+    least_cases: int = LEAST_CASES,
+    claims: Sequence[Claim] = CLAIMS,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every claim at every size, and the cases that the verdicts rest on: the tables of :class:`ClaimsResult`."""
-    cases = {claim.name: by_case(claim.measure(found), claim.bounds, least_seeds, found.paired) for claim in CLAIMS}
-    records = [_verdict(claim, size, cases[claim.name], least_cases) for claim in CLAIMS for size in SIZES]
+    """The claims at every size, and the cases that the verdicts rest on: the tables of :class:`ClaimsResult`."""
+    cases = {claim.name: by_case(claim.measure(found), claim.bounds, least_seeds, found.paired) for claim in claims}
+    records = [_verdict(claim, size, cases[claim.name], least_cases) for claim in claims for size in SIZES]
     every = [own.assign(claim=name) for name, own in cases.items() if len(own)]
     table = pd.concat(every, ignore_index=True) if every else pd.DataFrame(columns=CASE_COLUMNS)
     return pd.DataFrame(records, columns=CLAIM_COLUMNS), table[CASE_COLUMNS]
 
 
-def shipped() -> pd.DataFrame:
-    """The claims as the rows judge them that ship with the project, whatever a store holds."""
-    return judged(evidence(Archive(resolve("results")).lines.values()))[0]
+def shipped(page: str = "") -> pd.DataFrame:
+    """The claims, where a ``page`` is named those that it is about, as the rows judge them that ship with the project,
+    whatever a store holds."""
+    claims = [claim for claim in CLAIMS if not page or page in (claim.page, claim.also)]
+    return judged(evidence(Archive(resolve("results")).lines.values()), claims=claims)[0]
 
 
 def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> dict:

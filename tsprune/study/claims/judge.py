@@ -101,6 +101,8 @@ def _one_recipe(values: pd.DataFrame) -> pd.DataFrame:
 def _each_once(own: pd.DataFrame) -> pd.DataFrame:
     """The rows of a case in the order of their seeds, one per seed: of the device that most have, and of several there
     the first by key, in whatever order they were read."""
+    if own["seed"].is_unique:  # as nearly always: there is nothing to choose
+        return own.sort_values("seed", kind="stable")
     if "device" in own:
         own = own.assign(_seeds=-own["device"].map(own.groupby("device")["seed"].nunique()))
     order = ["seed", *(name for name in ("_seeds", "device", "key") if name in own)]
