@@ -46,7 +46,7 @@ class _Cells(HTMLParser):
     def handle_data(self, data):
         if self.open:
             self.rows[-1][-1] += data
-            self.classes[data] = self.kind
+            self.classes[data.replace("\u00a0", " ")] = self.kind
 
 
 def read(styler: Styler) -> tuple[list[list[str]], dict[str, str]]:

@@ -40,6 +40,11 @@ def test_published_table_puts_the_protocols_beside_the_numbers():
     assert "<drop_last>" not in styler.to_html()
 
 
+def test_a_cell_of_a_number_breaks_before_its_bracket_alone():
+    html = styled(pd.DataFrame({"a": ["−0.1 to 2 (3 of 5)", "no result"]}), "").to_html()
+    assert ">−0.1\u00a0to\u00a02 (3\u00a0of\u00a05)<" in html and ">no result<" in html
+
+
 def test_naive_table(make_naive):
     rows, _ = read(naive_table(make_naive()))
     assert rows[1] == ["repeat last value", "ETTh1", "96", "1.300", "0.650"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tsprune.report.frames import finished, need
-from tsprune.report.text import NAIVE, UNKNOWN_UNIT, error_text, short_number, value_text
+from tsprune.report.text import NAIVE, NBSP, UNKNOWN_UNIT, error_text, short_number, value_text
 from tsprune.typed import digest
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def styled(table: pd.DataFrame, caption: str) -> "Styler":
 
     rules = [
         {"selector": "caption", "props": "caption-side:top;text-align:left;padding:0 0 .5em;opacity:.75"},
-        {"selector": "td", "props": "text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap"},
+        {"selector": "td", "props": "text-align:right;font-variant-numeric:tabular-nums"},
         {"selector": "thead th.col_heading", "props": "text-align:right"},
         {"selector": "thead th[colspan]", "props": "text-align:center"},
         {"selector": "tbody tr:has(th.level0[rowspan]) > *", "props": "border-top:1px solid rgb(128 128 128 / .7)"},
@@ -114,11 +114,11 @@ def styled(table: pd.DataFrame, caption: str) -> "Styler":
     styler = Styler(table, uuid=uuid, cell_ids=False, table_attributes='class="tsprune"', escape="html")
     for axis in ("index", "columns"):  # what Styler is told to escape are the cells alone
         styler = styler.format_index(axis=axis, escape="html").format_index_names(axis=axis, escape="html")
+    numbers = [column for column in table.columns if column not in PROSE]
+    styler = styler.format(_held, escape="html", subset=numbers)
     for i, column in enumerate(table.columns):
         if column in PROSE:
-            rules.append(
-                {"selector": f"td.col{i}", "props": "text-align:left;white-space:normal;min-width:min(9em, 45vw)"}
-            )
+            rules.append({"selector": f"td.col{i}", "props": "text-align:left;min-width:min(9em, 45vw)"})
             rules.append({"selector": f"thead th.col{i}", "props": "text-align:left"})
     if len(table.columns) + table.index.nlevels > _WIDE:
         rules.append({"selector": "th, td", "props": "padding:.3em .38em;font-size:.95em"})
@@ -129,6 +129,13 @@ def styled(table: pd.DataFrame, caption: str) -> "Styler":
             rules.append({"selector": f"tbody th.level{place}", "props": look})
     styler = styler.set_table_styles(rules)
     return styler.set_caption(escape(caption, quote=False)) if caption else styler
+
+
+def _held(cell: str | int) -> str:
+    """``cell``, of a number with line breaks before brackets alone, where a table has no room: in them is the lesser
+    part."""
+    text = str(cell)
+    return text.replace(" ", NBSP).replace(f"{NBSP}(", " (") if text[:1] in "+−-0123456789" else text
 
 
 def labelled(rows: Mapping[tuple, Mapping], names: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:

@@ -312,7 +312,7 @@ def test_the_table_says_what_twice_the_data_does_and_marks_what_shows_no_change(
 
 
 def test_tables_hold_every_size_and_mark_what_is_noise():
-    html = tables.scale(cells()).to_html()
+    html = tables.scale(cells()).to_html().replace("\u00a0", " ")
     for word in ("d_model 16, trained as long", "structured 0.1, as cut", "100 windows", "0.345 ± 0.007", "109"):
         assert word in html, word
     html = tables.differences(differences()).to_html()

@@ -162,7 +162,7 @@ def test_figures_draw_every_arm_and_both_dense_lines():
 def test_the_table_sets_structures_apart_and_says_what_failed():
     table = cells(status="diverged", rewound={0.5: 1.0, 0.1: 1.0})
     narrow = table[table["arm"] == "fine-tuned"].assign(structure="structured", mse=0.7)
-    html = tables.arms(pd.concat([table, narrow])).to_html()
+    html = tables.arms(pd.concat([table, narrow])).to_html().replace("\u00a0", " ")
     for word in ("trained on", "as it is", "0.5", "0.825 ± 0.007", "diverged", "narrower layers", "0.700 ± 0.000"):
         assert word in html, word
     assert "4 of 16 cells did not finish" in words.verdict(table, compared(*RECOVERY), NAIVE)

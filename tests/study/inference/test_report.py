@@ -121,7 +121,7 @@ def test_tables_have_every_time_and_mark_what_is_no_claim():
         assert word in html.replace("\u00a0", " "), word
     assert html.count("fallen") == 1 + 4  # the rule, and two rows at two batch sizes
     html = tables.promise(frame).to_html().replace("\u00a0", " ")
-    assert "4.0 times, 100 % kept" in html and "3.0 times, 75 % kept" in html
+    assert "4.0 (100 %)" in html and "3.0 (75 %)" in html
 
 
 def test_what_was_not_timed_has_its_reason():

@@ -104,6 +104,7 @@ def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> 
         "size": size,
         "verdict": found.verdict,
         "basis": found.basis,
+        "seeds": _seeds(own["seeds"]),
         "datasets": ", ".join(sorted(own["dataset"].unique())),
         "cases": len(own),
         **{name: int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR)},
@@ -111,6 +112,14 @@ def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> 
         "grown": _grown(claim, cases) if size == PAPERS else "",
         "why": claim.why,
     }
+
+
+def _seeds(seeds: pd.Series) -> str:
+    """How many seeds a case has: ``5 seeds``, ``3 to 5 seeds``; empty where there is no case."""
+    if seeds.empty:
+        return ""
+    low, high = int(seeds.min()), int(seeds.max())
+    return f"{high} seeds" if low == high else f"{low} to {high} seeds"
 
 
 def _here(claim: Claim, cases: pd.DataFrame) -> str:

@@ -29,6 +29,7 @@ CLAIM_COLUMNS = [
     "size",
     "verdict",
     "basis",
+    "seeds",
     "datasets",
     "cases",
     *(FOR, AGAINST, UNCLEAR),
@@ -54,8 +55,9 @@ class ClaimsResult(Tables):
     """What became of each claim, at each size."""
 
     claims: pd.DataFrame
-    """A row per claim and size: the ``verdict``, in words its ``basis``, the cases, how many came out which way, in
-    words what they found (``here``), how that lies beside small models (``grown``), and what makes it so (``why``)."""
+    """A row per claim and size: the ``verdict``, in words its ``basis`` and the ``seeds`` of a case, the cases, how
+    many came out which way, in words what they found (``here``), how that lies beside small models (``grown``), and
+    what makes it so (``why``)."""
     cases: pd.DataFrame
     """A row per claim and case (a model on a dataset at a horizon, with one recipe): mean over the seeds with its 95 %
     interval, and whether that interval lies inside what is claimed (``for``), outside (``against``) or on its edge."""

@@ -54,12 +54,13 @@ def at_papers_size(claims: pd.DataFrame, page: str) -> str:
     need(claims, "claims", CLAIM_COLUMNS)
     own = claims[(claims["size"] == PAPERS) & ((claims["page"] == page) | (claims["also"] == page))]
     clear = own[own["verdict"] != CANNOT].to_dict("records")
-    said = [f"{row['says']}: {bold([row['verdict']])} ({row['basis']})" for row in clear]
+    said = [f"{row['says']}: {bold([row['verdict']])} ({row['basis']}; {row['seeds']})" for row in clear]
     where = "At the papers' size (d_model 512, rows that ship with the project)"
     if len(said) < 2:
         return "".join(f"{where}: {one}." for one in said)
     counted = _counted(own, f"{where}, of {len(own)} claims that this page is about")
-    return "\n\n".join(_lists([f"{counted}.", *(f"- {one}" for one in said)]))
+    lines = (f"- {one}: {row['here']}" for one, row in zip(said, clear, strict=True))
+    return "\n\n".join(_lists([f"{counted}.", *lines]))
 
 
 def summary(claims: pd.DataFrame) -> str:

@@ -55,16 +55,16 @@ def promise(speeds: pd.DataFrame) -> Styler:
     keys = ["model", "pred_len", "share", "runtime"]
     for (model, pred_len, share, runtime), group in found.groupby(keys, sort=False):
         label = (model, f"{pred_len}", form_text(NARROW, share), runtime)
-        rows[label] = {"fewer multiply-adds": f"{1 / group['macs_share'].iloc[0]:.1f} times"}
+        rows[label] = {"fewer multiply-adds": f"{1 / group['macs_share'].iloc[0]:.1f}"}
         marks[label] = {"fewer multiply-adds": ""}
         for row in group.to_dict("records"):
-            rows[label][windows(row["batch"])] = f"{row['gain']:.1f} times, {percent(row['promise'])} kept"
+            rows[label][windows(row["batch"])] = f"{row['gain']:.1f} ({percent(row['promise'])})"
             marks[label][windows(row["batch"])] = "fallen" if pd.notna(row["trouble"]) else ""
     names = ["model", "horizon", "form", "runtime"]
     table, classes = (labelled(part, names, found) for part in (rows, marks))
     caption = (
-        "How many times as fast as the dense model in the same runtime, and that over the ratio of the multiply-adds. "
-        f"{_ITALICS}"
+        "How many times fewer multiply-adds, and how many times as fast as the dense model in the same runtime; in "
+        f"brackets how much of the one the other keeps. {_ITALICS}"
     )
     return styled(table, caption).set_td_classes(classes)
 
