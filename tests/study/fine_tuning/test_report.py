@@ -134,6 +134,11 @@ def test_figures_draw_every_arm_and_both_dense_lines():
     assert titles == ["M: single weights", "M: narrower layers, and 2:4"]
     beside = figures.arms(pd.concat([table, table.assign(model="Flat"), narrow]))
     assert [[text.get_text() for text in panel.texts] for panel in beside.axes] == [[], [], [], ["no such cells"]]
+    many = figures.arms(pd.concat(table.assign(model=name) for name in "ABCD"))
+    assert [panel.get_subplotspec().rowspan.start for panel in many.axes] == [0, 0, 0, 1], (
+        "one panel each: side by side"
+    )
+    assert [bool(panel.get_xlabel()) for panel in many.axes] == [False, True, True, True], "named where none is below"
     assert "2:4, colours as the arms" in [text.get_text() for text in two.legends[0].get_texts()]
     assert len([line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_marker() != "None"]) == 4
     history = pd.DataFrame(
