@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from reading import as_read
 
 from tsprune.errors import UserError
 from tsprune.study.fine_tuning import figures, tables, words
@@ -113,7 +114,7 @@ def test_several_horizons_are_a_range_of_what_is_clear():
 
 def test_the_comparisons_say_what_is_no_claim():
     pairs = compared(*RECOVERY, ("M", "iterative", "fine-tuned", -0.02, -0.06, 0.02))
-    html = tables.comparisons(pairs).to_html()
+    html = as_read(tables.comparisons(pairs).to_html())
     for word in ("pruned / dense longer", "+5.2 (3.0…7.1)", "−2.0 (−6.0…2.0)", "weights, 0.1"):
         assert word in html, word
     assert html.count('class="col') and "fallen" in html
