@@ -162,12 +162,12 @@ def _length(cell: object) -> int:
 
 
 def _held(cell: str | int) -> str:
-    """``cell``, of a number with line breaks before brackets alone, where a table has no room: in them is the lesser
-    part."""
+    """``cell``, of a number with line breaks before brackets and ± and after colons alone, if a table has no room."""
     text = str(cell)
     if text[:1] not in "+−-0123456789":
         return text
-    return re.sub("([…–])", f"\\1{_JOINED}", text).replace(" ", NBSP).replace(f"{NBSP}(", " (")
+    held = re.sub("([…–])", f"\\1{_JOINED}", text).replace(" ", NBSP)
+    return re.sub(f"{NBSP}(?=[(±])|(?<=:){NBSP}", " ", held)
 
 
 def labelled(rows: Mapping[tuple, Mapping], names: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:

@@ -50,7 +50,7 @@ def arms(cells: pd.DataFrame) -> Figure:
         axes.axhline(own.loc[own["arm"] == "dense longer", "mse_relative"].mean(), linestyle="--", **REFERENCE)
         density_axis(axes, asked.loc[asked["structure"].isin(_PANELS[name]), "density_asked"].unique())
         left = "parameters (2:4: weights) kept" if name != "single weights" else "prunable weights kept"
-        axes.set_xlabel(f"Share of {left} (log scale)")
+        axes.set_xlabel(f"Share of {left}\n(log scale)")
 
     cross = kit.handle("2:4, colours as the arms", "#777777", "P", linestyle="none")
     handles = (
