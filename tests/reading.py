@@ -28,6 +28,11 @@ def details(verdict: str) -> str:
     return verdict.split("\n\n", 1)[1].replace("\u00a0", " ").replace("\u2212", "-")
 
 
+def as_read(text: str) -> str:
+    """``text`` with plain spaces, without the joiners that hold a number on one line."""
+    return text.replace("\u00a0", " ").replace("\u2060", "")
+
+
 class _Cells(HTMLParser):
     def __init__(self):
         super().__init__()
@@ -46,12 +51,12 @@ class _Cells(HTMLParser):
     def handle_data(self, data):
         if self.open:
             self.rows[-1][-1] += data
-            self.classes[data.replace("\u00a0", " ")] = self.kind
+            self.classes[as_read(data)] = self.kind
 
 
 def read(styler: Styler) -> tuple[list[list[str]], dict[str, str]]:
     """Rows of a table as a reader sees them, and the CSS class of each text."""
     parser = _Cells()
     parser.feed(styler.to_html())
-    rows = [[re.sub(r"\s+", " ", cell).strip() for cell in row] for row in parser.rows]
+    rows = [[re.sub(r"\s+", " ", as_read(cell)).strip() for cell in row] for row in parser.rows]
     return rows, parser.classes

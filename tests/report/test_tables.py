@@ -40,9 +40,14 @@ def test_published_table_puts_the_protocols_beside_the_numbers():
     assert "<drop_last>" not in styler.to_html()
 
 
-def test_a_cell_of_a_number_breaks_before_its_bracket_alone():
-    html = styled(pd.DataFrame({"a": ["−0.1 to 2 (3 of 5)", "no result"]}), "").to_html()
-    assert ">−0.1\u00a0to\u00a02 (3\u00a0of\u00a05)<" in html and ">no result<" in html
+def test_a_cell_of_a_number_breaks_at_its_lesser_parts_alone():
+    table = pd.DataFrame({"a": ["−0.1 to 2 (3–5)", "1 ± 2", "0.5: −3 %", "no result"]})
+    html = styled(table, "").to_html()
+    assert ">−0.1\u00a0to\u00a02 (3–\u20605)<" in html and ">no result<" in html
+    assert ">1 ±\u00a02<" in html and ">0.5: −3\u00a0%<" in html
+    assert "white-space: normal" not in html, "there is room"
+    wide = pd.concat([table] * 9, axis="columns").set_axis([f"column {i}" for i in range(9)], axis="columns")
+    assert "white-space: normal" in styled(wide, "").to_html()
 
 
 def test_naive_table(make_naive):

@@ -1,5 +1,6 @@
 """Small tables for people, as pandas Stylers: read in JupyterLab, in the report and on paper alike."""
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,15 @@ _WIDE = 10
 
 _WRAPPED = 14
 """Row labels of more characters may take several lines."""
+
+_ROOM = 112
+"""Cells of a table of more characters side by side may take two lines: a page has no room for them on one."""
+
+_JOINED = "\u2060"
+"""A word joiner: no line breaks there."""
+
+_TWO_LINES = 30
+"""Row labels of no more characters take two lines at most."""
 
 _MOST = 40
 """Columns of data that a table has at most."""
@@ -103,7 +113,7 @@ def styled(table: pd.DataFrame, caption: str) -> "Styler":
 
     rules = [
         {"selector": "caption", "props": "caption-side:top;text-align:left;padding:0 0 .5em;opacity:.75"},
-        {"selector": "td", "props": "text-align:right;font-variant-numeric:tabular-nums"},
+        {"selector": "td", "props": "text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap"},
         {"selector": "thead th.col_heading", "props": "text-align:right"},
         {"selector": "thead th[colspan]", "props": "text-align:center"},
         {"selector": "tbody tr:has(th.level0[rowspan]) > *", "props": "border-top:1px solid rgb(128 128 128 / .7)"},
@@ -118,24 +128,46 @@ def styled(table: pd.DataFrame, caption: str) -> "Styler":
     styler = styler.format(_held, escape="html", subset=numbers)
     for i, column in enumerate(table.columns):
         if column in PROSE:
-            rules.append({"selector": f"td.col{i}", "props": "text-align:left;min-width:min(9em, 45vw)"})
+            rules.append(
+                {"selector": f"td.col{i}", "props": "text-align:left;white-space:normal;min-width:min(9em, 45vw)"}
+            )
             rules.append({"selector": f"thead th.col{i}", "props": "text-align:left"})
+    if _characters(table) > _ROOM:
+        rules.append({"selector": "td", "props": "white-space:normal"})
     if len(table.columns) + table.index.nlevels > _WIDE:
         rules.append({"selector": "th, td", "props": "padding:.3em .38em;font-size:.95em"})
     for place in range(table.index.nlevels):
         longest = max((len(str(label)) for label in table.index.get_level_values(place)), default=0)
         if longest > _WRAPPED:  # on a narrow screen the numbers need room beside the labels
-            look = f"white-space:normal;min-width:min({min(0.6 * longest, 18):.0f}em, 32vw)"
+            least = 0.35 * longest if longest <= _TWO_LINES else 18
+            look = f"white-space:normal;min-width:min({least:.0f}em, 32vw)"
             rules.append({"selector": f"tbody th.level{place}", "props": look})
     styler = styler.set_table_styles(rules)
     return styler.set_caption(escape(caption, quote=False)) if caption else styler
 
 
+def _characters(table: pd.DataFrame) -> float:
+    """How many characters side by side a table is about wide, a column's margins being one and a half."""
+    levels = [table.index.get_level_values(place) for place in range(table.index.nlevels)]
+    labels = (min(max(map(_length, level), default=0), _TWO_LINES) for level in levels)
+    cells = (
+        15 if name in PROSE else max(*map(_length, table.iloc[:, place]), *map(len, str(name).split()))
+        for place, name in enumerate(table.columns)
+    )
+    return sum(labels) + sum(cells) + 1.5 * (len(levels) + len(table.columns))
+
+
+def _length(cell: object) -> int:
+    return len(str(cell))
+
+
 def _held(cell: str | int) -> str:
-    """``cell``, of a number with line breaks before brackets alone, where a table has no room: in them is the lesser
-    part."""
+    """``cell``, of a number with line breaks before brackets and ± and after colons alone, if a table has no room."""
     text = str(cell)
-    return text.replace(" ", NBSP).replace(f"{NBSP}(", " (") if text[:1] in "+−-0123456789" else text
+    if text[:1] not in "+−-0123456789":
+        return text
+    held = re.sub("([…–])", f"\\1{_JOINED}", text).replace(" ", NBSP)
+    return re.sub(f"{NBSP}(?=[(±])|(?<=:){NBSP}", " ", held)
 
 
 def labelled(rows: Mapping[tuple, Mapping], names: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:

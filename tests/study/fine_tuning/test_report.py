@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from reading import as_read
 
 from tsprune.errors import UserError
 from tsprune.study.fine_tuning import figures, tables, words
@@ -113,7 +114,7 @@ def test_several_horizons_are_a_range_of_what_is_clear():
 
 def test_the_comparisons_say_what_is_no_claim():
     pairs = compared(*RECOVERY, ("M", "iterative", "fine-tuned", -0.02, -0.06, 0.02))
-    html = tables.comparisons(pairs).to_html()
+    html = as_read(tables.comparisons(pairs).to_html())
     for word in ("pruned / dense longer", "+5.2 (3.0…7.1)", "−2.0 (−6.0…2.0)", "weights, 0.1"):
         assert word in html, word
     assert html.count('class="col') and "fallen" in html
@@ -134,6 +135,11 @@ def test_figures_draw_every_arm_and_both_dense_lines():
     assert titles == ["M: single weights", "M: narrower layers, and 2:4"]
     beside = figures.arms(pd.concat([table, table.assign(model="Flat"), narrow]))
     assert [[text.get_text() for text in panel.texts] for panel in beside.axes] == [[], [], [], ["no such cells"]]
+    many = figures.arms(pd.concat(table.assign(model=name) for name in "ABCD"))
+    assert [panel.get_subplotspec().rowspan.start for panel in many.axes] == [0, 0, 0, 1], (
+        "one panel each: side by side"
+    )
+    assert [bool(panel.get_xlabel()) for panel in many.axes] == [False, True, True, True], "named where none is below"
     assert "2:4, colours as the arms" in [text.get_text() for text in two.legends[0].get_texts()]
     assert len([line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_marker() != "None"]) == 4
     history = pd.DataFrame(

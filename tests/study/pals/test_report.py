@@ -6,10 +6,10 @@ from itertools import product
 
 import pandas as pd
 import pytest
-from reading import read
+from reading import as_read, read
 
 from tsprune.errors import UserError
-from tsprune.report.text import NBSP, headline
+from tsprune.report.text import headline
 from tsprune.study.pals import figures, tables, words
 from tsprune.study.pals.figures import DECISIONS
 from tsprune.study.pals.result import CODE, PAPER, SEARCHED, at_pals, dense_from
@@ -367,8 +367,8 @@ def test_tables_say_what_they_hold():
     assert "+8.0 % (+5.0 to +12)" in page and "gmp" not in page and "no result" in page
     assert len(re.findall(r'<td[^>]*class="[^"]*fallen', page)) == 1, "only what is within the noise"
     assert tables.ablations(cells(changed=()), compared(*PAIRS)) is None
-    page = tables.overhead(cells()).to_html()
-    assert "1.15 (1.10–1.20)" in page and f"3.00{NBSP}s" in page and "signal: whole validation set" in page
+    page = as_read(tables.overhead(cells()).to_html())
+    assert "1.15 (1.10–1.20)" in page and "3.00 s" in page and "signal: whole validation set" in page
     assert "memory, MiB" in page and ">432<" in page
 
 

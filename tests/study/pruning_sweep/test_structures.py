@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from reading import as_read
 
 from tsprune.errors import UserError
 from tsprune.study.pruning_sweep import figures, tables, words
@@ -124,7 +125,7 @@ def latency() -> pd.DataFrame:
 
 
 def test_speedups_have_their_spread_and_what_was_not_timed_its_reason(latency, structures):
-    html = tables.latency(latency).to_html()
+    html = as_read(tables.latency(latency).to_html())
     for word in ("zeros in place, 0.1", "2:4 (masked)", "structured, 0.1", "2.00 (1.60–2.30)", "4.00"):
         assert word in html, word
     assert "1 thread, 2 cores, nothing else running," in html

@@ -124,7 +124,7 @@ SAME = choices((0.1, 8, 1.0, 0.0, 0.0, 0.0), (1.0, 8, 1.0, 0.0, 0.0, 0.0))
 def test_the_verdict_claims_what_is_clear_with_its_interval():
     worse = comparison(parameters=(0.012, 0.041, 0.07), unpruned=(0.1, 0.2, 0.3))
     text = verdict(sizes(), worse, SAME, NAIVE)
-    assert text.startswith("On ETTh1, training one no larger beats pruning a large forecaster; pruning leaves")
+    assert text.startswith("On ETTh1, training a small one beats pruning a large forecaster; pruning leaves")
     assert (
         "Against the best dense one of no more parameters: for **M** d_model 8 pruned to the size of d_model "
         "4 and fine-tuned has 4.1\u00a0% more error than it (dense d_model 4 x 2; 95\u00a0% interval 1.2 to "

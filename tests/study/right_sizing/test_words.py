@@ -111,11 +111,11 @@ PRUNED, DENSE, SAME = ("M", -0.07, -0.041, -0.012), ("N", 0.03, 0.1, 0.12), ("K"
 
 def test_a_wide_interval_is_not_called_no_difference():
     assert said(row("K", -0.11, 0.34, 1.1)) == (
-        "On ETTh1, whether pruning a large forecaster beats training one no larger cannot be told with these seeds for "
+        "On ETTh1, whether pruning a large forecaster beats training a small one cannot be told with these seeds for "
         "K (-11 to +110 %)."
     )
     assert said(row(*SAME)) == (
-        "On ETTh1, pruning a large forecaster and training one no larger end within 5 % of each other's error for K "
+        "On ETTh1, pruning a large forecaster and training a small one end within 5 % of each other's error for K "
         "(-2.0 to +4.0 %)."
     )
     text = verdict(sizes(), pd.DataFrame([row("K", -0.11, 0.34, 1.1), row(*SAME)]))
@@ -126,16 +126,16 @@ def test_a_wide_interval_is_not_called_no_difference():
 
 def test_who_wins_has_its_number_its_size_and_its_interval():
     assert said(row(*PRUNED)) == (
-        "On ETTh1, pruning a large forecaster beats training one no larger; pruning leaves 4.1 % less forecast error "
+        "On ETTh1, pruning a large forecaster beats training a small one; pruning leaves 4.1 % less forecast error "
         "(M, 1.2 to 7.0 %)."
     )
     assert said(row(*DENSE), row(*DENSE), row("K", -0.11, 0.34, 1.1)) == (
-        "On ETTh1, training one no larger beats pruning a large forecaster in 2 of 3 comparisons; pruning leaves up "
+        "On ETTh1, training a small one beats pruning a large forecaster in 2 of 3 comparisons; pruning leaves up "
         "to 10 % more forecast error (N, 3.0 to 12 %); 1 cannot be told apart."
     )
     assert said(row(*DENSE), row(*PRUNED)) == (
-        "On ETTh1, pruning a large forecaster beats training one no larger in 1, loses in 1 of 2 comparisons (furthest "
-        "N, error +10 %, +3.0 to +12 %)."
+        "On ETTh1, pruning a large forecaster beats training a small one in 1 of 2 comparisons and loses in 1 "
+        "(furthest N, error +10 %, +3.0 to +12 %)."
     )
 
 
@@ -233,9 +233,9 @@ def test_the_first_sentence_is_short_and_agrees_with_the_table(table):
         told = len(rows) - len(small) or same
         assert f"in {told} of {len(rows)} comparisons" in text or len(rows) == 1
     elif len(pruned) and len(dense):
-        assert f"no larger in {len(pruned)}, loses in {len(dense)} of {len(rows)} comparisons" in text
+        assert f"small one in {len(pruned)} of {len(rows)} comparisons and loses in {len(dense)} " in text
     else:
-        winner = "pruning a large forecaster beats" if len(pruned) else "training one no larger beats"
+        winner = "pruning a large forecaster beats" if len(pruned) else "training a small one beats"
         won = len(pruned) + len(dense)
         assert winner in text and (f"in {won} of {len(rows)} comparisons" in text or len(rows) == 1)
     clear = pd.concat([pruned, dense])

@@ -19,9 +19,13 @@ from tsprune.study.fine_tuning.result import HISTORY, drawable, sparse_arms
 _PANELS = {"single weights": ("unstructured",), "narrower layers, and 2:4": ("structured", "2:4")}
 
 
+_ACROSS = 3
+"""Models side by side, where each has one panel."""
+
+
 def arms(cells: pd.DataFrame) -> Figure:
-    """MSE relative to dense against density: a row per model and horizon, a line per arm; single weights left, narrower
-    layers and 2:4 right.
+    """MSE relative to dense against density, per model and horizon, a line per arm; single weights left, narrower
+    layers and 2:4, where there are such, right.
 
     Line: mean over the seeds; band: lowest to highest seed; 2:4 has the one density and is a cross with a bar. The
     solid line at 1 is the dense model, the dashed one the dense model trained as much longer. An arm that was run at
@@ -46,7 +50,7 @@ def arms(cells: pd.DataFrame) -> Figure:
         axes.axhline(own.loc[own["arm"] == "dense longer", "mse_relative"].mean(), linestyle="--", **REFERENCE)
         density_axis(axes, asked.loc[asked["structure"].isin(_PANELS[name]), "density_asked"].unique())
         left = "parameters (2:4: weights) kept" if name != "single weights" else "prunable weights kept"
-        axes.set_xlabel(f"Share of {left} (log scale)")
+        axes.set_xlabel(f"Share of {left}\n(log scale)")
 
     cross = kit.handle("2:4, colours as the arms", "#777777", "P", linestyle="none")
     handles = (
@@ -60,8 +64,8 @@ def arms(cells: pd.DataFrame) -> Figure:
 
 
 def recovery(history: pd.DataFrame) -> Figure:
-    """Test MSE relative to dense after each epoch of training on: a row per model and horizon, a line per density;
-    single weights left, narrower layers and 2:4 right.
+    """Test MSE relative to dense after each epoch of training on, per model and horizon, a line per density; single
+    weights left, narrower layers and 2:4, where there are such, right.
 
     Pruned at once; epoch 0 is the state straight after pruning. Dashed: the dense model trained on. Raises UserError
     for an empty table or a missing column.
@@ -102,28 +106,30 @@ def _figure(
     draw: Callable[[Axes, pd.DataFrame, str], None],
     handles: Sequence[Line2D],
 ) -> Figure:
-    """A row per model and horizon; a panel for single weights, and one beside it where there are other structures.
+    """A panel for single weights per model and horizon; a row for each, with a second panel, where there are other
+    structures.
 
     ``draw`` is given a panel, the rows of ``drawn`` that belong there, dense ones among them, and the panel's name.
     """
     names = [name for name, structures in _PANELS.items() if sparse["structure"].isin(structures).any()]
     arms = sparse_arms(drawn["arm"])
-    with kit.canvas(1.1 + 2.2 * len(keys), alt) as figure:
-        grid = figure.subplots(len(keys), len(names), squeeze=False, sharey="row")
-        for case, row in zip(keys, grid, strict=True):
+    places = [(case, name) for case in keys for name in names]
+    across = len(names) if len(names) > 1 else min(len(keys), _ACROSS)
+    with kit.canvas(1.1 + 2.2 * -(-len(places) // across), alt) as figure:
+        grid = kit.panels(figure, len(places), across, "", ylabel, sharey="row" if len(names) > 1 else False)
+        for (case, name), axes in zip(places, grid, strict=True):
             own = of_case(drawn, *case)
             values = [*own["mse_relative"], 1.0]
-            for name, axes in zip(names, row, strict=True):
-                panel = own[own["structure"].isin(_PANELS[name]) | ~own["arm"].isin(arms)]
-                draw(axes, panel, name)
-                relative_axis(axes, 0.97 * min(values), 1.05 * max(*values, 1.05))
-                if not panel["arm"].isin(arms).any():  # a model without widths to narrow, where others have them
-                    words = {"ha": "center", "va": "center", "color": "#555555", "transform": axes.transAxes}
-                    axes.text(0.5, 0.5, "no such cells", **words)
-                title = case_title(drawn, *case)
-                axes.set_title(f"{title}: {name}" if len(names) > 1 else title)
-                axes.set_ylabel(ylabel)
-                axes.label_outer()
+            panel = own[own["structure"].isin(_PANELS[name]) | ~own["arm"].isin(arms)]
+            draw(axes, panel, name)
+            if axes not in grid[-across:]:
+                axes.set_xlabel("")
+            relative_axis(axes, 0.97 * min(values), 1.05 * max(*values, 1.05))
+            if not panel["arm"].isin(arms).any():  # a model without widths to narrow, where others have them
+                words = {"ha": "center", "va": "center", "color": "#555555", "transform": axes.transAxes}
+                axes.text(0.5, 0.5, "no such cells", **words)
+            title = case_title(drawn, *case)
+            axes.set_title(f"{title}: {name}" if len(names) > 1 else title)
         kit.legend(figure, handles)
         kit.note(figure, kit.spread_note(drawn))
     return figure

@@ -26,7 +26,7 @@ def speeds(speeds: pd.DataFrame) -> Styler:
         rows[label] = {windows(row["batch"]): _speed(row) for row in group.to_dict("records")} | {
             "multiply-adds": percent(first["macs_share"]),
             "MiB": f"{first['bytes'] / _MIB:.1f}",
-            "difference": "none" if runtime == EAGER else f"{first['difference']:.0e}",
+            "off by": "none" if runtime == EAGER else f"{first['difference']:.0e}",
         }
         marks[label] = dict.fromkeys(rows[label], "") | {
             windows(row["batch"]): "fallen" for row in group.to_dict("records") if pd.notna(row["trouble"])
@@ -39,8 +39,8 @@ def speeds(speeds: pd.DataFrame) -> Styler:
         "Times as fast as the dense model in eager PyTorch, float32 (of that one: ms); in brackets the "
         f"95{NBSP}% interval of the median over up to {done['repeats'].max():.0f} rounds, {place}; "
         f"{done['load'].iloc[0]}. {_ITALICS} "
-        "Multiply-adds: if zeros are skipped. MiB: of weights, in ONNX Runtime of the file. Difference: largest, from "
-        "the forecast of the same model in eager float32, on scaled data."
+        "Multiply-adds: if zeros are skipped. MiB: of weights, in ONNX Runtime of the file. Off by: largest difference "
+        "from the forecast of the same model in eager float32, on scaled data."
     )
     return styled(table, caption).set_td_classes(classes)
 

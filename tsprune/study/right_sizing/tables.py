@@ -116,7 +116,8 @@ def comparison(comparison: pd.DataFrame) -> Styler:
     for row in tuned.to_dict("records"):
         key = (row["model"], row["pred_len"], row["width"], row["depth"], row["axis"])
         found = pd.notna(row["match_width"])
-        label = (row["model"], f"{row['pred_len']}", f"{row['width']} x {row['depth']}", AXES[row["axis"]])
+        axis = AXES[row["axis"]].removeprefix("no more ")
+        label = (row["model"], f"{row['pred_len']}", f"{row['width']} x {row['depth']}", axis)
         marks[label] = {"MSE against it": "" if row["clear"] else "fallen"}
         rows[label] = {
             "dense match": _match(row) if found else str(row["reason"]),
@@ -131,7 +132,7 @@ def comparison(comparison: pd.DataFrame) -> Styler:
         "that is another. "
         f"{interval_words(comparison)}"
     )
-    names = ["model", "horizon", "pruned towards", "dense one of"]
+    names = ["model", "horizon", "pruned towards", "dense of no more"]
     table, classes = (labelled(part, names, comparison) for part in (rows, marks))
     return styled(table, caption).set_td_classes(classes)
 

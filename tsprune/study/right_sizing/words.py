@@ -93,13 +93,13 @@ def _answer(sizes: pd.DataFrame, equal: pd.DataFrame, naive: pd.DataFrame) -> st
     pruned, dense = int((found == BETTER).sum()), int((found == WORSE).sum())
     if pruned and dense:
         return (
-            f"pruning a large forecaster beats training one no larger in {pruned}, loses in {dense} of {len(known)} "
-            f"comparisons (furthest {_furthest(clear)}){rest}"
+            f"pruning a large forecaster beats training a small one in {pruned} of {len(known)} comparisons and loses "
+            f"in {dense} (furthest {_furthest(clear)}){rest}"
         )
     if pruned:
-        claim, side = "pruning a large forecaster beats training one no larger", "less"
+        claim, side = "pruning a large forecaster beats training a small one", "less"
     else:
-        claim, side = "training one no larger beats pruning a large forecaster", "more"
+        claim, side = "training a small one beats pruning a large forecaster", "more"
     most = furthest(clear)
     cases = "" if len(known) == 1 else f" in {len(clear)} of {len(known)} comparisons"
     up_to = "up to " if len(clear) > 1 else ""
@@ -114,8 +114,8 @@ def _nothing_clear(noise: pd.DataFrame) -> str:
     small, where = told_where(noise, "comparisons")
     if small:
         within = f"end within {percent(TOLERANCE)} of each other's error"
-        return f"pruning a large forecaster and training one no larger {within} {where}"
-    return f"whether pruning a large forecaster beats training one no larger cannot be told with these seeds {where}"
+        return f"pruning a large forecaster and training a small one {within} {where}"
+    return f"whether pruning a large forecaster beats training a small one cannot be told with these seeds {where}"
 
 
 def _furthest(clear: pd.DataFrame) -> str:
