@@ -275,7 +275,7 @@ def test_an_output_that_is_a_file_is_told_in_a_line(tsprune, subfolder):
 
 def test_models_are_listed_from_the_store_where_the_command_is_typed_and_strays_are_passed_over(tsprune, subfolder):
     where = subfolder / "outputs" / "store"
-    assert f"there is no store at {subfolder.parent / 'outputs' / 'store'}" in tsprune("models")[2]
+    assert f"there is no store at {where}, nor at {subfolder.parent / 'outputs' / 'store'};" in tsprune("models")[2]
     for name in ("ab/.DS_Store", "ab/ab.txt", "ab/" + "ab" * 10, "cd"):
         (where / name).parent.mkdir(parents=True, exist_ok=True)
         (where / name).write_text("x")
@@ -329,6 +329,8 @@ def test_models_are_listed_and_saved(tsprune, store, tmp_path):
     key = lines[2].split()[0]
     code, out, _ = tsprune("models", "save", key[:8], str(tmp_path / "small.safetensors"), "--store", str(store))
     assert code == 0 and "density 0.500 by layer" in out
+    assert tsprune("models", "--store", str(store), "save", key, str(tmp_path / "same.safetensors"))[::2] == (0, "")
+    assert (tmp_path / "same.safetensors").read_bytes() == (tmp_path / "small.safetensors").read_bytes()
     _, masks = load_checkpoint(tmp_path / "small.safetensors")
     assert sum(int(mask.sum()) for mask in masks.values()) == sum(mask.numel() for mask in masks.values()) / 2
     about = read_about(tmp_path / "small.safetensors")

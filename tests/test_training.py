@@ -15,6 +15,7 @@ from tsprune import training
 from tsprune.data import load_table, make_splits
 from tsprune.errors import UserError
 from tsprune.layers import Dropout
+from tsprune.measure import prediction_intervals
 from tsprune.pruners import HeldMasks, density, magnitude_masks, prunable_weights
 from tsprune.pruners.dynamic import Sparsity
 from tsprune.pruners.methods import METHODS, make_method
@@ -91,6 +92,21 @@ def test_scores_are_what_a_plain_loop_says(splits):
     scores = evaluate(model, test, TrainConfig(eval_batch_size=7))
     assert scores.mse == pytest.approx(float(error.square().mean()), rel=1e-6)
     assert scores.mae == pytest.approx(float(error.abs().mean()), rel=1e-6)
+
+
+def test_a_forecast_of_another_shape_than_the_truth_is_refused_where_torch_would_stretch_one(splits):
+    ones = make_splits(load_table("synthetic_short"), seq_len=12, label_len=6, pred_len=1)
+    for run in (
+        lambda: evaluate(Tiny(), ones.test, TrainConfig()),
+        lambda: train(Tiny(), ones.train, ones.val, TrainConfig(epochs=1), seed=1),
+        lambda: prediction_intervals(Tiny(), ones),
+    ):
+        with pytest.raises(
+            UserError, match=r"^Tiny forecasts \(4, 7\) \(time steps, columns\), the windows hold \(1, 7\)"
+        ):
+            run()
+    with pytest.raises(UserError, match="Identity has no parameters: there is nothing to train"):
+        train(nn.Identity(), *splits[:2], TrainConfig(epochs=1), seed=1)
 
 
 def test_as_published_drops_the_last_incomplete_batch(splits):

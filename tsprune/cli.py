@@ -371,7 +371,10 @@ def list_models(context: typer.Context, store: StoreFolder = "outputs/store") ->
 def save(
     key: Annotated[str, typer.Argument(help="Its key in the list, or as much of it as is unique.")],
     file: Annotated[str, typer.Argument(help="Checkpoint to write (.safetensors).")],
-    store: StoreFolder = "outputs/store",
+    context: typer.Context,
+    store: Annotated[
+        str | None, typer.Option("--store", help="Folder of results.", show_default="outputs/store")
+    ] = None,
 ) -> None:
     """Write a model as a checkpoint that tsprune.models.load_checkpoint reads; made again where it was not kept."""
     from pathlib import Path
@@ -380,18 +383,21 @@ def save(
     from tsprune.steps.kept import save_model
 
     check_output(file, [".safetensors"], "a checkpoint")
-    step = save_model(_existing_store(store), key, Path(file))
+    # It may stand before the command as well: `tsprune models --store x save ...`.
+    step = save_model(_existing_store(context.parent.params["store"] if store is None else store), key, Path(file))
     print(f"{file}: {step.label}")
 
 
 def _existing_store(folder: str):
     from tsprune.engine.store import Store
-    from tsprune.places import locate, need_name
+    from tsprune.places import locate, need_name, of_home
 
     need_name(folder, "--store")
-    if not os.path.isdir(locate(folder)):
-        raise UserError(f"there is no store at {locate(folder)}; --store names another folder")
-    return Store(locate(folder))
+    place = locate(folder)
+    if not os.path.isdir(place):
+        places = dict.fromkeys((os.path.join(os.getcwd(), of_home(folder)), str(place)))
+        raise UserError(f"there is no store at {', nor at '.join(places)}; --store names another folder")
+    return Store(place)
 
 
 @results.command("add")

@@ -199,7 +199,10 @@ class _Training:
 
     def __init__(self, model: nn.Module, config: TrainConfig, seed: int, controller: Controller | None):
         self.model, self.config, self.controller = model, config, controller
-        self.device = next(model.parameters()).device
+        first = next(model.parameters(), None)
+        if first is None:
+            raise UserError(f"{type(model).__name__} has no parameters: there is nothing to train")
+        self.device = first.device
         seed_dropout(model, seed, self.device)
         self.shuffle = torch.Generator().manual_seed(seed)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
@@ -371,7 +374,7 @@ def learning_rate(config: TrainConfig, epoch: int) -> float:
 
 
 def _forecast(model: nn.Module, batch) -> Tensor:
-    return model(batch.x_enc, batch.x_mark_enc, batch.x_dec, batch.x_mark_dec).float()
+    return batch.same_shape(model(*batch[:4]).float(), model)
 
 
 def _autocast(device: torch.device, config: TrainConfig):

@@ -70,6 +70,7 @@ def test_a_number_that_could_mean_another_is_refused(text):
         ("1: 1\n", "line 1: expected 'name: value', and the name a word"),
         ("[a]: 1\n", "line 1: expected 'name: value', and the name a word"),
         ("a: [\n", "not valid YAML"),
+        ("a: 1\nb:\t- 1\n", "here: line 2: a tab, where YAML takes spaces only"),
         ("a: 1\n---\na: 2\n", "not valid YAML"),
         ("a: !!python/object:os.system x\n", "not valid YAML"),
         ("a: \x00\n", "not valid YAML"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from tsprune.data import CATALOG, fetch_dataset, load_table
+from tsprune.data import CATALOG, check_dataset, fetch_dataset, load_table
 from tsprune.data.catalog import SHARES
 from tsprune.errors import UserError
 
@@ -84,3 +84,30 @@ def test_an_option_that_asks_to_read_it_otherwise_is_obeyed(real_table, tmp_path
         assert load_table(path, date_column="date", time_step=step).catalog_name == "ETTh1"
     with pytest.raises(UserError, match="at a time step of 30min"):
         load_table(path, time_step="30min")
+
+
+# What is asked for in Python
+
+
+def test_a_path_is_a_name_like_any_other(tmp_path):
+    rows = pd.DataFrame({"date": pd.date_range("2024", periods=60, freq="h"), "load": range(60)})
+    rows.to_csv(tmp_path / "load.csv", index=False)
+    assert load_table(tmp_path / "load.csv").fingerprint == load_table(str(tmp_path / "load.csv")).fingerprint
+    assert check_dataset(tmp_path / "load.csv").ok
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        (pd.DataFrame({"load": [1]}), {}, "a DataFrame names no dataset.*save a frame first: frame.to_parquet"),
+        (["ETTh1"], {}, "a list names no dataset; give a name or a path as text$"),
+        (b"load.csv", {}, "a bytes names no dataset"),
+        ("load.csv", {"columns": "ab"}, r"columns = 'ab': a list is needed, as \['ab'\]"),
+        ("load.csv", {"raw": "no"}, "raw = 'no': True or False"),
+        ("load.csv", {"time_step": pd.Timedelta("1h")}, "time_step = 0 days 01:00:00: text is needed"),
+        ("load.csv", {"encoding": 5, "missing": True}, "missing = True, encoding = 5: text is needed"),
+    ],
+)
+def test_what_is_no_name_or_no_option_is_one_line(name, options, words):
+    with pytest.raises(UserError, match=words):
+        load_table(name, **options)

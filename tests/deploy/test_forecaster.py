@@ -98,8 +98,13 @@ PROBLEMS = {
     "a column more": (GOOD.assign(price=1.0), "reads no column 'price'; it reads load, wind, sun"),
     "another order": (GOOD[["wind", "load", "sun"]], "in another order; the model reads load, wind, sun"),
     "a column twice": (GOOD[["load", "wind", "sun", "sun"]], "a column stands twice"),
-    "no dates": (GOOD.reset_index(drop=True), "the index holds int64, not dates"),
-    "a zone": (GOOD.tz_localize("UTC"), "the dates have the zone UTC"),
+    "no dates": (
+        GOOD.reset_index(drop=True),
+        "int64, not dates; make it one: frame.set_index(pd.to_datetime(frame.pop",
+    ),
+    "periods": (GOOD.to_period("h"), "the index holds period[h], not dates; make it one: frame.to_timestamp()"),
+    "texts": (GOOD.set_axis(GOOD.index.astype(str)), "make it one: frame.set_index(pd.to_datetime(frame.index))"),
+    "a zone": (GOOD.tz_localize("Europe/Zurich"), "of a file with offsets they were UTC, index.tz_convert(None)"),
     "missing row": (without(GOOD, -3), "no row of 2024-02-28 03:00:00, between 2024-02-28 02:00:00 and"),
     "a missing month": (
         without(frame(900), *range(-800, -3)),

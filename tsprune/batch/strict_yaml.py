@@ -89,6 +89,9 @@ def parse_yaml(text: str, where: str) -> Any:
     except _RefusedError as error:
         raise UserError(f"{where}: line {error.problem_mark.line + 1}: {error.problem}") from None
     except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        if mark is not None and "'\\t' that cannot start" in (error.problem or ""):
+            raise UserError(f"{where}: line {mark.line + 1}: a tab, where YAML takes spaces only") from None
         raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
         raise UserError(f"{where}: not valid YAML: brackets in brackets, too deep to read") from None

@@ -24,7 +24,7 @@ from tsprune.data.synthetic import synthetic_frame
 from tsprune.data.timesteps import canonical, season_of
 from tsprune.errors import UserError, unknown
 from tsprune.places import locate
-from tsprune.shown import listed, plain
+from tsprune.shown import listed, plain, quoted
 from tsprune.typed import digest
 
 MISSING = ("error", "interpolate")
@@ -109,7 +109,7 @@ class Check:
 
 
 def load_table(
-    name: str,
+    name: str | os.PathLike[str],
     *,
     raw: bool = False,
     missing: str = "error",
@@ -144,8 +144,6 @@ def load_table(
 
     Raises UserError, with a line for every problem of a file; DataUnavailable if a catalogue dataset is not to be had.
     """
-    if missing not in MISSING:
-        raise UserError(unknown("way to treat missing values", missing, MISSING))
     own = {
         "missing": missing,
         "date_column": date_column,
@@ -153,6 +151,18 @@ def load_table(
         "date_order": date_order,
         "encoding": encoding,
     }
+    if not isinstance(name, str | os.PathLike):
+        hint = "; save a frame first: frame.to_parquet('load.parquet')" if isinstance(name, pd.DataFrame) else ""
+        raise UserError(f"a {type(name).__name__} names no dataset; give a name or a path as text{hint}")
+    name = os.fspath(name)
+    if isinstance(columns, str):
+        raise UserError(f"columns = {quoted(columns)}: a list is needed, as [{quoted(columns)}]")
+    if not isinstance(raw, bool):
+        raise UserError(f"raw = {quoted(str(raw))}: True or False")
+    if other := [f"{option} = {value}" for option, value in own.items() if not isinstance(value, str | None)]:
+        raise UserError(f"{', '.join(other)}: text is needed, as time_step='15min'")
+    if missing not in MISSING:
+        raise UserError(unknown("way to treat missing values", missing, MISSING))
     if empty := [option for option, value in own.items() if value == ""]:
         raise UserError(f"{', '.join(empty)}: an empty value says nothing; name one, or leave it away")
     if is_path(name):
@@ -173,7 +183,7 @@ def load_table(
 
 
 def check_dataset(
-    name: str,
+    name: str | os.PathLike[str],
     *,
     raw: bool = False,
     missing: str = "error",

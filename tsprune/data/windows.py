@@ -3,7 +3,7 @@
 The tensor lies in a file where memory would not hold it (:mod:`tsprune.data.mapped`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,6 +31,17 @@ class Batch(NamedTuple):
     x_dec: torch.Tensor  # (B, label_len + pred_len, C)
     x_mark_dec: torch.Tensor  # (B, label_len + pred_len, M)
     y: torch.Tensor  # (B, pred_len, C)
+
+    def same_shape(self, forecast: torch.Tensor, model: object) -> torch.Tensor:
+        """``forecast`` itself. Raises UserError where its shape is not that of ``y``: torch would stretch a side that
+        is 1 and give an error that means nothing."""
+        if forecast.shape != self.y.shape:
+            found, wanted = (tuple(some.shape[1:]) for some in (forecast, self.y))
+            raise UserError(
+                f"{type(model).__name__} forecasts {found} (time steps, columns), the windows hold {wanted}; make both "
+                "of one pred_len and the same columns"
+            )
+        return forecast
 
 
 class Windows:
@@ -63,9 +74,9 @@ class Windows:
         """Of pooled data the number of the series that each window is of, long; None of other data."""
         return self.starts // (len(self.values) // self.count) if self.count > 1 else None
 
-    def batch(self, index: torch.Tensor) -> Batch:
-        """The windows with these numbers (long, shape (B,), each in 0 .. len - 1), in this order."""
-        first = self.starts[index.to(self.starts.device)]
+    def batch(self, index: torch.Tensor | Sequence[int]) -> Batch:
+        """The windows with these numbers (whole ones, shape (B,), each in 0 .. len - 1), in this order."""
+        first = self.starts[torch.as_tensor(index, device=self.starts.device)]
         values, marks = self._values.index_select(0, first), self._marks.index_select(0, first)
         known = self.seq_len - self.label_len
         x_dec = values[:, known:].clone()
@@ -130,7 +141,11 @@ class Splits:
     left_out: dict[str, int]  # per split: windows that would touch a blocked row
 
     def inverse(self, values: np.ndarray | torch.Tensor) -> np.ndarray | torch.Tensor:
-        """Scaled values (..., C) in the data's own units, as what they came in (array or tensor, same dtype)."""
+        """Scaled values (..., C) in the data's own units, as what they came in (array or tensor, same dtype).
+
+        Raises UserError for another number of columns, of which numpy and torch would stretch one to all."""
+        if values.shape[-1] != len(self.std):
+            raise UserError(f"{values.shape[-1]} columns are to be scaled back, the data has {len(self.std)}")
         if isinstance(values, torch.Tensor):
             like = {"dtype": values.dtype, "device": values.device}
             return values * torch.as_tensor(self.std, **like) + torch.as_tensor(self.mean, **like)
@@ -151,6 +166,8 @@ def make_splits(
     Raises UserError if lengths are out of range, if a split is too short for one window, if values are missing, or if
     the train rows do not tell a column's scale (``table.unscaled``): a line per problem.
     """
+    if not isinstance(table, Table):
+        raise UserError(f"a {type(table).__name__} is no table; load_table makes one of a name or a file")
     starts, left_out = window_starts(table, seq_len=seq_len, label_len=label_len, pred_len=pred_len)
     mean, std = scaling(table.values[slice(*table.split.borders(len(table.values))[0])])
     scaled = empty(table.values.shape, np.float32)
@@ -185,8 +202,8 @@ def window_starts(
     Raises UserError as :func:`make_splits`.
     """
     for name, length, least in (("seq_len", seq_len, 1), ("label_len", label_len, 0), ("pred_len", pred_len, 1)):
-        if length < least:
-            raise UserError(f"{name} = {length}: at least {least}")
+        if not isinstance(length, int | np.integer) or length < least:
+            raise UserError(f"{name} = {length}: a whole number is needed, at least {least}")
     if label_len > seq_len:
         raise UserError(f"label_len = {label_len}: at most seq_len = {seq_len}, it repeats the end of the look-back")
     _refuse_missing(table)

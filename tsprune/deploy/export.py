@@ -143,7 +143,12 @@ def _serialised(network: Bare | RealUnits) -> bytes:
 def _difference(network: Bare | RealUnits, content: bytes) -> float:
     """Largest difference of ONNX Runtime's forecasts from PyTorch's, in scaled units."""
     name, largest = network.model.name, 0.0
-    session = Session(content, name, threads=1)
+    try:
+        session = Session(content, name, threads=1)
+    except UserError as error:
+        if network.dtype == torch.float64:
+            raise UserError(f"{error}; it has not every operator in float64: model.float()") from None
+        raise
     for batch in BATCHES:
         example = network.example(batch)
         with torch.no_grad():

@@ -53,12 +53,17 @@ def _check_columns(found: list, wanted: tuple[str, ...]) -> None:
 
 def _dates(index: pd.Index) -> pd.DatetimeIndex:
     if not isinstance(index, pd.DatetimeIndex):
-        raise UserError(
-            f"the index holds {index.dtype}, not dates; make it one: frame.set_index(pd.to_datetime(frame.date))"
-        )
+        if isinstance(index, pd.PeriodIndex):
+            how = "frame.to_timestamp()"
+        elif pd.api.types.is_string_dtype(index):
+            how = "frame.set_index(pd.to_datetime(frame.index))"
+        else:
+            how = "frame.set_index(pd.to_datetime(frame.pop('date')))"
+        raise UserError(f"the index holds {index.dtype}, not dates; make it one: {how}")
     if index.tz is not None:
         raise UserError(
-            f"the dates have the zone {index.tz}; give them as the model's data had them: tz_localize(None)"
+            f"the dates have the zone {index.tz}, and the model's data had none: of a file with offsets they were UTC, "
+            "index.tz_convert(None), else as on a wall, index.tz_localize(None)"
         )
     if index.hasnans:
         raise UserError(f"row {int(np.argmax(index.isna()))}: no date")

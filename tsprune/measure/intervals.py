@@ -32,7 +32,10 @@ def _errors(model: nn.Module, windows: Windows) -> np.ndarray:
     model.eval()
     try:
         with torch.no_grad():
-            parts = [(model(*batch[:4]).double() - batch.y).cpu().numpy() for batch in some.batches(_BATCH)]
+            parts = [
+                (batch.same_shape(model(*batch[:4]).double(), model) - batch.y).cpu().numpy()
+                for batch in some.batches(_BATCH)
+            ]
     finally:
         model.train(training)
     return np.concatenate(parts)

@@ -158,6 +158,10 @@ class Forecaster(nn.Module):
     ) -> torch.Tensor:
         shapes = self.input_shapes()
         for name, given in zip(INPUTS, (x_enc, x_mark_enc, x_dec, x_mark_dec), strict=True):
+            if name in self.uses and given is not None and not isinstance(given, torch.Tensor):
+                raise UserError(
+                    f"{self.name}: {name} is a {type(given).__name__}, no tensor: torch.as_tensor makes one"
+                )
             if name in self.uses and (given is None or tuple(given.shape[1:]) != shapes[name]):
                 seen = None if given is None else tuple(given.shape)
                 length, width = shapes[name]
@@ -169,10 +173,11 @@ class Forecaster(nn.Module):
     def _need_precision(self, name: str, given: torch.Tensor) -> None:
         """Refuse an input of another precision than the weights, unless autocast brings them together."""
         first = next(self.parameters(), None)
-        if first is None or given.dtype == first.dtype or torch.is_autocast_enabled(given.device.type):
+        if first is None or given.dtype == first.dtype:
             return
+        autocast = not given.is_meta and torch.is_autocast_enabled(given.device.type)
         own = {weight.dtype for weight in self.parameters()}
-        if given.dtype not in own:
+        if not autocast and given.dtype not in own:
             raise UserError(
                 f"{self.name}: {name} is {given.dtype}, the weights are {', '.join(sorted(map(str, own)))}; "
                 f"convert one of them: {name}.to({first.dtype}) or model.to({given.dtype})"

@@ -103,6 +103,10 @@ def structured_prune(
     Raises :class:`UserError` for a model without widths to narrow, and for values that are unknown or out of range.
     """
     _refuse_unknown(by, scope, inside, target, max_ratio, multiple)
+    if not hasattr(model, "axes"):
+        raise UserError(
+            f"{type(model).__name__} declares no widths to narrow: it has no axes(), as tsprune.models have"
+        )
     everything = model.axes()
     left = {axis.name: left_alone(axis, inside) for axis in everything}
     axes = [axis for axis in everything if left[axis.name] is None]

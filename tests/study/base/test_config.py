@@ -3,7 +3,10 @@
 import pytest
 
 from tsprune.errors import UserError
+from tsprune.parameters import default_parameters
+from tsprune.places import project_root
 from tsprune.study.pruning_sweep.config import PruningSweep
+from tsprune.study.registry import STUDIES
 from tsprune.study.why.config import Why
 from tsprune.typed import digest
 
@@ -116,3 +119,13 @@ def test_equal_configs_have_equal_hashes_and_order_does_not_matter(valid):
     )
     other = PruningSweep.parse(valid | {"d_ff": 17})
     assert digest(other.model_dump(mode="json")) != digest(PruningSweep.parse(valid).model_dump(mode="json"))
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_whole_number_of_a_study_has_a_highest(name):
+    config, given = STUDIES[name].config, default_parameters(project_root() / "notebooks" / f"{name}.ipynb")
+    counts = [field for field, value in given.items() if type(value) is int]
+    assert counts
+    for field in counts:
+        with pytest.raises(UserError, match=rf"{field} = 1000+\b.*less than or equal to"):
+            config.parse(given | {field: 10**30})

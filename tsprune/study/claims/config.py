@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field
 
-from tsprune.study.base.config import StudyConfig
+from tsprune.study.base.config import MOST, Positive, StudyConfig
 from tsprune.study.base.namespace import given_parameters
 from tsprune.typed import Config
 
@@ -15,9 +15,9 @@ class Claims(Config):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    least_seeds: Annotated[int, Field(ge=2)]
+    least_seeds: Annotated[int, Field(ge=2, le=MOST)]
     """Seeds that a case needs, at least, to count for or against a claim."""
-    least_cases: Annotated[int, Field(ge=1)]
+    least_cases: Positive
     """Cases that a claim needs, at least, for a verdict."""
     store: str = "outputs/store"
     """Folder of results, shared by all studies; a relative path counts from the project's root."""

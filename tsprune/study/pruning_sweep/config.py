@@ -27,7 +27,7 @@ class PruningSweep(Why):
     """Training windows, evenly spaced, that a score looks at if it looks at any."""
     authors_paper: bool
     """Beside them the first paper's own way to set masks, asked for the same as score_densities."""
-    authors_steps: Annotated[int, Field(ge=0)]
+    authors_steps: Annotated[int, Field(ge=0, le=MOST)]
     """Parts in which that paper's structured pruning goes to its end, tested after each (its code: 50); 0: not run."""
     structured_densities: Annotated[list[Between], ONCE]
     """Share of all parameters left by structured pruning; [] for none."""
