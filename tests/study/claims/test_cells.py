@@ -121,6 +121,8 @@ def test_a_page_is_told_what_holds_of_its_claims_at_the_papers_size_and_no_more(
     told = words.at_papers_size(twice, "01_pruning_sweep").splitlines()
     first = "At the papers' size (d_model 512, rows that ship with the project), of 3 claims that this page is about"
     assert told == [f"{first}, 2 hold and 1 cannot be judged yet.", "", *[f"- {said}: {held['here'].iloc[0]}"] * 2]
+    told = words.at_papers_size(held.assign(verdict=CANNOT), "01_pruning_sweep")
+    assert told.endswith(f"{HALF}: **cannot be judged yet** (3 of 3 cases for it, 0 against; 2 seeds)."), "no silence"
     of = len(CLAIMS) - 1
     summary = words.summary(claims).splitlines()
     assert summary[0] == f"Of {of} claims, 1 holds and {of - 1} cannot be judged yet. The data: ETTh1."

@@ -50,10 +50,12 @@ def verdict(claims: pd.DataFrame) -> str:
 
 def at_papers_size(claims: pd.DataFrame, page: str) -> str:
     """What becomes at the papers' size of the claims that ``page`` is about, as Markdown: a sentence, with a
-    list after it where they are several; empty where nothing can be said of any."""
+    list after it where they are several: those that can be judged or, where none can, that rows speak to at all; empty
+    where there is none."""
     need(claims, "claims", CLAIM_COLUMNS)
     own = claims[(claims["size"] == PAPERS) & ((claims["page"] == page) | (claims["also"] == page))]
-    clear = own[own["verdict"] != CANNOT].to_dict("records")
+    judged = own[own["verdict"] != CANNOT]
+    clear = (own[own["cases"] > 0] if judged.empty else judged).to_dict("records")
     said = [f"{row['says']}: {bold([row['verdict']])} ({row['basis']}; {row['seeds']})" for row in clear]
     where = "At the papers' size (d_model 512, rows that ship with the project)"
     if len(said) < 2:
