@@ -153,8 +153,9 @@ def test_that_there_are_such_cases_takes_more_of_them_than_chance_gives_among_ma
 
 
 def of_three(means) -> pd.DataFrame:
-    """Cases of as many datasets as a claim about all of them needs."""
-    return pd.DataFrame({"mean": list(means), "dataset": [f"data {i % 3}" for i in range(len(means))]})
+    """Cases of as many datasets as a claim about all of them needs, each of its own forecaster."""
+    rows = [{"mean": mean, "dataset": f"data {i % 3}", "model": f"m{i}"} for i, mean in enumerate(means)]
+    return pd.DataFrame(rows, columns=["mean", "dataset", "model"])
 
 
 def test_a_mean_holds_where_its_interval_lies_within():
@@ -166,6 +167,15 @@ def test_a_mean_holds_where_its_interval_lies_within():
     assert mean(0.3, 0.9, 0.6).verdict == CANNOT
     assert mean(0.65, 0.65) == (CANNOT, "2 cases on 2 of the 3 datasets that it takes")
     assert mean() == (CANNOT, "0 cases")
+
+
+def test_the_horizons_of_a_forecaster_on_a_dataset_are_one_case():
+    """Their windows have most rows in common: three horizons of one dataset stand for no three datasets."""
+    twice = pd.concat([of_three([0.6, 0.65, 0.7]), of_three([0.7, 0.65, 0.6])])
+    assert of_mean(twice, 2, (0.55, 0.75)) == of_mean(of_three([0.65] * 3), 2, (0.55, 0.75))
+    better_by_mean = pd.concat([of_three([0.7, 1.2, 0.9]), of_three([1.2, 0.9, 0.9])])
+    told = of_share(better_by_mean, 3, (-math.inf, 1), 0.4)
+    assert told.basis.startswith("so in 2 of 3 cases")
 
 
 def test_a_count_is_held_against_theirs_by_wilsons_interval():
