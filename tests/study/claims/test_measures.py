@@ -201,6 +201,9 @@ def test_training_on_is_held_against_the_cut_and_against_the_control_that_traine
         "the same cut and no other"
     )
     assert found(measures.against_control(evidence(lines), 0.107)) == [1.25]
+    model = one["protocol"]["model"]
+    assert found(measures.against_control(evidence(lines), 0.107, models=(model,))) == [1.25]
+    assert measures.against_control(evidence(lines), 0.107, but=(model,)).empty
     lines.append(after(one, "fine_tune", 0.5, method="fine-tuned", given=longer))
     for order in (lines, lines[::-1]):
         assert found(measures.regained(evidence(order), 0.107)) == [0.25], "of two lengths one"

@@ -137,10 +137,14 @@ def regained(evidence: Evidence, density: float) -> pd.DataFrame:
     return _plain(evidence.over(tuned, pd.Series(theirs, tuned.index, dtype=object)))
 
 
-def against_control(evidence: Evidence, density: float) -> pd.DataFrame:
-    """Test MSE after a cut and training on over that of the dense model trained on as long."""
+def against_control(
+    evidence: Evidence, density: float, models: tuple[str, ...] = (), but: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """Test MSE after a cut and training on over that of the dense model trained on as long; of all models ``but``
+    some."""
     tuned, dense = _tuned(evidence, density), _like(evidence.rows, step="fine_tune", method="dense longer")
     longer = {(row["dense"], _as_long(row["identity"])): row["key"] for row in dense.to_dict("records")}
+    tuned = _of(tuned[~tuned["model"].isin(but)], models)
     theirs = [longer.get((row["dense"], _as_long(row["identity"]))) for row in tuned.to_dict("records")]
     return _plain(evidence.over(tuned, pd.Series(theirs, tuned.index, dtype=object)))
 
