@@ -102,8 +102,8 @@ def test_what_is_no_percentage_is_refused_with_what_is_one(text):
     [
         ({"goal": "latancy"}, "--for: unknown goal 'latancy'; did you mean 'latency'?"),
         ({"budget": "0"}, "--budget 0: nothing can be tried in no time"),
-        ({"budget": "20"}, "--budget 20: a time, as 2h, 30m"),
-        ({"budget": "-1m"}, "--budget -1m: a time, as 2h, 30m$"),
+        ({"budget": "20"}, "--budget 20: a time, as 2h, 30m, 90s"),
+        ({"budget": "-1m"}, "--budget -1m: a time, as 2h, 30m, 90s$"),
         ({"model": "iTransfomer"}, "did you mean 'iTransformer'?"),
         ({"model": "DLinear"}, "nothing in DLinear can be narrowed"),
         ({"given": ["epoch=3"]}, "compress: unknown parameter 'epoch'; did you mean 'epochs'?"),
