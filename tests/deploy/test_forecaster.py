@@ -128,7 +128,8 @@ PROBLEMS = {
     "no value": (with_value(frame(30), np.nan), "2024-02-28 04:00:00, column 'wind': no value"),
     "infinite": (with_value(frame(30), np.inf), "2024-02-28 04:00:00, column 'wind': an infinite value"),
     "words": (GOOD.assign(wind="calm"), "column 'wind' holds str, not numbers"),
-    "switches": (GOOD.assign(wind=True), "column 'wind' holds bool, not numbers"),
+    "switches": (GOOD.assign(wind=True), "column 'wind' holds bool, not numbers; frame.astype(float) makes them"),
+    "complex numbers": (GOOD.assign(wind=1j), "column 'wind' holds complex128, not numbers"),
     "no date": (GOOD.set_axis([pd.NaT, *GOOD.index[1:]]), "row 0: no date"),
 }
 
