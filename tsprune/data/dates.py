@@ -78,7 +78,7 @@ _SHAPES = (
     _shape(r"(\d{2})(\d{2})(\d{4})", dmy="dmy", mdy="mdy"),
     _shape(r"(\d{4})(\d{2})(\d{2})", time=_PACKED, ymd="ymd"),
     _shape(r"(\d{4})(\d{2})", ym="ym"),
-    _shape(r"((?:1[5-9]|2[01])\d{2})(?:\.0)?", year="y"),
+    _shape(r"((?:1[6-9]|2[01])\d{2})(?:\.0)?", year="y"),
     _shape(r"(\d{2})(\d{2})(\d{2})", dmy="dmy", mdy="mdy", ymd="ymd"),
 )
 _Texts = tuple[str | None, ...]  # a group of a pattern, row by row
@@ -133,8 +133,8 @@ def read_dates(cells: Sequence[str] | pd.Series) -> list[Reading]:
     if not readings or readings[0].unread:
         begins = list(map(begin_of, texts))
         spans = ("of spans of time the begin is read",) if begins != texts else ()
-        others = [*_readings([as_read(text) for text in begins]), *_numbered(begins)]
-        others.sort(key=lambda reading: reading.unread)
+        numbered = sum(map(is_number, begins[:100])) > len(begins[:100]) / 2
+        others = _numbered(begins) if numbered else _readings([as_read(text) for text in begins])
         if others and (not readings or others[0].unread < readings[0].unread):
             return [replace(reading, notes=(*reading.notes, *spans)) for reading in others]
     return readings
@@ -153,11 +153,11 @@ def _numbered(texts: list[str]) -> list[Reading]:
     """Numbers that count time from a moment on."""
     readings = []
     for unit, (pattern, word) in _UNIX.items():
-        found = [pattern.fullmatch(text) for text in texts]
-        rows = np.array([match is not None for match in found])
-        if rows.any():
+        found = [pattern.fullmatch(text) for text in texts] if any(map(pattern.fullmatch, texts[:100])) else []
+        if any(found):
             whole = np.array([int(match[1]) for match in found if match]).astype(f"datetime64[{unit}]")
             below = np.array([int((match[2] or "")[:6].ljust(6, "0")) for match in found if match])
+            rows = np.array([match is not None for match in found])
             note = f"numbers are read as {word} since 1970, in UTC"
             readings.append(Reading("unix", _spread(whole + below.astype("timedelta64[us]"), rows), None, (note,)))
     rows = np.array([_EXCEL.fullmatch(text) is not None for text in texts])
@@ -368,10 +368,16 @@ def date_parts(sample: pd.DataFrame) -> tuple[str, ...]:
         found = tuple(parts[: parts.index(None)] if None in parts else parts)
         months = sum(as_read(name.lower()[:3]) in _MONTHS for name in sample)
         return () if len(found) == 1 and months > 1 else found  # a year in a row, its months side by side
-    clock = called.get("time", called.get("hour"))
-    if clock in (None, date) or not _days_again(sample[date]):
+    if not _days_again(sample[date]):
         return ()
-    return (date, clock) if sample[clock].dropna().astype(str).str.fullmatch(rf" *{_CLOCK} *", case=False).all() else ()
+    hours = (called.get("time"), called.get("hour"))
+    return next(((date, name) for name in sample if name != date and _tells_hours(sample[name], name in hours)), ())
+
+
+def _tells_hours(cells: pd.Series, named: bool) -> bool:
+    """Whether cells are times of day; of a column without a name of such ones with minutes (12:30)."""
+    texts = cells.dropna().astype(str)
+    return bool(len(texts)) and texts.str.fullmatch(rf" *{'' if named else '(?=.*:)'}{_CLOCK} *", case=False).all()
 
 
 def _days_again(cells: pd.Series) -> bool:
