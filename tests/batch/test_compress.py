@@ -148,7 +148,7 @@ def test_a_question_that_is_refused_leaves_no_folder(question, tmp_path):
 def test_a_file_that_is_not_there_and_a_column_that_is_not_there_are_one_line_each(question, few, capsys, monkeypatch):
     for typed, say in (
         (["none.csv"], "there is no such file"),
-        ([few["dataset"], "--date-column", "when"], "unknown date column 'when'; did you mean 'wind'?"),
+        ([few["dataset"], "--date-column", "when"], "unknown date column 'when'. Allowed: date, load, wind"),
         ([few["dataset"], "--horizon", "400"], "too few rows: the val split"),
         ([few["dataset"], "--max-loss", "2"], "a percentage"),
     ):
