@@ -44,7 +44,9 @@ StoreFolder = Annotated[str, typer.Option("--store", help="Folder of results.")]
 Missing = Annotated[str, typer.Option(help="error: refuse gaps; interpolate: fill them by stated rules.")]
 DateColumn = Annotated[str | None, typer.Option(help="Column of dates, where it does not tell itself.")]
 TimeStep = Annotated[str | None, typer.Option(help="Time between rows, as 15min, B, MS.")]
-DateOrder = Annotated[str | None, typer.Option(help="Where two readings fit: ymd, dmy, mdy, ym, my.")]
+DateOrder = Annotated[
+    str | None, typer.Option(help="Where two readings fit: ymd, dmy, mdy, ym, my; excel: days as it counts.")
+]
 Encoding = Annotated[str | None, typer.Option(help="Of a file that is not UTF-8, as latin-1.")]
 
 
@@ -73,8 +75,8 @@ def study(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Begin no step after 2h, 30m (shared among the notebooks); one seed and horizon of all models first; "
-            "0: only render what is there.",
+            help="Begin no step after 2h, 30m, 90s (shared among the notebooks); one seed and horizon of all models "
+            "first; 0: only render what is there.",
         ),
     ] = None,
     shard: Annotated[

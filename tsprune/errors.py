@@ -1,6 +1,7 @@
 """Errors a user can act on: one clear line that says what was wrong, where, and what is allowed."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from tsprune.shown import plain
@@ -30,6 +31,8 @@ def unknown(what: str, name: object, allowed: Iterable[object]) -> str:
     options = [str(a) for a in allowed]
     lowered = {o.lower(): o for o in options}
     begun = [o for o in lowered if name and o.startswith(str(name).lower())]
-    close = begun if len(begun) == 1 else difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.5)
+    close = begun if len(begun) == 1 else []
+    if not close and not re.fullmatch(r"[-+.\d]+", str(name)):  # digits say nothing of how near a number is
+        close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
     hint = f"; did you mean '{lowered[close[0]]}'?" if close else "."
     return f"unknown {what} '{plain(name)}'{hint} Allowed: {', '.join(options)}"

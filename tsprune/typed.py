@@ -30,11 +30,23 @@ ZeroToOne = Annotated[float, Field(ge=0, le=1)]
 """Any share."""
 
 
-class Config(BaseModel):
-    """Base of every config: unknown keys refused, types not coerced, values frozen.
+class _Called(type(BaseModel)):
+    """A config that is called, as ``TrainConfig(epochs=0)``, raises what :meth:`Config.parse` does. Not by way of an
+    ``__init__``: pydantic would call that for configs within others, and lose the place of what is wrong."""
 
-    Build one from untrusted values (a YAML file, a notebook, a command line) with :meth:`parse`, which turns
-    pydantic's report into one readable line per problem.
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        try:
+            return super().__call__(*args, **values)
+        except ValidationError as error:
+            raise UserError("\n".join(f"{cls.__name__}: {line}" for _, line in cls._explain(error))) from None
+
+
+class Config(BaseModel, metaclass=_Called):
+    """Base of every config: unknown keys refused, types not coerced, values frozen; what does not fit raises
+    :class:`UserError`, one readable line per problem.
+
+    Build one from values whose place is known (a YAML file, a notebook, a command line) with :meth:`parse`, which says
+    the place in front of each line.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=())

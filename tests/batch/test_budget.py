@@ -10,14 +10,16 @@ from tsprune.batch.profiles import plan_profile
 from tsprune.errors import UserError
 
 
-@pytest.mark.parametrize(("text", "hours"), [("2h", 2), ("1.5h", 1.5), ("30m", 0.5), ("0", 0), ("0h", 0)])
+@pytest.mark.parametrize(
+    ("text", "hours"), [("2h", 2), ("1.5h", 1.5), ("30m", 0.5), ("0", 0), ("0h", 0), ("90s", 0.025)]
+)
 def test_a_time_has_its_unit(text, hours):
     assert parse_hours(text) == hours
 
 
 @pytest.mark.parametrize("text", ["2", "", "h", "-1h", "1d", "1h30m", "nan", "1e3h", " 2h"])
 def test_what_is_no_time_is_refused(text):
-    with pytest.raises(UserError, match=r"--budget .*: a time, as 2h, 30m, or 0 to begin no step"):
+    with pytest.raises(UserError, match=r"--budget .*: a time, as 2h, 30m, 90s, or 0 to begin no step"):
         parse_hours(text)
 
 

@@ -102,8 +102,8 @@ def test_what_is_no_percentage_is_refused_with_what_is_one(text):
     [
         ({"goal": "latancy"}, "--for: unknown goal 'latancy'; did you mean 'latency'?"),
         ({"budget": "0"}, "--budget 0: nothing can be tried in no time"),
-        ({"budget": "20"}, "--budget 20: a time, as 2h, 30m"),
-        ({"budget": "-1m"}, "--budget -1m: a time, as 2h, 30m$"),
+        ({"budget": "20"}, "--budget 20: a time, as 2h, 30m, 90s"),
+        ({"budget": "-1m"}, "--budget -1m: a time, as 2h, 30m, 90s$"),
         ({"model": "iTransfomer"}, "did you mean 'iTransformer'?"),
         ({"model": "DLinear"}, "nothing in DLinear can be narrowed"),
         ({"given": ["epoch=3"]}, "compress: unknown parameter 'epoch'; did you mean 'epochs'?"),
@@ -148,7 +148,7 @@ def test_a_question_that_is_refused_leaves_no_folder(question, tmp_path):
 def test_a_file_that_is_not_there_and_a_column_that_is_not_there_are_one_line_each(question, few, capsys, monkeypatch):
     for typed, say in (
         (["none.csv"], "there is no such file"),
-        ([few["dataset"], "--date-column", "when"], "unknown date column 'when'; did you mean 'wind'?"),
+        ([few["dataset"], "--date-column", "when"], "unknown date column 'when'. Allowed: date, load, wind"),
         ([few["dataset"], "--horizon", "400"], "too few rows: the val split"),
         ([few["dataset"], "--max-loss", "2"], "a percentage"),
     ):

@@ -16,37 +16,42 @@ def cells_of(cells: list[str], header: str = "date,x", fill: bool = False) -> Re
 
 
 @pytest.mark.parametrize(
-    ("cell", "cause"),
+    ("cell", "cause", "read"),
     [
-        ('"0,13"', "a decimal comma? Write numbers like 1234.5, or separate the fields by semicolons"),
-        ('"1,000"', "a thousands mark or decimal comma? Write numbers like 1234.5"),
-        ('"1.000,5"', "marks of thousands? Write numbers like 1234.5"),
-        ("5%", "write the number without a unit"),
-        ("€5.10", "write the number without a unit"),
-        ("5 kWh", "write the number without a unit"),
-        ("-$5", "write the number without a unit"),
-        ("USD 5.10", "write the number without a unit"),
-        ("(5.10)", "a negative number? Write it like -1234.5"),
-        ("5.10-", "a negative number? Write it like -1234.5"),
-        ("1\u2019000", "marks of thousands? Write numbers like 1234.5"),
-        ("1.5D+03", "an exponent as Fortran writes it? Write it like 1.5e+03"),
-        ("<0.5", "a bound is no number; write one, or leave the cell empty"),
-        ("\u22125", "its minus sign is not '-'"),
-        ("12:30", "times of day belong into the column of dates"),
-        ("2020-01-01", "a second column of dates; take it away"),
+        ('"0,13"', "a decimal comma? Write numbers like 1234.5, or separate the fields by semicolons", 0.13),
+        ('"1,000"', "a thousands mark or decimal comma? Write numbers like 1234.5", None),
+        ('"1.000,5"', "marks of thousands? Write numbers like 1234.5", 1000.5),
+        ("5%", "write the number without a unit", 5),
+        ("€5.10", "write the number without a unit", 5.1),
+        ("5 kWh", "write the number without a unit", 5),
+        ("-$5", "write the number without a unit", -5),
+        ("USD 5.10", "write the number without a unit", None),
+        ("(5.10)", "a negative number? Write it like -1234.5", -5.1),
+        ("5.10-", "a negative number? Write it like -1234.5", -5.1),
+        ("1\u2019000", "marks of thousands? Write numbers like 1234.5", 1000),
+        ("1.5D+03", "an exponent as Fortran writes it? Write it like 1.5e+03", None),
+        ("<0.5", "a bound is no number; write one, or leave the cell empty", None),
+        ("\u22125", "its minus sign is not '-'", -5),
+        ("12:30", "times of day belong into the column of dates", None),
+        ("2020-01-01", "a second column of dates; take it away", None),
     ],
 )
-def test_a_cell_that_is_no_number_is_named_with_what_probably_made_it_so(cell, cause):
+def test_a_cell_that_is_no_number_is_named_with_what_probably_made_it_so_unless_all_are_such(cell, cause, read):
     shown = cell.strip('"')
-    assert cells_of(["1"] * 9 + [cell] + ["2"] * 20).problems == [
-        f"line 11, column 'x': '{shown}' is not a number; {cause}"
+    assert cells_of(["1"] * 9 + [cell] + ["2"] * 19 + ["two"]).problems == [
+        f"line 11, column 'x': '{shown}' is not a number (and 1 more); {cause}"
     ]
-    assert cells_of([cell] * 30).problems == [
+    found = cells_of([cell] * 30)
+    if read is not None:
+        assert found.problems == [] and found.frame["x"].tolist() == [read] * 30
+        assert found.notes == [f"column 'x': '{shown}' and its like are read as {read:g}"]
+        return
+    assert found.problems == [
         f"line 2, column 'x': '{shown}' is not a number, nor is any other value of this column; {cause}"
     ]
 
 
-@pytest.mark.parametrize("cell", ["0x10", "1_000", "1.0D+03", "yes", "٣", "-", "?", "1 000", "\x1b[2J"])
+@pytest.mark.parametrize("cell", ["0x10", "1_000", "1.0D+03", "yes", "٣", "-", "1 00", "S1", "\x1b[2J"])
 def test_no_other_notation_is_read_as_a_number(cell):
     found = cells_of(["1"] * 29 + [cell])
     assert np.isnan(found.frame["x"].iloc[29]) and "is not a number" in found.problems[0]

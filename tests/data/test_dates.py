@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsprune.data.dates import find_date_column, looks_like_date, read_dates
+from tsprune.data.dates import date_parts, find_date_column, join_dates, looks_like_date, read_dates
 from tsprune.data.order import choose_reading
 from tsprune.errors import UserError
 
@@ -114,6 +114,24 @@ def test_quarters_half_years_and_weeks_are_their_first_day(texts, dates, note):
         (["1. 2. 2020", "2. 2. 2020"], "2020-02-01"),
         (["2020. 2. 1.", "2020. 2. 2."], "2020-02-01"),
         (["2020.02.01.", "2020.02.02."], "2020-02-01"),
+        (["1. M\u00e4rz 2020", "2. MRZ 2020"], "2020-03-01"),
+        (["1er ao\u00fbt 2020", "2 ao\u00fbt 2020"], "2020-08-01"),
+        (["1 de febrero de 2020", "2 de febrero de 2020"], "2020-02-01"),
+        (["jan. 2020", "fev. 2020"], "2020-01-01"),
+        (["2020\u5e742\u67081\u65e5", "2020\u5e742\u67082\u65e5"], "2020-02-01"),
+        (["2020-02-01T05Z", "2020-02-01T06Z"], "2020-02-01 05:00"),
+        (["1.2.2020 05.30", "1.2.2020 06.00"], "2020-02-01 05:30"),
+        (["1/2/2020 5h30", "1/2/2020 6h00"], "2020-02-01 05:30"),
+        (["1.2.2020 5:30 Uhr", "1.2.2020 6:00 Uhr"], "2020-02-01 05:30"),
+        (["2020-02-01_05:30:00", "2020-02-01_06:00:00"], "2020-02-01 05:30"),
+        (["01FEB2020:05:30:00", "01FEB2020:06:00:00"], "2020-02-01 05:30"),
+        (["01.02.2020 05:30 - 01.02.2020 06:00", "01.02.2020 06:00 - 01.02.2020 06:30"], "2020-02-01 05:30"),
+        (["2020-02-01T05:30Z/2020-02-01T06:00Z", "2020-02-01T06:00Z/2020-02-01T06:30Z"], "2020-02-01 05:30"),
+        (["1580535000", "1580535600.0"], "2020-02-01 05:30"),
+        (["1580535000.5", "1580535001.5"], "2020-02-01 05:30:00.5"),
+        (["1580535000000", "1580535600000"], "2020-02-01 05:30"),
+        (["1580535000000000000", "1580535600000000000"], "2020-02-01 05:30"),
+        (["2019", "2020"], "2019-01-01"),
     ],
 )
 def test_other_ways_to_write_a_day(texts, first):
@@ -146,7 +164,7 @@ def test_the_day_of_the_week_tells_days_from_months():
             "2020-000",
             "2015-W02-8",
         ),
-        *("soon", "", "12", "1.5", "1257.5", "12:00", "2020Q5", "Mai 2020", "FY2020"),
+        *("soon", "", "12", "1.5", "1257.5", "12:00", "2020Q5", "lip 2020", "FY2020"),
     ],
 )
 def test_what_is_no_date_is_not_read_as_another(text):
@@ -260,8 +278,44 @@ def test_the_column_of_dates_is_told_by_its_content_before_its_name():
     assert find_date_column(sample(x=["1", "2"], time=["soon", "late"])) == "time"
 
 
+@pytest.mark.parametrize(
+    ("columns", "first"),
+    [
+        ({"Year": ["2020"] * 2, "month": ["2", "3"]}, "2020-2"),
+        (
+            {"year": ["2020.0"] * 2, "x": ["1", "2"], "month": ["2"] * 2, "day": ["1"] * 2, "hour": ["5", "6"]},
+            "2020-2-1 05:00",
+        ),
+        ({"Date": ["2020-02-01"] * 2, "Time": ["5:30", "06:00"]}, "2020-02-01 5:30"),
+        ({"Datum": ["1.2.2020"] * 2, "x": ["5", "6"], "von": ["5:00", "6:00"]}, "1.2.2020 5:00"),
+        ({"date": ["1.2.2020"] * 2, "hour": ["5", "6"]}, "1.2.2020 05:00"),
+        ({"date": pd.to_datetime(["2020-02-01"] * 2), "hour": [5, 6]}, "2020-02-01 05:00"),
+    ],
+)
+def test_dates_are_put_together_from_their_columns(columns, first):
+    frame = sample(**columns)
+    assert join_dates(frame[list(date_parts(frame))])[0] == first
+
+
+def test_where_one_column_holds_the_dates_others_are_left_alone():
+    whole = ["2020-02-01 05:00", "2020-02-01 06:00"]
+    assert date_parts(sample(date=whole, hour=["5", "6"], year=["2020"] * 2)) == ()
+    assert date_parts(sample(date=["2020-02-01", "2020-02-02"], hour=["5", "6"])) == ()  # that of a peak, it may be
+    assert date_parts(sample(year=["2019", "2020"], Jan=["1", "2"], Feb=["1", "2"])) == ()
+
+
+def test_numbers_are_no_dates_of_a_column_without_the_name_of_one():
+    assert find_date_column(sample(id=["1580535000"] * 2, when=["2020-02-01", "2020-02-02"])) == "when"
+    with pytest.raises(UserError, match="Name it with date_column"):
+        find_date_column(sample(id=["1580535000"] * 2, x=["43831"] * 2))
+    assert find_date_column(sample(timestamp=["1580535000"] * 2, date=["2020-02-01"] * 2)) == "date"
+
+
+@pytest.mark.parametrize("word", ["now", "today"])
+def test_the_present_is_no_date(word):
+    assert read_dates(["2020-02-01", word])[0].unread == 1
+
+
 def test_no_column_of_dates_is_refused():
-    with pytest.raises(UserError, match=r"columns: Year, month, x\. Put Year, month into one, like 2020-12-31"):
-        find_date_column(sample(Year=["2020"], month=["1"], x=["2"]))
     with pytest.raises(UserError, match=r"no column of dates found; columns: a\\x1b, b\. Name it with date_column"):
         find_date_column(sample(**{"a\x1b": ["1"], "b": ["2"]}))

@@ -100,10 +100,29 @@ def test_a_row_that_is_too_long_is_named_wherever_it_stands(row, surplus, quoted
 
 def test_lines_with_the_sign_of_a_remark_are_taken_for_one():
     lines = csv_of(STAMPS, LOAD, header="date,x").decode()
-    assert refusal(("# load, in MW, hourly\n" + lines).encode()).endswith("is line 1 a remark? Take it away")
+    parsed = parse_csv(("# load, in MW, hourly\n" + lines).encode())
+    assert len(parsed.frame) == len(LOAD) and parsed.header == 2 and parsed.lines[0] == 3
+    assert parsed.notes == ("lines above line 2, the column names, are left out",)
     assert refusal((lines + "# no more\n").encode()) == (
         "line 42: 1 field, the header has 2; is it a remark? Take it away"
     )
+
+
+@pytest.mark.parametrize(
+    ("below", "end", "gone"),
+    [(",MW", "", [2]), ("[h],1/s", "", [2]), ("", "Total,4000", [43]), ("UTC,MW\n,mean", "Source: me,", [2, 3, 44])],
+)
+def test_lines_of_units_and_sums_are_no_rows_and_said_to_be_left_out(below, end, gone):
+    header, *rows = csv_of(STAMPS, LOAD, header="date,x").decode().splitlines()
+    lines = "\n".join([header, *below.split("\n"), *rows, end])
+    parsed = parse_csv(lines.encode())
+    assert len(parsed.frame) == len(LOAD) and not set(gone) & set(parsed.lines)
+    assert parsed.notes[0].startswith(f"line {gone[0]}, ") and parsed.notes[0].endswith("it is left out")
+
+
+def test_a_row_without_a_date_that_holds_numbers_is_none_of_these():
+    lines = csv_of(STAMPS, LOAD, header="date,x").decode()
+    assert len(parse_csv((lines + ",4000\n").encode()).frame) == len(LOAD) + 1
 
 
 def test_a_row_that_is_too_short_is_refused_even_at_the_end():
@@ -238,6 +257,10 @@ def test_another_encoding_is_refused_with_what_to_pass():
     )
     for order in ("le", "be"):
         assert refusal(text.encode(f"utf-16-{order}")).endswith(f"give encoding='utf-16-{order}'")
+    for encoding in ("latin-1", "cp1252"):
+        assert refusal(text.encode(), encoding=encoding) == (
+            f"encoding = '{encoding}': the file is UTF-8 text, whose signs that would garble; leave it away"
+        )
     assert refusal(text.encode(), encoding="utf-9") == (
         "encoding = 'utf-9': no such encoding; usual ones are 'utf-8', 'utf-16', 'latin-1', 'cp1252'"
     )
@@ -285,6 +308,8 @@ def test_a_frame_brings_its_index_of_dates_along():
     frame = pd.DataFrame({"x": [1.0, 2.0, 3.0]}, index=pd.date_range("2020-01-01", periods=3, name="day"))
     parsed = parse_frame(frame)
     assert (parsed.date, parsed.place, parsed.lines.tolist()) == ("day", "row", [1, 2, 3])
+    levels = frame.set_axis(pd.MultiIndex.from_tuples([("x", "mean")]), axis=1)
+    assert list(parse_frame(levels).frame) == ["day", "x mean"]
     with pytest.raises(UserError, match="column 'a' occurs more than once"):
         parse_frame(pd.DataFrame([[1, 2]], columns=["a", "a "]))
     with pytest.raises(UserError, match="column 'a' occurs more than once"):

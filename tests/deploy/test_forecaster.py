@@ -35,6 +35,15 @@ def test_a_file_and_its_checkpoint_forecast_the_same(exported, name):
     assert onnx.card.model_copy(update={"opset": None, "macs": None, "difference": None}) == torch.card
 
 
+def test_a_column_that_was_constant_and_still_is_stays_so(tmp_path):
+    about = ABOUT.model_copy(update={"mean": (50_000.0, 8.1, -1.5), "std": (9_000.0, 1.0, 1.0)})
+    save_checkpoint(tmp_path / "x.safetensors", tiny("Transformer"), about=about)
+    known = frame(30).assign(wind=8.1)
+    known["sun"] = [-1.5] * 29 + [-1.0]
+    found = Forecaster.load(tmp_path / "x.safetensors").predict(known)
+    assert (found["wind"] == 8.1).all() and found["load"].nunique() == found["sun"].nunique() == len(found)
+
+
 def test_a_forecast_is_that_of_the_windows_that_models_are_trained_on(tmp_path):
     import torch
 
@@ -119,7 +128,8 @@ PROBLEMS = {
     "no value": (with_value(frame(30), np.nan), "2024-02-28 04:00:00, column 'wind': no value"),
     "infinite": (with_value(frame(30), np.inf), "2024-02-28 04:00:00, column 'wind': an infinite value"),
     "words": (GOOD.assign(wind="calm"), "column 'wind' holds str, not numbers"),
-    "switches": (GOOD.assign(wind=True), "column 'wind' holds bool, not numbers"),
+    "switches": (GOOD.assign(wind=True), "column 'wind' holds bool, not numbers; frame.astype(float) makes them"),
+    "complex numbers": (GOOD.assign(wind=1j), "column 'wind' holds complex128, not numbers"),
     "no date": (GOOD.set_axis([pd.NaT, *GOOD.index[1:]]), "row 0: no date"),
 }
 

@@ -114,10 +114,13 @@ print(read_about({str(tmp_path / "m")!r}).model_dump_json())
         ({"seasons": 24}, "unknown parameter 'seasons'; did you mean 'season'?"),
     ],
 )
-def test_what_cannot_be_so_is_refused(wrong, words):
-    with pytest.raises(UserError) as error:
-        described(**wrong)
-    assert words in str(error.value) and len(str(error.value).splitlines()) == 1
+def test_what_cannot_be_so_is_refused_in_one_line_however_it_is_made(wrong, words):
+    right = described().model_dump()
+    for make, begin in ((About.parse, ""), (lambda values: About(**values), "About: ")):
+        with pytest.raises(UserError) as error:
+            make(right | wrong)
+        assert words in str(error.value) and str(error.value).startswith(begin)
+        assert len(str(error.value).splitlines()) == 1
 
 
 def test_a_description_that_no_reader_would_take_is_refused(tmp_path):

@@ -304,6 +304,13 @@ def test_wrong_shapes_are_named(name):
                     model(*inputs)
             else:
                 model(*inputs)
+        if which in model.uses and position:
+            inputs = example(model)
+            inputs[position] = inputs[position][:1]  # which torch would stretch to all windows
+            with pytest.raises(
+                UserError, match=rf"{name}: {which} has 1 windows, the inputs before it {len(inputs[0])}"
+            ):
+                model(*inputs)
 
 
 @every_model

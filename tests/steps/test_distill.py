@@ -10,6 +10,7 @@ from tsprune.data import load_table, make_splits
 from tsprune.engine import partial
 from tsprune.engine.grid import run_grid
 from tsprune.engine.store import Store
+from tsprune.errors import UserError
 from tsprune.steps import distill
 from tsprune.steps.artifacts import load_scores
 from tsprune.steps.distill import DistillStep, Taught
@@ -106,9 +107,9 @@ def test_whatever_changes_the_numbers_changes_the_key(make, large, small):
 
 def test_a_teacher_of_other_windows_is_refused(make, large):
     other = large.model_copy(update={"data": large.data.model_copy(update={"seq_len": 48})})
-    with pytest.raises(ValueError, match="teacher and student forecast different windows"):
+    with pytest.raises(UserError, match="teacher and student forecast different windows"):
         make(teacher=longer(other, 1))
-    with pytest.raises(ValueError, match="less than or equal to 1"):
+    with pytest.raises(UserError, match="less than or equal to 1"):
         make(weight=1.1)
 
 

@@ -123,7 +123,7 @@ def test_second_order_with_its_update_keeps_the_model_and_not_masks_alone(traini
     grouped = half.load_masked(store)[1]
     assert grouped.keys() == nm_masks(trained.load(store)).masks.keys(), "what has no Hessian goes by magnitude"
     assert grouped and all((m.unflatten(1, (-1, 4)).sum(-1) == 2).all() for m in grouped.values())
-    with pytest.raises(ValueError, match=r"density = 0\.4: 2:4 has the one density 0\.5"):
+    with pytest.raises(UserError, match=r"density = 0\.4: 2:4 has the one density 0\.5"):
         SecondOrderStep(trained=trained, structure="2:4", density=0.4, calibration_windows=40)
 
 
@@ -187,7 +187,7 @@ def test_identities_stay_where_numbers_stay_and_change_where_they_change(trainin
 
 def test_a_score_that_looks_at_data_needs_windows_and_an_unknown_one_is_told(trainings):
     trained = trainings["FEDformer"]
-    with pytest.raises(ValueError, match="calibration_windows = 0: score 'wanda' looks at data and needs at least 1"):
+    with pytest.raises(UserError, match="calibration_windows = 0: score 'wanda' looks at data and needs at least 1"):
         PruneStep(trained=trained, scope="output", density=0.3, score="wanda")
     with pytest.raises(UserError, match="unknown score 'wando'; did you mean 'wanda'"):
         PruneStep(trained=trained, scope="layer", density=0.3, score="wando")

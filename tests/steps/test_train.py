@@ -89,7 +89,7 @@ def test_widths_in_multiples_are_another_step_and_those_of_one_are_the_step_that
     widths = {axis.name: axis.width for axis in tuned.load(store).axes()}
     assert widths["d_model"] in (8, 16, 24) and all(widths[name] % 8 == 0 for name in widths if "d_ff" in name)
     assert rows[tuned.key]["result"]["density_all"] == pytest.approx(0.5, abs=0.05)
-    with pytest.raises(ValueError, match="greater than or equal to 1"):
+    with pytest.raises(UserError, match="greater than or equal to 1"):
         StructuredStep(trained=trained, density=0.5, multiple=0)
 
 
@@ -105,7 +105,7 @@ def test_two_of_four_is_held_while_training_on(trained, run):
     assert row["protocol"]["structure"] == "2:4"
     layers = {layer["layer"]: layer["layer_density"] for layer in row["detail"]["layers"]}
     assert set(layers.values()) <= {0.5, 1.0} and 0.5 in layers.values()
-    with pytest.raises(ValueError, match="2:4 has the one density"):
+    with pytest.raises(UserError, match="2:4 has the one density"):
         FineTuneStep(trained=trained, scope="layer", structure="2:4", densities=[0.3], train=trained.train)
 
 

@@ -9,12 +9,12 @@ from tsprune.batch.profiles import NotebookRun
 from tsprune.errors import UserError
 from tsprune.study.registry import STUDIES
 
-_HOURS = {"h": 1.0, "m": 1 / 60, "": 1.0}
+_HOURS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600, "": 1.0}
 
 
-def parse_hours(text: str, allowed: str = "as 2h, 30m, or 0 to begin no step") -> float:
-    """Hours, of ``2h``, ``1.5h``, ``30m`` or ``0``. Raises UserError for anything else, with what is ``allowed``."""
-    found = re.fullmatch(r"(\d{1,4}(?:\.\d{1,4})?)([hm]?)", text)
+def parse_hours(text: str, allowed: str = "as 2h, 30m, 90s, or 0 to begin no step") -> float:
+    """Hours, of ``1.5h``, ``30m``, ``90s`` or ``0``. Raises UserError for anything else, with what is ``allowed``."""
+    found = re.fullmatch(r"(\d{1,5}(?:\.\d{1,4})?)([hms]?)", text)
     if not found or (not found[2] and float(found[1])):
         raise UserError(f"--budget {text}: a time, {allowed}")
     return float(found[1]) * _HOURS[found[2]]

@@ -9,8 +9,6 @@ _MEANT = {
     r"FY ?'?\d{2}|(FY ?)?[12]\d{3}([-/\u2013]\d{1,4}|s|\.0)?": (
         "write years as the day they begin with, like 2020-01-01 or 2020-04-01, and weeks like 2020-W05"
     ),
-    r"-?(\d{9,13}|\d{16}|\d{19})(\.\d+)?": f"seconds or milliseconds since 1970 are not read, {_LIKE}",
-    r"[1-6]\d{4}(\.\d+)?": f"the numbers that Excel has for days are not read, {_LIKE}",
     r"[12]\d{3}( ?[:.] ?[1-4]| ?qtr\.? ?[1-4])|([1-4]|T[1-4]|I{1,3}|IV)\W*(qtr|quarter|quartal|trim\w*)?\W*[12]\d{3}": (
         "write quarters like 2020Q1"
     ),
@@ -39,5 +37,5 @@ def date_advice(text: str, column: str, *, first: bool, last: bool, every: bool)
     if has_shape(text) and not looks_like_date(text):
         return "there is no such day, time or offset, or it is another day of the week"
     if _NAME.fullmatch(text) and not has_shape(text):
-        return f"of names only those of English months and days are read; {_LIKE}"
+        return f"names of months are read in English and in Western Europe's languages; {_LIKE}"
     return _LIKE if every else f"{_LIKE}, all in the same way"

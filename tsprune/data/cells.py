@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from tsprune.data.codes import NOTHING
 from tsprune.data.dates import looks_like_date
+from tsprune.data.numerals import read_numerals
 from tsprune.data.parsing import Parsed
 from tsprune.shown import more, quoted
 
@@ -31,7 +33,8 @@ _CAUSES = (
     (re.compile(r"[<>\u2264\u2265~]\s?[+-]?\d[\d.,]*"), "a bound is no number; write one, or leave the cell empty"),
     (re.compile(r'".*"'), "its quotes do not stand right behind what separates the fields"),
     (
-        re.compile(r"[^\d+-]?[+-]?\d[\d.,]*\s?[^\d\s+-]{1,4}|[+-]?[^\d\s+-]{1,4}\s?[+-]?\d[\d.,]*"),
+        # Letters right before digits are no unit but the name of something: S1.
+        re.compile(r"[^\d+-]?[+-]?\d[\d.,]*\s?[^\d\s+-]{1,4}|[+-]?([^\w\s+-]{1,2}\s?|[^\d\s+-]{1,4}\s)[+-]?\d[\d.,]*"),
         "write the number without a unit",
     ),
 )
@@ -61,7 +64,7 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
         if name == parsed.date:
             continue
         nameless = _NAMELESS.fullmatch(name) is not None
-        if (nameless or name.lower() in _ROW_NAMES) and _counts(given):
+        if (nameless or name.lower().rstrip(".") in _ROW_NAMES) and _counts(given):
             what = f"column {position}, without a name," if nameless else f"column {quoted(name)}"
             found.notes.append(f"{what} counts the rows: it is left out")
         elif nameless:
@@ -96,6 +99,9 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
         return numbers
     empty = np.isnan(numbers) if typed else (given.isna() | _blank(given)).to_numpy()
     text = np.flatnonzero(~empty & np.isnan(numbers))
+    if len(text) and (read := read_numerals(given.astype(object).where(~empty))):
+        numbers, text = read[0], text[:0]
+        found.notes.append(f"column {quoted(name)}: {read[1]}")
     if len(text):
         cell = str(given.iloc[text[0]])
         where = f"{place} {lines[text[0]]}, column {quoted(name)}: {quoted(cell)} is not a number"
@@ -118,7 +124,7 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
             f"{place} {lines[np.argmax(empty)]}, column {quoted(name)}: no value{more(int(empty.sum()) - 1)}; "
             "fill it in, or have gaps filled (missing: interpolate)"
         )
-    if given.dtype == bool or (given.dtype == object and given.map(type).eq(bool).any()):
+    if pd.api.types.is_bool_dtype(given.dtype) or (given.dtype == object and given.map(type).eq(bool).any()):
         found.notes.append(f"column {quoted(name)}: True and False are read as 1 and 0")
     return numbers
 
@@ -134,8 +140,8 @@ def _floats(given: pd.Series, decimal: str) -> np.ndarray:
 
 
 def _blank(given: pd.Series) -> pd.Series:
-    """Where a cell is text of nothing but spaces."""
-    return given.map(lambda cell: isinstance(cell, str) and not cell.strip()).astype(bool)
+    """Where a cell is text of nothing but spaces, or says that there is none."""
+    return given.map(lambda cell: isinstance(cell, str) and cell.strip().lower() in {"", *NOTHING}).astype(bool)
 
 
 def _rounded(given: pd.Series, numbers: np.ndarray, name: str) -> list[str]:

@@ -2,22 +2,24 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from tsprune.data.habits import as_read, begin_of
 from tsprune.errors import UserError, unknown
 from tsprune.shown import listed, plain
 
 DATE_NAMES = ("date", "datetime", "timestamp", "time", "ds", "start")
-_PARTS = ("year", "month", "day", "hour")
+_PARTS = ("year", "month", "day", "hour", "minute", "second")
 ORDERS = {
     "ymd": "year, month, day",
     "dmy": "day, month, year",
     "mdy": "month, day, year",
     "ym": "year, month",
     "my": "month, year",
+    "excel": "days as Excel counts them",
 }
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CENTURY = 69  # two digits from here on are of the 20th century, below of the 21st (POSIX strptime)
@@ -31,8 +33,8 @@ _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY = r"(?:(mon|tues?|wed(?:nes)?|thur?s?|fri|sat(?:ur)?|sun)(?:day)?\.?,? +)?"
 _CLOCK = r"(\d{1,2})(?::(\d{2}))?(?::(\d{2})(?:[.,](\d{1,9}))?)? ?([ap]\.?m\.?)?"
 _ZONE = r" ?(z|utc|gmt|[+-]\d{2}(?::?\d{2})?)?"
-# A clock needs a colon or AM/PM: '2020-01-01 5' is no time.
-_TIME = rf"(?:(?:t|,? +)(?=\d{{1,2}}(?::| ?[ap])){_CLOCK}{_ZONE})?"
+# A clock needs a colon, AM/PM or a T in front: '2020-01-01 5' is no time.
+_TIME = rf"(?:(?:t(?=\d\d)|(?:t|,? +)(?=\d{{1,2}}(?::| ?[ap]))){_CLOCK}{_ZONE})?"
 _PACKED = r"[t _]?(\d{2})(?:(\d{2})(?:(\d{2})(?:[.,](\d{1,9}))?)?)?()(z|[+-]\d{4})?"
 
 
@@ -76,11 +78,19 @@ _SHAPES = (
     _shape(r"(\d{2})(\d{2})(\d{4})", dmy="dmy", mdy="mdy"),
     _shape(r"(\d{4})(\d{2})(\d{2})", time=_PACKED, ymd="ymd"),
     _shape(r"(\d{4})(\d{2})", ym="ym"),
+    _shape(r"((?:1[6-9]|2[01])\d{2})(?:\.0)?", year="y"),
     _shape(r"(\d{2})(\d{2})(\d{2})", dmy="dmy", mdy="mdy", ymd="ymd"),
 )
 _Texts = tuple[str | None, ...]  # a group of a pattern, row by row
 _WEST, _EAST = -12 * 60, 14 * 60  # minutes from UTC
 _OF_YEAR = re.compile(r"\d{4}-?\d{3}")  # 2020-366; and many a number of an item
+_UNIX = {  # digits of times since 1970, of this century or a little more
+    "s": (re.compile(r"(\d{9,10})(?:\.(\d+))?"), "seconds"),
+    "ms": (re.compile(r"([5-9]\d{11}|\d{13})()(?:\.0+)?"), "milliseconds"),
+    "us": (re.compile(r"([5-9]\d{14}|\d{16})()(?:\.0+)?"), "microseconds"),
+    "ns": (re.compile(r"([5-9]\d{17}|\d{19})()(?:\.0+)?"), "nanoseconds"),
+}
+_EXCEL = re.compile(r"[1-6]\d{4}(?:\.\d+)?")
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]|$)")
 
 
@@ -88,8 +98,8 @@ _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]|$)")
 class Reading:
     """One way to read a column. ``dates`` (rows,) has no zone and is NaT where a cell cannot be read so.
 
-    ``order`` is a key of ORDERS, 'quarter', 'half' or 'week'. ``local``: clocks as written where all have an offset
-    from UTC; None where none has one. ``notes`` say how it was read where that is not plain.
+    ``order`` is a key of ORDERS, 'year', 'quarter', 'half', 'week' or 'unix'. ``local``: clocks as written where all
+    have an offset from UTC; None where none has one. ``notes`` say how it was read where that is not plain.
     """
 
     order: str
@@ -106,10 +116,12 @@ class Reading:
 def read_dates(cells: Sequence[str] | pd.Series) -> list[Reading]:
     """Every way to read a column of dates, the most complete first; [] where no cell looks like one.
 
-    All cells must be written the same way (the time may be left out at midnight). Day, month and year come in each
-    order that the way of writing leaves open. Times that carry an offset are read in UTC and as written; where all of
-    these are midnight only as written, as the offset then says nothing but where the day was counted. Two-digit years
-    are 1969 to 2068.
+    All cells must be written the same way (the time may be left out at midnight), in English or by the habits of
+    :func:`as_read`; of a span of time the begin counts. Numbers without another reading may be seconds and the like
+    since 1970, or days as Excel counts them, which other programs count from elsewhere. Day, month and year come in
+    each order that the way of writing leaves open. Times that carry an offset are read in UTC and as written; where all
+    of these are midnight only as written, as the offset then says nothing but where the day was counted. Two-digit
+    years are 1969 to 2068.
     """
     cells = pd.Series(cells, dtype=str)
     if len(cells) and all(_ISO.match(text) for text in cells.iloc[:: max(1, len(cells) // 50)]):
@@ -117,6 +129,18 @@ def read_dates(cells: Sequence[str] | pd.Series) -> list[Reading]:
         if plain is not None:
             return [Reading("ymd", plain)]
     texts = [" ".join(text.split()) for text in cells]
+    readings = _readings(texts)
+    if not readings or readings[0].unread:
+        begins = list(map(begin_of, texts))
+        spans = ("of spans of time the begin is read",) if begins != texts else ()
+        numbered = sum(map(is_number, begins[:100])) > len(begins[:100]) / 2
+        others = _numbered(begins) if numbered else _readings([as_read(text) for text in begins])
+        if others and (not readings or others[0].unread < readings[0].unread):
+            return [replace(reading, notes=(*reading.notes, *spans)) for reading in others]
+    return readings
+
+
+def _readings(texts: list[str]) -> list[Reading]:
     sample = texts[:: max(1, len(texts) // 200)]
     fits = [sum(shape.pattern.fullmatch(text) is not None for text in sample) for shape in _SHAPES]
     # Ways that fit equally well are all kept: '01022003' has its year in front or at the end.
@@ -125,9 +149,30 @@ def read_dates(cells: Sequence[str] | pd.Series) -> list[Reading]:
     return sorted(readings, key=lambda reading: reading.unread)
 
 
+def _numbered(texts: list[str]) -> list[Reading]:
+    """Numbers that count time from a moment on."""
+    readings = []
+    for unit, (pattern, word) in _UNIX.items():
+        found = [pattern.fullmatch(text) for text in texts] if any(map(pattern.fullmatch, texts[:100])) else []
+        if any(found):
+            whole = np.array([int(match[1]) for match in found if match]).astype(f"datetime64[{unit}]")
+            below = np.array([int((match[2] or "")[:6].ljust(6, "0")) for match in found if match])
+            rows = np.array([match is not None for match in found])
+            note = f"numbers are read as {word} since 1970, in UTC"
+            readings.append(Reading("unix", _spread(whole + below.astype("timedelta64[us]"), rows), None, (note,)))
+    rows = np.array([_EXCEL.fullmatch(text) is not None for text in texts])
+    if rows.any():
+        seconds = np.array([round(float(text) * 86400) for text, one in zip(texts, rows, strict=True) if one])
+        dates = np.datetime64("1899-12-30", "s") + seconds.astype("timedelta64[s]")
+        note = "numbers are read as days as Excel counts them, to the second"
+        readings.append(Reading("excel", _spread(dates, rows), None, (note,)))
+    return sorted(readings, key=lambda reading: reading.unread)
+
+
 def has_shape(text: str) -> bool:
     """Whether a cell is written as dates are, even if there is no such day."""
-    return any(shape.pattern.fullmatch(" ".join(text.split())) for shape in _SHAPES)
+    text = begin_of(" ".join(text.split()))
+    return any(shape.pattern.fullmatch(some) for some in (text, as_read(text)) for shape in _SHAPES)
 
 
 def looks_like_date(text: str) -> bool:
@@ -138,12 +183,13 @@ def looks_like_date(text: str) -> bool:
 
 
 def _iso(cells: pd.Series) -> pd.DatetimeIndex | None:
-    """Plain year-month-day dates, by pandas' fast reader; None if any cell is not one, or has an offset."""
+    """Plain year-month-day dates, by pandas' fast reader; None if any cell is not one, or has an offset. To pandas
+    'now' and 'today' are dates too."""
     try:
         dates = pd.DatetimeIndex(pd.to_datetime(cells, format="ISO8601", errors="coerce"))
     except ValueError:  # offsets that differ
         return None
-    return None if dates.tz is not None or dates.hasnans else dates
+    return None if dates.tz is not None or dates.hasnans or cells.isin(["now", "today"]).any() else dates
 
 
 def _read(shape: _Shape, texts: list[str]) -> list[Reading]:
@@ -199,6 +245,8 @@ def _days(cells: dict[str, tuple[str, ...]]) -> np.ndarray:
         return np.where((week > 0) & (thursday == year), days, np.datetime64("NaT")).astype("datetime64[us]")
     if "q" in cells:
         month = 3 * np.array(cells["q"], dtype=int) - 2
+    elif set(cells) == {"y"}:
+        month = np.ones(len(year), dtype=int)
     elif "h" in cells:
         month = 6 * np.array(cells["h"], dtype=int) - 5
     else:
@@ -273,8 +321,8 @@ def _notes(order: str, cells: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
         notes.append(TWO_DIGITS)
     if "j" in cells:
         notes.append("dates are read as the year and the number of the day in it")
-    if order in ("quarter", "half", "week"):
-        what = {"quarter": "quarters", "half": "half-years", "week": "weeks (ISO 8601)"}[order]
+    if order in ("year", "quarter", "half", "week"):
+        what = {"year": "years", "quarter": "quarters", "half": "half-years", "week": "weeks (ISO 8601)"}[order]
         notes.append(f"{what} are read as their first day")
     return tuple(notes)
 
@@ -303,9 +351,60 @@ def find_date_column(sample: pd.DataFrame, given: str | None = None) -> str:
             return name
     if usual:
         return usual[0]
-    parts = [name for name in sample if name.lower() in _PARTS]
-    advice = f"Put {listed(parts)} into one, like 2020-12-31" if parts else "Name it with date_column"
-    raise UserError(f"no column of dates found; columns: {listed(list(sample.columns))}. {advice}")
+    raise UserError(f"no column of dates found; columns: {listed(list(sample.columns))}. Name it with date_column")
+
+
+def date_parts(sample: pd.DataFrame) -> tuple[str, ...]:
+    """The columns that dates are put together from, judged by the first cells; () where one column holds them.
+
+    Year, month, day, hour, minute, second, as far as they are there; or days that come again and again and a clock
+    (12:30) or an hour (0 to 24) beside them.
+    """
+    called = {name.lower(): name for name in reversed(sample.columns)}
+    try:
+        date = find_date_column(sample)
+    except UserError:
+        parts = [called.get(part) for part in _PARTS]
+        found = tuple(parts[: parts.index(None)] if None in parts else parts)
+        months = sum(as_read(name.lower()[:3]) in _MONTHS for name in sample)
+        return () if len(found) == 1 and months > 1 else found  # a year in a row, its months side by side
+    if not _days_again(sample[date]):
+        return ()
+    hours = (called.get("time"), called.get("hour"))
+    return next(((date, name) for name in sample if name != date and _tells_hours(sample[name], name in hours)), ())
+
+
+def _tells_hours(cells: pd.Series, named: bool) -> bool:
+    """Whether cells are times of day; of a column without a name of such ones with minutes (12:30)."""
+    texts = cells.dropna().astype(str)
+    return bool(len(texts)) and texts.str.fullmatch(rf" *{'' if named else '(?=.*:)'}{_CLOCK} *", case=False).all()
+
+
+def _days_again(cells: pd.Series) -> bool:
+    """Whether dates stand on several rows and say no time of day but midnight."""
+    if not cells.duplicated().any():
+        return False
+    if not pd.api.types.is_datetime64_any_dtype(cells):
+        readings = read_dates(cells.dropna().astype(str))
+        cells = readings[0].dates if readings else pd.DatetimeIndex([])
+    dates = pd.DatetimeIndex(cells).dropna()
+    return len(dates) > 0 and (dates == dates.normalize()).all()
+
+
+def join_dates(parts: pd.DataFrame) -> pd.Series:
+    """The text of dates that stand in the columns of :func:`date_parts`."""
+    texts = parts.astype(str).apply(lambda cells: cells.str.strip().str.removesuffix(".0"))
+    first, *others = (texts[name] for name in texts)
+    if parts.columns[0].lower() != "year":
+        first, clock = first.str.removesuffix(" 00:00:00"), others
+    else:
+        clock = others[2:]
+        first = first.str.cat(others[:2], sep="-")
+    if not clock:
+        return first
+    hour, *rest = (cells.where(~cells.str.isdigit(), cells.str.zfill(2)) for cells in clock)
+    hour = hour.where(~hour.str.isdigit() | bool(rest), hour + ":00")
+    return first + " " + hour.str.cat(rest, sep=":")
 
 
 def _all_numbers(cells: pd.Series) -> bool:
@@ -323,7 +422,7 @@ def _reads_as_dates(cells: pd.Series, unnamed: bool) -> bool:
         return False
     if unnamed and all(_OF_YEAR.fullmatch(text) for text in texts):
         return False
-    readings = read_dates(texts)
+    readings = [reading for reading in read_dates(texts) if reading.order not in ("unix", "excel")]
     return bool(readings) and 2 * readings[0].unread <= len(texts)
 
 

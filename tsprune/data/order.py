@@ -40,7 +40,7 @@ def choose_reading(
 
     One that is even, or else one where faults are few, is taken if there is no other; of times with an offset from UTC
     the one in UTC unless only the times as written are even. ``date_order`` leaves only readings of that order. Raises
-    UserError if several readings are left, naming each, or none.
+    UserError if several readings are left, naming each, or none; and for numbers of days unless 'excel' is asked for.
     """
     if date_order is not None:
         if date_order not in ORDERS:
@@ -51,6 +51,11 @@ def choose_reading(
                 f"date_order = '{date_order}' ({ORDERS[date_order]}): dates like {quoted(example)} cannot be read so"
             )
         readings = found
+    elif readings[0].order == "excel":
+        raise UserError(
+            f"dates like {quoted(example)} may be days as Excel counts them, or be counted from another day; if they "
+            "are Excel's choose date_order='excel', else write dates like 2020-12-31 23:00"
+        )
     readings = _one_per_order(readings, time_step)
     whole = [reading for reading in readings if reading.unread == 0]
     if len(whole) < 2:
@@ -260,7 +265,10 @@ def _once(twice: int, rows: int) -> str:
     """What to do about stamps that stand on several rows: as a rule where ``twice`` is much of all rows."""
     if 2 * twice < rows:
         return "keep one row per time"
-    return "keep one row per time: a time of day belongs into the column of dates, each series into a column of its own"
+    return (
+        "keep one row per time: a time of day belongs into the column of dates, each series into a column of its own "
+        "(as pandas' pivot does)"
+    )
 
 
 def _autumn(twice: pd.DatetimeIndex) -> str:

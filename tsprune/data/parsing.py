@@ -4,16 +4,17 @@ import codecs
 import io
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from tsprune.data.codes import CODES
-from tsprune.data.dates import find_date_column, is_number, looks_like_date
+from tsprune.data.codes import CODES, NOTHING
+from tsprune.data.dates import date_parts, find_date_column, is_number, join_dates, looks_like_date
 from tsprune.data.rows import SEPARATORS, Rows
 from tsprune.errors import UserError
-from tsprune.shown import plain, quoted
+from tsprune.shown import listed, more, plain, quoted
 
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",  # begins like that of UTF-16, so it comes first
@@ -22,9 +23,6 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_TITLES = 100
-"""Lines among which the first one of a table is looked for where the first of the file is none."""
-
 _WHOLE = re.compile(r"[+-]?\d+")
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = {mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:\{mark}\d{{3}})+") for mark in ",."}
@@ -61,12 +59,22 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
     names = [name or _unnamed(position, names) for position, name in enumerate(names)]
     options = {"sep": rows.separator, "header": None, "names": names, "index_col": False, "skiprows": 1}
     sample = _read(rows, dtype=str, nrows=200, **options)
-    date = find_date_column(sample, date_column)
-    decimal, notes = ".", [] if rows.separator == "," else [f"fields are separated by {SEPARATORS[rows.separator]}"]
+    parts = () if date_column else date_parts(sample)
+    date = parts[0] if parts else find_date_column(sample, date_column)
+    notes = [f"lines above line {rows.starts[0]}, the column names, are left out"] if rows.titles else []
+    if rows.separator != ",":
+        notes.append(f"fields are separated by {SEPARATORS[rows.separator]}")
+    if beside := _beside(rows, names.index(date)):
+        line, text = rows.starts[beside[0]], rows.fields(beside[0])
+        what = f"line {line}, {quoted(rows.separator.join(text))}{more(len(beside) - 1)}"
+        notes.append(f"{what}, has no date and is no row of the table: it is left out")
+        rows.leave_out(beside)
+        sample = _read(rows, dtype=str, nrows=200, **options)
+    decimal = "."
     if rows.separator != "," and re.search(rb"\d,\d", rows.content) and _has_decimal_commas(rows, date, options):
         decimal = options["decimal"] = ","
         notes.append("numbers are read with a decimal comma")
-    frame = _read(rows, dtype={date: str}, low_memory=False, **options)
+    frame = _read(rows, dtype=dict.fromkeys((date, *parts), str), low_memory=False, **options)
     suspects = [name for name in frame if name != date and _may_have_thousands(frame[name], sample[name])]
     if suspects:
         texts = _read(rows, dtype=str, usecols=suspects, **options)
@@ -76,19 +84,53 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
         notes.append(
             f"{quoted(cell)} and its like are read as numbers with three decimals, not with a mark of thousands"
         )
+    if parts:
+        frame, note = _joined(frame, parts)
+        notes.append(note)
     return Parsed(frame, date, rows.starts[1:], "line", int(rows.starts[0]), decimal, tuple(notes))
+
+
+def _beside(rows: Rows, date: int) -> list[int]:
+    """Rows right below the names and at the end that are none of the table: a word in the place of the date (units, a
+    sum, a source), or nothing there nor a number anywhere."""
+
+    def is_none(row: int) -> bool:
+        fields = [field.strip() for field in rows.fields(row)]
+        at = fields[date]
+        if any(sign.isdigit() for sign in at):
+            return False
+        return at.lower() not in NOTHING if at else not any(map(is_number, fields))
+
+    first, last = 1, len(rows.starts)
+    while first < last and is_none(first):
+        first += 1
+    while first < last and is_none(last - 1):
+        last -= 1
+    return [*range(1, first), *range(last, len(rows.starts))] if first < last else []
+
+
+def _joined(frame: pd.DataFrame, parts: Sequence[str]) -> tuple[pd.DataFrame, str]:
+    """The frame with one column of dates, called as the first of its ``parts`` and in its place; and a note of it."""
+    frame = frame.assign(**{parts[0]: join_dates(frame[list(parts)])}).drop(columns=list(parts[1:]))
+    return frame, f"dates are put together from the columns {listed(list(parts))}"
 
 
 def parse_frame(frame: pd.DataFrame, *, date_column: str | None = None) -> Parsed:
     """The table of a binary file, its index among the columns where that holds more than numbers of rows."""
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index(allow_duplicates=True)  # refused below
-    frame = frame.rename(columns=lambda name: str(name).strip())
+    # Of names on several levels all that say something.
+    names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
+    frame = frame.set_axis([name.strip() for name in names], axis=1)
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise UserError(f"column {quoted(twice[0])} occurs more than once; names must differ")
     if len(frame) == 0:
         raise UserError("the file has no rows")
+    parts = () if date_column else date_parts(frame.head(200))
+    if parts:
+        frame, note = _joined(frame, parts)
+        return Parsed(frame, parts[0], np.arange(1, len(frame) + 1), place="row", notes=(note,))
     date = find_date_column(frame.head(200), date_column)
     return Parsed(frame, date, np.arange(1, len(frame) + 1), place="row")
 
@@ -111,6 +153,10 @@ def _decoded(content: bytes, encoding: str | None) -> str:
         raise UserError(
             f"encoding = {quoted(name)}: no such encoding; usual ones are 'utf-8', 'utf-16', 'latin-1', 'cp1252'"
         ) from None
+    if encoding and len(text) == len(content) and not content.isascii() and _is_utf8(content):
+        raise UserError(
+            f"encoding = {quoted(encoding)}: the file is UTF-8 text, whose signs that would garble; leave it away"
+        )
     # Twice: on Windows lines end in CR CR LF where what had CR LF was written as text once more.
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r\n", "\n")
     if "\r" in text:
@@ -121,6 +167,15 @@ def _decoded(content: bytes, encoding: str | None) -> str:
     if "\0" in text:
         raise UserError(f"line {text[: text.index(chr(0))].count(chr(10)) + 1}: a NUL sign; the file is damaged")
     return text
+
+
+def _is_utf8(content: bytes) -> bool:
+    """Of text of one byte per sign, not all of them ASCII, hardly any is."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _not_text(content: bytes, name: str, error: UnicodeDecodeError) -> str:
@@ -163,14 +218,9 @@ def _unnamed(position: int, names: list[str]) -> str:
 
 
 def _why_one_column(rows: Rows) -> str:
-    """What may stand above the names, or between the fields."""
-    texts = [rows.separator.join(rows.fields(row)) for row in range(min(len(rows.starts), _TITLES))]
-    row = next((row for row, text in enumerate(texts) if any(sign in text for sign in SEPARATORS)), 0)
-    if row > 1:
-        return f"are the lines above line {rows.starts[row]} titles or remarks? Take them away"
-    if row == 1:
-        return "is it a title above the table? Take it away"
-    if min(len(text.split()) for text in texts[:2]) > 1:
+    """What may stand between the fields."""
+    texts = [rows.separator.join(rows.fields(row)) for row in range(2)]
+    if min(len(text.split()) for text in texts) > 1:
         return "are the fields separated by spaces? Separate them by commas, semicolons or tabs"
     *others, last = SEPARATORS.values()
     return f"fields are separated by {', '.join(others)} or {last}"

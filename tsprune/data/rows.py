@@ -3,6 +3,8 @@
 import csv
 import io
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,15 +15,19 @@ from tsprune.shown import more, plain
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}
 _NO_ROWS = "the file has no rows; needed: a line of column names and a line per time step"
 _WHOLE = re.compile(r"[+-]?\d+")
-_REMARKS = ("#", "//", "%")
+_REMARKS = ("#", "//", "%", ";")
+_MOST_TITLES = 100  # lines among which the first one of a table is looked for
+_NO_FIELD = b' \t,;|"'  # all that lines without a value are made of
 
 
 class Rows:
-    """Where the rows of a CSV begin, and how many fields each has: the header's first, blank lines left out.
+    """Where the rows of a CSV begin, and how many fields each has: the header's first, titles and remarks above it and
+    lines without a value left out.
 
-    ``content``: the text in UTF-8, from the header on. ``separator``: the one of SEPARATORS that the header has most
-    of. ``starts`` (rows,): lines of the file, counted from 1; ``widths`` (rows,): numbers of fields. Raises UserError
-    if there is no row below the header, or if a quote is not closed.
+    ``content``: the text in UTF-8, from the header on. ``titles``: lines above the header that hold something.
+    ``separator``: the one of SEPARATORS that the header has most of. ``starts`` (rows,): lines of the file, counted
+    from 1; ``widths`` (rows,): numbers of fields. Raises UserError if there is no row below the header, or if a quote
+    is not closed.
     """
 
     def __init__(self, text: str):
@@ -35,6 +41,8 @@ class Rows:
         filled = np.setdiff1d(filled, blank, assume_unique=True) if blank else filled
         if len(filled) > 1 and re.fullmatch(rb' *"?sep=."? *', content[: ends[filled[0]]].lstrip(), re.IGNORECASE):
             filled = filled[1:]  # a line for Excel alone: it says what stands between the fields
+        self.titles = _titles([content[begins[i] : ends[i]].decode() for i in filled[:_MOST_TITLES]])
+        filled = filled[self.titles :]
         if len(filled) < 2:
             raise UserError(_NO_ROWS)
         first = filled[0]
@@ -48,8 +56,29 @@ class Rows:
             marks = np.flatnonzero(signs == ord(self.separator))
             self.starts = filled + 1
             self.widths = np.searchsorted(marks, ends[filled]) - np.searchsorted(marks, begins[filled]) + 1
+        first = np.frombuffer(self.content, dtype=np.uint8)[self._begins[self.starts - 1]]
+        perhaps = np.flatnonzero(np.isin(first, list(_NO_FIELD)))
+        self.leave_out([row for row in perhaps if row and not self._line(row).strip(_NO_FIELD + b"\n")])
         if len(self.starts) < 2:
             raise UserError(_NO_ROWS)
+
+    def leave_out(self, rows: Sequence[int]) -> None:
+        """Take ``rows`` (in order, not the header) out of the content; the others keep their lines."""
+        pieces, kept, cut = [], 0, np.zeros(len(self._begins), dtype=int)
+        for row in rows:
+            begin = self._begins[self.starts[row] - 1]
+            end = begin + len(self._line(row))
+            pieces.append(self.content[kept:begin])
+            cut[self.starts[row + 1] - 1 if row + 1 < len(self.starts) else -1] += end - begin
+            kept = end
+        self.content = b"".join([*pieces, self.content[kept:]]) if pieces else self.content
+        self._begins = self._begins - cut.cumsum()
+        self.starts, self.widths = np.delete(self.starts, rows), np.delete(self.widths, rows)
+
+    def _line(self, row: int) -> bytes:
+        """The bytes of a row, with blank lines below it."""
+        end = self._begins[self.starts[row + 1] - 1] if row + 1 < len(self.starts) else self._begins[-1]
+        return self.content[self._begins[self.starts[row] - 1] : end]
 
     def _quoted(self, line: int) -> tuple[np.ndarray, np.ndarray]:
         """``starts`` and ``widths`` of a text with quotes, whose header is on ``line``."""
@@ -72,9 +101,7 @@ class Rows:
 
     def fields(self, row: int) -> list[str]:
         """The fields of one row (0: the header) as text."""
-        end = self._begins[self.starts[row + 1] - 1] if row + 1 < len(self.starts) else self._begins[-1]
-        line = self.content[self._begins[self.starts[row] - 1] : end - 1].decode()
-        line = re.sub(r"(\n[ \t]*)+$", "", line)  # blank lines below it
+        line = re.sub(r"(\n[ \t]*)+$", "", self._line(row).decode())  # the line's end, and blank ones below it
         if '"' not in line:
             return line.split(self.separator)
         largest = csv.field_size_limit(len(line) + 1)
@@ -155,3 +182,18 @@ def _pieces(rows: list[list[str]], width: int) -> list[str]:
             return []
         pieces += [field for field in numbers[1::2] if field.isdigit()]
     return pieces
+
+
+def _titles(lines: list[str]) -> int:
+    """How many of the first lines stand above the table: those without a separator within them, and remarks that are
+    not the header, as what follows is a row of values with as many fields."""
+    lines = [re.sub(r'"[^"]*"', '""', line) for line in lines]
+    for number, (line, below) in enumerate(pairwise(lines)):
+        separator = max(SEPARATORS, key=below.count)
+        is_remark = line.lstrip(' "').startswith(_REMARKS)
+        other = below.lstrip(' "').startswith(_REMARKS) or line.count(separator) != below.count(separator)
+        other |= not any(is_number(cell) or looks_like_date(cell) for cell in below.split(separator))
+        alone = not any(sign in line.rstrip("".join(SEPARATORS) + " ") for sign in SEPARATORS)
+        if not (alone or (is_remark and other)):
+            return number
+    return 0

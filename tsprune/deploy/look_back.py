@@ -93,8 +93,9 @@ def _check_steps(dates: pd.DatetimeIndex, step: str) -> None:
 
 def _values(frame: pd.DataFrame, dates: pd.DatetimeIndex) -> np.ndarray:
     for name, column in frame.items():
-        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-            raise UserError(f"column {quoted(name)} holds {column.dtype}, not numbers")
+        kinds = pd.api.types
+        if not kinds.is_numeric_dtype(column) or kinds.is_bool_dtype(column) or kinds.is_complex_dtype(column):
+            raise UserError(f"column {quoted(name)} holds {column.dtype}, not numbers; frame.astype(float) makes them")
     values = frame.to_numpy(np.float64, na_value=np.nan)
     if not np.isfinite(values).all():
         bad = np.argwhere(~np.isfinite(values))

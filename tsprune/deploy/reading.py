@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from tsprune.data import CATALOG, load_table
+from tsprune.data.scale import FAR
 from tsprune.deploy.card import Card
 from tsprune.deploy.files import named, need_place
 from tsprune.errors import UserError, unknown
-from tsprune.shown import plain
+from tsprune.shown import plain, quoted
 from tsprune.whole import write_whole
 
 ENDINGS = (".csv", ".parquet")
@@ -52,7 +53,18 @@ def read_frame(name: str, card: Card, count: int, **reading: str | None) -> Read
             *notes,
             f"of the last {count} rows, which are read, {made_up} values are filled in, the last of {last}",
         )
-    return Read(frame, filled, notes)
+    return Read(frame, filled, (*notes, *_far(frame.to_numpy()[-count:], card)))
+
+
+def _far(values: np.ndarray, card: Card) -> list[str]:
+    """A note for each column that lies nowhere near the rows that the model was trained on."""
+    away = np.abs(np.median(values, axis=0) - card.mean) / np.array(card.std)
+    return [
+        f"column {quoted(name)} is {deviations:,.0f} standard deviations from the rows that the model was trained on, "
+        "in the middle: is it in other units?"
+        for name, deviations in zip(card.columns, away, strict=True)
+        if deviations > FAR
+    ]
 
 
 def check_output(path: str | os.PathLike, endings: Sequence[str], what: str) -> None:

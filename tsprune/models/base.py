@@ -156,18 +156,22 @@ class Forecaster(nn.Module):
         x_dec: torch.Tensor | None = None,
         x_mark_dec: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        shapes = self.input_shapes()
+        shapes, batch = self.input_shapes(), None
         for name, given in zip(INPUTS, (x_enc, x_mark_enc, x_dec, x_mark_dec), strict=True):
-            if name in self.uses and given is not None and not isinstance(given, torch.Tensor):
+            if name not in self.uses:
+                continue
+            if given is not None and not isinstance(given, torch.Tensor):
                 raise UserError(
                     f"{self.name}: {name} is a {type(given).__name__}, no tensor: torch.as_tensor makes one"
                 )
-            if name in self.uses and (given is None or tuple(given.shape[1:]) != shapes[name]):
+            if given is None or tuple(given.shape[1:]) != shapes[name]:
                 seen = None if given is None else tuple(given.shape)
                 length, width = shapes[name]
                 raise UserError(f"{self.name}: {name} has shape {seen}, expected (batch, {length}, {width})")
-            if name in self.uses:
-                self._need_precision(name, given)
+            batch = given.shape[0] if batch is None else batch
+            if given.shape[0] != batch:  # one of 1 would be taken for all of them, unasked
+                raise UserError(f"{self.name}: {name} has {given.shape[0]} windows, the inputs before it {batch}")
+            self._need_precision(name, given)
         return self.forecast(x_enc, x_mark_enc, x_dec, x_mark_dec)
 
     def _need_precision(self, name: str, given: torch.Tensor) -> None:

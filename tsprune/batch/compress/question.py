@@ -127,7 +127,7 @@ def ask(
     were given. Raises :class:`UserError`, one line per problem."""
     if goal not in get_args(Goal):
         raise UserError(f"--for: {unknown('goal', goal, get_args(Goal))}")
-    hours = parse_hours(budget, "as 2h, 30m")
+    hours = parse_hours(budget, "as 2h, 30m, 90s")
     if not hours:
         raise UserError("--budget 0: nothing can be tried in no time; give 10m or more for a small model")
     asked = {"dataset": data, "max_loss": parse_percent(max_loss), "goal": goal, "budget_hours": hours}

@@ -86,7 +86,7 @@ class StudyConfig(Config):
     """Column of dates in a file of your own, where its name and content do not tell."""
     time_step: str | None = None
     """Time between two rows of a file of your own ("15min", "B", "MS"), where its dates do not tell."""
-    date_order: Literal["ymd", "dmy", "mdy", "ym", "my"] | None = None
+    date_order: Literal["ymd", "dmy", "mdy", "ym", "my", "excel"] | None = None
     """How to read the dates of a file of your own, where two readings fit: "dmy" has the day first, "mdy" the month."""
     encoding: str | None = None
     """Character encoding of a file of your own that is not UTF-8, as "latin-1"."""

@@ -1,0 +1,65 @@
+"""Dates by other countries' habits, put into the words and signs that :mod:`tsprune.data.dates` reads."""
+
+import re
+import unicodedata
+
+_ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+# Of Danish, Dutch, French, German, Italian, Norwegian, Portuguese, Spanish and Swedish, without accents. No name is of
+# one month in one of these and of another in another; Croatian (lip, lis) and Polish ones would be.
+_NAMES = (
+    "januar januari janvier janv enero ene gennaio gen janeiro",
+    "februar februari fevrier fevr fev febrero febbraio fevereiro",
+    "marz maerz mrz mars marzo marco maart mrt marts",
+    "avril avr abril abr aprile",
+    "mai maio mayo maggio mag mei maj",
+    "juni juin junio giugno giu junho",
+    "juli juillet juil julio luglio lug julho",
+    "august aout agosto ago augusti augustus",
+    "septembre septiembre settembre set setembro",
+    "oktober okt octobre octubre ottobre ott outubro out",
+    "novembre noviembre novembro",
+    "dezember dez decembre diciembre dicembre dic dezembro desember des",
+)
+_MONTHS = {name: month for month, names in zip(_ENGLISH, _NAMES, strict=True) for name in names.split()}
+_SIGNS = tuple(
+    (re.compile(pattern, re.IGNORECASE), written)
+    for pattern, written in (
+        (r"(\d{4}) ?[\u5e74\ub144] ?(\d{1,2}) ?[\u6708\uc6d4] ?(\d{1,2}) ?[\u65e5\uc77c]", r"\1-\2-\3"),  # of East Asia
+        (r"(\d{4}) ?[\u5e74\ub144] ?(\d{1,2}) ?[\u6708\uc6d4]", r"\1-\2"),
+        (r"(\d{1,2})er (?=[a-z])", r"\1 "),  # 1er janvier
+        (r" (uhr|hrs?)$", ""),
+        (r"(?<=\d)_(?=\d{1,2}:\d{2})", " "),  # of weather models: 2020-01-01_00:00:00
+        (r"^(\d{1,2}[-/ ]?[a-z]{3}[-/ ]?\d{2,4}):(?=\d{1,2}:\d{2})", r"\1 "),  # of SAS and of servers: 01JAN2020:00:00
+        (r"(?<= )(\d{1,2})[.h](\d{2})(?:\.(\d{2}))?(?=$| ?[-+z])", lambda m: ":".join(filter(None, m.groups()))),
+        (r"(?<= )(\d{1,2}) ?h$", r"\1:00"),
+    )
+)
+_BETWEEN = (" - ", " \u2013 ", " / ", "/", " to ")
+"""What stands between the two ends of a span of time."""
+
+
+def as_read(text: str) -> str:
+    """A date, however it is written, as others write it: months with English names, clocks with colons."""
+    if not text.isascii():  # digits of full width, accents
+        apart = unicodedata.normalize("NFKD", text)
+        text = unicodedata.normalize("NFC", "".join(sign for sign in apart if not unicodedata.combining(sign)))
+    text = re.sub(r"[a-z]{3,}", lambda word: _MONTHS.get(word[0].lower(), word[0]), text, flags=re.IGNORECASE)
+    text = re.sub(r" del? ", " ", text, flags=re.IGNORECASE)
+    for pattern, written in _SIGNS:
+        text = pattern.sub(written, text)
+    return text
+
+
+def begin_of(text: str) -> str:
+    """Of a span of time ('2020-01-01 00:00 - 2020-01-01 01:00') the begin, of anything else all of it."""
+    text = re.sub(r" ?\(UTC\)$", "", text)
+    for sign in _BETWEEN:
+        half, rest = divmod(len(text) - len(sign), 2)
+        begin, end = text[: max(half, 0)], text[half + len(sign) :]
+        if not rest and text[half : half + len(sign)] == sign and begin != end and min(map(_digits, (begin, end))) >= 8:
+            return begin
+    return text
+
+
+def _digits(text: str) -> int:
+    return sum(sign.isdigit() for sign in text)
