@@ -48,6 +48,11 @@ class TrainConfig(Config):
     """``full``: every validation and test window counts. ``as_published``: the last incomplete batch is dropped, as
     in the code of Informer, FEDformer and PALS."""
 
+    @property
+    def drops_last(self) -> bool:
+        """Whether validation and test leave out a last incomplete batch: then scores depend on ``eval_batch_size``."""
+        return self.protocol == "as_published"
+
     @model_serializer(mode="wrap")
     def _without_what_was_always_so(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leaves ``matmul`` out where it is exact: a recipe keeps the identity of before there was a choice."""
@@ -326,7 +331,7 @@ def _generators(model: nn.Module) -> list[torch.Generator]:
 def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
     """Stream the windows through ``model`` in eval mode; sums in float64, so the batch size does not matter."""
     keep_freed_memory()
-    drop_last = config.protocol == "as_published"
+    drop_last = config.drops_last
     if not len(windows) or (drop_last and len(windows) < config.eval_batch_size):
         raise UserError(f"nothing to evaluate: {len(windows)} windows, batches of {config.eval_batch_size}")
     device = next(iter(model.parameters()), torch.empty(0)).device
