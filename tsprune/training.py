@@ -37,7 +37,7 @@ class TrainConfig(Config):
     gradient_clip: Annotated[float, Field(gt=0)] | None = None
     """Largest gradient norm; None: not clipped."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """``bfloat16``: autocast in the forward pass; weights and optimiser stay float32."""
+    """``bfloat16``: autocast in the forward pass, validation and test included; weights and optimiser stay float32."""
     matmul: Literal["highest", "medium"] = "highest"
     """How training computes products of float32 matrices: ``medium`` lets torch round their factors to bfloat16, where
     the processor is faster at that (``torch.set_float32_matmul_precision``). Validation and test stay exact."""
@@ -329,7 +329,11 @@ def _generators(model: nn.Module) -> list[torch.Generator]:
 
 
 def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
-    """Stream the windows through ``model`` in eval mode; sums in float64, so the batch size does not matter."""
+    """Stream the windows through ``model`` in eval mode; sums in float64, so the batch size does not matter.
+
+    Of ``config`` count ``eval_batch_size``, ``precision`` and ``protocol``. Raises :class:`UserError` where there is no
+    window, or under ``as_published`` not one full batch, and for forecasts of another shape than the windows'.
+    """
     keep_freed_memory()
     drop_last = config.drops_last
     if not len(windows) or (drop_last and len(windows) < config.eval_batch_size):
