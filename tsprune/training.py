@@ -37,7 +37,7 @@ class TrainConfig(Config):
     gradient_clip: Annotated[float, Field(gt=0)] | None = None
     """Largest gradient norm; None: not clipped."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """``bfloat16``: autocast in the forward pass; weights and optimiser stay float32."""
+    """``bfloat16``: autocast in the forward pass, validation and test included; weights and optimiser stay float32."""
     matmul: Literal["highest", "medium"] = "highest"
     """How training computes products of float32 matrices: ``medium`` lets torch round their factors to bfloat16, where
     the processor is faster at that (``torch.set_float32_matmul_precision``). Validation and test stay exact."""
@@ -47,6 +47,11 @@ class TrainConfig(Config):
     protocol: Literal["full", "as_published"] = "full"
     """``full``: every validation and test window counts. ``as_published``: the last incomplete batch is dropped, as
     in the code of Informer, FEDformer and PALS."""
+
+    @property
+    def drops_last(self) -> bool:
+        """Whether validation and test leave out a last incomplete batch: then scores depend on ``eval_batch_size``."""
+        return self.protocol == "as_published"
 
     @model_serializer(mode="wrap")
     def _without_what_was_always_so(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -324,9 +329,13 @@ def _generators(model: nn.Module) -> list[torch.Generator]:
 
 
 def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
-    """Stream the windows through ``model`` in eval mode; sums in float64, so the batch size does not matter."""
+    """Stream the windows through ``model`` in eval mode; sums in float64, so the batch size does not matter.
+
+    Of ``config`` count ``eval_batch_size``, ``precision`` and ``protocol``. Raises :class:`UserError` where there is no
+    window, or under ``as_published`` not one full batch, and for forecasts of another shape than the windows'.
+    """
     keep_freed_memory()
-    drop_last = config.protocol == "as_published"
+    drop_last = config.drops_last
     if not len(windows) or (drop_last and len(windows) < config.eval_batch_size):
         raise UserError(f"nothing to evaluate: {len(windows)} windows, batches of {config.eval_batch_size}")
     device = next(iter(model.parameters()), torch.empty(0)).device

@@ -56,6 +56,18 @@ def test_a_share_of_the_data_is_the_most_recent_and_gets_as_many_steps(trained):
     assert trained.model_copy(update={"fraction": 0.5}).key != trained.key
 
 
+def test_steps_of_other_test_windows_are_others(trained):
+    """As published the last incomplete batch is dropped, so that another batch size tests other windows."""
+
+    def keys(**changes):
+        recipe = trained.train.model_copy(update=changes)
+        naive = NaiveStep(data=trained.data, model="RepeatLast", train=recipe)
+        return {naive.key, trained.model_copy(update={"train": recipe}).key}
+
+    assert keys(eval_batch_size=10) == keys(eval_batch_size=20)
+    assert not keys(protocol="as_published", eval_batch_size=10) & keys(protocol="as_published", eval_batch_size=20)
+
+
 def test_a_narrowed_model_is_trained_on_and_kept(trained, store, run):
     narrow = StructuredStep(trained=trained, density=0.5)
     tuned = NarrowTuneStep(trained=trained, density=0.5, train=trained.train)

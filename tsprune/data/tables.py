@@ -483,7 +483,7 @@ def _synthetic(entry: Entry, columns: Sequence[str] | None, stands_in_for: str |
         time_step=entry.time_step,
         split=entry.split,
         blocked=np.zeros(len(values), dtype=bool),
-        source="made up by tsprune",
+        source="tsprune itself: made-up numbers",
         notes=(*notes, *entry.defects),
         stands_in_for=stands_in_for,
     )

@@ -99,6 +99,11 @@ def where(cells: pd.DataFrame) -> str:
     return f"On {listed([literal(name) for name in cells['dataset'].unique()])} ({of}, {seeds_text(cells)})"
 
 
+def counted(count: float, what: str) -> str:
+    """``1 seed``, ``3 seeds``."""
+    return f"{count:,.6g} {what}{'' if count == 1 else 's'}"
+
+
 def seeds_text(cells: pd.DataFrame) -> str:
     """``2 seeds`` or ``one seed``, of the cells that finished."""
     count = cells.loc[cells["status"] == "ok", "seed"].nunique()
@@ -284,13 +289,9 @@ def duration_text(length: pd.Timedelta) -> str:
     days = hours / 24
     parts = []
     if days % 7 == 0 and days >= 28:
-        parts.append(_counted(days / 7, "week"))
+        parts.append(counted(days / 7, "week"))
     elif hours % 1 == 0 and hours <= 24 * 14:
-        parts.append(_counted(hours, "hour"))
+        parts.append(counted(hours, "hour"))
     if days % 1 == 0 and (not parts or (days >= 2 and "hour" in parts[0])):
-        parts.append(_counted(days, "day"))
-    return ", ".join(parts or [_counted(minutes, "minute")])
-
-
-def _counted(count: float, what: str) -> str:
-    return f"{count:,.6g} {what}{'' if count == 1 else 's'}"
+        parts.append(counted(days, "day"))
+    return ", ".join(parts or [counted(minutes, "minute")])

@@ -43,6 +43,7 @@ class NaiveStep(Step):
             "model": self.model,
             "hyper": self.hyper,
             "protocol": self.train.protocol,
+            **({"eval_batch_size": self.train.eval_batch_size} if self.train.drops_last else {}),
         }
 
     @property
@@ -76,15 +77,13 @@ class TrainStep(ModelStep):
     that every share gets the same number of steps; the scaling is that of all training rows."""
 
     def identity(self) -> dict:
-        # Neither score depends on the evaluation's batch size, unless incomplete batches are dropped.
-        published = self.train.protocol == "as_published"
         return {
             "step": self.kind,
             "version": RESULTS_VERSION,
             "data": self.data.identity(),
             "model": self.model,
             "hyper": self.hyper,
-            "train": self.train.model_dump(exclude=set() if published else {"eval_batch_size"}),
+            "train": self.train.model_dump(exclude=set() if self.train.drops_last else {"eval_batch_size"}),
             "seed": self.seed,
             "fraction": self.fraction,
         }

@@ -20,7 +20,7 @@ from tsprune.steps.narrow import Multiple, StructuredStep, multiples_text
 from tsprune.steps.on_trained import OnTrained, pruning_columns
 from tsprune.steps.prune import EXACT, PruneStep
 from tsprune.steps.second_order import SecondOrderStep
-from tsprune.steps.train_on import TrainOn
+from tsprune.steps.train_on import TrainOn, told
 from tsprune.training import TrainConfig
 
 
@@ -58,7 +58,7 @@ class FineTuneStep(OnTrained, ModelStep):
             "scope": self.scope,
             "densities": self.densities,
             "start": self.start,
-            "train": self.train.model_dump(exclude={"eval_batch_size", "device"}),
+            "train": told(self.train),
         } | ({"counts": EXACT} if self._counts_matter else {})
 
     @property
@@ -199,7 +199,7 @@ class NarrowTuneStep(TunePrunedStep):
         return self.narrow
 
     def what(self) -> dict:
-        return {"narrow": self.narrow.key, "train": self.train.model_dump(exclude={"eval_batch_size", "device"})}
+        return {"narrow": self.narrow.key, "train": told(self.train)}
 
     @property
     def arm(self) -> str:
@@ -226,7 +226,7 @@ class ScoreTuneStep(TunePrunedStep):
         return pruned_by(self.trained, self.score, self.density, self.calibration_windows)
 
     def what(self) -> dict:
-        return {"pruned": self.pruned.key, "train": self.train.model_dump(exclude={"eval_batch_size", "device"})}
+        return {"pruned": self.pruned.key, "train": told(self.train)}
 
     @property
     def arm(self) -> str:

@@ -32,9 +32,9 @@ def mine() -> Mine:
     return Mine(empty, empty, empty, empty, (), None, "small", {}, empty, "MW", "", levels, "MSE")
 
 
-@pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
-def test_every_field_of_every_result_says_what_it_means(study):
-    module = import_module(f"tsprune.study.{study.folder}.result")
+@pytest.mark.parametrize("folder", [*(study.folder for study in STUDIES.values()), "why"])
+def test_every_field_of_every_result_says_what_it_means(folder):
+    module = import_module(f"tsprune.study.{folder}.result")
     (result,) = (c for c in vars(module).values() if isinstance(c, type) and c.__module__ == module.__name__
                  and issubclass(c, Tables))  # fmt: skip
     told = meanings(result)
@@ -49,6 +49,10 @@ def test_tables_are_listed_with_their_meaning_and_nothing_else_is(mine):
         "columns": 2,
         "meaning": "A row per level, the lowest first.",
     }
+
+
+def test_it_prints_as_one_line_and_not_as_all_of_its_tables(mine):
+    assert repr(mine) == "<Mine: 1 cells, 0 without a result; 1 rows in the long table>"
 
 
 def test_help_explains_each_table(mine):

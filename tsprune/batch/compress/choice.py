@@ -5,19 +5,13 @@ Chosen by validation errors; the test windows can only deny a choice.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from tsprune.batch.compress.question import Goal, Question
 from tsprune.batch.compress.ways import DENSE, LONGER, MASKED, Way
-from tsprune.engine.grid import NOT_RUN
 from tsprune.steps.serve import ServeStep
-from tsprune.study.base.protocol import data_lines
-
-if TYPE_CHECKING:
-    from tsprune.batch.compress.run import Compressing
 
 COSTS: Mapping[Goal, str] = {"latency": "ms_1", "size": "bytes", "macs": "macs"}
 """The column of the table that each goal makes small."""
@@ -71,50 +65,6 @@ class Answer:
     def dense(self) -> pd.Series:
         """Of the file that losses and gains are counted from."""
         return self.files.loc[self.baseline]
-
-
-def answer(run: "Compressing") -> Answer:
-    """Read the rows of a run, of which the dense model's file at least has a result."""
-    question, rows, steps = run.config, run.rows, run.served
-    done = [way for way in run.ways if run.ok(way.step)]
-    ok = [step for step in steps if run.ok(step)]
-    by_step = {way.step.key: way for way in done}
-    timed = rows[run.timed.key]["detail"]
-    files = files_table(
-        [(by_step[step.of.key], step, rows[step.key]["result"]) for step in ok],
-        timed.get("latency", []),
-        timed.get("sparse", {}),
-    )
-    baseline = best_dense(files, given=question.checkpoint is not None)
-    files["val_loss"] = files["val_mse"] / files.loc[baseline, "val_mse"] - 1
-    # A model without its zeros forecasts what its file forecasts.
-    made = [next(step for step in ok if step.key == key) for key in files["file"]]
-    differences = [run.compare([step], [ok[baseline]]) for step in made]
-    for column, name in (("test_loss", "relative"), ("low", "low"), ("high", "high")):
-        files[column] = [getattr(difference, name) for difference in differences]
-    files["verdict"] = verdicts(files, question.max_loss)
-    chosen = choose(files, question.goal, question.max_loss, baseline)
-    without = {way.name: way.step for way in run.ways if not run.ok(way.step)}
-    without |= {f"{by_step[step.of.key].name}, as a file in {step.weights}": step for step in steps if not run.ok(step)}
-    naive = run.frame(run.base.naive)
-    return Answer(
-        question=question,
-        dataset=run.base.table.name,
-        files=files,
-        chosen=chosen,
-        baseline=baseline,
-        naive=naive,
-        untried={name: _why(rows[step.key]) for name, step in without.items()},
-        steps=made,
-        busy=busy(timed.get("latency", [])),
-        protocol=data_lines(run.base.table, question),
-        notes=run.data_notes(),
-        seconds=run.seconds,
-    )
-
-
-def _why(row: dict) -> str:
-    return "the time given was over" if row["status"] == NOT_RUN else f"{row['status']}: {row['reason']}"
 
 
 def files_table(

@@ -17,7 +17,7 @@ from tsprune.batch.compress.words import untried, use, verdict
 from tsprune.report.page import render_notebook
 from tsprune.report.style import png
 from tsprune.report.tables import styled
-from tsprune.report.text import NBSP, ends, error_text, literal, percent, short_count, signed
+from tsprune.report.text import NBSP, counted, ends, error_text, literal, percent, short_count, signed
 
 TITLE = "Which compressed model to take"
 
@@ -97,7 +97,9 @@ def files(answer: Answer) -> Styler:
 def protocol(answer: Answer) -> dict[str, str]:
     """What the numbers stand for."""
     question = answer.question
-    start = "the checkpoint given" if question.checkpoint else f"trained for at most {question.epochs} epochs"
+    start = (
+        "the checkpoint given" if question.checkpoint else f"trained for at most {counted(question.epochs, 'epoch')}"
+    )
     return answer.protocol | {
         "dense model": f"{question.model}, d_model {question.d_model}, {start}",
         "training": f"Adam {question.learning_rate:g}, schedule {question.schedule}, batch {question.batch_size}; all "

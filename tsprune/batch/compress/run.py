@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import get_args
 
-from tsprune.batch.compress.choice import SPARSE_RUN, Answer, answer
+from tsprune.batch.compress.choice import SPARSE_RUN, Answer, best_dense, busy, choose, files_table, verdicts
 from tsprune.batch.compress.page import write_page
 from tsprune.batch.compress.place import PAGE_FILE, check_place, make_way
 from tsprune.batch.compress.question import Question
@@ -23,6 +23,7 @@ from tsprune.steps.kept import save_model
 from tsprune.steps.serve import CARD_FILE, ONNX_FILE, ServedLatencyStep, ServeStep, Weights
 from tsprune.study.base.cells import Cells, with_needs
 from tsprune.study.base.preflight import check
+from tsprune.study.base.protocol import data_lines
 from tsprune.whole import write_whole
 
 SHARE = 0.7
@@ -145,4 +146,43 @@ class Compressing(Cells[Question, Answer]):
         return ServedLatencyStep(of=files, masked=masked, threads=self.config.timed_threads)
 
     def gather(self) -> Answer:
-        return answer(self)
+        """Read the rows, of which the dense model's file at least has a result."""
+        ok = [step for step in self.served if self.ok(step)]
+        by_step = {way.step.key: way for way in self.ways}
+        timed = self.rows[self.timed.key]["detail"]
+        times = timed.get("latency", [])
+        results = [(by_step[step.of.key], step, self.rows[step.key]["result"]) for step in ok]
+        files = files_table(results, times, timed.get("sparse", {}))
+        baseline = best_dense(files, given=self.config.checkpoint is not None)
+        # A model without its zeros forecasts what its file forecasts.
+        made = [next(step for step in ok if step.key == key) for key in files["file"]]
+        files["val_loss"] = files["val_mse"] / files.loc[baseline, "val_mse"] - 1
+        differences = [self.compare([step], [ok[baseline]]) for step in made]
+        for column, name in (("test_loss", "relative"), ("low", "low"), ("high", "high")):
+            files[column] = [getattr(difference, name) for difference in differences]
+        files["verdict"] = verdicts(files, self.config.max_loss)
+        return Answer(
+            question=self.config,
+            dataset=self.base.table.name,
+            files=files,
+            chosen=choose(files, self.config.goal, self.config.max_loss, baseline),
+            baseline=baseline,
+            naive=self.frame(self.base.naive),
+            untried=self._untried(),
+            steps=made,
+            busy=busy(times),
+            protocol=data_lines(self.base.table, self.config),
+            notes=self.data_notes(),
+            seconds=self.seconds,
+        )
+
+    def _untried(self) -> dict[str, str]:
+        """Ways and files without a result by name, and why."""
+        by_step = {way.step.key: way for way in self.ways}
+        without = {way.name: way.step for way in self.ways}
+        without |= {f"{by_step[step.of.key].name}, as a file in {step.weights}": step for step in self.served}
+        return {name: _why(self.rows[step.key]) for name, step in without.items() if not self.ok(step)}
+
+
+def _why(row: dict) -> str:
+    return "the time given was over" if row["status"] == NOT_RUN else f"{row['status']}: {row['reason']}"

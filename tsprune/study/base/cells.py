@@ -19,7 +19,7 @@ from tsprune.engine.step import Step
 from tsprune.engine.store import Corrupt, Store
 from tsprune.measure import Difference, places_on_gpu
 from tsprune.places import resolve
-from tsprune.report.text import literal
+from tsprune.report.text import counted, literal
 from tsprune.steps.archive import Archive
 from tsprune.steps.compare import compare
 from tsprune.study.base.config import StudyConfig
@@ -238,7 +238,7 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
     def _machine(self) -> str:
         """What dense models were trained on, in words."""
         devices = {self.rows[step.key]["protocol"]["device"] for step in self.base.dense}
-        return "a GPU" if devices == {"cuda"} else f"{cores()} core{'s' if cores() > 1 else ''}"
+        return "a GPU" if devices == {"cuda"} else counted(cores(), "core")
 
 
 def with_needs(steps: Iterable[Step]) -> list[Step]:

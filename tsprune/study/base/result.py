@@ -49,6 +49,11 @@ class Tables:
         """``help(result)`` explains each field."""
         lines = "\n".join(f"{name}: {meaning}" for name, meaning in meanings(cls).items())
         cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{lines}"
+        cls.__repr__ = Tables.__repr__  # that of a dataclass prints every table
+
+    def __repr__(self) -> str:
+        """The line that a notebook shows too."""
+        return f"<{type(self).__name__}: {self._repr_mimebundle_()['text/plain']}>"
 
     @property
     def tables(self) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tsprune.measure import Difference
 from tsprune.measure.paired import LEVEL
-from tsprune.report.text import percent
+from tsprune.report.text import counted, percent
 from tsprune.study.base.student import student
 from tsprune.study.claims.evidence import CASE
 from tsprune.study.claims.result import AGAINST, CANNOT, DOES_NOT, FOR, HOLDS, IN_PART, UNCLEAR
@@ -141,7 +141,7 @@ def of_each(cases: pd.DataFrame, least_cases: int) -> Judgement:
 
 
 def _basis(cases: int, own: int, against: int) -> str:
-    return f"{own} of {cases} case{'' if cases == 1 else 's'} for it, {against} against"
+    return f"{own} of {counted(cases, 'case')} for it, {against} against"
 
 
 def _of_counts(cases: int, own: int, against: int, unclear: int, least_cases: int) -> str:
@@ -219,7 +219,7 @@ def _few(cases: pd.DataFrame, least_cases: int) -> str:
     if len(cases) >= least_cases and datasets >= LEAST_DATASETS:
         return ""
     of = f" on {datasets} of the {LEAST_DATASETS} datasets that it takes" if len(cases) else ""
-    return f"{len(cases)} case{'' if len(cases) == 1 else 's'}{of}"
+    return f"{counted(len(cases), 'case')}{of}"
 
 
 def wilson(count: int, of: int) -> tuple[float, float]:

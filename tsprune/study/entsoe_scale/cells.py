@@ -10,7 +10,7 @@ import pandas as pd
 
 from tsprune.data import Splits
 from tsprune.engine.step import Step
-from tsprune.report.text import literal, percent
+from tsprune.report.text import counted, literal, percent
 from tsprune.steps.artifacts import load_scores
 from tsprune.steps.train import TrainStep
 from tsprune.steps.week import WeekStep, week_frame
@@ -323,7 +323,6 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
         """What this study adds to the protocol, as readable lines."""
         config, pred_len = self.config, self.config.pred_lens[0]
         told = ", ".join(f"{self.windows(pred_len, fraction):,} ({percent(fraction)})" for fraction in shares(config))
-        epochs = f"{config.fine_tune_epochs} epoch{'s' if config.fine_tune_epochs > 1 else ''}"
         return {
             "training windows": f"{told}: the most recent ones; every share gets the same number of steps, that of "
             "an epoch over all of them; scaling, validation and test are those of the whole dataset",
@@ -332,9 +331,10 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
             f"{', '.join(map(str, config.densities))}: structured (share of all parameters; widths narrowed together "
             "by group L2 importance) and unstructured (share of the prunable weights; magnitude, each tensor cut "
             "alike)",
-            "after pruning": f"{epochs} on the same windows, Adam {config.fine_tune_learning_rate:g}, schedule "
-            f"{config.schedule}, no early stop; the best epoch by validation MSE counts, the start included; "
-            "dense models get the same before they are compared with pruned ones",
+            "after pruning": f"{counted(config.fine_tune_epochs, 'epoch')} on the same windows, Adam "
+            f"{config.fine_tune_learning_rate:g}, schedule {config.schedule}, no early stop; the best epoch by "
+            "validation MSE counts, the start included; dense models get the same before they are compared with pruned "
+            "ones",
             "nearest in size": "the dense model whose number of parameters is nearest to the pruned one's, by ratio",
             "intervals": "95 %, paired block bootstrap over test windows and seeds; a block is as long as a window",
         }

@@ -8,6 +8,7 @@ from tsprune.report.outcomes import BETTER, LOST, NOISE, ONE_SEED, WORSE, furthe
 from tsprune.report.text import (
     NBSP,
     amount,
+    counted,
     density_labels,
     ends,
     error_text,
@@ -121,7 +122,7 @@ def _answer(widths: pd.DataFrame, differences: pd.DataFrame, widest: int) -> str
         first, told = f"{_CLEAR[main]} in {(kinds == main).sum()} of {count} cases", kinds == main
     if not told.any():
         seeds = int(differences["seeds"].max())
-        return f"{first} (sizes chosen by validation, {seeds} seed{'s' if seeds > 1 else ''})"
+        return f"{first} (sizes chosen by validation, {counted(seeds, 'seed')})"
     most = max((i for i in kinds.index if told[i]), key=lambda i: abs(rows[i]["relative"]))
     return f"{first}; furthest **{groups[most][0][0]}**: {_gap(rows[most])}"
 
@@ -258,7 +259,7 @@ def _pruned_words(rows: pd.DataFrame) -> str:
     told = "; ".join(f"{row['ours']}, against {row['others']}: {_change(row)}" for row in best)
     return (
         f"Pruned, fine-tuned, and set against the dense one nearest in parameters{_near(rows)}, trained as long on "
-        f"{many:,} windows, its {len(rows)} size{'' if len(rows) == 1 else 's'} came out, by test MSE: "
+        f"{many:,} windows, its {counted(len(rows), 'size')} came out, by test MSE: "
         f"{listed(counts)}{f' ({told})' if told else ''}."
     )
 
@@ -277,7 +278,7 @@ def _best_row(full: pd.DataFrame, texts: dict[float, str]) -> str:
     means = full.groupby(_SIZE, sort=False, dropna=False)["mse"].mean()[seeds == seeds.max()]
     over = f"means over {seeds.max()} seeds" if seeds.max() > 1 else "one seed"
     fewer = int((seeds < seeds.max()).sum())
-    over += f", {fewer} size{'' if fewer == 1 else 's'} with fewer left out" if fewer else ""
+    over += f", {counted(fewer, 'size')} with fewer left out" if fewer else ""
     over += ", lowest by test error, no claim"
     arms = means.index.get_level_values("arm")
     text = (

@@ -6,6 +6,7 @@ from functools import cached_property
 import pandas as pd
 
 from tsprune.engine.step import Step
+from tsprune.report.text import counted
 from tsprune.steps.by_score import own_scope, pruned_by
 from tsprune.steps.narrow import StructuredStep
 from tsprune.steps.prune import NMStep, PruneStep
@@ -71,15 +72,15 @@ class FineTuningCells(Cells[FineTuning, FineTuningResult]):
         config = self.config
         lines = {
             "pruning": f"magnitude, unstructured, scope {config.scope}; every weight tensor of two or more dimensions",
-            "after pruning": f"{_epochs(config.fine_tune_epochs)}, Adam {config.fine_tune_learning_rate:g}, schedule "
-            f"{config.schedule}, no early stop; the best epoch by validation MSE counts, the start included",
+            "after pruning": f"{counted(config.fine_tune_epochs, 'epoch')}, Adam {config.fine_tune_learning_rate:g}, "
+            f"schedule {config.schedule}, no early stop; the best epoch by validation MSE counts, the start included",
             "comparisons": "paired block bootstrap over seeds and test windows, blocks of one look-back and horizon, "
             "95 %",
         }
         if config.compared_densities:
-            each = _epochs(config.fine_tune_epochs // config.stages)
+            each = counted(config.fine_tune_epochs // config.stages, "epoch")
             lines["iterative"] = f"{config.stages} prunings, {each} after each"
-            most = _epochs(config.epochs + config.fine_tune_epochs)
+            most = counted(config.epochs + config.fine_tune_epochs, "epoch")
             lines["rewound"] = f"same mask, initial weights, at most {most} with the recipe of the dense training"
         if config.score != MAGNITUDE and config.compared_densities:
             lines["other score"] = (
@@ -139,7 +140,3 @@ def _arm(step: Step) -> str:
     if isinstance(step, PruneStep | SecondOrderStep):
         return by_score("pruned", step.columns()["method"])
     return "dense" if isinstance(step, TrainStep) else "pruned"
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch{'' if count == 1 else 's'}"

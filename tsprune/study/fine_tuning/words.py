@@ -7,6 +7,7 @@ from tsprune.report.outcomes import BETTER, LOST, NOISE, ONE_SEED, WORSE, furthe
 from tsprune.report.text import (
     NBSP,
     amount,
+    counted,
     density_text,
     ends,
     interval,
@@ -180,7 +181,7 @@ def _better_score(rows: pd.DataFrame, tuned: str) -> str:
     won = {arm: set(own.index[outcomes(own) == BETTER]) & set(shared) for arm, own in found.items()}
     if not won[untuned]:
         return f"{before} {after}".strip()
-    count = f"{len(won[untuned])} case{'s' if len(won[untuned]) > 1 else ''}"
+    count = counted(len(won[untuned]), "case")
     kept = len(won[untuned] & won[tuned])
     return f"{before} {after} Of {count} where it is clearly better before, {kept} still {_is(kept)} after.".strip()
 

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from tsprune.report.text import counted
 from tsprune.steps.inference import LONGER, InferenceStep
 from tsprune.study.base.cells import Cells
 from tsprune.study.base.protocol import archived, data_lines
@@ -111,7 +112,7 @@ class InferenceCells(Cells[Inference, InferenceResult]):
                 "each four neighbours in a row of a linear layer, packed where both its sides are multiples of 64",
             }[self._place],
             "narrow": "d_model and d_ff alike; as many heads and layers",
-            "times": f"{c.threads} thread{'s' if c.threads > 1 else ''}{on_gpu}; everything in turn, {c.rounds} to "
+            "times": f"{counted(c.threads, 'thread')}{on_gpu}; everything in turn, {c.rounds} to "
             f"{LONGER * c.rounds} rounds; nothing else of the study running",
             "speedup": "median over the rounds of the time of the dense model in eager PyTorch, float32, over the time "
             "of the variant in the same round, with its 95 % interval, however wide; not measurable: the threads "

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from tsprune.report.text import NBSP, density_text
+from tsprune.report.text import NBSP, counted, density_text
 from tsprune.study.inference.result import DENSE, NARROW, ZEROS
 
 
@@ -14,7 +14,7 @@ def form_text(form: str, share: float) -> str:
 
 def windows(batch: float) -> str:
     """``1 window``, ``32 windows``."""
-    return f"{batch:.0f} window{'s' if batch > 1 else ''}"
+    return counted(batch, "window")
 
 
 def spread(values: pd.Series) -> str:

@@ -5,7 +5,7 @@ from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import NoRows
 from tsprune.report.tables import labelled, styled
-from tsprune.report.text import NBSP, percent
+from tsprune.report.text import NBSP, counted, percent
 from tsprune.study.inference.phrases import form_text, windows
 from tsprune.study.inference.result import DENSE, EAGER, NARROW, kept, on_gpu, timed
 
@@ -34,7 +34,7 @@ def speeds(speeds: pd.DataFrame) -> Styler:
     names = ["model", "horizon", "form", "runtime"]
     table, classes = (labelled(part, names, done) for part in (rows, marks))
     threads = done["threads"].iloc[0]
-    place = "on a GPU" if on_gpu(done) else f"{threads:.0f} thread{'s' if threads > 1 else ''}"
+    place = "on a GPU" if on_gpu(done) else counted(threads, "thread")
     caption = (
         "Times as fast as the dense model in eager PyTorch, float32 (of that one: ms); in brackets the "
         f"95{NBSP}% interval of the median over up to {done['repeats'].max():.0f} rounds, {place}; "

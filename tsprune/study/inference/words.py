@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pandas as pd
 
-from tsprune.report.text import bold, density_text, listed, percent
+from tsprune.report.text import bold, counted, density_text, listed, percent
 from tsprune.study.inference import gpu_words
 from tsprune.study.inference.phrases import percents, spread, windows
 from tsprune.study.inference.result import (
@@ -58,7 +58,7 @@ def verdict(speeds: pd.DataFrame) -> str:
 def _answer(rows: pd.DataFrame) -> str:
     """The first sentence: the kernel at the lowest density, at the largest batch."""
     sparse = rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)]
-    threads = f"{rows['threads'].iloc[0]:.0f} thread{'s' if rows['threads'].iloc[0] > 1 else ''}"
+    threads = counted(rows["threads"].iloc[0], "thread")
     where = f"On {machine(rows)} ({threads}, {windows(rows['batch'].iloc[0])} at once)"
     if sparse.empty:
         return f"{where} nothing can be said of the sparse kernel."

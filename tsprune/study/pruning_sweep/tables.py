@@ -27,6 +27,7 @@ from tsprune.report.text import (
     NAIVE,
     NBSP,
     SCOPES,
+    counted,
     density_labels,
     density_text,
     error_text,
@@ -128,7 +129,7 @@ def latency(latency: pd.DataFrame) -> Styler:
     caption = (
         f"Measured speedup over the dense model (more than 1 is faster): median and, in brackets, 5th to 95th "
         f"percentile over {first['repeats']:.0f} rounds in which all variants took turns; {first['device']}, "
-        f"{first['threads']:.0f} thread{'s' if first['threads'] > 1 else ''}, {first['load']}, first seed. "
+        f"{counted(first['threads'], 'thread')}, {first['load']}, first seed. "
         f"Multiply-adds: share of the dense model's; for masks, if zeros were skipped."
     )
     return styled(table, caption + ("" if not reasons else f" Not timed: {'; '.join(reasons)}."))

@@ -12,7 +12,7 @@ from tsprune.report.axes import difference_axis, log_axis
 from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import NoRows, need
 from tsprune.report.style import COLOURS, INK
-from tsprune.report.text import NAIVE, density_labels, error_text, interval_words, listed, percent, short_count
+from tsprune.report.text import NAIVE, counted, density_labels, error_text, interval_words, listed, percent, short_count
 from tsprune.study.right_sizing.result import ARM_WORDS, AXES, CHOICES, COSTS, MAP, SIZES, fine_tuned
 
 _FROM_LARGE = {
@@ -78,7 +78,7 @@ def _lines(done: pd.DataFrame) -> dict[str, tuple]:
 
 def _line_names(rows: pd.DataFrame) -> pd.Series:
     """What the line of a row is called: all but dense models have one depth, that of the large one."""
-    depth = rows["depth"].map(lambda layers: f", {layers} layer{'s' if layers > 1 else ''}")
+    depth = rows["depth"].map(lambda layers: f", {counted(layers, 'layer')}")
     return rows["arm"].map(ARM_WORDS) + depth.where(rows["arm"] == "dense longer", "")
 
 

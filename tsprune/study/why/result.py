@@ -7,6 +7,7 @@ import pandas as pd
 from tsprune.errors import UserError, unknown
 from tsprune.report.frames import need
 from tsprune.report.status import STATUS_MIME, failed, not_run
+from tsprune.study.base.result import Tables
 
 CARRIES = 0.5
 """Share of a cell's loss that a group, or the sum of all groups, must reach alone to count as its explanation."""
@@ -20,7 +21,7 @@ CELL = [*PAIR, "scope", "density_asked"]
 
 
 @dataclass(frozen=True)
-class WhyResult:
+class WhyResult(Tables):
     """Tidy tables; a *pair* is a dataset, model and horizon. Losses are ``MSE / dense MSE - 1`` on the same windows."""
 
     cells: pd.DataFrame
@@ -42,7 +43,9 @@ class WhyResult:
     predictors: pd.DataFrame
     """A row per predictor: rank correlation with the loss, over all cells and at equal density and scope."""
     windows: int
+    """Test windows that this analysis looks at."""
     notes: tuple[str, ...]
+    """Datasets that could not be had, a line each, as Markdown."""
 
     @property
     def failures(self) -> int:
