@@ -186,7 +186,7 @@ def test_what_has_a_checksum_of_its_published_form_is_known_by_it(tiny, nowhere,
     published = csv_text(value=4.0).replace(b"\n", end)
     source = Source("tiny.csv", published=hashlib.sha256(published).hexdigest())
     monkeypatch.setitem(CATALOG, "Tiny", dataclasses.replace(CATALOG["Tiny"], source=source))
-    monkeypatch.setattr("tsprune.data.tables._KNOWN", {})
+    monkeypatch.setattr("tsprune.data.table._KNOWN", {})
     (nowhere / "data").mkdir()
     (nowhere / "data" / "tiny.csv").write_bytes(csv_text(value=5.0))
     other = load_table("Tiny")
@@ -261,7 +261,7 @@ def test_what_is_known_by_its_published_sum_is_downloaded_with_either_line_end(
         addresses=(Address(f"{base}/{entry.source.file}"),),
     )
     monkeypatch.setitem(CATALOG, name, dataclasses.replace(entry, source=source, rows=40, columns=2))
-    monkeypatch.setattr("tsprune.data.tables._KNOWN", {})
+    monkeypatch.setattr("tsprune.data.table._KNOWN", {})
     path = f"/{entry.source.file}"
     answers[path] = [(200, TEXT.replace(b"1", b"2"), None), (200, published[:99], 50), (200, published, None)]
     assert fetch_dataset(name).read_bytes() == published, "kept as it came"

@@ -6,8 +6,9 @@ Everything but the windows works without torch, which is imported when one of th
 from typing import Any
 
 from tsprune.data.catalog import CATALOG, Entry, SplitRule
+from tsprune.data.datasets import Check, check_dataset, is_path, list_datasets, load_table
 from tsprune.data.sources import DataUnavailable, fetch_dataset
-from tsprune.data.tables import Check, Table, check_dataset, is_path, list_datasets, load_table
+from tsprune.data.table import Table
 
 _NEED_TORCH = ("Batch", "Splits", "Windows", "make_splits", "window_starts")
 

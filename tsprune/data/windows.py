@@ -14,7 +14,7 @@ from tsprune.data.calendar import time_features
 from tsprune.data.catalog import SPLITS
 from tsprune.data.mapped import blocks, empty, release
 from tsprune.data.scale import scaling
-from tsprune.data.tables import Table
+from tsprune.data.table import Table
 from tsprune.errors import UserError
 from tsprune.shown import plain, quoted
 

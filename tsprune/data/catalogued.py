@@ -1,0 +1,103 @@
+"""The tables of the catalogue: checked against it, cleaned by its rules; and the one that is made up."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tsprune.data.catalog import SHARES, Entry, SplitRule
+from tsprune.data.checks import Checked, check_csv
+from tsprune.data.cleaning import Cleaned, clean
+from tsprune.data.sources import sums, with_line_feeds
+from tsprune.data.synthetic import synthetic_frame
+from tsprune.data.table import Table, row_by_row, vouch_for
+from tsprune.errors import UserError, unknown
+
+
+def known_table(
+    entry: Entry, name: str, source: str, content: bytes, raw: bool, columns: Sequence[str] | None, note: str = ""
+) -> Table:
+    """A table of the catalogue; where no checksum vouches for the file its shape and its cells are checked instead.
+
+    ``content``: the bytes as they came."""
+    vouched = bool(entry.source.sha256) or entry.source.published in sums(content)
+    content = with_line_feeds(content)
+    if entry.source.sha256:
+        frame = pd.read_csv(io.BytesIO(content))
+        dates = pd.DatetimeIndex(pd.to_datetime(frame.pop("date")))
+    else:
+        # Its values are those of the file, whatever they look like: that it has the right shape must do.
+        checked = check_csv(content, date_column="date", time_step=entry.time_step, codes_are_kept=True)
+        checked = _without_problems(checked, source)
+        frame, dates = checked.frame, checked.dates
+    frame = frame.drop(columns=[name for name in entry.without if name in frame])
+    if frame.shape != (entry.rows, entry.columns):
+        raise UserError(
+            f"{source} is not the {entry.name} of the catalogue: it has {frame.shape[0]} rows x {frame.shape[1]} "
+            f"columns, expected {entry.rows} x {entry.columns}; to use a CSV of your own, give its path instead"
+        )
+    if not vouched:
+        note = note or "no checksum vouches for this file: published numbers may be of another one"
+    frame, notes = chosen(frame, columns, entry.name, entry.split)
+    blocked = np.zeros(frame.shape if entry.pooled else len(frame), dtype=bool)
+    cleaned = Cleaned(frame, blocked, ("raw: as published, nothing is cleaned",), {})
+    if not raw:
+        cleaned = clean(frame, entry.rules, pd.Timedelta(entry.time_step), entry.pooled)
+    table = Table(
+        name=name,
+        values=row_by_row(cleaned.frame),
+        columns=tuple(frame.columns),
+        dates=dates,
+        time_step=entry.time_step,
+        split=entry.split,
+        blocked=cleaned.blocked,
+        source=source,
+        notes=(*([note] if note else ()), *notes, *cleaned.notes, *entry.defects),
+        counts=cleaned.counts,
+        pooled=entry.pooled,
+        filled=cleaned.filled,
+    )
+    if vouched and columns is None:
+        vouch_for(table, entry.name)
+    return table
+
+
+def synthetic_table(entry: Entry, columns: Sequence[str] | None, stands_in_for: str | None = None) -> Table:
+    """The made-up series as a table; ``stands_in_for``: the dataset in whose place it is."""
+    values, dates, names = synthetic_frame(entry.rows)
+    frame, notes = chosen(pd.DataFrame(values, columns=list(names)), columns, entry.name, entry.split)
+    return Table(
+        name=entry.name,
+        values=row_by_row(frame),
+        columns=tuple(frame.columns),
+        dates=dates,
+        time_step=entry.time_step,
+        split=entry.split,
+        blocked=np.zeros(len(values), dtype=bool),
+        source="tsprune itself: made-up numbers",
+        notes=(*notes, *entry.defects),
+        stands_in_for=stands_in_for,
+    )
+
+
+def chosen(
+    frame: pd.DataFrame, columns: Sequence[str] | None, name: str, split: SplitRule
+) -> tuple[pd.DataFrame, list[str]]:
+    """The columns asked for; without a choice all of them, the target 'OT' last where the split is by shares."""
+    if columns is not None:
+        for column in columns:
+            if column not in frame:
+                raise UserError(unknown(f"column of {name}", column, frame.columns))
+        if not columns or len(set(columns)) < len(columns):
+            raise UserError(f"columns = {list(columns)}: name at least one column, and each once")
+        return frame[list(columns)].copy(), [f"{len(columns)} of {frame.shape[1]} columns are used"]
+    if split == SHARES and "OT" in frame and frame.columns[-1] != "OT":
+        return frame[[column for column in frame if column != "OT"] + ["OT"]], ["column 'OT' is moved last"]
+    return frame.copy(), []
+
+
+def _without_problems(checked: Checked, source: str) -> Checked:
+    if checked.problems:
+        raise UserError("\n".join(f"{source}: {problem}" for problem in checked.problems))
+    return checked
