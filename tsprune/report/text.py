@@ -284,13 +284,14 @@ def duration_text(length: pd.Timedelta) -> str:
     days = hours / 24
     parts = []
     if days % 7 == 0 and days >= 28:
-        parts.append(_counted(days / 7, "week"))
+        parts.append(counted(days / 7, "week"))
     elif hours % 1 == 0 and hours <= 24 * 14:
-        parts.append(_counted(hours, "hour"))
+        parts.append(counted(hours, "hour"))
     if days % 1 == 0 and (not parts or (days >= 2 and "hour" in parts[0])):
-        parts.append(_counted(days, "day"))
-    return ", ".join(parts or [_counted(minutes, "minute")])
+        parts.append(counted(days, "day"))
+    return ", ".join(parts or [counted(minutes, "minute")])
 
 
-def _counted(count: float, what: str) -> str:
+def counted(count: float, what: str) -> str:
+    """``1 epoch``, ``1,200 rows``."""
     return f"{count:,.6g} {what}{'' if count == 1 else 's'}"

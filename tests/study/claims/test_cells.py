@@ -11,7 +11,7 @@ from tsprune.places import resolve
 from tsprune.report.text import NBSP
 from tsprune.steps.archive import Archive, write
 from tsprune.study.claims import figures, tables, words
-from tsprune.study.claims.cells import ClaimsCells
+from tsprune.study.claims.cells import ClaimsCells, _seeds
 from tsprune.study.claims.config import Claims
 from tsprune.study.claims.evidence import CASE, evidence, gather
 from tsprune.study.claims.listed import CLAIMS
@@ -127,3 +127,7 @@ def test_a_page_is_told_what_holds_of_its_claims_at_the_papers_size_and_no_more(
     summary = words.summary(claims).splitlines()
     assert summary[0] == f"Of {of} claims, 1 holds and {of - 1} cannot be judged yet. The data: ETTh1."
     assert [line.split(" | ")[2] for line in summary[4:]] == ["**holds**: 3 of 3 cases for it, 0 against"]
+
+
+def test_a_timing_has_one_seed_and_no_one_seeds():
+    assert [_seeds(pd.Series(seeds)) for seeds in ([1, 1], [2, 5], [3])] == ["1 seed", "2 to 5 seeds", "3 seeds"]

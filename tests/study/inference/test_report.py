@@ -118,7 +118,7 @@ def test_tables_have_every_time_and_mark_what_is_no_claim():
     frame = speeds()
     frame.loc[frame["runtime"] == ONNX, "trouble"] = TROUBLE
     html = tables.speeds(frame).to_html()
-    for word in ("64 ms", "4.00 (3.80–4.20)", "zeros, density 0.05", "widths x 0.5", "1e-07", "nothing else running"):
+    for word in ("64.0 ms", "4.00 (3.80–4.20)", "zeros, density 0.05", "widths x 0.5", "1e-07", "nothing else running"):
         assert word in as_read(html), word
     assert html.count("fallen") == 1 + 4  # the rule, and two rows at two batch sizes
     html = tables.promise(frame).to_html().replace("\u00a0", " ")

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tsprune.data import CATALOG, Table
-from tsprune.report.text import duration_text, short_number
+from tsprune.report.text import counted, duration_text, short_number
 from tsprune.study.base.config import StudyConfig
 from tsprune.study.base.shared import Base
 from tsprune.study.base.units import scale_of, unit_of
@@ -71,7 +71,7 @@ def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> di
         "models": f"d_model {config.d_model}, heads {config.n_heads}, encoder layers {config.e_layers}, decoder "
         f"layers {config.d_layers}, d_ff {config.d_ff}, dropout {config.dropout}",
         "training": f"Adam {config.learning_rate:g}, schedule {config.schedule}, batch {config.batch_size}, at most "
-        f"{config.epochs} epochs, patience {config.patience}, {config.precision}"
+        f"{counted(config.epochs, 'epoch')}, patience {config.patience}, {config.precision}"
         + ("" if config.matmul == "highest" else f", products of matrices at {config.matmul} precision"),
         "seeds": ", ".join(map(str, config.seeds)),
     }

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from tsprune.errors import UserError
+from tsprune.report.text import counted
 from tsprune.steps.train import TrainStep, train_step
 from tsprune.study.base.shared import Base, Tables, base_steps
 from tsprune.study.why.config import Why
@@ -61,7 +62,7 @@ def apart_lines(dense: Iterable[TrainStep]) -> dict[str, str]:
     own = {step.data.pred_len: step for step in dense if step.model == MODEL}
     parts = [
         f"horizon {h}: look-back {s.data.seq_len}, segments of {s.hyper['seg_len']}, d_model {s.hyper['d_model']}, "
-        f"Adam {s.train.learning_rate:g} {s.train.schedule}, at most {s.train.epochs} epochs"
+        f"Adam {s.train.learning_rate:g} {s.train.schedule}, at most {counted(s.train.epochs, 'epoch')}"
         for h, s in own.items()
     ]
     return {f"{MODEL} apart": f"{APART} {'; '.join(parts)}"} if parts else {}
