@@ -125,8 +125,20 @@ def test_a_page_is_told_what_holds_of_its_claims_at_the_papers_size_and_no_more(
     assert told.endswith(f"{HALF}: **cannot be judged yet** (3 of 3 cases for it, 0 against; 2 seeds)."), "no silence"
     of = len(CLAIMS) - 1
     summary = words.summary(claims).splitlines()
-    assert summary[0] == f"Of {of} claims, 1 holds and {of - 1} cannot be judged yet. The data: ETTh1."
-    assert [line.split(" | ")[2] for line in summary[4:]] == ["**holds**: 3 of 3 cases for it, 0 against"]
+    without = claims[claims["claim"] != "half-is-safe"]
+    assert words.in_short(without) == "", "of what has no row nothing is said"
+    known = without["claim"].isin(["half-elsewhere", "zeros-academic"]) & (without["size"] == PAPERS)
+    found = without.assign(here=without["here"].where(~known, "3 × as x"), cases=without["cases"].where(~known, 3))
+    short = "In short, from the lowest case to the highest at d_model 512: later forecasters, not retrained, 3 × as x; "
+    assert words.in_short(found) == f"{short}a tenth of the weights, zeros skipped by a kernel, gives 3 × as x."
+    assert words.summary(found).startswith(short)
+    verdict = words.verdict(found).split("\n\n")
+    assert verdict[1] == f"*{words.in_short(found)}*", "beneath the first sentence, where a page shows it at once"
+    assert (
+        summary[0] == words.in_short(claims)
+        and summary[2] == f"Of {of} claims, 1 holds and {of - 1} cannot be judged yet. The data: ETTh1."
+    )
+    assert [line.split(" | ")[2] for line in summary[6:]] == ["**holds**: 3 of 3 cases for it, 0 against"]
 
 
 def test_a_timing_has_one_seed_and_no_one_seeds():

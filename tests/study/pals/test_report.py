@@ -11,6 +11,7 @@ from reading import as_read, read
 from tsprune.errors import UserError
 from tsprune.report.text import headline
 from tsprune.study.pals import figures, tables, words
+from tsprune.study.pals.config import RIVALS
 from tsprune.study.pals.figures import DECISIONS
 from tsprune.study.pals.result import CODE, PAPER, SEARCHED, at_pals, dense_from
 
@@ -452,3 +453,11 @@ def test_agreement_of_the_signals():
 def test_a_missing_column_is_named(draw):
     with pytest.raises(UserError, match=r"'(density|status)' is missing"):
         draw(cells().drop(columns=["density", "status"]))
+
+
+def test_only_the_rivals_of_a_run_are_explained(equal):
+    text = words.rivals(equal)
+    assert "`gmp` removes" in text and "`rigl` exchanges" in text and "`granet`" not in text and "`set`" not in text
+    assert "of `gmp` only those at which the density was reached" in text and "very density" in text
+    assert words.rivals(equal[equal["group"] == "PALS"]) == "This run has no rivals beside PALS (`rivals` names none)."
+    assert set(words.RIVALS_DO) == set(RIVALS), "each that a run may name"

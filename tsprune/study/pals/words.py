@@ -396,3 +396,42 @@ def _difference(pairs: pd.DataFrame) -> str:
 
 def _reach(ends: list[str]) -> str:
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+RIVALS_DO = {
+    "static": "`static` keeps a random mask from the start",
+    "snip": "`snip` keeps a mask from the start, chosen by how much the loss depends on each weight",
+    "synflow": "`synflow` keeps a mask from the start, chosen without data",
+    "one_shot": "`one_shot` removes the smallest weights at one stroke",
+    "gmp": "`gmp` removes the smallest weights on a cubic schedule, in every layer alike",
+    "gmp_global": "`gmp_global` removes the smallest weights on a cubic schedule, over all layers",
+    "granet": "`granet` removes weights on a cubic schedule and exchanges some by gradient",
+    "set": "`set` exchanges weights at a fixed density, at random",
+    "rigl": "`rigl` exchanges weights at a fixed density, by gradient",
+}
+"""What each rival does."""
+
+_LATE = ("one_shot", "gmp", "gmp_global", "granet")
+"""Rivals that come to their density late."""
+
+
+def rivals(cells: pd.DataFrame) -> str:
+    """What the rivals of a run do, as Markdown."""
+    need(cells, "cells", [*CELLS, "method"])
+    told = cells[cells["group"].isin(TOLD)]
+    names = [name for name in told["method"].unique() if name in RIVALS_DO]
+    if told.empty:
+        return "This run has no rivals beside PALS (`rivals` names none)."
+    at = " and at the very density that PALS came to" if (told["group"] == "equal").any() else ""
+    late = [f"`{name}`" for name in names if name in _LATE]
+    text = (
+        f"The rivals have the same recipe, epochs and seeds, each as its authors published it{at}: "
+        f"{'; '.join(RIVALS_DO[name] for name in names)}."
+    )
+    if not late:
+        return text
+    they = "it stands" if len(late) == 1 else "they stand"
+    return (
+        f"{text}\n\nOf PALS any epoch may be the best; of {listed(late)} only those at which the density was reached. "
+        f"So {they} beside plain dense and beside dense whose best epoch is one of the same ones."
+    )
