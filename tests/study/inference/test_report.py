@@ -34,6 +34,11 @@ def test_the_answer_is_the_kernels_at_the_largest_batch():
     assert "Zeros in dense matrices give 1.0 times the dense speed here" in text and "not measurable" not in text
 
 
+def test_of_many_forecasters_the_first_sentence_gives_the_number():
+    assert " 4 forecasters forecast " in words.verdict(speeds(models=("A", "B", "C", "D"))).split("\n\n")[0]
+    assert "**A** and **B** forecast " in words.verdict(speeds(models=("A", "B"))).split("\n\n")[0]
+
+
 def test_on_a_gpu_the_answer_is_that_of_narrower_models():
     frame = speeds(("Transformer", "FEDformer"), variants=GPU_VARIANTS, device="cuda", machine="NVIDIA H200")
     text = told(frame)

@@ -162,7 +162,7 @@ CLAIMS = (
     Claim(
         "tuning-restores", COMPARATIVE, "Trained on, 11 % of the weights are as good as all of them trained as much",
         "fine-tuning restores accuracy (no dense model trained as long)", "02_fine_tuning",
-        partial(measures.against_control, density=TENTH), KEPT, "MSE {} over the dense control",
+        partial(measures.against_control, density=TENTH), KEPT, "MSE {} over the dense model trained as long",
         why="The control is trained on as well: what more training does is not taken for what pruning does.",
     ),
     Claim(
