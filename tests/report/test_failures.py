@@ -23,6 +23,8 @@ def test_cells_of_one_reason_stand_in_one_row(make_cells):
     assert table.to_numpy().tolist() == [[*head, "diverged", "NaN at step 7"]]
     assert table.index.tolist() == ["DLinear"]
     assert caption == "8 of 40 cells did not finish."
+    backwards = read(cells.sort_values("seed", ascending=False, kind="stable"))[0]
+    assert backwards["seed"].tolist() == ["1, 2"], "in order, however they were run"
 
 
 def test_a_missed_target_is_told_and_models_that_the_papers_protocol_breaks_are_counted(make_cells):

@@ -30,7 +30,7 @@ def test_a_difference_is_claimed_only_where_it_is_clear_and_from_more_than_one_s
 
 def test_counts_name_what_never_happens_but_not_what_is_rare():
     rows, _ = read(counts_table({"a": ALL.iloc[:3], "b": ALL.iloc[:1]}, "Counted.", {BETTER: "pruned wins"}))
-    assert [cell for cell in rows[0] if cell] == ["pruned wins", WORSE, NOISE, "of", "at most"]
+    assert [cell for cell in rows[0] if cell] == ["pruned wins", WORSE, NOISE, "of", "largest claimed"]
     assert rows[1:] == [["a", "1", "1", "1", "3", "+20 %"], ["b", "1", "0", "0", "1", "−10 %"]]
     rows, _ = read(counts_table({"a": ALL}, ""))
     assert rows[1] == ["a", "1", "1", "1", "1", "1", "5", "+20 %"]

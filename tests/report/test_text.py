@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tsprune.report.markdown import MarkdownFilter
 from tsprune.report.text import (
     banner,
+    counted,
     describe_parameters,
     duration_text,
     headline,
@@ -148,3 +149,7 @@ def test_how_many_times_is_a_number_for_people(ratio, text):
 @pytest.mark.parametrize(("value", "text"), [(12345.6, "12,346"), (99.94, "99.9"), (0.5, "0.500"), (-250.2, "-250")])
 def test_numbers_in_the_datas_units_are_short(value, text):
     assert short_number(value) == text
+
+
+def test_one_of_a_thing_is_no_plural():
+    assert [counted(count, "epoch") for count in (1, 2, 1200)] == ["1 epoch", "2 epochs", "1,200 epochs"]

@@ -81,5 +81,5 @@ def test_a_page_of_one_model_of_two_draws_the_one_and_names_the_other(page, smok
 
 def test_what_is_missing_is_counted_by_kind():
     rows = [{"kind": kind, "status": status} for kind, status in [("train", "ok"), ("train", NOT_RUN), ("prune", "ok")]]
-    assert missing_words(rows).startswith("1 of 3 steps have not run yet (1 of 2 train).")
+    assert missing_words(rows).startswith("1 of 3 steps have not run yet (1 of 2 trainings).")
     assert missing_words(rows[:1]) == ""

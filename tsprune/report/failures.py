@@ -97,6 +97,8 @@ def cause(reason: str) -> str:
 def _values(column: pd.Series, name: str) -> str:
     """The values of one facet in a group, each once; those not known left out."""
     values = column.dropna().unique()
+    if name == "seed":
+        values = sorted(values)
     if name == "density_asked":
         texts = density_labels(values)
         return ", ".join(texts[value] for value in sorted(values, reverse=True))

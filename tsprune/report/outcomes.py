@@ -50,13 +50,13 @@ def counts_table(groups: Mapping[str, pd.DataFrame], caption: str, names: Mappin
         found = outcomes(rows_of)
         counts = found.value_counts()
         rows[label] = {called[name]: int(counts.get(name, 0)) for name in OUTCOMES} | {"of": len(rows_of)}
-        rows[label]["at most"] = _at_most(rows_of[found.isin([BETTER, WORSE])])
+        rows[label]["largest claimed"] = _largest(rows_of[found.isin([BETTER, WORSE])])
     table = need(pd.DataFrame(list(rows.values()), index=pd.Index(list(rows))), "counts", [])
     rare = [called[name] for name in (ONE_SEED, LOST) if not table[called[name]].any()]
     return styled(table.drop(columns=rare).astype(str), caption)
 
 
-def _at_most(claimed: pd.DataFrame) -> str:
+def _largest(claimed: pd.DataFrame) -> str:
     if claimed.empty:
         return "no claim"
     row = furthest(claimed)

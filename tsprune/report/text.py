@@ -105,9 +105,10 @@ def counted(count: float, what: str) -> str:
 
 
 def seeds_text(cells: pd.DataFrame) -> str:
-    """``2 seeds`` or ``one seed``, of the cells that finished."""
+    """``2 seeds`` or ``one seed``, of the cells that finished; ``up to 5 seeds`` while some have not run yet."""
     count = cells.loc[cells["status"] == "ok", "seed"].nunique()
-    return f"{count} seeds" if count > 1 else "one seed"
+    some = "up to " if (cells["status"] == NOT_RUN).any() else ""
+    return f"{some}{count} seeds" if count > 1 else "one seed"
 
 
 def mean_text(cells: pd.DataFrame) -> str:

@@ -11,7 +11,7 @@ from tsprune.places import resolve
 from tsprune.report.text import NBSP
 from tsprune.steps.archive import Archive, write
 from tsprune.study.claims import figures, tables, words
-from tsprune.study.claims.cells import ClaimsCells
+from tsprune.study.claims.cells import ClaimsCells, _seeds
 from tsprune.study.claims.config import Claims
 from tsprune.study.claims.evidence import CASE, evidence, gather
 from tsprune.study.claims.listed import CLAIMS
@@ -125,5 +125,19 @@ def test_a_page_is_told_what_holds_of_its_claims_at_the_papers_size_and_no_more(
     assert told.endswith(f"{HALF}: **cannot be judged yet** (3 of 3 cases for it, 0 against; 2 seeds)."), "no silence"
     of = len(CLAIMS) - 1
     summary = words.summary(claims).splitlines()
-    assert summary[0] == f"Of {of} claims, 1 holds and {of - 1} cannot be judged yet. The data: ETTh1."
-    assert [line.split(" | ")[2] for line in summary[4:]] == ["**holds**: 3 of 3 cases for it, 0 against"]
+    without = claims[claims["claim"] != "half-is-safe"]
+    assert words.in_short(without) == [], "of what has no row nothing is said"
+    known = without["claim"].isin(["half-elsewhere", "zeros-academic"]) & (without["size"] == PAPERS)
+    found = without.assign(here=without["here"].where(~known, "3 × as x"), cases=without["cases"].where(~known, 3))
+    first, *items = words.in_short(found)
+    assert [item.rpartition(": ")[2] for item in items] == ["3 × as x."] * 2
+    assert words.summary(found).startswith("\n".join([first, "", *items]))
+    verdict = words.verdict(found).split("\n\n")
+    assert verdict[1:3] == [first, "\n".join(items)], "beneath the first sentence, where a page shows it at once"
+    assert f"Of {of} claims, 1 holds and {of - 1} cannot be judged yet. The data: ETTh1." in summary
+    summary = summary[summary.index("| claim | whose | at the papers' size | found |") :]
+    assert [line.split(" | ")[2] for line in summary[2:]] == ["**holds**: 3 of 3 cases for it, 0 against"]
+
+
+def test_a_timing_has_one_seed_and_no_one_seeds():
+    assert [_seeds(pd.Series(seeds)) for seeds in ([1, 1], [2, 5], [3])] == ["1 seed", "2 to 5 seeds", "3 seeds"]

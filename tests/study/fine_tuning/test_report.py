@@ -1,5 +1,7 @@
 """Study 02 in pictures and words: every arm drawn, claims only where the interval is clear of zero."""
 
+import re
+
 import pandas as pd
 import pytest
 from reading import as_read
@@ -75,8 +77,8 @@ def test_the_verdict_measures_against_dense_trained_as_long():
         "the unpruned model trained as long (3.0 to 7.1 %)."
     )
     assert (
-        "On ETTh1 (horizon 96, 2 seeds), training on takes the MSE against the dense model trained as long, cut to "
-        "density 0.1, **M** from +150 % to +5.2 % (+3.0 to +7.1) (in brackets the 95 % interval)."
+        "On ETTh1 (horizon 96, 2 seeds), training on changes the MSE, beside the dense model trained as long, as "
+        "follows: cut to density 0.1, **M** from +150 % to +5.2 % (+3.0 to +7.1) (in brackets the 95 % interval)."
     ) in text
     assert "step by step instead of at once (density 0.1) lowers the MSE of **M** (−11 %, −13 to −9.0)." in text
     assert "under the same mask (density 0.1) raises the MSE of **M** (+4.0 %, +1.0 to +7.0)." in text
@@ -189,3 +191,11 @@ def test_arms_at_a_single_density_lie_inside_their_panel():
     points = [x for line in right.lines if line.get_marker() not in ("None", "") for x in line.get_xdata()]
     first, last = right.get_xlim()
     assert len(points) >= 2 and all(min(first, last) < x < max(first, last) for x in points)
+
+
+def test_the_table_explains_the_columns_that_it_has_and_no_others():
+    plain_run = tables.arms(cells()).caption
+    assert "Trained on: both" in plain_run and not re.search("Iterative|Rewound|score|narrower", plain_run)
+    narrow = cells(rewound={0.1: 1.1}, **{"pruned, wanda": {0.1: 1.4}}).assign(structure="structured")
+    told = tables.arms(narrow).caption
+    assert "Rewound: the same mask" in told and "the name of a score" in told and "all parameters" in told

@@ -34,6 +34,11 @@ def test_the_answer_is_the_kernels_at_the_largest_batch():
     assert "Zeros in dense matrices give 1.0 times the dense speed here" in text and "not measurable" not in text
 
 
+def test_of_many_forecasters_the_first_sentence_gives_the_number():
+    assert " 4 forecasters forecast " in words.verdict(speeds(models=("A", "B", "C", "D"))).split("\n\n")[0]
+    assert "**A** and **B** forecast " in words.verdict(speeds(models=("A", "B"))).split("\n\n")[0]
+
+
 def test_on_a_gpu_the_answer_is_that_of_narrower_models():
     frame = speeds(("Transformer", "FEDformer"), variants=GPU_VARIANTS, device="cuda", machine="NVIDIA H200")
     text = told(frame)
@@ -118,7 +123,7 @@ def test_tables_have_every_time_and_mark_what_is_no_claim():
     frame = speeds()
     frame.loc[frame["runtime"] == ONNX, "trouble"] = TROUBLE
     html = tables.speeds(frame).to_html()
-    for word in ("64 ms", "4.00 (3.80–4.20)", "zeros, density 0.05", "widths x 0.5", "1e-07", "nothing else running"):
+    for word in ("64.0 ms", "4.00 (3.80–4.20)", "zeros, density 0.05", "widths x 0.5", "1e-07", "nothing else running"):
         assert word in as_read(html), word
     assert html.count("fallen") == 1 + 4  # the rule, and two rows at two batch sizes
     html = tables.promise(frame).to_html().replace("\u00a0", " ")

@@ -65,9 +65,10 @@ def runs(draw) -> tuple[pd.DataFrame, ...]:
                             "reason": None,
                         }
                     )
-                for step, sparsity in enumerate(draw(st.sampled_from(list(ENDS.values()))), 1):
-                    told = {"model": m, "pred_len": h, "seed": seed, "arm": CODE, "decision": "shrink", "loss": 1.0}
-                    made.append(told | {"step": 5 * step, "sparsity": 0.9 * sparsity, "sparsity_counted": sparsity})
+                for arm in (CODE, SEARCHED) if searched else (CODE,):
+                    for step, sparsity in enumerate(draw(st.sampled_from(list(ENDS.values()))), 1):
+                        told = {"model": m, "pred_len": h, "seed": seed, "arm": arm, "decision": "shrink", "loss": 1.0}
+                        made.append(told | {"step": 5 * step, "sparsity": 0.9 * sparsity, "sparsity_counted": sparsity})
     pairs = []
     for m in models:
         for h in horizons:
@@ -79,7 +80,7 @@ def runs(draw) -> tuple[pd.DataFrame, ...]:
                 *((CODE, rival) for rival in (EQUAL if equal else ())),
                 *((rival, "dense") for rival in (EQUAL if equal else ())),
                 *([EQUAL, (EQUAL[0], dense_from(2))] if equal else []),
-                *([(SEARCHED, CODE), (SLOW, CODE)] if searched else []),
+                *([(SEARCHED, CODE), (SEARCHED, "dense"), (SLOW, CODE)] if searched else []),
             ]:
                 low, relative, high = sorted(draw(st.tuples(*[st.floats(-0.9, 2)] * 3)))
                 clear = len(seeds) > 1 and (low > 0 or high < 0)
@@ -91,7 +92,8 @@ def runs(draw) -> tuple[pd.DataFrame, ...]:
 
 def ended(cells: pd.DataFrame, updates: pd.DataFrame) -> dict[str, int]:
     """Counted by hand: trainings that came to their cap, that were shrinking still, that the loss stopped."""
-    ours = cells.loc[cells["arm"] == CODE, ["model", "pred_len", "seed"]].merge(updates)
+    arm = SEARCHED if SEARCHED in set(cells["arm"]) else CODE
+    ours = cells.loc[cells["arm"] == arm, ["model", "pred_len", "seed", "arm"]].merge(updates)
     made = ours.groupby(["model", "pred_len", "seed"])["sparsity_counted"].agg(tuple).to_list()
     return {name: made.count(sparsities) for name, sparsities in ENDS.items()}
 
@@ -112,10 +114,14 @@ def test_the_first_sentence_is_short_and_agrees_with_the_tables(run):
         text = details(verdict)
     found = ended(cells, updates)
     total = sum(found.values())
-    how = "none" if not found["loss"] else "all" if found["loss"] == total > 1 else f"{found['loss']}"
+    said = {end: "all" if count == total > 1 else f"{count}" for end, count in found.items()}
+    how = said["loss"] if found["loss"] else "none"
     assert f"did so in {how} of {total} training{'s' if total > 1 else ''}" in text
-    assert (f"{found['cap']} hit its limit (90 %)" in text) == (found["cap"] > 0)
-    assert (f"{found['short']} ended still removing" in text) == (found["short"] > 0)
+    settings = "settings searched" if SEARCHED in set(cells["arm"]) else "one setting"
+    assert re.search(rf"{how} of {total} trainings? \((one seed|2 seeds), {settings}\)", text)
+    text = text.split(f", {settings})")[1].split("\n")[0]
+    assert (f"{said['cap']} hit its limit (90 %)" in text) == (found["cap"] > 0)
+    assert (f"{said['short']} ended still removing" in text) == (found["short"] > 0)
 
 
 @settings(deadline=None, max_examples=25)
@@ -221,7 +227,12 @@ def test_the_counts_are_those_of_the_comparisons(run):
         int((against["clear"] & (against["high"] < 0)).sum()),
         int((against["clear"] & (against["low"] > 0)).sum()),
     )
-    assert shown["against dense"][:2] == [str(lower), str(higher)]
+    searched = pairs[(pairs["arm"] == SEARCHED) & (pairs["against"] == "dense")]
+    assert shown["one setting, against dense" if len(searched) else "against dense"][:2] == [str(lower), str(higher)]
+    assert ("its setting searched, against dense" in shown) == (len(searched) > 0)
+    if len(searched):
+        better = int((searched["clear"] & (searched["high"] < 0)).sum())
+        assert shown["its setting searched, against dense"][0] == str(better)
     assert all(sum(map(int, line[:-1])) == int(line[-1]) for line in shown.values())
 
 

@@ -144,7 +144,7 @@ def test_a_budget_begins_one_seed_of_all_models_first_and_tells_what_is_left(run
     trained = [seed for seed, _ in began if seed]
     assert trained == sorted(trained) and result.failures == 0
     none = run(models=["DLinear"], seeds=[3], budget_hours=0.0)
-    assert none.missing.startswith("5 of 7 steps have not run yet (1 of 1 train, ") and none.failures == 0
+    assert none.missing.startswith("5 of 7 steps have not run yet (1 of 1 trainings, ") and none.failures == 0
     part = run(models=["DLinear"], seeds=[1, 3], budget_hours=0.0)
     assert set(part.cells.loc[part.cells["seed"] == 1, "status"]) == {"ok"}
     assert set(part.cells.loc[part.cells["seed"] == 3, "status"]) == {"not run"}

@@ -60,7 +60,7 @@ def test_limits_table_shows_the_share_removed(make_limits):
     assert rows[2] == ["A", *(["49 %"] * 3), *(["54 % (49–59 %)"] * 3)]
     assert rows[3] == ["B", *(["no result"] * 3), *(["not run"] * 3)]
     assert "each layer cut alike" in rows[0][1]
-    assert "mean of 2 seeds" in table.caption
+    assert "mean over the seeds" in table.caption
 
 
 def test_limits_table_says_what_has_not_run_and_how_many_seeds_are_known(make_limits):
@@ -90,7 +90,9 @@ def test_counts_of_models_that_keep_their_accuracy_with_every_seed(make_limits):
     rows, _ = read(table)
     assert [cell for cell in rows[0] if cell] == ["0.8", "0.51"]
     assert rows[1] == ["layer (each layer cut alike)", "2 of 3", "1 of 3"]
-    assert table.caption == "How many models keep the MSE within 5\u00a0% of dense down to each density."
+    assert (
+        table.caption == "How many models keep the MSE within 5\u00a0% of dense down to each density with every seed."
+    )
     waiting = pd.concat(
         [limits, make_limits({("D", "layer"): np.nan}, known=0), make_limits({("E", "layer"): 0.8}, known=1)]
     )

@@ -223,8 +223,8 @@ def test_a_model_at_the_repeat_last_level_has_not_survived(say, make_cells):
 def test_seeds_that_disagree_about_repeat_last_are_no_claim(say, make_cells):
     text = say({("A", "layer"): 0.64}, make_cells(lambda m, s, d, seed: 3.5 if seed == 2 else 2.0, models=["A"]))
     assert "not survived" not in text
-    told = "No better than repeating the last value on average, but not with every seed: **A** at density 0.8 (layer)."
-    assert told in text
+    told = "No better than repeating the last value on average, but not with every seed: "
+    assert f"{told}**A** at density 0.8 (layer and global)." in text
 
 
 def test_where_some_seeds_fall_before_all_do_both_are_told(say, make_cells):
@@ -232,8 +232,8 @@ def test_where_some_seeds_fall_before_all_do_both_are_told(say, make_cells):
         return 2.6 if density < 0.5 else 5.0 if density < 0.6 and seed == 2 else 1.1
 
     text = say({("A", "layer"): 0.64}, make_cells(rise, models=["A"]))
-    assert "so not survived: **A** at density 0.41 (layer)" in text
-    assert "on average, but not with every seed: **A** at density 0.51 (layer)." in text
+    assert "so not survived: **A** at density 0.41 (layer and global)" in text
+    assert "on average, but not with every seed: **A** at density 0.51 (layer and global)." in text
 
 
 def test_a_dense_model_no_better_than_repeat_last_is_said_so(say, make_naive):

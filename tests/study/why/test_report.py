@@ -75,7 +75,7 @@ def test_the_verdict_names_the_predictor_only_outside_the_noise():
     assert "added up with the loss at equal density: 0.86, 95\u00a0% interval 0.66 to 0.95; 12 pairs" in text
     assert "; clearly better than the norm removed (−0.11)." in text
     assert "In 2 of 3 failures (by dataset, model and scope) one group alone costs at least half of the loss." in text
-    assert "The most sensitive group is most often projection (3 of 3 models)." in text
+    assert "The most sensitive group is most often projection (in 3 of 3 models)." in text
     assert "Dead or near-zero weights are 1\u00a0% of the prunable ones" in text
     assert "No better than" not in text
     noise = words.verdict(table, predictors(low=-0.1))

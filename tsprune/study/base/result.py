@@ -9,7 +9,7 @@ import pandas as pd
 
 from tsprune.places import of_home
 from tsprune.report.status import STATUS_MIME, failed, not_run
-from tsprune.report.text import banner
+from tsprune.report.text import banner, counted
 from tsprune.study.base.meaning import meanings
 from tsprune.whole import write_whole
 
@@ -132,10 +132,10 @@ class StudyResult(Tables):
         """One line for the reader, a banner where steps are missing, and counts for whoever runs the notebook."""
         cells, waiting = self.every_cell, not_run(self.states)
         broken = int((cells["status"] == "broken").sum())
-        text = f"{len(cells)} cells, {self.failures} without a result"
+        text = f"{counted(len(cells), 'cell')}, {self.failures} without a result"
         text += f", {broken} broken by torch-pruning" if broken else ""
         text += f", {waiting} not run yet" if waiting else ""
-        text += f"; {len(self.tidy)} rows in the long table"
+        text += f"; {counted(len(self.tidy), 'row')} in the long table"
         shown = {"text/html": banner(self.missing).data} if self.missing else {}
         counts = {"cells": len(cells), "failures": self.failures, "not_run": waiting}
         return {"text/plain": text, STATUS_MIME: counts} | shown

@@ -47,13 +47,35 @@ def _epochs(count: int) -> str:
     return f"up to {count} epochs" if count > 1 else "1 epoch"
 
 
+_KINDS = {
+    "train": "trainings",
+    "naive": "naive forecasts",
+    "prune": "prunings of single weights",
+    "nm": "2:4 prunings",
+    "second_order": "prunings by second order",
+    "structured": "narrowings",
+    "depgraph": "narrowings by torch-pruning",
+    "to_the_end": "narrowings as the first paper's code",
+    "authors": "prunings as the first paper's code",
+    "sensitivity": "models pruned group by group",
+    "fine_tune": "fine-tunings",
+    "narrow_tune": "fine-tunings of narrow models",
+    "score_tune": "fine-tunings after other scores",
+    "distill": "distillings",
+    "sparse_train": "sparse trainings",
+    "latency": "timings",
+    "inference": "timings",
+}
+"""What a reader calls the kinds of steps."""
+
+
 def missing_words(rows: Collection[Mapping]) -> str:
     """How many of the steps that came to ``rows`` have not run yet, in all and of each kind; empty where all have."""
     every = Counter(row["kind"] for row in rows)
     waiting = Counter(row["kind"] for row in rows if row["status"] == NOT_RUN)
     if not waiting:
         return ""
-    kinds = ", ".join(f"{count:,} of {every[kind]:,} {kind}" for kind, count in waiting.items())
+    kinds = ", ".join(f"{count:,} of {every[kind]:,} {_KINDS.get(kind, kind)}" for kind, count in waiting.items())
     return (
         f"{waiting.total():,} of {every.total():,} steps have not run yet ({kinds}). This page says what the others "
         "came to; run again, the study goes on."

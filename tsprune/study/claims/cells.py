@@ -7,7 +7,7 @@ import pandas as pd
 
 from tsprune.engine.progress import Progress
 from tsprune.places import resolve
-from tsprune.report.text import NBSP, number, percent
+from tsprune.report.text import NBSP, counted, number, percent
 from tsprune.steps.archive import Archive
 from tsprune.study.base.cells import Cells
 from tsprune.study.claims.config import Claims
@@ -124,7 +124,7 @@ def _seeds(seeds: pd.Series) -> str:
     if seeds.empty:
         return ""
     low, high = int(seeds.min()), int(seeds.max())
-    return f"{high} seeds" if low == high else f"{low} to {high} seeds"
+    return counted(high, "seed") if low == high else f"{low} to {high} seeds"
 
 
 def _here(claim: Claim, cases: pd.DataFrame) -> str:

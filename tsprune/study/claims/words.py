@@ -23,12 +23,13 @@ _OTHERS = {FIELD: "Of the benchmark itself", OURS: "Beside the papers", CODE: "O
 
 
 def verdict(claims: pd.DataFrame) -> str:
-    """How many of the papers' claims hold at their own size, which do not, and what becomes of them in small models, as
-    Markdown. Raises UserError for a missing column."""
+    """How many of the papers' claims hold at their own size, what that means for whoever has a forecaster, which do
+    not, and what becomes of them in small models, as Markdown. Raises UserError for a missing column."""
     need(claims, "claims", CLAIM_COLUMNS)
     theirs = claims[~claims["paper"].isin(_OTHERS)]
     first = _counted(theirs[theirs["size"] == PAPERS], f"Of {theirs['claim'].nunique()} claims of the two papers")
     lines = [f"{first} at the papers' size (d_model 512; {_data(theirs)})."]
+    lines += in_short(claims)
     for word in (HOLDS, DOES_NOT, IN_PART):
         own = theirs[(theirs["size"] == PAPERS) & (theirs["verdict"] == word)]
         lines += [f"- {bold([word.capitalize()])}: {row['says']} ({row['basis']})." for row in own.to_dict("records")]
@@ -46,6 +47,26 @@ def verdict(claims: pd.DataFrame) -> str:
         for row in others.to_dict("records")
     ]
     return "\n\n".join(_lists(lines))
+
+
+_IN_SHORT = (
+    ("half-elsewhere", "Weights cut and not retrained, later forecasters"),
+    ("half-is-safe", "Weights cut and not retrained, the first paper's forecasters and its way to count"),
+    ("tuning-restores", "11 % of a Transformer's weights, trained on"),
+    ("zeros-no-faster", "Speed of zeros among the weights, PyTorch on one CPU thread"),
+    ("zeros-academic", "Speed of a tenth of the weights, a kernel that skips zeros on one CPU thread"),
+    ("faster-in-onnx", "Speed of narrower layers, ONNX Runtime on one CPU thread"),
+)
+"""What somebody with a forecaster asks first (can it be pruned, how far, what is gained), by the claims that have the
+numbers."""
+
+
+def in_short(claims: pd.DataFrame) -> list[str]:
+    """What the rows at the papers' size found, each from its lowest case to its highest: a line and the items of a list
+    in Markdown; empty where none of that is known."""
+    found = claims[(claims["size"] == PAPERS) & (claims["cases"] > 0)].set_index("claim")["here"]
+    told = [f"- {what}: {found[name]}." for name, what in _IN_SHORT if name in found.index]
+    return ["In short, from the lowest case to the highest:", *told] if told else []
 
 
 def at_papers_size(claims: pd.DataFrame, page: str) -> str:
@@ -69,7 +90,10 @@ def summary(claims: pd.DataFrame) -> str:
     """How many claims hold at the papers' size, and those that can be judged as a table, in Markdown."""
     need(claims, "claims", CLAIM_COLUMNS)
     own = claims[claims["size"] == PAPERS]
-    lines = [f"{_counted(own, f'Of {len(own)} claims')}. The data: {_data(own)}.", ""]
+    lines = []
+    if short := in_short(claims):
+        lines += [short[0], "", *short[1:], ""]
+    lines += [f"{_counted(own, f'Of {len(own)} claims')}. The data: {_data(own)}.", ""]
     lines += ["| claim | whose | at the papers' size | found |", "|---|---|---|---|"]
     for row in own[own["verdict"] != CANNOT].to_dict("records"):
         lines.append(f"| {row['says']} | {row['paper']} | **{row['verdict']}**: {row['basis']} | {row['here']} |")

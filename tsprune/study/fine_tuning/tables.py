@@ -29,7 +29,20 @@ def arms(cells: pd.DataFrame) -> Styler:
                 column: mean_and_spread(cell, "mse") if len(cell) else "" for column, cell in present.items()
             }
     table = labelled(rows, ["model", "horizon", "structure", "density"], cells)
-    return styled(table, f"Test MSE on scaled data, {spread_text(cells)}.")
+    told = [f"{column.capitalize()}: {_COLUMNS[column]}." for column in columns if column in _COLUMNS]
+    told += ["With the name of a score: its weights instead of the largest."] if scored_arms(cells["arm"]) else []
+    if (cells["structure"] == "structured").any():
+        told.append("Density of narrower layers: the share of all parameters; else: of the prunable weights.")
+    return styled(table, f"Test MSE on scaled data, {spread_text(cells)}. {' '.join(told)}")
+
+
+_COLUMNS = {
+    "as it is": "dense as trained, or pruned and left",
+    "trained on": "both for as many epochs",
+    "iterative": "pruned step by step while training on",
+    "rewound": "the same mask on the initial weights, trained from there with the dense training's epochs on top",
+}
+"""What the columns of :func:`arms` hold."""
 
 
 def comparisons(comparisons: pd.DataFrame) -> Styler:

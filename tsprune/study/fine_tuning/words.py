@@ -48,7 +48,7 @@ def verdict(cells: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame)
     single = comparisons[comparisons["structure"] == "unstructured"]
     details = (
         "" if len(fallen) == len(best) else standing(fallen, LAST_VALUE, done),
-        f"{where(cells)}, training on takes the MSE against the dense model trained as long, "
+        f"{where(cells)}, training on changes the MSE, beside the dense model trained as long, as follows: "
         f"{_recoveries(comparisons)} (in brackets the 95{NBSP}% interval).",
         *(_better_score(single, arm) for arm in scored_arms(comparisons["arm"]) if arm.startswith("fine-tuned")),
         _pairs(single, "iterative", "Pruning step by step instead of at once"),

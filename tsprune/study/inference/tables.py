@@ -5,7 +5,7 @@ from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import NoRows
 from tsprune.report.tables import labelled, styled
-from tsprune.report.text import NBSP, counted, percent
+from tsprune.report.text import NBSP, counted, percent, short_number
 from tsprune.study.inference.phrases import form_text, windows
 from tsprune.study.inference.result import DENSE, EAGER, NARROW, kept, on_gpu, timed
 
@@ -78,6 +78,6 @@ def left_out(speeds: pd.DataFrame) -> str:
 
 def _speed(row: dict) -> str:
     if row["form"] == DENSE and row["runtime"] == EAGER:
-        return f"{row['median_ms']:{',.0f' if row['median_ms'] >= 100 else '.3g'}}{NBSP}ms"
+        return f"{short_number(row['median_ms'])}{NBSP}ms"
     interval = "" if pd.isna(row["speedup_low"]) else f" ({row['speedup_low']:.2f}–{row['speedup_high']:.2f})"
     return f"{row['speedup']:.2f}{interval}"

@@ -30,6 +30,10 @@ _RIVALS = {BFLOAT16: "in bfloat16", ONNX: "in ONNX Runtime", INT8: "in ONNX Runt
 _RIVALS |= {GRAPH: "as a CUDA graph", GRAPH_BFLOAT16: "as a CUDA graph in bfloat16"}
 
 
+_NAMED = 3
+"""At most so many models are named in the first sentence."""
+
+
 def verdict(speeds: pd.DataFrame) -> str:
     """What zeros and narrow layers gain in time, as Markdown: at the largest batch first (on a GPU of narrow layers, on
     a CPU of the sparse kernel), then beside dense rivals, then at the other batch sizes, then the first paper's claim.
@@ -65,7 +69,8 @@ def _answer(rows: pd.DataFrame) -> str:
     parts = []
     for share, group in sparse[sparse["share"].isin(_two(sparse["share"]))].groupby("share", sort=False):
         parts.append(f"{spread(group['speedup'])} times as fast with {percent(share)} of the weights")
-    names = bold(sparse["model"])
+    many = sparse["model"].nunique()
+    names = bold(sparse["model"]) if many <= _NAMED else f"{many} forecasters"
     verb = "forecasts" if sparse["model"].nunique() == 1 else "forecast"
     return f"{where} {names} {verb} {listed(parts)}, zeros left out by the sparse kernel, as dense in eager PyTorch."
 

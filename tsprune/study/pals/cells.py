@@ -36,6 +36,7 @@ from tsprune.study.pals.result import (
     TOLD,
     SparseTrainingResult,
     dense_from,
+    wholly_searched,
 )
 
 _SAME = ["model", "pred_len", "seed"]
@@ -77,7 +78,8 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
             agreement=self._agreement(),
             comparisons=self._comparisons(),
             horizons=horizons(cells),
-            counts=_counts(cells),
+            counts=_counts(cells, CODE),
+            counts_searched=_counts(cells, SEARCHED) if wholly_searched(cells) else {},
             published_counts={} if alone else PUBLISHED,
             counts_alone=alone,
         )
@@ -91,15 +93,27 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
             "density",
             "PALS": f"gamma {config.gamma:g}, lambda {config.lam:g}, one setting for all; signal: {config.signal}"
             + (" of the validation windows" if config.signal == "subset" else ""),
-            "rivals": f"{', '.join(config.rivals)} at {' and '.join(self._densities())}; every other choice as "
-            "published, but for the interval between updates, which is the same for all",
+            **({"PALS, searched": self._search()} if config.search else {}),
+            **({"rivals": self._rivals()} if config.rivals else {}),
             "multiply-adds": "if zeros were skipped; of training: three forward passes' worth per window; gradients of "
             "all weights where the optimiser of PALS or an update reads them; validation signals at their density",
         }
 
-    def _densities(self) -> list[str]:
-        fixed = ["densities " + ", ".join(f"{d:.2g}" for d in self.config.densities)] if self.config.densities else []
-        return fixed + (["the density of PALS of the same model and seed"] if self.config.at_pals_density else [])
+    def _search(self) -> str:
+        gammas, lams = (", ".join(f"{v:g}" for v in values) for values in (self.config.gammas, self.config.lams))
+        return (
+            f"per model the pair of gamma ({gammas}) and lambda ({lams}) of the lowest validation MSE, mean over the "
+            "seeds; it costs what all cost"
+        )
+
+    def _rivals(self) -> str:
+        config = self.config
+        densities = ["densities " + ", ".join(f"{d:.2g}" for d in config.densities)] if config.densities else []
+        densities += ["the density of PALS of the same model and seed"] if config.at_pals_density else []
+        return (
+            f"{', '.join(config.rivals)} at {' and '.join(densities)}; every other choice as published, but for the "
+            "interval between updates, which is the same for all"
+        )
 
     def _cells(self) -> pd.DataFrame:
         """A row per arm, model, horizon and seed, dense ones first."""
@@ -148,7 +162,7 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
         """A row per update of every PALS cell: step, decision, loss, sparsity before and after, also as PALS counts
         it."""
         records = []
-        for arm in self.planned:
+        for arm in (*self.planned, *(arm for arm in self.later if arm.group == "search")):
             for step in arm.steps if arm.group != "rival" else ():
                 row = self.rows[step.key]
                 made = row["detail"].get("updates", ())
@@ -224,11 +238,12 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
 
 
 def horizons(cells: pd.DataFrame) -> pd.DataFrame:
-    """Final sparsity (mean over seeds) of both variants of PALS per model and horizon, beside the published one."""
-    ours = cells[(cells["group"] == "PALS") & (cells["status"] == "ok")]
+    """Final sparsity (mean over seeds) of both variants of PALS and of its search per model and horizon, beside the
+    published one."""
+    ours = cells[cells["group"].isin(["PALS", "search"]) & (cells["status"] == "ok")]
     by = ["dataset", "model", "pred_len"]
     mean = 1 - ours.pivot_table(index=by, columns="arm", values="density", sort=False)
-    names = {CODE: "sparsity_code", PAPER: "sparsity_paper"}
+    names = {CODE: "sparsity_code", PAPER: "sparsity_paper", SEARCHED: "sparsity_searched"}
     table = mean.reindex(columns=list(names)).rename(columns=names).reset_index().rename_axis(columns=None)
     return table.merge(published_sparsities(), on=by, how="left")
 
@@ -243,10 +258,9 @@ def _cell(step: TrainStep | SparseTrainStep) -> tuple[str, int]:
     return _trained(step).model, _trained(step).data.pred_len
 
 
-def _counts(cells: pd.DataFrame) -> dict[str, float]:
-    """Models whose PALS as in its code is better than dense, errors averaged over horizons and seeds; mean
-    reductions."""
-    ours = cells[(cells["arm"] == CODE) & (cells["status"] == "ok")]
+def _counts(cells: pd.DataFrame, arm: str) -> dict[str, float]:
+    """Models that are better with this ``arm`` than dense, errors averaged over horizons and seeds; mean reductions."""
+    ours = cells[(cells["arm"] == arm) & (cells["status"] == "ok")]
     ours = ours.assign(dense_mse=ours["mse"] / ours["mse_relative"], dense_mae=ours["mae"] / ours["mae_relative"])
     numbers = ["mse", "mae", "dense_mse", "dense_mae", "density_all", "macs_share"]
     mean = ours.groupby("model", sort=False)[numbers].mean()
@@ -265,8 +279,7 @@ def _why_alone(dataset: str, pred_lens: Sequence[int]) -> str:
     if set(pred_lens) == set(theirs):
         return ""
     return (
-        f"The paper's counts are of models on datasets averaged over horizons {', '.join(map(str, theirs))}; here: "
-        f"{', '.join(map(str, pred_lens))}. A model here is a part of such a case, so none of the paper's numbers "
-        "stands beside these; the page of claims holds the share of our cases, whatever their horizons, against the "
-        "paper's."
+        "The paper counts a model on a dataset once, its errors averaged over horizons "
+        f"{', '.join(map(str, theirs))}; this run has {', '.join(map(str, pred_lens))}, so the paper's counts do not "
+        "stand beside these. The page of claims sets shares of cases, whatever their horizons, against the paper's."
     )

@@ -13,12 +13,15 @@ from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.style import COLOURS, INK
 from tsprune.report.text import interval_words
-from tsprune.study.pals.result import CASE, CELLS, CODE, COMPARISONS, PAPER, TOLD, UPDATES
+from tsprune.study.pals.result import CASE, CELLS, CODE, COMPARISONS, PAPER, SEARCHED, TOLD, UPDATES
 
 DECISIONS = {"shrink": "v", "stable": "o", "expand": "^"}
 """Each decision with its marker: told by shape, so that it can be read without colour."""
 
-VARIANTS = {CODE: COLOURS[0], PAPER: COLOURS[1]}
+VARIANTS = {CODE: COLOURS[0], PAPER: COLOURS[1], SEARCHED: COLOURS[2]}
+
+_BENEATH = {"linewidth": 4, "alpha": 0.35, "zorder": 1, "solid_capstyle": "round"}
+"""A search is drawn beneath, broad: where it chose the one setting, its line is that one's."""
 
 _ACROSS = 4  # panels side by side
 
@@ -27,8 +30,9 @@ def trajectories(updates: pd.DataFrame) -> Figure:
     """Sparsity (above) and the loss that PALS looked at (below) over the training: a column per model.
 
     Blue: as in its code, orange: as in the paper; the marker's shape is the decision, drawn for the first seed, the
-    other seeds are thin lines. The first horizon is shown. The loss's axis is logarithmic. Raises UserError for an
-    empty table, a missing column, a decision without a marker, or where no update is of PALS's two variants.
+    other seeds are thin lines. Broad, beneath: with its setting searched. The first horizon is shown. The loss's axis
+    is logarithmic. Raises UserError for an empty table, a missing column, a decision without a marker, or where no
+    update is of PALS's variants.
     """
     need(updates, "updates", UPDATES)
     for decision in updates["decision"].unique():
@@ -60,7 +64,10 @@ def trajectories(updates: pd.DataFrame) -> Figure:
             if place % across == 0:
                 above.set_ylabel("Sparsity")
                 below.set_ylabel("Loss it looks at\n(log scale)")
-        arms = [kit.handle(arm, VARIANTS[arm], "") for arm in VARIANTS if arm in set(shown["arm"])]
+        broad = {SEARCHED: {name: _BENEATH[name] for name in ("linewidth", "alpha")}}
+        arms = [
+            kit.handle(arm, VARIANTS[arm], "", **broad.get(arm, {})) for arm in VARIANTS if arm in set(shown["arm"])
+        ]
         grey = {"colour": "#555555", "linestyle": "none"}
         signs = [kit.handle(name, marker=sign, markerfacecolor=_face(name), **grey) for name, sign in DECISIONS.items()]
         kit.legend(figure, [*arms, *signs])
@@ -77,6 +84,9 @@ def _trajectories(axes: Axes, rows: pd.DataFrame, column: str) -> None:
     """A line per variant and seed; the first seed's decisions as markers, smaller the more there are."""
     size = float(np.clip(250 / rows.groupby(["arm", "seed"]).size().max(), 2, 6))
     for (arm, seed), line in sorted(rows.groupby(["arm", "seed"]), key=lambda of: of[0][0] == CODE):  # code on top
+        if arm == SEARCHED:
+            axes.plot(line["step"], line[column], color=VARIANTS[arm], **_BENEATH)
+            continue
         first, colour = seed == rows.loc[rows["arm"] == arm, "seed"].iloc[0], VARIANTS[arm]
         axes.plot(line["step"], line[column], color=colour, linewidth=1.3 if first else 0.7, zorder=2)
         for decision, marker in DECISIONS.items() if first else ():
@@ -87,16 +97,17 @@ def _trajectories(axes: Axes, rows: pd.DataFrame, column: str) -> None:
 
 
 def arms(cells: pd.DataFrame) -> Figure:
-    """Final density against MSE relative to dense, PALS and its rivals: a panel per model and horizon.
+    """Final density against MSE relative to dense, PALS, its search and its rivals: a panel per model and horizon.
 
     Marker: mean over the seeds; bars: lowest to highest seed, both ways. The line at 1 is the dense model. Both axes
     are logarithmic. Raises UserError for an empty table or a missing column, and where no sparse cell finished.
     """
     need(cells, "cells", [*CELLS, "method"])
-    shown = finished(cells[cells["group"].isin(["PALS", *TOLD])])
+    shown = finished(cells[cells["group"].isin(["PALS", "search", *TOLD])])
     if shown.empty:
         raise NoRows("table 'cells': no cell of PALS or of a rival finished")
-    methods = kit.looks([*VARIANTS, *cells.loc[cells["group"].isin(TOLD), "method"].unique()])
+    variants = [arm for arm in VARIANTS if arm in set(cells["arm"])]
+    methods = kit.looks([*variants, *cells.loc[cells["group"].isin(TOLD), "method"].unique()])
     keys, several = cases(cells), cells["pred_len"].nunique() > 1
     alt = "Scatter of MSE relative to dense against final density, for PALS and its rivals."
     with kit.canvas(1.1 + 2.5 * -(-len(keys) // _ACROSS), alt) as figure:
@@ -117,7 +128,7 @@ def arms(cells: pd.DataFrame) -> Figure:
 
 def _method_names(cells: pd.DataFrame) -> pd.Series:
     """What a cell is called in a legend: its variant of PALS, or the rival's method at any density."""
-    return cells["arm"].where(cells["group"] == "PALS", cells["method"])
+    return cells["arm"].where(~cells["group"].isin(TOLD), cells["method"])
 
 
 def _points(axes: Axes, rows: pd.DataFrame, colour: tuple, marker: str) -> None:

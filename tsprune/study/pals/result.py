@@ -40,8 +40,8 @@ class SparseTrainingResult(StudyResult):
     """
 
     updates: pd.DataFrame
-    """A row per update of PALS: ``step``, ``decision``, ``sparsity`` after it (``sparsity_counted``: as it is held
-    against the cap), and the ``loss`` it looked at."""
+    """A row per update of PALS, of the search those of the setting that it chose: ``step``, ``decision``, ``sparsity``
+    after it (``sparsity_counted``: as it is held against the cap), and the ``loss`` it looked at."""
     agreement: pd.DataFrame
     """How often another signal would have decided as the whole validation set did, at the same updates."""
     comparisons: pd.DataFrame
@@ -50,10 +50,14 @@ class SparseTrainingResult(StudyResult):
     against dense of the same epochs where it settles late; rivals at the density of PALS against each other; PALS with
     its setting searched against dense and against its one setting."""
     horizons: pd.DataFrame
-    """Final sparsity of PALS per model and horizon, beside the published one where there is one."""
+    """Final sparsity of PALS per model and horizon, with its setting searched where it was, beside the published one
+    where there is one."""
     counts: dict[str, float]
-    """Of PALS as in its code: the models (``cells``, errors averaged over horizons and seeds), how many of them are
-    better than dense by MSE and by MAE, and the mean shares of ``parameters`` and of multiply-adds (``macs``) saved."""
+    """Of PALS as in its code with one setting: the models (``cells``, errors averaged over horizons and seeds), how
+    many of them are better than dense by MSE and by MAE, and the mean shares of ``parameters`` and of multiply-adds
+    (``macs``) saved."""
+    counts_searched: dict[str, float]
+    """Likewise with the setting searched; empty where it was not searched for every model."""
     published_counts: dict[str, float]
     """The same as its paper reports it, where our cells are of the same kind, else empty."""
     counts_alone: str
@@ -62,7 +66,7 @@ class SparseTrainingResult(StudyResult):
 
 CODE, PAPER = "PALS as in its code", "PALS as in the paper"
 
-SEARCHED = "PALS, gamma and lambda searched"
+SEARCHED = "PALS, its setting searched"
 
 
 def at_pals(rival: str) -> str:
@@ -108,6 +112,12 @@ def rivals_alike(cells: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame
         ratio = density.get((*case, CODE), math.nan) / density.get((*case, row["against"]), math.nan)
         near.append(1 / SIMILAR <= ratio <= SIMILAR)
     return pairs[pd.Series(near, index=pairs.index, dtype=bool)]
+
+
+def wholly_searched(cells: pd.DataFrame) -> bool:
+    """Whether the setting was searched for every model and horizon at which PALS finished: as its authors run it."""
+    cases = [set(finished(cells[cells["arm"] == arm])[CASE].itertuples(index=False)) for arm in (CODE, SEARCHED)]
+    return bool(cases[1]) and cases[0] <= cases[1]
 
 
 TOLD = ("rival", "equal")

@@ -16,6 +16,7 @@ from tsprune.study.pals.result import (
     CONTROL,
     COSTS,
     PAPER,
+    SEARCHED,
     TOLD,
     alike_words,
     density_reached,
@@ -116,26 +117,51 @@ def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
 
 
 def counts(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler:
-    """How often PALS as in its code came out better or worse, over models and horizons: than dense, than rivals of
-    its own density, than each rival, than the paper's variant. Raises UserError for an empty table or a missing
-    column."""
+    """How often PALS as in its code came out better or worse, over models and horizons: with its setting searched than
+    dense and than with one setting; with one setting than dense, than rivals of its own density, than each rival, than
+    the paper's variant. Raises UserError for an empty table or a missing column."""
     need(cells, "cells", CELLS)
     need(comparisons, "comparisons", COMPARISONS)
     alike = rivals_alike(cells, comparisons)
     ours = comparisons[comparisons["arm"] == CODE]
-    groups = {f"against {name}": rows for name, rows in ours.groupby("against", sort=False)}
-    groups |= {f"against {alike_words(cells)}": alike} if len(alike) else {}
-    caption = f"Comparisons of the test MSE of {CODE}, by what may be claimed. {interval_words(ours)}"
+    searched = comparisons[comparisons["arm"] == SEARCHED]
+    one = "one setting, " if len(searched) else ""
+    groups = {
+        f"its setting searched, against {name}": searched[searched["against"] == other]
+        for other, name in (("dense", "dense"), (CODE, "one setting"))
+        if (searched["against"] == other).any()
+    }
+    groups |= {f"{one}against {name}": rows for name, rows in ours.groupby("against", sort=False)}
+    groups |= {f"{one}against {alike_words(cells)}": alike} if len(alike) else {}
+    caption = (
+        f"Comparisons of the test MSE of {CODE}, by what may be claimed. {_search_words(cells)}{interval_words(ours)}"
+    )
     return counts_table(groups, caption)
 
 
-def paper_counts(counts: dict[str, float], published: dict[str, float], alone: str = "") -> Styler:
-    """The numbers of the paper's abstract (arXiv 2305.18382), from this run's cells and as published.
+def _search_words(cells: pd.DataFrame) -> str:
+    """What a search is and costs, for a caption; empty where there is none."""
+    searched = cells[cells["group"] == "search"]
+    if searched.empty:
+        return ""
+    runs = f"{searched['runs'].max():.0f}"
+    return (
+        f"Its setting searched: gamma and lambda chosen by validation among {runs} pairs, as its authors do: {runs} "
+        "trainings where dense and one setting take one. "
+    )
+
+
+def paper_counts(
+    counts: dict[str, float], searched: dict[str, float], published: dict[str, float], alone: str = ""
+) -> Styler:
+    """The numbers of the paper's abstract (arXiv 2305.18382), from this run's cells with one setting and with it
+    ``searched`` (empty where it was not), and as published.
 
     ``published`` may be empty: then ours stand alone, and ``alone`` says why. Raises UserError for a number that is
     missing.
     """
-    sources = {"here": counts} | ({"paper": published} if published else {})
+    ours = {"here, its setting searched": searched, "here, one setting": counts} if searched else {"here": counts}
+    sources = ours | ({"paper": published} if published else {})
     need(pd.DataFrame(list(sources.values())), "counts", ["cells", *_COUNTS, "parameters", "macs"])
     if not counts["cells"]:
         raise NoRows("table 'cells': no model finished both dense and sparse")
@@ -187,13 +213,14 @@ def overhead(cells: pd.DataFrame) -> Styler:
 def horizons(horizons: pd.DataFrame) -> Styler:
     """Final sparsity by model and prediction length, as found here and as published."""
     need(horizons, "horizons", ["dataset", *CASE, "sparsity_code", "sparsity_paper", "sparsity_published"])
-    need(horizons, "horizons", ["tolerance", "source"])
+    need(horizons, "horizons", ["sparsity_searched", "tolerance", "source"])
     table = pd.DataFrame(
         {
             "dataset": horizons["dataset"].astype(str),
             "horizon": horizons["pred_len"].astype(str),
             CODE: horizons["sparsity_code"].map(_sparsity),
             PAPER: horizons["sparsity_paper"].map(_sparsity),
+            SEARCHED: horizons["sparsity_searched"].map(lambda value: "" if pd.isna(value) else _sparsity(value)),
             "published": [
                 "none" if pd.isna(value) else f"{value:.2f} ± {tolerance:.2f}"
                 for value, tolerance in zip(horizons["sparsity_published"], horizons["tolerance"], strict=True)
@@ -201,6 +228,7 @@ def horizons(horizons: pd.DataFrame) -> Styler:
             "source": horizons["source"].fillna("").astype(str),
         }
     ).set_axis(pd.Index(list(horizons["model"])))
+    table = table.drop(columns=[] if horizons["sparsity_searched"].notna().any() else SEARCHED)
     caption = (
         "Final sparsity (mean over seeds), beside what is published for this dataset, model and prediction length: "
         "width 512, ten epochs, gamma and lambda chosen among nine by validation loss."
@@ -216,13 +244,13 @@ def agreement(agreement: pd.DataFrame) -> Styler | None:
     rows = {}
     for (model, pred_len), own in agreement.groupby(CASE, sort=False):
         shares = own.groupby("signal", sort=False)["agreement"]
-        rows[f"{model}, horizon {pred_len}"] = {
-            signal: f"{percent(of.mean())} ({percent(of.min())} to {percent(of.max())})" for signal, of in shares
-        } | {"updates": f"{own['updates'].max()}"}
+        rows[f"{model}, horizon {pred_len}"] = {signal: _mean_and_range(of) for signal, of in shares} | {
+            "updates": f"{own['updates'].max()}"
+        }
     table = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows)))
     caption = (
         "Share of the decisions taken on the whole validation set that each signal would have taken too, at the same "
-        "updates (mean, lowest to highest seed)."
+        "updates (mean; lowest to highest seed where they differ)."
     )
     return styled(table, caption)
 
@@ -237,6 +265,11 @@ def _uncompared(rows: pd.DataFrame) -> str:
     if rows["arm"].iloc[0] == CODE:
         return ""
     return "too few seeds yet" if (rows["status"] == "ok").any() and not_run(rows["status"]) else "no result"
+
+
+def _mean_and_range(shares: pd.Series) -> str:
+    mean, low, high = (percent(value) for value in (shares.mean(), shares.min(), shares.max()))
+    return mean if low == high else f"{mean} ({low} to {high})"
 
 
 def _share(values: pd.Series) -> str:

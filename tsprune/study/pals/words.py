@@ -36,6 +36,7 @@ from tsprune.study.pals.result import (
     at_pals,
     density_reached,
     rivals_alike,
+    wholly_searched,
 )
 
 VISIBLE = 0.02
@@ -45,13 +46,18 @@ NEGLIGIBLE = 0.001
 """A clear change of the MSE by less is no difference that a reader could use: it is told as what it is."""
 
 
+STEADY = 1.1
+"""A clock by which the same training takes so many times as long again tells nothing of how long others take."""
+
+
 def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) -> str:
     """Whether the loss finds the sparsity by itself, what that costs and which mechanism matters, as Markdown.
 
-    A training of PALS was stopped by its cap, or by the end of its updates (it was shrinking still), or by the loss. A
-    difference of errors is claimed where its interval is clear of zero, one of densities where the ranges over two or
-    more seeds do not meet. That no dense model beats repeating the last value stands first. Raises UserError for an
-    empty table or a missing column.
+    Where its setting was searched for every model, as its authors do, the first sentence is about that. A training of
+    PALS was stopped by its cap, or by the end of its updates (it was shrinking still), or by the loss. A difference of
+    errors is claimed where its interval is clear of zero, one of densities where the ranges over two or more seeds do
+    not meet. That no dense model beats repeating the last value stands first. Raises UserError for an empty table or a
+    missing column.
     """
     need(cells, "cells", [*CELLS, *COSTS, "cap", "every", "gamma", "lam"])
     need(comparisons, "comparisons", COMPARISONS)
@@ -64,51 +70,67 @@ def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFram
     need(updates, "updates", UPDATES)
     dense = finished(cells[cells["group"] == "dense"]).groupby(CASE, sort=False)["mse"].mean()
     fallen = no_better(dense, repeat_last(naive))
-    answer = _answer(ours, updates)
+    searched = finished(cells[cells["arm"] == SEARCHED]) if wholly_searched(cells) else ours.iloc[:0]
+    answer = _answer(ours if searched.empty else searched, updates)
     first = idle(dense.index.unique(0), LAST_VALUE, cells) if len(fallen) == len(dense) > 0 else answer
     pairs = comparisons[comparisons["seeds"] > 1]
     details = (
         standing(fallen, LAST_VALUE, cells) if first == answer else f"{answer}.",
-        _pace(ours),
+        "" if searched.empty else _search(cells, updates, pairs),
+        _pace(ours, updates, told=searched.empty),
         _densities(ours, pairs),
         _rivals(cells, pairs),
         _ranking(cells, pairs),
         _late(cells, pairs),
         _mechanisms(cells, pairs),
         _settings(cells),
-        _search(cells, pairs),
+        _search(cells, updates, pairs) if searched.empty else "",
         _paper(cells, pairs),
-        _overhead(ours),
+        _overhead(cells, ours),
         _caveats(cells),
     )
     body = "\n".join(f"- {words}" for words in details if words)
     return f"{data}, {first}.\n\n{where(cells)}:\n\n{body}"
 
 
-def _answer(ours: pd.DataFrame, updates: pd.DataFrame) -> str:
-    """What ended the shrinking of how many trainings."""
-    made = updates[updates["arm"] == CODE].sort_values("step").groupby([*CASE, "seed"])["sparsity_counted"].agg(list)
-    cells = pd.MultiIndex.from_frame(ours[[*CASE, "seed"]])
-    what = [ended(made.get(cell, ()), cap) for cell, cap in zip(cells, ours["cap"], strict=True)]
-    total, at_cap, cut_short, by_loss = len(ours), what.count("cap"), what.count("unfinished"), what.count("loss")
-    how = "none" if not by_loss else "all" if by_loss == total > 1 else f"{by_loss}"
-    ends = [f"{at_cap} hit its limit ({percent(ours['cap'].iloc[0])})"] if at_cap else []
-    ends += [f"{cut_short} ended still removing"] if cut_short else []
-    why = f"; {', '.join(ends)}" if ends else ""
+def _answer(own: pd.DataFrame, updates: pd.DataFrame) -> str:
+    """What ended the shrinking of how many trainings of one arm."""
+    settings = "settings searched" if own["arm"].iloc[0] == SEARCHED else "one setting"
+    by_loss, why = _ended(own, updates)
     return (
-        f"PALS, meant to find by itself how many weights training can remove, did so in {how} of {total} "
-        f"training{'' if total == 1 else 's'} ({seeds_text(ours)}){why}"
+        f"PALS, meant to find by itself how many weights training can remove, did so in {by_loss} "
+        f"({seeds_text(own)}, {settings}){why}"
     )
 
 
-def _pace(ours: pd.DataFrame) -> str:
-    """The settings that make how fast it can shrink, and so where it can end."""
+def _ended(own: pd.DataFrame, updates: pd.DataFrame) -> tuple[str, str]:
+    """How many trainings of one arm the loss ended, as "2 of 4 trainings", and what ended the rest."""
+    arm = own["arm"].iloc[0]
+    made = updates[updates["arm"] == arm].sort_values("step").groupby([*CASE, "seed"])["sparsity_counted"].agg(list)
+    cells = pd.MultiIndex.from_frame(own[[*CASE, "seed"]])
+    what = [ended(made.get(cell, ()), cap) for cell, cap in zip(cells, own["cap"], strict=True)]
+    total, by_loss = len(own), what.count("loss")
+
+    def many(count: int) -> str:
+        return "all" if count == total > 1 else f"{count}"
+
+    how = many(by_loss) if by_loss else "none"
+    ends = {"cap": f"hit its limit ({percent(own['cap'].iloc[0])})", "unfinished": "ended still removing"}
+    rest = [f"{many(what.count(end))} {words}" for end, words in ends.items() if end in what]
+    return f"{how} of {total} training{'' if total == 1 else 's'}", f"; {', '.join(rest)}" if rest else ""
+
+
+def _pace(ours: pd.DataFrame, updates: pd.DataFrame, told: bool) -> str:
+    """The settings that make how fast it can shrink, and so where it can end; how that was, unless it is ``told``."""
     names = ("gamma", "lam", "every", "cap")
     gamma, lam, every, cap = (listed([f"{value:g}" for value in ours[name].unique()]) for name in names)
+    by_loss, why = _ended(ours, updates)
+    found = "" if told else f" With this setting the loss ended the shrinking in {by_loss}{why}."
     return (
-        f"It ran with gamma {gamma}, lambda {lam}, an update every {every} steps and a cap on sparsity of {cap}; these "
-        "set how fast it can shrink, so they partly make where it ends (the paper: gamma and lambda the best of nine "
-        f"pairs by validation, an update every {published_every(ours['dataset'].iloc[0])} steps)."
+        f"With one setting for all models it ran with gamma {gamma}, lambda {lam}, an update every {every} steps and a "
+        f"cap on sparsity of {cap}; these set how fast it can shrink, so they partly make where it ends (the paper: "
+        "gamma and lambda the best of nine pairs by validation, an update every "
+        f"{published_every(ours['dataset'].iloc[0])} steps).{found}"
     )
 
 
@@ -120,7 +142,7 @@ def _densities(ours: pd.DataFrame, pairs: pd.DataFrame) -> str:
         words = _difference(against[against["model"] == model])
         parts.append(f"{density_reached(own).replace('(', '(seeds ')} for **{model}** ({words})")
     told = f" {interval_words(against)}" if len(against) else ""
-    return f"It ends at density {'; '.join(parts)}. The MSE is that against dense.{told}"
+    return f"With that setting it ends at density {'; '.join(parts)}. The MSE is that against dense.{told}"
 
 
 def _rivals(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -224,8 +246,8 @@ def _settings(cells: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
-def _search(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
-    """Whether gamma and lambda were searched, and at what cost."""
+def _search(cells: pd.DataFrame, updates: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """Whether gamma and lambda were searched, what that came to beside dense, and at what cost."""
     found = finished(cells[cells["group"] == "search"])
     if found.empty:
         return (
@@ -234,21 +256,25 @@ def _search(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
         )
     parts = []
     for case, own in found.groupby(CASE, sort=False):
-        pair = pairs[(pairs["arm"] == SEARCHED) & (pairs["against"] == CODE)]
-        pair = pair[(pair["model"] == case[0]) & (pair["pred_len"] == case[1])]
+        pair = pairs[(pairs["arm"] == SEARCHED) & (pairs["model"] == case[0]) & (pairs["pred_len"] == case[1])]
         usual = cells[cells["arm"] == CODE].iloc[0]
         same = (own[["gamma", "lam"]] == usual[["gamma", "lam"]]).all(axis=None)
-        reached = f"density {density_text(own['density'].mean())}"
-        beside = "the one setting of all models" if same else f"{reached}; {_difference(pair)} against the one setting"
+        one = "the one setting" if same else f"{_difference(pair[pair['against'] == CODE])} against the one setting"
         parts.append(
             f"{_case_name(cells, *case)} gamma {own['gamma'].iloc[0]:g} and lambda {own['lam'].iloc[0]:g} "
-            f"({beside}), at {own['training_macs_share'].mean():.1f} times the "
+            f"(density {density_text(own['density'].mean())}; {_difference(pair[pair['against'] == 'dense'])} against "
+            f"dense; {one}), at {own['training_macs_share'].mean():.1f} times the "
             f"multiply-adds of one dense training and {own['time_share'].mean():.1f} times its time, all "
             f"{own['runs'].max():.0f} runs added up"
         )
     names = set(found["model"])
     rest = [name for name in cells.loc[cells["arm"] == CODE, "model"].unique() if name not in names]
-    others = f" For {bold(rest)} they were not searched." if rest else ""
+    by_loss, why = _ended(found, updates)
+    others = (
+        f" For {bold(rest)} they were not searched; of the searched, the loss ended the shrinking in {by_loss}{why}."
+        if rest
+        else ""
+    )
     return f"Searched by validation loss as in the paper, its setting is for {'; for '.join(parts)}.{others}"
 
 
@@ -315,23 +341,30 @@ def _apart(some: pd.Series, others: pd.Series) -> bool:
     return some.max() < others.min() or some.min() > others.max()
 
 
-def _overhead(ours: pd.DataFrame) -> str:
-    """By the clock only where every training took longer than dense: masks save no time, so a lower one is noise."""
+def _overhead(cells: pd.DataFrame, ours: pd.DataFrame) -> str:
+    """By the clock only where every training took longer than dense, and the same dense training again did not take
+    much less or more (:data:`STEADY`): masks save no time, so the one and the other is noise of the clock."""
     time = ours["time_share"]
+    again = cells.loc[(cells["group"] == "control") & (cells["status"] == "ok"), "time_share"]
+    steady = again.between(1 / STEADY, STEADY).all()
     macs = ours.groupby("model", sort=False)["training_macs_share"].mean()
     every = listed([f"{steps:.0f}" for steps in ours["every"].unique()])
-    reach = _reach([f"{time.min():.2f}", f"{time.max():.2f}"])
+    reach = _times(time)
     longer = (
         f"an epoch of it took {reach} times as long as dense (by the clock, which other work on the machine moves)"
-        if time.min() > 1
+        if time.min() > 1 and steady
         else f"how much longer an epoch of it takes than dense cannot be told from this run's clock ({reach} times as "
-        "long; masks make nothing faster)"
+        f"long; {'masks make nothing faster' if steady else f'dense itself, trained once more, {_times(again)}'})"
     )
     return (
         f"With an update every {every} steps, {longer}, and "
         f"its training takes {_reach([percent(macs.min()), percent(macs.max())])} of dense's multiply-adds if zeros "
         "were skipped."
     )
+
+
+def _times(shares: pd.Series) -> str:
+    return _reach([f"{shares.min():.2f}", f"{shares.max():.2f}"])
 
 
 def _caveats(cells: pd.DataFrame) -> str:
@@ -363,3 +396,42 @@ def _difference(pairs: pd.DataFrame) -> str:
 
 def _reach(ends: list[str]) -> str:
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+RIVALS_DO = {
+    "static": "`static` keeps a random mask from the start",
+    "snip": "`snip` keeps a mask from the start, chosen by how much the loss depends on each weight",
+    "synflow": "`synflow` keeps a mask from the start, chosen without data",
+    "one_shot": "`one_shot` removes the smallest weights at one stroke",
+    "gmp": "`gmp` removes the smallest weights on a cubic schedule, in every layer alike",
+    "gmp_global": "`gmp_global` removes the smallest weights on a cubic schedule, over all layers",
+    "granet": "`granet` removes weights on a cubic schedule and exchanges some by gradient",
+    "set": "`set` exchanges weights at a fixed density, at random",
+    "rigl": "`rigl` exchanges weights at a fixed density, by gradient",
+}
+"""What each rival does."""
+
+_LATE = ("one_shot", "gmp", "gmp_global", "granet")
+"""Rivals that come to their density late."""
+
+
+def rivals(cells: pd.DataFrame) -> str:
+    """What the rivals of a run do, as Markdown."""
+    need(cells, "cells", [*CELLS, "method"])
+    told = cells[cells["group"].isin(TOLD)]
+    names = [name for name in told["method"].unique() if name in RIVALS_DO]
+    if told.empty:
+        return "This run has no rivals beside PALS (`rivals` names none)."
+    at = " and at the very density that PALS came to" if (told["group"] == "equal").any() else ""
+    late = [f"`{name}`" for name in names if name in _LATE]
+    text = (
+        f"The rivals have the same recipe, epochs and seeds, each as its authors published it{at}: "
+        f"{'; '.join(RIVALS_DO[name] for name in names)}."
+    )
+    if not late:
+        return text
+    they = "it stands" if len(late) == 1 else "they stand"
+    return (
+        f"{text}\n\nOf PALS any epoch may be the best; of {listed(late)} only those at which the density was reached. "
+        f"So {they} beside plain dense and beside dense whose best epoch is one of the same ones."
+    )

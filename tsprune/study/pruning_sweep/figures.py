@@ -187,17 +187,21 @@ def _sweep_alt(cells: pd.DataFrame, horizons: list[int]) -> str:
     )
 
 
+_SHORT = 6
+"""A heat map of so few layers is too low for the whole label beside it."""
+
+
 def layers(layers: pd.DataFrame) -> list[Figure]:
     """A heat map per model, of many layers several, of the density per layer (rows, in the model's order) and asked
     density (columns).
 
-    Drawn is the scope ``global`` where it was run: under ``layer`` every layer keeps what is asked. Densities are means
-    over seeds and horizons. The number behind a layer's name counts its weights. Raises UserError for an empty table, a
-    missing column, an unknown scope.
+    Drawn is the scope ``global``, and nothing where it was not run: under ``layer`` every layer keeps what is asked.
+    Densities are means over seeds and horizons. The number behind a layer's name counts its weights. Raises UserError
+    for an empty table, a missing column, an unknown scope.
     """
     need(layers, "layers", ["model", "scope", "density_asked", "layer", "layer_density", "weights"])
-    scope = need_scopes(layers)[-1]
-    figures = []
+    figures, scope = [], "global"
+    need_scopes(layers)
     for model, panel in layers[layers["scope"] == scope].groupby("model", sort=False):
         names = panel["layer"].unique()
         parts = np.array_split(names, -(-len(names) // _LAYERS))
@@ -215,7 +219,7 @@ def _layers_figure(model: str, title: str, panel: pd.DataFrame) -> Figure:
         axes.set_title(title)
         axes.set_xlabel("Density asked")
         bar = figure.colorbar(image, ax=axes, fraction=0.03, aspect=30)
-        bar.set_label("Share of its weights kept")
+        bar.set_label("Share of its weights kept" if panel["layer"].nunique() > _SHORT else "Share\nkept")
         bar.outline.set_visible(False)
     return figure
 

@@ -113,17 +113,20 @@ def latency(latency: pd.DataFrame) -> Styler:
     """Measured speedup over the dense model at each batch size, beside the share of multiply-adds."""
     need(latency, "latency", LATENCY)
     latency = latency.assign(variant=[_variant(row) for row in latency.to_dict("records")])
-    rows, reasons = {}, []
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    reasons: dict[str, list[str]] = {}
     for (model, pred_len), group in latency.groupby(["model", "pred_len"], sort=False):
         bad = group[group["status"] != "ok"]
-        reasons += [f"{model}: {reason}" for reason in bad["reason"].unique()]
+        for reason in bad["reason"].unique():
+            reasons.setdefault(reason, []).append(model)
         for name, variant in group[group["status"] == "ok"].groupby("variant", sort=False):
             rows[model, f"{pred_len}", name] = {
                 "multiply-adds": _share(variant["macs_share"]),
                 **{f"batch {row['batch']:g}": _speedup(row) for row in variant.to_dict("records")},
             }
+    why = "; ".join(f"{listed(list(dict.fromkeys(models)))} ({reason})" for reason, models in reasons.items())
     if not rows:
-        raise NoRows(f"table 'latency': nothing was timed. {'; '.join(reasons)}")
+        raise NoRows(f"table 'latency': nothing was timed: {why}")
     table = labelled(rows, ["model", "horizon", "variant"], latency)
     first = latency[latency["status"] == "ok"].iloc[0]
     caption = (
@@ -132,7 +135,7 @@ def latency(latency: pd.DataFrame) -> Styler:
         f"{counted(first['threads'], 'thread')}, {first['load']}, first seed. "
         f"Multiply-adds: share of the dense model's; for masks, if zeros were skipped."
     )
-    return styled(table, caption + ("" if not reasons else f" Not timed: {'; '.join(reasons)}."))
+    return styled(table, caption + (f" Not timed: {why}." if why else ""))
 
 
 def _reasons(rows: pd.DataFrame) -> list[str]:
@@ -235,9 +238,9 @@ def limits(limits: pd.DataFrame) -> Styler:
     table = pd.DataFrame(list(rows.values()), index=index).reindex(columns=columns).fillna("not run")
     table = table.rename(columns={scope: f"{scope} ({SCOPES[scope]})" for scope in scopes}, level=0)
     seeds = int(limits["seeds"].max())
-    spread = f"mean of {seeds} seeds, in brackets the lowest and highest" if seeds > 1 else "one seed"
+    spread = "mean over the seeds, in brackets the lowest and highest" if seeds > 1 else "one seed"
     if (limits["known"] < limits["seeds"]).any():
-        spread += "; 1 of 2: how many seeds are known so far, the others are left out"
+        spread += f"; 2 of {seeds}: how many seeds are known so far, where not all are"
     caption = f"Share of the prunable weights that can be removed before the test MSE rises by more ({spread})."
     return styled(table, caption)
 
@@ -259,7 +262,8 @@ def counts(limits: pd.DataFrame, densities: Iterable[float]) -> Styler:
         rows[f"{scope} ({SCOPES[scope]})"] = {text: f"{count} of {len(own)}" for text, count in kept.items()}
     table = need(pd.DataFrame(list(rows.values()), index=pd.Index(list(rows))), "limits of the tolerance", [])
     what = "models" if limits["pred_len"].nunique() == 1 else "models and horizons"
-    caption = f"How many {what} keep the MSE within {percent(TOLERANCE)} of dense down to each density."
+    every = " with every seed" if rows_of["seeds"].max() > 1 else ""
+    caption = f"How many {what} keep the MSE within {percent(TOLERANCE)} of dense down to each density{every}."
     return styled(table, " ".join(filter(None, [caption, _not_counted(rows_of)])))
 
 

@@ -11,6 +11,7 @@ from functools import cached_property
 import pandas as pd
 
 from tsprune.engine.step import Step
+from tsprune.report.text import counted
 from tsprune.steps.data import DataSpec
 from tsprune.steps.latency import LatencyStep
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
@@ -225,9 +226,10 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
         return {
             "sizes": f"d_model {widths}, encoder layers {', '.join(map(str, sorted(config.depths)))}; d_ff in "
             "proportion to d_model, as many heads",
-            "equal training": f"every model, dense or pruned: the training above, then {config.fine_tune_epochs} "
-            f"epochs more from its best epoch (Adam {config.fine_tune_learning_rate:g}, schedule {config.schedule}, no "
-            "early stop; best epoch by validation MSE, the start included); pruned models are narrowed in between",
+            "equal training": "every model, dense or pruned: the training above, then "
+            f"{counted(config.fine_tune_epochs, 'epoch')} more from its best epoch (Adam "
+            f"{config.fine_tune_learning_rate:g}, schedule {config.schedule}, no early stop; best epoch by validation "
+            "MSE, the start included); pruned models are narrowed in between",
             "pruning": f"d_model {config.d_model} x {config.e_layers} layers narrowed to the number of parameters of "
             "each smaller dense model of its depth: group L2 importance, one ranking over the model",
             "distillation": "every smaller dense model of the large one's depth again: the same initial weights, "

@@ -16,6 +16,7 @@ from tsprune.report.text import (
     percent,
     short_count,
     short_interval,
+    short_number,
     signed,
     spread_text,
     times,
@@ -212,4 +213,4 @@ def _count(values: pd.Series) -> str:
 
 
 def _milliseconds(values: pd.Series) -> str:
-    return f"{values.mean():.3g}" if values.notna().any() else "unknown"
+    return short_number(values.mean()) if values.notna().any() else "unknown"

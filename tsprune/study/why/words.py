@@ -75,7 +75,8 @@ def _predictor_words(predictors: pd.DataFrame) -> str:
         pairs = predictors["pairs"].iloc[0]
         if pairs >= LEAST_PAIRS:
             return f"All {pairs} pairs of model and dataset lost the same at equal density: there is nothing to rank."
-        return f"A rank correlation needs three pairs of model and dataset with every cell: {pairs} have."
+        has = "has" if pairs == 1 else "have"
+        return f"A rank correlation needs three pairs of model and dataset with every cell: {pairs} {has} them."
     best = known.loc[known["same_density"].idxmax()]
     others = known[known["predictor"] != best["predictor"]]
     low, high = correlation_text(best["low"]), correlation_text(best["high"])
@@ -106,7 +107,8 @@ def _kind_words(done: pd.DataFrame) -> str:
         return ""
     kinds = failed["kind"].value_counts()
     most = " and in as many ".join(KINDS[kind] for kind in KINDS if kinds.get(kind, 0) == kinds.max())
-    return f"In {kinds.max()} of {len(failed)} failures (by dataset, model and scope) {most}. {_group_words(failed)}"
+    of = f"{kinds.max()} of {len(failed)} failures (by dataset, model and scope)" if len(failed) > 1 else "the failure"
+    return f"In {of} {most}. {_group_words(failed)}"
 
 
 def _group_words(failed: pd.DataFrame) -> str:
@@ -117,8 +119,11 @@ def _group_words(failed: pd.DataFrame) -> str:
     if groups.empty or groups.max() == 1 < len(tops):
         return "The most sensitive group is another one in each."
     names = " and, as often, ".join(sorted(groups.index[groups == groups.max()]))
+    if len(tops) == 1:
+        return f"The most sensitive group is {names}."
     of = "models" if failed["dataset"].nunique() == 1 else "models by dataset"
-    return f"The most sensitive group is most often {names} ({groups.max()} of {len(tops)} {of})."
+    however = ", however they are cut" if failed["scope"].nunique() > 1 else ""
+    return f"The most sensitive group is most often {names} (in {groups.max()} of {len(tops)} {of}{however})."
 
 
 def _free_words(done: pd.DataFrame) -> str:

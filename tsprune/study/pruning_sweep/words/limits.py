@@ -94,13 +94,19 @@ def _before_it_falls(worse: pd.DataFrame, fallen: pd.DataFrame) -> pd.DataFrame:
 
 
 def _first_falls(pruned: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
-    """Per model the highest density at which it has fallen, with the scope (and horizon, where several)."""
+    """Per model and scope the highest density at which it has fallen, with the scope (and horizon, where several)."""
     parts = []
     for model, rows in pruned.groupby("model", sort=False):
-        row = rows.loc[rows["density_asked"].idxmax()]
-        horizon = f"horizon {row['pred_len']}" if cells["pred_len"].nunique() > 1 else ""
-        where = ", ".join(part for part in (row["scope"], horizon, row["seeds"]) if part)
-        parts.append(f"**{model}** at density {density_text(row['density_asked'])} ({where})")
+        scopes_of: dict[tuple[str, ...], list[str]] = {}
+        for scope, own in rows.groupby("scope", sort=False):
+            row = own.loc[own["density_asked"].idxmax()]
+            horizon = f"horizon {row['pred_len']}" if cells["pred_len"].nunique() > 1 else ""
+            scopes_of.setdefault((density_text(row["density_asked"]), horizon, row["seeds"]), []).append(scope)
+        found = [
+            f"{density} ({', '.join(part for part in (listed(scopes), *rest) if part)})"
+            for (density, *rest), scopes in scopes_of.items()
+        ]
+        parts.append(f"**{model}** at density {listed(found)}")
     return parts
 
 

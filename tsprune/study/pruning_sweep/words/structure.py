@@ -72,4 +72,5 @@ def _speed(latency: pd.DataFrame) -> str:
 
 
 def _range(rows: pd.DataFrame) -> str:
-    return between(f"{rows['speedup'].min():.2f}", f"{rows['speedup'].max():.2f}")
+    """To a tenth: the rounds lie further apart than a hundredth."""
+    return between(f"{rows['speedup'].min():.1f}", f"{rows['speedup'].max():.1f}")
