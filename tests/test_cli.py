@@ -109,9 +109,11 @@ def test_what_cannot_be_printed_leaves_no_traceback(tmp_path, into, status, word
     assert int((tmp_path / "status").read_text()) == status
 
 
-def test_signs_that_a_terminal_has_not_are_escaped():
+def test_signs_that_a_terminal_has_not_are_escaped(tmp_path):
+    path = tmp_path / "load.csv"
+    path.write_text("date,load \u2212 wind\n" + "".join(f"2024-01-{day:02d},{day}.5\n" for day in range(1, 31)))
     done = subprocess.run(
-        [sys.executable, "-m", "tsprune", "results", "verdicts"],
+        [sys.executable, "-m", "tsprune", "data", "check", str(path)],
         capture_output=True,
         cwd=project_root(),
         env={**os.environ, "PYTHONIOENCODING": "latin-1"},

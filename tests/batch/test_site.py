@@ -1,11 +1,17 @@
 """The folder to publish: an entrance, tables that pandas reads, links that lead somewhere."""
 
 import re
+import shutil
 
 import pandas as pd
 
+from tsprune.batch.results import archive
 from tsprune.batch.site import make_site
 from tsprune.report.info import ReportInfo
+from tsprune.steps.archive import Archive
+
+SOME = ("01_pruning_sweep/ILI", "05_pals/ILI", "06_inference/ETTh1")
+"""Of the files that ship: with times of trained models, without, and with nothing else."""
 
 
 def test_the_entrance_leads_to_pages_and_tables_and_says_what_was_run_where(tmp_path, monkeypatch):
@@ -22,6 +28,10 @@ def test_the_entrance_leads_to_pages_and_tables_and_says_what_was_run_where(tmp_
         told = {"title": "What <b>?", "headline": "Four hold.", "thumbnail": None, "status": "ok"}
         return [ReportInfo(html=folder / "07_claims.html", parameters={"dataset": "ILI"}, **told)]
 
+    for name in SOME:
+        (tmp_path / "results" / name).parent.mkdir(parents=True)
+        shutil.copy(archive().folder / f"{name}.jsonl.gz", tmp_path / "results" / f"{name}.jsonl.gz")
+    monkeypatch.setattr("tsprune.batch.results.archive", lambda: Archive(tmp_path / "results"))
     monkeypatch.setattr("tsprune.batch.site.run_profile", run_profile)
     monkeypatch.setattr("tsprune.batch.site.reports_in", reports_in)
     site, store = tmp_path / "site", tmp_path / "store"

@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
+import torch
 
 from tsprune.engine.progress import Progress
 from tsprune.study.pruning_sweep.cells import PruningSweepCells
@@ -44,8 +46,14 @@ def start(tmp_path, parameters):
 
 
 def finish(parameters: dict) -> pd.DataFrame:
-    """Run to the end in this process; the table."""
-    tidy = PruningSweepCells(PruningSweep.parse(parameters)).run(progress=Progress()).tidy
+    """Run to the end in this process, with one thread as workers compute; the table."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        cells = PruningSweepCells(PruningSweep.parse(parameters))
+        tidy = cells.run(make_executor=lambda: ThreadPoolExecutor(1), progress=Progress()).tidy
+    finally:
+        torch.set_num_threads(before)
     return tidy[tidy["kind"] == "result"].reset_index(drop=True)
 
 

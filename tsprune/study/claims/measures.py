@@ -1,6 +1,9 @@
 """What is measured for each claim: from rows to a number per case and seed, in the column ``value``."""
 
-from collections.abc import Sequence
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 import pandas as pd
 
@@ -180,11 +183,14 @@ def wide_needs_data(evidence: Evidence) -> pd.DataFrame:
     rows = rows.assign(recipe=[_but_for_width(identity) for identity in rows["identity"]])
     records = []
     group = ["dataset", "model", "pred_len", "recipe"]
+    rows = rows[[*group, "seed", "d_model", "data_fraction", "size", "key", "mse"]]
+    several = rows.groupby([*group, "seed"])[["d_model", "data_fraction"]].transform("nunique")
+    rows = rows[(several > 1).all(axis=1)]
     for place, own in rows.groupby([*group, "seed"], sort=False):
         widths, shares = (sorted(own[name].unique()) for name in ("d_model", "data_fraction"))
         corners = [(width, share) for share in (shares[-1], shares[0]) for width in (widths[-1], widths[0])]
         trained = own.drop_duplicates(["d_model", "data_fraction"]).set_index(["d_model", "data_fraction"])
-        if len(widths) < 2 or len(shares) < 2 or not all(corner in trained.index for corner in corners):
+        if not all(corner in trained.index for corner in corners):
             continue
         found = trained.loc[corners]
         wide_all, narrow_all, wide_few, narrow_few = found["mse"]
@@ -332,23 +338,28 @@ def _reported(evidence: Evidence, least_settings: int = 1) -> pd.DataFrame:
 
 def _chosen(rows: pd.DataFrame, place: Sequence[str], by: str) -> pd.DataFrame:
     """Of each ``place`` the rows of that value of ``by`` which has the lowest validation loss."""
-    places = rows.groupby([rows[name].fillna("") for name in place], sort=False)
-    kept = [row for _, own in places for row in own.index[own[by] == _best(own, by)]]
-    return rows[rows.index.isin(kept)]
+    places = list(zip(*(rows[name].fillna("") for name in place), strict=True))
+    tried = defaultdict(lambda: defaultdict(list))
+    for where, value, seed, loss in zip(places, rows[by], rows["seed"], rows["val_mse"].astype(float), strict=True):
+        tried[where][value].append((seed, loss))
+    best = {where: _best(own) for where, own in tried.items()}
+    kept = [value == best[where] for where, value in zip(places, rows[by], strict=True)]
+    return rows[pd.Series(kept, rows.index, dtype=bool)]
 
 
-def _best(own: pd.DataFrame, by: str) -> object:
-    """The value of ``by`` with the lowest validation loss over the seeds that all values have which have two or more:
-    one that is given further seeds is judged by the same as the others. Of equal ones that with most seeds; likewise
-    where they have no seed in common."""
-    seeds = own.groupby(by)["seed"].agg(set)
-    several = seeds[seeds.map(len) > 1]
-    tried = several if len(several) else seeds
-    shared = set.intersection(*tried)
-    rows = own[own[by].isin(tried.index)]
-    loss = rows[rows["seed"].isin(shared)].groupby(by)["val_mse"].mean().reindex(tried.index)
-    order = pd.DataFrame({"loss": loss, "seeds": -tried.map(len)}).reset_index()
-    return order.sort_values(["loss", "seeds", by])[by].iloc[0]
+def _best(tried: Mapping[object, Sequence[tuple[int, float]]]) -> object:
+    """Of seeds and validation losses by what was ``tried``, that with the lowest loss over the seeds that all have
+    which have two or more: one that is given further seeds is judged by the same as the others. Of equal ones that with
+    most seeds; likewise where they have no seed in common."""
+    seeds = {value: {seed for seed, _ in own} for value, own in tried.items()}
+    several = [value for value in tried if len(seeds[value]) > 1] or list(tried)
+    shared = set.intersection(*(seeds[value] for value in several))
+
+    def rank(value) -> tuple:
+        losses = [loss for seed, loss in tried[value] if seed in shared and not math.isnan(loss)]
+        return fmean(losses) if losses else math.inf, -len(seeds[value]), value
+
+    return min(several, key=rank)
 
 
 def _timed(evidence: Evidence, steps: list[str], place: str) -> pd.DataFrame:
