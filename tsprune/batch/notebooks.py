@@ -14,6 +14,7 @@ import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
+from papermill.engines import NBClientEngine, papermill_engines
 from traitlets.config import Config as Traits
 
 from tsprune.batch.budget import shared
@@ -115,6 +116,22 @@ class _Kernel(AsyncKernelManager):
                 os.kill(cls.process_id, signal.SIGKILL)
 
 
+class _Engine(NBClientEngine):
+    """Writes the notebook once, when it has ended, however it did. Papermill itself writes it twice a cell, which was
+    most of the work beside the kernel's, to a file that lies aside until the end."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, **named) -> None:
+        nb_man.save = lambda: None
+        try:
+            super().execute_managed_notebook(nb_man, kernel_name, **named)
+        finally:
+            del nb_man.save
+
+
+papermill_engines.register("tsprune", _Engine)
+
+
 def _execute(run: NotebookRun, output: Path) -> bool:
     """Run the notebook; return whether it failed.
 
@@ -130,6 +147,7 @@ def _execute(run: NotebookRun, output: Path) -> bool:
                 run.source,
                 output,
                 parameters=run.parameters,
+                engine_name="tsprune",
                 kernel_name="python3",
                 progress_bar=False,
                 stdout_file=sys.stdout,
