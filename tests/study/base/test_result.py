@@ -52,7 +52,7 @@ def test_tables_are_listed_with_their_meaning_and_nothing_else_is(mine):
 
 
 def test_it_prints_as_one_line_and_not_as_all_of_its_tables(mine):
-    assert repr(mine) == "<Mine: 1 cells, 0 without a result; 1 rows in the long table>"
+    assert repr(mine) == "<Mine: 1 cell, 0 without a result; 1 row in the long table>"
 
 
 def test_help_explains_each_table(mine):
