@@ -29,7 +29,8 @@ def verdict(claims: pd.DataFrame) -> str:
     theirs = claims[~claims["paper"].isin(_OTHERS)]
     first = _counted(theirs[theirs["size"] == PAPERS], f"Of {theirs['claim'].nunique()} claims of the two papers")
     lines = [f"{first} at the papers' size (d_model 512; {_data(theirs)})."]
-    lines += in_short(claims)
+    if short := in_short(claims):  # in italics, which the page shows at once
+        lines.append(f"*{_SHORT} {'; '.join(short)}.*")
     for word in (HOLDS, DOES_NOT, IN_PART):
         own = theirs[(theirs["size"] == PAPERS) & (theirs["verdict"] == word)]
         lines += [f"- {bold([word.capitalize()])}: {row['says']} ({row['basis']})." for row in own.to_dict("records")]
@@ -61,12 +62,13 @@ _IN_SHORT = (
 numbers."""
 
 
+_SHORT = "In short, from the lowest case to the highest:"
+
+
 def in_short(claims: pd.DataFrame) -> list[str]:
-    """What the rows at the papers' size found, each from its lowest case to its highest: a line and the items of a list
-    in Markdown; empty where none of that is known."""
+    """What the rows at the papers' size found, each from its lowest case to its highest; empty where none is known."""
     found = claims[(claims["size"] == PAPERS) & (claims["cases"] > 0)].set_index("claim")["here"]
-    told = [f"- {what}: {found[name]}." for name, what in _IN_SHORT if name in found.index]
-    return ["In short, from the lowest case to the highest:", *told] if told else []
+    return [f"{what}: {found[name]}" for name, what in _IN_SHORT if name in found.index]
 
 
 def at_papers_size(claims: pd.DataFrame, page: str) -> str:
@@ -92,7 +94,7 @@ def summary(claims: pd.DataFrame) -> str:
     own = claims[claims["size"] == PAPERS]
     lines = []
     if short := in_short(claims):
-        lines += [short[0], "", *short[1:], ""]
+        lines += [_SHORT, "", *(f"- {item}." for item in short), ""]
     lines += [f"{_counted(own, f'Of {len(own)} claims')}. The data: {_data(own)}.", ""]
     lines += ["| claim | whose | at the papers' size | found |", "|---|---|---|---|"]
     for row in own[own["verdict"] != CANNOT].to_dict("records"):
