@@ -58,6 +58,21 @@ def test_a_kernel_that_dies_is_a_failed_notebook_with_its_page_and_the_rest_goes
     assert "Traceback" not in out and out.count("report: ") == 2
 
 
+def test_a_kernel_that_is_slow_to_end_is_left_to_end_and_says_nothing_of_it(run, folder, capfd):
+    """Once all cells have run it is asked what it is, and may still be at it when it is shut down."""
+    slow = """
+import time
+handlers = get_ipython().kernel.shell_handlers
+told = handlers["kernel_info_request"]
+async def tell(*given):
+    await told(*given)
+    time.sleep(1)
+handlers["kernel_info_request"] = tell
+"""
+    assert not run(("02_fine_tuning", slow, {"seeds": [1]}))
+    assert not capfd.readouterr().err
+
+
 def test_a_notebook_runs_where_the_command_is_typed(run, folder, tmp_path, monkeypatch):
     """So that data which `tsprune data check` finds from there are found by the study."""
     monkeypatch.chdir(tmp_path)

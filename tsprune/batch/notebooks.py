@@ -109,6 +109,10 @@ class _Kernel(AsyncKernelManager):
         await super().start_kernel(**named)
         type(self).process_id = self.provisioner.pid
 
+    async def _async_interrupt_kernel(self) -> None:
+        """Nothing: to be shut down, an idle kernel need not be interrupted, and one that still answers the last
+        message would tell of it as of an error."""
+
     @classmethod
     def kill(cls) -> None:
         if cls.process_id is not None:
