@@ -99,7 +99,7 @@ def test_a_problem_is_told_once_with_the_file_it_comes_from(problems, folder):
 
 def test_what_values_say_only_together_names_folder_and_notebook(problems, folder):
     (line,) = problems({"03_right_sizing.yaml": "widths: [64]\n"})
-    assert line.startswith(f"{folder}, 03_right_sizing: widths: 64 is not below d_model = 40")
+    assert line.startswith(f"{folder}, 03_right_sizing: widths: 64 is not below d_model = 48")
 
 
 @pytest.mark.parametrize(
