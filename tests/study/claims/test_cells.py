@@ -128,12 +128,12 @@ def test_a_page_is_told_what_holds_of_its_claims_at_the_papers_size_and_no_more(
     without = claims[claims["claim"] != "half-is-safe"]
     assert words.in_short(without) == [], "of what has no row nothing is said"
     known = without["claim"].isin(["half-elsewhere", "zeros-academic"]) & (without["size"] == PAPERS)
-    found = without.assign(here=without["here"].where(~known, "3 × as x"), cases=without["cases"].where(~known, 3))
+    found = without.assign(span=without["span"].where(~known, "1 to 3 x"), cases=without["cases"].where(~known, 3))
     items = words.in_short(found)
-    assert [item.rpartition(": ")[2] for item in items] == ["3 × as x"] * 2
+    assert [item.count("1 to 3 x") for item in items] == [1, 1] and "later forecasters by 1 to 3 x" in items[0]
     assert words.summary(found).splitlines()[2:4] == [f"- {item}." for item in items]
     verdict = words.verdict(found).split("\n\n")
-    assert verdict[1].startswith("*In short") and verdict[1].endswith(f"{'; '.join(items)}.*"), "shown at once"
+    assert verdict[1] == f"*{'. '.join(items)} (from the lowest case to the highest).*", "in italics: shown at once"
     assert f"Of {of} claims, 1 holds and {of - 1} cannot be judged yet. The data: ETTh1." in summary
     summary = summary[summary.index("| claim | whose | at the papers' size | found |") :]
     assert [line.split(" | ")[2] for line in summary[2:]] == ["**holds**: 3 of 3 cases for it, 0 against"]

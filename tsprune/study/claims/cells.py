@@ -97,7 +97,7 @@ def shipped(page: str = "") -> pd.DataFrame:
 def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> dict:
     own = cases[cases["size"] == size]
     counts = own["outcome"].value_counts()
-    found = claim.judge(own, least_cases)
+    found, span = claim.judge(own, least_cases), _span(claim, own)
     return {
         "claim": claim.name,
         "paper": claim.paper,
@@ -113,7 +113,8 @@ def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> 
         "datasets": ", ".join(sorted(own["dataset"].unique())),
         "cases": len(own),
         **{name: int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR)},
-        "here": _here(claim, own),
+        "here": claim.quantity.format(span) if span else "",
+        "span": span,
         "grown": _grown(claim, cases) if size == PAPERS else "",
         "why": claim.why,
     }
@@ -127,16 +128,13 @@ def _seeds(seeds: pd.Series) -> str:
     return counted(high, "seed") if low == high else f"{low} to {high} seeds"
 
 
-def _here(claim: Claim, cases: pd.DataFrame) -> str:
-    """What was found, from the lowest case to the highest; empty where there is none."""
+def _span(claim: Claim, cases: pd.DataFrame) -> str:
+    """From the lowest case to the highest, each with its place; empty where there is none."""
     if cases.empty:
         return ""
     low, high = cases.loc[cases["mean"].idxmin()], cases.loc[cases["mean"].idxmax()]
     ends = [written(row["mean"], claim.unit) for row in (low, high)]
-    if ends[0] == ends[1]:
-        return claim.quantity.format(ends[0])
-    span = f"{ends[0]} ({_named(low)}) to {ends[1]} ({_named(high)})"
-    return claim.quantity.format(span)
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} ({_named(low)}) to {ends[1]} ({_named(high)})"
 
 
 def _grown(claim: Claim, cases: pd.DataFrame) -> str:
