@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 
@@ -40,8 +41,20 @@ def test_a_column_that_was_constant_and_still_is_stays_so(tmp_path):
     save_checkpoint(tmp_path / "x.safetensors", tiny("Transformer"), about=about)
     known = frame(30).assign(wind=8.1)
     known["sun"] = [-1.5] * 29 + [-1.0]
-    found = Forecaster.load(tmp_path / "x.safetensors").predict(known)
-    assert (found["wind"] == 8.1).all() and found["load"].nunique() == found["sun"].nunique() == len(found)
+    export_checkpoint(tmp_path / "x.safetensors", tmp_path / "x.onnx")
+    for ending in ("safetensors", "onnx"):
+        found = Forecaster.load(tmp_path / f"x.{ending}").predict(known)
+        assert (found["wind"] == 8.1).all() and found["load"].nunique() == found["sun"].nunique() == len(found)
+
+
+def test_a_file_by_itself_holds_what_was_constant_in_the_windows_where_it_still_is(tmp_path):
+    about = ABOUT.model_copy(update={"mean": (50_000.0, 8.1, -1.5), "std": (9_000.0, 1.0, 1.0)})
+    save_checkpoint(tmp_path / "x.safetensors", tiny("DLinear"), about=about)
+    export_checkpoint(tmp_path / "x.safetensors", tmp_path / "x.onnx")
+    values = np.stack([frame(24).assign(wind=8.1, sun=sun).to_numpy() for sun in (-1.5, -1.25)])
+    session = onnxruntime.InferenceSession(tmp_path / "x.onnx")
+    first, second = session.run(None, {"values": values})[0]
+    assert (first[:, 1:] == [8.1, -1.5]).all() and (second[:, 1] == 8.1).all() and not (second[:, 2] == -1.5).any()
 
 
 def test_a_forecast_is_that_of_the_windows_that_models_are_trained_on(tmp_path):

@@ -87,11 +87,7 @@ class Forecaster:
         forecast = self._run(inputs)
         if forecast.shape != (1, card.pred_len, len(card.columns)) or not np.isfinite(forecast).all():
             raise UserError(f"{self._name}: the forecast is not {card.pred_len} finite rows of {len(card.columns)}")
-        # A column that was constant in training (scaled by 1, so that its mean is its value) and still is: what a
-        # network makes of zeros is noise.
-        mean = np.array(card.mean)
-        still = (np.array(card.std) == 1) & (rows.numbers == mean).all(0)
-        return Rows(np.where(still, mean, forecast[0]), future)
+        return Rows(forecast[0], future)
 
 
 def _is_checkpoint(path: str | os.PathLike) -> bool:

@@ -47,7 +47,8 @@ class RealUnits(nn.Module):
     ``values`` (batch, seq_len, columns) float64 in the data's own units, ``calendar`` (batch, seq_len + pred_len,
     fields) int64 as :func:`tsprune.data.calendar.calendar_fields` gives them, where the model reads a calendar; the
     forecast (batch, pred_len, columns) is float64 in those units. Scaled in double precision and then rounded, as the
-    windows are that models are trained on.
+    windows are that models are trained on. A column that was constant in training (scaled by 1, so that its mean is its
+    value) and is so in ``values`` is forecast as it is: what a network makes of zeros is noise.
 
     Raises :class:`UserError` where ``about`` does not say the columns' scale, or where the model forecasts others than
     it reads.
@@ -77,6 +78,7 @@ class RealUnits(nn.Module):
         firsts, spans = field_ranges(c.freq)
         for name, numbers in (("mean", about.mean), ("std", about.std), ("firsts", firsts), ("spans", spans)):
             self.register_buffer(name, torch.as_tensor(numbers, dtype=torch.float64))
+        self.may_be_constant = 1 in about.std
 
     def forward(self, values: torch.Tensor, calendar: torch.Tensor | None = None) -> torch.Tensor:
         c = self.model.config
@@ -88,7 +90,11 @@ class RealUnits(nn.Module):
         if calendar is not None:
             marks = ((calendar.double() - self.firsts) / self.spans - 0.5).to(self.dtype)
             given |= {"x_mark_enc": marks[:, : c.seq_len], "x_mark_dec": marks[:, known:]}
-        return self.model(**given).double() * self.std + self.mean
+        forecast = self.model(**given).double() * self.std + self.mean
+        if not self.may_be_constant:
+            return forecast
+        still = ((self.std == 1) & (values == self.mean)).all(1, keepdim=True)
+        return torch.where(still, self.mean, forecast)
 
     def example(self, batch: int) -> tuple[torch.Tensor, ...]:
         """Inputs that are the same at each call."""
