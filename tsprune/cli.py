@@ -363,7 +363,7 @@ def list_models(context: typer.Context, store: StoreFolder = "outputs/store") ->
         from tsprune.steps.kept import kept_models
 
         table, damaged = kept_models(_existing_store(store))
-        formats = {"density": "{:.3g}".format, "MSE": "{:.4f}".format, "MiB": lambda size: f"{size:.2f}"}
+        formats = {"density": "{:.3g}".format, "MSE": "{:.4f}".format, "KiB": lambda size: f"{size:,.0f}"}
         none = f"no model in {plain(store)}: a study that has trained one puts it there"
         print(table.to_string(index=False, formatters=formats, na_rep="not kept") if len(table) else none)
         print(*damaged, sep="\n", end="\n" if damaged else "", file=sys.stderr)

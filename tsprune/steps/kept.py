@@ -15,7 +15,7 @@ from tsprune.shown import more, plain
 from tsprune.steps.model import ModelStep
 from tsprune.steps.recipes import kinds, rebuild
 
-COLUMNS = ("key", "dataset", "horizon", "model", "size", "seed", "made", "density", "MSE", "MiB")
+COLUMNS = ("key", "dataset", "horizon", "model", "size", "seed", "made", "density", "MSE", "KiB")
 
 _TOLD = 3
 """Entries of which a key is the beginning, named one by one."""
@@ -25,7 +25,8 @@ def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
     """A row per model that the store has or can make again, and a line per entry that is damaged.
 
     ``size``: d_model x encoder layers before pruning, where it has them. ``made``: how, with structure and scope where
-    it was pruned. ``MiB``: the size of its file; NaN where only its numbers were kept.
+    it was pruned. ``KiB``: the size of its file, of masked weights the masks alone; NaN where only its numbers were
+    kept.
     """
     records, damaged = [], []
     for key in store.entries():
@@ -39,11 +40,11 @@ def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
             damaged.append(str(damage))
             continue
         told, result = row["protocol"], row["result"]
-        mib = (store.folder(key) / step.keepsake).stat().st_size / 2**20 if there else None
+        kib = (store.folder(key) / step.keepsake).stat().st_size / 2**10 if there else None
         size = f"{told['d_model']}x{told['e_layers']}" if told.get("d_model") else ""
         made = ", ".join(filter(None, (told["method"], told.get("structure"), told.get("scope"))))
         which = key, told["dataset"], told["pred_len"], told["model"], size, told["seed"], made
-        records.append((*which, result["density_all"], result["mse"], mib))
+        records.append((*which, result["density_all"], result["mse"], kib))
     table = pd.DataFrame(records, columns=COLUMNS)
     return table.sort_values(list(COLUMNS[1:8]), kind="stable", ignore_index=True), damaged
 
