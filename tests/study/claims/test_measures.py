@@ -344,6 +344,8 @@ def test_a_mechanism_that_never_acted_is_no_evidence(dense, after):
     one = dense(mse=1.0)
     rows = [pals(one, after, 0.9, 0.4), pals(one, after, 0.9, 0.4, max_sparsity=0.99)]
     assert measures.without(evidence([one, *rows]), max_sparsity=0.99).empty
+    late = pals(one, after, 0.9, 0.4, sparsities=(0.5, 0.6, 0.7), max_sparsity=0.99)  # after the epoch that is kept
+    assert found(measures.without(evidence([one, rows[0], late]), max_sparsity=0.99)) == [1.0]
 
 
 def test_repeating_the_last_value(dense):
