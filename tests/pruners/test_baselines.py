@@ -182,6 +182,14 @@ def test_new_weights_of_set_are_drawn_as_spread_as_the_layer_was_at_the_start():
     assert (mask & ~before).any() and (model.weight[~mask] == 0).all()
 
 
+def test_new_weights_are_of_the_models_precision():
+    model = nn.Linear(20, 20, bias=False, dtype=torch.float64)
+    sparsity = Sparsity(make_method("set", every=1), steps=10, seed=1)
+    sparsity.attach(model, torch.optim.SGD(model.parameters(), lr=0.0))
+    sparsity.after_step(torch.tensor(1.0))
+    assert sum(sparsity.log[0]["grown"]) > 0 and int((model.weight != 0).sum()) == sum(sparsity.kept)
+
+
 def test_the_share_of_set_stays_and_nothing_changes_in_the_last_tenth():
     shares, loop = [], Loop(tiny(), make_method("set", every=2), steps=40)
     loop.run(40, lambda s: shares.append(s.zeta))

@@ -281,7 +281,8 @@ class Sparsity:
                     reset_moments(self.optimizer, weight, anew)
                 if self._spread:
                     drawn = come if method.regrown == "random" else _except(come, self._before[i])
-                    values = torch.randn(counts[i], generator=self.generator, device=weight.device)
+                    like = {"device": weight.device, "dtype": weight.dtype}
+                    values = torch.randn(counts[i], generator=self.generator, **like)
                     weight.masked_scatter_(drawn, values.mul_(self._spread[i]))
         self.masks = [mask | new for mask, new in zip(self.masks, grown, strict=True)]
         self.kept = [kept + n for kept, n in zip(self.kept, counts, strict=True)]

@@ -47,3 +47,27 @@ def test_every_difference_of_protocol_is_named(cells, config):
     ):
         assert wanted in words
     assert "learning rate 0.001 (there 0.0001)" in words and "schedule cosine (there type1)" in words
+
+
+def test_whose_code_drops_the_last_batch_of_the_test_split_is_told(cells, config):
+    """FEDformer's does, Autoformer's does not."""
+    cells = pd.concat([cells, cells.assign(model="FEDformer")])
+    config = config.model_copy(update={"models": ["Autoformer", "FEDformer"]})
+    every, dropped = "every test window", "last incomplete batch of the test split left out"
+    for protocol, said in (
+        ("full", {"FEDformer": every}),
+        ("as_published", dict.fromkeys(("Autoformer", "RepeatLast"), dropped)),
+    ):
+        found = compare_with_published(cells, NAIVE, config.model_copy(update={"protocol": protocol}), "ETTh1")
+        told = dict(zip(found["model"], found["protocol"], strict=True))
+        assert {model for model, words in told.items() if words != "none known"} == said.keys()
+        assert all(told[model].startswith(words) for model, words in said.items())
+
+
+def test_cleaned_data_and_other_arithmetic_are_differences_too(cells, config):
+    """With Weather's -9999 left in, repeating the last value has the published error, .259; without them, .326."""
+    for raw, told in ((False, "faulty values filled in (there left as they are)"), (True, "none known")):
+        found = compare_with_published(cells, NAIVE, config.model_copy(update={"raw": raw}), "Weather")
+        assert set(found["protocol"]) == {told}
+    half = compare_with_published(cells, NAIVE, config.model_copy(update={"precision": "bfloat16"}), "ETTh1")
+    assert set(half["protocol"]) == {"precision bfloat16 (there float32)", "none known"}, "a naive forecast has none"

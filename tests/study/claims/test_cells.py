@@ -139,5 +139,13 @@ def test_a_page_is_told_what_holds_of_its_claims_at_the_papers_size_and_no_more(
     assert [line.split(" | ")[2] for line in summary[2:]] == ["**holds**: 3 of 3 cases for it, 0 against"]
 
 
+@pytest.mark.parametrize("claim", [claim for claim in CLAIMS if claim.name in words._IN_SHORT], ids=lambda c: c.name)
+def test_in_short_a_number_keeps_the_conditions_it_was_found_under(claim):
+    """Of one window or of 32 a speed is another, and so it is beside dense weights of eight bits."""
+    for condition in ("eager", "on one CPU thread", "at 3 windows", "in float32"):
+        if condition in f"{claim.says} {claim.quantity}":
+            assert condition in words._IN_SHORT[claim.name].replace("On", "on", 1)
+
+
 def test_a_timing_has_one_seed_and_no_one_seeds():
     assert [_seeds(pd.Series(seeds)) for seeds in ([1, 1], [2, 5], [3])] == ["1 seed", "2 to 5 seeds", "3 seeds"]

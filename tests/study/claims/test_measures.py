@@ -99,6 +99,13 @@ def test_structured_pruning(dense, after):
     assert measures.times_less_macs(evidence([one, fewer[0]])).empty, "asked for a tenth, it did not come so far"
 
 
+def test_a_seed_that_was_not_asked_for_the_worst_density_says_nothing_of_it(dense, after):
+    one, two = dense(seed=1), dense(seed=2)
+    asked = ((one, 0.5, 0.25), (one, 0.1, 0.01), (two, 0.5, 0.25))
+    rows = [after(trained, "depgraph", 1, density=d, density_all=a) for trained, d, a in asked]
+    assert found(measures.missed(evidence([one, two, *rows]), "depgraph")) == [0.9]
+
+
 def test_widths_in_multiples_are_another_way_to_prune(dense, after):
     """Their share of the parameters is off by design, and they would be a second row of the same case and seed."""
     one = dense(parameters=1000)
@@ -337,6 +344,8 @@ def test_a_mechanism_that_never_acted_is_no_evidence(dense, after):
     one = dense(mse=1.0)
     rows = [pals(one, after, 0.9, 0.4), pals(one, after, 0.9, 0.4, max_sparsity=0.99)]
     assert measures.without(evidence([one, *rows]), max_sparsity=0.99).empty
+    late = pals(one, after, 0.9, 0.4, sparsities=(0.5, 0.6, 0.7), max_sparsity=0.99)  # after the epoch that is kept
+    assert found(measures.without(evidence([one, rows[0], late]), max_sparsity=0.99)) == [1.0]
 
 
 def test_repeating_the_last_value(dense):
