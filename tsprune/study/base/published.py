@@ -5,6 +5,7 @@ from importlib.resources import files
 import pandas as pd
 
 from tsprune.data import CATALOG
+from tsprune.models.fedformer import FEDformerConfig
 from tsprune.study.base.config import StudyConfig
 
 # How the published figures were made, as far as their sources say (Autoformer family's defaults): field, value, words.
@@ -21,6 +22,9 @@ _SIZE = (
     ("e_layers", 2, "encoder layers"),
     ("d_layers", 1, "decoder layers"),
 )
+_MOVING_AVG, _MODES = 24, 64
+"""Of FEDformer's own code; the trend's moving average and the Fourier modes here are Time-Series-Library's."""
+
 _DROPS = ("FEDformer",)
 """Whose own code leaves the last incomplete batch of the test split out."""
 
@@ -66,5 +70,14 @@ def _difference(config: StudyConfig, dataset: str, look_back: int, model: str) -
             f"{words} {getattr(config, name)} (there {there})"
             for name, there, words in (*size, *_RECIPE)
             if getattr(config, name) != there
+        ]
+    if model == "FEDformer":
+        differs += [
+            f"{words} {here} (there {there})"
+            for words, here, there in (
+                ("moving average", config.moving_avg, _MOVING_AVG),
+                ("Fourier modes", FEDformerConfig.model_fields["modes"].default, _MODES),
+            )
+            if here != there
         ]
     return "; ".join(differs) or "none known"
