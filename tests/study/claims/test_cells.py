@@ -11,7 +11,7 @@ from tsprune.places import resolve
 from tsprune.report.text import NBSP
 from tsprune.steps.archive import Archive, write
 from tsprune.study.claims import figures, tables, words
-from tsprune.study.claims.cells import ClaimsCells, _seeds
+from tsprune.study.claims.cells import ClaimsCells, _seeds, _span
 from tsprune.study.claims.config import Claims
 from tsprune.study.claims.evidence import CASE, evidence, gather
 from tsprune.study.claims.listed import CLAIMS
@@ -145,6 +145,13 @@ def test_in_short_a_number_keeps_the_conditions_it_was_found_under(claim):
     for condition in ("eager", "on one CPU thread", "at 3 windows", "in float32"):
         if condition in f"{claim.says} {claim.quantity}":
             assert condition in words._IN_SHORT[claim.name].replace("On", "on", 1)
+
+
+def test_a_span_names_the_horizon_where_a_dataset_has_several():
+    cases = [("A", "ILI", 24, 1.1), ("B", "ILI", 36, 1.2), ("C", "ETTh1", 96, 1.3)]
+    cases = pd.DataFrame(cases, columns=["model", "dataset", "pred_len", "mean"]).assign(case="")
+    assert _span(CLAIMS[0], cases).replace(NBSP, " ") == "+10 % (A ILI-24) to +30 % (C ETTh1)"
+    assert _span(CLAIMS[0], cases.drop(index=1)).replace(NBSP, " ") == "+10 % (A ILI) to +30 % (C ETTh1)"
 
 
 def test_a_timing_has_one_seed_and_no_one_seeds():

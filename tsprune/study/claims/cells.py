@@ -134,7 +134,11 @@ def _span(claim: Claim, cases: pd.DataFrame) -> str:
         return ""
     low, high = cases.loc[cases["mean"].idxmin()], cases.loc[cases["mean"].idxmax()]
     ends = [written(row["mean"], claim.unit) for row in (low, high)]
-    return ends[0] if ends[0] == ends[1] else f"{ends[0]} ({_named(low)}) to {ends[1]} ({_named(high)})"
+    if ends[0] == ends[1]:
+        return ends[0]
+    horizons = cases.groupby("dataset")["pred_len"].nunique()
+    places = [_named(row, horizons[row["dataset"]] > 1) for row in (low, high)]
+    return f"{ends[0]} ({places[0]}) to {ends[1]} ({places[1]})"
 
 
 def _grown(claim: Claim, cases: pd.DataFrame) -> str:
@@ -153,5 +157,6 @@ def _grown(claim: Claim, cases: pd.DataFrame) -> str:
     return f"{mean} points ({low} to {high}; {len(pairs)} cases)"
 
 
-def _named(case: pd.Series) -> str:
-    return " ".join(part for part in (case["model"], case["dataset"], case["case"]) if part)
+def _named(case: pd.Series, with_horizon: bool) -> str:
+    data = f"{case['dataset']}-{case['pred_len']}" if with_horizon else case["dataset"]
+    return " ".join(part for part in (case["model"], data, case["case"]) if part)
