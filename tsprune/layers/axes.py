@@ -72,10 +72,10 @@ class Axis:
         size = self.slots[0].units
         for module, tensor, dim, outer, inner in self.slots:
             value = getattr(module, tensor)
-            index = units.to(value.device)
-            index = (torch.arange(outer, device=index.device)[:, None] * size + index).flatten()
-            index = (index[:, None] * inner + torch.arange(inner, device=index.device)).flatten()
-            kept = value.detach().index_select(dim, index)
+            # Not on the meta device, where a model without numbers is: sums there load torch's compiler.
+            index = (torch.arange(outer, device=units.device)[:, None] * size + units).flatten()
+            index = (index[:, None] * inner + torch.arange(inner, device=units.device)).flatten()
+            kept = value.detach().index_select(dim, index.to(value.device))
             is_parameter = isinstance(value, nn.Parameter)
             setattr(module, tensor, nn.Parameter(kept, value.requires_grad) if is_parameter else kept)
             read_geometry(module)
