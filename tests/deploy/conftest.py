@@ -1,10 +1,21 @@
 """One exported file for all tests that only read it."""
 
+from functools import cache
+
 import pytest
+from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from tests.deploy.small import ABOUT, tiny
 from tsprune.deploy.export import export_onnx
 from tsprune.models import save_checkpoint
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rules_read_once():
+    """torch reads the exporter's five hundred rules, which never change, anew for each file: half a second of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
+        yield
 
 
 @pytest.fixture(scope="session")
