@@ -4,6 +4,7 @@ import gc
 import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 import pandas as pd
 import profiles
@@ -26,10 +27,10 @@ def pytest_collection_finish() -> None:
 DENSITIES = [1.0, 0.8, 0.64, 0.512, 0.4096]
 
 
-@pytest.fixture
-def smoke() -> dict:
+@pytest.fixture(scope="session")
+def small_sweep() -> MappingProxyType:
     """The smoke profile's parameters with two models, unstructured only: a run takes a second or two."""
-    return profiles.parameters("smoke", "01_pruning_sweep") | {
+    small = {
         "models": ["DLinear", "Autoformer"],
         "seeds": [1],
         "structured_densities": [],
@@ -40,16 +41,27 @@ def smoke() -> dict:
         "latency_repeats": 0,
         "jobs": 2,
     }
+    return MappingProxyType(profiles.parameters("smoke", "01_pruning_sweep") | small)
 
 
 @pytest.fixture
-def few(tmp_path) -> dict:
+def smoke(small_sweep) -> dict:
+    return dict(small_sweep)
+
+
+@pytest.fixture(scope="session")
+def few_hours(tmp_path_factory) -> MappingProxyType:
     """Parameters of a dataset of 900 hours, for tests that train many models."""
-    path = tmp_path / "few.csv"
+    path = tmp_path_factory.mktemp("few") / "few.csv"
     stamps = pd.date_range("2024-01-01", periods=900, freq="h").astype(str)
     rows = (f"{s},{math.sin(i / 4)},{i % 24 + i / 300}\n" for i, s in enumerate(stamps))
     path.write_text("date,load,wind\n" + "".join(rows))
-    return {"dataset": str(path), "batch_size": 32}
+    return MappingProxyType({"dataset": str(path), "batch_size": 32})
+
+
+@pytest.fixture
+def few(few_hours) -> dict:
+    return dict(few_hours)
 
 
 @pytest.fixture
