@@ -4,6 +4,7 @@ import gc
 import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from types import MappingProxyType
 
 import pandas as pd
@@ -181,3 +182,13 @@ def layers() -> pd.DataFrame:
             for layer in own
         ]
     )
+
+
+@pytest.fixture(scope="session")
+def rules_read_once():
+    """torch reads the exporter's five hundred rules, which never change, anew for each file: half a second of it."""
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
+        yield

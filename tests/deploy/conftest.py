@@ -1,9 +1,6 @@
 """One exported file for all tests that only read it."""
 
-from functools import cache
-
 import pytest
-from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from tests.deploy.small import ABOUT, tiny
 from tsprune.deploy.export import export_onnx
@@ -11,11 +8,8 @@ from tsprune.models import save_checkpoint
 
 
 @pytest.fixture(scope="session", autouse=True)
-def rules_read_once():
-    """torch reads the exporter's five hundred rules, which never change, anew for each file: half a second of it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
-        yield
+def every_export_is_quicker(rules_read_once):
+    """None here needs the exporter's rules anew."""
 
 
 @pytest.fixture(scope="session")
