@@ -4,6 +4,8 @@ import gc
 import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from types import MappingProxyType
 
 import pandas as pd
 import profiles
@@ -26,10 +28,10 @@ def pytest_collection_finish() -> None:
 DENSITIES = [1.0, 0.8, 0.64, 0.512, 0.4096]
 
 
-@pytest.fixture
-def smoke() -> dict:
+@pytest.fixture(scope="session")
+def small_sweep() -> MappingProxyType:
     """The smoke profile's parameters with two models, unstructured only: a run takes a second or two."""
-    return profiles.parameters("smoke", "01_pruning_sweep") | {
+    small = {
         "models": ["DLinear", "Autoformer"],
         "seeds": [1],
         "structured_densities": [],
@@ -40,16 +42,27 @@ def smoke() -> dict:
         "latency_repeats": 0,
         "jobs": 2,
     }
+    return MappingProxyType(profiles.parameters("smoke", "01_pruning_sweep") | small)
 
 
 @pytest.fixture
-def few(tmp_path) -> dict:
+def smoke(small_sweep) -> dict:
+    return dict(small_sweep)
+
+
+@pytest.fixture(scope="session")
+def few_hours(tmp_path_factory) -> MappingProxyType:
     """Parameters of a dataset of 900 hours, for tests that train many models."""
-    path = tmp_path / "few.csv"
+    path = tmp_path_factory.mktemp("few") / "few.csv"
     stamps = pd.date_range("2024-01-01", periods=900, freq="h").astype(str)
     rows = (f"{s},{math.sin(i / 4)},{i % 24 + i / 300}\n" for i, s in enumerate(stamps))
     path.write_text("date,load,wind\n" + "".join(rows))
-    return {"dataset": str(path), "batch_size": 32}
+    return MappingProxyType({"dataset": str(path), "batch_size": 32})
+
+
+@pytest.fixture
+def few(few_hours) -> dict:
+    return dict(few_hours)
 
 
 @pytest.fixture
@@ -169,3 +182,13 @@ def layers() -> pd.DataFrame:
             for layer in own
         ]
     )
+
+
+@pytest.fixture(scope="session")
+def rules_read_once():
+    """torch reads the exporter's five hundred rules, which never change, anew for each file: half a second of it."""
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
+        yield

@@ -49,7 +49,7 @@ def house(tmp_path_factory):
     """A copy of the package with everything of the page added; ``run`` starts an interpreter in it."""
     root = tmp_path_factory.mktemp("house")
     for folder in ("tsprune", "notebooks", "params"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, root / folder)  # with what is compiled
     shutil.copy(ROOT / "pyproject.toml", root)
     package = root / "tsprune"
     with (package / "pruners" / "scores.py").open("a") as file:

@@ -3,6 +3,8 @@
 import copy
 import itertools
 import math
+import subprocess
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -10,13 +12,14 @@ import pytest
 import torch
 from torch import nn
 
-from tests.models.small import small_model
+from tests.models.small import example, small_model
 from tsprune import training
 from tsprune.data import load_table, make_splits
 from tsprune.errors import UserError
 from tsprune.layers import Dropout
 from tsprune.measure import prediction_intervals
-from tsprune.pruners import HeldMasks, density, magnitude_masks, prunable_weights
+from tsprune.models import save_checkpoint
+from tsprune.pruners import HeldMasks, density, magnitude_masks, prunable_weights, structured_prune
 from tsprune.pruners.dynamic import Sparsity
 from tsprune.pruners.methods import METHODS, make_method
 from tsprune.training import TrainConfig, evaluate, learning_rate, resolve_device, train
@@ -73,6 +76,41 @@ def test_same_seed_same_weights_bit_for_bit_whatever_runs_beside(splits):
     beside.join()
     assert torch.equal(alone, together)
     assert not torch.equal(alone, results["other"])
+
+
+def test_steps_are_those_of_torchs_adam_bit_for_bit():
+    ours, theirs = Tiny(), Tiny()
+    settings = {"lr": 0.01, "fused": True}
+    optimizers = training.Adam(ours.parameters(), **settings), torch.optim.Adam(theirs.parameters(), **settings)
+    for step in range(5):
+        for model, optimizer in zip((ours, theirs), optimizers, strict=True):
+            optimizer.zero_grad(set_to_none=True)
+            torch.manual_seed(step)
+            model.inner[:2](torch.randn(8, 12)).square().sum().backward()
+            optimizer.step()
+        optimizers[0].load_state_dict(copy.deepcopy(optimizers[0].state_dict()))
+    assert torch.equal(weights(ours), weights(theirs)) and not torch.equal(weights(ours), weights(Tiny()))
+    mine, his = (optimizer.state_dict() for optimizer in optimizers)
+    assert mine["param_groups"] == his["param_groups"]
+    assert all(torch.equal(mine["state"][p][name], x) for p, of in his["state"].items() for name, x in of.items())
+
+
+def test_neither_a_training_nor_a_narrowed_model_that_is_loaded_loads_torchs_compiler(tmp_path):
+    model = small_model("iTransformer", enc_in=7, dec_in=7, c_out=7)
+    narrow = structured_prune(model, example(model), target=0.5).model
+    save_checkpoint(tmp_path / "narrow.safetensors", narrow)
+    code = (
+        "import sys\n"
+        "from tsprune.data import load_table, make_splits\n"
+        "from tsprune.models import load_checkpoint\n"
+        "from tsprune.training import TrainConfig, train\n"
+        "splits = make_splits(load_table('synthetic_short'), seq_len=24, label_len=12, pred_len=18)\n"
+        "model, _ = load_checkpoint(sys.argv[1])\n"
+        "assert train(model, splits.train, splits.val, TrainConfig(epochs=1, batch_size=256), seed=1).status == 'ok'\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "narrow.safetensors")], capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
 
 
 def test_scores_do_not_depend_on_the_batch_size(splits):

@@ -76,7 +76,7 @@ def question(few, tmp_path):
 
 
 @pytest.fixture
-def at_once(monkeypatch):
+def at_once(monkeypatch, rules_read_once):
     """Steps run in this process, in one thread."""
     compute = Compressing.compute
 

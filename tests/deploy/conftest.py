@@ -7,6 +7,11 @@ from tsprune.deploy.export import export_onnx
 from tsprune.models import save_checkpoint
 
 
+@pytest.fixture(scope="session", autouse=True)
+def every_export_is_quicker(rules_read_once):
+    """None here needs the exporter's rules anew."""
+
+
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory):
     """A folder with seasonal.onnx, linear.onnx, tcn.onnx (which reads the calendar) and their checkpoints."""

@@ -72,10 +72,13 @@ class Axis:
         size = self.slots[0].units
         for module, tensor, dim, outer, inner in self.slots:
             value = getattr(module, tensor)
-            index = units.to(value.device)
-            index = (torch.arange(outer, device=index.device)[:, None] * size + index).flatten()
-            index = (index[:, None] * inner + torch.arange(inner, device=index.device)).flatten()
-            kept = value.detach().index_select(dim, index)
+            # On the meta device, where a model without numbers is, sums are slow, and the first loads torch's compiler.
+            if units.is_meta:
+                index = torch.empty(outer * len(units) * inner, dtype=torch.int64, device="meta")
+            else:
+                index = (torch.arange(outer, device=units.device)[:, None] * size + units).flatten()
+                index = (index[:, None] * inner + torch.arange(inner, device=units.device)).flatten()
+            kept = value.detach().index_select(dim, index.to(value.device))
             is_parameter = isinstance(value, nn.Parameter)
             setattr(module, tensor, nn.Parameter(kept, value.requires_grad) if is_parameter else kept)
             read_geometry(module)

@@ -1,6 +1,7 @@
 """The study end to end on synthetic data: shared trainings, tidy tables, limits, and numbers that repeat."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -26,8 +27,16 @@ def results(tidy: pd.DataFrame) -> pd.DataFrame:
     return tidy[tidy["kind"] == "result"].drop(columns=["threads"]).reset_index(drop=True)
 
 
-def test_the_tables_are_tidy_and_complete(run):
-    result = run()
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory, small_sweep, few_hours):
+    """A sweep that has run, to be looked at: its cells, and what they came to."""
+    store = tmp_path_factory.mktemp("swept") / "store"
+    cells = PruningSweepCells(PruningSweep.parse(dict(small_sweep | few_hours) | {"store": str(store)}))
+    return cells, cells.run(make_executor=lambda: ThreadPoolExecutor(2), progress=Recorder(2))
+
+
+def test_the_tables_are_tidy_and_complete(swept):
+    _, result = swept
     assert result.failures == 0
     cells = result.cells
     assert len(cells) == 2 * 2 * 3  # models x scopes x densities
@@ -64,13 +73,13 @@ def test_the_tables_are_tidy_and_complete(run):
         assert kept == pytest.approx(cell["density"])
 
 
-def test_same_seed_same_numbers_and_a_second_run_computes_nothing(run):
-    first, again = run(), Recorder()
-    second = run(progress=again)
+def test_same_seed_same_numbers_and_a_second_run_computes_nothing(swept, run, few):
+    (cells, first), again = swept, Recorder()
+    second = run(progress=again, store=str(cells.store.root), **few)
     assert "all steps done" in again.news[-1]
     assert len(again.news) == 2
     pd.testing.assert_frame_equal(first.tidy, second.tidy)
-    elsewhere = run(store="other")
+    elsewhere = run(**few)
     pd.testing.assert_frame_equal(results(first.tidy), results(elsewhere.tidy), check_exact=True)
 
 
@@ -88,23 +97,20 @@ def test_the_seasonal_naive_forecast_knows_the_datas_season_or_is_left_out(smoke
         assert result["mae"] < 0.1, "one season back only the trend is missing"
 
 
-def test_a_dense_training_is_shared_and_identity_is_what_matters(run, smoke, tmp_path):
-    run(densities=[1.0, 0.5])
+def test_a_dense_training_is_shared_and_identity_is_what_matters(run, few):
+    run(densities=[1.0, 0.5], **few)
     more = Recorder()
-    run(progress=more, densities=[1.0, 0.5, 0.25], eval_batch_size=100, jobs=1)
+    run(progress=more, densities=[1.0, 0.5, 0.25], eval_batch_size=100, jobs=1, **few)
     assert not any("training" in line for line in more.news)
     assert sum("density 0.250" in line for line in more.news) == 4
     other = Recorder()
-    run(progress=other, densities=[1.0], d_ff=20)
+    run(progress=other, densities=[1.0], d_ff=20, **few)
     assert sum("training" in line for line in other.news) == 2
 
 
-def test_a_stored_model_gives_the_stored_score(run, smoke, tmp_path):
-    run()
-    config = PruningSweep.parse(smoke | {"store": str(tmp_path / "store")})
-    sweep = PruningSweepCells(config)
-    base, pruned = sweep.base, sweep.pruned
-    store = Store(tmp_path / "store")
+def test_a_stored_model_gives_the_stored_score(swept):
+    sweep, _ = swept
+    base, pruned, store = sweep.base, sweep.pruned, sweep.store
     step = base.dense[1]
     model, masks = load_checkpoint(store.artifact(step.key, MODEL_FILE))
     assert masks == {}
@@ -113,10 +119,10 @@ def test_a_stored_model_gives_the_stored_score(run, smoke, tmp_path):
     assert pruned[0].needs == (base.dense[0],)
 
 
-def test_a_diverging_model_is_a_row_and_the_others_go_on(run, monkeypatch):
+def test_a_diverging_model_is_a_row_and_the_others_go_on(run, few, monkeypatch):
     forward = DLinear.forward
     monkeypatch.setattr(DLinear, "forward", lambda self, *x: forward(self, *x) * (math.nan if self.training else 1))
-    result = run()
+    result = run(**few)
     states = result.cells.groupby("model")["status"].unique().map(set).to_dict()
     assert states == {"DLinear": {"diverged", "failed"}, "Autoformer": {"ok"}}
     reasons = set(result.cells.loc[result.cells["model"] == "DLinear", "reason"])

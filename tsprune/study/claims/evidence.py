@@ -91,8 +91,11 @@ def evidence(lines: Iterable[dict[str, Any]], store: Store | None = None) -> Evi
     """Of rows as the archive has them: with their identity as ``config``, and with their ``errors`` where these are not
     in ``store``."""
     by_key = {line["key"]: line for line in lines if _counts(line)}
-    rows = [_row(line, dense, by_key.get(dense)) for line in by_key.values() if (dense := _dense(line, by_key))]
-    rows += [_row(line, None, None) for line in by_key.values() if line["kind"] == "naive"]
+    recipes = {key: _recipe(line) for key, line in by_key.items() if line["config"].get("step") == "train"}
+    rows = [
+        _row(line, dense, by_key[dense], recipes[dense]) for line in by_key.values() if (dense := _dense(line, by_key))
+    ]
+    rows += [_row(line, None, line, _recipe(line)) for line in by_key.values() if line["kind"] == "naive"]
     latencies = [line for line in by_key.values() if line["kind"] == "latency"]
     speeds = [record for line in by_key.values() if line["kind"] == "inference" for record in _speeds(line)]
     timed = [_timing(record) for line in latencies for record in line["detail"].get("latency", ()) if _is_told(record)]
@@ -166,11 +169,16 @@ def _size(width: int | None) -> str | None:
     return PAPERS if width == PAPER_WIDTH else SMALL if width is not None and width < PAPER_WIDTH else None
 
 
-def _row(line: dict, dense: str | None, training: dict | None) -> dict[str, Any]:
-    config = (training or line)["config"]
-    recipe = {name: value for name, value in config.items() if name != "seed"}
+def _recipe(training: dict) -> str:
+    """Names all that a training depends on but for its seed and device."""
+    recipe = {name: value for name, value in training["config"].items() if name != "seed"}
     if "train" in recipe:
         recipe["train"] = {name: value for name, value in recipe["train"].items() if name != "device"}
+    return digest(recipe, 8)
+
+
+def _row(line: dict, dense: str | None, training: dict, recipe: str) -> dict[str, Any]:
+    config = training["config"]
     width = config.get("hyper", {}).get("d_model")
     return {
         **{name: line["protocol"].get(name) for name in _PROTOCOL},
@@ -182,7 +190,7 @@ def _row(line: dict, dense: str | None, training: dict | None) -> dict[str, Any]
         "device": config.get("train", {}).get("device"),
         "block": block_length(line["protocol"]),
         "identity": line["config"],
-        "recipe": digest(recipe, 8),
+        "recipe": recipe,
         "size": _size(width),
         "floor": line["detail"].get("floor"),
         "sparsities": sparsities_counted(line["detail"]["updates"]) if line["protocol"].get("method") == "pals" else [],

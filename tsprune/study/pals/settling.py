@@ -9,6 +9,7 @@ from tsprune.errors import UserError
 from tsprune.pruners.dynamic import Sparsity
 from tsprune.pruners.method import Method
 from tsprune.pruners.methods import make_method
+from tsprune.training import Adam
 from tsprune.typed import canonical_json
 
 
@@ -30,7 +31,7 @@ def _first_epoch(name: str, fields: str, steps: int, epochs: int) -> int | None:
         sparsity = Sparsity(method, steps=steps * epochs)
     except UserError:
         return None
-    sparsity.attach(layer, torch.optim.SGD(layer.parameters()))
+    sparsity.attach(layer, Adam(layer.parameters()))
     for step in range(1, steps * epochs + 1):
         sparsity.after_step(torch.zeros(()))
         if step % steps == 0 and sparsity.settled:
