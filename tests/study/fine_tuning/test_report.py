@@ -77,7 +77,7 @@ def test_the_verdict_measures_against_dense_trained_as_long():
         "the unpruned model trained as long (3.0 to 7.1 %)."
     )
     assert (
-        "On ETTh1 (horizon 96, 2 seeds), training on changes the MSE relative to the dense model trained as long: "
+        "On ETTh1 (horizon 96, 2 seeds), fine-tuning changes the MSE relative to the dense model trained as long: "
         "cut to density 0.1, **M** from +150 % to +5.2 % (+3.0 to +7.1) (in brackets the 95 % interval)."
     ) in text
     assert "step by step instead of at once (density 0.1) lowers the MSE of **M** (−11 %, −13 to −9.0)." in text

@@ -134,8 +134,8 @@ def test_what_a_better_choice_of_weights_is_worth_before_and_after_training_on()
     ]
     text = details(words.verdict(cells(("M", "N")), pd.DataFrame(rows), NAIVE))
     assert (
-        "Before training on, choosing weights by **obs** instead of magnitude (density 0.1) lowers the MSE of **M** "
-        "(-30 %, -40 to -20) and **N** (-40 %, -50 to -30). After training on, that choice (density 0.1) lowers the "
+        "Before fine-tuning, choosing weights by **obs** instead of magnitude (density 0.1) lowers the MSE of **M** "
+        "(-30 %, -40 to -20) and **N** (-40 %, -50 to -30). After fine-tuning, that choice (density 0.1) lowers the "
         "MSE of **N** (-10 %, -20 to -5.0); it has no clear effect for **M**. "
         "Of 2 cases where it is clearly better before, 1 still is after."
     ) in text
@@ -195,14 +195,14 @@ def test_what_the_details_call_better_worse_or_no_difference_is_so_in_the_table(
     told_of = {
         "iterative": "Pruning step by step",
         "rewound": "Starting over",
-        "pruned, wanda": "Before training on, choosing",
-        "fine-tuned, wanda": "After training on, that choice",
+        "pruned, wanda": "Before fine-tuning, choosing",
+        "fine-tuned, wanda": "After fine-tuning, that choice",
     }
     for arm, words_of in told_of.items():
         rows = table[(table["structure"] == "unstructured") & (table["arm"] == arm) & (table["seeds"] > 1)]
         rows = rows[rows["density_asked"] == rows["density_asked"].min()]
         found = re.search(
-            rf"{words_of}.*? (?=After training|Of \\d|Pruning|Starting over|Intervals|One seed|$)", text + " "
+            rf"{words_of}.*? (?=After fine-tuning|Of \\d|Pruning|Starting over|Intervals|One seed|$)", text + " "
         )
         assert bool(found) == (len(rows) > 0)
         for clause in found.group(0).split("; it ") if found else ():

@@ -152,7 +152,7 @@ def test_rivals_the_papers_variant_and_mechanisms_are_called_what_the_table_says
         assert ("with MSE within the noise of its code's" in text) == clear.empty
         for word, sign in (("higher", -1), ("lower", 1)):
             named = set(clear.loc[clear["relative"] * sign > 0, "model"])
-            found = re.search(rf"describes it.*?{word} for ([^.]*?)( and lower for| than its code)", text)
+            found = re.search(rf"describes it.*?{word} for ([^.]*?)( and lower for| than with its code)", text)
             assert (set(re.findall(r"\*\*(\w+)\*\*", found.group(1))) if found else set()) == named
     if cells["seed"].nunique() == 1:
         assert "clearly" not in text and "beyond the noise" not in text

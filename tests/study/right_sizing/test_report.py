@@ -126,7 +126,7 @@ def test_the_verdict_claims_what_is_clear_with_its_interval():
     text = verdict(sizes(), worse, SAME, NAIVE)
     assert text.startswith("On ETTh1, training a small forecaster beats pruning a large one; pruning leaves")
     assert (
-        "Against the best dense model with no more parameters: for **M** d_model 8 pruned to the size of d_model "
+        "Against the best dense model with no more parameters: for **M**, d_model 8 pruned to the size of d_model "
         "4 and fine-tuned has 4.1\u00a0% more error than dense d_model 4 x 2 (95\u00a0% interval 1.2 to "
         "7.0\u00a0%)."
     ) in text
@@ -135,7 +135,7 @@ def test_the_verdict_claims_what_is_clear_with_its_interval():
     better = comparison(parameters=(-0.07, -0.041, -0.012))
     text = verdict(sizes(), better, SAME, NAIVE)
     assert (
-        "for **M** d_model 8 pruned to the size of d_model 4 and fine-tuned has 4.1\u00a0% less error than dense"
+        "for **M**, d_model 8 pruned to the size of d_model 4 and fine-tuned has 4.1\u00a0% less error than dense"
         in text
     )
     assert "95\u00a0% interval 1.2 to 7.0\u00a0%)" in text
@@ -196,7 +196,7 @@ def test_failed_cells_and_floors_are_told():
     text = verdict(table, comparison(parameters=(0.01, 0.04, 0.07)), SAME, NAIVE)
     assert (
         "1 of 12 cells did not finish (**M** 1 diverged) and are left out. Pruning did not get down to the "
-        "parameters of **M** of d_model 4 (" in text
+        "parameters of **M** at d_model 4 (" in text
     )
     lost = table.assign(status="failed", mse=None)
     nothing = comparison(parameters=None)

@@ -153,7 +153,7 @@ def test_what_pruning_did_not_come_down_to_is_not_called_that_size():
         "d_model 8 pruned towards the size of d_model 4, to 2.4 times its parameters, and fine-tuned has 20 %" in text
     )
     assert "than dense d_model 4 x 2, which has 41 % of its parameters (95 % interval 10 to 30 %)" in text
-    assert text.endswith("Pruning did not get down to the parameters of **M** of d_model 4 (2.4 times as many).")
+    assert text.endswith("Pruning did not get down to the parameters of **M** at d_model 4 (2.4 times as many).")
     rows, _ = read(tables.sizes(floor))
     assert [line for line in rows if "4 x 2 (2.4 times)" in line]
     floor.loc[floor["arm"] == "fine-tuned", "parameters"] = 9.4
@@ -314,7 +314,7 @@ def test_what_a_teacher_brings_is_so_in_the_table(table):
     for rival, against in told.items():
         rows = table[(table["rival"] == rival) & (table["seeds"] > 1)]
         counts_of = r"((?:clearly|within) [a-z0-9, ]+) of (\d+) "
-        found = re.search(counts_of + against + r"(?: \(largest: (.*?): ([-+][\d.]+) %)?", text)
+        found = re.search(counts_of + against + r"(?: \(largest, (.*?): ([-+][\d.]+) %)?", text)
         assert bool(found) == (len(rows) > 0)
         if not found:
             continue

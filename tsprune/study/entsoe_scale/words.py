@@ -244,7 +244,7 @@ def _width_words(rows: pd.DataFrame) -> str:
     """The widest against the smallest, with all the data; the table has the rest."""
     many = rows["windows_train"].max()
     row = _row(rows, "width", many)
-    return f"With {many:,}, the test MSE of {row['ours']} against {row['others']} is {_change(row)}."
+    return f"With {many:,} windows, the test MSE of {row['ours']} against {row['others']} is {_change(row)}."
 
 
 def _pruned_words(rows: pd.DataFrame) -> str:

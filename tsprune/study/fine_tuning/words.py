@@ -48,7 +48,7 @@ def verdict(cells: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame)
     single = comparisons[comparisons["structure"] == "unstructured"]
     details = (
         "" if len(fallen) == len(best) else standing(fallen, LAST_VALUE, done),
-        f"{where(cells)}, training on changes the MSE relative to the dense model trained as long: "
+        f"{where(cells)}, fine-tuning changes the MSE relative to the dense model trained as long: "
         f"{_recoveries(comparisons)} (in brackets the 95{NBSP}% interval).",
         *(_better_score(single, arm) for arm in scored_arms(comparisons["arm"]) if arm.startswith("fine-tuned")),
         _pairs(single, "iterative", "Pruning step by step instead of at once"),
@@ -171,9 +171,9 @@ def _better_score(rows: pd.DataFrame, tuned: str) -> str:
     score = tuned.split(", ")[1]
     untuned = by_score("pruned", score)
     before = _pairs(
-        rows, untuned, f"Before training on, choosing weights by **{score}** instead of magnitude", "pruned"
+        rows, untuned, f"Before fine-tuning, choosing weights by **{score}** instead of magnitude", "pruned"
     )
-    after = _pairs(rows, tuned, "After training on, that choice")
+    after = _pairs(rows, tuned, "After fine-tuning, that choice")
     pairs = rows[rows["density_asked"] == _lowest(rows[rows["arm"] == tuned])["density_asked"].min()]
     known = pairs[(pairs["seeds"] > 1) & pairs["relative"].notna()]
     found = {arm: known[known["arm"] == arm].set_index(_CASE) for arm in (untuned, tuned)}

@@ -68,11 +68,16 @@ def _answer(rows: pd.DataFrame) -> str:
         return f"{where}, nothing can be said about the sparse kernel."
     parts = []
     for share, group in sparse[sparse["share"].isin(_two(sparse["share"]))].groupby("share", sort=False):
-        fast, of = ("", "") if parts else (" as fast as dense in eager PyTorch", " of the weights")
-        parts.append(f"{spread(group['speedup'])} times{fast} with {percent(share)}{of}")
+        parts.append((percent(share), f"{spread(group['speedup'])} times"))
     many = sparse["model"].nunique()
     names = bold(sparse["model"]) if many <= _NAMED else f"{many} forecasters"
-    return f"{where}, the sparse kernel, which skips zeros, makes {names} {listed(parts)}."
+    verb = "forecasts" if many == 1 else "forecast"
+    (share, times), *rest = parts
+    others = "".join(f"; with {less}, {more}" for less, more in rest)
+    return (
+        f"{where}, {names} with {share} of the weights, in the sparse kernel that skips zeros, {verb} {times} as fast "
+        f"as dense in eager PyTorch{others}."
+    )
 
 
 def _two(shares: pd.Series) -> list[float]:

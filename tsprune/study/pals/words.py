@@ -288,14 +288,14 @@ def _paper(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     reach = _reach([density_text(ends.min()), density_text(ends.max())])
     clear = against[against["clear"]]
     if clear.empty:
-        return f"Run as the paper describes it, PALS ends at density {reach}, with MSE within the noise of its code's."
+        return f"As the paper describes it, PALS ends at density {reach}, with MSE within the noise of its code's."
     parts = [
         f"{word} for {bold(own['model'])}"
         for sign, word in ((-1, "higher"), (1, "lower"))
         if len(own := _clear(against, sign))
     ]
     differs = " and ".join(parts)
-    return f"Run as the paper describes it, PALS ends at density {reach}, with MSE clearly {differs} than its code's."
+    return f"As the paper describes it, PALS ends at density {reach}, with MSE clearly {differs} than with its code."
 
 
 def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:

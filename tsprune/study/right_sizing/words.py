@@ -150,7 +150,7 @@ def _clause(model: str, rows: pd.DataFrame, large: int, short: Mapping[tuple, fl
             f"(95{NBSP}% interval {span(best)})"
         )
     if parts:
-        return f"for **{model}** {' and '.join(parts)}"
+        return f"for **{model}**, {' and '.join(parts)}"
     if alike(known).all():
         return f"for **{model}** the two end within {percent(TOLERANCE)} of each other"
     return f"for **{model}** the two cannot be told apart with these seeds"
@@ -231,7 +231,7 @@ def _distilled_words(distilled: pd.DataFrame, large: int) -> str:
         clear, top = rows[found != NOISE], ""
         if len(clear):
             most = furthest(clear)
-            top = f" (largest: **{most['model']}** d_model {most['width']}: {signed(most['relative'])}, {ends(most)})"
+            top = f" (largest, **{most['model']}** d_model {most['width']}: {signed(most['relative'])}, {ends(most)})"
         parts.append(f"{_told(found)} of {len(rows)} {words}{top}")
     if not parts:
         return ""
@@ -307,6 +307,6 @@ def _standing(sizes: pd.DataFrame, naive: pd.DataFrame) -> str:
 def _lost(sizes: pd.DataFrame) -> str:
     """What did not come out, as a last sentence."""
     short = short_of(sizes)
-    missed = [f"**{model}** of d_model {width} ({times(ratio)} as many)" for (model, _, width), ratio in short.items()]
+    missed = [f"**{model}** at d_model {width} ({times(ratio)} as many)" for (model, _, width), ratio in short.items()]
     words = f"Pruning did not get down to the parameters of {listed(list(dict.fromkeys(missed)))}." if missed else ""
     return "".join(f" {text}" for text in (left_out(sizes), words) if text)
