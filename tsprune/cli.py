@@ -25,10 +25,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="How far can a forecaster be pruned, and what does it gain? Start with: tsprune study quick",
 )
-data = typer.Typer(no_args_is_help=True, help="Datasets: what is known, what is here, what is wrong with a file.")
+data = typer.Typer(no_args_is_help=True, help="Datasets: the catalogue, what is here, what is wrong with a file.")
 app.add_typer(data, name="data")
 models = typer.Typer(
-    invoke_without_command=True, help="Trained and pruned models that studies have left: list them, take one away."
+    invoke_without_command=True, help="Trained and pruned models from studies: list them, save one to a file."
 )
 app.add_typer(models, name="models")
 
@@ -42,12 +42,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 StoreFolder = Annotated[str, typer.Option("--store", help="Folder of results.")]
 Missing = Annotated[str, typer.Option(help="error: refuse gaps; interpolate: fill them by stated rules.")]
-DateColumn = Annotated[str | None, typer.Option(help="Column of dates, where it does not tell itself.")]
-TimeStep = Annotated[str | None, typer.Option(help="Time between rows, as 15min, B, MS.")]
+DateColumn = Annotated[str | None, typer.Option(help="Column of dates, where it cannot be told.")]
+TimeStep = Annotated[str | None, typer.Option(help="Time between rows, such as 15min, B, MS.")]
 DateOrder = Annotated[
-    str | None, typer.Option(help="Where two readings fit: ymd, dmy, mdy, ym, my; excel: days as it counts.")
+    str | None, typer.Option(help="Where two readings fit: ymd, dmy, mdy, ym, my; excel: days as Excel counts.")
 ]
-Encoding = Annotated[str | None, typer.Option(help="Of a file that is not UTF-8, as latin-1.")]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of a file that is not UTF-8, such as latin-1.")]
 
 
 @app.command()
@@ -61,12 +61,12 @@ def study(
     ] = [],  # noqa: B006  (typer's way to say: none)
     parameter: Annotated[
         list[str],
-        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Instead of the profile's; the value as in YAML."),
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Overrides the profile; the value as in YAML."),
     ] = [],  # noqa: B006
     jobs: Annotated[int | None, typer.Option(min=0, help="Steps side by side; 0: as many as cores.")] = None,
     output: Annotated[str, typer.Option(help="Folder for reports and for the store of results.")] = "outputs",
     show: Annotated[
-        bool, typer.Option("--show", help="Run nothing: print every parameter, where it comes from, and its value.")
+        bool, typer.Option("--show", help="Run nothing: print every parameter, its value, and where it comes from.")
     ] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Run nothing: print how many steps there are, which must run, why, how long.")
@@ -154,7 +154,7 @@ def site(
     output: Annotated[str, typer.Option(help="Folder to publish.")] = "outputs/site",
     store: StoreFolder = "outputs/store",
 ) -> None:
-    """Make a folder to publish: pages of the rows that are there, tables, and what was run where. Computes nothing."""
+    """Make a folder to publish: pages of the existing rows, tables, and what was run where. Computes nothing."""
     from tsprune.batch.site import make_site
 
     if make_site(profiles, output, store):
@@ -200,7 +200,7 @@ def compare(
 @app.command()
 def export(
     model: Annotated[str, typer.Argument(help="A checkpoint, or the key of a model in the store (`tsprune models`).")],
-    file: Annotated[str, typer.Argument(metavar="FILE.onnx", help="To write; a model card FILE.md goes beside it.")],
+    file: Annotated[str, typer.Argument(metavar="FILE.onnx", help="File to write; its model card is FILE.md.")],
     units: Annotated[
         str, typer.Option(help="real: values and dates in, values out, all in the data's own units; scaled: bare.")
     ] = "real",
@@ -209,7 +209,7 @@ def export(
     ] = False,
     store: StoreFolder = "outputs/store",
 ) -> None:
-    """Write a model as ONNX, once ONNX Runtime gives what PyTorch gives; needs the extra tsprune\\[deploy]."""
+    """Write a model as ONNX, once ONNX Runtime agrees with PyTorch; needs the extra tsprune\\[deploy]."""
     from tempfile import TemporaryDirectory
 
     from tsprune.deploy.export import export_checkpoint
@@ -236,13 +236,13 @@ def forecast(
     file: Annotated[str, typer.Argument(metavar="DATA", help="A file, or a dataset's name: its last rows are read.")],
     output: Annotated[str | None, typer.Option(help="File to write (.csv, .parquet); without one, printed.")] = None,
     backtest: Annotated[
-        int | None, typer.Option(min=1, help="Forecast so many horizons that are known instead; print the errors.")
+        int | None, typer.Option(min=1, help="Forecast this many known horizons instead; print the errors.")
     ] = None,
     level: Annotated[
-        float | None, typer.Option(help="Add intervals that shall hold so many of the values: 0.5, 0.8, 0.9, 0.95.")
+        float | None, typer.Option(help="Add intervals meant to hold this share of the values: 0.5, 0.8, 0.9, 0.95.")
     ] = None,
     plot: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Picture to write (.png, .svg, .pdf): what is known, what comes.")
+        str | None, typer.Option(metavar="FILE", help="Picture to write (.png, .svg, .pdf): known values and forecast.")
     ] = None,
     missing: Missing = "error",
     date_column: DateColumn = None,
@@ -250,7 +250,7 @@ def forecast(
     date_order: DateOrder = None,
     encoding: Encoding = None,
 ) -> None:
-    """Forecast what comes after the last row, with dates, in the data's own units."""
+    """Forecast the values after the last row, with dates, in the data's own units."""
     from tsprune.deploy import Forecaster
     from tsprune.deploy.backtest import backtest as run_backtest
     from tsprune.deploy.files import need_other
@@ -297,8 +297,8 @@ def forecast(
 @app.command()
 def compress(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A CSV file of your own, or a dataset's name.")],
-    max_loss: Annotated[str, typer.Option(metavar="PERCENT", help="Rise of the error that you accept, as 2%.")] = "2%",
-    goal: Annotated[str, typer.Option("--for", help="What is to become small: latency, size, or macs.")] = "latency",
+    max_loss: Annotated[str, typer.Option(metavar="PERCENT", help="Rise in error that you accept, such as 2%.")] = "2%",
+    goal: Annotated[str, typer.Option("--for", help="What to minimise: latency, size, or macs.")] = "latency",
     budget: Annotated[str, typer.Option(metavar="TIME", help="Begin no training after about this time.")] = "20m",
     model: Annotated[str | None, typer.Option(help="Forecaster to train and compress (iTransformer).")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="Or a trained one: `tsprune models save` writes it.")] = None,
@@ -306,7 +306,7 @@ def compress(
     horizon: Annotated[int | None, typer.Option(min=1, help="Time steps that are forecast (24).")] = None,
     parameter: Annotated[
         list[str],
-        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Any other, as epochs=10, d_model=256."),
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Any other, such as epochs=10, d_model=256."),
     ] = [],  # noqa: B006
     output: Annotated[str | None, typer.Option(help="Folder for the page and the model.")] = None,
     store: StoreFolder = "outputs/store",
@@ -316,7 +316,7 @@ def compress(
     date_order: DateOrder = None,
     encoding: Encoding = None,
 ) -> None:
-    """Find the compressed forecaster to take: train, prune, distil and quantise within a time, measure on this machine.
+    """Find the compressed forecaster to use: train, prune, distil and quantise in a set time, measure on this machine.
 
     For example: tsprune compress load.csv --max-loss 2% --for latency --budget 20m
 
@@ -378,7 +378,7 @@ def save(
         str | None, typer.Option("--store", help="Folder of results.", show_default="outputs/store")
     ] = None,
 ) -> None:
-    """Write a model as a checkpoint that tsprune.models.load_checkpoint reads; made again where it was not kept."""
+    """Write a model as a checkpoint for tsprune.models.load_checkpoint; it is made again where it was not kept."""
     from pathlib import Path
 
     from tsprune.deploy.reading import check_output
@@ -406,7 +406,7 @@ def _existing_store(folder: str):
 def add_results(
     run: Annotated[str, typer.Argument(help="A folder of reports, a report, or an executed notebook.")],
 ) -> None:
-    """Keep what a run came to in results/, a file per study and dataset; what is there already stays."""
+    """Keep the results of a run in results/, a file per study and dataset; what is there already stays."""
     from tsprune.batch.results import add_runs
 
     print(*add_runs(run), sep="\n")
@@ -414,12 +414,10 @@ def add_results(
 
 @results.command("check")
 def check_results(
-    run: Annotated[
-        str | None, typer.Argument(help="A run whose own rows are to be compared with those in results/.")
-    ] = None,
+    run: Annotated[str | None, typer.Argument(help="A run whose own rows to compare with those in results/.")] = None,
 ) -> None:
-    """Say what is wrong with the rows in results/, a line each; or which of them came out otherwise when RUN computed
-    them anew, their times aside. Exit status 1 if anything is, or any did."""
+    """Say what is wrong with the rows in results/, a line each; or, with RUN, which of them differ from those that RUN
+    computed anew, times aside. Exit status 1 if anything is wrong or differs."""
     from tsprune.batch.results import archive, check_anew
 
     if run is not None:
@@ -445,7 +443,7 @@ def show_verdicts() -> None:
 
 @results.command("list")
 def list_results() -> None:
-    """A line per file in results/: how many rows, of what, from when and which machine."""
+    """A line per file in results/: how many rows, of what, when and on which machine they were made."""
     from tsprune.batch.results import list_results
 
     table = list_results()
@@ -454,7 +452,7 @@ def list_results() -> None:
 
 @data.command("list")
 def list_() -> None:
-    """The datasets that can be named: size, time step, where each was found, licence, known defects."""
+    """The datasets of the catalogue: size, time step, where each was found, licence, known defects."""
     from tsprune.data import list_datasets
 
     print(_listing(list_datasets(), min(shutil.get_terminal_size().columns, 110)))
@@ -480,7 +478,7 @@ def check(
     date_order: DateOrder = None,
     encoding: Encoding = None,
 ) -> None:
-    """Look a file or dataset over: every problem with its row and column; exit status 1 if there is one.
+    """Check a file or dataset: every problem with its row and column; exit status 1 if there is one.
 
     A study takes the same options as parameters: -p time_step=B.
     """
@@ -503,13 +501,13 @@ def fetch(name: Annotated[str, typer.Argument(help="A name of the catalogue.")])
 
 @data.command()
 def entsoe(
-    file: Annotated[str, typer.Argument(metavar="FILE.csv", help="To write: MW by country.")],
-    start: Annotated[str, typer.Option(help="First day, as 2024-01-01 (UTC).")],
+    file: Annotated[str, typer.Argument(metavar="FILE.csv", help="File to write: MW by country.")],
+    start: Annotated[str, typer.Option(help="First day, such as 2024-01-01 (UTC).")],
     end: Annotated[str, typer.Option(help="The day after the last.")],
-    countries: Annotated[str, typer.Option(help="Codes, as at,be,de.")],
+    countries: Annotated[str, typer.Option(help="Country codes, such as at,be,de.")],
     step: Annotated[str, typer.Option(help="1h or 15min.")] = "1h",
 ) -> None:
-    """Load the electricity load as the ENTSO-E Transparency Platform has it now; ENTSOE_API_KEY holds the key to it.
+    """Download the electricity load that the ENTSO-E Transparency Platform has now; ENTSOE_API_KEY holds your key.
 
     Parts of half a month are kept in the user's cache: stopped, the same command goes on.
     """

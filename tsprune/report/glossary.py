@@ -4,13 +4,13 @@ import re
 from html import unescape
 
 GLOSSARY = {
-    "forecaster": (r"forecaster", "a model that reads the last values of some series and says how they go on."),
+    "forecaster": (r"forecaster", "a model that reads the last values of some series and predicts the next ones."),
     "horizon": (r"horizons?", "how many time steps ahead is forecast; with hourly data 96 are four days."),
     "pruning": (r"prun\w+", "taking weights out of a trained network, to make it smaller or faster."),
     "weight": (r"weights?", "one of the numbers a network learns; together they are the model."),
     "density": (
         r"densit(y|ies)",
-        "share of the weights that is kept: 0.1 keeps a tenth. Sparsity is the share that is gone.",
+        "share of the weights that is kept: 0.1 keeps a tenth. Sparsity is the share removed.",
     ),
     "dense": (r"dense", "with all its weights: the model before pruning."),
     "mask": (
@@ -22,8 +22,8 @@ GLOSSARY = {
         "taking out whole rows and columns, so that the model really becomes narrower.",
     ),
     "2:4": (r"2:4", "two of every four neighbouring weights are zero, a pattern that some graphics cards can skip."),
-    "magnitude": (r"magnitude", "choosing the weights that go by their size alone, the smallest first."),
-    "score": (r"scores?", "how important a weight is held to be; those with the lowest go."),
+    "magnitude": (r"magnitude", "choosing the weights to remove by size alone, the smallest first."),
+    "score": (r"scores?", "how important a weight is taken to be; those with the lowest scores are removed."),
     "MSE": (
         r"MSE",
         "mean squared error of the forecasts; lower is better. On scaled data always forecasting the mean has about 1.",
@@ -31,46 +31,49 @@ GLOSSARY = {
     "MAE": (r"MAE", "mean absolute error: by how much a forecast is off on average."),
     "scaled data": (
         r"scaled",
-        "every column less its mean, over its standard deviation, so that columns of different units count alike.",
+        "each column minus its mean, over its standard deviation, so that columns of different units count alike.",
     ),
     "d_model": (r"d_model", "width of the model: how many numbers it holds per position. The papers use 512."),
     "DepGraph, torch-pruning": (
         r"DepGraph|torch-pruning",
-        "the library that the first paper narrows models with; it finds by itself which widths hang together.",
+        "the library that the first paper narrows models with; it finds by itself which widths depend on each other.",
     ),
     "multiply-adds": (
         r"multiply-adds",
-        "multiplications with their additions that a forecast takes: the usual measure of computing.",
+        "multiplications, each with an addition, that a forecast takes: the usual measure of computing.",
     ),
     "latency": (r"latency", "time from asking for a forecast to having it, measured on this machine."),
     "batch": (r"batch(es)?", "how many forecasts are made at once."),
     "float32, bfloat16, 8-bit": (
         r"bfloat16|int8|8-bit",
-        "numbers of 32, 16 or 8 bits: the shorter, the faster where the machine has them, and the less exact.",
+        "numbers of 32, 16 or 8 bits: shorter ones are faster where the machine supports them, and less exact.",
     ),
-    "eager PyTorch": (r"eager", "PyTorch as it is used by default, which starts one operator after the other."),
+    "eager PyTorch": (r"eager", "PyTorch as used by default, which starts one operator after the other."),
     "ONNX Runtime": (r"ONNX Runtime", "a program that runs exported models, without PyTorch."),
     "CUDA graph": (r"CUDA graphs?", "all operators of a forecast, recorded once and started together on a GPU."),
-    "sparse kernel": (r"sparse kernel", "code that reads and multiplies by those weights only that are not zero."),
-    "epoch": (r"epochs?", "once through all the training data."),
+    "sparse kernel": (r"sparse kernel", "code that reads and multiplies only the weights that are not zero."),
+    "epoch": (r"epochs?", "one pass through all the training data."),
     "fine-tuning": (r"fine-tun\w+|train(ed|ing) on", "training a pruned model a little longer."),
     "seed": (
         r"seeds?",
-        "start of the random numbers. Another seed gives another model, so what two seeds do not agree on is chance.",
+        "start of the random numbers. Another seed gives another model, so what differs between seeds is chance.",
     ),
     "interval": (
         r"95.%|interval",
         "range of a difference in 95 % of random draws from test data and seeds; where it holds zero, "
         "nothing is claimed.",
     ),
-    "within the noise": (r"within the noise|beyond chance|noise", "a difference that chance alone may have made."),
+    "within the noise": (r"within the noise|beyond chance|noise", "a difference that may be chance alone."),
     "naive forecast": (
         r"naive|repeat(ing)? (the )?last",
-        "a forecast without a model, as repeating the last value or the last day; a model has to beat it.",
+        "a forecast without a model, such as repeating the last value or the last day; a model has to beat it.",
     ),
-    "validation": (r"validation", "data kept apart from training and test, by which choices are made."),
+    "validation": (r"validation", "data kept apart from training and test, used to make choices."),
     "distilling": (r"distil\w*|teacher", "training a small model on the forecasts of a large one."),
-    "PALS": (r"PALS", "a way to prune while training that finds by itself how many weights may go (arXiv 2305.18382)."),
+    "PALS": (
+        r"PALS",
+        "a way to prune while training that finds by itself how many weights can go (arXiv 2305.18382).",
+    ),
     "lambda, gamma": (
         r"lambda|gamma",
         "two settings of PALS: how much worse the loss may get, and its pace.",

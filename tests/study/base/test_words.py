@@ -44,7 +44,7 @@ def test_no_better_means_not_below_the_naive_level_of_its_own_horizon():
 def test_models_that_beat_no_naive_forecast_are_named():
     cells = pd.DataFrame({"pred_len": [96, 720], "seed": [1, 2], "status": "ok"})
     fallen = no_better(BEST, {96: 1.0, 720: 1.0})
-    assert standing(fallen, "x", cells) == "**A** and **B** are at one horizon or more no better than x, even dense."
+    assert standing(fallen, "x", cells) == "**A** and **B** are no better than x at one horizon or more, even dense."
     assert standing(fallen.iloc[:1], "x", cells.iloc[:1]) == "**A** is no better than x, even dense."
     assert standing(fallen.iloc[:0], "x", cells) == ""
     assert idle(["A", "A"], "x", cells).startswith("**A** does no better than x, even unpruned")

@@ -110,11 +110,11 @@ def test_a_bigger_model_is_needed_only_when_its_lead_is_clear():
         in grows
     )
     small = text(cells(), widths(), differences(best=(-0.1, -0.01)), NAIVE)
-    assert "makes less than 5 % of difference to what size of **M** is best: widths 64 and 16 differ by -1.0 %" in small
+    assert "makes less than 5 % difference to which size of **M** is best: widths 64 and 16 differ by -1.0 %" in small
     wide = differences(best=(-0.1, -0.01))
     wide.loc[wide["question"] == "best", ["low", "high"]] = -0.3, 0.4
     noise = text(cells(), widths(), wide, NAIVE)
-    assert "whether more data needs a bigger **M** cannot be told with these seeds: widths 64 and 16 differ" in noise
+    assert "these seeds cannot tell whether more data needs a bigger **M**: widths 64 and 16 differ" in noise
     same = text(cells(), widths(many=16), differences(), NAIVE)
     assert same.startswith("On grid, more data makes no difference to the best size of **M**: width 16 is chosen with")
     smaller = text(cells(), widths(few=64, many=16), differences(best=(-0.1, -0.2)), NAIVE)
@@ -128,8 +128,8 @@ def test_a_width_that_validation_cannot_tell_from_the_others_is_no_best_size():
     split.at[0, "told"], split.at[0, "by_seed"] = False, (16, 64)
     verdict = text(cells(), split, differences(), NAIVE)
     assert verdict.startswith(
-        "On grid, whether more data needs a bigger **M** cannot be said: validation cannot tell the widths apart with "
-        "10 % of the data (its seeds choose d_model 16 and 64)."
+        "On grid, it cannot be said whether more data needs a bigger **M**: validation cannot tell the widths apart "
+        "with 10 % of the data (its seeds choose d_model 16 and 64)."
     )
     assert "d_model 64 is best with 100 training windows on average, but single seeds choose 16 and 64, so" in verdict
     close = widths(few=64).assign(told=False)
@@ -198,16 +198,16 @@ def test_the_better_naive_forecast_may_differ_by_horizon():
 def test_what_pruning_does_is_said_by_structure_with_its_interval_and_the_best_row_is_named():
     verdict = text(cells(), widths(64), differences(), NAIVE)
     assert (
-        "set against the dense one nearest in parameters, trained as long on 1,000 windows, its 2 sizes came out, by "
-        "test MSE: 1 clearly better and 1 within the noise (d_model 64, structured 0.1, fine-tuned, against d_model "
-        "16, trained as long: 5.0 % lower (95 % interval -7.0 to -3.0))."
+        "Its 2 pruned and fine-tuned sizes against the dense one nearest in parameters, trained as long on 1,000 "
+        "windows, by test MSE: 1 clearly better and 1 within the noise (d_model 64, structured 0.1, fine-tuned, "
+        "against d_model 16, trained as long: 5.0 % lower (95 % interval -7.0 to -3.0))."
     ) in verdict
     assert "**M** 0.250 (seasonal naive 0.500)" in verdict
     table = cells()
     better = table[(table["arm"] == "fine-tuned") & (table["structure"] == "structured")]
     table = pd.concat([table, better.assign(density_asked=0.3, mse=better["mse"] - 0.05)], ignore_index=True)
     verdict = text(table, widths(64), differences(structured=(0.1, 0.1), unstructured=(0.1, 0.1)), NAIVE)
-    assert "lowest test MSE of the table is 0.205, of d_model 64, structured 0.3, fine-tuned; 1 of 3 pruned" in verdict
+    assert "lowest test MSE in the table is 0.205, of d_model 64, structured 0.3, fine-tuned; 1 of 3 pruned" in verdict
     assert (
         "below the best dense one, d_model 64, with 0.255 (means over 2 seeds, lowest by test error, no claim)."
         in verdict
@@ -223,7 +223,7 @@ def test_one_seed_claims_nothing_and_what_failed_is_named():
     table.loc[table["arm"] == "fine-tuned", ["status", "reason", "mse"]] = ["diverged", "loss not finite", np.nan]
     failed = differences(structured=(np.nan, np.nan), unstructured=(np.nan, np.nan))
     verdict = text(table, widths(64), failed, NAIVE)
-    assert "its 2 sizes came out, by test MSE: 2 no result." in verdict
+    assert "trained as long on 1,000 windows, by test MSE: 2 no result." in verdict
     assert "8 of 28 cells did not finish (**M** 8 diverged)" in verdict
     nothing = table.assign(status="failed", reason="no disk")
     assert text(nothing, widths(), differences(), NAIVE) == (

@@ -23,34 +23,33 @@ def told(frame):
 def test_the_answer_is_the_kernels_at_the_largest_batch():
     text = told(speeds(("Transformer", "FEDformer")))
     assert headline(text) == (
-        "On AMD EPYC (1 thread, 32 windows at once) Transformer and FEDformer forecast 4.0 times as fast with 10 % "
-        "of the weights and 6.0 times as fast with 5 % of the weights, zeros left out by the sparse kernel, as dense "
-        "in eager PyTorch."
+        "On AMD EPYC (1 thread, 32 windows at once), Transformer and FEDformer with 10 % of the weights, in the sparse "
+        "kernel that skips zeros, forecast 4.0 times as fast as dense in eager PyTorch; with 5 %, 6.0 times."
     )
-    assert "in bfloat16 3.0, in ONNX Runtime 2.0, and in ONNX Runtime with 8-bit weights 2.5 times as fast" in text
-    assert "Zeros pay beside the best of these for **Transformer** and **FEDformer** up to a density of 0.1" in text
+    assert "is 3.0 times as fast in bfloat16, 2.0 times as fast in ONNX Runtime, and 2.5 times as fast in ONNX" in text
+    assert "pay off against the best of these for **Transformer** and **FEDformer** up to a density of 0.1" in text
     assert "At a density of 0.05 the kernel gives 6.0 times at 1 window." in text
     assert "PyTorch keeps 75 % at 1 window and 75 % at 32 windows; ONNX Runtime keeps 100 % at 1 window" in text
     assert "Zeros in dense matrices give 1.0 times the dense speed here" in text and "not measurable" not in text
 
 
 def test_of_many_forecasters_the_first_sentence_gives_the_number():
-    assert " 4 forecasters forecast " in words.verdict(speeds(models=("A", "B", "C", "D"))).split("\n\n")[0]
-    assert "**A** and **B** forecast " in words.verdict(speeds(models=("A", "B"))).split("\n\n")[0]
+    assert " 4 forecasters with " in words.verdict(speeds(models=("A", "B", "C", "D"))).split("\n\n")[0]
+    assert "**A** and **B** with " in words.verdict(speeds(models=("A", "B"))).split("\n\n")[0]
 
 
 def test_on_a_gpu_the_answer_is_that_of_narrower_models():
     frame = speeds(("Transformer", "FEDformer"), variants=GPU_VARIANTS, device="cuda", machine="NVIDIA H200")
     text = told(frame)
     assert headline(text) == (
-        "On a GPU (NVIDIA H200, 32 windows at once) Transformer and FEDformer, cut to 25 % of their widths and 10.0 "
-        "times fewer multiply-adds, forecast 1.2 times as fast as dense where PyTorch starts one operator after the "
-        "other and 3.0 times as fast as dense where both run as CUDA graphs."
+        "On a GPU (NVIDIA H200, 32 windows at once), Transformer and FEDformer, cut to 25 % of their widths and 10.0 "
+        "times fewer multiply-adds, forecast 1.2 times as fast as dense when PyTorch starts operators one by one and "
+        "3.0 times as fast when both run as CUDA graphs."
     )
-    assert "in bfloat16 1.5, as a CUDA graph 2.0, and as a CUDA graph in bfloat16 5.0 times as fast." in text
-    assert "packed for the tensor cores, forecast 0.5 times as fast as all of them, both as CUDA graphs" in text
+    assert "1.5 times as fast in bfloat16, 2.0 times as fast as a CUDA graph, and 5.0 times as fast as a CUDA" in text
+    assert "for the tensor cores, forecasts are 0.5 times as fast as with all weights, both as CUDA graphs" in text
     assert "PyTorch keeps 12 % at 1 window and 12 % at 32 windows; CUDA graph keeps 30 % at 1 window" in text
-    assert "sparse kernel" not in text and "leaves them out" not in text
+    assert "sparse kernel" not in text and "A kernel that skips zeros" not in text
     drawn = figures.first(frame)
     assert [axes.get_title(loc="left") for axes in drawn.axes] == ["Transformer", "FEDformer"]
     lines = [text.get_text() for text in drawn.axes[0].get_yticklabels()]
@@ -61,13 +60,13 @@ def test_on_a_gpu_the_answer_is_that_of_narrower_models():
     alone = headline(told(frame[frame["model"] == "Transformer"]))
     assert "Transformer, cut to 25 % of its widths and 10.0 times fewer multiply-adds, forecasts 1.2 times" in alone
     without = headline(told(frame[frame["form"] != NARROW]))
-    assert without == "On a GPU (NVIDIA H200, 32 windows at once) nothing can be said of narrower models."
+    assert without == "On a GPU (NVIDIA H200, 32 windows at once), nothing can be said about narrower models."
 
 
 def test_a_rival_that_is_faster_is_named():
     frame = speeds()
     frame.loc[frame["runtime"] == "PyTorch, bfloat16", ["speedup", "speedup_low", "speedup_high"]] = 10.0, 9.5, 10.5
-    assert "beside the best of these for **Transformer** at no density tried (best rival: in bfloat16)" in told(frame)
+    assert "against the best of these for **Transformer** at no density tried (best rival: in bfloat16)" in told(frame)
 
 
 def test_the_break_even_lies_where_the_line_comes_to_one():
@@ -87,9 +86,9 @@ def test_nothing_is_said_of_what_could_not_be_measured():
     frame = speeds()
     frame.loc[(frame["runtime"] == KERNEL) & (frame["share"] == 0.05), ["trouble", "load"]] = TROUBLE, LOAD
     text = told(frame)
-    assert "6.0" not in text and "2 of 20 times are not measurable here and not spoken of." in text
+    assert "6.0" not in text and "2 of 20 times are not measurable here and are left out." in text
     frame.loc[frame["runtime"] == KERNEL, ["trouble", "load"]] = TROUBLE, LOAD
-    assert headline(told(frame)).endswith("nothing can be said of the sparse kernel.")
+    assert headline(told(frame)).endswith("nothing can be said about the sparse kernel.")
 
 
 def test_a_wide_interval_is_in_the_ranges_and_is_told():
@@ -104,7 +103,7 @@ def test_a_wide_interval_is_in_the_ranges_and_is_told():
     )  # as fast as dense there: a quarter is kept
     text = told(frame)
     assert "ONNX Runtime keeps 25 to 100 % at 1 window and 100 % at 32 windows" in text
-    assert text.endswith("1 of 40 times is not known to a tenth; the ranges here have them in.")
+    assert text.endswith("1 of 40 times is not known to a tenth; the ranges here include them.")
     frame.loc[row, "load"], frame.loc[row, "trouble"] = LOAD, TROUBLE
     assert "ONNX Runtime keeps 100 % at 1 window" in told(frame), "what other work slowed down is no measurement"
 

@@ -135,20 +135,20 @@ def said(frame=None, made=SHRUNK, pairs=PAIRS, naive=NAIVE, seeds=2) -> str:
     [
         (
             {"A": [0.3, 0.9, 0.7], "B": [0.3, 0.6, 0.9]},
-            "in none of 4 trainings; all hit its limit (90 %).",
+            "in none of 4 trainings; all hit the limit (90 %).",
         ),
         # Close to the limit, and rising: the limit stopped nothing.
         (
             {"A": [0.3, 0.88, 0.8968], "B": [0.3, 0.6, 0.91]},
-            "in none of 4 trainings; 2 hit its limit (90 %), 2 ended still removing.",
+            "in none of 4 trainings; 2 hit the limit (90 %), 2 ended still pruning.",
         ),
         (
             {"A": [0.3, 0.6, 0.7], "B": [0.4]},
-            "in none of 4 trainings; all ended still removing.",
+            "in none of 4 trainings; all ended still pruning.",
         ),
         (
             {"A": [0.3, 0.6, 0.5], "B": [0.3, 0.6, 0.7]},
-            "in 2 of 4 trainings; 2 ended still removing.",
+            "in 2 of 4 trainings; 2 ended still pruning.",
         ),
         ({"A": [0.3, 0.6, 0.6], "B": [0.5, 0.2]}, "in all of 4 trainings."),
     ],
@@ -163,9 +163,9 @@ def test_the_first_sentence_says_what_ended_the_shrinking(ends, answer):
 
 def test_the_pace_that_partly_makes_where_it_ends_is_named():
     text = said()
-    assert "it ran with gamma 1.2, lambda 1.1, an update every 5 steps and a cap on sparsity of 0.9; these set" in text
-    assert "pairs by validation, an update every 20 steps)" in text
-    assert "pairs by validation, an update every 5 steps)" in said(cells().assign(dataset="ILI"))
+    assert "gamma 1.2, lambda 1.1, an update every 5 steps and a cap on sparsity of 0.9. It sets how fast PALS" in text
+    assert "pairs of gamma and lambda by validation, an update every 20 steps)" in text
+    assert "pairs of gamma and lambda by validation, an update every 5 steps)" in said(cells().assign(dataset="ILI"))
 
 
 def test_differences_are_claimed_only_where_they_are_clear():
@@ -178,7 +178,7 @@ def test_differences_are_claimed_only_where_they_are_clear():
     alike.loc[alike["arm"] == "no cap", "density"] = 0.1
     tiny = said(pairs=(*PAIRS[:-2], ("A", "no cap", CODE, -0.00004, -0.00005, -0.00003), PAIRS[-1]), frame=alike)
     assert (
-        "on **A**: “no cap” changes the MSE by less than 0.1 %; the other 1 does not differ beyond the noise." in tiny
+        "on **A**, “no cap” changes the MSE by less than 0.1 %; the other 1 does not differ beyond the noise." in tiny
     )
     close = cells()
     close.loc[close["arm"] == "no cap", "density"] = 0.09
@@ -215,7 +215,7 @@ def test_only_rivals_of_similar_density_are_compared():
     assert "static" not in text
     far = cells()
     far.loc[far["arm"] == CODE, "density"] = 0.25
-    assert "No rival of similar density" in said(far)
+    assert "There is no rival of similar density" in said(far)
 
 
 EQUAL = [
@@ -252,14 +252,14 @@ def test_rivals_at_its_own_density_are_what_it_is_compared_with(equal):
         "Beside rivals at its own density its MSE is clearly lower than rigl (**A**), clearly higher than gmp (**A**), "
     )
     assert own + "within the noise in the rest." in text and "gmp 0.1" not in text
-    assert "the one with clearly the lowest MSE is gmp for **A**; elsewhere none is." in text
+    assert "the one with clearly the lowest MSE is gmp for **A**; elsewhere there is none." in text
     rows, _ = read(tables.counts(equal, compared(*PAIRS, *EQUAL_PAIRS)))
     assert ["one setting, against rivals at its own density", "1", "1", "1", "3"] in [row[:5] for row in rows]
 
 
 def test_a_late_method_is_set_against_dense_of_the_same_epochs_and_against_plain_dense(equal):
     text = said(equal, pairs=(*PAIRS, *EQUAL_PAIRS))
-    assert "gmp clearly lower 0, higher 0 of 1 (against plain dense clearly lower 0, higher 1 of 1)." in text
+    assert "gmp clearly lower in 0, higher in 0 of 1 (against plain dense clearly lower in 0, higher in 1 of" in text
     rows, classes = read(tables.rivals(equal, compared(*PAIRS, *EQUAL_PAIRS)))
     (line,) = [row for row in rows if row[0] == "A" or at_pals("gmp") in row if at_pals("gmp") in row][:1]
     assert line[-3:] == ["+10 % (+5.0 to +15)", "+5.0 % (+2.0 to +8.0)", "+4.0 % (−1.0 to +7.0)"]
@@ -272,7 +272,7 @@ def test_a_search_says_its_setting_and_what_all_its_runs_cost(equal):
     same = "for **A** gamma 1.2 and lambda 1.1 (density 0.12; MSE +6.0 % (+1.0 to +11) against dense; the one setting)"
     assert f"{same}, at 6.2 times the multiply-adds" in text
     assert "and 9.5 times its time, all 9 runs added up. For **B** they were not searched;" in text
-    assert "of the searched, the loss ended the shrinking in none of 2 trainings; all ended still removing." in text
+    assert "where they were, the loss ended the shrinking in none of 2 trainings; all ended still pruning." in text
     other = equal.assign(gamma=equal["gamma"].where(equal["arm"] != SEARCHED, 1.05))
     assert "against dense; MSE −12 % (−20 to −5.0) against the one setting), at 6.2" in said(
         other, pairs=(*PAIRS, *EQUAL_PAIRS)
@@ -289,8 +289,8 @@ def test_where_the_setting_is_searched_for_every_model_the_page_begins_with_that
     compares = compared(*PAIRS, *EQUAL_PAIRS)
     text = plain(words.verdict(equal, made, compares, NAIVE))
     assert headline(text).endswith("did so in all of 4 trainings (2 seeds, settings searched).")
-    assert "With this setting the loss ended the shrinking in none of 4 trainings; all hit its limit (90 %)." in text
-    assert text.index("Searched by validation loss as in the paper") < text.index("With one setting for all models")
+    assert "With this setting the loss ended the shrinking in none of 4 trainings; all hit the limit (90 %)." in text
+    assert text.index("A search by validation loss, as in the paper") < text.index("One setting for all models")
     table = tables.counts(equal, compares)
     rows, _ = read(table)
     assert rows[1] == ["its setting searched, against dense", "0", "1", "0", "1", "+6.0 % (A)"]
@@ -305,17 +305,17 @@ def test_where_the_setting_is_searched_for_every_model_the_page_begins_with_that
 def test_a_clock_by_which_dense_itself_takes_another_time_tells_no_overhead(equal):
     equal.loc[equal["group"] == "control", "time_share"] = 0.43
     assert (
-        "cannot be told from this run's clock (1.10 to 1.20 times as long; dense itself, trained once more, 0.43)"
+        "how much longer an epoch takes (1.10 to 1.20 times as long as dense; dense itself, trained once more, 0.43)"
         in (said(equal, pairs=(*PAIRS, *EQUAL_PAIRS)))
     )
 
 
 def test_what_gamma_and_lambda_change_is_said_from_the_table():
     text = said()
-    assert "On **A**, gamma from 1.05 to 1.2 takes the final density from 0.3 to 0.1." in text
+    assert "On **A**, raising gamma from 1.05 to 1.2 moves the final density from 0.3 to 0.1." in text
     close = cells()
     close.loc[close["arm"] == "gamma 1.05, lambda 1.1", "density"] = 0.105
-    assert "On **A**, gamma from 1.05 to 1.2 does not move it beyond the seeds." in said(close)
+    assert "gamma from 1.05 to 1.2 does not move the final density beyond the spread of the seeds." in said(close)
 
 
 def test_one_seed_claims_nothing():
@@ -328,8 +328,8 @@ def test_what_took_less_time_than_dense_is_the_clocks_noise_and_no_speed():
     frame = cells()
     frame.loc[(frame["arm"] == CODE) & (frame["seed"] == 1), "time_share"] = 0.79
     text = said(frame)
-    assert "cannot be told from this run's clock (0.79 to 1.20 times as long; masks make nothing faster)" in text
-    assert "as long as dense" not in text
+    assert "how much longer an epoch takes (0.79 to 1.20 times as long as dense; masks make nothing faster)" in text
+    assert "an epoch took" not in text
 
 
 def test_costs_naive_level_and_failures_are_told():
@@ -337,15 +337,15 @@ def test_costs_naive_level_and_failures_are_told():
     frame.loc[(frame["arm"] == "no cap") & (frame["seed"] == 1), "status"] = "diverged"
     text = said(frame, naive=NAIVE.assign(mse=0.9))
     assert (
-        "With an update every 5 steps, an epoch of it took 1.10 to 1.20 times as long as dense" in text
-        and "50 % of dense's multiply-adds" in text
+        "an epoch took 1.10 to 1.20 times as long as dense (by the clock" in text
+        and "50 % of the multiply-adds of dense training" in text
     )
     assert text.startswith("On Exchange, both forecasters do no better than repeating the last value, even unpruned")
     assert "\n- PALS, meant to find by itself how many weights training can remove, did so in none of 4" in text
     assert "1 of 30 cells did not finish" in text
     frame["status"] = frame["status"].where(frame["arm"] != CODE, "failed")
     assert said(frame).startswith(
-        "On Exchange, whether PALS finds by itself how many weights training can remove cannot"
+        "On Exchange, it cannot be said whether PALS finds by itself how many weights training can"
     )
 
 
@@ -458,6 +458,6 @@ def test_a_missing_column_is_named(draw):
 def test_only_the_rivals_of_a_run_are_explained(equal):
     text = words.rivals(equal)
     assert "`gmp` removes" in text and "`rigl` exchanges" in text and "`granet`" not in text and "`set`" not in text
-    assert "of `gmp` only those at which the density was reached" in text and "very density" in text
+    assert "for `gmp` only one that ends at the density" in text and "at the density that PALS" in text
     assert words.rivals(equal[equal["group"] == "PALS"]) == "This run has no rivals beside PALS (`rivals` names none)."
     assert set(words.RIVALS_DO) == set(RIVALS), "each that a run may name"

@@ -120,8 +120,8 @@ def test_the_first_sentence_is_short_and_agrees_with_the_tables(run):
     settings = "settings searched" if SEARCHED in set(cells["arm"]) else "one setting"
     assert re.search(rf"{how} of {total} trainings? \((one seed|2 seeds), {settings}\)", text)
     text = text.split(f", {settings})")[1].split("\n")[0]
-    assert (f"{said['cap']} hit its limit (90 %)" in text) == (found["cap"] > 0)
-    assert (f"{said['short']} ended still removing" in text) == (found["short"] > 0)
+    assert (f"{said['cap']} hit the limit (90 %)" in text) == (found["cap"] > 0)
+    assert (f"{said['short']} ended still pruning" in text) == (found["short"] > 0)
 
 
 @settings(deadline=None, max_examples=25)
@@ -149,10 +149,10 @@ def test_rivals_the_papers_variant_and_mechanisms_are_called_what_the_table_says
     paper = pairs[pairs["against"] == PAPER]
     if len(paper) and cells["seed"].nunique() > 1:
         clear = paper[paper["clear"]]
-        assert ("its MSE within the noise of the code's" in text) == clear.empty
+        assert ("with MSE within the noise of its code's" in text) == clear.empty
         for word, sign in (("higher", -1), ("lower", 1)):
             named = set(clear.loc[clear["relative"] * sign > 0, "model"])
-            found = re.search(rf"describes it.*?{word} for ([^.]*?)( and lower for| than the code)", text)
+            found = re.search(rf"describes it.*?{word} for ([^.]*?)( and lower for| than with its code)", text)
             assert (set(re.findall(r"\*\*(\w+)\*\*", found.group(1))) if found else set()) == named
     if cells["seed"].nunique() == 1:
         assert "clearly" not in text and "beyond the noise" not in text
@@ -181,7 +181,7 @@ def test_a_method_is_called_the_best_at_that_density_only_where_it_is_clear_of_e
     )
     said = re.findall(r"(PALS as in its code|gmp|rigl) for ((?:(?!gmp|rigl|PALS).)*)", found.group(1)) if found else []
     assert {arm: set(re.findall(r"\*\*(\w+)\*\*", models)) for arm, models in said} == (best if asked else {})
-    assert ("No method at that density has clearly the lowest MSE of all." in text) == (asked and not best)
+    assert ("No method at that density clearly has the lowest MSE." in text) == (asked and not best)
 
 
 @settings(deadline=None, max_examples=40)
@@ -191,7 +191,7 @@ def test_late_methods_settings_and_the_search_are_told_as_the_tables_have_them(r
     text = details(words.verdict(*run))
     several, equal = cells["seed"].nunique() > 1, (cells["group"] == "equal").any()
     found = re.search(
-        r"gmp clearly lower (\d+), higher (\d+) of (\d+) \(against plain dense clearly lower (\d+), h", text
+        r"gmp clearly lower in (\d+), higher in (\d+) of (\d+) \(against plain dense clearly lower in (\d+), h", text
     )
     assert bool(found) == (several and equal) and "rigl clearly lower" not in text
     if found:
@@ -212,8 +212,8 @@ def test_late_methods_settings_and_the_search_are_told_as_the_tables_have_them(r
             apart = slow.max() < fast.min() or fast.max() < slow.min()
             apart &= abs(slow.mean() - fast.mean()) >= 0.02
             moved, still = moved + apart, still + (not apart)
-    assert text.count("gamma from 1.05 to 1.2 takes the final density from") == (moved if several else 0)
-    assert text.count("gamma from 1.05 to 1.2 does not move it beyond the seeds") == (still if several else 0)
+    assert text.count("gamma from 1.05 to 1.2 moves the final density from") == (moved if several else 0)
+    assert text.count("gamma from 1.05 to 1.2 does not move the final density") == (still if several else 0)
 
 
 @settings(deadline=None, max_examples=30)
@@ -263,5 +263,5 @@ def test_without_a_training_there_is_no_answer():
         columns=["model", "pred_len", "arm", "against", "relative", "low", "high", "clear", "seeds"],
     )
     text = words.verdict(cells, pd.DataFrame(), pair, pd.DataFrame())
-    assert first_sentence(text).endswith("how many weights training can remove cannot be said: no training finished.")
+    assert first_sentence(text).endswith("how many weights training can remove: no training finished.")
     assert details(text) == "1 of 1 cells did not finish (**A** 1 failed) and are left out."

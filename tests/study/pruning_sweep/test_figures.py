@@ -242,10 +242,10 @@ def test_how_unevenly_layers_are_cut_is_said_at_the_lowest_density():
         row("A", "x", 0.0, 0.1, "layer"),
     ]
     assert layers_words.said(pd.DataFrame(rows)) == (
-        "One threshold for the whole model cuts layers unevenly: asked for density 0.1, they keep from 10\u00a0% "
+        "One threshold for the whole model cuts layers unevenly: asked for density 0.1, it leaves layers 10\u00a0% "
         "(encoder 0 query of A) to 90\u00a0% (projection of B) of their weights."
     )
-    assert layers_words.said(pd.DataFrame(rows[-1:])).startswith("Every layer keeps the share that is asked for")
+    assert layers_words.said(pd.DataFrame(rows[-1:])).startswith("Every layer keeps the share that was asked for")
 
 
 @pytest.mark.parametrize(

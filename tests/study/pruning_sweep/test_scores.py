@@ -125,7 +125,7 @@ def test_two_of_four_has_rows_of_its_own_and_no_place_among_the_lines(scores, ga
     assert [cell for cell in rows[0] if cell] == ["magnitude, by output", "magnitude, by layer", "wanda", "random"]
     halves = [row[row.index("2:4") : -1] for row in rows if "2:4" in row]
     assert halves == [["2:4", "", "1.25", "−25 (−35…−15)"], ["2:4", "", "1.25", "+5.0 (−5.0…15)"]]
-    assert "2:4 is ranked within each four neighbours." in tables.scores(both, more).caption
+    assert "2:4 ranks within every four neighbours." in tables.scores(both, more).caption
     counts, _ = read(tables.gains(more))
     assert [row[0] for row in counts[1:]] == ["wanda, density 0.1", "random, density 0.1", "wanda, 2:4", "random, 2:4"]
 
@@ -205,9 +205,9 @@ def test_where_it_stops_is_said_beside_what_was_asked(ends):
         "of all parameters."
     )
     assert details(text) == (
-        "There its error is 10.00 times dense's. Its steps count channels: with 50 % of these to stay, 25 % "
-        "(**A**) to 45 % (**B**) of all parameters stay. Ours is told the share of the parameters, 10 % here, and ends "
-        "at most 0.2 percentage points away."
+        "There its error is 10.00 times that of dense. Its steps count channels: asked to keep 50 % of them, it keeps "
+        "25 % (**A**) to 45 % (**B**) of all parameters. Ours is asked for a share of the parameters, here 10 %, and "
+        "ends at most 0.2 percentage points off."
     )
     assert first_sentence(words.ends(ends[ends["model"] == "A"])).endswith("stops at 1 % of A, all parameters counted.")
 
@@ -217,18 +217,18 @@ def test_a_model_that_reaches_no_end_is_named_and_left_out(ends):
     ends.loc[broken, "reason"] = "torch-pruning breaks B"
     text = words.ends(ends)
     assert first_sentence(text).endswith("stops at 1 % of A, all parameters counted.")
-    assert text.endswith("Of **B** torch-pruning reaches no end, see the table.")
+    assert text.endswith("torch-pruning does not finish on **B**, see the table.")
     assert "torch-pruning breaks B" in tables.ends(ends).to_html()
     waiting = ends.assign(
         status=ends["status"].mask(broken, "not run"), reason=ends["reason"].mask(broken, "has not run yet")
     )
     waiting = waiting[broken | (waiting["model"] == "A") | (waiting["asked"] == 1)]
     text = words.ends(waiting)
-    assert text.endswith("Of **B** it has not run yet.") and "reaches no end" not in text
+    assert text.endswith("It has not run yet on **B**.") and "does not finish" not in text
     assert words.ends(waiting[waiting["model"] == "B"]).startswith(
         "On ETTh1, the first paper's structured pruning, asked to remove every channel, has not run yet."
     )
     assert "has not run yet" not in tables.ends(waiting).to_html()
     assert [axes.get_title(loc="left") for axes in figures.ends(waiting).axes] == ["A", ""], "dense alone is no panel"
     ends.loc[(ends["protocol"] == AUTHORS) & (ends["asked"] < 1), "reason"] = "torch-pruning breaks it"
-    assert first_sentence(words.ends(ends)).endswith("asked to remove every channel, comes to no end.")
+    assert first_sentence(words.ends(ends)).endswith("asked to remove every channel, does not finish.")

@@ -68,8 +68,8 @@ def test_asked_and_achieved_of_both_stand_in_one_row_and_a_broken_model_says_why
         assert word in html, word
     text = words.structures(structures, pd.DataFrame({"status": [], "method": []})).replace("\u00a0", " ")
     assert text == (
-        "Asked for 50 % of the parameters, structured pruning ends at most 0.2 percentage points away; "
-        "torch-pruning, asked for a ratio of channels, leaves 27 % where 50 % were asked, and breaks **B**."
+        "Asked to leave 50 % of the parameters, structured pruning ends at most 0.2 percentage points off; "
+        "torch-pruning, asked for the same share of channels, leaves 27 % for 50 %, and breaks **B**."
     )
     assert (
         words.structures(
@@ -146,7 +146,7 @@ def test_what_could_not_be_measured_is_not_spoken_of(latency, structures):
     assert "narrowed to 10 % of the parameters 2.2 times (none faster beyond the spread)" in text
     assert tables.latency(noisy).to_html().count("not measurable") == 2
     text = words.structures(structures, latency.assign(trouble=trouble))
-    assert text.endswith(f"What it gains in time is {trouble}.") and "Measured" not in text
+    assert text.endswith(f"The gain in time is {trouble}.") and "Measured" not in text
 
 
 def test_nothing_to_show_is_a_clear_line(structures):

@@ -68,7 +68,7 @@ def test_limits_table_says_what_has_not_run_and_how_many_seeds_are_known(make_li
     table = tables.limits(pd.concat([*limits, make_limits({("C", "layer"): (0.512, 0.64)}, known=2, seeds=3)]))
     rows, _ = read(table)
     assert [row[1] for row in rows[2:]] == ["49 % (1 of 2)", "not run yet", "42 % (36–49 %; 2 of 3)"]
-    assert "how many seeds are known so far" in table.caption
+    assert "seeds known so far, where not all are" in table.caption
 
 
 def test_limits_table_by_horizon(make_limits):
@@ -99,7 +99,7 @@ def test_counts_of_models_that_keep_their_accuracy_with_every_seed(make_limits):
     table = tables.counts(waiting, [1.0, 0.8, 0.512])
     assert read(table)[0][1] == ["layer (each layer cut alike)", "3 of 4", "1 of 4"]
     assert table.caption.endswith(
-        "Not counted, as too little has run yet: 1 of 5 by layer; 1 counted by fewer seeds than asked for."
+        "Not counted, as too little has run yet: 1 of 5 by layer; 1 counted with fewer seeds than asked for."
     )
     with pytest.raises(UserError, match="no rows"):
         tables.counts(make_limits({("A", "layer"): 0.5}, tolerances=(0.1,)), [0.5])

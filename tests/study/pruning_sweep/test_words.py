@@ -93,7 +93,7 @@ def test_a_seed_that_bears_the_first_cut_is_less_than_a_model_that_does(say):
 def test_a_model_without_a_dense_result_is_not_said_to_lose_its_accuracy(say):
     text = say({("A", "layer"): 0.64, ("B", "layer"): np.nan})
     assert text.startswith("On ETTh1, **A** can lose 36 % of each layer's weights without retraining before its")
-    assert "of **B** a dense training has no result." in text and "first cut" not in text
+    assert "a dense training of **B** has no result." in text and "first cut" not in text
     text = say({("B", "layer"): np.nan})
     assert text.startswith("On ETTh1, how far forecasters can be pruned cannot be said: none finished unpruned")
 
@@ -106,7 +106,7 @@ def test_what_has_not_run_is_no_limit(say, make_limits, make_cells, make_naive):
     text = plain(words.verdict(cells, make_naive(), table))
     assert text.startswith("On ETTh1, forecasters can lose 20 % (**B**) to 36 % (**A**) of each layer's weights")
     assert "by over 5 % (1 to 2 seeds). " in text
-    assert "**B** down to 0.8 (20 % removed; 1 of 2 seeds); of **C** too little has run yet. " in text
+    assert "**B** down to 0.8 (20 % removed; 1 of 2 seeds); too little of **C** has run yet. " in text
     assert "first cut" not in text and "dense training" not in text and "furthest" not in text
     lost = plain(words.verdict(cells, make_naive(), table.assign(density=1.0, limit_low=1.0, limit_high=1.0, known=1)))
     assert "the forecast error of 3 forecasters by over 5 % (1 of 2 seeds)." in lost
@@ -131,7 +131,7 @@ def test_models_are_compared_at_the_horizons_that_all_have_run(make_cells, make_
     )
     text = plain(words.verdict(cells, naive, limits))
     assert text.startswith("On ETTh1 (horizon 96), forecasters can lose 20 % (**B**) to 49 % (**A**) of each layer's")
-    assert "At horizon 720 too little has run yet of **B**, so it is left out of this comparison." in text
+    assert "Horizon 720 is left out of this comparison: too little of **B** has run yet." in text
     assert (
         "Test MSE when dense at horizon 96: **A** 0.515 and **B** 0.515; the best naive forecast (seasonal naive) has "
         "0.620." in text
@@ -168,8 +168,8 @@ def test_a_scope_is_not_compared_by_a_single_seed(make_cells, make_naive, make_l
     limits += [make_limits({("B", "global"): 1.0}, known=1), make_limits({("C", "global"): np.nan}, known=0)]
     text = plain(words.verdict(make_cells(models=["A", "B", "C"]), make_naive(), pd.concat(limits)))
     assert (
-        "instead, **A** (to 0.51) can be cut further; for **B** a single seed cannot say; of **C** too little has run "
-        "yet." in text
+        "instead, **A** (to 0.51) can be cut further; for **B** a single seed cannot tell; too little of **C** has "
+        "run yet." in text
     )
 
 
@@ -177,7 +177,7 @@ def test_of_many_models_only_the_ends_are_named(say):
     limits = {"A": 0.8, "B": 0.512, "C": 0.64, "D": 0.64, "E": 0.8}
     text = say({(name, "layer"): limit for name, limit in limits.items()})
     assert "**B** keeps its accuracy (MSE within 5 % of dense) furthest on average, down to density 0.51" in text
-    assert "; **A** and **E** least far, down to 0.8 (20 % removed); **C** and **D** lie between, see the" in text
+    assert "; **A** and **E** least far, down to 0.8 (20 % removed); **C** and **D** lie between (see the" in text
     text = say({(name, "layer"): limit for name, limit in (limits | {"A": 1.0}).items()})
     assert "; **A** does not keep it even at the first cut (density 0.8); **C**, **D**, and **E** lie between" in text
     text = say({(name, "layer"): limit for name, limit in limits.items()}, seeds=1)
@@ -217,12 +217,12 @@ def test_a_model_at_the_repeat_last_level_has_not_survived(say, make_cells):
         return 2.6 if model == "A" and scope == "global" and density < 0.6 else 1.1
 
     text = say({("A", "layer"): 0.64, ("B", "layer"): 0.64}, make_cells(rise, models=["A", "B"]))
-    assert "No better than repeating the last value, so not survived: **A** at density 0.51 (global)." in text
+    assert "No better than repeating the last value once pruned: **A** at density 0.51 (global)." in text
 
 
 def test_seeds_that_disagree_about_repeat_last_are_no_claim(say, make_cells):
     text = say({("A", "layer"): 0.64}, make_cells(lambda m, s, d, seed: 3.5 if seed == 2 else 2.0, models=["A"]))
-    assert "not survived" not in text
+    assert "once pruned" not in text
     told = "No better than repeating the last value on average, but not with every seed: "
     assert f"{told}**A** at density 0.8 (layer and global)." in text
 
@@ -232,7 +232,7 @@ def test_where_some_seeds_fall_before_all_do_both_are_told(say, make_cells):
         return 2.6 if density < 0.5 else 5.0 if density < 0.6 and seed == 2 else 1.1
 
     text = say({("A", "layer"): 0.64}, make_cells(rise, models=["A"]))
-    assert "so not survived: **A** at density 0.41 (layer and global)" in text
+    assert "repeating the last value once pruned: **A** at density 0.41 (layer and global)" in text
     assert "on average, but not with every seed: **A** at density 0.51 (layer and global)." in text
 
 
@@ -316,7 +316,7 @@ def test_the_dense_error_stands_beside_the_best_naive_forecast(say, make_cells, 
     text = say({("A", "layer"): 0.64}, cells)
     assert f"Test MSE when dense: **A** {dense:.3f}; the best naive forecast (seasonal naive) has 0.620." in text
     poor = cells.assign(mse=cells["mse"] + 0.2)
-    assert "has 0.620, which **A** does not reach even dense." in say({("A", "layer"): 0.64}, poor)
+    assert "has 0.620, which **A** does not beat even when dense." in say({("A", "layer"): 0.64}, poor)
 
 
 def test_models_that_beat_no_naive_forecast_are_left_out_of_the_answer_or_are_the_answer(
@@ -331,12 +331,12 @@ def test_models_that_beat_no_naive_forecast_are_left_out_of_the_answer_or_are_th
     )
     text = say(limits, cells.assign(mse=cells["mse"] + 3 * (cells["model"] != "B")))
     assert text.startswith(
-        "On ETTh1, **B** alone beats repeating the last value and can lose 20 % of each layer's weights before"
+        "On ETTh1, only **B** beats repeating the last value; it can lose 20 % of each layer's weights before"
     )
     waiting = pd.concat([make_limits({("B", "layer"): 0.8}), make_limits({("D", "layer"): np.nan}, known=0)])
     both = make_limits({("A", "layer"): 0.4096})
     text = plain(words.verdict(poor[poor["model"] != "C"], make_naive(), pd.concat([both, waiting])))
-    assert text.startswith("On ETTh1, **B** so far alone beats repeating the last value and can lose 20 %")
+    assert text.startswith("On ETTh1, so far only **B** beats repeating the last value; it can lose 20 %")
     text = say(limits, cells, naive=make_naive(mse=0.1))
     assert text.startswith("On ETTh1, all 3 forecasters do no better than repeating the last value, even unpruned, so")
     both = pd.concat([cells, cells.assign(pred_len=720, mse=9.0)])
@@ -442,7 +442,7 @@ def test_the_first_sentence_is_short_and_every_number_in_it_is_that_of_the_table
         assert "cannot be said" in text
     else:
         assert ("each layer's weights" in text, "all weights together" in text) == (scope == "layer", scope == "global")
-        assert ("that beat" in text or "alone" in text) <= bool(below)
+        assert ("that beat" in text or "only" in text) <= bool(below)
         for model in models - set(rows["model"]):
             assert f" {model}" not in text and f"({model}" not in text, "a model without a result is not named"
         removed = [int(number) for number in re.findall(r"(\d+) %", text)]
@@ -477,7 +477,7 @@ def test_which_scope_goes_further_and_which_model_has_fallen_is_what_the_tables_
     lost = cells[cells["mse"].to_numpy() >= level[cells["pred_len"]].to_numpy()]
     assert ("No model falls to the level of repeating the last value" in told) == lost.empty or len(lost)
     if lost.empty:
-        assert "not survived" not in told and "even when dense" not in told
+        assert "once pruned" not in told and "even when dense" not in told
 
 
 def gain(model: str, score: str, low: float, relative: float, high: float, seeds: int = 2, **changes) -> dict:
@@ -536,13 +536,13 @@ def test_the_score_that_beats_magnitude_most_often_comes_first_with_its_furthest
     ]
     text = words.scores(scored(), pd.DataFrame(rows))
     assert first_sentence(text) == (
-        "On ETTh1, at density 0.1 without retraining, obs beats magnitude in 2 of 2 cases, furthest for A, "
+        "On ETTh1, at density 0.1 without retraining, obs beats magnitude in 2 of 2 cases, most for A, "
         "-40 % (-50 to -30 %)."
     )
     assert details(text).startswith(
-        "Against magnitude ranked in the same place, at density 0.1: **wanda** better in 1, worse in 0 of 2; "
+        "Against magnitude ranked in the same scope, at density 0.1: **wanda** better in 1, worse in 0 of 2; "
         "**obs** better in 2, worse in 0 of 2. Random choice, the yardstick, is worse than magnitude in 1 of 2; "
-        "where it is not (**B**), which weights go is not shown to matter. "
+        "where it is not (**B**), the choice of weights is not shown to matter. "
         "As 2:4, which keeps half of every layer it fits: **wanda** better in 1, worse in 1 of 2. "
         "Calibration takes at most 0.4 seconds a model (**wanda** on **M**). Intervals:"
     )
@@ -551,7 +551,7 @@ def test_the_score_that_beats_magnitude_most_often_comes_first_with_its_furthest
 def test_scores_that_beat_magnitude_as_often_are_both_named():
     rows = [gain("A", "wanda", -0.3, -0.2, -0.1), gain("A", "obs", -0.5, -0.4, -0.3), gain("A", "lamp", -0.5, 0, 0.3)]
     assert first_sentence(words.scores(scored(), pd.DataFrame(rows))) == (
-        "On ETTh1, at density 0.1 without retraining, wanda and obs each beat magnitude in 1 of 1 cases, furthest by "
+        "On ETTh1, at density 0.1 without retraining, wanda and obs each beat magnitude in 1 of 1 cases, most by "
         "obs for A, -40 % (-50 to -30 %)."
     )
 
@@ -662,7 +662,7 @@ def test_what_the_first_papers_protocol_leaves_is_said_with_fedformers_fourier_w
         "all parameters."
     )
     assert details(text).startswith(
-        "In **FEDformer** the Fourier weights, which it never prunes, alone hold 60 % of all parameters, more than "
+        "In **FEDformer** the Fourier weights, which it never prunes, are 60 % of all parameters, more than "
         "half: no density goes below that."
     )
     alone = words.authors(by_authors(FEDformer=0.3))

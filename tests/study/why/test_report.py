@@ -69,8 +69,8 @@ def test_the_verdict_names_the_predictor_only_outside_the_noise():
     table = conditions("one group", "one group", "together", "keeps")
     text = words.verdict(table, predictors())
     assert text.startswith(
-        "On ETTh1, how much a forecaster's error grows when pruned is best told by pruning its parts one by one and "
-        "adding up (agreement 0.86 of 1, 0.66 to 0.95)."
+        "On ETTh1, how much a forecaster's error grows when pruned is best predicted by pruning its parts one by one "
+        "and adding up (agreement 0.86 of 1, 0.66 to 0.95)."
     )
     assert "added up with the loss at equal density: 0.86, 95\u00a0% interval 0.66 to 0.95; 12 pairs" in text
     assert "; clearly better than the norm removed (−0.11)." in text
@@ -80,12 +80,15 @@ def test_the_verdict_names_the_predictor_only_outside_the_noise():
     assert "No better than" not in text
     noise = words.verdict(table, predictors(low=-0.1))
     assert noise.startswith(
-        "On ETTh1, nothing tried tells which pruned forecaster will fail beyond chance: the nearest"
+        "On ETTh1, nothing tried predicts beyond chance which pruned forecaster will fail: the closest"
     )
     few = predictors().assign(same_density=math.nan, pairs=2)
-    assert "cannot be said: only 2 finished every pruning." in words.verdict(table, few).split("\n")[0]
+    assert (
+        "fails when pruned and another does not: only 2 finished every pruning."
+        in words.verdict(table, few).split("\n")[0]
+    )
     alike = predictors().assign(same_density=math.nan, pairs=6)
-    assert "cannot be said: all 6 lost the same." in words.verdict(table, alike).split("\n")[0]
+    assert "another does not: all 6 lost the same." in words.verdict(table, alike).split("\n")[0]
     assert "All 6 pairs of model and dataset lost the same" in words.verdict(table, alike)
 
 

@@ -89,13 +89,13 @@ def test_the_first_sentence_is_short_and_agrees_with_the_tables(run):
     elif not done["missed"].any():
         assert f"none of {done['cells'].sum()} prunings raises forecast error" in text
     elif known.empty:
-        assert "cannot be said: only 2 finished every pruning" in text
+        assert "another does not: only 2 finished every pruning" in text
     else:
         best = known.iloc[known["same_density"].to_numpy().argmax()]
         assert PLAIN_PREDICTORS[best["predictor"]] in text
-        assert ("told by" in text) == (best["low"] > 0) and ("beyond chance" in text) == (not best["low"] > 0)
+        assert ("predicted by" in text) == (best["low"] > 0) and ("beyond chance" in text) == (not best["low"] > 0)
         others = known[known["predictor"] != best["predictor"]]
-        assert ("best told" in text) == (best["low"] > 0 and len(others) > 0 and others["worse_than_best"].all())
+        assert ("best predicted" in text) == (best["low"] > 0 and len(others) > 0 and others["worse_than_best"].all())
         assert f"{best['same_density']:.2f} of 1, {best['low']:.2f} to {best['high']:.2f}" in text
 
 
@@ -143,7 +143,7 @@ def test_groups_are_counted_by_their_whole_readable_name():
     )
     text = words.verdict(pd.DataFrame(rows), predictors)
     assert "The most sensitive group is most often decoder projection (in 2 of 3 models)." in text
-    assert "another one in each" in words.verdict(pd.DataFrame(rows[:2]), predictors)
+    assert "a different one in each" in words.verdict(pd.DataFrame(rows[:2]), predictors)
 
 
 def test_a_model_that_is_cut_in_two_ways_counts_once_and_only_where_both_agree():

@@ -77,8 +77,8 @@ def missing_words(rows: Collection[Mapping]) -> str:
         return ""
     kinds = ", ".join(f"{count:,} of {every[kind]:,} {_KINDS.get(kind, kind)}" for kind, count in waiting.items())
     return (
-        f"{waiting.total():,} of {every.total():,} steps have not run yet ({kinds}). This page says what the others "
-        "came to; run again, the study goes on."
+        f"{waiting.total():,} of {every.total():,} steps have not run yet ({kinds}). This page shows the results of "
+        "the others; run the study again to continue."
     )
 
 
@@ -111,7 +111,7 @@ def standing(fallen: pd.Series, than: str, cells: pd.DataFrame) -> str:
     if not len(names):
         return ""
     at = "" if cells["pred_len"].nunique() == 1 else " at one horizon or more"
-    return f"{bold(names)} {'is' if len(names) == 1 else 'are'}{at} no better than {than}, even dense."
+    return f"{bold(names)} {'is' if len(names) == 1 else 'are'} no better than {than}{at}, even dense."
 
 
 def alike(differences: pd.DataFrame) -> pd.Series:
@@ -123,11 +123,11 @@ def alike(differences: pd.DataFrame) -> pd.Series:
 
 
 def undecided(noise: pd.DataFrame) -> str:
-    """What is known of differences that are within the noise, few words to end a first sentence with: how many cannot
-    be told apart, or that all of them end within TOLERANCE; empty where there is none."""
+    """What is known of differences that are within the noise, few words to end a first sentence with: how many are
+    unclear, or that all of them end within TOLERANCE; empty where there is none."""
     unknown = int((~alike(noise)).sum())
     if unknown:
-        return f"{unknown} cannot be told apart"
+        return f"{unknown} {'is' if unknown == 1 else 'are'} unclear"
     return f"{len(noise)} end{'s' if len(noise) == 1 else ''} within {percent(TOLERANCE)}" if len(noise) else ""
 
 

@@ -23,8 +23,8 @@ def claims(claims: pd.DataFrame) -> Styler:
     index = pd.Index(rows, name="claim")
     caption = (
         "A verdict per claim and size, and what it rests on; a case that is neither for nor against is unclear. Large "
-        "less small: by how much what was measured lies higher at the papers' size, over the cases that both have. "
-        "Evidence: the pages with the rows; a verdict rests on every seed that is there, a page on those it asks for."
+        "less small: how much higher the measured value is at the papers' size, over the cases that both have. "
+        "Evidence: the pages with the rows; a verdict uses every seed there is, a page the seeds it asks for."
     )
     return styled(pd.DataFrame(list(rows.values()), index=index), caption)
 

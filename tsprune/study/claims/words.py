@@ -55,7 +55,7 @@ _IN_SHORT = {
     "by {}",
     "half-is-safe": "Removing about half of the weights that the first paper's code counts changes the MSE of its five "
     "forecasters by {}",
-    "tuning-restores": "Trained on with 11 % of its weights, a Transformer-based forecaster differs in MSE by {} from "
+    "tuning-restores": "Fine-tuned with 11 % of its weights, a Transformer-based forecaster differs in MSE by {} from "
     "the dense one trained as long",
     "zeros-no-faster": "In eager PyTorch on one CPU thread, zeros among the weights give {} the dense speed at 3 "
     "windows",

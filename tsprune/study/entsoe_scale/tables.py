@@ -58,8 +58,8 @@ def differences(differences: pd.DataFrame) -> Styler:
         marks.setdefault(label, {})[column] = "" if row["clear"] else "fallen"
     table, classes = (labelled(part, ["model", "horizon", "compared"], differences) for part in (rows, marks))
     caption = (
-        "Change of the test MSE against the other way, below zero: better, by training windows. "
-        f"{interval_words(differences)} In italics: within the noise, nothing to be claimed."
+        "Change of the test MSE of the first against the second, by training windows; below 0: the first is better. "
+        f"{interval_words(differences)} In italics: within the noise, no claim."
     )
     return styled(table, caption).set_td_classes(classes)
 
@@ -104,9 +104,9 @@ def scaling(scaling: pd.DataFrame) -> Styler:
     table, classes = (labelled(part, ["dataset", "model", "horizon", "d_model"], scaling) for part in (rows, marks))
     caption = (
         "Test MSE of dense models with the fewest and with all training windows, and its change with twice the data by "
-        f"a power law fitted to all amounts and seeds, with its {percent(LEVEL)} interval (of two amounts nobody can "
-        "see whether it is a power law). Each amount is trained on for the same number of steps. In italics: no change "
-        "is shown."
+        f"a power law fitted to all amounts and seeds, with its {percent(LEVEL)} interval (two amounts cannot "
+        "show whether it is a power law). Each amount is trained on for the same number of steps. In italics: no "
+        "change is shown."
     )
     return styled(table, caption).set_td_classes(classes)
 

@@ -113,7 +113,7 @@ def _answer(widths: pd.DataFrame, differences: pd.DataFrame, widest: int) -> str
     settled, clear = kinds.isin(_SETTLED), kinds.isin(_CLEAR)
     rows = [_row(rows, "best", own.index.max()) for own, (_, rows) in zip(chosen, groups, strict=True)]
     if not settled.any() and not clear.any():
-        return f"whether more data needs a bigger forecaster cannot be said in any of {count} cases"
+        return f"it cannot be said in any of {count} cases whether more data needs a bigger forecaster"
     if settled.sum() >= clear.sum():
         none = "no" if not kinds.eq("alike").any() else f"under {percent(TOLERANCE)}"
         first, told = f"more data makes {none} difference to the best size in {settled.sum()} of {count} cases", clear
@@ -124,7 +124,7 @@ def _answer(widths: pd.DataFrame, differences: pd.DataFrame, widest: int) -> str
         seeds = int(differences["seeds"].max())
         return f"{first} (sizes chosen by validation, {counted(seeds, 'seed')})"
     most = max((i for i in kinds.index if told[i]), key=lambda i: abs(rows[i]["relative"]))
-    return f"{first}; furthest **{groups[most][0][0]}**: {_gap(rows[most])}"
+    return f"{first}; largest: **{groups[most][0][0]}**, {_gap(rows[most])}"
 
 
 _CLEAR = {
@@ -161,11 +161,11 @@ def _kind(chosen: pd.DataFrame, rows: pd.DataFrame) -> str:
 def _one_case(name: str, kind: str, of: pd.DataFrame, rows: pd.DataFrame, widest: int) -> str:
     """The answer for one model and horizon."""
     if kind == "unknown":
-        return f"whether more data needs a bigger {name} cannot be said: too few amounts of data have a result"
+        return f"it cannot be said whether more data needs a bigger {name}: too few amounts of data have a result"
     if kind == "one seed":
-        return f"whether more data needs a bigger {name} is not claimed: one seed was run"
+        return f"nothing is claimed about whether more data needs a bigger {name}: one seed was run"
     if kind == "untold":
-        return f"whether more data needs a bigger {name} cannot be said: {_untold(of)}"
+        return f"it cannot be said whether more data needs a bigger {name}: {_untold(of)}"
     chosen, few, many = of["width"], of.index.min(), of.index.max()
     if kind == "same":
         row = _row(rows, "width", many)
@@ -179,12 +179,12 @@ def _one_case(name: str, kind: str, of: pd.DataFrame, rows: pd.DataFrame, widest
     row = _row(rows, "best", many)
     if kind in ("noise", "alike"):
         says = (
-            f"more data makes less than {percent(TOLERANCE)} of difference to what size of {name} is best"
+            f"more data makes less than {percent(TOLERANCE)} difference to which size of {name} is best"
             if kind == "alike"
-            else f"whether more data needs a bigger {name} cannot be told with these seeds"
+            else f"these seeds cannot tell whether more data needs a bigger {name}"
         )
         return (
-            f"{says}: widths {chosen[many]} and {chosen[few]} differ by {signed(row['relative'])} of forecast error "
+            f"{says}: widths {chosen[many]} and {chosen[few]} differ by {signed(row['relative'])} in forecast error "
             f"({ends(row)}{NBSP}%)"
         )
     return f"{_CLEAR[kind]}: trained on {many:,} windows, not {few:,}, {name} has {_gap(row)}"
@@ -244,7 +244,7 @@ def _width_words(rows: pd.DataFrame) -> str:
     """The widest against the smallest, with all the data; the table has the rest."""
     many = rows["windows_train"].max()
     row = _row(rows, "width", many)
-    return f"The test MSE of {row['ours']} is, against {row['others']}, {_change(row)} with {many:,}."
+    return f"With {many:,} windows, the test MSE of {row['ours']} against {row['others']} is {_change(row)}."
 
 
 def _pruned_words(rows: pd.DataFrame) -> str:
@@ -258,8 +258,8 @@ def _pruned_words(rows: pd.DataFrame) -> str:
     best = [furthest(rows[found == name]) for name in (BETTER, WORSE) if (found == name).any()]
     told = "; ".join(f"{row['ours']}, against {row['others']}: {_change(row)}" for row in best)
     return (
-        f"Pruned, fine-tuned, and set against the dense one nearest in parameters{_near(rows)}, trained as long on "
-        f"{many:,} windows, its {counted(len(rows), 'size')} came out, by test MSE: "
+        f"Its {counted(len(rows), 'pruned and fine-tuned size')} against the dense one nearest in parameters"
+        f"{_near(rows)}, trained as long on {many:,} windows, by test MSE: "
         f"{listed(counts)}{f' ({told})' if told else ''}."
     )
 
@@ -282,7 +282,7 @@ def _best_row(full: pd.DataFrame, texts: dict[float, str]) -> str:
     over += ", lowest by test error, no claim"
     arms = means.index.get_level_values("arm")
     text = (
-        f"With all the data the lowest test MSE of the table is {error_text(means.min())}, of "
+        f"With all the data, the lowest test MSE in the table is {error_text(means.min())}, of "
         f"{size_text(*means.idxmin(), texts)}"
     )
     dense, pruned = means[arms.isin(["dense", "dense longer"])], means[arms == "fine-tuned"]
@@ -330,7 +330,7 @@ def _row(rows: pd.DataFrame, question: str, windows: int) -> dict | None:
 def _change(row: dict) -> str:
     """``14 % lower (95 % interval −16 to −12)``; without a claim where it is not clear."""
     if pd.isna(row["relative"]):
-        return "not known, a cell has no result,"
+        return "not known (a cell has no result)"
     if not row["clear"]:
         why = "within the noise" if row["seeds"] > 1 else "one seed, no claim"
         return f"{signed(row['relative'])} ({why}: {ends(row)})"
@@ -354,4 +354,4 @@ def by_column(countries: pd.DataFrame) -> str:
                     if naive in errors
                 ]
                 sentences.append(f"{at}**{names[kind]}** is on average off by less than {listed(won)}.")
-    return " ".join(sentences) or "No model finished that could be set beside the naive forecasts."
+    return " ".join(sentences) or "No model finished that could be compared with the naive forecasts."

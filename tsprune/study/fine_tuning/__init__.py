@@ -1,1 +1,1 @@
-"""Study 02: what does training on after pruning bring back, and at what cost?"""
+"""Study 02: what does fine-tuning after pruning bring back, and at what cost?"""

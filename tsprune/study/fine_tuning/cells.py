@@ -1,4 +1,4 @@
-"""Study 02: what does training on after pruning bring back, and at what cost? From a config to tidy tables."""
+"""Study 02: what does fine-tuning after pruning bring back, and at what cost? From a config to tidy tables."""
 
 from collections.abc import Iterable
 from functools import cached_property

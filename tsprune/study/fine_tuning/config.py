@@ -12,7 +12,7 @@ from tsprune.typed import Between
 
 
 class FineTuning(StudyConfig):
-    """Notebook 02: what does training on after pruning bring back, and at what cost?"""
+    """Notebook 02: what does fine-tuning after pruning bring back, and at what cost?"""
 
     densities: Annotated[list[Between], SOME, ONCE]
     """Share of prunable weights kept.
@@ -29,15 +29,15 @@ class FineTuning(StudyConfig):
     stages: Annotated[int, Field(ge=2, le=MOST)]
     """Prunings of the iterative arm; they share the epochs evenly."""
     compared_densities: Annotated[list[float], ONCE]
-    """Those of densities at which the iterative and the rewound arm run as well; [] for none."""
+    """Which of densities the iterative and the rewound arm run at as well; [] for none."""
     score: str
-    """Way to choose weights that is trained on as well at compared_densities, as in study 01; "magnitude" for none."""
+    """Other way to choose weights (see study 01), fine-tuned as well at compared_densities; "magnitude" for none."""
     calibration_windows: Positive
     """Training windows, evenly spaced, that a score looks at if it looks at any."""
     structured_densities: Annotated[list[Between], ONCE]
-    """Share of all parameters left by structured pruning, trained on as well; [] for none."""
+    """Share of all parameters left by structured pruning, fine-tuned as well; [] for none."""
     two_of_four: bool
-    """2:4 masks, trained on as well."""
+    """2:4 masks, fine-tuned as well."""
 
     @field_validator("score")
     @classmethod

@@ -1,4 +1,4 @@
-"""Figures of study 02: what does training on after pruning bring back?"""
+"""Figures of study 02: what does fine-tuning after pruning bring back?"""
 
 from collections.abc import Callable, Sequence
 

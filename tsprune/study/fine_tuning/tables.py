@@ -60,7 +60,7 @@ def comparisons(comparisons: pd.DataFrame) -> Styler:
     names = ["model", "horizon", "structure, density"]
     table, classes = (labelled(part, names, comparisons) for part in (rows, marks))
     caption = (
-        "Test MSE of the first arm over that of the second, less one, in percent (below 0: the first is better). "
+        "Difference in test MSE of the first arm from the second, in percent (below 0: the first is better). "
         f"{interval_words(comparisons)} In italics: within the noise, no claim."
     )
     return styled(table, caption).set_td_classes(classes)

@@ -48,7 +48,7 @@ def verdict(cells: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame)
     single = comparisons[comparisons["structure"] == "unstructured"]
     details = (
         "" if len(fallen) == len(best) else standing(fallen, LAST_VALUE, done),
-        f"{where(cells)}, training on changes the MSE, beside the dense model trained as long, as follows: "
+        f"{where(cells)}, fine-tuning changes the MSE relative to the dense model trained as long: "
         f"{_recoveries(comparisons)} (in brackets the 95{NBSP}% interval).",
         *(_better_score(single, arm) for arm in scored_arms(comparisons["arm"]) if arm.startswith("fine-tuned")),
         _pairs(single, "iterative", "Pruning step by step instead of at once"),
@@ -89,7 +89,7 @@ def _answer(done: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) 
     rows = sparsest(comparisons)
     found = outcomes(rows)
     if found.eq(LOST).all():
-        return "no pruned forecaster and the unpruned one trained as long both finished, so there is no answer"
+        return "there is no answer: no pruned forecaster finished together with the unpruned one trained as long"
     unit = "parameters" if rows["structure"].iloc[0] == "structured" else "weights"
     gone = f"{percent(1 - rows['density_asked'].iloc[0])} of {unit}"
     known, found = rows[~found.isin([LOST, ONE_SEED])], found[~found.isin([LOST, ONE_SEED])]
@@ -112,7 +112,7 @@ def _answer(done: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) 
     rest = f"; {undecided(noise)}" if len(noise) else ""
     return (
         f"{cut} {first} forecast error in {counts[first]} of {len(known)} cases{other} "
-        f"(furthest **{most['model']}**, {signed(most['relative'])}, {ends(most)}{NBSP}%){rest}"
+        f"(largest: **{most['model']}**, {signed(most['relative'])}, {ends(most)}{NBSP}%){rest}"
     )
 
 
@@ -121,7 +121,7 @@ def _nothing_clear(cut: str, noise: pd.DataFrame) -> str:
     small, where = told_where(noise, "cases")
     if small:
         return f"{cut} changes forecast error by less than {percent(TOLERANCE)} {where}"
-    return f"whether {cut} changes forecast error cannot be told with these seeds {where}"
+    return f"these seeds cannot tell whether {cut} changes forecast error {where}"
 
 
 def _best_dense(done: pd.DataFrame) -> pd.Series:
@@ -156,11 +156,11 @@ def _amount(rows: pd.DataFrame, with_interval: bool) -> str:
 
 
 def _not_clear(rows: pd.DataFrame, with_interval: bool) -> str:
-    """What is known of differences none of which is clear: ``+6.6 % (−22 to +49, cannot be told apart)``."""
+    """What is known of differences none of which is clear: ``+6.6 % (−22 to +49, unclear)``."""
     small = alike(rows).all()
-    known = f"no difference above {percent(TOLERANCE)}" if small else "cannot be told apart"
+    known = f"no difference above {percent(TOLERANCE)}" if small else "unclear"
     if len(rows) > 1:
-        return known if small else "what cannot be told apart from it"
+        return known
     row = rows.iloc[0]
     return f"{signed(row['relative'])} ({f'{ends(row)}, ' if with_interval else ''}{known})"
 
@@ -171,9 +171,9 @@ def _better_score(rows: pd.DataFrame, tuned: str) -> str:
     score = tuned.split(", ")[1]
     untuned = by_score("pruned", score)
     before = _pairs(
-        rows, untuned, f"Before training on, choosing weights by **{score}** and not by magnitude", "pruned"
+        rows, untuned, f"Before fine-tuning, choosing weights by **{score}** instead of magnitude", "pruned"
     )
-    after = _pairs(rows, tuned, "After training on, that choice")
+    after = _pairs(rows, tuned, "After fine-tuning, that choice")
     pairs = rows[rows["density_asked"] == _lowest(rows[rows["arm"] == tuned])["density_asked"].min()]
     known = pairs[(pairs["seeds"] > 1) & pairs["relative"].notna()]
     found = {arm: known[known["arm"] == arm].set_index(_CASE) for arm in (untuned, tuned)}
@@ -216,7 +216,7 @@ def _pairs(rows: pd.DataFrame, arm: str, what: str, against: str = "fine-tuned")
     if small:
         parts.append(f"makes no difference above {percent(TOLERANCE)} for {listed(small)}")
     if unknown:
-        parts.append(f"has no effect that these seeds can tell for {listed(unknown)}")
+        parts.append(f"has no clear effect for {listed(unknown)}")
     if mixed:
         parts.append(f"is better at one horizon and worse at another for {listed(mixed)}")
     return f"{what} {'; it '.join(parts)}."

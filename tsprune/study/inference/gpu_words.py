@@ -9,7 +9,7 @@ from tsprune.study.inference.result import DENSE, EAGER, GRAPH, GRAPH_BFLOAT16, 
 _NAMED = 4
 """Forecasters that are named; the tables name all."""
 
-_AS = {EAGER: "where PyTorch starts one operator after the other", GRAPH: "where both run as CUDA graphs"}
+_AS = {EAGER: "when PyTorch starts operators one by one", GRAPH: "when both run as CUDA graphs"}
 
 
 def answer(speeds: pd.DataFrame, batch: float) -> str:
@@ -19,14 +19,15 @@ def answer(speeds: pd.DataFrame, batch: float) -> str:
     rows = rows[~rows["disturbed"] & (rows["batch"] == batch) & rows["runtime"].isin(_AS)]
     rows = rows[rows["share"] == rows["share"].min()]
     if rows.empty:
-        return f"{where} nothing can be said of narrower models."
+        return f"{where}, nothing can be said about narrower models."
     told = {name: spread(rows.loc[rows["runtime"] == name, "gain"]) for name in _AS if name in set(rows["runtime"])}
-    parts = [f"{gain} times as fast as dense {_AS[name]}" for name, gain in told.items()]
+    parts = [f"{gain} times as fast {_AS[name]}" for name, gain in told.items()]
+    parts[0] = parts[0].replace(" as fast", " as fast as dense", 1)
     verb, whose = ("forecasts", "its") if rows["model"].nunique() == 1 else ("forecast", "their")
     fewer = f"and {spread(1 / rows['macs_share'])} times fewer multiply-adds"
     widths = f"{percent(rows['share'].iloc[0])} of {whose} widths"
     names = bold(rows["model"]) if rows["model"].nunique() <= _NAMED else f"all {rows['model'].nunique()} forecasters"
-    return f"{where} {names}, cut to {widths} {fewer}, {verb} {listed(parts)}."
+    return f"{where}, {names}, cut to {widths} {fewer}, {verb} {listed(parts)}."
 
 
 def two_of_four(fine: pd.DataFrame, batch: float) -> str:
@@ -37,6 +38,6 @@ def two_of_four(fine: pd.DataFrame, batch: float) -> str:
     if gains.empty:
         return ""
     return (
-        f"Two weights of four as zeros, packed for the tensor cores, forecast {spread(gains)} times as fast as all of "
-        "them, both as CUDA graphs in bfloat16."
+        f"With two of every four weights zero, packed for the tensor cores, forecasts are {spread(gains)} times as "
+        "fast as with all weights, both as CUDA graphs in bfloat16."
     )

@@ -36,7 +36,7 @@ def speeds(speeds: pd.DataFrame) -> Styler:
     threads = done["threads"].iloc[0]
     place = "on a GPU" if on_gpu(done) else counted(threads, "thread")
     caption = (
-        "Times as fast as the dense model in eager PyTorch, float32 (of that one: ms); in brackets the "
+        "Times as fast as the dense model in eager PyTorch, float32 (which has its ms); in brackets the "
         f"95{NBSP}% interval of the median over up to {done['repeats'].max():.0f} rounds, {place}; "
         f"{done['load'].iloc[0]}. {_ITALICS} "
         "Multiply-adds: if zeros are skipped. MiB: of weights, in ONNX Runtime of the file. Off by: largest difference "
@@ -64,7 +64,7 @@ def promise(speeds: pd.DataFrame) -> Styler:
     table, classes = (labelled(part, names, found) for part in (rows, marks))
     caption = (
         "How many times fewer multiply-adds, and how many times as fast as the dense model in the same runtime; in "
-        f"brackets how much of the one the other keeps. {_ITALICS}"
+        f"brackets: the speedup as a share of that factor. {_ITALICS}"
     )
     return styled(table, caption).set_td_classes(classes)
 

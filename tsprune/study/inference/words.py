@@ -45,8 +45,8 @@ def verdict(speeds: pd.DataFrame) -> str:
         why = done.loc[done["trouble"].notna(), "trouble"]
         reason = why.iloc[0].removeprefix("not measurable here: ") if len(why) else "no other runtime is here"
         return (
-            f"What pruning is worth in time could not be measured here: {reason}.\n\nThe tables below have the times "
-            "as they were taken, as no claim. Run it again when the machine is idle."
+            f"What pruning is worth in time could not be measured here: {reason}.\n\nThe tables below show the times "
+            "as they were taken, without a claim. Run it again when the machine is idle."
         )
     most = fine["batch"].max()
     if on_gpu(fine):
@@ -65,14 +65,19 @@ def _answer(rows: pd.DataFrame) -> str:
     threads = counted(rows["threads"].iloc[0], "thread")
     where = f"On {machine(rows)} ({threads}, {windows(rows['batch'].iloc[0])} at once)"
     if sparse.empty:
-        return f"{where} nothing can be said of the sparse kernel."
+        return f"{where}, nothing can be said about the sparse kernel."
     parts = []
     for share, group in sparse[sparse["share"].isin(_two(sparse["share"]))].groupby("share", sort=False):
-        parts.append(f"{spread(group['speedup'])} times as fast with {percent(share)} of the weights")
+        parts.append((percent(share), f"{spread(group['speedup'])} times"))
     many = sparse["model"].nunique()
     names = bold(sparse["model"]) if many <= _NAMED else f"{many} forecasters"
-    verb = "forecasts" if sparse["model"].nunique() == 1 else "forecast"
-    return f"{where} {names} {verb} {listed(parts)}, zeros left out by the sparse kernel, as dense in eager PyTorch."
+    verb = "forecasts" if many == 1 else "forecast"
+    (share, times), *rest = parts
+    others = "".join(f"; with {less}, {more}" for less, more in rest)
+    return (
+        f"{where}, {names} with {share} of the weights, in the sparse kernel that skips zeros, {verb} {times} as fast "
+        f"as dense in eager PyTorch{others}."
+    )
 
 
 def _two(shares: pd.Series) -> list[float]:
@@ -117,11 +122,11 @@ def _rivals(fine: pd.DataFrame, batch: float) -> str:
     if dense.empty:
         return ""
     parts = [
-        f"{words} {spread(dense.loc[dense['runtime'] == name, 'speedup'])}"
+        f"{spread(dense.loc[dense['runtime'] == name, 'speedup'])} times as fast {words}"
         for name, words in _RIVALS.items()
         if name in set(dense["runtime"])
     ]
-    text = f"The dense model itself is {listed(parts)} times as fast."
+    text = f"The dense model itself is {listed(parts)}."
     sparse = rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)]
     if on_gpu(rows):
         return text
@@ -132,7 +137,7 @@ def _rivals(fine: pd.DataFrame, batch: float) -> str:
         up_to = "at no density tried" if own.empty else f"up to a density of {density_text(own['share'].max())}"
         lost.setdefault(f"{up_to} (best rival: {_RIVALS[top['runtime']]})", []).append(model)
     parts = [f"for {bold(models)} {words}" for words, models in lost.items()]
-    return f"{text} Zeros pay beside the best of these {'; '.join(parts)}."
+    return f"{text} Zeros pay off against the best of these {'; '.join(parts)}."
 
 
 def _other_batches(fine: pd.DataFrame, most: float) -> str:
@@ -154,7 +159,7 @@ def _narrow(speeds: pd.DataFrame) -> str:
         parts.append(f"{runtime} keeps {listed(by)}")
     if not parts:
         return ""
-    return f"Of speed in proportion to the multiply-adds, which narrower models promise, {'; '.join(parts)}."
+    return f"Of the speedup that narrower models promise by their multiply-adds, {'; '.join(parts)}."
 
 
 def _claim(fine: pd.DataFrame) -> str:
@@ -170,15 +175,15 @@ def _claim(fine: pd.DataFrame) -> str:
         f"{text} Zeros in dense matrices give {spread(masked['speedup'])} times the dense speed here: a dense kernel "
         "multiplies by zero as by any other number."
     )
-    return text if on_gpu(fine) else f"{text} What changes that is a kernel that leaves them out."
+    return text if on_gpu(fine) else f"{text} A kernel that skips zeros changes that."
 
 
 def _unmeasured(done: pd.DataFrame) -> str:
     """How many times are not spoken of, and how many have a wide interval and are in the ranges all the same."""
     lost = disturbed(done)
     wide = int((done["trouble"].notna() & ~lost).sum())
-    parts = [f"{lost.sum()} of {len(done)} times are not measurable here and not spoken of."] if lost.any() else []
+    parts = [f"{lost.sum()} of {len(done)} times are not measurable here and are left out."] if lost.any() else []
     if wide:
         are = "is" if wide == 1 else "are"
-        parts.append(f"{wide} of {len(done)} times {are} not known to a tenth; the ranges here have them in.")
+        parts.append(f"{wide} of {len(done)} times {are} not known to a tenth; the ranges here include them.")
     return " ".join(parts)

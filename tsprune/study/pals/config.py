@@ -41,7 +41,7 @@ class SparseTraining(StudyConfig):
     densities: Annotated[list[Between], ONCE]
     """Densities of the rivals, share of prunable weights kept."""
     at_pals_density: bool
-    """Run each rival once more at the density that PALS came to, for every model and seed."""
+    """Run each rival once more at the density that PALS reached, for every model and seed."""
     ablation_models: Annotated[list[str], ONCE]
     """Models of the ablations, the sensitivity and the signals' agreement; [] for none."""
     gammas: Annotated[list[Annotated[float, Field(gt=1)]], ONCE]

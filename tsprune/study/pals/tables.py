@@ -43,7 +43,7 @@ def arms(cells: pd.DataFrame) -> Styler:
         }
     caption = (
         f"Test errors on scaled data, {spread_text(cells)}. Density: share of prunable weights kept. "
-        "Multiply-adds of inference and of training if zeros were skipped: shares of dense's; masks as such save no "
+        "Multiply-adds of inference and of training: shares of dense's if zeros were skipped; masks themselves save no "
         "time." + (" A search is charged for all of its runs." if (cells["group"] == "search").any() else "")
     )
     return styled(labelled(rows, ["model", "horizon", "trained as"], cells), caption)
@@ -79,9 +79,9 @@ def rivals(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
             marks[label][column] = "fallen" if found and not found[0]["clear"] else ""
     table, classes = (labelled(part, ["model", "horizon", "trained as"], cells) for part in (rows, marks))
     caption = (
-        f"Rivals, all but density and interval as published. Test MSE over the other's, less one; in italics: within "
+        f"Rivals as published, except for density and interval. Relative difference in test MSE; in italics: within "
         f"the noise. {interval_words(comparisons)} Dense of the same epochs: its best epoch is one of those at which "
-        "the rival had come to its density."
+        "the rival had reached its density."
     )
     return styled(table, caption).set_td_classes(classes)
 
@@ -110,7 +110,7 @@ def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
         marks[label] = dict.fromkeys(rows[label], "") | {"against it": "fallen" if known and not pair["clear"] else ""}
     table, classes = (labelled(part, ["model", "horizon", "changed"], cells) for part in (rows, marks))
     caption = (
-        f"{CODE} (first row of each model) with one thing changed. Against it: test MSE over its own, less one, with "
+        f"{CODE} (first row of each model) with one thing changed. Against it: relative difference in test MSE with "
         f"its interval; in italics: within the noise. {interval_words(comparisons)}"
     )
     return styled(table, caption).set_td_classes(classes)
@@ -201,10 +201,10 @@ def overhead(cells: pd.DataFrame) -> Styler:
             "memory, MiB": "" if pd.isna(peak) else f"{peak:,.0f}",
         }
     caption = (
-        "Wall-clock time of an epoch, validation included: of dense in seconds, of the others over dense of the "
-        "same seed (lowest to highest seed). Taken by the clock in this run, in which trainings may run side by side: "
-        "what else the machine did is in them, and a multiple below one is no speed-up: masks save no time. A search "
-        "adds up its runs. benchmarks/sparse_training.py takes turns and counts processor time. "
+        "Wall-clock time of an epoch, validation included: dense in seconds, the others as multiples of dense with the "
+        "same seed (lowest to highest seed). Trainings may run side by side, so other work on the machine is included, "
+        "and a multiple below one is no speed-up: masks save no time. A search adds up its runs. "
+        "benchmarks/sparse_training.py takes turns and counts processor time. "
         "Memory: the peak in training, of the process with data and libraries, or allocated on a GPU."
     )
     return styled(labelled(rows, ["model", "horizon", "trained as"], cells), caption)

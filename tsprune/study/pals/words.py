@@ -64,7 +64,7 @@ def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFram
     ours, data = finished(cells[cells["arm"] == CODE]), on_data(cells["dataset"])
     if ours.empty:
         return (
-            f"{data}, whether PALS finds by itself how many weights training can remove cannot be said: no training "
+            f"{data}, it cannot be said whether PALS finds by itself how many weights training can remove: no training "
             f"finished.\n\n{left_out(cells)}"
         )
     need(updates, "updates", UPDATES)
@@ -115,7 +115,7 @@ def _ended(own: pd.DataFrame, updates: pd.DataFrame) -> tuple[str, str]:
         return "all" if count == total > 1 else f"{count}"
 
     how = many(by_loss) if by_loss else "none"
-    ends = {"cap": f"hit its limit ({percent(own['cap'].iloc[0])})", "unfinished": "ended still removing"}
+    ends = {"cap": f"hit the limit ({percent(own['cap'].iloc[0])})", "unfinished": "ended still pruning"}
     rest = [f"{many(what.count(end))} {words}" for end, words in ends.items() if end in what]
     return f"{how} of {total} training{'' if total == 1 else 's'}", f"; {', '.join(rest)}" if rest else ""
 
@@ -127,9 +127,9 @@ def _pace(ours: pd.DataFrame, updates: pd.DataFrame, told: bool) -> str:
     by_loss, why = _ended(ours, updates)
     found = "" if told else f" With this setting the loss ended the shrinking in {by_loss}{why}."
     return (
-        f"With one setting for all models it ran with gamma {gamma}, lambda {lam}, an update every {every} steps and a "
-        f"cap on sparsity of {cap}; these set how fast it can shrink, so they partly make where it ends (the paper: "
-        "gamma and lambda the best of nine pairs by validation, an update every "
+        f"One setting for all models: gamma {gamma}, lambda {lam}, an update every {every} steps and a cap on sparsity "
+        f"of {cap}. It sets how fast PALS can shrink a model, and so partly where it ends (the paper: the best of nine "
+        "pairs of gamma and lambda by validation, an update every "
         f"{published_every(ours['dataset'].iloc[0])} steps).{found}"
     )
 
@@ -142,7 +142,7 @@ def _densities(ours: pd.DataFrame, pairs: pd.DataFrame) -> str:
         words = _difference(against[against["model"] == model])
         parts.append(f"{density_reached(own).replace('(', '(seeds ')} for **{model}** ({words})")
     told = f" {interval_words(against)}" if len(against) else ""
-    return f"With that setting it ends at density {'; '.join(parts)}. The MSE is that against dense.{told}"
+    return f"With that setting PALS ends at density {'; '.join(parts)}. MSE is relative to dense.{told}"
 
 
 def _rivals(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -153,7 +153,7 @@ def _rivals(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     found = outcomes(against)
     against, found = against[found != LOST], found[found != LOST]
     if against.empty:
-        return "No rival of similar density is there to compare with."
+        return "There is no rival of similar density to compare with."
     parts = []
     for outcome, word in ((BETTER, "lower"), (WORSE, "higher")):
         named = [
@@ -182,9 +182,9 @@ def _ranking(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
         else:
             unclear += 1
     if not first:
-        return "No method at that density has clearly the lowest MSE of all." if unclear else ""
+        return "No method at that density clearly has the lowest MSE." if unclear else ""
     named = [f"{_short(arm)} for {listed(found)}" for arm, found in first.items()]
-    rest = "; elsewhere none is" if unclear else ""
+    rest = "; elsewhere there is none" if unclear else ""
     return f"Of all methods at that density, the one with clearly the lowest MSE is {listed(named)}{rest}."
 
 
@@ -203,15 +203,15 @@ def _late(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     if not parts:
         return ""
     return (
-        "A method that comes to its density late chooses its best epoch among the last ones. Its MSE against dense "
-        f"that chooses among the same ones: {'; '.join(parts)}."
+        "Methods that reach their density late choose their best epoch from the last ones. MSE against dense that "
+        f"chooses from the same epochs: {'; '.join(parts)}."
     )
 
 
 def _tally(differences: pd.DataFrame) -> str:
     found = outcomes(differences)
     lower, higher = int((found == BETTER).sum()), int((found == WORSE).sum())
-    return f"clearly lower {lower}, higher {higher} of {len(found)}"
+    return f"clearly lower in {lower}, higher in {higher} of {len(found)}"
 
 
 def _short(arm: str) -> str:
@@ -239,8 +239,9 @@ def _settings(cells: pd.DataFrame) -> str:
             if min(len(before), len(after)) < 2 or low == high:
                 continue
             ends = f"from {density_text(before.mean())} to {density_text(after.mean())}"
-            does = f"takes the final density {ends}" if _apart(before, after) else "does not move it beyond the seeds"
-            parts.append(f"{word} from {low:g} to {high:g} {does}")
+            does = "moves the final density" if _apart(before, after) else ""
+            does = f"{does} {ends}" if does else "does not move the final density beyond the spread of the seeds"
+            parts.append(f"raising {word} from {low:g} to {high:g} {does}")
         if parts:
             sentences.append(f"On {_case_name(cells, *case)}, {'; '.join(parts)}.")
     return " ".join(sentences)
@@ -251,8 +252,8 @@ def _search(cells: pd.DataFrame, updates: pd.DataFrame, pairs: pd.DataFrame) -> 
     found = finished(cells[cells["group"] == "search"])
     if found.empty:
         return (
-            "Its gamma and lambda were not searched here; a search as in the paper trains nine times and is no part of "
-            "the costs below."
+            "Gamma and lambda were not searched here; a search as in the paper trains nine times, which the costs "
+            "below leave out."
         )
     parts = []
     for case, own in found.groupby(CASE, sort=False):
@@ -271,11 +272,11 @@ def _search(cells: pd.DataFrame, updates: pd.DataFrame, pairs: pd.DataFrame) -> 
     rest = [name for name in cells.loc[cells["arm"] == CODE, "model"].unique() if name not in names]
     by_loss, why = _ended(found, updates)
     others = (
-        f" For {bold(rest)} they were not searched; of the searched, the loss ended the shrinking in {by_loss}{why}."
+        f" For {bold(rest)} they were not searched; where they were, the loss ended the shrinking in {by_loss}{why}."
         if rest
         else ""
     )
-    return f"Searched by validation loss as in the paper, its setting is for {'; for '.join(parts)}.{others}"
+    return f"A search by validation loss, as in the paper, chooses for {'; for '.join(parts)}.{others}"
 
 
 def _paper(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -287,14 +288,14 @@ def _paper(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     reach = _reach([density_text(ends.min()), density_text(ends.max())])
     clear = against[against["clear"]]
     if clear.empty:
-        return f"As the paper describes it, PALS ends at density {reach}, its MSE within the noise of the code's."
+        return f"As the paper describes it, PALS ends at density {reach}, with MSE within the noise of its code's."
     parts = [
         f"{word} for {bold(own['model'])}"
         for sign, word in ((-1, "higher"), (1, "lower"))
         if len(own := _clear(against, sign))
     ]
     differs = " and ".join(parts)
-    return f"As the paper describes it, PALS ends at density {reach}, its MSE clearly {differs} than the code's."
+    return f"As the paper describes it, PALS ends at density {reach}, with MSE clearly {differs} than with its code."
 
 
 def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -330,7 +331,7 @@ def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
             else ""
         )
         told = "; ".join(filter(None, [found, by_little, others]))
-        sentences.append(f"Of its mechanisms, changed one at a time on {name}: {told}.")
+        sentences.append(f"With one mechanism changed at a time on {name}, {told}.")
     return " ".join(sentences)
 
 
@@ -351,15 +352,15 @@ def _overhead(cells: pd.DataFrame, ours: pd.DataFrame) -> str:
     every = listed([f"{steps:.0f}" for steps in ours["every"].unique()])
     reach = _times(time)
     longer = (
-        f"an epoch of it took {reach} times as long as dense (by the clock, which other work on the machine moves)"
+        f"an epoch took {reach} times as long as dense (by the clock, which other work on the machine affects)"
         if time.min() > 1 and steady
-        else f"how much longer an epoch of it takes than dense cannot be told from this run's clock ({reach} times as "
-        f"long; {'masks make nothing faster' if steady else f'dense itself, trained once more, {_times(again)}'})"
+        else f"this run's clock cannot tell how much longer an epoch takes ({reach} times as long as dense; "
+        f"{'masks make nothing faster' if steady else f'dense itself, trained once more, {_times(again)}'})"
     )
     return (
-        f"With an update every {every} steps, {longer}, and "
-        f"its training takes {_reach([percent(macs.min()), percent(macs.max())])} of dense's multiply-adds if zeros "
-        "were skipped."
+        f"With an update every {every} steps, training with PALS takes "
+        f"{_reach([percent(macs.min()), percent(macs.max())])} of the multiply-adds of dense training if zeros were "
+        f"skipped; {longer}."
     )
 
 
@@ -402,7 +403,7 @@ RIVALS_DO = {
     "static": "`static` keeps a random mask from the start",
     "snip": "`snip` keeps a mask from the start, chosen by how much the loss depends on each weight",
     "synflow": "`synflow` keeps a mask from the start, chosen without data",
-    "one_shot": "`one_shot` removes the smallest weights at one stroke",
+    "one_shot": "`one_shot` removes the smallest weights in one go",
     "gmp": "`gmp` removes the smallest weights on a cubic schedule, in every layer alike",
     "gmp_global": "`gmp_global` removes the smallest weights on a cubic schedule, over all layers",
     "granet": "`granet` removes weights on a cubic schedule and exchanges some by gradient",
@@ -422,7 +423,7 @@ def rivals(cells: pd.DataFrame) -> str:
     names = [name for name in told["method"].unique() if name in RIVALS_DO]
     if told.empty:
         return "This run has no rivals beside PALS (`rivals` names none)."
-    at = " and at the very density that PALS came to" if (told["group"] == "equal").any() else ""
+    at = " and at the density that PALS reached" if (told["group"] == "equal").any() else ""
     late = [f"`{name}`" for name in names if name in _LATE]
     text = (
         f"The rivals have the same recipe, epochs and seeds, each as its authors published it{at}: "
@@ -430,8 +431,8 @@ def rivals(cells: pd.DataFrame) -> str:
     )
     if not late:
         return text
-    they = "it stands" if len(late) == 1 else "they stand"
+    they = "it is" if len(late) == 1 else "they are"
     return (
-        f"{text}\n\nOf PALS any epoch may be the best; of {listed(late)} only those at which the density was reached. "
-        f"So {they} beside plain dense and beside dense whose best epoch is one of the same ones."
+        f"{text}\n\nFor PALS any epoch may be the best; for {listed(late)} only one that ends at the density. "
+        f"So {they} compared with plain dense and with dense whose best epoch is one of the same ones."
     )

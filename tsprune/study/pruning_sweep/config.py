@@ -15,7 +15,7 @@ class PruningSweep(Why):
     """Notebook 01: one-shot magnitude and structured pruning without retraining, and why it fails where it does."""
 
     scores: Annotated[list[str], ONCE]
-    """Ways to choose weights beside magnitude, each ranked where its paper ranks it; [] for none.
+    """Ways to choose weights beside magnitude, each ranked in the scope its paper uses; [] for none.
 
     Those of ``tsprune.pruners.list_scores()``, and "sparsegpt", which also moves the weights that stay. Magnitude is
     always there to compare with."""
@@ -26,13 +26,13 @@ class PruningSweep(Why):
     calibration_windows: Positive
     """Training windows, evenly spaced, that a score looks at if it looks at any."""
     authors_paper: bool
-    """Beside them the first paper's own way to set masks, asked for the same as score_densities."""
+    """The first paper's own way to set masks as well, at score_densities."""
     authors_steps: Annotated[int, Field(ge=0, le=MOST)]
-    """Parts in which that paper's structured pruning goes to its end, tested after each (its code: 50); 0: not run."""
+    """Steps of that paper's structured pruning to its end, tested after each (its code: 50); 0: not run."""
     structured_densities: Annotated[list[Between], ONCE]
     """Share of all parameters left by structured pruning; [] for none."""
     depgraph_paper: bool
-    """Beside each structured density, torch-pruning asked for the same as a ratio of channels."""
+    """Torch-pruning as well, with each structured density as its ratio of channels."""
     two_of_four: bool
     """2:4 masks as well."""
     latency_repeats: Annotated[int, Field(ge=0, le=MOST)]

@@ -11,7 +11,7 @@ def said(layers: pd.DataFrame) -> str:
     horizons. Raises UserError for an empty table, a missing column, an unknown scope."""
     need(layers, "layers", ["model", "scope", "density_asked", "layer", "layer_density"])
     if "global" not in need_scopes(layers):
-        return "Every layer keeps the share that is asked for: no prune had one threshold for the whole model."
+        return "Every layer keeps the share that was asked for: no pruning used one threshold for the whole model."
     own = layers[layers["scope"] == "global"]
     asked = own["density_asked"].min()
     if asked == 1:
@@ -23,5 +23,5 @@ def said(layers: pd.DataFrame) -> str:
     )
     return (
         "One threshold for the whole model cuts layers unevenly: asked for density "
-        f"{density_text(asked)}, they keep from {least} to {most} of their weights."
+        f"{density_text(asked)}, it leaves layers {least} to {most} of their weights."
     )

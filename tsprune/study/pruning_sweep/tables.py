@@ -77,8 +77,8 @@ def targets(structures: pd.DataFrame) -> Styler:
     if not table["reason"].any():
         table = table.drop(columns="reason")
     caption = (
-        "Structured pruning asked for a share of all parameters: solved for it, and by channels, where torch-pruning "
-        "is asked to leave that share of the channels of each layer."
+        "Structured pruning asked for a share of all parameters. Solved: pruned until that share is left. By channels: "
+        "torch-pruning asked to leave that share of each layer's channels."
     )
     return styled(table, caption)
 
@@ -103,8 +103,8 @@ def structures(structures: pd.DataFrame) -> Styler:
         }
     table = labelled(rows, ["model", "horizon", "structure", "asked"], other)
     caption = (
-        f"What is left, and the test MSE ({spread_text(other)}). 2:4 is asked of each layer it fits; "
-        "structured pruning is asked a share of all parameters. Live: of the parameters with an effect on the forecast."
+        f"What is left, and the test MSE ({spread_text(other)}). 2:4 is applied to each layer it fits; structured "
+        "pruning is asked for a share of all parameters. Live: share left of the parameters that affect the forecast."
     )
     return styled(table, caption)
 
@@ -240,8 +240,11 @@ def limits(limits: pd.DataFrame) -> Styler:
     seeds = int(limits["seeds"].max())
     spread = "mean over the seeds, in brackets the lowest and highest" if seeds > 1 else "one seed"
     if (limits["known"] < limits["seeds"]).any():
-        spread += f"; 2 of {seeds}: how many seeds are known so far, where not all are"
-    caption = f"Share of the prunable weights that can be removed before the test MSE rises by more ({spread})."
+        spread += f"; 2 of {seeds}: seeds known so far, where not all are"
+    caption = (
+        "Share of the prunable weights that can be removed before the test MSE rises by more than the column says "
+        f"({spread})."
+    )
     return styled(table, caption)
 
 
@@ -276,7 +279,7 @@ def _not_counted(rows: pd.DataFrame) -> str:
     ]
     fewer = ((rows["known"] > 0) & (rows["known"] < rows["seeds"])).sum()
     parts = [f"not counted, as too little has run yet: {listed(waiting)}"] if waiting else []
-    parts += [f"{fewer} counted by fewer seeds than asked for"] if fewer else []
+    parts += [f"{fewer} counted with fewer seeds than asked for"] if fewer else []
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}." if text else ""
 
@@ -321,9 +324,9 @@ def scores(scores: pd.DataFrame, gains: pd.DataFrame) -> Styler:
     ranked = gains[gains["structure"] != HALF].drop_duplicates("score")
     where = ", ".join(f"{score} by {scope}" for score, scope in zip(ranked["score"], ranked["scope"], strict=True))
     caption = (
-        f"Magnitude: test MSE over dense. Other scores ({where}): test MSE over magnitude's ranked in the same place, "
-        f"less one, in percent (below 0: better). {interval_words(gains)} In italics: within the noise, no claim."
-        + (f" {HALF} is ranked within each four neighbours." if (gains["structure"] == HALF).any() else "")
+        f"Magnitude: test MSE over dense. Other scores ({where}): change of the test MSE against magnitude ranked in "
+        f"the same scope, in percent (below 0: better). {interval_words(gains)} In italics: within the noise, no claim."
+        + (f" {HALF} ranks within every four neighbours." if (gains["structure"] == HALF).any() else "")
     )
     return styled(table, caption).set_td_classes(classes)
 
@@ -343,7 +346,7 @@ def gains(gains: pd.DataFrame) -> Styler:
         f"{score}, {'' if structure == HALF else 'density '}{texts[structure, density]}": group
         for (score, structure, density), group in gains.groupby(["score", "structure", "density_asked"], sort=False)
     }
-    caption = f"Test MSE against magnitude's ranked in the same place, by what may be claimed. {interval_words(gains)}"
+    caption = f"Test MSE against magnitude ranked in the same scope, by what may be claimed. {interval_words(gains)}"
     return counts_table(groups, caption)
 
 
@@ -383,9 +386,8 @@ def ends(ends: pd.DataFrame) -> Styler:
     table = labelled(rows, ["model", "horizon", "pruned", "asked to stay"], pruned)
     if not table["reason"].any():
         table = table.drop(columns="reason")
-    return styled(
-        table, "Structured pruning step by step to its end, and told a share: what is left, and MSE over dense."
-    )
+    caption = "Structured pruning step by step to its end, ours asked for a share: what is left, and MSE over dense."
+    return styled(table, caption)
 
 
 def _over_dense(rows: pd.DataFrame) -> str:

@@ -130,7 +130,7 @@ def comparison(comparison: pd.DataFrame) -> Figure | None:
             _differences(axes, of_case(shown, *case), axis_looks)
             axes.set_title(case_title(comparison, *case))
         kit.legend(figure, [kit.handle(AXES[axis], *look) for axis, look in axis_looks.items()])
-        what = "Colour: what the dense one costs no more of. Left of 0: pruned and fine-tuned is better."
+        what = "Colour: which cost of the dense model is no higher. Left of 0: pruned and fine-tuned is better."
         kit.note(figure, what, "Filled: claimed; hollow: within the noise.", interval_words(shown))
     return figure
 

@@ -69,7 +69,7 @@ LARGEST = ["largest_width", "largest_depth", "largest_relative", "largest_clear"
 
 RIVALS = {
     "alone": "the same size, trained alone",
-    "affordable": "the best dense one as small",
+    "affordable": "the best dense model as small",
     "pruned": "the large one pruned towards its size",
     "fine-tuned": "pruned towards its size and fine-tuned",
     WHOLE: "the large one that taught it",

@@ -56,9 +56,9 @@ def sizes(sizes: pd.DataFrame) -> Styler:
         }
     table = labelled(rows, ["model", "horizon", "made", "d_model x layers"], sizes)
     caption = (
-        f"Costs of one model and test MSE on scaled data ({spread_text(sizes)}). A pruned or distilled one stands at "
-        "the size of the dense one that it is made as small as"
-        + (" (in brackets: how many times its parameters were left, where pruning came no further)." if short else ".")
+        f"Costs of one model and test MSE on scaled data ({spread_text(sizes)}). Pruned and distilled models stand at "
+        "the size of the dense model that they are to match"
+        + (" (in brackets: how many times its parameters are left, where pruning got no further)." if short else ".")
     )
     return styled(table, caption)
 
@@ -79,9 +79,9 @@ def training(sizes: pd.DataFrame) -> Styler:
             "peak memory, MiB": "not known" if pd.isna(means["training_mib"]) else f"{means['training_mib']:,.0f}",
         }
     caption = (
-        "What it takes to train one model of each size, the large one included where the way needs it. A window "
-        "trained on counts as three forecasts, one that the teacher forecasts as one; seconds as they passed here. In "
-        "brackets the large model's part. "
+        "Cost of training one model of each size, with the large one where it is needed (in brackets: its share). A "
+        "window trained on counts as three forecasts, a window that the teacher forecasts as one; seconds are as "
+        "measured here. "
         "Memory is the peak of the training that needed most: of its process, with data and libraries, or on a GPU."
     )
     return styled(labelled(rows, ["model", "horizon", "made", "d_model x layers"], sizes), caption)
@@ -102,8 +102,8 @@ def distilled(distilled: pd.DataFrame) -> Styler:
         marks.setdefault(label, {})[RIVALS[row["rival"]]] = "" if row["clear"] else "fallen"
     table, classes = (labelled(part, ["model", "horizon", "distilled"], distilled) for part in (rows, marks))
     caption = (
-        "Change of the test MSE of the small model taught by the large one, all trained as long, in percent; below "
-        f"zero: distilled is better. {interval_words(distilled)} In italics: within the noise, nothing to be claimed."
+        "Difference in test MSE of the small model taught by the large one, all trained as long, in percent (below 0: "
+        f"distilled is better). {interval_words(distilled)} In italics: within the noise, no claim."
     )
     return styled(table, caption).set_td_classes(classes)
 
@@ -127,10 +127,10 @@ def comparison(comparison: pd.DataFrame) -> Styler:
             "without fine-tuning": _alone(bare.at[key, "relative"]) if key in bare.index and found else "",
         }
     caption = (
-        "MSE of the pruned and fine-tuned model against the dense one, trained as long, of best validation MSE among "
-        "those that cost as little; positive: pruned is worse; in italics: within the noise, no claim. In brackets the "
-        "cost of the match, in percent of the pruned one's. Beside it the difference to the costliest of them, where "
-        "that is another. "
+        "Test MSE of the pruned and fine-tuned model against the dense one of best validation MSE among those that "
+        "cost as little, trained as long. Above 0: pruned is worse; in italics: within the noise, no claim. In "
+        "brackets: what the match costs, in percent of the pruned one. Beside it: the difference to the costliest of "
+        "them, where that is another model. "
         f"{interval_words(comparison)}"
     )
     names = ["model", "horizon", "pruned towards", "dense of no more"]
@@ -153,8 +153,8 @@ def counts(comparison: pd.DataFrame) -> Styler:
     }
     names = {BETTER: "pruned wins", WORSE: "dense wins", LOST: "no dense model so cheap"}
     caption = (
-        "Pruned models against the best dense ones by validation that cost as little, trained as long, over models and "
-        f"sizes. {interval_words(comparison)}"
+        "Pruned models against dense ones that cost as little, chosen by validation and trained as long, over models "
+        f"and sizes. {interval_words(comparison)}"
     )
     return counts_table(groups, caption, names)
 

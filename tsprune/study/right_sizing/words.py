@@ -10,6 +10,7 @@ from tsprune.report.text import (
     NBSP,
     amount,
     bold,
+    counted,
     ends,
     error_text,
     interval_words,
@@ -64,7 +65,7 @@ def verdict(
     tuned = comparison[comparison["arm"] == "fine-tuned"]
     equal = tuned[tuned["axis"] == "parameters"]
     first = f"{on_data(sizes['dataset'])}, {_answer(sizes, equal, naive)}."
-    details = [_standing(sizes, naive), f"{where(sizes)}, all models trained as long."]
+    details = [_standing(sizes, naive), f"{where(sizes)}, all models are trained equally long."]
     if sizes.loc[sizes["status"] == "ok", "seed"].nunique() < 2:
         details.append("No difference is claimed: the spread over seeds is unknown. Run at least two seeds.")
     else:
@@ -85,7 +86,7 @@ def _answer(sizes: pd.DataFrame, equal: pd.DataFrame, naive: pd.DataFrame) -> st
         return "no pruned forecaster has an unpruned one as small to compare with, so there is no answer"
     known, found = equal[~found.isin([LOST, ONE_SEED])], found[~found.isin([LOST, ONE_SEED])]
     if known.empty:
-        return "nothing is claimed on pruning a large forecaster against training a small one: only one seed finished"
+        return "nothing is claimed about pruning a large forecaster or training a small one: only one seed finished"
     clear, noise = known[found != NOISE], known[found == NOISE]
     if clear.empty:
         return _nothing_clear(noise)
@@ -94,12 +95,12 @@ def _answer(sizes: pd.DataFrame, equal: pd.DataFrame, naive: pd.DataFrame) -> st
     if pruned and dense:
         return (
             f"pruning a large forecaster beats training a small one in {pruned} of {len(known)} comparisons and loses "
-            f"in {dense} (furthest {_furthest(clear)}){rest}"
+            f"in {dense} (largest: {_furthest(clear)}){rest}"
         )
     if pruned:
         claim, side = "pruning a large forecaster beats training a small one", "less"
     else:
-        claim, side = "training a small one beats pruning a large forecaster", "more"
+        claim, side = "training a small forecaster beats pruning a large one", "more"
     most = furthest(clear)
     cases = "" if len(known) == 1 else f" in {len(clear)} of {len(known)} comparisons"
     up_to = "up to " if len(clear) > 1 else ""
@@ -115,7 +116,7 @@ def _nothing_clear(noise: pd.DataFrame) -> str:
     if small:
         within = f"end within {percent(TOLERANCE)} of each other's error"
         return f"pruning a large forecaster and training a small one {within} {where}"
-    return f"whether pruning a large forecaster beats training a small one cannot be told with these seeds {where}"
+    return f"these seeds cannot tell whether pruning a large forecaster beats training a small one {where}"
 
 
 def _furthest(clear: pd.DataFrame) -> str:
@@ -127,7 +128,7 @@ def _furthest(clear: pd.DataFrame) -> str:
 def _clauses(equal: pd.DataFrame, large: int, short: Mapping[tuple, float]) -> str:
     """Per model, who wins at no more parameters, with the largest clear difference on each side."""
     clauses = [_clause(model, rows, large, short) for model, rows in equal.groupby("model", sort=False)]
-    return f"Against the best dense one of no more parameters: {'; '.join(clauses)}." if clauses else ""
+    return f"Against the best dense model with no more parameters: {'; '.join(clauses)}." if clauses else ""
 
 
 def _clause(model: str, rows: pd.DataFrame, large: int, short: Mapping[tuple, float]) -> str:
@@ -142,14 +143,14 @@ def _clause(model: str, rows: pd.DataFrame, large: int, short: Mapping[tuple, fl
             continue
         best = furthest(winners)
         horizon = f" at horizon {best['pred_len']}" if several else ""
-        match = f"dense d_model {best['match_width']:.0f} x {best['match_depth']:.0f}"
+        match = f"dense d_model {best['match_width']:.0f} x {best['match_depth']:.0f}{_smaller(best)}"
         ours = _pruned_to(large, best["width"], short.get((model, best["pred_len"], best["width"])))
         parts.append(
-            f"{ours} and fine-tuned has {amount(best['relative'])} {word} error than it{horizon} ({match}"
-            f"{_smaller(best)}; 95{NBSP}% interval {span(best)})"
+            f"{ours} and fine-tuned has {amount(best['relative'])} {word} error{horizon} than {match} "
+            f"(95{NBSP}% interval {span(best)})"
         )
     if parts:
-        return f"for **{model}** {' and '.join(parts)}"
+        return f"for **{model}**, {' and '.join(parts)}"
     if alike(known).all():
         return f"for **{model}** the two end within {percent(TOLERANCE)} of each other"
     return f"for **{model}** the two cannot be told apart with these seeds"
@@ -165,7 +166,7 @@ def _pruned_to(large: int, width: int, ratio: float | None) -> str:
 def _smaller(row: pd.Series) -> str:
     """That the dense one is much smaller than the pruned one, where it is: no more parameters are not as many."""
     share = row["match_cost"] / row["cost"]
-    return f", of {percent(share)} of its parameters" if share < 1 - SLACK else ""
+    return f", which has {percent(share)} of its parameters" if share < 1 - SLACK else ""
 
 
 def _matching(tuned: pd.DataFrame) -> str:
@@ -176,19 +177,19 @@ def _matching(tuned: pd.DataFrame) -> str:
     other = (rows["largest_width"] != rows["match_width"]) | (rows["largest_depth"] != rows["match_depth"])
     if not other.any():
         return (
-            f"In {len(rows)} of {len(rows)} comparisons the best dense one by validation is the costliest that "
+            f"In {len(rows)} of {len(rows)} comparisons the dense model chosen by validation is the costliest that "
             "costs no more, so how the match is chosen makes no difference."
         )
     largest = rows.drop(columns=["relative", "clear", "seeds"])
     largest = largest.rename(columns={f"largest_{name}": name for name in ("relative", "clear", "seeds")})
     changed = int((outcomes(rows) != outcomes(largest)).sum())
     return (
-        f"In {other.sum()} of {len(rows)} comparisons the best dense one by validation is another than the "
-        "costliest that costs no more; "
+        f"In {other.sum()} of {len(rows)} comparisons the dense model chosen by validation is not the costliest that "
+        "costs no more; "
         + (
-            f"against the costliest {changed} would come out otherwise."
+            f"against the costliest, {counted(changed, 'outcome')} would change."
             if changed
-            else "against the costliest all would come out alike, so how the match is chosen makes no difference."
+            else "against the costliest, no outcome would change, so how the match is chosen makes no difference."
         )
     )
 
@@ -204,8 +205,8 @@ def _cost_of_pruning(tuned: pd.DataFrame, large: int) -> str:
     worse, top = rows[found == WORSE], ""
     if len(worse):
         most = furthest(worse)
-        top = f" (at most {amount(most['relative'])}: **{most['model']}** at the size of d_model {most['width']})"
-    return f"Against d_model {large} not pruned, the pruned and fine-tuned ones are {told} of {len(rows)}{top}."
+        top = f" (by at most {amount(most['relative'])}: **{most['model']}** at the size of d_model {most['width']})"
+    return f"Against the unpruned d_model {large}, pruned and fine-tuned models are {told} of {len(rows)}{top}."
 
 
 def _told(found: pd.Series) -> str:
@@ -230,11 +231,11 @@ def _distilled_words(distilled: pd.DataFrame, large: int) -> str:
         clear, top = rows[found != NOISE], ""
         if len(clear):
             most = furthest(clear)
-            top = f" (furthest **{most['model']}** d_model {most['width']}: {signed(most['relative'])}, {ends(most)})"
-        parts.append(f"{words} {_told(found)} of {len(rows)}{top}")
+            top = f" (largest, **{most['model']}** d_model {most['width']}: {signed(most['relative'])}, {ends(most)})"
+        parts.append(f"{_told(found)} of {len(rows)} {words}{top}")
     if not parts:
         return ""
-    return f"Small ones that learn from the forecasts of d_model {large} as well are, {'; '.join(parts)}."
+    return f"Small models also taught by the forecasts of d_model {large} are {'; '.join(parts)}."
 
 
 def _teaching(sizes: pd.DataFrame) -> str:
@@ -248,7 +249,7 @@ def _teaching(sizes: pd.DataFrame) -> str:
         return ""
     low, high = times(ratios.min()), times(ratios.max())
     reach = high if low == high else f"{low.removesuffix(' times')} to {high}"
-    return f"With the large one to be trained first, distilling takes {reach} the multiply-adds of training alone."
+    return f"Counting the training of the large model, distilling takes {reach} the multiply-adds of training alone."
 
 
 def _data_words(choices: pd.DataFrame) -> str:
@@ -264,7 +265,7 @@ def _data_words(choices: pd.DataFrame) -> str:
     pays, hurts = changed[found == BETTER], changed[found == WORSE]
     if pays.empty and hurts.empty:
         names = bold(changed["model"])
-        return f"The choice by validation changes with the amount of data for {names}, by nothing clear in test error."
+        return f"Validation's choice changes with the amount of data for {names}, without a clear change in test error."
     parts = []
     for rows, word in ((pays, "better"), (hurts, "worse")):
         if len(rows):
@@ -272,12 +273,12 @@ def _data_words(choices: pd.DataFrame) -> str:
             parts.append(
                 f"clearly {word} in {len(rows)} (most for **{row['model']}** with {percent(row['data_fraction'])} of "
                 f"the data: {choice_text(row['width'], row['density_asked'])} is {amount(row['relative'])} {word} than "
-                f"{choice_text(row['full_width'], row['full_density'])}, the choice on all of it)"
+                f"{choice_text(row['full_width'], row['full_density'])}, the choice on all data)"
             )
     cases = "case" if len(less) == 1 else "cases"
     return (
-        f"With less data validation chooses another width or density in {len(changed)} of {len(less)} {cases}, by test "
-        f"error {' and '.join(parts)}."
+        f"With less data validation chooses another width or density in {len(changed)} of {len(less)} {cases}, with "
+        f"test error {' and '.join(parts)}."
     )
 
 
@@ -306,6 +307,6 @@ def _standing(sizes: pd.DataFrame, naive: pd.DataFrame) -> str:
 def _lost(sizes: pd.DataFrame) -> str:
     """What did not come out, as a last sentence."""
     short = short_of(sizes)
-    missed = [f"**{model}** of d_model {width} ({times(ratio)})" for (model, _, width), ratio in short.items()]
-    words = f"Pruning did not come down to the parameters of {listed(list(dict.fromkeys(missed)))}." if missed else ""
+    missed = [f"**{model}** at d_model {width} ({times(ratio)} as many)" for (model, _, width), ratio in short.items()]
+    words = f"Pruning did not get down to the parameters of {listed(list(dict.fromkeys(missed)))}." if missed else ""
     return "".join(f" {text}" for text in (left_out(sizes), words) if text)

@@ -17,7 +17,7 @@ class Why(StudyConfig):
     crossformer_own: bool = False
     """Crossformer with the look-back, segments and training of its own code, comparable with no other model here."""
     why_datasets: Annotated[list[Dataset], ONCE]
-    """Other datasets on which it is asked why a prune fails, with the same recipe; [] for none.
+    """Other datasets for the question why a prune fails, with the same recipe; [] for none.
 
     Names or paths; the study's own is always included."""
     why_densities: Annotated[list[Between], SOME, ONCE]

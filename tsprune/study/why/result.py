@@ -78,9 +78,9 @@ PREDICTORS = {
 """Columns of ``WhyResult.cells`` that might say which cell fails, with the words for them."""
 
 PLAIN_PREDICTORS = {
-    "sparsity": "how many weights go",
-    "working_removed": "how many working weights go",
-    "norm_removed": "how large the weights are that go",
+    "sparsity": "how many weights are removed",
+    "working_removed": "how many working weights are removed",
+    "norm_removed": "how large the removed weights are",
     "predicted": "pruning its parts one by one and adding up",
 }
 """The same for a reader outside the field."""

@@ -46,26 +46,25 @@ def _answer(done: pd.DataFrame, predictors: pd.DataFrame) -> str:
         does = f"**{models['model'].iloc[0]}** does" if len(models) == 1 else f"{all_of(len(models))} forecasters do"
         return f"{does} no better than {LAST_VALUE}, even unpruned, so what pruning changes matters little (one seed)"
     if not done["missed"].any():
-        cells = int(done["cells"].sum())
-        over = percent(TOLERANCE)
-        return f"none of {cells} prunings raises forecast error over {over}, so no failure needs explaining (one seed)"
+        none = f"none of {int(done['cells'].sum())} prunings"
+        return f"{none} raises forecast error by over {percent(TOLERANCE)}, so no failure needs explaining (one seed)"
     known = predictors.dropna(subset="same_density")
     if known.empty:
         pairs = predictors["pairs"].iloc[0]
         why = f"only {pairs} finished every pruning" if pairs < LEAST_PAIRS else f"all {pairs} lost the same"
-        return f"what tells one forecaster's failure under pruning from another's cannot be said: {why}"
+        return f"it cannot be said why one forecaster fails when pruned and another does not: {why}"
     best = known.loc[known["same_density"].idxmax()]
     plain = predictor_words(best["predictor"], PLAIN_PREDICTORS)
     agrees = f"{correlation_text(best['same_density'])} of 1, {correlation_text(best['low'])} to "
     agrees += correlation_text(best["high"])
     if not best["low"] > 0:
         return (
-            "nothing tried tells which pruned forecaster will fail beyond chance: the nearest, "
+            "nothing tried predicts beyond chance which pruned forecaster will fail: the closest, "
             f"{plain}, agrees {agrees}"
         )
     others = known[known["predictor"] != best["predictor"]]
     well = "best " if len(others) and others["worse_than_best"].all() else ""
-    return f"how much a forecaster's error grows when pruned is {well}told by {plain} (agreement {agrees})"
+    return f"how much a forecaster's error grows when pruned is {well}predicted by {plain} (agreement {agrees})"
 
 
 def _predictor_words(predictors: pd.DataFrame) -> str:
@@ -117,7 +116,7 @@ def _group_words(failed: pd.DataFrame) -> str:
     tops = named.groupby(PAIR, sort=False)["top"].unique()
     groups = tops[tops.map(len) == 1].str[0].value_counts()
     if groups.empty or groups.max() == 1 < len(tops):
-        return "The most sensitive group is another one in each."
+        return "The most sensitive group is a different one in each."
     names = " and, as often, ".join(sorted(groups.index[groups == groups.max()]))
     if len(tops) == 1:
         return f"The most sensitive group is {names}."
@@ -133,7 +132,7 @@ def _free_words(done: pd.DataFrame) -> str:
     least, most = percent(free.min()), percent(free.max())
     share = most if least == most else f"{least.removesuffix(NBSP + '%')} to {most}"
     text = (
-        f"Dead or near-zero weights are {share} of the prunable ones; without them all the MSE changes by at most "
+        f"Dead or near-zero weights are {share} of the prunable ones; removing them all changes the MSE by at most "
         f"{100 * change:.2g}{NBSP}%"
     )
     rich = models[free >= FREE]

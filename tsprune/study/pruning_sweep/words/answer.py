@@ -45,9 +45,9 @@ def answer(cells: pd.DataFrame, levels: dict[int, float], limits: pd.DataFrame, 
         )
     rows = rows.assign(text=[_cut(density, first_cut) for density in rows["density"]])
     unsaid = own.loc[~own["model"].isin(rows["model"]), "model"]
-    alone = "" if brief or fallen.empty or unsaid.isin(dense.index.unique(0)).any() else "alone"
+    alone = "" if brief or fallen.empty or unsaid.isin(dense.index.unique(0)).any() else "only"
     if alone and len(unsaid):
-        alone = "so far alone"
+        alone = "so far only"
     return _from_to(rows, brief, left_out=len(fallen) > 0, alone=alone)
 
 
@@ -60,7 +60,7 @@ def _from_to(rows: pd.DataFrame, brief: bool, left_out: bool, alone: str) -> str
     if len(names) == 1:
         name, lost = f"**{names[0]}**", f"{between(least, most)} of {weights}"
         if alone:
-            return f"{name} {alone} beats {LAST_VALUE} and can lose {lost} before its error rises {over} ({seeds})"
+            return f"{alone} {name} beats {LAST_VALUE}; it can lose {lost} before its error rises {over} ({seeds})"
         how = "" if left_out else " without retraining"
         return f"{name} can lose {lost}{how} before its forecast error rises by over {over} ({seeds})"
     if left_out:

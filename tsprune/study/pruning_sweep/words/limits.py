@@ -76,7 +76,7 @@ def _survival(every: pd.DataFrame, levels: dict[int, float]) -> str:
         parts.append(f"{listed(dense)} {no_better} no better than repeating the last value even when dense")
     if not pruned.empty:
         first = listed(_first_falls(pruned, cells))
-        parts.append(f"no better than repeating the last value, so not survived: {first}")
+        parts.append(f"no better than repeating the last value once pruned: {first}")
     if not unclear.empty:
         first = listed(_first_falls(unclear, cells))
         parts.append(f"no better than repeating the last value on average, but not with every seed: {first}")

@@ -31,7 +31,7 @@ def authors(authors: pd.DataFrame) -> str:
         if share > 0:
             more = ", more than half" if share > 0.5 else ""
             details.append(
-                f"In **{model}** the Fourier weights, which it never prunes, alone hold {percent(share)} of all "
+                f"In **{model}** the Fourier weights, which it never prunes, are {percent(share)} of all "
                 f"parameters{more}: no density goes below that."
             )
     details.append("Its density counts linear maps and convolutions only; ours counts every weight.")
@@ -50,7 +50,7 @@ def ends(ends: pd.DataFrame) -> str:
     waiting = [model for model, own in theirs.groupby("model", sort=False) if (own["status"] == NOT_RUN).all()]
     details = [_asked_and_left(on_the_way), _told_a_share(ends), _halted(halted)]
     if whole.empty:
-        first = f"{told} {'comes to no end' if len(halted) else _no_result(theirs)}."
+        first = f"{told} {'does not finish' if len(halted) else _no_result(theirs)}."
     else:
         at = alike(whole)
         last = whole.loc[whole.groupby(["model", "pred_len", "seed"], sort=False)["asked"].idxmin()]
@@ -58,8 +58,9 @@ def ends(ends: pd.DataFrame) -> str:
         by_model = last.groupby("model", sort=False)
         first = f"{told} stops at {_left(by_model['density_all'].mean())}{at_horizons(at, ends)}."
         rise = by_model["mse_relative"].mean()
+        times = between(f"{rise.min():.2f}", f"{rise.max():.2f}")
         details.append(_waiting(waiting))
-        details.insert(0, f"There its error is {between(f'{rise.min():.2f}', f'{rise.max():.2f}')} times dense's.")
+        details.insert(0, f"There its error is {times} times that of dense.")
     return f"{first}\n\n" + " ".join(detail for detail in details if detail)
 
 
@@ -83,7 +84,7 @@ def _asked_and_left(theirs: pd.DataFrame) -> str:
     halfway = theirs[theirs["asked"] == middle]
     halfway = halfway[halfway["pred_len"].isin(alike(halfway))]
     left = halfway.groupby("model", sort=False)["density_all"].mean()
-    return f"Its steps count channels: with {percent(middle)} of these to stay, {_left(left)} stay."
+    return f"Its steps count channels: asked to keep {percent(middle)} of them, it keeps {_left(left)}."
 
 
 def _told_a_share(ends: pd.DataFrame) -> str:
@@ -92,12 +93,14 @@ def _told_a_share(ends: pd.DataFrame) -> str:
         return ""
     asked = listed([percent(share) for share in sorted(solved["asked"].unique(), reverse=True)])
     off = 100 * (solved["density_all"] - solved["asked"]).abs().max()
-    return f"Ours is told the share of the parameters, {asked} here, and ends at most {off:.1f} percentage points away."
+    return (
+        f"Ours is asked for a share of the parameters, here {asked}, and ends at most {off:.1f} percentage points off."
+    )
 
 
 def _halted(models: Sequence[str]) -> str:
-    return f"Of {bold(models)} torch-pruning reaches no end, see the table." if len(models) else ""
+    return f"torch-pruning does not finish on {bold(models)}, see the table." if len(models) else ""
 
 
 def _waiting(models: Sequence[str]) -> str:
-    return f"Of {bold(models)} it has not run yet." if models else ""
+    return f"It has not run yet on {bold(models)}." if models else ""

@@ -33,11 +33,11 @@ def reach(cells: pd.DataFrame, limits: pd.DataFrame) -> str:
         parts.append(f"{fails} even at the first cut (density {density_text(first_cut)})")
     if between:
         lie = "lies" if len(between) == 1 else "lie"
-        parts.append(f"{listed(between)} {lie} between, see the limits below")
+        parts.append(f"{listed(between)} {lie} between (see the limits below)")
     if failed:
-        parts.append(f"of {bold(failed)} a dense training has no result")
+        parts.append(f"a dense training of {bold(failed)} has no result")
     if waiting:
-        parts.append(f"of {bold(waiting)} too little has run yet")
+        parts.append(f"too little of {bold(waiting)} has run yet")
     return f"{where(cells)}, with {SCOPES[limits['scope'].iloc[0]]}, " + "; ".join(parts) + "."
 
 
@@ -78,7 +78,7 @@ def left_out(limits: pd.DataFrame, at: list[int]) -> str:
     for pred_len, own in limits[~limits["pred_len"].isin(at)].groupby("pred_len"):
         missing = own.loc[own["known"] == 0, "model"].unique()
         which = bold(missing) if len(missing) <= NAMED else f"{len(missing)} of {models} models"
-        parts.append(f"at horizon {pred_len} too little has run yet of {which}, so it is left out of this comparison")
+        parts.append(f"horizon {pred_len} is left out of this comparison: too little of {which} has run yet")
     return sentence(parts)
 
 
@@ -102,7 +102,7 @@ _SIDES = {
     "further": "{} can be cut further",
     "less": "{} less far",
     "same": "for {} the limits differ by no more than the seeds do",
-    "single": "for {} a single seed cannot say",
+    "single": "for {} a single seed cannot tell",
 }
 """What is said of models by the other scope, in this order."""
 
@@ -124,7 +124,7 @@ def other_scope(first: pd.DataFrame, second: pd.DataFrame) -> str:
         found.setdefault(side, []).append(f"**{model}**{how_far}")
     parts = [words.format(listed(found[side])) for side, words in _SIDES.items() if side in found]
     if len(waiting):
-        parts.append(f"of {bold(waiting)} too little has run yet")
+        parts.append(f"too little of {bold(waiting)} has run yet")
     return f"{intro}, {'; '.join(parts)}."
 
 

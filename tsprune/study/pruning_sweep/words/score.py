@@ -26,7 +26,7 @@ def scores(scores: pd.DataFrame, gains: pd.DataFrame) -> str:
         return first
     at = f"at density {density_text(rows['density_asked'].iloc[0])}"
     details = [
-        _score_counts(rows, f"Against magnitude ranked in the same place, {at}"),
+        _score_counts(rows, f"Against magnitude ranked in the same scope, {at}"),
         _yardstick(rows),
         _score_counts(gains[half], f"As {HALF}, which keeps half of every layer it fits"),
         _looking(scores),
@@ -40,10 +40,10 @@ def _best_score(rows: pd.DataFrame) -> str:
     at = f"at density {density_text(rows['density_asked'].iloc[0])} without retraining"
     tried = rows[rows["score"] != RANDOM]
     if tried.empty:
-        return f"no score but random choice was held against magnitude {at}"
+        return f"no score other than random choice was compared with magnitude {at}"
     tried = tried[~outcomes(tried).isin([ONE_SEED, LOST])]
     if tried.empty:
-        return f"nothing is claimed about other scores than magnitude {at}: fewer than two seeds finished"
+        return f"nothing is claimed about scores other than magnitude {at}: fewer than two seeds finished"
     names = tried["score"].unique()
     counts = {name: _counts(tried[tried["score"] == name]) for name in names}
     better = [name for name in names if counts[name][BETTER]]
@@ -61,7 +61,7 @@ def _best_score(rows: pd.DataFrame) -> str:
     names = bold(alike) if len(alike) <= NAMED else f"{len(alike)} scores"
     beat, by = ("beats", "") if len(alike) == 1 else ("each beat", f" by **{most['score']}**")
     return (
-        f"{at}, {names} {beat} magnitude in {count[BETTER]} of {count.sum()} cases{worse}, furthest{by} for "
+        f"{at}, {names} {beat} magnitude in {count[BETTER]} of {count.sum()} cases{worse}, most{by} for "
         f"**{most['model']}**, {signed(most['relative'])} ({ends(most)}{NBSP}%)"
     )
 
@@ -90,7 +90,7 @@ def _yardstick(rows: pd.DataFrame) -> str:
         return ""
     text = f"Random choice, the yardstick, is worse than magnitude in {int((found == WORSE).sum())} of {len(own)}"
     alike = bold(own.loc[found != WORSE, "model"])
-    return text + (f"; where it is not ({alike}), which weights go is not shown to matter." if alike else ".")
+    return text + (f"; where it is not ({alike}), the choice of weights is not shown to matter." if alike else ".")
 
 
 def _looking(scores: pd.DataFrame) -> str:

@@ -27,7 +27,7 @@ def standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
     best, mse = NAIVE.get(by_name.idxmin(), by_name.idxmin()), by_name.min()
     worse = list(by_model.index[by_model["mean"] >= mse])
     do = "does" if len(worse) == 1 else "do"
-    verdict = f", which {bold(worse)} {do} not reach even dense" if worse else ""
+    verdict = f", which {bold(worse)} {do} not beat even when dense" if worse else ""
     return f"{told}; the best naive forecast ({best}) has {mse:.3f}{verdict}."
 
 

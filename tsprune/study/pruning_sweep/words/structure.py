@@ -27,23 +27,23 @@ def _targets(structures: pd.DataFrame) -> str:
         return ""
     asked = listed([percent(d) for d in sorted(ours["density_asked"].unique(), reverse=True)])
     off = 100 * (ours["density_all"] - ours["density_asked"]).abs().max()
-    text = f"Asked for {asked} of the parameters, structured pruning ends at most {off:.1f} percentage points away"
+    text = f"Asked to leave {asked} of the parameters, structured pruning ends at most {off:.1f} percentage points off"
     floors = ours[ours["reason"].notna()]
     if len(floors):
-        text += f" (where it could go no closer: {listed(sorted(floors['model'].unique()))})"
+        text += f" (as close as it could get for {listed(sorted(floors['model'].unique()))})"
     if by_channels.any():
         parts = []
         for density, group in sorted(theirs.groupby("density_asked"), reverse=True):
             low, high = group["density_all"].min(), group["density_all"].max()
-            parts.append(f"{between(percent(low), percent(high))} where {percent(density)} were asked")
+            parts.append(f"{between(percent(low), percent(high))} for {percent(density)}")
         broken = bold(narrowed.loc[narrowed["status"] == "broken", "model"])
         if parts:
-            text += f"; torch-pruning, asked for a ratio of channels, leaves {listed(parts)}"
+            text += f"; torch-pruning, asked for the same share of channels, leaves {listed(parts)}"
         if broken:
             text += (
                 f", and breaks {broken}"
                 if parts
-                else f"; torch-pruning, asked for a ratio of channels, breaks {broken}"
+                else f"; torch-pruning, asked for the same share of channels, breaks {broken}"
             )
     return text + "."
 
@@ -55,7 +55,7 @@ def _speed(latency: pd.DataFrame) -> str:
         return ""
     done = done[done["batch"] == done["batch"].max()]
     if done["trouble"].notna().all():
-        return f"What it gains in time is {done['trouble'].iloc[0]}."
+        return f"The gain in time is {done['trouble'].iloc[0]}."
     done = done[done["trouble"].isna()]
     text = f"Measured at batch {done['batch'].iloc[0]:g}, "
     zeros, narrow = done[done["structure"] != "structured"], done[done["structure"] == "structured"]
