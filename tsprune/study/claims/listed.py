@@ -169,8 +169,8 @@ CLAIMS = (
         "fine-tuning restores accuracy (no dense model trained as long)", "02_fine_tuning",
         partial(measures.against_control, density=TENTH, but=_PLAIN_MODELS), KEPT,
         "MSE {} against the dense model trained as long",
-        why="The dense control is trained longer, too, and keeps its best epoch, be it the start: what more training gains "
-        "is not credited to pruning.",
+        why="The dense control is trained longer, too, and keeps its best epoch, be it the start: what more training "
+        "gains is not credited to pruning.",
     ),
     Claim(
         "tuning-restores-plain", OURS,
