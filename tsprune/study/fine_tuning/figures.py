@@ -59,7 +59,7 @@ def arms(cells: pd.DataFrame) -> Figure:
         kit.handle("dense"),
         kit.handle("dense, trained as long", linestyle="--"),
     )
-    alt = "Line charts of MSE relative to dense against density, with and without training on."
+    alt = "Line charts of MSE relative to dense against density, with and without fine-tuning."
     return _figure(alt, done, sparse, cases(cells), "MSE relative to\ndense (log scale)", draw, handles)
 
 

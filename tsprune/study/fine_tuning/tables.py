@@ -39,7 +39,7 @@ def arms(cells: pd.DataFrame) -> Styler:
 _COLUMNS = {
     "as it is": "dense as trained, or pruned and left",
     "trained on": "both for as many epochs",
-    "iterative": "pruned step by step while training on",
+    "iterative": "pruned step by step during fine-tuning",
     "rewound": "the same mask on the initial weights, trained from there with the dense training's epochs on top",
 }
 """What the columns of :func:`arms` hold."""
