@@ -201,7 +201,8 @@ def training_macs(macs: measure.MacReport, sparsity: Sparsity, batch_size: int, 
     result: at an update that grows by gradient; and where the optimiser reads them (``mask_gradients`` is off, the
     moments of new weights are not reset), in every step before the last update at which weights came. Weights that
     never come back need none. A look at the validation loss is a forward pass of each of its ``a_look`` windows.
-    Choosing a mask before the first step is not counted.
+    Choosing a mask before the first step is not counted. Every step counts as a full batch, the last of an epoch too,
+    as ``training_macs_dense`` does.
     """
     method = sparsity.method
     reads_all = not method.mask_gradients and not method.reset_moments
