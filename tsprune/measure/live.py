@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tsprune.errors import UserError, unknown
+from tsprune.seeded import seeded
 
 ROUNDING = 1e-4
 """A gradient this much smaller in float64 than in float32 is rounding only: it shrinks with the precision (by about
@@ -139,9 +140,8 @@ def _gradients(model: nn.Module, inputs: list[Tensor | None], draw: int) -> dict
     dtype, device = (first := next(model.parameters())).dtype, first.device
     generator = torch.Generator().manual_seed(draw)
     own = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=own), torch.backends.cudnn.flags(enabled=False):
-        # (cuDNN has no gradient of an LSTM in evaluation, and rounds float32)
-        torch.manual_seed(draw)  # the same dropout in both precisions
+    # The same dropout in both precisions. cuDNN has no gradient of an LSTM in evaluation, and rounds float32.
+    with seeded(draw, own), torch.backends.cudnn.flags(enabled=False):
         output = model(*(None if x is None else x.to(dtype) for x in inputs))
         direction = torch.randn(output.shape, generator=generator, dtype=torch.float64).to(device, dtype)
         (output * direction).sum().backward()

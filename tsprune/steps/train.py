@@ -1,6 +1,5 @@
 """Dense training, and forecasts that learn nothing: what every study starts from."""
 
-import threading
 from typing import ClassVar
 
 import torch
@@ -15,14 +14,12 @@ from tsprune.engine.store import Store
 from tsprune.models import create_model
 from tsprune.models.base import model_class
 from tsprune.pruners import layer_densities
+from tsprune.seeded import seeded
 from tsprune.steps.artifacts import model_file, scores_file
 from tsprune.steps.data import LIVE_WINDOWS, DataSpec, first_windows
 from tsprune.steps.model import ModelStep
 from tsprune.training import TrainConfig, device_type, evaluate, train
 from tsprune.typed import AboveZero
-
-# Weights are drawn from torch's global generator, which threads share: one model is built at a time.
-_BUILDING = threading.Lock()
 
 
 class NaiveStep(Step):
@@ -112,8 +109,7 @@ class TrainStep(ModelStep):
 
     def build(self) -> nn.Module:
         """The model as its seed initialises it, on its device."""
-        with _BUILDING, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with seeded(self.seed):
             model = create_model(self.model, **self.hyper)
         return model.to(self.train.device)
 
