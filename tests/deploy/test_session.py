@@ -1,6 +1,7 @@
 """A network in the runtime reads no other file, and what it cannot run is told in a line."""
 
 import numpy as np
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
@@ -40,3 +41,22 @@ def test_an_operator_that_the_runtime_does_not_have_is_told(capfd):
     with pytest.raises(UserError, match=r"^x\.onnx: ONNX Runtime cannot run it: .*Guess") as error:
         Session(network("Guess", "other"), "x.onnx")
     assert "\n" not in str(error.value) and capfd.readouterr() == ("", "")
+
+
+def test_a_sum_and_its_norm_are_computed_as_the_file_has_them():
+    """Fused they take several times as long on a CPU, and round otherwise."""
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 64, 256]) for name in ("values", "forecast")]
+    nodes = [
+        helper.make_node("Mul", ["values", "values"], ["squares"]),
+        helper.make_node("Add", ["values", "squares"], ["sum"]),
+        helper.make_node("LayerNormalization", ["sum", "scale"], ["forecast"]),
+    ]
+    scale = helper.make_tensor("scale", TensorProto.FLOAT, [256], np.linspace(0.5, 2, 256, dtype=np.float32))
+    graph = helper.make_graph(nodes, "norm", ends[:1], ends[1:], [scale])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10).SerializeToString()
+    given = {"values": np.random.default_rng(0).normal(size=(2, 64, 256)).astype(np.float32)}
+    plain = onnxruntime.SessionOptions()
+    plain.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    as_is, fused = (onnxruntime.InferenceSession(model, options) for options in (plain, None))
+    found = Session(model, "norm.onnx").run(given)
+    assert np.array_equal(found, as_is.run(None, given)[0]) and not np.array_equal(found, fused.run(None, given)[0])

@@ -10,7 +10,7 @@ from tsprune.deploy.kernels import DENSE, best
 from tsprune.deploy.sparse import sparsify
 from tsprune.measure import count_macs
 from tsprune.pruners import apply_masks, magnitude_masks
-from tsprune.steps import serve
+from tsprune.steps import runtimes, serve
 from tsprune.study.base.shared import base_steps
 from tsprune.study.pruning_sweep.config import PruningSweep
 
@@ -42,13 +42,13 @@ def test_times_of_another_kernel_or_release_are_others(smoke, few, monkeypatch):
     trained = base_steps(PruningSweep.parse(smoke | few | {"store": "unused"})).dense[0]
     timed = serve.ServedLatencyStep(of=(serve.ServeStep(of=trained),))
     monkeypatch.setattr(serve, "best", lambda: SimpleNamespace(path="one"))
-    monkeypatch.setattr(serve.measure, "version_of", lambda package: {"onnxruntime": "1"}[package])
+    monkeypatch.setattr(runtimes, "version_of", lambda package: {"onnxruntime": "1"}[package])
     here = timed.identity()
     assert timed.identity() == here
     monkeypatch.setattr(serve, "best", lambda: SimpleNamespace(path="two"))
     assert timed.identity() != here
     monkeypatch.setattr(serve, "best", lambda: SimpleNamespace(path="one"))
-    monkeypatch.setattr(serve.measure, "version_of", lambda package: {"onnxruntime": "2"}[package])
+    monkeypatch.setattr(runtimes, "version_of", lambda package: {"onnxruntime": "2"}[package])
     assert timed.identity() != here
 
 

@@ -12,6 +12,10 @@ from tsprune.shown import plain
 OUTPUT = "forecast"
 _SILENT = 4  # its log goes to stderr; the same words come as an exception
 
+UNFUSED = ("SkipLayerNormFusion",)
+"""Rewrites of a network that the runtime is told to leave out: a sum and the norm of it as one operator take several
+times as long as the two, on a CPU."""
+
 
 class Session:
     """An ONNX file's bytes, ready to run. ``name``: for messages; ``threads``: None, as many as the runtime chooses.
@@ -27,7 +31,9 @@ class Session:
         # A network may name files beside it that hold its weights; ours never do, and no other file is to be read.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         try:
-            self._session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            self._session = runtime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"], disabled_optimizers=[*UNFUSED]
+            )
         except Exception as error:  # the runtime's own have no base of theirs
             raise self._refusal(error) from None
         self.inputs = tuple(given.name for given in self._session.get_inputs())

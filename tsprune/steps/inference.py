@@ -23,6 +23,7 @@ from tsprune.errors import UserError
 from tsprune.measure import count_macs
 from tsprune.models import Forecaster, create_model
 from tsprune.pruners import apply_masks, magnitude_masks, nm_masks
+from tsprune.seeded import seeded
 from tsprune.steps.data import DataSpec
 from tsprune.steps.latency import plain_records
 from tsprune.steps.runtimes import (
@@ -35,6 +36,7 @@ from tsprune.steps.runtimes import (
     ONNX,
     SPARSE,
     Runnable,
+    onnx_runtime,
     runnable,
 )
 from tsprune.training import resolve_device
@@ -114,7 +116,7 @@ class InferenceStep(Step):
     def _machine(self) -> dict[str, Any]:
         """This one, under the names of :data:`MACHINE`."""
         here = {"machine": list(measure.machine())}
-        on_cpu = {"kernel": best().path, "runtime": measure.version_of("onnxruntime")}
+        on_cpu = {"kernel": best().path, "runtime": onnx_runtime()}
         return here | on_cpu if self.device == "cpu" else here
 
     @property
@@ -193,8 +195,9 @@ class InferenceStep(Step):
             yield _Form("narrow", share, _NARROW_IN[self.device], narrow, left)
 
     def _model(self, hyper: dict[str, Any]) -> Forecaster:
-        torch.manual_seed(self.seed)
-        return create_model(self.model, **self.data.geometry(), **hyper).eval().to(resolve_device(self.device))
+        with seeded(self.seed):
+            model = create_model(self.model, **self.data.geometry(), **hyper)
+        return model.eval().to(resolve_device(self.device))
 
     def _inputs(self) -> tuple[Tensor, ...]:
         """Windows of the test split, as many as the largest batch, or all."""

@@ -12,10 +12,11 @@ from torch import Tensor
 from tsprune.deploy.cuda import Graphed, in_dtype, pack_two_of_four
 from tsprune.deploy.export import export_onnx
 from tsprune.deploy.quantise import quantised
-from tsprune.deploy.session import Session
+from tsprune.deploy.session import UNFUSED, Session
 from tsprune.deploy.sparse import sparsify
 from tsprune.deploy.sparse_layers import stored_bytes
 from tsprune.errors import UserError
+from tsprune.measure import version_of
 from tsprune.models import Forecaster
 
 EAGER, BFLOAT16, SPARSE = "PyTorch", "PyTorch, bfloat16", "sparse kernel"
@@ -26,6 +27,12 @@ ON = {"cpu": (SPARSE, ONNX, BFLOAT16, INT8), "cuda": (BFLOAT16, GRAPH, GRAPH_BFL
 """What may be timed beside eager PyTorch, by device."""
 
 RIVALS = tuple(dict.fromkeys(name for names in ON.values() for name in names))
+
+
+def onnx_runtime() -> str | None:
+    """The release of ONNX Runtime, and what is left out of it: times hold for these alone. None: it is not there."""
+    release = version_of("onnxruntime")
+    return release and f"{release} without {', '.join(UNFUSED)}"
 
 
 class Runnable(NamedTuple):

@@ -29,6 +29,7 @@ from tsprune.steps.artifacts import scores_file
 from tsprune.steps.kept import leaving
 from tsprune.steps.latency import plain_records
 from tsprune.steps.model import ModelStep
+from tsprune.steps.runtimes import onnx_runtime
 from tsprune.training import TrainConfig, evaluate
 
 Weights = Literal["float32", "int8"]
@@ -134,7 +135,7 @@ class ServedLatencyStep(Step):
             "precision": measure.PRECISION,
             "machine": list(measure.machine()),
             "kernel": best().path,
-            "runtime": measure.version_of("onnxruntime"),
+            "runtime": onnx_runtime(),
         }
 
     @property
