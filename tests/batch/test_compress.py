@@ -277,7 +277,7 @@ def test_times_that_are_not_to_be_trusted_are_told_where_a_time_is_the_goal(foun
     slow = FILES.assign(speedup_low_1=0.9)
     said = words.verdict(found(slow, busy=told))
     assert f"**nothing can be said of times on this machine now** ({told}): run this again" in said
-    assert said.endswith("Until then model.onnx is dense.")
+    assert said.endswith("Until then model.onnx is iTransformer dense.")
     assert told not in words.verdict(found(busy=told, goal="size"))
 
 
