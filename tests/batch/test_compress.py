@@ -281,6 +281,12 @@ def test_times_that_are_not_to_be_trusted_are_told_where_a_time_is_the_goal(foun
     assert told not in words.verdict(found(busy=told, goal="size"))
 
 
+def test_where_there_was_no_time_for_anything_else_it_asks_for_more_and_calls_nothing_tried(found):
+    said = words.verdict(found(FILES.iloc[:1]))
+    assert "**the time given was too short** for anything that may cost less than iTransformer dense" in said
+    assert "nothing tried" not in said and "--budget" in said
+
+
 def test_where_nothing_is_within_the_loss_a_busy_machine_changes_nothing(found):
     said = words.verdict(found(busy="1.4 cores busy", max_loss="0.1%")).replace("\u00a0", " ")
     assert "**nothing tried makes iTransformer cheaper** within a loss of 0.1 %: keep it dense." in said

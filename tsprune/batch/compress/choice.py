@@ -29,6 +29,9 @@ FEW = 5
 """So many times look-back and horizon the test windows span at least where an interval is said: of three it held the
 true loss in 78 % of 200 trials, of two in 70, of one in none; of five in 89, where 95 are meant."""
 
+OVER = "the time given was over"
+"""Why a way has no result that was not begun."""
+
 KEPT, OPEN, DENIED = "kept", "not certain", "denied"
 """What the test windows say of a loss: the whole interval lies within what is accepted; the loss does, not the whole
 interval, or there is none; the loss does not."""

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import get_args
 
-from tsprune.batch.compress.choice import FEW, SPARSE_RUN, Answer, best_dense, busy, choose, files_table, verdicts
+from tsprune.batch.compress.choice import FEW, OVER, SPARSE_RUN, Answer, best_dense, busy, choose, files_table, verdicts
 from tsprune.batch.compress.page import write_page
 from tsprune.batch.compress.place import PAGE_FILE, check_place, make_way
 from tsprune.batch.compress.question import Question
@@ -189,4 +189,4 @@ class Compressing(Cells[Question, Answer]):
 
 
 def _why(row: dict) -> str:
-    return "the time given was over" if row["status"] == NOT_RUN else f"{row['status']}: {row['reason']}"
+    return OVER if row["status"] == NOT_RUN else f"{row['status']}: {row['reason']}"

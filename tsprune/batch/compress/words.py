@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from tsprune.batch.compress.choice import FEW, KEPT, SPARSE_RUN, Answer, cheaper, rivals
+from tsprune.batch.compress.choice import FEW, KEPT, OVER, SPARSE_RUN, Answer, cheaper, rivals
 from tsprune.batch.compress.question import Question
 from tsprune.batch.compress.ways import MASKED
 from tsprune.report.text import NAIVE, NBSP, ends, error_text, literal, short_count, signed
@@ -20,8 +20,7 @@ def verdict(answer: Answer) -> str:
     limit = loss_text(question)
     about = f"On {literal(answer.dataset)}, {question.pred_lens[0]} steps ahead,"
     if answer.chosen == answer.baseline:
-        first = f"{about} **nothing tried makes {question.model} cheaper** within a loss of {limit}: keep it dense."
-        parts = [first, _closest(answer), _naive(answer)]
+        parts = [about, _nothing(answer, limit), _naive(answer)]
     else:
         first = (
             f"{about} take **{question.model} {literal(named(row))}**: {gain(answer)}, at a test MSE "
@@ -38,6 +37,17 @@ def verdict(answer: Answer) -> str:
         elif answer.chosen != answer.baseline:
             parts.append(f"**The times are not to be trusted** {again}")
     return "\n\n".join(filter(None, [" ".join(filter(None, parts)), _speed(answer)]))
+
+
+def _nothing(answer: Answer, limit: str) -> str:
+    """Why the dense model is kept."""
+    model = answer.question.model
+    if rivals(answer.files, answer.baseline).empty and OVER in answer.untried.values():
+        return (
+            f"**the time given was too short** for anything that may cost less than {model} dense: give more with "
+            "--budget, what is done is in the store."
+        )
+    return f"**nothing tried makes {model} cheaper** within a loss of {limit}: keep it dense. {_closest(answer)}"
 
 
 def named(row: pd.Series) -> str:
