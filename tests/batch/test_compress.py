@@ -54,7 +54,7 @@ from tsprune.models import About, create_model, load_checkpoint, save_checkpoint
 from tsprune.pruners import magnitude_masks
 from tsprune.steps.given import GivenStep
 from tsprune.steps.recipes import rebuild
-from tsprune.steps.serve import ONNX_FILE
+from tsprune.steps.serve import ONNX_FILE, ServeStep
 from tsprune.study.base.config import StudyConfig
 from tsprune.training import TrainConfig, evaluate
 
@@ -274,9 +274,37 @@ def test_the_verdict_says_what_to_take_what_it_gains_and_how_sure_it_is(found):
 def test_times_that_are_not_to_be_trusted_are_told_where_a_time_is_the_goal(found):
     told = "2 cores, 1.4 of them busy with other processes"
     assert f"**The times are not to be trusted** ({told}): run this again" in words.verdict(found(busy=told))
-    said = words.verdict(found(busy=told, max_loss="0.1%"))
+    slow = FILES.assign(speedup_low_1=0.9)
+    said = words.verdict(found(slow, busy=told))
     assert f"**nothing can be said of times on this machine now** ({told}): run this again" in said
+    assert said.endswith("Until then model.onnx is iTransformer dense.")
     assert told not in words.verdict(found(busy=told, goal="size"))
+
+
+def test_where_there_was_no_time_for_anything_else_it_asks_for_more_and_calls_nothing_tried(found):
+    said = words.verdict(found(FILES.iloc[:1]))
+    assert "**the time given was too short** for anything that may cost less than iTransformer dense" in said
+    assert "nothing tried" not in said and "--budget" in said
+
+
+def test_where_nothing_is_within_the_loss_a_busy_machine_changes_nothing(found):
+    said = words.verdict(found(busy="1.4 cores busy", max_loss="0.1%")).replace("\u00a0", " ")
+    assert "**nothing tried makes iTransformer cheaper** within a loss of 0.1 %: keep it dense." in said
+    assert "The closest, narrowed, loses +1.0 %" in said and "busy" not in said
+
+
+def test_what_is_kept_for_want_of_times_is_not_called_recommended(found, tmp_path):
+    told = "2 cores, 1.4 of them busy"
+    for files, goal, mark, other in (
+        (FILES.assign(speedup_low_1=0.9), "latency", "model.onnx", "recommended"),
+        (FILES, "size", "recommended", "model.onnx"),
+    ):
+        answer = found(files, goal, busy=told)
+        write_page(answer, tmp_path / "page.html")
+        page = (tmp_path / "page.html").read_text()
+        assert f"← {mark}" in page and f"← {other}" not in page
+        assert mark in [text.get_text() for text in pareto(answer).legends[0].get_texts()]
+        assert f"<strong>The times are not to be trusted</strong> ({told})" in page
 
 
 def test_a_speedup_whose_interval_holds_one_is_none_and_zeros_count_where_they_are_left_out():
@@ -295,7 +323,7 @@ def test_a_speedup_whose_interval_holds_one_is_none_and_zeros_count_where_they_a
 
 def test_where_nothing_is_within_the_loss_it_says_so_and_names_the_closest(found):
     said = words.verdict(found(max_loss="0.1%", naive=0.3)).replace("\u00a0", " ")
-    assert "**nothing tried makes iTransformer cheaper** within a loss of 0 %: keep it dense." in said or "0.1" in said
+    assert "**nothing tried makes iTransformer cheaper** within a loss of 0.1 %: keep it dense." in said
     assert "The closest that costs less, narrowed, loses +1.0 % on the validation windows" in said
     assert "no better than a naive forecast (repeat last value: MSE 0.300, dense 0.400)" in said
 
@@ -306,9 +334,45 @@ def test_the_page_has_the_answer_the_front_every_file_and_what_was_not_tried(fou
     assert axes.get_xlabel() == "Bytes of the file (log scale)" and axes.get_ylabel() == "Test MSE over dense, %"
     write_page(answer, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
+    assert "at a loss of at most 2\u00a0%; 20 minutes given, 1.0 taken." in page and "not to be trusted" not in page
     assert "smaller from the start ← recommended" in page and page.count("<img") == 1
     assert "The time given was over: zeros by PALS." in page and "tsprune forecast model.onnx data.csv" in page
     assert str(Path.home()) not in page and str(tmp_path) not in page
+
+
+def test_too_few_test_windows_for_an_interval_leave_it_open_how_certain_a_loss_is(found, tmp_path):
+    none = FILES.assign(low=float("nan"), high=float("nan"))
+    none.loc[0, ["low", "high"]] = 0.0  # of the dense model against itself
+    files = none.assign(verdict=verdicts(none, 0.02))
+    assert files["verdict"].tolist() == [KEPT, OPEN, OPEN, DENIED, OPEN, DENIED]
+    answer = found(files)
+    said = words.verdict(answer)
+    assert "the test windows span less than 5 times look-back and horizon" in said and "nan" not in said
+    write_page(answer, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert ">+0.5\u00a0%<" in page and ">nan" not in page and "(nan" not in page
+
+
+def test_of_zeros_is_said_what_was_tested_of_them_and_nothing_where_none_were(found):
+    tested = "no masked model that was tested is within the loss and has a layer that runs faster so here"
+    assert tested in words.untried(found())
+    assert "Zeros" not in words.untried(found(FILES[FILES["kind"] != ZEROS]))
+
+
+def test_int8_is_made_before_the_files_of_models_with_zeros(question, monkeypatch):
+    made = []
+
+    def compute(self, steps, **how):
+        steps = list(steps)
+        made.extend((step.of.kind, step.weights) for step in steps if isinstance(step, ServeStep))
+        return {step.key: {"status": "ok", "result": {"val_mse": 1.0}} for step in steps}
+
+    monkeypatch.setattr(Compressing, "compute", compute)
+    monkeypatch.setattr(Compressing, "gather", lambda self: SimpleNamespace(busy=None))
+    run = Compressing(question())
+    run.run()
+    zeros = next(way.step for way in run.ways if way.kind == FOUND)
+    assert made.index(("train", "int8")) < made.index((zeros.kind, "float32"))
 
 
 def test_another_text_is_not_written_over_and_nothing_runs(question, tmp_path):
@@ -339,6 +403,10 @@ def test_a_run_ends_with_a_page_and_a_file_that_forecasts_and_starts_from_the_st
     assert forecaster.predict(rows).shape == (8, 2) and forecaster.card.weights == answer.row["weights"]
     assert forecaster.card.after["mse"] == pytest.approx(answer.row["mse"], rel=1e-4)
     assert (tmp_path / "out" / "model.md").read_text().startswith("# Model card: model.onnx")
+    assert files["low"].notna().all()
+    monkeypatch.setattr(running, "FEW", 1000)
+    without = compress(asked, tmp_path / "out").files
+    assert without.index[without["low"].notna()].tolist() == [answer.baseline]
 
 
 def test_a_run_for_latency_makes_tests_and_times_rounded_widths_too(question, tmp_path, at_once, monkeypatch):

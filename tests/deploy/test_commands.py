@@ -117,12 +117,12 @@ def test_a_forecast_is_drawn_with_what_was_known_and_its_interval(tsprune, tmp_p
 def test_rows_to_forecast_from_need_tell_no_scale(tsprune, exported):
     """The model brings its own: a sun that does not rise in most of the rows is as good as another."""
     rows = frame(40).rename_axis("date")
-    rows.loc[rows.index[:35], "sun"] = 0.0
+    rows.loc[rows.index[:35], "sun"] = -1.5
     rows.loc[rows.index[35:], "sun"] = 90.0
     rows.to_csv("night.csv")
     code, out, err = tsprune("forecast", exported / "linear.onnx", "night.csv")
     assert (code, err) == (0, "") and len(out.splitlines()) == 1 + 8
-    assert "is constant (0) in the train rows" in tsprune("data", "check", "night.csv")[1]
+    assert "is constant (-1.5) in the train rows" in tsprune("data", "check", "night.csv")[1]
 
 
 def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):

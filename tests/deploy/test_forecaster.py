@@ -124,6 +124,8 @@ PROBLEMS = {
         GOOD.reset_index(drop=True),
         "int64, not dates; make it one: frame.set_index(pd.to_datetime(frame.pop",
     ),
+    "dates as a column": (GOOD.rename_axis("date").reset_index(), "frame.set_index(pd.to_datetime(frame.pop('date')))"),
+    "datetimes": (GOOD.set_axis(GOOD.index.astype(object)), "frame.set_index(pd.to_datetime(frame.index))"),
     "periods": (GOOD.to_period("h"), "the index holds period[h], not dates; make it one: frame.to_timestamp()"),
     "texts": (GOOD.set_axis(GOOD.index.astype(str)), "make it one: frame.set_index(pd.to_datetime(frame.index))"),
     "a zone": (GOOD.tz_localize("Europe/Zurich"), "of a file with offsets they were UTC, index.tz_convert(None)"),

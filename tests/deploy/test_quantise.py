@@ -2,13 +2,16 @@
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 import torch
 
 from tests.deploy.small import ABOUT, INTERVALS, frame, tiny
 from tsprune.data import load_table, make_splits
+from tsprune.deploy import quantise
 from tsprune.deploy.export import export_onnx
 from tsprune.deploy.in_place import InPlace
+from tsprune.deploy.model_card import card_text
 from tsprune.deploy.network import Bare
 from tsprune.deploy.onnx_file import join, read_onnx
 from tsprune.deploy.quantise import in_int8
@@ -68,7 +71,8 @@ def test_int8_is_tested_and_timed_beside_float32_and_has_intervals_of_its_own(ex
     assert found.after == pytest.approx({"mse": scores.mse, "mae": scores.mae}, rel=1e-3)
     assert found.intervals == prediction_intervals(quantised, splits) and found.intervals != INTERVALS
     assert found.unquantised.errors == ABOUT.after and found.unquantised.bytes == len(join(content, card))
-    assert set(found.unquantised.speedup) == {"1", "32"}
+    told = found.unquantised
+    assert {*told.speedup, *told.untimed} == {"1", "32"} and not told.speedup.keys() & told.untimed.keys()
     assert all(low <= middle <= high for middle, low, high in found.unquantised.speedup.values())
     with torch.no_grad():
         given = splits.test.batch(torch.arange(32))[:4]
@@ -77,6 +81,18 @@ def test_int8_is_tested_and_timed_beside_float32_and_has_intervals_of_its_own(ex
     weights = [onnx.numpy_helper.to_array(t) for t in onnx.ModelProto.FromString(small).graph.initializer]
     # The moving average, and what seasonal and trend have in common as long as they are untrained.
     assert [w.shape for w in weights if w.dtype == np.int8 and w.ndim == 2] == [(24, 24), (24, 8)]
+
+
+def test_of_times_that_are_not_to_be_trusted_a_card_says_why_and_no_speedup(exported, splits, monkeypatch):
+    served, content = in_place(exported, "linear")
+    inputs = served.arrays(*splits.test.batch(torch.arange(32))[:4])
+    table = pd.DataFrame({"variant": "int8", "batch": [1, 32], "speedup": 1.2, "speedup_p5": 1.1, "speedup_p95": 1.3})
+    table["trouble"] = [None, "not measurable here: 2 cores, 1.8 of them busy"]
+    monkeypatch.setattr(quantise, "measure_latency", lambda *given, **how: table)
+    _, card = in_int8(content, served.card, lambda batch: {name: each[:batch] for name, each in inputs.items()})
+    page = card_text(card, "x.onnx", 100)
+    assert "| beside float32, batch 1 | 1.20 times as fast" in page
+    assert "| beside float32, batch 32 | not measurable here: 2 cores, 1.8 of them busy |" in page
 
 
 def test_without_data_an_int8_file_claims_no_error_and_its_card_says_so(tmp_path):

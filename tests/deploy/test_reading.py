@@ -18,3 +18,6 @@ def test_what_was_done_to_a_file_of_ones_own_is_said_and_known_defects_of_the_ca
     card.mean, card.std = (50.0, *card.mean[1:]), (9.0, *card.std[1:])  # as if it had been trained on GW
     (note,) = reading.read_frame("ETTh1", card, 24).notes
     assert note.startswith("column 'load' is 5,") and note.endswith("in the middle: is it in other units?")
+    card.mean, card.std = (50e6, *card.mean[1:]), (9e6, *card.std[1:])  # on kW: as far away as the mean is from zero
+    (note,) = reading.read_frame("ETTh1", card, 24).notes
+    assert note.startswith("column 'load' is 5.5 standard")

@@ -134,6 +134,9 @@ def test_without_a_kernel_the_model_stays_and_the_reason_is_said(monkeypatch):
 
 
 def test_bad_input(monkeypatch):
+    for given in ({"batch": 0}, {"batch": 1, "rounds": 0}):
+        with pytest.raises(UserError, match=r"(batch|rounds) = 0: allowed are whole numbers from 1 on"):
+            sparsify(masked("DLinear"), **given)
     with pytest.raises(UserError, match=r"DLinear: the weights are torch.float64; sparse layers take model.float\(\)"):
         sparsify(masked("DLinear").double(), 2)
     with pytest.raises(UserError, match=r"avx51.*avx512"):

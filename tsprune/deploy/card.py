@@ -27,6 +27,7 @@ class Unquantised(Config):
     bytes: Annotated[int, Field(ge=0)]
     errors: Errors = Field(default_factory=dict)  # test errors in scaled units; none where no data were at hand
     speedup: dict[str, Numbers]  # by batch: its time over the int8 file's, median, 5th and 95th percentile over rounds
+    untimed: dict[str, str] = Field(default_factory=dict)  # by batch: why nothing is said of its speedup
     processor: str  # that the times were measured on, one thread
 
 

@@ -27,8 +27,8 @@ def last_rows(frame: pd.DataFrame, card: Card, count: int, what: str) -> Rows:
     """
     if not isinstance(frame, pd.DataFrame):
         raise UserError(f"a {type(frame).__name__} is no frame; give a pandas.DataFrame with dates as its index")
+    dates = _dates(frame.index)  # first: where they are a column, that is what to say, not that it is one too many
     _check_columns(list(frame.columns), card.columns)
-    dates = _dates(frame.index)
     if len(frame) < count:
         raise UserError(f"{len(frame)} rows; {what} needs {count} ({card.model} looks back {card.seq_len} time steps)")
     dates = dates[-count:]
@@ -55,10 +55,10 @@ def _dates(index: pd.Index) -> pd.DatetimeIndex:
     if not isinstance(index, pd.DatetimeIndex):
         if isinstance(index, pd.PeriodIndex):
             how = "frame.to_timestamp()"
-        elif pd.api.types.is_string_dtype(index):
-            how = "frame.set_index(pd.to_datetime(frame.index))"
-        else:
+        elif pd.api.types.is_any_real_numeric_dtype(index):
             how = "frame.set_index(pd.to_datetime(frame.pop('date')))"
+        else:
+            how = "frame.set_index(pd.to_datetime(frame.index))"
         raise UserError(f"the index holds {index.dtype}, not dates; make it one: {how}")
     if index.tz is not None:
         raise UserError(

@@ -65,6 +65,8 @@ def _quantised(card: Card, size: int) -> Iterator[tuple[str, str]]:
     for batch, (middle, low, high) in before.speedup.items():
         spread = f"{middle:.2f} times as fast ({low:.2f} to {high:.2f}: 5th and 95th percentile)"
         yield f"beside float32, batch {batch}", f"{spread}, one thread, {before.processor}"
+    for batch, why in before.untimed.items():
+        yield f"beside float32, batch {batch}", why
     yield "file of float32", f"{before.bytes:,} bytes, {before.bytes / size:.2f} times as large"
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from tsprune.data import CATALOG, load_table
-from tsprune.data.scale import FAR
 from tsprune.deploy.card import Card
 from tsprune.deploy.files import named, need_place
 from tsprune.errors import UserError, unknown
@@ -18,6 +17,10 @@ from tsprune.shown import plain, quoted
 from tsprune.whole import write_whole
 
 ENDINGS = (".csv", ".parquet")
+
+FAR = 5.0
+"""Standard deviations from the training rows, of the middle of the rows that are read, that are told: a load in GW
+in the place of one in MW is no farther away than its mean is from zero."""
 
 
 class Read(NamedTuple):
@@ -60,7 +63,7 @@ def _far(values: np.ndarray, card: Card) -> list[str]:
     """A note for each column that lies nowhere near the rows that the model was trained on."""
     away = np.abs(np.median(values, axis=0) - card.mean) / np.array(card.std)
     return [
-        f"column {quoted(name)} is {deviations:,.0f} standard deviations from the rows that the model was trained on, "
+        f"column {quoted(name)} is {deviations:,.1f} standard deviations from the rows that the model was trained on, "
         "in the middle: is it in other units?"
         for name, deviations in zip(card.columns, away, strict=True)
         if deviations > FAR

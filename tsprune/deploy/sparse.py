@@ -74,9 +74,13 @@ def sparsify(
     runs here; where none does, the model stays as it is, and the result says why. ``measured=False``: every layer that
     can be is made sparse, and nothing is timed.
 
-    Raises :class:`UserError` for weights that are not float32 on the CPU, a ``path`` that does not run here, and where
-    a forecast differs from the dense one's by more than 1e-5 (relative to forecasts above 1).
+    Raises :class:`UserError` for a ``batch`` or ``rounds`` below 1, for weights that are not float32 on the CPU, a
+    ``path`` that does not run here, and where a forecast differs from the dense one's by more than 1e-5 (relative to
+    forecasts above 1).
     """
+    for name, value in {"batch": batch, "rounds": rounds}.items():
+        if value < 1:
+            raise UserError(f"{name} = {value}: allowed are whole numbers from 1 on")
     if kinds := {str(weight.dtype) for weight in model.parameters()} - {"torch.float32"}:
         raise UserError(f"{model.name}: the weights are {', '.join(sorted(kinds))}; sparse layers take model.float()")
     choice = best() if path is None else Choice(load(path).path)

@@ -24,9 +24,9 @@ _TOLD = 3
 def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
     """A row per model that the store has or can make again, and a line per entry that is damaged.
 
-    ``size``: d_model x encoder layers before pruning, where it has them. ``made``: how, with structure and scope where
-    it was pruned. ``KiB``: the size of its file, of masked weights the masks alone; NaN where only its numbers were
-    kept.
+    ``size``: d_model x encoder layers before pruning, where it has them. ``made``: how, with structure, scope and
+    rounded widths where it was pruned. ``KiB``: the size of its file, of masked weights the masks alone; NaN where only
+    its numbers were kept.
     """
     records, damaged = [], []
     for key in store.entries():
@@ -42,7 +42,8 @@ def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
         told, result = row["protocol"], row["result"]
         kib = (store.folder(key) / step.keepsake).stat().st_size / 2**10 if there else None
         size = f"{told['d_model']}x{told['e_layers']}" if told.get("d_model") else ""
-        made = ", ".join(filter(None, (told["method"], told.get("structure"), told.get("scope"))))
+        rounded = f"multiples of {told['multiple']}" if "multiple" in told else None
+        made = ", ".join(filter(None, (told["method"], told.get("structure"), told.get("scope"), rounded)))
         which = key, told["dataset"], told["pred_len"], told["model"], size, told["seed"], made
         records.append((*which, result["density_all"], result["mse"], kib))
     table = pd.DataFrame(records, columns=COLUMNS)

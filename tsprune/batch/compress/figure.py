@@ -22,15 +22,15 @@ MOST = 5
 
 def pareto(answer: Answer) -> Figure:
     """Test MSE over the dense model's against the goal's cost, a point per file, hollow for int8; bars: 95 % intervals
-    over the test windows. The line joins the files that none beats in both, a ring marks the one recommended, the band
-    is the loss that is accepted."""
+    over the test windows. The line joins the files that none beats in both, a ring marks the one that is written, the
+    band is the loss that is accepted."""
     cost, files = answer.cost, answer.files[answer.files[answer.cost].notna()]
     looks = {kind: look for kind, look in kit.looks(KINDS).items() if kind in set(files["kind"])}
     limit = 100 * answer.question.max_loss
-    top = min(max(MOST * limit, 20), max(100 * files["high"].max(), 1.5 * limit))
+    top = min(max(MOST * limit, 20), max(100 * files[["test_loss", "high"]].max(axis=None), 1.5 * limit))
     with kit.canvas(4.6, f"Test loss against {answer.question.goal}, a point per file.") as figure:
         (axes,) = kit.panels(figure, 1, 1, XLABELS[answer.question.goal], "Test MSE over dense, %")
-        bottom = 100 * files["low"].clip(upper=0).min()
+        bottom = 100 * files[["test_loss", "low"]].clip(upper=0).min(axis=None)
         axes.set_ylim(bottom - 0.04 * (top - bottom), top + 0.04 * (top - bottom))
         axes.axhspan(axes.get_ylim()[0], limit, **kit.WITHIN)
         axes.axhline(0, **REFERENCE)
@@ -42,12 +42,13 @@ def pareto(answer: Answer) -> Figure:
         axes.grid(axis="y", zorder=0)
         entries = [kit.handle(kind, *look, linestyle="none") for kind, look in looks.items()]
         ring = {"linestyle": "none", "markerfacecolor": "none", "markersize": 13, "markeredgewidth": 1.6}
-        kit.legend(figure, [*entries, kit.handle("recommended", INK, "o", **ring)])
+        kit.legend(figure, [*entries, kit.handle(answer.mark, INK, "o", **ring)])
+        bars = answer.files["low"].drop(answer.baseline).notna().any()
         far = int((100 * files["test_loss"] > top).sum())
         kit.note(
             figure,
-            "Filled: float32; hollow: int8; grey inside: run without its zeros. Bar: 95 % interval over the test "
-            "windows, one seed. Grey band: accepted.",
+            "Filled: float32; hollow: int8; grey inside: run without its zeros. "
+            f"{'Bar: 95 % interval over the test windows, one seed. ' if bars else ''}Grey band: accepted.",
             f"△ {far} above the axis." if far else "",
         )
     return figure

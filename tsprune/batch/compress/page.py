@@ -11,13 +11,13 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from pandas.io.formats.style import Styler
 
 from tsprune import measure, report
-from tsprune.batch.compress.choice import Answer
+from tsprune.batch.compress.choice import FEW, Answer
 from tsprune.batch.compress.figure import pareto
-from tsprune.batch.compress.words import untried, use, verdict
+from tsprune.batch.compress.words import loss_text, loss_with_interval, untried, use, verdict
 from tsprune.report.page import render_notebook
 from tsprune.report.style import png
 from tsprune.report.tables import styled
-from tsprune.report.text import NBSP, counted, ends, error_text, literal, percent, short_count, signed
+from tsprune.report.text import NBSP, counted, error_text, literal, short_count, signed
 
 TITLE = "Which compressed model to take"
 
@@ -29,7 +29,7 @@ def write_page(answer: Answer, path: Path) -> None:
         _cell(verdict(answer), tags=["verdict"]),
         _cell(pareto(answer), tags=["figure"]),
         new_markdown_cell(f"## How to use it\n\n{use(answer)}"),
-        new_markdown_cell("## Every file\n\n" + _MEANING),
+        new_markdown_cell(f"## Every file\n\n{_MEANING}{_times(answer)}"),
         _cell(files(answer)),
         *([_cell(report.naive_table(levels))] if len(levels := answer.naive.dropna(subset="mse")) else []),
         new_markdown_cell(f"## What was not tried, and why\n\n{untried(answer)}"),
@@ -54,7 +54,7 @@ def asked(answer: Answer) -> str:
     start = f"the checkpoint {Path(question.checkpoint).name}" if question.checkpoint else question.model
     return (
         f"Of {literal(start)} on {literal(answer.dataset)}: {what[question.goal]} at a loss of at most "
-        f"{percent(question.max_loss)}, found in {question.budget_hours * 60:.3g} minutes."
+        f"{loss_text(question)}; {question.budget_hours * 60:.3g} minutes given, {answer.seconds / 60:.1f} taken."
     )
 
 
@@ -66,32 +66,36 @@ _MEANING = (
 )
 
 
+def _times(answer: Answer) -> str:
+    return f" **The times are not to be trusted** ({literal(answer.busy)})." if answer.busy else ""
+
+
 def files(answer: Answer) -> Styler:
-    """A row per file, the recommended one first."""
+    """A row per file, the one that is written first; costs and losses, by which it is chosen, before the rest."""
     rows = answer.files.loc[[answer.chosen, *answer.files.index.drop(answer.chosen)]]
     table = pd.DataFrame(
         {
             "weights": rows["weights"],
             "KiB": rows["bytes"].map(lambda size: "a checkpoint" if pd.isna(size) else f"{size / 1024:,.0f}"),
-            "parameters": rows["parameters"].map(short_count),
             "multiply-adds": rows["macs"].map(lambda count: "unknown" if pd.isna(count) else short_count(count)),
-            "density": rows["density"].map("{:.2g}".format),
             "ms, batch 1": rows["ms_1"].map("{:.3g}".format),
             f"faster (95{NBSP}%)": [
                 f"{row.speedup_1:.2f} ({row.speedup_low_1:.2f} to {row.speedup_high_1:.2f})"
                 for row in rows.itertuples()
             ],
+            "validation loss": rows["val_loss"].map(signed),
+            f"test loss (95{NBSP}%)": [loss_with_interval(row) for _, row in rows.iterrows()],
+            "test windows say": rows["verdict"],
+            "test MSE": rows["mse"].map(error_text),
             "ms, batch 32": rows["ms_32"].map("{:.3g}".format),
             "faster, 32": rows["speedup_32"].map("{:.2f}".format),
-            "validation loss": rows["val_loss"].map(signed),
-            "test MSE": rows["mse"].map(error_text),
-            f"test loss (95{NBSP}%)": [f"{signed(row.test_loss)} ({ends(row._asdict())})" for row in rows.itertuples()],
-            "test windows say": rows["verdict"],
+            "parameters": rows["parameters"].map(short_count),
+            "density": rows["density"].map("{:.2g}".format),
         }
     )
-    named = rows["name"].where(rows.index != answer.chosen, rows["name"] + " ← recommended")
+    named = rows["name"].where(rows.index != answer.chosen, rows["name"] + f" ← {answer.mark}")
     table = table.set_axis(pd.Index(list(named)))
-    return styled(table, "Every file; the recommended one first.")
+    return styled(table, f"Every file; the first is {answer.mark}.")
 
 
 def protocol(answer: Answer) -> dict[str, str]:
@@ -105,10 +109,12 @@ def protocol(answer: Answer) -> dict[str, str]:
         "training": f"Adam {question.learning_rate:g}, schedule {question.schedule}, batch {question.batch_size}; all "
         f"models then {question.fine_tune_epochs} epochs more at {question.fine_tune_learning_rate:g}, PALS in one go",
         "seed": str(question.seeds[0]),
-        "choice": f"the lowest {question.goal} within {question.max_loss:.2%} of the dense model's validation MSE; the "
+        "choice": f"the lowest {question.goal} within {loss_text(question)} of the dense model's validation MSE; the "
         "test windows can only deny it",
-        "interval": "paired bootstrap over blocks of test windows as long as look-back and horizon",
-        "latency": f"ONNX Runtime on the CPU, {question.timed_threads} thread, all files in turn, medians",
+        "interval": "paired bootstrap over blocks of test windows as long as look-back and horizon, where they are at "
+        f"least {FEW} times as long",
+        "latency": f"ONNX Runtime on the CPU, {question.timed_threads} thread, all files in turn, medians"
+        + (f"; not to be trusted: {answer.busy}" if answer.busy else ""),
         "time": f"{answer.seconds / 60:.1f} of the {question.budget_hours * 60:.3g} minutes given",
     }
 

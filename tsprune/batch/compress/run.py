@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import get_args
 
-from tsprune.batch.compress.choice import SPARSE_RUN, Answer, best_dense, busy, choose, files_table, verdicts
+from tsprune.batch.compress.choice import FEW, OVER, SPARSE_RUN, Answer, best_dense, busy, choose, files_table, verdicts
 from tsprune.batch.compress.page import write_page
 from tsprune.batch.compress.place import PAGE_FILE, check_place, make_way
 from tsprune.batch.compress.question import Question
@@ -19,6 +19,7 @@ from tsprune.engine.step import Step
 from tsprune.errors import UserError
 from tsprune.places import resolve
 from tsprune.steps.artifacts import MODEL_FILE
+from tsprune.steps.compare import block_length
 from tsprune.steps.kept import save_model
 from tsprune.steps.serve import CARD_FILE, ONNX_FILE, ServedLatencyStep, ServeStep, Weights
 from tsprune.study.base.cells import Cells, with_needs
@@ -104,7 +105,8 @@ class Compressing(Cells[Question, Answer]):
         trained = [way.step for way in self.ways if way.kind not in MASKED and self.ok(way.step)]
         self.rows |= self.compute([ServeStep(of=step) for step in trained], **how)
         self._need(ServeStep(of=dense), "cannot be exported, so nothing can be compared")
-        for weights in get_args(Weights):
+        # int8 first: models with zeros, whose float32 files are left, are no smaller for one.
+        for weights in reversed(get_args(Weights)):
             self.rows |= self.compute(self.files(weights), **how, deadline=began + budget)
         timed = self.timed
         self.rows |= self.compute([timed], **how)
@@ -160,6 +162,8 @@ class Compressing(Cells[Question, Answer]):
         differences = [self.compare([step], [ok[baseline]]) for step in made]
         for column, name in (("test_loss", "relative"), ("low", "low"), ("high", "high")):
             files[column] = [getattr(difference, name) for difference in differences]
+        if differences[0].windows < FEW * block_length(ok[baseline].protocol()):
+            files.loc[files.index != baseline, ["low", "high"]] = None
         files["verdict"] = verdicts(files, self.config.max_loss)
         return Answer(
             question=self.config,
@@ -185,4 +189,4 @@ class Compressing(Cells[Question, Answer]):
 
 
 def _why(row: dict) -> str:
-    return "the time given was over" if row["status"] == NOT_RUN else f"{row['status']}: {row['reason']}"
+    return OVER if row["status"] == NOT_RUN else f"{row['status']}: {row['reason']}"

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from tsprune.batch.compress.choice import KEPT, SPARSE_RUN, Answer, cheaper
+from tsprune.batch.compress.choice import FEW, KEPT, OVER, SPARSE_RUN, Answer, cheaper, rivals
+from tsprune.batch.compress.question import Question
 from tsprune.batch.compress.ways import MASKED
-from tsprune.report.text import NAIVE, NBSP, ends, error_text, literal, percent, short_count, signed
+from tsprune.report.text import NAIVE, NBSP, ends, error_text, literal, short_count, signed
 from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.serve import ONNX_FILE
 
@@ -16,52 +17,71 @@ GAINS = {"latency": "as fast", "size": "as small", "macs": "as few multiply-adds
 def verdict(answer: Answer) -> str:
     """The recommendation in a sentence, how sure it is and what speaks against it; then what times rest on."""
     question, row = answer.question, answer.row
-    limit = percent(question.max_loss)
+    limit = loss_text(question)
     about = f"On {literal(answer.dataset)}, {question.pred_lens[0]} steps ahead,"
     if answer.chosen == answer.baseline:
-        first = f"{about} **nothing tried makes {question.model} cheaper** within a loss of {limit}: keep it dense."
-        parts = [first, _closest(answer), _naive(answer)]
+        parts = [about, _nothing(answer, limit), _naive(answer)]
     else:
         first = (
             f"{about} take **{question.model} {literal(named(row))}**: {gain(answer)}, at a test MSE "
             f"{signed(row['test_loss'])} against the dense model's."
         )
-        sure = (
-            f"The 95{NBSP}% interval of that over the test windows is {ends_of(row)}{NBSP}%; "
-            f"{_sure(row, question.max_loss)}."
-        )
-        parts = [first, sure, _naive(answer)]
-    if answer.question.goal == "latency" and answer.busy is not None:
+        parts = [first, _sure(row, limit), _naive(answer)]
+    if question.goal == "latency" and answer.busy is not None:
         again = (
             f"({literal(answer.busy)}): run this again when the machine is quiet, all but the times is in the store."
         )
-        if answer.chosen == answer.baseline:
-            parts = [f"{about} **nothing can be said of times on this machine now** {again}", _naive(answer)]
-        else:
+        if answer.undecided:
+            kept = f"Until then {ONNX_FILE} is {question.model} {literal(named(row))}."
+            parts = [f"{about} **nothing can be said of times on this machine now** {again} {kept}", _naive(answer)]
+        elif answer.chosen != answer.baseline:
             parts.append(f"**The times are not to be trusted** {again}")
     return "\n\n".join(filter(None, [" ".join(filter(None, parts)), _speed(answer)]))
+
+
+def _nothing(answer: Answer, limit: str) -> str:
+    """Why the dense model is kept."""
+    model = answer.question.model
+    if rivals(answer.files, answer.baseline).empty and OVER in answer.untried.values():
+        return (
+            f"**the time given was too short** for anything that may cost less than {model} dense: give more with "
+            "--budget, what is done is in the store."
+        )
+    return f"**nothing tried makes {model} cheaper** within a loss of {limit}: keep it dense. {_closest(answer)}"
 
 
 def named(row: pd.Series) -> str:
     return row["name"] + {"float32": "", "int8": ", int8", SPARSE_RUN: ", run without its zeros"}[row["weights"]]
 
 
-def _sure(row: pd.Series, max_loss: float) -> str:
-    limit = percent(max_loss)
-    if row["verdict"] == KEPT:
-        return f"all of it lies within the {limit} that you accept"
-    return f"it reaches beyond the {limit} that you accept: probable, not certain"
+def loss_text(question: Question) -> str:
+    """The loss that is accepted, in every digit that was given."""
+    return f"{100 * question.max_loss:.6g}{NBSP}%"
 
 
-def ends_of(row: pd.Series) -> str:
-    return ends({"low": row["low"], "high": row["high"]})
+def _sure(row: pd.Series, limit: str) -> str:
+    if pd.isna(row["low"]):
+        return (
+            f"How certain that is cannot be said: the test windows span less than {FEW} times look-back and horizon, "
+            "too few for an interval."
+        )
+    within = f"all of it lies within the {limit} that you accept"
+    beyond = f"it reaches beyond the {limit} that you accept: probable, not certain"
+    said = within if row["verdict"] == KEPT else beyond
+    return f"The 95{NBSP}% interval of that over the test windows is {ends(row)}{NBSP}%; {said}."
+
+
+def loss_with_interval(row: pd.Series) -> str:
+    """On the test windows: ``+0.7 % (+0.2 to +0.9)``, or without the interval where there is none."""
+    return signed(row["test_loss"]) if pd.isna(row["low"]) else f"{signed(row['test_loss'])} ({ends(row)})"
 
 
 def gain(answer: Answer) -> str:
     """By how much the goal's cost falls: ``2.1 times as fast (0.31 instead of 0.64 ms)``."""
     row, dense, goal = answer.row, answer.dense, answer.question.goal
     times = dense[answer.cost] / row[answer.cost]
-    return f"{times:.2g} times {GAINS[goal]} ({cost_text(answer, row)} instead of {cost_text(answer, dense)})"
+    shown = f"{times:.2g}" if times >= 1.1 else f"{times:.3g}"
+    return f"{shown} times {GAINS[goal]} ({cost_text(answer, row)} instead of {cost_text(answer, dense)})"
 
 
 def cost_text(answer: Answer, row: pd.Series) -> str:
@@ -72,14 +92,16 @@ def cost_text(answer: Answer, row: pd.Series) -> str:
 
 
 def _closest(answer: Answer) -> str:
-    """Of what is cheaper than dense, the file that loses least."""
+    """Of what is cheaper than dense, the file that loses least; where times are not to be trusted, of all others."""
+    untold = answer.question.goal == "latency" and answer.busy is not None
     found = cheaper(answer.files, answer.question.goal, answer.baseline)
+    found = rivals(answer.files, answer.baseline) if untold else found
     if found.empty:
         return "No file that was tried costs less."
     row = found.loc[found["val_loss"].idxmin()]
     return (
-        f"The closest that costs less, {literal(named(row))}, loses {signed(row['val_loss'])} on the validation "
-        f"windows and {signed(row['test_loss'])} ({ends_of(row)}) on the test windows."
+        f"The closest{'' if untold else ' that costs less'}, {literal(named(row))}, loses {signed(row['val_loss'])} on "
+        f"the validation windows and {loss_with_interval(row)} on the test windows."
     )
 
 
@@ -126,8 +148,11 @@ def _on_purpose(answer: Answer) -> Iterator[str]:
             "Zeros (2:4, single weights, PALS) save neither bytes, multiply-adds nor time in an ONNX file, so that "
             "none of these is cheaper than dense."
         )
-    if not (answer.files["weights"] == SPARSE_RUN).any():
-        yield "Zeros left out of the computation: of no masked model within the loss does a layer run faster so here."
+        if not (answer.files["weights"] == SPARSE_RUN).any():
+            yield (
+                "Zeros left out of the computation: no masked model that was tested is within the loss and has a layer "
+                "that runs faster so here."
+            )
     yield "int8 of models that lose too much in float32 already, and of those with zeros: it would not help them."
     yield "Other seeds: one training each; another may differ by more than an interval over windows says."
     yield "Other forecasters: the question was about this one; a smaller kind of model may do as well."
@@ -145,7 +170,8 @@ def use(answer: Answer) -> str:
             f"{ONNX_FILE} has the same forecasts and the speed of the dense model."
         )
     return (
-        f"{ONNX_FILE} forecasts {steps} time steps in the data's own units, and needs no torch.\n\n"
+        f"{ONNX_FILE} is {answer.question.model} {literal(named(answer.row))}: it forecasts {steps} time steps in the "
+        "data's own units, and needs no torch.\n\n"
         f"```python\nfrom tsprune.deploy import Forecaster\n\n"
         f'Forecaster.load("{ONNX_FILE}").predict(frame)  # a row per time step, dates as its index\n```\n\n'
         f"On the command line: `tsprune forecast {ONNX_FILE} data.csv`, with `--backtest 5` for errors beside "
