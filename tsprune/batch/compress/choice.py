@@ -1,6 +1,6 @@
 """Which file to take: what each costs, what it loses on the validation windows, and what the test windows say of that.
 
-Chosen by validation errors; the test windows can only deny a choice.
+Files are chosen by validation errors; the test windows can only rule a choice out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,17 +26,17 @@ SPARSE_RUN = "float32, without zeros"
 TIMES = ("ms", "speedup", "speedup_low", "speedup_high")
 
 KEPT, OPEN, DENIED = "kept", "not certain", "denied"
-"""What the test windows say of a loss: the whole interval lies within what is accepted; the loss does, not the whole
-interval; the loss does not."""
+"""What the test windows say about a loss: the whole interval is within the accepted loss; only the loss itself is; not
+even that."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came out. ``files``: a row per file, see :func:`files_table`; ``chosen`` and ``baseline`` are labels of it.
+    """The result. ``files``: a row per file, see :func:`files_table`; ``chosen`` and ``baseline`` are labels of it.
 
-    ``untried``: ways without a result by name, and why. ``steps``: of each row of ``files`` the step that made the
-    file; of a model without its zeros that of the file with the same forecasts. ``busy``: why the times are not to be
-    trusted, None where they are.
+    ``untried``: ways without a result by name, and why. ``steps``: for each row of ``files`` the step that made the
+    file; for a model without its zeros, the step of the file with the same forecasts. ``busy``: why the times cannot be
+    trusted; None if they can.
     """
 
     question: Question
@@ -99,13 +99,13 @@ def _times(times: Sequence[dict], key: str) -> dict[str, float]:
 
 
 def busy(times: Sequence[dict]) -> str | None:
-    """Why times of one window are not to be trusted: what the machine did beside, or that they scatter."""
+    """Why times of one window cannot be trusted: what else the machine did, or how much they scatter."""
     return next((row["trouble"] for row in times if row["batch"] == 1 and row["trouble"]), None)
 
 
 def best_dense(files: pd.DataFrame, given: bool) -> int:
-    """The label of the float32 file that losses are counted from: of the dense models the one of lower validation
-    error; of a checkpoint that was given, itself."""
+    """The label of the float32 file that losses are counted from: the dense model of lower validation error; for a
+    given checkpoint, that checkpoint."""
     kinds = [DENSE] if given else [DENSE, LONGER]
     dense = files[files["kind"].isin(kinds) & (files["weights"] == "float32")]
     return dense["val_mse"].idxmin()
@@ -118,8 +118,8 @@ def verdicts(files: pd.DataFrame, max_loss: float) -> pd.Series:
 
 
 def choose(files: pd.DataFrame, goal: Goal, max_loss: float, baseline: int) -> int:
-    """The label of the file that costs least of those whose validation loss is accepted and that the test windows do
-    not deny; of costs that count as the same the one of lower loss. The baseline where none costs less than it."""
+    """The label of the cheapest file whose validation loss is accepted and which the test windows do not rule out;
+    among costs that count as the same, the one of lowest loss. The baseline if none is cheaper."""
     found = cheaper(files, goal, baseline)
     found = found[(found["val_loss"] <= max_loss) & (found["verdict"] != DENIED)]
     if found.empty:
@@ -129,8 +129,8 @@ def choose(files: pd.DataFrame, goal: Goal, max_loss: float, baseline: int) -> i
 
 
 def cheaper(files: pd.DataFrame, goal: Goal, baseline: int) -> pd.DataFrame:
-    """The files that cost less than the baseline; of times, where the interval of the speedup says so as well. One with
-    zeros in its place is the same network: where it seems to cost less, that is noise."""
+    """The files that cost less than the baseline; for times, only if the interval of the speedup says so as well. A
+    file that keeps its zeros is the same network: if it seems to cost less, that is noise."""
     cost = files[COSTS[goal]]
     same = files["kind"].isin(MASKED) & (files["weights"] != SPARSE_RUN)
     found = files[(cost < cost[baseline] * (1 - SLACK[goal])) & ~same]

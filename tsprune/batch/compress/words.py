@@ -1,4 +1,4 @@
-"""What the answer says: the recommendation, how sure it is, what was not tried, how the file is used."""
+"""The answer in words: the recommendation, how sure it is, what was not tried, how the file is used."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tsprune.report.text import NAIVE, NBSP, ends, error_text, literal, percent,
 from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.serve import ONNX_FILE
 
-GAINS = {"latency": "as fast", "size": "as small", "macs": "as few multiply-adds"}
+GAINS = {"latency": "as fast", "size": "as small", "macs": "fewer multiply-adds"}
 
 
 def verdict(answer: Answer) -> str:
@@ -27,16 +27,16 @@ def verdict(answer: Answer) -> str:
             f"{signed(row['test_loss'])} against the dense model's."
         )
         sure = (
-            f"The 95{NBSP}% interval of that over the test windows is {ends_of(row)}{NBSP}%; "
+            f"The 95{NBSP}% interval of this change over the test windows is {ends_of(row)}{NBSP}%; "
             f"{_sure(row, question.max_loss)}."
         )
         parts = [first, sure, _naive(answer)]
     if answer.question.goal == "latency" and answer.busy is not None:
         again = (
-            f"({literal(answer.busy)}): run this again when the machine is quiet, all but the times is in the store."
+            f"({literal(answer.busy)}): run this again when the machine is quiet; all but the times is in the store."
         )
         if answer.chosen == answer.baseline:
-            parts = [f"{about} **nothing can be said of times on this machine now** {again}", _naive(answer)]
+            parts = [f"{about} **nothing can be said about times on this machine now** {again}", _naive(answer)]
         else:
             parts.append(f"**The times are not to be trusted** {again}")
     return "\n\n".join(filter(None, [" ".join(filter(None, parts)), _speed(answer)]))
@@ -50,7 +50,7 @@ def _sure(row: pd.Series, max_loss: float) -> str:
     limit = percent(max_loss)
     if row["verdict"] == KEPT:
         return f"all of it lies within the {limit} that you accept"
-    return f"it reaches beyond the {limit} that you accept: probable, not certain"
+    return f"it reaches beyond the {limit} that you accept, so the loss is probably within it, not certainly"
 
 
 def ends_of(row: pd.Series) -> str:
@@ -78,8 +78,8 @@ def _closest(answer: Answer) -> str:
         return "No file that was tried costs less."
     row = found.loc[found["val_loss"].idxmin()]
     return (
-        f"The closest that costs less, {literal(named(row))}, loses {signed(row['val_loss'])} on the validation "
-        f"windows and {signed(row['test_loss'])} ({ends_of(row)}) on the test windows."
+        f"Of the cheaper files, {literal(named(row))} comes closest: its loss is {signed(row['val_loss'])} on the "
+        f"validation windows and {signed(row['test_loss'])} ({ends_of(row)}) on the test windows."
     )
 
 
@@ -93,7 +93,7 @@ def _naive(answer: Answer) -> str:
     name = NAIVE.get(best["model"], best["model"])
     return (
         f"The dense model itself is no better than a naive forecast ({name}: MSE {error_text(best['mse'])}, dense "
-        f"{error_text(answer.dense['mse'])}): train it longer, or on more data, before it is compressed."
+        f"{error_text(answer.dense['mse'])}): train it longer, or on more data, before you compress it."
     )
 
 
@@ -103,7 +103,7 @@ def _speed(answer: Answer) -> str:
     if answer.question.goal != "latency" or answer.chosen == answer.baseline:
         return ""
     return (
-        f"The ratio of times, median over rounds with a call of each, {answer.question.timed_threads} thread, is "
+        f"The ratio of their times, median over rounds that call both ({answer.question.timed_threads} thread), is "
         f"{row['speedup_1']:.2f} (95{NBSP}% interval {row['speedup_low_1']:.2f} to {row['speedup_high_1']:.2f})."
     )
 
@@ -123,13 +123,13 @@ def _on_purpose(answer: Answer) -> Iterator[str]:
     masked = answer.files["kind"].isin(MASKED)
     if masked.any():
         yield (
-            "Zeros (2:4, single weights, PALS) save neither bytes, multiply-adds nor time in an ONNX file, so that "
-            "none of these is cheaper than dense."
+            "Zeros (2:4, single weights, PALS) save no bytes, multiply-adds or time in an ONNX file, so "
+            "no such file is cheaper than the dense one."
         )
     if not (answer.files["weights"] == SPARSE_RUN).any():
-        yield "Zeros left out of the computation: of no masked model within the loss does a layer run faster so here."
-    yield "int8 of models that lose too much in float32 already, and of those with zeros: it would not help them."
-    yield "Other seeds: one training each; another may differ by more than an interval over windows says."
+        yield "Skipping zeros in the computation: no layer of a masked model within the loss runs faster that way here."
+    yield "int8 for models that already lose too much in float32, and for those with zeros: it would not help them."
+    yield "Other seeds: each model was trained once; another seed may differ by more than the interval says."
     yield "Other forecasters: the question was about this one; a smaller kind of model may do as well."
 
 
@@ -141,13 +141,13 @@ def use(answer: Answer) -> str:
             f"{MODEL_FILE} runs in PyTorch, without its zeros.\n\n"
             f"```python\nfrom tsprune.deploy.sparse import sparsify\nfrom tsprune.models import load_checkpoint\n\n"
             f'model, _ = load_checkpoint("{MODEL_FILE}")\n'
-            f"model = sparsify(model, batch=1).model  # called as the model itself, on scaled values\n```\n\n"
+            f"model = sparsify(model, batch=1).model  # called like the model, on scaled values\n```\n\n"
             f"{ONNX_FILE} has the same forecasts and the speed of the dense model."
         )
     return (
         f"{ONNX_FILE} forecasts {steps} time steps in the data's own units, and needs no torch.\n\n"
         f"```python\nfrom tsprune.deploy import Forecaster\n\n"
         f'Forecaster.load("{ONNX_FILE}").predict(frame)  # a row per time step, dates as its index\n```\n\n'
-        f"On the command line: `tsprune forecast {ONNX_FILE} data.csv`, with `--backtest 5` for errors beside "
-        "the seasonal naive's."
+        f"On the command line: `tsprune forecast {ONNX_FILE} data.csv`, with `--backtest 5` for its errors beside "
+        "those of the seasonal naive forecast."
     )
