@@ -85,7 +85,7 @@ def test_without_data_an_int8_file_claims_no_error_and_its_card_says_so(tmp_path
     assert read_onnx(tmp_path / "x.onnx")[0] == card and card.after == {} and card.intervals is None
     page = (tmp_path / "x.md").read_text()
     assert (
-        "| weights | int8 |" in page and "| test MSE in float32 | 0.3; int8 was not tested: no data at hand |" in page
+        "| weights | int8 |" in page and "| test MSE in float32 | 0.3; int8 was not tested: no data was given |" in page
     )
     assert "| beside float32, batch 32 | " in page and "| largest difference from the float32 file | " in page
 
