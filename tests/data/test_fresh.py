@@ -167,7 +167,9 @@ def test_a_key_that_is_missing_or_refused_is_one_line_that_says_where_to_get_one
         fresh.fresh_load(["at"], "2024-02-01", "2024-02-02")
     assert "wrong" not in str(error.value) and "\n" not in str(error.value)
     monkeypatch.delenv("ENTSOE_API_KEY")
-    with pytest.raises(UserError, match=r"^ENTSOE_API_KEY is not set, the key .*; to get one, register at") as told:
+    with pytest.raises(
+        UserError, match=r"^ENTSOE_API_KEY is not set; it holds your key .* To get one, register at"
+    ) as told:
         fresh.fresh_load(["at"], "2024-02-01", "2024-02-02")
     assert "\n" not in str(told.value)
 
@@ -182,7 +184,7 @@ def test_what_the_platform_refuses_otherwise_is_told_without_the_key(platform):
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setenv("ENTSOE_API_KEY", "secret")
     monkeypatch.setitem(sys.modules, "entsoe", None)
-    with pytest.raises(UserError, match=r"^entsoe-py is not installed; pip install 'tsprune\[entsoe\]' brings it$"):
+    with pytest.raises(UserError, match=r"^entsoe-py is not installed; pip install 'tsprune\[entsoe\]' installs it$"):
         fresh.fresh_load(["at"], "2024-02-01", "2024-02-02")
 
 
@@ -191,7 +193,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch):
     [
         ((["xx"], "2024-02-01", "2024-02-02"), "unknown country 'xx'"),
         ((["at"], "soon", "2024-02-02"), "start = 'soon' is not a date"),
-        ((["at"], "2024-02-02", "2024-02-02"), "one must come before the other"),
+        ((["at"], "2024-02-02", "2024-02-02"), "start must come before end"),
         ((["at"], "2024-02-02", "2999-02-02"), "and both before 20"),
         ((["at"], "2024-02-02", "2024-02-03", "30min"), "unknown step '30min'"),
     ],
