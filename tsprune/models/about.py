@@ -42,7 +42,7 @@ class About(Config):
         counts = {name: len(getattr(self, name)) for name in ("columns", "mean", "std")}
         if len(set(counts.values())) > 1:
             listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
-            raise ValueError(f"columns, mean and std belong together, one of each per variable: {listed}")
+            raise ValueError(f"columns, mean and std must be given together, one of each per variable: {listed}")
         for name, std in zip(self.columns, self.std, strict=True):
             if not std > 0:
                 raise ValueError(f"std of column '{name}' is {std}: it must be above 0 (1 for a constant column)")

@@ -1,4 +1,5 @@
-"""Models without numbers: what a config alone makes, to be compared with a model that has them, or to be filled."""
+"""Models whose tensors have shapes but no numbers, made from a config alone: to compare with a real model, or to
+fill."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -21,7 +22,7 @@ def empty(cls: type[Forecaster], config: ForecastConfig) -> Forecaster:
 
 
 def outline(name: str, **config: Any) -> Forecaster:
-    """As :func:`tsprune.models.create_model`, without numbers: for what a config alone says of a model."""
+    """Like :func:`tsprune.models.create_model`, but without numbers: for questions that the config alone answers."""
     cls = model_class(name)
     return empty(cls, cls.Config.parse(config, where=name))
 

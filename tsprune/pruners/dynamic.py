@@ -53,18 +53,20 @@ class Sparsity:
         calibration: Calibration | None = None,
     ):
         if steps < 1:
-            raise UserError(f"steps = {steps}: at least 1")
+            raise UserError(f"steps = {steps}: expected at least 1")
         self.method, self.steps, self.seed, self.signal, self.calibration = method, steps, seed, signal, calibration
         self.begin, self.last_update = self.update_at(method.warm_up), self.update_at(method.until)
         if method.updates:
             if self.last_update <= self.begin:
                 warm_up = f" after a warm-up of {method.warm_up:g}" if method.warm_up else ""
                 raise UserError(
-                    f"{method.name}: no update falls within {method.until:g} of {steps} steps{warm_up} at every = "
-                    f"{method.every}"
+                    f"{method.name}: no update falls within the first {method.until:g} of {steps} steps{warm_up} at "
+                    f"every = {method.every}"
                 )
             if method.update_replaces_step and method.every == 1:
-                raise UserError(f"{method.name}: every = 1: updates take the place of steps, so none would train")
+                raise UserError(
+                    f"{method.name}: every = 1: an update takes the place of a step, so no step would train"
+                )
             if problem := method.problem(self):
                 raise UserError(f"{method.name}: {problem}")
         self.step = 0

@@ -1,4 +1,5 @@
-"""What a method of sparse training is: when masks are updated, how much is exchanged, and how weights come and go."""
+"""The base of methods of sparse training: when masks are updated, how much is exchanged, and how weights come and
+go."""
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -53,7 +54,7 @@ class Method(Config):
     ``?`` as in file names. A density is one of the others."""
 
     def problem(self, sparsity: "Sparsity") -> str | None:
-        """Why this method comes to nothing in so many steps, in one line, or None."""
+        """Why this method does nothing in that many steps, in one line, or None."""
 
     def start(self, sparsity: "Sparsity") -> None:
         """Set the masks before the first step; none: dense."""

@@ -105,7 +105,7 @@ def structured_prune(
     _refuse_unknown(by, scope, inside, target, max_ratio, multiple)
     if not hasattr(model, "axes"):
         raise UserError(
-            f"{type(model).__name__} declares no widths to narrow: it has no axes(), as tsprune.models have"
+            f"{type(model).__name__} declares no widths to narrow: it lacks the axes() that tsprune.models have"
         )
     everything = model.axes()
     left = {axis.name: left_alone(axis, inside) for axis in everything}
