@@ -1,4 +1,4 @@
-"""The rows that claims are held against: those that ship with the project, and those of the store."""
+"""The rows that claims are judged by: those that ship with the project, and those of the store."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -114,7 +114,7 @@ def evidence(lines: Iterable[dict[str, Any]], store: Store | None = None) -> Evi
 
 def _stored(store: Store) -> Iterator[dict[str, Any]]:
     for path in store.root.glob("??/*/row.json"):
-        with suppress(OSError, ValueError):  # another run has just removed it, or it is damaged: then it is no evidence
+        with suppress(OSError, ValueError):  # another run has just removed it, or it is damaged: not evidence then
             row = json.loads(path.read_bytes())
             yield row | {"config": json.loads(path.with_name("config.json").read_bytes())}
 
