@@ -55,7 +55,7 @@ _DRAWS = {getattr(init, name) for name in dir(init) if name.endswith("_") and no
 def narrow(model: Forecaster, saved: Mapping[str, int]) -> None:
     """Give the axes of ``model`` the widths of a narrowed one, the first units of each.
 
-    Raises :class:`ValueError` for an axis it does not have, and a width that is none or more than it has.
+    Raises :class:`ValueError` for an axis it does not have, and for a width that is below 1 or larger than the model's.
     """
     for name, width in saved.items():
         axis = next((axis for axis in model.axes() if axis.name == name), None)

@@ -78,7 +78,7 @@ class Sparsity:
         self._masked = False  # whether this step's gradients are those of existing weights only
 
     def update_at(self, share: float) -> int:
-        """The last step not after this share of the training at which masks can be updated; 0: none."""
+        """The last step, up to this share of the training, at which masks can be updated; 0: none."""
         return int(share * self.steps + 1e-9) // self.method.every * self.method.every
 
     def attach(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -170,7 +170,7 @@ class Sparsity:
                 zero_outside(weight, mask)
 
     def sparsity(self, counted: Literal["prunable", "all"] = "prunable") -> float:
-        """Share of weights removed; ``all``: biases and norms count as removed, as the code of PALS has it."""
+        """Share of weights removed; ``all``: biases and norms count as removed, as in the code of PALS."""
         total = sum(self.sizes)
         return 1 - sum(self.kept) / (total + self.others if counted == "all" else total)
 
@@ -194,7 +194,7 @@ class Sparsity:
         return [tuple(w.shape) for w in self.weights]
 
     def start_with(self, counts: list[int]) -> None:
-        """A random mask that keeps so many of each tensor."""
+        """Start with a random mask that keeps these numbers of weights of each tensor."""
         self.kept = list(counts)
         self.masks = largest((self._random(w) for w in self.weights), self.kept)
 
@@ -212,7 +212,7 @@ class Sparsity:
         self._note("removed", [b - a for b, a in zip(before, self.kept, strict=True)])
 
     def let_go(self) -> None:
-        """What this update has removed so far is lost: if it comes again in this same update, it is new."""
+        """Forget the weights removed so far in this update: if they come again in the same update, they are new."""
         self.hold()
         self._before = self.masks
 
@@ -325,7 +325,7 @@ class Sparsity:
         self.hold()
 
     def state_dict(self) -> dict:
-        """All that an interrupted training needs to go on bit for bit, beside the model and the optimiser."""
+        """All that an interrupted training needs to go on bit for bit, besides the model and the optimiser."""
         return {
             "masks": self.masks_now(),
             "step": self.step,

@@ -55,7 +55,7 @@ def _assigned(history: Collection[str], required: set[str]) -> list[str]:
 
 
 def plain(value: Any) -> Any:
-    """``value`` as the literal that it stands for; what stands for none is returned as it is."""
+    """``value`` as the literal that it stands for; any other value is returned unchanged."""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     if isinstance(value, PathLike):

@@ -34,7 +34,7 @@ _COLUMNS = ["key", "step", "dense", "d_model", "device", "block", "identity", "s
 _COLUMNS += [*CASE, *_PROTOCOL[3:], *_RESULT]
 _SPEEDS = [*CASE, "seed", "form", "share", "runtime", "macs_share", "place", "batch", "speedup", "low", "high"]
 _TIMED = ("hyper", "lengths", "threads", "machine", "kernel", "runtime")
-"""What a time depends on beside the model: more rounds make no other case of it."""
+"""What a time depends on besides the model; the number of rounds does not make it another case."""
 
 _TIMINGS = ["key", "baseline", "place", "batch", "speedup", "low", "high"]
 

@@ -46,11 +46,12 @@ WITHIN, UNCLAIMED = "MSE within the noise", "nothing claimed"
 """What is said of a difference that is not clear, and of one that was not tested."""
 
 NEGLIGIBLE = 0.001
-"""A clear change of the MSE by less is no difference that a reader could use: it is told as what it is."""
+"""A clear change of the MSE by less is of no use to a reader, and the text says that it is small."""
 
 
 STEADY = 1.1
-"""A clock by which the same training takes so many times as long again tells nothing of how long others take."""
+"""If the same training, run again, differs in time by this factor or more, the clock says nothing about other
+trainings."""
 
 
 def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) -> str:
@@ -424,7 +425,7 @@ RIVALS_DO = {
 """What each rival does."""
 
 _LATE = ("one_shot", "gmp", "gmp_global", "granet")
-"""Rivals that come to their density late."""
+"""Rivals that reach their density late."""
 
 
 def rivals(cells: pd.DataFrame) -> str:

@@ -42,7 +42,7 @@ def of_seeds(known: int, seeds: int) -> str:
 
 
 def in_brackets(text: str) -> str:
-    """``text`` to stand after a name; empty where it is."""
+    """``text`` in brackets, to follow a name; empty if it is empty."""
     return f" ({text})" if text else ""
 
 
