@@ -269,11 +269,11 @@ def test_the_verdict_says_what_to_take_what_it_gains_and_how_sure_it_is(found):
     assert said.startswith(
         "On few\\_\\*x\\*, 8 steps ahead, take **iTransformer narrowed**: 2 times as fast (1.02 ms a "
         "window instead of 2 ms a window), at a test MSE +0.5 % against the dense model's. The 95 % interval of "
-        "that over the test windows is −0.5 to +1.5 %; all of it lies within the 2 % that you accept."
+        "this change over the test windows is −0.5 to +1.5 %; all of it lies within the 2 % that you accept."
     )
     assert "is 1.96 (95 % interval 1.86 to 2.06)." in said and "trusted" not in said
     assert (
-        "reaches beyond the 2\u00a0% that you accept: so the loss is probably within it, not certainly"
+        "reaches beyond the 2\u00a0% that you accept, so the loss is probably within it, not certainly"
         in words.verdict(found(goal="size"))
     )
     assert "1.4 KiB" not in said and "naive" not in said
@@ -323,7 +323,7 @@ def test_another_text_is_not_written_over_and_nothing_runs(question, tmp_path):
     mine = tmp_path / "out" / "model.md"
     mine.parent.mkdir()
     mine.write_text("# My model\n")
-    with pytest.raises(UserError, match=r"model\.md is there and is no model card"):
+    with pytest.raises(UserError, match=r"model\.md is there and is not a model card"):
         compress(question(), mine.parent)
     assert [*mine.parent.iterdir()] == [mine] and mine.read_text() == "# My model\n"
 
@@ -396,7 +396,7 @@ def test_what_answers_another_question_is_kept_and_told_and_the_same_question_is
     told, renewed = ask_again(budget_hours=2e-9)
     assert told == [] and renewed.keys() == first.keys() and renewed["report.previous.html"] == b"mine"
     told, other = ask_again(max_loss=0.25)
-    assert len(told) == 1 and "another question (max_loss); it is kept as report.previous.params.yaml, " in told[0]
+    assert len(told) == 1 and "another question (max_loss) and are kept as report.previous.params.yaml, " in told[0]
     for name in ("report.html", "model.onnx", "model.md", "report.params.yaml"):
         assert other[name.replace(".", ".previous.", 1)] == renewed[name]
     assert other["report.html"] != renewed["report.html"]

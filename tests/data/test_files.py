@@ -100,7 +100,7 @@ def test_what_is_wrong_with_a_parquet_file_is_named_by_row(tmp_path):
             r"an Excel workbook \(\.xlsx\); save its sheet",
         ),
         (zipped({"mimetype": b"", "content.xml": b""}), r"an OpenDocument spreadsheet \(\.ods\)"),
-        (zipped({"a": CSV, "b": CSV}), r"an archive of 2 files \(a, b\); needed: one with a single CSV"),
+        (zipped({"a": CSV, "b": CSV}), r"an archive of 2 files \(a, b\); expected one with a single CSV"),
         (b"PK\x03\x04 and no more", "cannot be read as a zip archive"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", r"an Excel workbook \(\.xls\)"),
         (b"PAR1\x15\x04 and no more", "a damaged parquet file"),
@@ -186,7 +186,7 @@ def test_archives_of_nothing_and_of_another_kind_are_named(tmp_path):
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         archive.addfile(tarfile.TarInfo("a.csv"))
-    for content, words in ((zipped({}), "is an archive of no file; needed"), (packed.getvalue(), "is a tar archive")):
+    for content, words in ((zipped({}), "is an archive of no file; expected"), (packed.getvalue(), "is a tar archive")):
         (tmp_path / "x.csv").write_bytes(content)
         with pytest.raises(UserError, match=words):
             read_file(tmp_path / "x.csv")

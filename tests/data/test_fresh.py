@@ -112,8 +112,8 @@ def test_what_was_loaded_is_kept_and_a_load_that_stopped_goes_on(platform, tmp_p
     with pytest.raises(UserError) as error:
         fresh.fresh_load(["ch"], "2024-02-01", "2024-03-01")
     assert str(error.value) == (
-        "the ENTSO-E platform does not give load of ch from 2024-02-16: status 503, 7 times; what came before is kept: "
-        "run it again later to go on"
+        "the ENTSO-E platform did not send load of ch from 2024-02-16 in 7 tries: status 503; what came before is "
+        "kept: run it again later to go on"
     )
     assert [wait for wait in waits if wait != fresh.PAUSE] == list(fresh.PATIENCE)
     assert [path.name for path in (tmp_path / "cache" / "entsoe_fresh").iterdir()] == ["ch_2024-02-01.csv"]
@@ -137,7 +137,7 @@ def test_a_busy_platform_is_asked_again(platform, statuses_first, capsys):
 
 def test_no_connection_is_waited_for_too(platform, monkeypatch):
     monkeypatch.setattr("entsoe.entsoe.URL", "http://127.0.0.1:9/api")
-    with pytest.raises(UserError, match="no connection, 7 times") as error:
+    with pytest.raises(UserError, match="in 7 tries: no connection") as error:
         fresh.fresh_load(["at"], "2024-02-01", "2024-02-02")
     assert "secret" not in str(error.value)
 

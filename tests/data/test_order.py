@@ -29,7 +29,7 @@ def test_a_year_mistyped_is_named_before_a_grid_is_made(wrong, fill, monkeypatch
 def test_seconds_over_centuries_are_counted_and_named_by_line():
     dates = ["1700-01-01 00:00:00", "1700-01-01 00:00:01", "1700-01-01 00:00:02", "2200-01-01 00:00:00"]
     assert ordered(dates, fill=True).problems == (
-        "line 5: the time jumps from 1700-01-01 00:00:02 to 2200-01-01 00:00:00; at a time step of 1s these are "
+        "line 5: the time jumps from 1700-01-01 00:00:02 to 2200-01-01 00:00:00; at a time step of 1s this makes "
         "15,778,454,401 times for 4 rows: a wrong date?",
     )
 

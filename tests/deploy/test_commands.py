@@ -98,7 +98,7 @@ def test_intervals_are_printed_with_what_they_came_to(tsprune):
     save_checkpoint("x.safetensors", tiny("RepeatLast"), about=about)
     code, out, err = tsprune("forecast", "x.safetensors", "data.csv", "--level", 0.9)
     assert code == 0 and out.startswith("date,load,load_low,load_high,wind,")
-    assert err == "of the test split's values 87.0% lay within the 90% intervals\n"
+    assert err == "87.0% of the test split's values lay within the 90% intervals\n"
 
 
 def test_a_forecast_is_drawn_with_what_was_known_and_its_interval(tsprune, tmp_path):

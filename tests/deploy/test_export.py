@@ -157,7 +157,7 @@ def test_what_cannot_leave_is_told_before_anything_is_written(tmp_path):
     assert "ends in .onnx" in refused(tmp_path, file="x.safetensors")
     assert "there is no folder" in refused(tmp_path, file="none/x.onnx")
     assert "is a folder" in refused(tmp_path, file="folder.onnx")
-    assert "notes.md is there and is no model card" in refused(tmp_path, file="notes.onnx")
+    assert "notes.md is there and is not a model card" in refused(tmp_path, file="notes.onnx")
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])

@@ -115,7 +115,7 @@ def _made_by_groups(
         notes += told
     if not problems and len(found) < len(names):
         left = listed([name for name in names if name not in found])
-        problems.append(f"its column {left} only counts the rows and is not a series; remove it")
+        problems.append(f"it counts its rows in {left}, which is not a series; remove it")
     if problems:
         raise UserError("\n".join(dict.fromkeys(problems)))
     if "blocked rows" in counts:
