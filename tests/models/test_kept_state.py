@@ -139,9 +139,9 @@ class Changed(type(small_model("DLinear"))):
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (nn.Linear(2, 2), "Linear is no registered forecaster: those are Autoformer, "),
+        (nn.Linear(2, 2), "Linear is not a registered forecaster; those are Autoformer, "),
         (Changed(small_model("DLinear").config), "Changed is not the class that is registered as DLinear"),
-        (Forecaster(ForecastConfig()), "Forecaster is no registered forecaster"),
+        (Forecaster(ForecastConfig()), "Forecaster is not a registered forecaster"),
     ],
 )
 def test_what_could_not_be_loaded_again_is_not_saved(model, words, tmp_path):

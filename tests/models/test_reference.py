@@ -37,7 +37,7 @@ def test_unknown_and_missing_names_and_shapes_are_all_listed(case):
         load_reference_state(model, state)
     text = str(error.value)
     assert "no place for: decoder.extra.weight, encoder.layers.7.norm1.bias" in text
-    assert "lacks: decoder.norm.bias" in text
+    assert "the checkpoint lacks what Transformer needs: decoder.norm.bias" in text
     assert "projection.weight has shape (9, 16), the model's is (7, 16)" in text
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
@@ -74,7 +74,7 @@ def test_names_of_a_wrapped_model_are_understood(prefix, case):
 
 def test_a_prefix_that_no_wrapper_has_is_told_to_be_taken_off(case):
     model, state = case
-    with pytest.raises(UserError, match=r"; take 'model\.' off each name\n"):
+    with pytest.raises(UserError, match=r"; remove 'model\.' from each name\n"):
         load_reference_state(model, {f"model.{name}": tensor for name, tensor in state.items()})
 
 

@@ -54,7 +54,7 @@ def test_a_value_is_shown_by_its_beginning_and_its_signs_are_not_obeyed(valid):
         PruningSweep.parse(valid | {"dataset": "\x1b[31m" + "x" * 10_000, "seeds": ["y" * 10_000]})
     dataset, seeds = str(error.value).splitlines()
     assert dataset.startswith("dataset = '\\x1b[31mxxx") and "xxx... (10," in dataset and len(dataset) < 600
-    assert seeds.startswith("seeds.0 = 'yyy") and "yyy... (10,002 signs): input should be a valid integer" in seeds
+    assert seeds.startswith("seeds.0 = 'yyy") and "yyy... (10,002 characters): input should be a valid integer" in seeds
     assert "\x1b" not in dataset
 
 
