@@ -112,7 +112,7 @@ def moved(rows, row):
 
 GOOD = frame(30)  # to 2024-02-28 05:00
 PROBLEMS = {
-    "a list": ([1, 2], "a list is no frame"),
+    "a list": ([1, 2], "a list is not a frame"),
     "too short": (GOOD.iloc[:20], "20 rows; a forecast needs 24 (SeasonalNaive looks back 24 time steps)"),
     "none": (GOOD.iloc[:0], "0 rows; a forecast needs 24"),
     "a column less": (GOOD[["load", "sun"]], "reads column 'wind': unknown column 'wind'"),
@@ -132,11 +132,11 @@ PROBLEMS = {
         without(frame(900), *range(-800, -3)),
         "the row of 2024-03-02 04:00:00 is missing between 2024-03-02 03:00",
     ),
-    "a stray row": (moved(frame(30), -3), "a row of 2024-02-28 02:30:00, after 2024-02-28 02:00:00; the"),
+    "a stray row": (moved(frame(30), -3), "a row of 2024-02-28 02:30:00 follows 2024-02-28 02:00:00; the"),
     "twice": (pd.concat([GOOD, GOOD.iloc[-1:]]), "row 30: 2024-02-28 05:00:00 appears twice"),
     "backwards": (GOOD[::-1], "row 1: 2024-02-28 04:00:00 comes after 2024-02-28 05:00:00"),
-    "half hours": (frame(30, "30min"), "rows are 30min apart; the model reads a row every 1h"),
-    "two hours": (frame(30, "2h"), "rows are 2h apart; the model reads a row every 1h"),
+    "half hours": (frame(30, "30min"), "a step of 30min; the model reads a row every 1h"),
+    "two hours": (frame(30, "2h"), "a step of 2h; the model reads a row every 1h"),
     "years": (frame(30, "YS"), "a step of YS; the model reads a row every 1h"),
     "no value": (with_value(frame(30), np.nan), "2024-02-28 04:00:00, column 'wind': no value"),
     "infinite": (with_value(frame(30), np.inf), "2024-02-28 04:00:00, column 'wind': an infinite value"),

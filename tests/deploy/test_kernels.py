@@ -218,7 +218,7 @@ def test_a_compiler_that_fails_is_told_in_a_line(fresh, tmp_path, monkeypatch):
 def test_a_processor_that_lacks_a_path_and_another_system(fresh, monkeypatch):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
     assert paths() == ("plain",)
-    with pytest.raises(UserError, match="this processor has no avx2: it runs plain"):
+    with pytest.raises(UserError, match="this processor has no avx2; it has plain"):
         load("avx2")
     monkeypatch.setattr(compiled.sys, "platform", "darwin")
     with pytest.raises(UserError, match="the kernel runs only on Linux, this is darwin"):

@@ -83,7 +83,7 @@ def _check_steps(dates: pd.DatetimeIndex, step: str) -> None:
         return
     step = canonical(step)
     if len(dates) > 2 and (found := detect_step(dates)) != step:
-        raise UserError(f"the last {len(dates)} rows are {found} apart; the model reads a row every {step}")
+        raise UserError(f"the last {len(dates)} rows have a step of {found}; the model reads a row every {step}")
     for date, after in pairwise(dates):
         due = following(date, step, 1)[0]
         if due < after:
