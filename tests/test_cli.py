@@ -43,7 +43,7 @@ def test_a_package_that_is_not_there_is_told_in_a_line(tsprune, monkeypatch):
     assert tsprune("models") == (
         2,
         "",
-        "tsprune: this needs torch, which is not installed; pip install tsprune brings it\n",
+        "tsprune: torch is needed and not installed; pip install tsprune installs it\n",
     )
 
 
@@ -77,14 +77,14 @@ def test_a_misspelt_parameter_fails_at_once_with_the_closest_name(tmp_path):
 @pytest.mark.parametrize(
     ("typed", "line"),
     [
-        (("forecast", "a.onnx"), "Missing argument 'DATA' (tsprune forecast --help says more)"),
+        (("forecast", "a.onnx"), "Missing argument 'DATA' (see tsprune forecast --help)"),
         (("forecsat",), "No such command 'forecsat'. Did you mean 'forecast'? Allowed: study, "),
-        (("models", "lsit"), "No such command 'lsit'. Allowed: save (tsprune models --help says more)"),
+        (("models", "lsit"), "No such command 'lsit'. Allowed: save (see tsprune models --help)"),
         (("study", "smoke", "--outptu", "x"), "unknown option '--outptu'; did you mean '--output'? Allowed: --only, "),
         (("compare", "~nobody-of-this-name/x", "y"), "~nobody-of-this-name/x: no run of a study there"),
         (("study", "smoke", "--budget"), "Option '--budget' requires an argument"),
         (("study", "smoke", "--jobs", "two"), "Invalid value for '--jobs': "),
-        (("study", "params/smoke/common.yaml"), "params/smoke/common.yaml is a file; name the folder of YAML files"),
+        (("study", "params/smoke/common.yaml"), "params/smoke/common.yaml is a file; give the folder of YAML files"),
         (("study", "smoke", "--only", "01"), "unknown notebook '01'; did you mean '01_pruning_sweep'? Allowed: "),
     ],
 )
@@ -97,7 +97,7 @@ def test_a_wrong_command_line_is_told_in_one_line(tsprune, monkeypatch, typed, l
 @pytest.mark.parametrize(
     ("into", "status", "words"),
     [
-        (">/dev/full", 2, "tsprune: what is printed cannot be written: No space left on device\n"),
+        (">/dev/full", 2, "tsprune: the output cannot be printed: No space left on device\n"),
         ("| head -n 0", 1, ""),
         (">&-", 0, ""),
     ],
@@ -124,9 +124,9 @@ def test_signs_that_a_terminal_has_not_are_escaped(tmp_path):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--shard", "9/2", "--plan"), "--shard 9/2: a part of how many"),
-        (("--shard", "1/2", "--budget", "0"), "--shard and --budget: one or the other"),
-        (("--show", "--plan"), "--show and --plan: one or the other"),
+        (("--shard", "9/2", "--plan"), "--shard 9/2: expected I/N, the I-th of N parts"),
+        (("--shard", "1/2", "--budget", "0"), "--shard and --budget: give only one"),
+        (("--show", "--plan"), "--show and --plan: give only one"),
     ],
 )
 def test_a_part_is_checked_first_and_has_no_time_of_its_own(tsprune, more, words):
@@ -139,9 +139,9 @@ def test_a_part_is_checked_first_and_has_no_time_of_its_own(tsprune, more, words
     [
         ("epochs: many\n", "epochs = 'many': input should be a valid integer"),
         ("learning_rate: fast\n", "learning_rate = 'fast'"),
-        ("epochs: 010\n", "line 1: 010 is no plain number"),
-        ("epochs: 1\nepochs: 2\n", "line 2: 'epochs' stands twice"),
-        ("seeds: [1, 1]\n", "stands twice"),
+        ("epochs: 010\n", "line 1: 010 is not a plain number"),
+        ("epochs: 1\nepochs: 2\n", "line 2: 'epochs' appears twice"),
+        ("seeds: [1, 1]\n", "appears twice"),
         ("epochs: [\n", "not valid YAML"),
         ("just words\n", "expected 'name: value' lines"),
     ],
@@ -160,7 +160,7 @@ def test_bad_profiles_are_told_in_a_line(tsprune, tmp_path, text, words):
         ("epochs=many", "-p: epochs = 'many': input should be a valid integer"),
         ("densitys=[0.5]", "unknown parameter 'densitys'; did you mean 'densities'?"),
         ("seeds=[1", "parameter 'seeds': not valid YAML"),
-        ("dataset", "parameter 'dataset': expected name=value, as in dataset=ETTh2"),
+        ("dataset", "parameter 'dataset': expected name=value, such as dataset=ETTh2"),
     ],
 )
 def test_bad_parameters_on_the_command_line_are_told_in_a_line(tsprune, tmp_path, given, words):
@@ -272,18 +272,18 @@ def test_an_output_that_is_a_file_is_told_in_a_line(tsprune, subfolder):
     code, out, err = tsprune("study", "smoke", "-p", "dataset=x.csv", "--output", "x.csv")
     assert (code, out) == (2, "")
     path = subfolder / "x.csv"
-    assert err == f"tsprune: {path / 'smoke'}: {path} is a file, not a folder; --output names another folder\n"
+    assert err == f"tsprune: {path / 'smoke'}: {path} is a file, not a folder; choose another folder with --output\n"
 
 
 def test_models_are_listed_from_the_store_where_the_command_is_typed_and_strays_are_passed_over(tsprune, subfolder):
     where = subfolder / "outputs" / "store"
-    assert f"there is no store at {where}, nor at {subfolder.parent / 'outputs' / 'store'};" in tsprune("models")[2]
+    assert f"there is no store at {where} or {subfolder.parent / 'outputs' / 'store'};" in tsprune("models")[2]
     for name in ("ab/.DS_Store", "ab/ab.txt", "ab/" + "ab" * 10, "cd"):
         (where / name).parent.mkdir(parents=True, exist_ok=True)
         (where / name).write_text("x")
     (where / "ef").mkdir()
     (where / "ef" / ("ef" * 10)).symlink_to(where / "nowhere")
-    assert tsprune("models") == (0, "no model in outputs/store: a study that has trained one puts it there\n", "")
+    assert tsprune("models") == (0, "no model in outputs/store; a study puts the models that it trains there\n", "")
 
 
 def test_data_list_names_every_dataset(tsprune):
@@ -380,7 +380,7 @@ def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path, 
     with monkeypatch.context() as patched:
         for count, told in ((2, "aa11, aa22; give"), (4, "aa11, aa22, aa33 (and 1 more); give")):
             patched.setattr(Store, "entries", lambda store, count=count: ["aa11", "aa22", "aa33", "aa44"][:count])
-            assert f"key 'aa' is that of {count} entries: {told} more of it" in save("aa")
+            assert f"key 'aa' fits {count} entries: {told} more of its characters" in save("aa")
     assert "there is no store at" in save(naive, folder=tmp_path / "nowhere")
     trained = next(key for key in opened.entries() if opened.row(key)["kind"] == "train")
     assert "no folder" in save(trained, file="no/such/folder.safetensors")
@@ -405,7 +405,7 @@ def test_an_executed_notebook_is_rendered_beside_itself_or_where_asked(tsprune, 
     assert tsprune("report", str(tmp_path / "out.ipynb"), "--output", str(tmp_path / "other.html"))[0] == 0
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")]), tmp_path / "fresh.ipynb")
     code, _, err = tsprune("report", str(tmp_path / "fresh.ipynb"))
-    assert code == 2 and "nothing in it has run" in err and not (tmp_path / "fresh.html").exists()
+    assert code == 2 and "none of its cells has been run" in err and not (tmp_path / "fresh.html").exists()
     code, _, err = tsprune("report", str(tmp_path / "none.ipynb"))
     assert code == 2 and err == f"tsprune: notebook '{tmp_path / 'none.ipynb'}' does not exist\n"
 
@@ -423,11 +423,11 @@ def test_a_report_takes_the_place_of_no_notebook_and_of_nothing_that_is_no_page(
         (["out.ipynb", "--output", "out.ipynb"], "out.ipynb: unknown ending of a report '.ipynb'. Allowed: .html"),
         (["out.ipynb", "--output", "other.ipynb"], "unknown ending of a report '.ipynb'"),
         (["out.ipynb", "--output", "page"], "unknown ending of a report ''"),
-        (["out.ipynb", "--output", ""], "a report: the name of its file is empty"),
+        (["out.ipynb", "--output", ""], "a report: the name of the file is empty"),
         (["out.ipynb", "--output", "folder.html"], "folder.html is a folder; name a file"),
         (["out.ipynb", "--output", "none/out.html"], "there is no folder none"),
-        (["out.html", "--output", "out.html"], "out.html is what is read; name another file to write"),
-        (["out.html"], "out.html is what is read; name another file to write"),
+        (["out.html", "--output", "out.html"], "out.html is the file that is read; choose another file to write"),
+        (["out.html"], "out.html is the file that is read; choose another file to write"),
     ):
         code, out, err = tsprune("report", *typed)
         assert code == 2 and out == "" and err.count("\n") == 1 and words in err

@@ -15,7 +15,7 @@ def test_signs_that_a_terminal_would_obey_or_hide_are_escaped():
 
 def test_a_long_text_is_cut_and_its_length_told():
     assert plain("x" * 60) == "x" * 60
-    assert plain("x" * 200_000) == "x" * 60 + "... (200,000 signs)"
+    assert plain("x" * 200_000) == "x" * 60 + "... (200,000 characters)"
     assert quoted("ab") == "'ab'"
 
 

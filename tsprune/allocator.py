@@ -1,4 +1,4 @@
-"""What becomes of memory that tensors on the CPU give back."""
+"""What happens to memory that tensors on the CPU free."""
 
 import ctypes
 from functools import cache
@@ -10,7 +10,7 @@ _MMAP_THRESHOLD, _LARGEST = -3, 32 * 2**20
 
 @cache
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory it frees, for the tensors to come. Whether the C library can be told so.
+    """Let this process keep the memory it frees, for later tensors. Returns whether the C library supports that.
 
     By its own rule glibc hands freed memory back to the kernel within a training step and has it again, page by page
     and set to zero, in the next one: up to thousands of pages a step, by chance of how the heap lies, so that a step's

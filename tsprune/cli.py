@@ -32,7 +32,9 @@ models = typer.Typer(
 )
 app.add_typer(models, name="models")
 
-results = typer.Typer(no_args_is_help=True, help="Rows that ship with the project, so that nobody computes them again.")
+results = typer.Typer(
+    no_args_is_help=True, help="Results that ship with the project, so that nobody need compute them again."
+)
 app.add_typer(results, name="results")
 
 LONGEST = 4000
@@ -42,10 +44,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 StoreFolder = Annotated[str, typer.Option("--store", help="Folder of results.")]
 Missing = Annotated[str, typer.Option(help="error: refuse gaps; interpolate: fill them by stated rules.")]
-DateColumn = Annotated[str | None, typer.Option(help="Column of dates, where it cannot be told.")]
+DateColumn = Annotated[str | None, typer.Option(help="Column of dates, if it cannot be detected.")]
 TimeStep = Annotated[str | None, typer.Option(help="Time between rows, such as 15min, B, MS.")]
 DateOrder = Annotated[
-    str | None, typer.Option(help="Where two readings fit: ymd, dmy, mdy, ym, my; excel: days as Excel counts.")
+    str | None, typer.Option(help="Order of dates, if several fit: ymd, dmy, mdy, ym, my; excel: Excel's day numbers.")
 ]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of a file that is not UTF-8, such as latin-1.")]
 
@@ -61,7 +63,9 @@ def study(
     ] = [],  # noqa: B006  (typer's way to say: none)
     parameter: Annotated[
         list[str],
-        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Overrides the profile; the value as in YAML."),
+        typer.Option(
+            "--parameter", "-p", metavar="NAME=VALUE", help="Overrides the profile; write the value as in YAML."
+        ),
     ] = [],  # noqa: B006
     jobs: Annotated[int | None, typer.Option(min=0, help="Steps side by side; 0: as many as cores.")] = None,
     output: Annotated[str, typer.Option(help="Folder for reports and for the store of results.")] = "outputs",
@@ -75,8 +79,8 @@ def study(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Begin no step after 2h, 30m, 90s (shared among the notebooks); one seed and horizon of all models "
-            "first; 0: only render what is there.",
+            help="Begin no step after this time (2h, 30m, 90s; shared among the notebooks); one seed and horizon of "
+            "all models come first; 0: only make pages of the results that are there.",
         ),
     ] = None,
     shard: Annotated[
@@ -88,25 +92,25 @@ def study(
 
     For example: tsprune study quick --only 01_pruning_sweep -p dataset=load.csv
 
-    A parameter can stand in several places, and the later one wins: the notebook's own cell, common.yaml of the
-    profile, the profile's file for the notebook, -p. With --show they are printed and nothing runs.
+    A parameter can be set in several places; the last one wins: the notebook's own cell, common.yaml of the
+    profile, the profile's file for the notebook, -p. --show prints them and runs nothing.
 
-    Relative paths count from the working directory; a dataset that is not there, from the project's root.
+    Relative paths start at the working directory; a dataset that is not there is looked for in the project's root.
 
-    A report that is there already is replaced by one of the same parameters; one of others is kept as
-    NAME.previous.html, the last one only, and a line says so.
+    A new report replaces an older one that has the same parameters. An older one with other parameters is kept as
+    NAME.previous.html (only the latest), and a line says so.
 
-    Exit status: 0 all well (with --budget: of what was begun), 1 a notebook failed or a cell has no result (the report
-    names it), 2 bad input (data, parameters, the output folder: told before anything runs), 130 stopped by Ctrl-C;
-    started again, it goes on.
+    Exit status: 0 all well (with --budget: in what was begun); 1 a notebook failed or a cell has no result (the report
+    names it); 2 bad input (data, parameters, output folder), reported before anything runs; 130 stopped by Ctrl-C:
+    run the same command again to go on.
     """
     from tsprune.batch.shard import Shard, run_shard
 
     part = None if shard is None else Shard.parse(shard)
     if part is not None and budget is not None:
-        raise UserError("--shard and --budget: one or the other, a part of the steps runs to its end")
+        raise UserError("--shard and --budget: give only one; a part of the steps always runs to its end")
     if show and plan:
-        raise UserError("--show and --plan: one or the other")
+        raise UserError("--show and --plan: give only one")
     with _uncollected():
         from tsprune.batch.profiles import describe, plan_profile
 
@@ -138,8 +142,8 @@ def study(
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Nothing is looked through for garbage inside the block, and what is there at its end never is: modules, tables
-    and steps stay. To look a hundred thousand of them through again and again is a fifth of the work of a plan."""
+    """No garbage is collected inside the block, and what exists at its end is never checked: modules, tables and steps
+    stay. Checking a hundred thousand of them again and again takes a fifth of a plan's time."""
     gc.disable()
     try:
         yield
@@ -150,11 +154,11 @@ def _uncollected() -> Iterator[None]:
 
 @app.command()
 def site(
-    profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help="Whose pages to show, e.g. paper_ili.")],
+    profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help="Profiles to show, e.g. paper_ili.")],
     output: Annotated[str, typer.Option(help="Folder to publish.")] = "outputs/site",
     store: StoreFolder = "outputs/store",
 ) -> None:
-    """Make a folder to publish: pages of the existing rows, tables, and what was run where. Computes nothing."""
+    """Make a folder to publish from the results that exist: pages, tables, and what was run where. Computes nothing."""
     from tsprune.batch.site import make_site
 
     if make_site(profiles, output, store):
@@ -164,10 +168,10 @@ def site(
 
 @app.command()
 def report(
-    notebook: Annotated[str, typer.Argument(help="An executed notebook, of papermill or JupyterLab (.ipynb).")],
-    output: Annotated[str | None, typer.Option(help="Page to write; the notebook's own name with .html.")] = None,
+    notebook: Annotated[str, typer.Argument(help="An executed notebook, from papermill or JupyterLab (.ipynb).")],
+    output: Annotated[str | None, typer.Option(help="Page to write (the notebook's name with .html).")] = None,
 ) -> None:
-    """Render an executed notebook to the page that a study leaves: one file, offline, to be shared."""
+    """Turn an executed notebook into a page like those of a study: one file to share, which opens offline."""
     from pathlib import Path
 
     from tsprune.deploy.files import need_other
@@ -175,14 +179,14 @@ def report(
     from tsprune.report.page import read_notebook, render_notebook
 
     if not any(cell.get("outputs") for cell in read_notebook(Path(notebook)).cells):
-        raise UserError(f"{notebook}: nothing in it has run; run it and save it, then make its page")
+        raise UserError(f"{notebook}: none of its cells has been run; run and save the notebook first")
     page = Path(notebook).with_suffix(".html") if output is None else output
     check_output(page, [".html"], "a report")
     need_other(page, notebook)
     try:
         info = render_notebook(notebook, page)
     except OSError as error:
-        raise UserError(f"{page}: cannot be written ({error.strerror}); --output names another file") from None
+        raise UserError(f"{page}: cannot be written ({error.strerror}); choose another file with --output") from None
     print(f"{info.headline or info.error or info.title}\nreport: {page}")
 
 
@@ -191,7 +195,7 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="A folder of reports, a report, or an executed notebook.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Another.")],
 ) -> None:
-    """Two runs side by side: the parameters that differ, and the test errors of what both have. Computes nothing."""
+    """Show two runs side by side: parameters that differ, and test errors of cells in both. Computes nothing."""
     from tsprune.batch.compare import compare_runs
 
     print(compare_runs(first, second))
@@ -202,7 +206,8 @@ def export(
     model: Annotated[str, typer.Argument(help="A checkpoint, or the key of a model in the store (`tsprune models`).")],
     file: Annotated[str, typer.Argument(metavar="FILE.onnx", help="File to write; its model card is FILE.md.")],
     units: Annotated[
-        str, typer.Option(help="real: values and dates in, values out, all in the data's own units; scaled: bare.")
+        str,
+        typer.Option(help="real: values and dates in, values out, in the data's own units; scaled: the bare network."),
     ] = "real",
     int8: Annotated[
         bool, typer.Option("--int8", help="Weights in int8 (dynamic quantisation): tested and timed beside float32.")
@@ -234,7 +239,7 @@ def export(
 def forecast(
     model: Annotated[str, typer.Argument(help="An ONNX file of `tsprune export`, or a checkpoint.")],
     file: Annotated[str, typer.Argument(metavar="DATA", help="A file, or a dataset's name: its last rows are read.")],
-    output: Annotated[str | None, typer.Option(help="File to write (.csv, .parquet); without one, printed.")] = None,
+    output: Annotated[str | None, typer.Option(help="File to write (.csv, .parquet); otherwise printed.")] = None,
     backtest: Annotated[
         int | None, typer.Option(min=1, help="Forecast this many known horizons instead; print the errors.")
     ] = None,
@@ -257,7 +262,7 @@ def forecast(
     from tsprune.deploy.reading import ENDINGS, check_output, read_frame, write_frame
 
     if backtest and not (output is level is plot is None):
-        raise UserError("--output, --level and --plot are for a forecast, --backtest prints errors: one or the other")
+        raise UserError("--output, --level and --plot are for a forecast and --backtest prints errors: give only one")
     if output is not None:
         check_output(output, ENDINGS, "a forecast")
         need_other(output, model, file)
@@ -283,7 +288,7 @@ def forecast(
     predicted = forecaster.predict(frame, level)
     if level is not None:
         share = card.intervals.covered(level)
-        print(f"of the test split's values {share:.1%} lay within the {level:.0%} intervals", file=sys.stderr)
+        print(f"{share:.1%} of the test split's values lay within the {level:.0%} intervals", file=sys.stderr)
     if plot:
         write_plot(frame.iloc[-card.seq_len :], predicted, card, level, plot)
         print(f"{plot}: the last {card.seq_len} time steps and the forecast", file=sys.stderr)
@@ -301,12 +306,12 @@ def compress(
     goal: Annotated[str, typer.Option("--for", help="What to minimise: latency, size, or macs.")] = "latency",
     budget: Annotated[str, typer.Option(metavar="TIME", help="Begin no training after about this time.")] = "20m",
     model: Annotated[str | None, typer.Option(help="Forecaster to train and compress (iTransformer).")] = None,
-    checkpoint: Annotated[str | None, typer.Option(help="Or a trained one: `tsprune models save` writes it.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="Or a trained one, from `tsprune models save`.")] = None,
     look_back: Annotated[int | None, typer.Option(min=1, help="Time steps that a forecast is made from (96).")] = None,
     horizon: Annotated[int | None, typer.Option(min=1, help="Time steps that are forecast (24).")] = None,
     parameter: Annotated[
         list[str],
-        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Any other, such as epochs=10, d_model=256."),
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Another parameter, such as epochs=10."),
     ] = [],  # noqa: B006
     output: Annotated[str | None, typer.Option(help="Folder for the page and the model.")] = None,
     store: StoreFolder = "outputs/store",
@@ -316,13 +321,13 @@ def compress(
     date_order: DateOrder = None,
     encoding: Encoding = None,
 ) -> None:
-    """Find the compressed forecaster to use: train, prune, distil and quantise in a set time, measure on this machine.
+    """Find the compressed forecaster to use: train, prune, distil, quantise in a set time; measure on this machine.
 
     For example: tsprune compress load.csv --max-loss 2% --for latency --budget 20m
 
-    Writes report.html (what costs how much, what it loses, what to take and how sure that is), model.onnx, and its
-    model card. Started again, it goes on where it was; a longer --budget tries more. What answers another question in
-    the folder is kept as NAME.previous.*, the last one only, and a line says so.
+    Writes report.html (what each file costs and loses, which one to take and how sure that is), model.onnx and its
+    model card. Run again, it goes on where it stopped; a longer --budget tries more. Files in the folder that answer
+    another question are kept as NAME.previous.* (only the latest), and a line says so.
     """
     from pathlib import Path
 
@@ -358,34 +363,34 @@ def compress(
 
 @models.callback()
 def list_models(context: typer.Context, store: StoreFolder = "outputs/store") -> None:
-    """A line per model: what it forecasts, how it was made, its test error and its size."""
+    """Print a line per model: what it forecasts, how it was made, its test error and its size."""
     if context.invoked_subcommand is None:
         from tsprune.steps.kept import kept_models
 
         table, damaged = kept_models(_existing_store(store))
         formats = {"density": "{:.3g}".format, "MSE": "{:.4f}".format, "KiB": lambda size: f"{size:,.0f}"}
-        none = f"no model in {plain(store)}: a study that has trained one puts it there"
+        none = f"no model in {plain(store)}; a study puts the models that it trains there"
         print(table.to_string(index=False, formatters=formats, na_rep="not kept") if len(table) else none)
         print(*damaged, sep="\n", end="\n" if damaged else "", file=sys.stderr)
 
 
 @models.command()
 def save(
-    key: Annotated[str, typer.Argument(help="Its key in the list, or as much of it as is unique.")],
+    key: Annotated[str, typer.Argument(help="The model's key in the list; its first characters are enough if unique.")],
     file: Annotated[str, typer.Argument(help="Checkpoint to write (.safetensors).")],
     context: typer.Context,
     store: Annotated[
         str | None, typer.Option("--store", help="Folder of results.", show_default="outputs/store")
     ] = None,
 ) -> None:
-    """Write a model as a checkpoint for tsprune.models.load_checkpoint; it is made again where it was not kept."""
+    """Write a model as a checkpoint for tsprune.models.load_checkpoint; a model that was not kept is computed again."""
     from pathlib import Path
 
     from tsprune.deploy.reading import check_output
     from tsprune.steps.kept import save_model
 
     check_output(file, [".safetensors"], "a checkpoint")
-    # It may stand before the command as well: `tsprune models --store x save ...`.
+    # It may also be given before the command: `tsprune models --store x save ...`.
     step = save_model(_existing_store(context.parent.params["store"] if store is None else store), key, Path(file))
     print(f"{file}: {step.label}")
 
@@ -398,7 +403,7 @@ def _existing_store(folder: str):
     place = locate(folder)
     if not os.path.isdir(place):
         places = dict.fromkeys((os.path.join(os.getcwd(), of_home(folder)), str(place)))
-        raise UserError(f"there is no store at {', nor at '.join(places)}; --store names another folder")
+        raise UserError(f"there is no store at {' or '.join(places)}; choose another folder with --store")
     return Store(place)
 
 
@@ -406,7 +411,7 @@ def _existing_store(folder: str):
 def add_results(
     run: Annotated[str, typer.Argument(help="A folder of reports, a report, or an executed notebook.")],
 ) -> None:
-    """Keep the results of a run in results/, a file per study and dataset; what is there already stays."""
+    """Add the results of a run to results/, one file per study and dataset; rows that are there already stay."""
     from tsprune.batch.results import add_runs
 
     print(*add_runs(run), sep="\n")
@@ -414,10 +419,10 @@ def add_results(
 
 @results.command("check")
 def check_results(
-    run: Annotated[str | None, typer.Argument(help="A run whose own rows to compare with those in results/.")] = None,
+    run: Annotated[str | None, typer.Argument(help="A run to compare with the rows in results/.")] = None,
 ) -> None:
-    """Say what is wrong with the rows in results/, a line each; or, with RUN, which of them differ from those that RUN
-    computed anew, times aside. Exit status 1 if anything is wrong or differs."""
+    """Print what is wrong with the rows in results/, a line each; with RUN, print the rows that differ from those RUN
+    computed itself, times aside. Exit status 1 if anything is wrong or differs."""
     from tsprune.batch.results import archive, check_anew
 
     if run is not None:
@@ -432,7 +437,7 @@ def check_results(
 
 @results.command("verdicts")
 def show_verdicts() -> None:
-    """What the rows in results/ say of the papers' claims, as a table in Markdown."""
+    """Print what the rows in results/ say about the papers' claims, as a table in Markdown."""
     from tsprune.batch.results import sound
     from tsprune.study.claims.cells import shipped
     from tsprune.study.claims.words import summary
@@ -443,7 +448,7 @@ def show_verdicts() -> None:
 
 @results.command("list")
 def list_results() -> None:
-    """A line per file in results/: how many rows, of what, when and on which machine they were made."""
+    """Print a line per file in results/: how many rows, of what, when and on which machine they were made."""
     from tsprune.batch.results import list_results
 
     table = list_results()
@@ -452,7 +457,7 @@ def list_results() -> None:
 
 @data.command("list")
 def list_() -> None:
-    """The datasets of the catalogue: size, time step, where each was found, licence, known defects."""
+    """Print the datasets of the catalogue: size, time step, where each was found, licence, known defects."""
     from tsprune.data import list_datasets
 
     print(_listing(list_datasets(), min(shutil.get_terminal_size().columns, 110)))
@@ -507,9 +512,9 @@ def entsoe(
     countries: Annotated[str, typer.Option(help="Country codes, such as at,be,de.")],
     step: Annotated[str, typer.Option(help="1h or 15min.")] = "1h",
 ) -> None:
-    """Download the electricity load that the ENTSO-E Transparency Platform has now; ENTSOE_API_KEY holds your key.
+    """Download electricity load as the ENTSO-E Transparency Platform has it now; put your key into ENTSOE_API_KEY.
 
-    Parts of half a month are kept in the user's cache: stopped, the same command goes on.
+    Each half month is kept in the user's cache; if stopped, the same command goes on from there.
     """
     from tsprune.data.fresh import fresh_load
     from tsprune.places import locate
@@ -530,11 +535,11 @@ def _usage(error: Exception) -> str:
         text = unknown("option", error.option_name, [*options, "--help"])
     elif text.startswith("No such command"):
         text = f"{text}{'' if text.endswith('?') else '.'} Allowed: {', '.join(context.command.commands)}"
-    return f"{text} ({context.command_path} --help says more)"
+    return f"{text} (see {context.command_path} --help)"
 
 
 def _print_nowhere() -> None:
-    """What is still to be printed at the end of the process goes nowhere: it would fail once more."""
+    """Discard what is still to be printed at the end of the process: printing it would fail once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -547,14 +552,14 @@ def _run() -> int:
         status = app(standalone_mode=False)
         if sys.stdout is not None:  # as where it is closed
             sys.stdout.flush()
-    except BrokenPipeError:  # whoever read along has enough
+    except BrokenPipeError:  # the reader of the pipe has closed it
         _print_nowhere()
         return 1
     except OSError as error:
         if error.errno not in _FULL or error.filename is not None:
             raise
         _print_nowhere()
-        raise UserError(f"what is printed cannot be written: {error.strerror}") from None
+        raise UserError(f"the output cannot be printed: {error.strerror}") from None
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
@@ -576,7 +581,5 @@ def main() -> None:
     except ModuleNotFoundError as error:  # as where forecasts are made without torch
         if error.name is None or error.name.partition(".")[0] == "tsprune":
             raise
-        print(
-            f"tsprune: this needs {error.name}, which is not installed; pip install tsprune brings it", file=sys.stderr
-        )
+        print(f"tsprune: {error.name} is needed and not installed; pip install tsprune installs it", file=sys.stderr)
         sys.exit(2)

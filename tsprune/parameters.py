@@ -15,8 +15,7 @@ from typing import Any
 from tsprune.errors import UserError
 
 PLUMBING = ("store", "jobs", "keep", "budget_hours", "executor", "scheduler", "resources")
-"""Parameters that say where, how wide and how lasting a run was, and nothing about its numbers: not repeated in
-reports."""
+"""Parameters that say where and how a run is carried out and nothing about its numbers: not repeated in reports."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Parameter:
 
     @property
     def value(self) -> Any:
-        """The literal. Raises :class:`ValueError` where it is none."""
+        """The literal. Raises :class:`ValueError` if the text is not one."""
         try:
             return ast.literal_eval(self.node)
         except TypeError as error:  # a list as the key of a dict
@@ -40,9 +39,9 @@ class Parameter:
 
 
 def read_cell(source: str) -> dict[str, Parameter]:
-    """What a cell of parameters assigns, by name, in its order; other statements are passed over.
+    """What a parameters cell assigns, by name, in its order; other statements are skipped.
 
-    Raises :class:`SyntaxError` where it is not Python.
+    Raises :class:`SyntaxError` if it is not Python.
     """
     body = ast.parse(source).body
     tokens = tokenize.generate_tokens(StringIO(source).readline)
@@ -63,7 +62,8 @@ def tags(cell: Mapping[str, Any]) -> list[str]:
 def notebook_parameters(path: Path) -> dict[str, Parameter]:
     """The ``parameters`` cell of the notebook at ``path``.
 
-    Raises :class:`UserError`, one line, for what is no notebook, has no such cell or two, or a cell that is not Python.
+    Raises :class:`UserError`, one line, for a file that is not a notebook, has no such cell or two, or a cell that is
+    not Python.
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist")

@@ -30,20 +30,20 @@ def _is_ours(path: Path) -> bool:
 
 
 def need_name(folder: str, chosen_by: str) -> None:
-    """Raise UserError for a folder whose name is empty: that would be the one where somebody happens to be."""
+    """Raise UserError for a folder whose name is empty: it would mean the current folder, whichever that is."""
     if not folder:
-        raise UserError(f"{chosen_by}: the name of its folder is empty")
+        raise UserError(f"{chosen_by}: the folder name is empty")
 
 
 def resolve(path: str | Path) -> Path:
-    """An absolute path; a relative one counts from the project's root."""
+    """An absolute path; a relative one starts at the project's root."""
     path = of_home(path)
     return path if path.is_absolute() else project_root() / path
 
 
 def locate(path: str | Path) -> Path:
-    """The absolute path of something that should be there: a relative one counts from the working directory, of
-    whoever types a command or of a notebook's kernel, and where nothing is there from the project's root."""
+    """The absolute path of something that should exist: a relative one starts at the working directory (of the command
+    or of the notebook's kernel) and, if nothing is there, at the project's root."""
     here = Path.cwd() / of_home(path)
     return here if os.path.exists(here) else resolve(path)  # of a name that is too long for a file, Path itself raises
 

@@ -1,17 +1,17 @@
-"""How names and cells of a file are shown in messages: nothing in them is obeyed by a terminal, nothing is endless."""
+"""How names and cells of a file are shown in messages: nothing in them controls a terminal, and nothing is endless."""
 
 LONGEST = 60  # signs of a name or a cell that a message shows
 
 
 def plain(text: object, limit: int = LONGEST) -> str:
-    """``text`` on one line: signs that a terminal would act on or hide are escaped, a long text is cut.
+    """``text`` on one line: characters that a terminal would act on or hide are escaped, a long text is cut.
 
     >>> plain("\\x1b[31mred")
     '\\\\x1b[31mred'
     """
     text = str(text)
     shown = "".join(sign if sign.isprintable() else _escaped(sign) for sign in text[:limit])
-    return f"{shown}... ({len(text):,} signs)" if len(text) > limit else shown
+    return f"{shown}... ({len(text):,} characters)" if len(text) > limit else shown
 
 
 def quoted(text: object) -> str:
@@ -26,7 +26,7 @@ def listed(names: list, most: int = 40) -> str:
 
 
 def more(count: int) -> str:
-    """How many further cases there are beside the one named, in brackets; nothing where there are none."""
+    """How many further cases there are besides the one named, in brackets; empty if there are none."""
     return f" (and {count} more)" if count else ""
 
 

@@ -71,9 +71,9 @@ class Windows(Protocol):
     """What training needs of a split (``tsprune.data.Windows``)."""
 
     count: int
-    """Series that windows are cut from, more than one of pooled data; asked for, as ``series``, by evaluation."""
+    """Number of series that windows are cut from, more than one in pooled data; evaluation reads it, and ``series``."""
     series: Tensor | None
-    """Of pooled data the number of the series that each window is of, long."""
+    """In pooled data, the number of the series that each window belongs to, long."""
 
     def __len__(self) -> int: ...
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None, drop_last: bool = False): ...
@@ -83,17 +83,18 @@ class Controller(Protocol):
     """Something that holds a model sparse while it is trained (``tsprune.pruners.HeldMasks``, ``Sparsity``)."""
 
     def attach(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Before the first step."""
+        """Called before the first step."""
 
     def mask_gradients(self) -> None:
-        """Where gradients are clipped, before that: only those of weights that exist are left."""
+        """Called before gradients are clipped: keeps only the gradients of weights that exist."""
 
     def after_step(self, loss: Tensor) -> None:
-        """After each step of the optimiser, the gradients still there; ``loss`` is the step's, detached."""
+        """Called after each step of the optimiser, while the gradients are still there; ``loss`` is that step's,
+        detached."""
 
     @property
     def settled(self) -> bool:
-        """Whether this is a model as sparse as it is meant to be: only then may an epoch be the best."""
+        """Whether the model is as sparse as intended: only then may an epoch be the best."""
 
     def masks_now(self) -> dict[str, Tensor]:
         """The masks, kept with the weights of the best epoch."""
@@ -102,7 +103,7 @@ class Controller(Protocol):
         """Go back to the masks of the best epoch; its weights are there already."""
 
     def state_dict(self) -> dict:
-        """What an interrupted training needs to go on."""
+        """What is needed to go on after an interruption."""
 
     def load_state_dict(self, state: dict) -> None:
         """Go back to :meth:`state_dict`, after :meth:`attach`; weights and optimiser are there already."""
@@ -126,7 +127,7 @@ class Scores:
 
 @dataclass
 class TrainResult:
-    """What a training came to. ``status`` is ``ok`` or ``diverged``; then ``reason`` names the step."""
+    """The outcome of a training. ``status`` is ``ok`` or ``diverged``; if diverged, ``reason`` names the step."""
 
     status: str = "ok"
     reason: str | None = None
@@ -151,7 +152,7 @@ def device_type(name: str) -> str:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of that :func:`device_type`. Asking for CUDA without one is a :class:`UserError`."""
+    """The device of that :func:`device_type`. Raises :class:`UserError` for CUDA on a machine without it."""
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("device = 'cuda': torch finds no CUDA device here; allowed: auto, cpu")
     return torch.device(device_type(name))
@@ -177,9 +178,9 @@ def train(
     ``controller`` may hold the model sparse; the masks that count are those of the best epoch, and patience begins once
     the controller is settled. ``on_epoch`` sees the record of each epoch, and may add to it.
 
-    ``on_state`` is given the training's state after each epoch, but for one that ends it early: dicts and lists of
-    numbers, words and tensors, to be copied or written at once, because training on changes them. A training of the
-    same arguments that is given it as ``resume`` goes on bit for bit as if it had never ended.
+    ``on_state`` is given the training's state after each epoch, except one that ends it early: dicts and lists of
+    numbers, words and tensors. Copy or write them at once, because further training changes them. A training with the
+    same arguments and this state as ``resume`` goes on bit for bit as if it had never been interrupted.
     """
     keep_freed_memory()
     training = _Training(model, config, seed, controller)
@@ -343,8 +344,8 @@ def _generators(model: nn.Module) -> list[torch.Generator]:
 def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
     """Stream the windows through ``model`` in eval mode; sums in float64, so the batch size does not matter.
 
-    Of ``config`` count ``eval_batch_size``, ``precision`` and ``protocol``. Raises :class:`UserError` where there is no
-    window, or under ``as_published`` not one full batch, and for forecasts of another shape than the windows'.
+    Of ``config`` only ``eval_batch_size``, ``precision`` and ``protocol`` are used. Raises :class:`UserError` if there
+    is no window (under ``as_published``: no full batch), and for forecasts of another shape than the windows'.
     """
     keep_freed_memory()
     drop_last = config.drops_last

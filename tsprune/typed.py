@@ -1,4 +1,4 @@
-"""Config is the signature: one strict, frozen, hashable model per thing, and clear lines when it does not fit."""
+"""The base of all configs: strict, frozen and hashable, with one clear line per value that does not fit."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ LONGEST = 200  # signs of a value that a message shows
 
 
 def listed(value: Any) -> Any:
-    """Arrays, tensors and lists as the tuples that a frozen config keeps."""
+    """Turns arrays, tensors and lists into the tuples that a frozen config keeps."""
     value = value.tolist() if hasattr(value, "tolist") else value
     return tuple(value) if isinstance(value, list) else value
 
@@ -23,11 +23,11 @@ Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
 Numbers = Annotated[tuple[float, ...], BeforeValidator(listed)]
 
 AboveZero = Annotated[float, Field(gt=0, le=1)]
-"""A share that may be all, and not nothing."""
+"""A share above 0 and at most 1."""
 Between = Annotated[float, Field(gt=0, lt=1)]
-"""A share that is neither nothing nor all, as every density below dense is."""
+"""A share above 0 and below 1, such as every density below dense."""
 ZeroToOne = Annotated[float, Field(ge=0, le=1)]
-"""Any share."""
+"""A share from 0 to 1."""
 
 
 class _Called(type(BaseModel)):
@@ -55,7 +55,7 @@ class Config(BaseModel, metaclass=_Called):
     def parse(cls, values: dict[str, Any], where: str | Callable[[str], str] = "") -> Self:
         """Validate ``values``; raise :class:`UserError` with one line per problem, each starting with ``where``.
 
-        ``where`` may give the place of a parameter by its name, and of what several say together by ``""``.
+        ``where`` may be a function that gives the place of a parameter by its name (``""``: of several together).
         """
         try:
             return cls.model_validate(values)
@@ -97,11 +97,11 @@ def _said(problem: Mapping[str, Any]) -> str:
     match problem["type"]:
         case "list_type":
             one = isinstance(given, str | int | float) and not isinstance(given, bool)
-            return f"a list is needed, as [{plain(given)}]" if one else "a list is needed"
+            return f"expected a list, such as [{plain(given)}]" if one else "expected a list"
         case "too_short":
-            return f"{_values(context['min_length'])} or more needed, there {_are(context['actual_length'])}"
+            return f"{_values(context['min_length'])} or more needed, found {_found(context['actual_length'])}"
         case "too_long":
-            return f"{_values(context['max_length'])} at most, there {_are(context['actual_length'])}"
+            return f"{_values(context['max_length'])} at most, found {_found(context['actual_length'])}"
     return problem["msg"].removeprefix("Value error, ")
 
 
@@ -109,8 +109,8 @@ def _values(count: int) -> str:
     return f"{count} value{'s' if count > 1 else ''}"
 
 
-def _are(count: int | None) -> str:
-    return {None: "are more", 0: "is none", 1: "is 1"}.get(count, f"are {count}")
+def _found(count: int | None) -> str:
+    return {None: "more", 0: "none"}.get(count, str(count))
 
 
 def canonical_json(value: Any) -> str:

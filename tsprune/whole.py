@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written under another name beside their own, then renamed."""
+"""Files are written whole or not at all: under another name in the same folder, then renamed."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ def aside(path: Path) -> Iterator[Path]:
 def write_whole(path: str | os.PathLike, content: bytes) -> None:
     """Write a file, its folder first where there is none; a reader never sees half of it.
 
-    Raises :class:`UserError` where there can be no such folder, no right to write, or no room."""
+    Raises :class:`UserError` if the folder cannot be made, writing is not permitted, or the disk is full."""
     path = Path(path)
     try:
         with contextlib.suppress(FileExistsError):  # of a file in the folder's place; writing says that better

@@ -19,7 +19,7 @@ def test_a_time_has_its_unit(text, hours):
 
 @pytest.mark.parametrize("text", ["2", "", "h", "-1h", "1d", "1h30m", "nan", "1e3h", " 2h"])
 def test_what_is_no_time_is_refused(text):
-    with pytest.raises(UserError, match=r"--budget .*: a time, as 2h, 30m, 90s, or 0 to begin no step"):
+    with pytest.raises(UserError, match=r"--budget .*: expected a time, such as 2h, 30m or 90s, or 0 to begin no step"):
         parse_hours(text)
 
 

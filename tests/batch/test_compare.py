@@ -53,7 +53,7 @@ def test_two_finished_runs_are_set_side_by_side(run, smoke):
     text = compare_runs(str(a), str(b / "01_pruning_sweep.params.yaml"))
     assert f"  learning_rate  A {smoke['learning_rate']}  B 0.01" in text
     assert "densities" in text and "epochs" not in text and "store " not in text
-    assert "1 more in B only" in text and "more in A" not in text
+    assert "1 more only in B" in text and "only in A" not in text
     assert len([line for line in text.splitlines() if line.lstrip().startswith("DLinear")]) == 2
 
 
@@ -80,7 +80,7 @@ def test_a_notebook_run_elsewhere_is_known_by_its_parameters(smoke, tmp_path):
     [
         ("", "is not a Jupyter notebook"),
         ("{}", "is not a Jupyter notebook"),
-        (nbformat.writes(nbformat.v4.new_notebook()), "its parameters are those of no study"),
+        (nbformat.writes(nbformat.v4.new_notebook()), "its parameters fit no study"),
     ],
 )
 def test_what_is_no_run_is_refused_in_a_line(tmp_path, text, words):

@@ -93,7 +93,9 @@ def test_a_loss_is_a_percentage(text, share):
 
 @pytest.mark.parametrize("text", ["2", "0.02", "0%", "100%", "-1%", "%", "2 percent", "nan%", "1e1%", ""])
 def test_what_is_no_percentage_is_refused_with_what_is_one(text):
-    with pytest.raises(UserError, match=r"--max-loss .*: a percentage above 0 and below 100, as 2% or 0.5%"):
+    with pytest.raises(
+        UserError, match=r"--max-loss .*: expected a percentage above 0 and below 100, such as 2% or 0.5%"
+    ):
         parse_percent(text)
 
 
@@ -101,20 +103,23 @@ def test_what_is_no_percentage_is_refused_with_what_is_one(text):
     ("changed", "say"),
     [
         ({"goal": "latancy"}, "--for: unknown goal 'latancy'; did you mean 'latency'?"),
-        ({"budget": "0"}, "--budget 0: nothing can be tried in no time"),
-        ({"budget": "20"}, "--budget 20: a time, as 2h, 30m, 90s"),
-        ({"budget": "-1m"}, "--budget -1m: a time, as 2h, 30m, 90s$"),
+        ({"budget": "0"}, "--budget 0: leaves no time to try anything"),
+        ({"budget": "20"}, "--budget 20: expected a time, such as 2h, 30m or 90s"),
+        ({"budget": "-1m"}, "--budget -1m: expected a time, such as 2h, 30m or 90s$"),
         ({"model": "iTransfomer"}, "did you mean 'iTransformer'?"),
         ({"model": "DLinear"}, "nothing in DLinear can be narrowed"),
         ({"given": ["epoch=3"]}, "compress: unknown parameter 'epoch'; did you mean 'epochs'?"),
         ({"given": ["epochs"]}, "-p epochs: expected name=value"),
-        ({"given": ["batch_size=8", "batch_size=9"]}, "-p batch_size=9: batch_size stands twice"),
-        ({"given": ["max_loss=0.5"]}, "max_loss has an option of its own"),
+        ({"given": ["batch_size=8", "batch_size=9"]}, "-p batch_size=9: batch_size is given twice"),
+        ({"given": ["max_loss=0.5"]}, "max_loss is set by its own option"),
         ({"given": ["fractions=[0.5]"]}, "all training windows are used here"),
-        ({"given": ["seeds=[1, 2]"]}, "seeds = [1, 2]: 1 value at most, there are 2"),
-        ({"checkpoint": "x.safetensors"}, "--model and --checkpoint: one or the other"),
-        ({"checkpoint": "x.safetensors", "model": None, "pred_lens": None}, "--look-back and --checkpoint: one or"),
-        ({"checkpoint": "x.safetensors", "model": None, "seq_len": None}, "--horizon and --checkpoint: one or"),
+        ({"given": ["seeds=[1, 2]"]}, "seeds = [1, 2]: 1 value at most, found 2"),
+        ({"checkpoint": "x.safetensors"}, "--model and --checkpoint: give only one"),
+        (
+            {"checkpoint": "x.safetensors", "model": None, "pred_lens": None},
+            "--look-back and --checkpoint: give only one",
+        ),
+        ({"checkpoint": "x.safetensors", "model": None, "seq_len": None}, "--horizon and --checkpoint: give only one"),
         ({"checkpoint": "x.safetensors"} | UNSAID, "no checkpoint at x.safetensors"),
     ],
 )
@@ -126,7 +131,7 @@ def test_a_bad_question_is_one_line(question, changed, say):
 
 def test_a_store_that_cannot_be_written_to_is_told_before_anything_runs(question, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"file is a file, not a folder; --store names another folder$"):
+    with pytest.raises(UserError, match=r"file is a file, not a folder; choose another folder with --store$"):
         compress(question(store=str(tmp_path / "file" / "store")), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -136,7 +141,7 @@ def test_an_empty_name_of_a_folder_is_refused(few, capsys, monkeypatch, option):
     monkeypatch.setattr(sys, "argv", ["tsprune", "compress", few["dataset"], option, ""])
     with pytest.raises(SystemExit) as end:
         cli.main()
-    assert end.value.code == 2 and capsys.readouterr().err == f"tsprune: {option}: the name of its folder is empty\n"
+    assert end.value.code == 2 and capsys.readouterr().err == f"tsprune: {option}: the folder name is empty\n"
 
 
 def test_a_question_that_is_refused_leaves_no_folder(question, tmp_path):
@@ -253,7 +258,7 @@ def found(question):
         asked = question(goal=goal, max_loss=max_loss)
         levels = pd.DataFrame([{"dataset": "few", "pred_len": 8, "model": "RepeatLast", "mse": naive, "mae": 0.5}])
         chosen = choose(files, goal, asked.max_loss, 0)
-        untried = {"zeros by PALS": "the time given was over"}
+        untried = {"zeros by PALS": "the time was up"}
         return Answer(asked, "few_*x*", files, chosen, 0, levels, untried, (), busy, {"dataset": "few"}, (), 61.0)
 
     return make
@@ -264,10 +269,13 @@ def test_the_verdict_says_what_to_take_what_it_gains_and_how_sure_it_is(found):
     assert said.startswith(
         "On few\\_\\*x\\*, 8 steps ahead, take **iTransformer narrowed**: 2 times as fast (1.02 ms a "
         "window instead of 2 ms a window), at a test MSE +0.5 % against the dense model's. The 95 % interval of "
-        "that over the test windows is −0.5 to +1.5 %; all of it lies within the 2 % that you accept."
+        "this change over the test windows is −0.5 to +1.5 %; all of it lies within the 2 % that you accept."
     )
     assert "is 1.96 (95 % interval 1.86 to 2.06)." in said and "trusted" not in said
-    assert "reaches beyond the 2\u00a0% that you accept: probable, not certain" in words.verdict(found(goal="size"))
+    assert (
+        "reaches beyond the 2\u00a0% that you accept, so the loss is probably within it, not certainly"
+        in words.verdict(found(goal="size"))
+    )
     assert "1.4 KiB" not in said and "naive" not in said
 
 
@@ -276,7 +284,7 @@ def test_times_that_are_not_to_be_trusted_are_told_where_a_time_is_the_goal(foun
     assert f"**The times are not to be trusted** ({told}): run this again" in words.verdict(found(busy=told))
     slow = FILES.assign(speedup_low_1=0.9)
     said = words.verdict(found(slow, busy=told))
-    assert f"**nothing can be said of times on this machine now** ({told}): run this again" in said
+    assert f"**nothing can be said about times on this machine now** ({told}): run this again" in said
     assert said.endswith("Until then model.onnx is iTransformer dense.")
     assert told not in words.verdict(found(busy=told, goal="size"))
 
@@ -290,7 +298,7 @@ def test_where_there_was_no_time_for_anything_else_it_asks_for_more_and_calls_no
 def test_where_nothing_is_within_the_loss_a_busy_machine_changes_nothing(found):
     said = words.verdict(found(busy="1.4 cores busy", max_loss="0.1%")).replace("\u00a0", " ")
     assert "**nothing tried makes iTransformer cheaper** within a loss of 0.1 %: keep it dense." in said
-    assert "The closest, narrowed, loses +1.0 %" in said and "busy" not in said
+    assert "Of the others, narrowed comes closest: its loss is +1.0 %" in said and "busy" not in said
 
 
 def test_what_is_kept_for_want_of_times_is_not_called_recommended(found, tmp_path):
@@ -324,19 +332,19 @@ def test_a_speedup_whose_interval_holds_one_is_none_and_zeros_count_where_they_a
 def test_where_nothing_is_within_the_loss_it_says_so_and_names_the_closest(found):
     said = words.verdict(found(max_loss="0.1%", naive=0.3)).replace("\u00a0", " ")
     assert "**nothing tried makes iTransformer cheaper** within a loss of 0.1 %: keep it dense." in said
-    assert "The closest that costs less, narrowed, loses +1.0 % on the validation windows" in said
+    assert "Of the cheaper files, narrowed comes closest: its loss is +1.0 % on the validation windows" in said
     assert "no better than a naive forecast (repeat last value: MSE 0.300, dense 0.400)" in said
 
 
 def test_the_page_has_the_answer_the_front_every_file_and_what_was_not_tried(found, tmp_path):
     answer = found(goal="size")
     (axes,) = pareto(answer).axes
-    assert axes.get_xlabel() == "Bytes of the file (log scale)" and axes.get_ylabel() == "Test MSE over dense, %"
+    assert axes.get_xlabel() == "Bytes of the file (log scale)" and axes.get_ylabel() == "Test MSE above dense, %"
     write_page(answer, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
-    assert "at a loss of at most 2\u00a0%; 20 minutes given, 1.0 taken." in page and "not to be trusted" not in page
+    assert "at a loss of at most 2\u00a0%? 20 minutes given, 1.0 taken." in page and "not to be trusted" not in page
     assert "smaller from the start ← recommended" in page and page.count("<img") == 1
-    assert "The time given was over: zeros by PALS." in page and "tsprune forecast model.onnx data.csv" in page
+    assert "The time was up: zeros by PALS." in page and "tsprune forecast model.onnx data.csv" in page
     assert str(Path.home()) not in page and str(tmp_path) not in page
 
 
@@ -354,7 +362,7 @@ def test_too_few_test_windows_for_an_interval_leave_it_open_how_certain_a_loss_i
 
 
 def test_of_zeros_is_said_what_was_tested_of_them_and_nothing_where_none_were(found):
-    tested = "no masked model that was tested is within the loss and has a layer that runs faster so here"
+    tested = "of the masked models that were tested, none within the loss has a layer that runs faster"
     assert tested in words.untried(found())
     assert "Zeros" not in words.untried(found(FILES[FILES["kind"] != ZEROS]))
 
@@ -379,7 +387,7 @@ def test_another_text_is_not_written_over_and_nothing_runs(question, tmp_path):
     mine = tmp_path / "out" / "model.md"
     mine.parent.mkdir()
     mine.write_text("# My model\n")
-    with pytest.raises(UserError, match=r"model\.md is there and is no model card"):
+    with pytest.raises(UserError, match=r"model\.md is there and is not a model card"):
         compress(question(), mine.parent)
     assert [*mine.parent.iterdir()] == [mine] and mine.read_text() == "# My model\n"
 
@@ -429,7 +437,7 @@ def test_a_time_that_is_too_short_for_more_still_gives_the_dense_file_and_says_w
     asked = question().model_copy(update={"budget_hours": 1e-9, "checkpoint": str(checkpoint(question(), tmp_path))})
     answer = compress(asked, tmp_path / "out")
     assert answer.files["kind"].tolist() == [DENSE] and answer.chosen == answer.baseline
-    assert answer.untried[LONGER] == "the time given was over" and len(answer.untried) == 8
+    assert answer.untried[LONGER] == "the time was up" and len(answer.untried) == 8
     assert (tmp_path / "out" / ONNX_FILE).exists()
 
 
@@ -449,14 +457,14 @@ def test_what_answers_another_question_is_kept_and_told_and_the_same_question_is
 
     told, first = ask_again()
     assert told == [
-        f"{folder}: what was there answers another question (its .params.yaml cannot be read); it is kept as "
+        f"{folder}: the files there answer another question (its .params.yaml cannot be read) and are kept as "
         "report.previous.html, model.previous.safetensors"
     ]
     assert (first["report.previous.html"], first["model.previous.safetensors"]) == (b"mine", b"mine too")
     told, renewed = ask_again(budget_hours=2e-9)
     assert told == [] and renewed.keys() == first.keys() and renewed["report.previous.html"] == b"mine"
     told, other = ask_again(max_loss=0.25)
-    assert len(told) == 1 and "another question (max_loss); it is kept as report.previous.params.yaml, " in told[0]
+    assert len(told) == 1 and "another question (max_loss) and are kept as report.previous.params.yaml, " in told[0]
     for name in ("report.html", "model.onnx", "model.md", "report.params.yaml"):
         assert other[name.replace(".", ".previous.", 1)] == renewed[name]
     assert other["report.html"] != renewed["report.html"]
@@ -466,7 +474,7 @@ def test_what_answers_another_question_is_kept_and_told_and_the_same_question_is
 def test_an_answer_takes_the_place_of_nothing_that_it_is_made_from(question, few, tmp_path, name):
     path = tmp_path / name
     path.write_bytes(Path(few["dataset"]).read_bytes())
-    with pytest.raises(UserError, match=rf"{name} is what is read; name another file to write$"):
+    with pytest.raises(UserError, match=rf"{name} is the file that is read; choose another file to write$"):
         compress(question().model_copy(update={"dataset": str(path)}), tmp_path)
 
 
@@ -505,7 +513,7 @@ def test_a_checkpoint_stands_in_the_place_of_the_training_and_comes_back_from_it
     ("about", "say"),
     [
         ({"columns": ("load", "sun")}, "the checkpoint reads load, sun; few has load, wind"),
-        ({"mean": (0.0, 0.0)}, "the checkpoint was made on other rows"),
+        ({"mean": (0.0, 0.0)}, "the checkpoint was trained on other rows"),
     ],
 )
 def test_a_checkpoint_of_other_data_is_refused_before_anything_runs(question, tmp_path, about, say):
@@ -519,7 +527,7 @@ def test_a_checkpoint_of_other_data_is_refused_before_anything_runs(question, tm
 def test_a_pruned_checkpoint_is_refused(question, tmp_path):
     model, _ = load_checkpoint(checkpoint(question(), tmp_path))
     save_checkpoint(tmp_path / "cut.safetensors", model, magnitude_masks(model, 0.5, "layer"))
-    with pytest.raises(UserError, match="this model is pruned already; give the dense one"):
+    with pytest.raises(UserError, match="this model is already pruned; give the dense model"):
         question(checkpoint=str(tmp_path / "cut.safetensors"), **UNSAID)
     save_checkpoint(tmp_path / "whole.safetensors", model, magnitude_masks(model, 1.0, "layer"))
     assert question(checkpoint=str(tmp_path / "whole.safetensors"), **UNSAID).d_model == 8

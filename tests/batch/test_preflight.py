@@ -132,14 +132,14 @@ def test_an_output_that_is_a_file_is_told_in_a_line(problems, tmp_path, where):
     path.parent.mkdir(exist_ok=True)
     path.write_text("mine")
     (line,) = problems()
-    assert line.endswith(f": {path} is a file, not a folder; --output names another folder")
+    assert line.endswith(f": {path} is a file, not a folder; choose another folder with --output")
     assert path.read_text() == "mine"
 
 
 def test_a_store_of_its_own_that_is_a_file_is_told_with_the_parameter(problems, tmp_path):
     (tmp_path / "mine").write_text("mine")
     (line,) = problems(f"store={tmp_path / 'mine'}")
-    assert line.endswith(f"{tmp_path / 'mine'} is a file, not a folder; the parameter store names another folder")
+    assert line.endswith(f"{tmp_path / 'mine'} is a file, not a folder; choose another folder with the parameter store")
 
 
 def test_where_nothing_is_written_no_folder_is_made_and_a_wrong_one_is_told_all_the_same(tmp_path, csv):
@@ -159,7 +159,9 @@ def test_a_folder_that_cannot_be_written_to_leaves_nothing_of_itself(tmp_path, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(type(tmp_path), "write_text", full)
-    with pytest.raises(UserError, match=r"deep: cannot be written to \(No space left on device\); --output names"):
+    with pytest.raises(
+        UserError, match=r"deep: cannot be written to \(No space left on device\); choose another folder with --output"
+    ):
         try_folder(tmp_path / "out" / "deep", "--output")
     assert not (tmp_path / "out").exists()
 
@@ -167,7 +169,9 @@ def test_a_folder_that_cannot_be_written_to_leaves_nothing_of_itself(tmp_path, m
 @pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
 def test_an_output_of_a_name_that_no_folder_has_is_told_in_a_line(problems, tmp_path, name):
     (line,) = problems(output=tmp_path / name)
-    assert re.search(r": cannot be written to \((File name too long|embedded null byte)\); --output names", line)
+    assert re.search(
+        r": cannot be written to \((File name too long|embedded null byte)\); choose another folder with --output", line
+    )
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="a folder that even root cannot write to")

@@ -106,8 +106,8 @@ def test_what_values_say_only_together_names_folder_and_notebook(problems, folde
     ("given", "words"),
     [
         ("d_model=100000000", "d_model"),
-        ("date_column=north", "date_column: for a file of your own"),
-        ("resources={GPU: 1}", "resources: for executor = 'dask'"),
+        ("date_column=north", "date_column: only for a file of your own"),
+        ("resources={GPU: 1}", "resources: only for executor = 'dask'"),
     ],
 )
 def test_what_is_typed_and_does_not_go_with_the_rest_is_not_blamed_on_a_file(problems, given, words):
@@ -119,18 +119,18 @@ def test_what_is_typed_and_does_not_go_with_the_rest_is_not_blamed_on_a_file(pro
 
 def test_what_a_file_says_wrong_is_blamed_on_it_whatever_is_typed(problems, folder):
     (line,) = problems({"05_pals.yaml": "resources: {GPU: 1}\n"}, replaced=["batch_size=8"])
-    assert line.startswith(f"{folder}, 05_pals: resources: for executor = 'dask'")
+    assert line.startswith(f"{folder}, 05_pals: resources: only for executor = 'dask'")
 
 
 def test_a_list_is_asked_for_in_words_that_say_what_to_write(problems):
     assert problems({"05_pals.yaml": ""}, replaced=["pred_lens=12"]) == [
-        "-p: pred_lens = 12: a list is needed, as [12]"
+        "-p: pred_lens = 12: expected a list, such as [12]"
     ]
     assert problems({"05_pals.yaml": ""}, replaced=["models=DLinear"]) == [
-        "-p: models = 'DLinear': a list is needed, as [DLinear]"
+        "-p: models = 'DLinear': expected a list, such as [DLinear]"
     ]
     assert problems({"05_pals.yaml": ""}, replaced=["seeds=[]"]) == [
-        "-p: seeds = []: 1 value or more needed, there is none"
+        "-p: seeds = []: 1 value or more needed, found none"
     ]
 
 
@@ -140,8 +140,10 @@ def test_what_is_meant_for_all_notebooks_must_be_a_parameter_of_all_of_them(prob
     assert len(lines) == 3
     assert lines[0].startswith(f"{folder / 'common.yaml'}: unknown parameter 'epoch'; did you mean 'epochs'?")
     others = ", ".join(name for name, study in STUDIES.items() if study.trains and name != "02_fine_tuning")
-    assert lines[1] == f"{folder / 'common.yaml'}: 'stages' is none of {others}; give it to 02_fine_tuning alone"
-    assert lines[2].startswith("-p: 'every' is none of 04_entsoe_scale, 01_pruning_sweep")
+    assert (
+        lines[1] == f"{folder / 'common.yaml'}: 'stages' is not a parameter of {others}; set it only for 02_fine_tuning"
+    )
+    assert lines[2].startswith("-p: 'every' is not a parameter of 04_entsoe_scale, 01_pruning_sweep")
     assert list(plan({"common.yaml": ""}, replaced=["every=4"], only=["05_pals"])) == ["05_pals"]
 
 
@@ -149,9 +151,9 @@ def test_what_is_meant_for_all_notebooks_must_be_a_parameter_of_all_of_them(prob
     ("files", "words"),
     [
         ({"comon.yaml": ""}, "unknown notebook 'comon'; did you mean 'common'?"),
-        ({"05_pals.yaml": "", "05_pals.yml": ""}, "05_pals.yml: 05_pals.yaml is there as well; one of them must go"),
-        ({"common.yaml": "epochs: 010\n"}, "common.yaml: line 1: 010 is no plain number"),
-        ({"common.yaml": "epochs: 1\nepochs: 1\n"}, "common.yaml: line 2: 'epochs' stands twice"),
+        ({"05_pals.yaml": "", "05_pals.yml": ""}, "05_pals.yml: 05_pals.yaml is there too; remove one of them"),
+        ({"common.yaml": "epochs: 010\n"}, "common.yaml: line 1: 010 is not a plain number"),
+        ({"common.yaml": "epochs: 1\nepochs: 1\n"}, "common.yaml: line 2: 'epochs' appears twice"),
         ({"common.yaml": "1: 2\n"}, "common.yaml: line 1: expected 'name: value'"),
         ({"notes.txt": ""}, "no YAML files there; a profile has common.yaml for all notebooks"),
     ],
@@ -167,19 +169,19 @@ def test_a_number_is_one_in_a_file_and_on_the_command_line(plan):
 
 
 def test_a_parameter_that_is_typed_twice_is_refused(plan):
-    with pytest.raises(UserError, match=r"^-p: 'epochs' stands twice$"):
+    with pytest.raises(UserError, match=r"^-p: 'epochs' is given twice$"):
         plan({"05_pals.yaml": ""}, replaced=["epochs=1", "seeds=[1]", "epochs=2"])
 
 
 def test_an_empty_name_of_a_folder_is_refused_and_not_the_working_directory(plan):
-    with pytest.raises(UserError, match=r"^--output: the name of its folder is empty$"):
+    with pytest.raises(UserError, match=r"^--output: the folder name is empty$"):
         plan({"05_pals.yaml": ""}, output="")
-    with pytest.raises(UserError, match=r"^-p store: the name of its folder is empty$"):
+    with pytest.raises(UserError, match=r"^-p store: the folder name is empty$"):
         plan({"05_pals.yaml": ""}, replaced=["store=''"])
 
 
 def test_a_parameter_is_said_by_its_option_or_by_its_name_and_not_by_both(plan):
-    with pytest.raises(UserError, match=r"^--jobs and -p jobs: one or the other"):
+    with pytest.raises(UserError, match=r"^--jobs and -p jobs: give only one"):
         plan({"05_pals.yaml": "jobs: 3\n"}, replaced=["jobs=2"], jobs=1)
     for options in ({"replaced": ["jobs=2"]}, {"jobs": 2}):
         assert plan({"05_pals.yaml": "jobs: 3\n"}, **options)["05_pals"].parameters["jobs"] == 2
@@ -195,7 +197,7 @@ def test_a_profile_of_a_name_that_no_folder_has_is_unknown():
     for name in ("x" * 5000, "a\0b", ""):
         with pytest.raises(UserError, match=r"^unknown profile '") as error:
             plan_profile(name)
-        assert len(str(error.value)) < 300
+        assert len(str(error.value)) < 310
 
 
 def test_what_will_come_is_said_with_what_the_profile_says_of_itself(plan, folder):
@@ -204,7 +206,8 @@ def test_what_will_come_is_said_with_what_the_profile_says_of_itself(plan, folde
     about, pages = describe(runs, str(folder)).splitlines()
     assert about == "mine: Small, in two lines."
     assert pages == (
-        "pages to come, in this order, each told with its path when it is done: " + ", ".join(run.name for run in runs)
+        "pages to come, in this order; the path of each is printed when it is done: "
+        + ", ".join(run.name for run in runs)
     )
     (folder / "common.yaml").write_text("seeds: [1]\n")
     assert describe(runs[:1], str(folder)).startswith("pages to come")

@@ -32,7 +32,7 @@ def test_rows_that_are_wrong_are_told_in_a_line_by_what_reads_them_all(tmp_path,
     out, err = capsys.readouterr()
     assert (end.value.code, out) == (2, "")
     assert err.startswith(f"tsprune: rows that ship with the project: 01_x/ETTh1.jsonl.gz, line 1: mse {mse} is ")
-    assert err.endswith(" (and 1 more); `tsprune results check` names each\n") and err.count("\n") == 1
+    assert err.endswith(" (and 1 more); `tsprune results check` lists them all\n") and err.count("\n") == 1
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_run_that_came_out_as_before_ends_with_0_and_says_what_is_not_compared
     assert status == 0 and compared > 3
     assert told == (
         f"01_pruning_sweep, few: of {compared} rows that were computed anew and are in the archive, {compared} are "
-        f"equal bit for bit; {len(archive.lines) - compared} more are not comparable: times\n"
+        f"equal bit for bit; {len(archive.lines) - compared} more hold times, which cannot be compared\n"
     )
 
 

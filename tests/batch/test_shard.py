@@ -34,7 +34,7 @@ def test_every_step_is_of_one_part_and_of_that_of_its_training(of, names):
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "a/b", "-1/2", "1/2/3", "1/99999999"])
 def test_a_part_is_told_as_one_of_several(text):
-    with pytest.raises(UserError, match=f"--shard {text}: a part of how many, as 1/8 to 8/8"):
+    with pytest.raises(UserError, match=f"--shard {text}: expected I/N, the I-th of N parts, such as 1/8 to 8/8"):
         Shard.parse(text)
     assert Shard.parse("2/3") == Shard(2, 3)
 

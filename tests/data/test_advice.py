@@ -21,10 +21,10 @@ def problems_of(cells: list[str], name: str = "date") -> tuple[str, ...]:
         ("2020.1", "write quarters like 2020Q1"),
         ("T1 2020", "write quarters like 2020Q1"),
         ("KW 5/2020", "write weeks like 2020-W05"),
-        ("2020-01-01 12:00 CEST", "names of time zones are not read, write offsets like"),
-        ("1. ledna 2020", "names of months are read in English and in Western Europe's languages"),
+        ("2020-01-01 12:00 CEST", "time zone names are not read; write offsets like"),
+        ("1. ledna 2020", "month names are read in English and Western European languages"),
         ("2020-02-30", "there is no such day"),
-        ("Tue 2020-01-01", "it is another day of the week"),
+        ("Tue 2020-01-01", "it falls on another day of the week"),
         ("2020-01-01 12:00+25:00", "there is no such day, time or offset"),
     ],
 )
@@ -36,10 +36,10 @@ def test_a_cell_is_told_how_to_be_written_in_one_line(cell, advice):
 @pytest.mark.parametrize(
     ("cells", "advice"),
     [
-        (["", *GOOD], "is it a second line of names, or one of units? Take it away"),
-        ([*GOOD, ""], "does the file end in a sum or a remark? Take it away"),
-        ([*GOOD[:9], "# a gap", *GOOD[9:]], "is the line a remark? Take it away"),
-        ([*GOOD[:9], "date", *GOOD[9:]], "are these the column names once more? Take the line away"),
+        (["", *GOOD], "is it a second line of names, or one of units? Remove it"),
+        ([*GOOD, ""], "does the file end with a sum or a comment? Remove it"),
+        ([*GOOD[:9], "# a gap", *GOOD[9:]], "is the line a comment? Remove it"),
+        ([*GOOD[:9], "date", *GOOD[9:]], "are these the column names again? Remove the line"),
         ([*GOOD[:9], "at noon", *GOOD[9:]], "write dates like 2020-12-31 23:00, all in the same way"),
     ],
 )

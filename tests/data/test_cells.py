@@ -19,8 +19,8 @@ def cells_of(cells: list[str], header: str = "date,x", fill: bool = False) -> Re
     ("cell", "cause", "read"),
     [
         ('"0,13"', "a decimal comma? Write numbers like 1234.5, or separate the fields by semicolons", 0.13),
-        ('"1,000"', "a thousands mark or decimal comma? Write numbers like 1234.5", None),
-        ('"1.000,5"', "marks of thousands? Write numbers like 1234.5", 1000.5),
+        ('"1,000"', "a thousands separator or decimal comma? Write numbers like 1234.5", None),
+        ('"1.000,5"', "thousands separators? Write numbers like 1234.5", 1000.5),
         ("5%", "write the number without a unit", 5),
         ("€5.10", "write the number without a unit", 5.1),
         ("5 kWh", "write the number without a unit", 5),
@@ -28,12 +28,12 @@ def cells_of(cells: list[str], header: str = "date,x", fill: bool = False) -> Re
         ("USD 5.10", "write the number without a unit", None),
         ("(5.10)", "a negative number? Write it like -1234.5", -5.1),
         ("5.10-", "a negative number? Write it like -1234.5", -5.1),
-        ("1\u2019000", "marks of thousands? Write numbers like 1234.5", 1000),
+        ("1\u2019000", "thousands separators? Write numbers like 1234.5", 1000),
         ("1.5D+03", "an exponent as Fortran writes it? Write it like 1.5e+03", None),
-        ("<0.5", "a bound is no number; write one, or leave the cell empty", None),
+        ("<0.5", "a bound is not a number; write a number, or leave the cell empty", None),
         ("\u22125", "its minus sign is not '-'", -5),
-        ("12:30", "times of day belong into the column of dates", None),
-        ("2020-01-01", "a second column of dates; take it away", None),
+        ("12:30", "times of day belong in the column of dates", None),
+        ("2020-01-01", "a second column of dates; remove it", None),
     ],
 )
 def test_a_cell_that_is_no_number_is_named_with_what_probably_made_it_so_unless_all_are_such(cell, cause, read):
@@ -44,7 +44,7 @@ def test_a_cell_that_is_no_number_is_named_with_what_probably_made_it_so_unless_
     found = cells_of([cell] * 30)
     if read is not None:
         assert found.problems == [] and found.frame["x"].tolist() == [read] * 30
-        assert found.notes == [f"column 'x': '{shown}' and its like are read as {read:g}"]
+        assert found.notes == [f"column 'x': '{shown}' and similar cells are read as {read:g}"]
         return
     assert found.problems == [
         f"line 2, column 'x': '{shown}' is not a number, nor is any other value of this column; {cause}"
@@ -80,7 +80,7 @@ def test_a_cell_of_spaces_is_empty():
 
 def test_a_word_among_numbers_is_told_to_be_left_out():
     (problem,) = cells_of(["-"] + ["1"] * 28 + ["n.a."]).problems
-    assert problem.endswith("write a number, or leave the cell empty where nothing was read")
+    assert problem.endswith("write a number, or leave the cell empty where nothing was measured")
 
 
 def test_whole_numbers_that_double_precision_rounds_are_said_to_be():
@@ -125,6 +125,6 @@ def test_a_series_that_happens_to_count_is_kept():
 def test_columns_without_a_name_are_named_by_their_place_in_the_file():
     content = "\n".join(["date,,x,", *(f"{date},{i % 5},{i % 7},1" for i, date in enumerate(DATES))])
     assert read_cells(parse_csv(content.encode()), False).problems == [
-        "line 1: column 2 has no name; name it or take it away",
-        "line 1: column 4 has no name; name it or take it away",
+        "line 1: column 2 has no name; name it or remove it",
+        "line 1: column 4 has no name; name it or remove it",
     ]

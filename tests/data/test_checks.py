@@ -47,7 +47,7 @@ def test_a_missing_hour_a_text_column_and_a_duplicate_stamp_give_three_lines(tmp
         load_table(path)
     assert str(error.value).splitlines() == [
         "mine.csv: line 2, column 'city': 'Berlin' is not a number, nor is any other value of this column; "
-        "take the column away or encode it",
+        "remove or encode the column",
         "mine.csv: line 22: the time 2020-01-01 19:00:00 is already on line 21; keep one row per time",
         "mine.csv: after line 22: the time 2020-01-01 20:00:00 is missing at a time step of 1h; "
         "add the rows, or have gaps filled (missing: interpolate)",
@@ -151,7 +151,7 @@ def test_ways_to_write_dates(pattern, note):
 def test_times_with_an_offset_become_utc():
     rows = [[f"2020-03-29 {hour:02d}:00:00+02:00", "1", str(hour)] for hour in range(3, 12)]
     checked = check_csv(csv_of(rows))
-    assert checked.dates[0] == pd.Timestamp("2020-03-29 01:00") and "times are turned into UTC" in checked.notes
+    assert checked.dates[0] == pd.Timestamp("2020-03-29 01:00") and "times are converted to UTC" in checked.notes
 
 
 def test_a_constant_column_is_a_note_only(tmp_path):
@@ -226,8 +226,8 @@ def test_a_file_in_the_working_directory_needs_no_slash(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        (3, "none of the 3 is in the test split; a study takes 5 rows"),
-        (4, "none of the 4 is in the test split; a study takes 5 rows"),
+        (3, "none of the 3 is in the test split; a study needs at least 5 rows"),
+        (4, "none of the 4 is in the test split; a study needs at least 5 rows"),
         (5, None),
     ],
 )
@@ -256,7 +256,7 @@ def test_interpolate_fills_gaps_and_blocks_long_ones(tmp_path):
     assert table.values.shape == (100, 2)  # noqa: PD011
     np.testing.assert_allclose(table.values[:, 0], np.arange(100) * 0.5)  # noqa: PD011
     assert np.flatnonzero(table.blocked).tolist() == list(range(50, 57))
-    assert "11 time stamps were absent and are added" in table.notes
+    assert "11 missing time stamps are added" in table.notes
     assert any("7 rows lie in gaps of more than six hours" in note for note in table.notes)
 
 
@@ -382,7 +382,7 @@ def test_a_column_of_which_too_much_would_be_made_up_is_refused(tmp_path, cell):
         row[2] = cell
     path = write(tmp_path / "mine.csv", csv_of(rows))
     assert refused(path, missing="interpolate") == [
-        "mine.csv: column 'b': 13% of its values would be made up, at most 12.5% may be; take it away, or cut the file "
+        "mine.csv: column 'b': 13% of its values would be filled in, at most 12.5% may be; remove it, or cut the file "
         "where it has none"
     ]
     assert check_dataset(path, missing="interpolate", columns=["a"]).ok
@@ -440,7 +440,7 @@ def test_an_ambiguous_date_is_refused_and_can_be_told(tmp_path):
 def test_dates_that_are_no_dates_are_told_how_to_be(tmp_path):
     for cells, advice in (
         ([f"FY{year}" for year in range(1900, 1930)], "write years as the day they begin with, like 2020-01-01 or"),
-        ([str(day) for day in range(43831, 43861)], "if they are Excel's choose date_order='excel'"),
+        ([str(day) for day in range(43831, 43861)], "if they are Excel's, choose date_order='excel'"),
     ):
         path = write(tmp_path / "mine.csv", csv_of([[cell, "1", str(i % 7)] for i, cell in enumerate(cells)]))
         assert advice in refused(path)[0]
@@ -457,7 +457,7 @@ def test_years_of_another_calendar_are_pointed_out(tmp_path):
 def test_rows_of_several_series_are_told_apart_from_a_double_one():
     rows = [[f"2020-01-{day:02d}", str(series), str(day)] for day in range(1, 32) for series in (1, 2)]
     (problem,) = problems_of(csv_of(rows))
-    assert problem.endswith("each series into a column of its own (as pandas' pivot does)")
+    assert problem.endswith("each series in a column of its own (as pandas' pivot does)")
 
 
 def test_years_of_two_digits_that_fall_back_a_century_are_that_one_problem():

@@ -99,13 +99,13 @@ def test_a_path_is_a_name_like_any_other(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        (pd.DataFrame({"load": [1]}), {}, "a DataFrame names no dataset.*save a frame first: frame.to_parquet"),
-        (["ETTh1"], {}, "a list names no dataset; give a name or a path as text$"),
-        (b"load.csv", {}, "a bytes names no dataset"),
-        ("load.csv", {"columns": "ab"}, r"columns = 'ab': a list is needed, as \['ab'\]"),
+        (pd.DataFrame({"load": [1]}), {}, "a DataFrame is not a dataset.*save a frame first: frame.to_parquet"),
+        (["ETTh1"], {}, "a list is not a dataset; give a name or a path as text$"),
+        (b"load.csv", {}, "a bytes is not a dataset"),
+        ("load.csv", {"columns": "ab"}, r"columns = 'ab': expected a list, such as \['ab'\]"),
         ("load.csv", {"raw": "no"}, "raw = 'no': True or False"),
-        ("load.csv", {"time_step": pd.Timedelta("1h")}, "time_step = 0 days 01:00:00: text is needed"),
-        ("load.csv", {"encoding": 5, "missing": True}, "missing = True, encoding = 5: text is needed"),
+        ("load.csv", {"time_step": pd.Timedelta("1h")}, "time_step = 0 days 01:00:00: expected text"),
+        ("load.csv", {"encoding": 5, "missing": True}, "missing = True, encoding = 5: expected text"),
     ],
 )
 def test_what_is_no_name_or_no_option_is_one_line(name, options, words):

@@ -216,7 +216,7 @@ def test_a_time_step_that_is_given_tells_the_readings_apart():
 
 def test_an_order_that_does_not_fit_is_refused():
     with pytest.raises(
-        UserError, match=r"date_order = 'dmy' \(day, month, year\): dates like '2020-01-01' cannot be read"
+        UserError, match=r"date_order = 'dmy' \(day, month, year\): dates like '2020-01-01' do not fit it"
     ):
         read(["2020-01-01"], date_order="dmy")
     with pytest.raises(UserError, match=r"unknown date_order 'dym'; did you mean .* Allowed: ymd, dmy, mdy, ym, my"):
@@ -232,7 +232,7 @@ def test_local_midnights_keep_their_days(freq, zone):
     stamps = pd.date_range("2020-01-06" if freq == "7D" else "2020-01-01", periods=100, freq=freq, tz=zone)
     dates, notes = read(stamp.isoformat() for stamp in stamps)
     assert dates.equals(stamps.tz_localize(None).as_unit("us"))
-    assert notes == ("the offsets from UTC are left out: days and times are as they are written",)
+    assert notes == ("offsets from UTC are ignored: days and times are read as written",)
 
 
 @pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%S%z", "%d.%m.%Y %H:%M %z"])
@@ -240,7 +240,7 @@ def test_hours_with_offsets_become_utc(form):
     stamps = pd.date_range("2020-03-20", periods=500, freq="h", tz="Europe/Paris")
     dates, notes = read(stamps.strftime(form))
     assert dates.equals(stamps.tz_convert("UTC").tz_localize(None).as_unit("us"))
-    assert "times are turned into UTC" in notes
+    assert "times are converted to UTC" in notes
 
 
 def test_a_noon_that_is_even_only_as_written_keeps_its_clock():

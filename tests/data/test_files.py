@@ -44,9 +44,7 @@ def test_packed_files_are_read_whatever_the_case_of_their_name(tmp_path, monkeyp
 def test_an_option_of_reading_that_is_empty_is_refused(tmp_path, monkeypatch, option, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.csv").write_bytes(CSV)
-    assert check_dataset(name, **{option: ""}).problems == (
-        f"{option}: an empty value says nothing; name one, or leave it away",
-    )
+    assert check_dataset(name, **{option: ""}).problems == (f"{option}: the value is empty; give one, or leave it out",)
 
 
 @pytest.mark.parametrize("ending", PACKED)
@@ -88,9 +86,9 @@ def test_what_is_wrong_with_a_parquet_file_is_named_by_row(tmp_path):
     problems = list(check_dataset(str(tmp_path / "mine.parquet")))
     assert problems == [
         "mine.parquet: row 6, column 'date': no date; write dates like 2020-12-31 23:00, all in the same way",
-        "mine.parquet: row 1, column 'y': 'a' is not a number, nor is any other value of this column; take the column "
-        "away or encode it",
-        "mine.parquet: column 'z' holds times, not numbers; take it away or encode it",
+        "mine.parquet: row 1, column 'y': 'a' is not a number, nor is any other value of this column; remove or "
+        "encode the column",
+        "mine.parquet: column 'z' holds times, not numbers; remove or encode it",
     ]
 
 
@@ -102,18 +100,18 @@ def test_what_is_wrong_with_a_parquet_file_is_named_by_row(tmp_path):
             r"an Excel workbook \(\.xlsx\); save its sheet",
         ),
         (zipped({"mimetype": b"", "content.xml": b""}), r"an OpenDocument spreadsheet \(\.ods\)"),
-        (zipped({"a": CSV, "b": CSV}), r"an archive of 2 files \(a, b\); needed: one with a single CSV"),
+        (zipped({"a": CSV, "b": CSV}), r"an archive of 2 files \(a, b\); expected one with a single CSV"),
         (b"PK\x03\x04 and no more", "cannot be read as a zip archive"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", r"an Excel workbook \(\.xls\)"),
         (b"PAR1\x15\x04 and no more", "a damaged parquet file"),
         (b"ARROW1\0\0 and no more", "a damaged feather file"),
         (b"BZh91AY&SY and no more", "cannot be read"),
-        (b"\x28\xb5\x2f\xfd" + CSV, "packed by zstd"),
+        (b"\x28\xb5\x2f\xfd" + CSV, "packed with zstd"),
         (b"\x89HDF\r\n", "an HDF5 file"),
         (b"CDF\x01", "a netCDF file"),
         (b"\x89PNG\r\n", "a picture"),
         (b"\x80\x04\x95", "a Python pickle, which is never opened"),
-        (gzip.compress(b"RDX3\nX\n", mtime=0), "a file of R"),
+        (gzip.compress(b"RDX3\nX\n", mtime=0), "an R data file"),
         (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "a MATLAB file"),
         (b"ORC\x11\0\0\n\x06\x12", "an ORC file"),
         (b"Rar!\x1a\x07\x01\0", "a RAR archive"),
@@ -130,10 +128,10 @@ def test_what_is_wrong_with_a_parquet_file_is_named_by_row(tmp_path):
         (b"@RELATION load\n@data\n", "a file of @-lines"),
         (gzip.compress(gzip.compress(CSV)), "packed twice; unpack it once"),
         (zipped({"a.csv.gz": gzip.compress(CSV)}), "packed twice; unpack it once"),
-        (b"\x04\x22\x4d\x18" + CSV, "packed by lz4"),
-        (b"\x1f\x9d\x90" + CSV, r"packed by compress \(\.Z\)"),
-        (b"\xff\xff\xff\xff\x78\x02\0\0\x10\0\0\0", "Arrow data of another kind than feather"),
-        (b"FEA1\0\0\0\0", "Arrow data of another kind than feather"),
+        (b"\x04\x22\x4d\x18" + CSV, "packed with lz4"),
+        (b"\x1f\x9d\x90" + CSV, r"packed with compress \(\.Z\)"),
+        (b"\xff\xff\xff\xff\x78\x02\0\0\x10\0\0\0", "Arrow data in a form other than feather"),
+        (b"FEA1\0\0\0\0", "Arrow data in a form other than feather"),
         (b"Obj\x01\x04", "an Avro file"),
         (b"<stata_dta><header>", "a Stata file"),
     ],
@@ -188,7 +186,7 @@ def test_archives_of_nothing_and_of_another_kind_are_named(tmp_path):
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         archive.addfile(tarfile.TarInfo("a.csv"))
-    for content, words in ((zipped({}), "is an archive of no file; needed"), (packed.getvalue(), "is a tar archive")):
+    for content, words in ((zipped({}), "is an archive of no file; expected"), (packed.getvalue(), "is a tar archive")):
         (tmp_path / "x.csv").write_bytes(content)
         with pytest.raises(UserError, match=words):
             read_file(tmp_path / "x.csv")

@@ -112,8 +112,8 @@ def test_what_was_loaded_is_kept_and_a_load_that_stopped_goes_on(platform, tmp_p
     with pytest.raises(UserError) as error:
         fresh.fresh_load(["ch"], "2024-02-01", "2024-03-01")
     assert str(error.value) == (
-        "the ENTSO-E platform does not give load of ch from 2024-02-16: status 503, 7 times; what came before is kept: "
-        "run it again later to go on"
+        "the ENTSO-E platform did not send load of ch from 2024-02-16 in 7 tries: status 503; what came before is "
+        "kept: run it again later to go on"
     )
     assert [wait for wait in waits if wait != fresh.PAUSE] == list(fresh.PATIENCE)
     assert [path.name for path in (tmp_path / "cache" / "entsoe_fresh").iterdir()] == ["ch_2024-02-01.csv"]
@@ -137,7 +137,7 @@ def test_a_busy_platform_is_asked_again(platform, statuses_first, capsys):
 
 def test_no_connection_is_waited_for_too(platform, monkeypatch):
     monkeypatch.setattr("entsoe.entsoe.URL", "http://127.0.0.1:9/api")
-    with pytest.raises(UserError, match="no connection, 7 times") as error:
+    with pytest.raises(UserError, match="in 7 tries: no connection") as error:
         fresh.fresh_load(["at"], "2024-02-01", "2024-02-02")
     assert "secret" not in str(error.value)
 
@@ -167,7 +167,9 @@ def test_a_key_that_is_missing_or_refused_is_one_line_that_says_where_to_get_one
         fresh.fresh_load(["at"], "2024-02-01", "2024-02-02")
     assert "wrong" not in str(error.value) and "\n" not in str(error.value)
     monkeypatch.delenv("ENTSOE_API_KEY")
-    with pytest.raises(UserError, match=r"^ENTSOE_API_KEY is not set, the key .*; to get one, register at") as told:
+    with pytest.raises(
+        UserError, match=r"^ENTSOE_API_KEY is not set; it holds your key .* To get one, register at"
+    ) as told:
         fresh.fresh_load(["at"], "2024-02-01", "2024-02-02")
     assert "\n" not in str(told.value)
 
@@ -182,7 +184,7 @@ def test_what_the_platform_refuses_otherwise_is_told_without_the_key(platform):
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setenv("ENTSOE_API_KEY", "secret")
     monkeypatch.setitem(sys.modules, "entsoe", None)
-    with pytest.raises(UserError, match=r"^entsoe-py is not installed; pip install 'tsprune\[entsoe\]' brings it$"):
+    with pytest.raises(UserError, match=r"^entsoe-py is not installed; pip install 'tsprune\[entsoe\]' installs it$"):
         fresh.fresh_load(["at"], "2024-02-01", "2024-02-02")
 
 
@@ -191,7 +193,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch):
     [
         ((["xx"], "2024-02-01", "2024-02-02"), "unknown country 'xx'"),
         ((["at"], "soon", "2024-02-02"), "start = 'soon' is not a date"),
-        ((["at"], "2024-02-02", "2024-02-02"), "one must come before the other"),
+        ((["at"], "2024-02-02", "2024-02-02"), "start must come before end"),
         ((["at"], "2024-02-02", "2999-02-02"), "and both before 20"),
         ((["at"], "2024-02-02", "2024-02-03", "30min"), "unknown step '30min'"),
     ],

@@ -92,7 +92,7 @@ def test_a_full_disk_is_told_before_anything_is_written(small, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.posix_fallocate", full)
-    with pytest.raises(UserError, match=r"^30 MiB are more than memory holds .*cannot be kept in .*No space left"):
+    with pytest.raises(UserError, match=r"^30 MiB do not fit in memory .*cannot be kept in .*No space left"):
         mapped.empty((4_000_000,), np.float64)
 
 
@@ -157,8 +157,8 @@ def test_a_parquet_file_too_large_for_memory_is_the_table_that_it_is_elsewhere(t
     assert table.columns[-1] == "OT" and table.counts["blocked rows"] == 10 and table.counts["filled"] == 12 + 2 * 7
     assert_same(table, expected)
     assert table.filled.tolist() == expected.filled.tolist() and table.filled.sum() == table.counts["filled"]
-    assert "its values lie in a file while they are used: memory would not hold them" in table.notes
-    assert {"column 'OT' is moved last", "2 time stamps were absent and are added"} <= set(table.notes)
+    assert "its values are kept in a file while in use, as they do not fit in memory" in table.notes
+    assert {"column 'OT' is moved last", "2 missing time stamps are added"} <= set(table.notes)
     assert_same(load_table(str(path), missing="interpolate", columns=["OT", "c1"]), chosen)
 
 

@@ -28,7 +28,7 @@ from tsprune.data.numerals import read_numerals
 def test_what_can_be_read_in_one_way_is_read_and_said(cells, numbers):
     found, note = read_numerals(pd.Series(cells, dtype=object))
     np.testing.assert_array_equal(found, numbers)
-    assert note == f"'{cells[0].replace(chr(0x202F), ' ')}' and its like are read as {numbers[0]:g}"
+    assert note == f"'{cells[0].replace(chr(0x202F), ' ')}' and similar cells are read as {numbers[0]:g}"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_a_year_mistyped_is_named_before_a_grid_is_made(wrong, fill, monkeypatch
 def test_seconds_over_centuries_are_counted_and_named_by_line():
     dates = ["1700-01-01 00:00:00", "1700-01-01 00:00:01", "1700-01-01 00:00:02", "2200-01-01 00:00:00"]
     assert ordered(dates, fill=True).problems == (
-        "line 5: the time jumps from 1700-01-01 00:00:02 to 2200-01-01 00:00:00; at a time step of 1s these are "
+        "line 5: the time jumps from 1700-01-01 00:00:02 to 2200-01-01 00:00:00; at a time step of 1s this makes "
         "15,778,454,401 times for 4 rows: a wrong date?",
     )
 
@@ -136,7 +136,7 @@ def test_the_hour_that_is_skipped_in_spring_is_named(freq):
     local = pd.date_range("2020-03-20", periods=1500, freq=freq, tz="Europe/Paris").tz_localize(None)
     (problem,) = ordered(local).problems
     assert "2020-03-29 02:00:00 looks like the hour that daylight saving skips in spring" in problem
-    assert "write the times in UTC or with their offset from it" in problem
+    assert "write the times in UTC or with their UTC offset" in problem
     assert ordered(local, fill=True).notes == (
         "2020-03-29 02:00:00 looks like the hour that daylight saving skips in spring; it is filled like any other gap",
     )
@@ -166,4 +166,4 @@ def test_other_gaps_and_doubles_are_not_blamed_on_daylight_saving():
 def test_midnights_of_a_zone_written_in_utc_are_told_how_to_be(freq):
     stamps = pd.date_range("2020-01-01", periods=120, freq=freq, tz="Europe/Paris").tz_convert("UTC").tz_localize(None)
     (problem,) = ordered(stamps).problems
-    assert problem.endswith("midnights of a zone with daylight saving? Write the days alone, like 2020-01-01")
+    assert problem.endswith("midnights in a zone with daylight saving? Write only the days, like 2020-01-01")

@@ -115,13 +115,13 @@ def test_a_block_of_the_bootstrap_holds_all_series_of_its_time(monkeypatch):
 def test_nothing_is_compressed_for_pooled_data():
     question = ask("synthetic", model=None, max_loss="2%", goal="latency", budget="10m")
     (line,) = question.does_not_suit(table_of(100, 3))
-    assert line.startswith("made_up: each column is a series of its own, and a model of all has no unit")
+    assert line.startswith("made_up: each column is a separate series, so a model of them all has no unit")
 
 
 def test_a_gap_at_the_end_of_pooled_data_is_told_where_rows_are_needed(monkeypatch):
     table = table_of(100, 3, np.arange(300).reshape(100, 3) == 297)  # the last row of the first column
     monkeypatch.setattr("tsprune.deploy.reading.load_table", lambda *_, **__: table)
-    with pytest.raises(UserError, match=r"rows from 2021-03-08 08:00:00 to 2021-03-08 08:00:00 lie within a gap"):
+    with pytest.raises(UserError, match=r"rows from 2021-03-08 08:00:00 to 2021-03-08 08:00:00 lie in a gap"):
         read_frame("made_up", SimpleNamespace(columns=table.columns), 12)
 
 

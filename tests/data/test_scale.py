@@ -60,7 +60,7 @@ def test_one_that_changes_by_little_in_its_own_unit_is_a_note():
         [],
         [
             "column 'x' is constant (0) in the train rows (the first 70) and goes from 0 to 1 in all: no scale can be "
-            "learnt from that, so that its own unit counts in the score"
+            "learnt from that, so it counts in its own unit in the score"
         ],
     )
     assert make_splits(table_of(column), **LENGTHS).test.values[-1, 1] == 1.0
@@ -104,7 +104,7 @@ def test_values_far_from_the_train_rows_are_noted_and_farther_ones_refused():
     values = GOOD.copy()
     values[90] = 500.0
     problems, (note,) = told(values)
-    assert problems == [] and note.startswith("column 'x' goes 5") and note.endswith("such values decide the score")
+    assert problems == [] and note.startswith("column 'x' goes 5") and note.endswith("such values dominate the score")
     values[70:] = 150.0
     assert "its errors would swamp those of all others" in told(values)[0][0]
     values = np.where(np.arange(100) == 90, 1e6, GOOD)

@@ -191,7 +191,7 @@ def test_what_has_a_checksum_of_its_published_form_is_known_by_it(tiny, nowhere,
     (nowhere / "data" / "tiny.csv").write_bytes(csv_text(value=5.0))
     other = load_table("Tiny")
     assert other.catalog_name is None
-    assert other.notes[0] == "no checksum vouches for this file: published numbers may be of another one"
+    assert other.notes[0] == "no checksum is known for this file: published numbers may come from another one"
     for content in (published, csv_text(value=4.0)):
         (nowhere / "data" / "tiny.csv").write_bytes(content)
         assert load_table("Tiny").catalog_name == "Tiny"

@@ -161,7 +161,7 @@ def test_inverse_gives_the_values_in_their_own_units():
     assert exact.dtype == np.float64 and exact.shape == (1, 100, 3)
     np.testing.assert_allclose(exact[0], table.values, rtol=1e-12)
     for one in (np.zeros((5, 2, 1)), torch.zeros(5, 2, 1)):
-        with pytest.raises(UserError, match="1 columns are to be scaled back, the data has 3"):
+        with pytest.raises(UserError, match="1 columns cannot be scaled back, the data has 3"):
             splits.inverse(one)
 
 
@@ -211,9 +211,9 @@ def test_the_shortest_table_that_fits_has_one_window_per_short_split():
 @pytest.mark.parametrize(
     "lengths, text",
     [
-        ({"seq_len": 0}, "seq_len = 0: a whole number is needed, at least 1"),
-        ({"label_len": -1}, "label_len = -1: a whole number is needed, at least 0"),
-        ({"pred_len": 0}, "pred_len = 0: a whole number is needed, at least 1"),
+        ({"seq_len": 0}, "seq_len = 0: expected a whole number of at least 1"),
+        ({"label_len": -1}, "label_len = -1: expected a whole number of at least 0"),
+        ({"pred_len": 0}, "pred_len = 0: expected a whole number of at least 1"),
         ({"label_len": 7}, "label_len = 7: at most seq_len = 6"),
         ({"freq": "x"}, "unknown frequency of time features 'x'"),
     ],

@@ -72,7 +72,9 @@ def test_what_was_filled_in_is_not_compared_with(tmp_path):
     assert found.left_out == 29 and "not counted: 29 values that were filled in" in str(found)
     filled[32] = True
     assert np.isnan(backtest(forecaster, rows, 2, filled).by_origin["naive_mse"].iloc[1])
-    with pytest.raises(UserError, match="every value of the last 8 rows was filled in: nothing to compare with"):
+    with pytest.raises(
+        UserError, match="every value of the last 8 rows was filled in; there is nothing to compare with"
+    ):
         backtest(forecaster, rows, 1, filled)
 
 

@@ -60,7 +60,7 @@ def test_what_is_read_is_not_written_over(tsprune, exported, tmp_path, more):
     code, out, err = tsprune("forecast", model, "data.csv", *more)
     assert code == 2 and out == "" and err.count("\n") == 1
     if more[0] == "--output":
-        assert err == f"tsprune: {more[1]} is what is read; name another file to write\n"
+        assert err == f"tsprune: {more[1]} is the file that is read; choose another file to write\n"
     assert ((tmp_path / "data.csv").read_bytes(), model.read_bytes()) == before
 
 
@@ -70,13 +70,13 @@ def test_what_was_done_to_a_file_to_read_it_is_told(tsprune, exported):
     given.tz_localize("+01:00").rename_axis("date").to_csv("odd.csv")
     code, out, err = tsprune("forecast", exported / "linear.onnx", "odd.csv", "--missing", "interpolate")
     assert code == 0 and out.startswith("date,load,wind,sun\n2024-02-29 11:00:00,")
-    assert "odd.csv: times are turned into UTC\n" in err and "2 of 180 values are filled in" in err
+    assert "odd.csv: times are converted to UTC\n" in err and "2 of 180 values are filled in" in err
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_a_forecast_with_two_columns_of_one_name_is_not_written(tmp_path, ending):
     values = frame(8)[["load"]].rename(columns={"load": "date"}).rename_axis("date")
-    with pytest.raises(UserError, match="a column of values is called 'date', as that of the dates is"):
+    with pytest.raises(UserError, match="a column of values is called 'date', like the column of dates"):
         write_frame(values, tmp_path / f"out{ending}")
     assert list(tmp_path.iterdir()) == []
 
@@ -98,7 +98,7 @@ def test_intervals_are_printed_with_what_they_came_to(tsprune):
     save_checkpoint("x.safetensors", tiny("RepeatLast"), about=about)
     code, out, err = tsprune("forecast", "x.safetensors", "data.csv", "--level", 0.9)
     assert code == 0 and out.startswith("date,load,load_low,load_high,wind,")
-    assert err == "of the test split's values 87.0% lay within the 90% intervals\n"
+    assert err == "87.0% of the test split's values lay within the 90% intervals\n"
 
 
 def test_a_forecast_is_drawn_with_what_was_known_and_its_interval(tsprune, tmp_path):
@@ -131,7 +131,9 @@ def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
     code, out, err = tsprune("forecast", exported / "linear.onnx", "gap.csv")
     assert (code, out) == (2, "") and "2024-02-29 09:00:00" in err and len(err.splitlines()) == 1
     code, _, err = tsprune("forecast", exported / "linear.onnx", "gap.csv", "--missing", "interpolate")
-    told = "gap.csv: of the last 24 rows, which are read, 3 values are filled in, the last of 2024-02-29 09:00:00"
+    told = (
+        "gap.csv: in the last 24 rows, which the model reads, 3 values are filled in, the last at 2024-02-29 09:00:00"
+    )
     assert code == 0 and told in err.splitlines()
     _, out, _ = tsprune("forecast", exported / "linear.onnx", "gap.csv", "--missing", "interpolate", "--backtest", 1)
     assert "not counted: 3 values that were filled in" in out
@@ -141,7 +143,7 @@ def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
     assert (
         (code, out) == (2, "")
         and "from 2024-03-05 20:00:00 to 2024-03-06 04:00:00" in err
-        and "too long to be filled" in err
+        and "too long to fill" in err
     )
 
 
@@ -153,12 +155,12 @@ def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
         (("forecast", "MODEL", "none.csv"), "none.csv: there is no such file"),
         (("forecast", "MODEL", "data.csv", "--output", "x.txt"), "unknown ending of a forecast '.txt'"),
         (("forecast", "MODEL", "data.csv", "--output", "no/x.csv"), "there is no folder no"),
-        (("forecast", "MODEL", "data.csv", "--output", ""), "a forecast: the name of its file is empty"),
-        (("forecast", "MODEL", "data.csv", "--plot", ""), "a picture: the name of its file is empty"),
+        (("forecast", "MODEL", "data.csv", "--output", ""), "a forecast: the name of the file is empty"),
+        (("forecast", "MODEL", "data.csv", "--plot", ""), "a picture: the name of the file is empty"),
         (("forecast", "MODEL", "data.csv", "--output", f"{300 * 'x'}.csv"), "cannot be written: File name too long"),
         (("forecast", "MODEL", "data.csv", "--plot", f"{300 * 'x'}.png"), "cannot be written: File name too long"),
         (("forecast", "MODEL", "data.csv", "--time-step", "99999999999h"), "a time step has a hundred years at most"),
-        (("forecast", "MODEL", "data.csv", "--output", "x.csv", "--backtest", "2"), "one or the other"),
+        (("forecast", "MODEL", "data.csv", "--output", "x.csv", "--backtest", "2"), "give only one"),
         (("forecast", "MODEL", "data.csv", "--plot", "x.gif"), "unknown ending of a picture '.gif'"),
         (("forecast", "MODEL", "data.csv", "--backtest", "9"), "60 rows; a back-test of 9 forecasts"),
         (("forecast", "MODEL", "data.csv", "--level", "0.9"), "has no prediction intervals"),

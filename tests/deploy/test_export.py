@@ -149,13 +149,15 @@ def test_what_cannot_leave_is_told_before_anything_is_written(tmp_path):
     assert "does not say columns, mean and std" in refused(tmp_path, about=None)
     assert "c_out = 1; forecasts in the data's own units" in refused(tmp_path, tiny("Transformer", c_out=1))
     assert "unknown units 'reel'; did you mean 'real'?" in refused(tmp_path, units="reel")
-    assert "torch.bfloat16; make them one of float32, float64" in refused(tmp_path, tiny("DLinear").bfloat16())
-    assert "it has not every operator in float64: model.float()" in refused(tmp_path, tiny("iTransformer").double())
-    assert "the weights are on meta; take them here: model.cpu()" in refused(tmp_path, tiny("DLinear").to("meta"))
+    assert "torch.bfloat16; allowed are float32 and float64" in refused(tmp_path, tiny("DLinear").bfloat16())
+    assert "it lacks some operators in float64: convert the model with model.float()" in refused(
+        tmp_path, tiny("iTransformer").double()
+    )
+    assert "the weights are on meta; move them to the CPU: model.cpu()" in refused(tmp_path, tiny("DLinear").to("meta"))
     assert "ends in .onnx" in refused(tmp_path, file="x.safetensors")
     assert "there is no folder" in refused(tmp_path, file="none/x.onnx")
     assert "is a folder" in refused(tmp_path, file="folder.onnx")
-    assert "notes.md is there and is no model card" in refused(tmp_path, file="notes.onnx")
+    assert "notes.md is there and is not a model card" in refused(tmp_path, file="notes.onnx")
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])

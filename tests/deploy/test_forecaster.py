@@ -112,30 +112,30 @@ def moved(rows, row):
 
 GOOD = frame(30)  # to 2024-02-28 05:00
 PROBLEMS = {
-    "a list": ([1, 2], "a list is no frame"),
+    "a list": ([1, 2], "a list is not a frame"),
     "too short": (GOOD.iloc[:20], "20 rows; a forecast needs 24 (SeasonalNaive looks back 24 time steps)"),
     "none": (GOOD.iloc[:0], "0 rows; a forecast needs 24"),
     "a column less": (GOOD[["load", "sun"]], "reads column 'wind': unknown column 'wind'"),
     "misspelt": (GOOD.rename(columns={"wind": "winds"}), "unknown column 'wind'; did you mean 'winds'?"),
-    "a column more": (GOOD.assign(price=1.0), "reads no column 'price'; it reads load, wind, sun"),
+    "a column more": (GOOD.assign(price=1.0), "does not read column 'price'; it reads load, wind, sun"),
     "another order": (GOOD[["wind", "load", "sun"]], "in another order; the model reads load, wind, sun"),
-    "a column twice": (GOOD[["load", "wind", "sun", "sun"]], "a column stands twice"),
+    "a column twice": (GOOD[["load", "wind", "sun", "sun"]], "a column appears twice"),
     "no dates": (
         GOOD.reset_index(drop=True),
-        "int64, not dates; make it one: frame.set_index(pd.to_datetime(frame.pop",
+        "int64, not dates; make dates of it: frame.set_index(pd.to_datetime(frame.pop",
     ),
     "dates as a column": (GOOD.rename_axis("date").reset_index(), "frame.set_index(pd.to_datetime(frame.pop('date')))"),
     "datetimes": (GOOD.set_axis(GOOD.index.astype(object)), "frame.set_index(pd.to_datetime(frame.index))"),
-    "periods": (GOOD.to_period("h"), "the index holds period[h], not dates; make it one: frame.to_timestamp()"),
-    "texts": (GOOD.set_axis(GOOD.index.astype(str)), "make it one: frame.set_index(pd.to_datetime(frame.index))"),
-    "a zone": (GOOD.tz_localize("Europe/Zurich"), "of a file with offsets they were UTC, index.tz_convert(None)"),
-    "missing row": (without(GOOD, -3), "no row of 2024-02-28 03:00:00, between 2024-02-28 02:00:00 and"),
+    "periods": (GOOD.to_period("h"), "the index holds period[h], not dates; make dates of it: frame.to_timestamp()"),
+    "texts": (GOOD.set_axis(GOOD.index.astype(str)), "make dates of it: frame.set_index(pd.to_datetime(frame.index))"),
+    "a zone": (GOOD.tz_localize("Europe/Zurich"), "if its file had offsets, use UTC: index.tz_convert(None)"),
+    "missing row": (without(GOOD, -3), "the row of 2024-02-28 03:00:00 is missing between 2024-02-28 02:00:00 and"),
     "a missing month": (
         without(frame(900), *range(-800, -3)),
-        "no row of 2024-03-02 04:00:00, between 2024-03-02 03:00",
+        "the row of 2024-03-02 04:00:00 is missing between 2024-03-02 03:00",
     ),
-    "a stray row": (moved(frame(30), -3), "a row of 2024-02-28 02:30:00, after 2024-02-28 02:00:00; the"),
-    "twice": (pd.concat([GOOD, GOOD.iloc[-1:]]), "row 30: 2024-02-28 05:00:00 stands twice"),
+    "a stray row": (moved(frame(30), -3), "a row of 2024-02-28 02:30:00 follows 2024-02-28 02:00:00; the"),
+    "twice": (pd.concat([GOOD, GOOD.iloc[-1:]]), "row 30: 2024-02-28 05:00:00 appears twice"),
     "backwards": (GOOD[::-1], "row 1: 2024-02-28 04:00:00 comes after 2024-02-28 05:00:00"),
     "half hours": (frame(30, "30min"), "a step of 30min; the model reads a row every 1h"),
     "two hours": (frame(30, "2h"), "a step of 2h; the model reads a row every 1h"),
@@ -143,7 +143,7 @@ PROBLEMS = {
     "no value": (with_value(frame(30), np.nan), "2024-02-28 04:00:00, column 'wind': no value"),
     "infinite": (with_value(frame(30), np.inf), "2024-02-28 04:00:00, column 'wind': an infinite value"),
     "words": (GOOD.assign(wind="calm"), "column 'wind' holds str, not numbers"),
-    "switches": (GOOD.assign(wind=True), "column 'wind' holds bool, not numbers; frame.astype(float) makes them"),
+    "switches": (GOOD.assign(wind=True), "column 'wind' holds bool, not numbers; convert it with frame.astype(float)"),
     "complex numbers": (GOOD.assign(wind=1j), "column 'wind' holds complex128, not numbers"),
     "no date": (GOOD.set_axis([pd.NaT, *GOOD.index[1:]]), "row 0: no date"),
 }
@@ -193,14 +193,14 @@ def test_dates_that_pandas_cannot_hold_are_told(tmp_path):
     save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=ABOUT)
     last = pd.Timestamp.max.floor("h") - pd.Timedelta(hours=3)
     known = frame(24).set_axis(pd.date_range(end=last, periods=24, freq="h"))
-    with pytest.raises(UserError, match=f"8 steps of '1h' after {last} have no dates that pandas could hold"):
+    with pytest.raises(UserError, match=f"8 steps of '1h' after {last} end later than any date that pandas"):
         Forecaster.load(tmp_path / "x.safetensors").predict(known)
 
 
 def test_a_bare_network_is_refused_with_what_helps(tmp_path):
     export_onnx(tiny("RepeatLast"), tmp_path / "x.onnx", "scaled", about=ABOUT)
     with pytest.raises(
-        UserError, match="is in scaled units, and reads no values of yours; export it with --units real"
+        UserError, match="was exported in scaled units and cannot read your data; export it with --units real"
     ):
         Forecaster.load(tmp_path / "x.onnx")
 

@@ -191,9 +191,9 @@ def test_a_kernel_is_compiled_once_and_kept(plain, fresh, monkeypatch):
     assert load("plain").lanes == 4
     kept.chmod(0o622)  # somebody else may have written it
     load.cache_clear()
-    with pytest.raises(UserError, match=r"no C compiler \(gcc, cc\) is there"):
+    with pytest.raises(UserError, match=r"found no C compiler \(gcc, cc\)"):
         load("plain")
-    assert best().path == DENSE and str(best()) == "dense (no C compiler (gcc, cc) is there)"
+    assert best().path == DENSE and str(best()) == "dense (found no C compiler (gcc, cc))"
 
 
 def test_where_nothing_can_be_kept_it_is_compiled_for_the_process(plain, fresh):
@@ -211,15 +211,15 @@ def test_a_compiler_that_fails_is_told_in_a_line(fresh, tmp_path, monkeypatch):
         load("plain")
     assert not fresh.exists()
     broken.write_text("#!/bin/sh\nfor last; do :; done\necho no library > $last\n")
-    with pytest.raises(UserError, match="the compiled kernel does not load: "):
+    with pytest.raises(UserError, match="the compiled kernel cannot be loaded: "):
         load("plain")
 
 
 def test_a_processor_that_lacks_a_path_and_another_system(fresh, monkeypatch):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
     assert paths() == ("plain",)
-    with pytest.raises(UserError, match="this processor has no avx2: it runs plain"):
+    with pytest.raises(UserError, match="this processor has no avx2; it has plain"):
         load("avx2")
     monkeypatch.setattr(compiled.sys, "platform", "darwin")
-    with pytest.raises(UserError, match="the kernel is for Linux, this is darwin"):
+    with pytest.raises(UserError, match="the kernel runs only on Linux, this is darwin"):
         load("plain")

@@ -30,7 +30,7 @@ def nothing_is_run(monkeypatch):
     monkeypatch.setattr(session, "need", run)
 
 
-def refused(path, content, say="is not an ONNX file of tsprune, is damaged, or is from before"):
+def refused(path, content, say="is not an ONNX file of tsprune, is damaged, or has no checksum yet"):
     path.write_bytes(content)
     with pytest.raises(UserError) as error:
         Forecaster.load(path)
@@ -103,7 +103,7 @@ def test_foreign_files_are_refused(tmp_path):
     [
         ({"format": 2}, "format = 2"),
         ({"seq_len": 10**12}, "seq_len = 1000000000000"),
-        ({"columns": ["a", "a", "b"]}, "a column stands twice"),
+        ({"columns": ["a", "a", "b"]}, "a column appears twice"),
         ({"mean": [1.0]}, "one of each per variable"),
         ({"std": [1.0, 0.0, 1.0]}, "every std must be above 0"),
         ({"color": "red"}, "unknown parameter 'color'"),

@@ -91,8 +91,8 @@ def test_of_times_that_are_not_to_be_trusted_a_card_says_why_and_no_speedup(expo
     monkeypatch.setattr(quantise, "measure_latency", lambda *given, **how: table)
     _, card = in_int8(content, served.card, lambda batch: {name: each[:batch] for name, each in inputs.items()})
     page = card_text(card, "x.onnx", 100)
-    assert "| beside float32, batch 1 | 1.20 times as fast" in page
-    assert "| beside float32, batch 32 | not measurable here: 2 cores, 1.8 of them busy |" in page
+    assert "| speed beside float32, batch 1 | 1.20 times as fast" in page
+    assert "| speed beside float32, batch 32 | not measurable here: 2 cores, 1.8 of them busy |" in page
 
 
 def test_without_data_an_int8_file_claims_no_error_and_its_card_says_so(tmp_path):
@@ -101,9 +101,9 @@ def test_without_data_an_int8_file_claims_no_error_and_its_card_says_so(tmp_path
     assert read_onnx(tmp_path / "x.onnx")[0] == card and card.after == {} and card.intervals is None
     page = (tmp_path / "x.md").read_text()
     assert (
-        "| weights | int8 |" in page and "| test MSE in float32 | 0.3; int8 was not tested: no data at hand |" in page
+        "| weights | int8 |" in page and "| test MSE in float32 | 0.3; int8 was not tested: no data was given |" in page
     )
-    assert "| beside float32, batch 32 | " in page and "| largest difference from the float32 file | " in page
+    assert "| speed beside float32, batch 32 | " in page and "| largest difference from the float32 file | " in page
 
 
 def test_what_has_no_product_to_quantise_is_refused_and_nothing_is_written(tmp_path):

@@ -75,7 +75,7 @@ def test_a_dense_model_stays_as_it_is():
     found = sparsify(model, 2)
     assert set(found.layers["runs"]) == {"dense: no zeros"} and found.whole.empty and found.difference == 0
     assert str(found).endswith(
-        f"kernel: {paths()[0]}; batch 2; 0 of {len(found.layers)} layers run sparse: the model is as it was"
+        f"kernel: {paths()[0]}; batch 2; 0 of {len(found.layers)} layers run sparse: the model is unchanged"
     )
 
 
@@ -126,18 +126,20 @@ def test_times_are_measured():
 
 
 def test_without_a_kernel_the_model_stays_and_the_reason_is_said(monkeypatch):
-    monkeypatch.setattr(sparse, "best", lambda: Choice(DENSE, "no C compiler (gcc, cc) is there"))
+    monkeypatch.setattr(sparse, "best", lambda: Choice(DENSE, "found no C compiler (gcc, cc)"))
     model = masked("DLinear")
     found = sparsify(model, 2)
     assert set(found.layers["runs"]) == {"dense: no kernel"} and type(found.model.trend) is nn.Linear
-    assert "kernel: dense (no C compiler (gcc, cc) is there)" in str(found)
+    assert "kernel: dense (found no C compiler (gcc, cc))" in str(found)
 
 
 def test_bad_input(monkeypatch):
     for given in ({"batch": 0}, {"batch": 1, "rounds": 0}):
-        with pytest.raises(UserError, match=r"(batch|rounds) = 0: allowed are whole numbers from 1 on"):
+        with pytest.raises(UserError, match=r"(batch|rounds) = 0: allowed are whole numbers of 1 or more"):
             sparsify(masked("DLinear"), **given)
-    with pytest.raises(UserError, match=r"DLinear: the weights are torch.float64; sparse layers take model.float\(\)"):
+    with pytest.raises(
+        UserError, match=r"DLinear: the weights are torch.float64; sparse layers need float32: model.float\(\)"
+    ):
         sparsify(masked("DLinear").double(), 2)
     with pytest.raises(UserError, match=r"avx51.*avx512"):
         sparsify(masked("DLinear"), 2, path="avx51")

@@ -139,10 +139,10 @@ def test_a_step_that_measures_time_runs_on_the_machine_that_it_names(make, store
 @pytest.mark.parametrize(
     ("block", "told"),
     [
-        ({}, "scheduler: one kind of cluster with its options, not 0; one of HTCondorCluster, "),
+        ({}, "scheduler: give one kind of cluster with options, not 0; known: HTCondorCluster, "),
         ({"SlurmCluster": {}}, "scheduler: unknown kind of cluster 'SlurmCluster'; did you mean 'SLURMCluster'?"),
         ({"SLURMCluster": {"cores": 1, "wall_time": "1"}}, "SLURMCluster: unknown option 'wall_time'; did you mean"),
-        ({"SLURMCluster": {"cores": 4}}, "SLURMCluster: processes must be as many as cores: a worker has one thread"),
+        ({"SLURMCluster": {"cores": 4}}, "SLURMCluster: processes must equal cores: each worker has one thread"),
     ],
 )
 def test_a_queue_that_cannot_be_asked_is_told_before_anything_runs(block, told):
@@ -157,7 +157,7 @@ def test_without_dask_a_line_says_what_to_install(monkeypatch, smoke, make, stor
         run([make("a")], store, dask_workers(None, 1, {}))
     with pytest.raises(UserError, match="python -m pip install"):
         PruningSweepCells(PruningSweep.parse(smoke | {"executor": "dask"})).run()
-    with pytest.raises(UserError, match="scheduler: for executor = 'dask'"):
+    with pytest.raises(UserError, match="scheduler: only for executor = 'dask'"):
         PruningSweep.parse(smoke | {"scheduler": "tcp://a:1"})
 
 

@@ -148,7 +148,7 @@ def test_workers_that_die_as_they_start_are_started_again(make, store, breaks, s
     rows = run(steps, store, executor=lambda: Breaks(1))
     assert [rows[step.key]["status"] for step in steps] == [status, "ok"]
     if status == "failed":
-        assert rows[steps[0].key]["reason"] == "no worker process starts (as told)"
+        assert rows[steps[0].key]["reason"] == "no worker process could be started (as told)"
 
 
 def test_a_pool_counts_as_broken_where_a_worker_is_killed_as_it_starts(monkeypatch):

@@ -87,7 +87,7 @@ def test_time_left_is_known_before_the_first_step_from_earlier_runs(progress):
 
 def test_time_left_is_unknown_where_nothing_tells(progress):
     progress.start(1, 0, [step("a")])
-    assert progress.state().endswith("time left unknown yet")
+    assert progress.state().endswith("time left not known yet")
     progress.run(step("a"), 1)
     assert progress.state() == "1/1 done, 0 running, 0 waiting"
 

@@ -54,7 +54,7 @@ def test_a_row_moved_under_another_key_is_not_believed(store):
     other = digest({"other": 1})
     store.folder(other).parent.mkdir(exist_ok=True)
     store.folder(key).rename(store.folder(other))
-    with pytest.raises(Corrupt, match="does not hash"):
+    with pytest.raises(Corrupt, match="has a hash that is not"):
         store.row(other)
 
 

@@ -131,6 +131,6 @@ def test_a_description_that_no_reader_would_take_is_refused(tmp_path):
 
 
 def test_a_description_of_other_columns_than_the_model_reads_is_refused(tmp_path):
-    with pytest.raises(UserError, match="DLinear reads enc_in = 5 columns, about has 3"):
+    with pytest.raises(UserError, match="DLinear reads enc_in = 5 columns, but about has 3"):
         save_checkpoint(tmp_path / "m", small_model("DLinear", enc_in=5, c_out=5), about=described())
     assert list(tmp_path.iterdir()) == []

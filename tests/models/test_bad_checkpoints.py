@@ -75,7 +75,7 @@ META = [
     ({"tied": {"__class__": "projection.bias"}}, "__class__ cannot be tied to projection.bias"),
     ({"frozen": ["nothing"]}, "no parameter nothing to be frozen"),
     ({"frozen": "projection.bias"}, ": frozen = 'projection.bias': input should be a valid tuple"),
-    ({"about": {"columns": ["a"]}}, ": about = {'columns': ['a']}: columns, mean and std belong together"),
+    ({"about": {"columns": ["a"]}}, ": about = {'columns': ['a']}: columns, mean and std must be given together"),
     ({"about": {"mean": "NaN"}}, ": about.mean = 'NaN': input should be a valid tuple"),
     ({"more": 1}, ": unknown parameter 'more'"),
 ]
@@ -123,7 +123,7 @@ TENSORS = [
     ({BIAS: torch.zeros(3, dtype=torch.int64)}, "projection.bias is torch.int64, not torch.float32"),
     (
         {BIAS: torch.tensor([0, NAN, NAN])},
-        "projection.bias has 2 of 3 numbers NaN or infinite: every forecast would be",
+        "projection.bias has 2 of 3 numbers NaN or infinite, and so would be every forecast",
     ),
     ({BIAS: torch.zeros(3).to(torch.float8_e5m2)}, "projection.bias is torch.float8_e5m2, not torch.float32"),
     ({SAMPLE: torch.zeros(24, 12)}, "encoder.layers.0.attention.sample is torch.float32, not torch.int64"),

@@ -308,7 +308,7 @@ def test_wrong_shapes_are_named(name):
             inputs = example(model)
             inputs[position] = inputs[position][:1]  # which torch would stretch to all windows
             with pytest.raises(
-                UserError, match=rf"{name}: {which} has 1 windows, the inputs before it {len(inputs[0])}"
+                UserError, match=rf"{name}: {which} has 1 windows, but the inputs before it have {len(inputs[0])}"
             ):
                 model(*inputs)
 

@@ -139,9 +139,9 @@ class Changed(type(small_model("DLinear"))):
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (nn.Linear(2, 2), "Linear is no registered forecaster: those are Autoformer, "),
+        (nn.Linear(2, 2), "Linear is not a registered forecaster; those are Autoformer, "),
         (Changed(small_model("DLinear").config), "Changed is not the class that is registered as DLinear"),
-        (Forecaster(ForecastConfig()), "Forecaster is no registered forecaster"),
+        (Forecaster(ForecastConfig()), "Forecaster is not a registered forecaster"),
     ],
 )
 def test_what_could_not_be_loaded_again_is_not_saved(model, words, tmp_path):
@@ -233,7 +233,7 @@ def test_inputs_of_another_precision_are_refused_in_a_line(name, precision):
 
 def test_inputs_that_are_no_tensors_or_have_no_numbers_are_told_what_is_wrong_with_them():
     model = small_model("DLinear").eval()
-    with pytest.raises(UserError, match=r"x_enc is a ndarray, no tensor: torch.as_tensor makes one"):
+    with pytest.raises(UserError, match=r"x_enc is a ndarray, not a tensor; make one with torch.as_tensor"):
         model(example(model)[0].numpy())
     with pytest.raises(UserError, match=r"x_enc is torch.float64, the weights are torch.float32"):
         model.to("meta")(example(model)[0].double().to("meta"))

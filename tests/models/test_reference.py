@@ -37,7 +37,7 @@ def test_unknown_and_missing_names_and_shapes_are_all_listed(case):
         load_reference_state(model, state)
     text = str(error.value)
     assert "no place for: decoder.extra.weight, encoder.layers.7.norm1.bias" in text
-    assert "lacks: decoder.norm.bias" in text
+    assert "the checkpoint lacks what Transformer needs: decoder.norm.bias" in text
     assert "projection.weight has shape (9, 16), the model's is (7, 16)" in text
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
@@ -74,12 +74,12 @@ def test_names_of_a_wrapped_model_are_understood(prefix, case):
 
 def test_a_prefix_that_no_wrapper_has_is_told_to_be_taken_off(case):
     model, state = case
-    with pytest.raises(UserError, match=r"; take 'model\.' off each name\n"):
+    with pytest.raises(UserError, match=r"; remove 'model\.' from each name\n"):
         load_reference_state(model, {f"model.{name}": tensor for name, tensor in state.items()})
 
 
 def test_names_of_its_own_are_told_where_they_go(case):
-    with pytest.raises(UserError, match="these names are its own, load_state_dict takes them"):
+    with pytest.raises(UserError, match="these are its own names: use load_state_dict"):
         load_reference_state(case[0], case[0].state_dict())
 
 
@@ -130,7 +130,7 @@ def test_no_code_of_a_file_is_run(write, case, tmp_path):
     write({"a": Touches(tmp_path / "touched")}, path)
     with pytest.raises(UserError) as error:
         load_reference_state(case[0], path)
-    assert str(error.value) == f"{path} holds more than tensors, numbers and words, or is damaged: it is not unpickled"
+    assert str(error.value) == f"{path} holds more than tensors, numbers and text, or is damaged; it is not unpickled"
     assert not (tmp_path / "touched").exists()
 
 
@@ -158,9 +158,9 @@ def test_files_that_are_no_weights_are_refused_in_a_line(case, tmp_path):
         ([1], "this is a list"),
         (nn.Linear(1, 1), "this is a Linear"),
         ({1: torch.zeros(1)}, "1 in it is a Tensor"),
-        ({"state_dict": {}}, "'state_dict' in it is a dict; is that the state_dict\\? Pass it alone"),
+        ({"state_dict": {}}, "'state_dict' in it is a dict; is that the state_dict\\? Pass only that"),
         ({"projection.weight": [1.0]}, "'projection.weight' in it is a list"),
-        ({}, "Transformer needs, but the checkpoint lacks: "),
+        ({}, "the checkpoint lacks what Transformer needs: "),
     ],
 )
 def test_what_is_no_state_dict_is_refused(state, words, case):

@@ -359,7 +359,7 @@ def test_a_random_mask_is_one_of_its_seed():
         ),
         (lambda: Sparsity(make_method("one_shot", at=0.9), steps=200), "the last update is step 140 of 200"),
         (lambda: Sparsity(make_method("gmp", warm_up=0.7), steps=200), "0.7 of 200 steps after a warm-up of 0.7"),
-        (lambda: Sparsity(make_method("rigl", every=1), steps=200), "every = 1: updates take the place of steps"),
+        (lambda: Sparsity(make_method("rigl", every=1), steps=200), "every = 1: an update takes the place of a step"),
         (lambda: Sparsity(make_method("granet", target_at=0.01), steps=200), "target_at = 0.01: .* steps 20 to 200"),
         (lambda: Sparsity(make_method("granet", target_at=0.9, until=0.8), steps=200), "target_at = 0.9: .* 20 to 160"),
         (lambda: Sparsity(make_method("granet", density=0.6, initial_density=0.5), steps=200), "density = 0.6 is more"),

@@ -260,7 +260,7 @@ def test_without_a_signal_the_training_loss_decides():
         (lambda: make_method("pal"), "pals"),
         (lambda: make_method("pals", gama=1.1), "gamma"),
         (lambda: PALS.variant("papers"), "paper"),
-        (lambda: Sparsity(make_method("gmp", every=50), steps=10), "no update falls within 0.7 of 10 steps"),
+        (lambda: Sparsity(make_method("gmp", every=50), steps=10), "no update falls within the first 0.7 of 10 steps"),
         (lambda: Sparsity(make_method("gmp"), steps=0), "steps = 0"),
         (lambda: Loop(nn.LayerNorm(6), make_method("gmp"), steps=100), "no weight to prune"),
     ],

@@ -49,7 +49,7 @@ def test_a_frozen_weight_has_no_part_in_taylor():
     own = (model[1].weight * calibration_gradients(model, batches)[model[1].weight]).abs()
     torch.testing.assert_close(axis_scores(model, [axis], "taylor", batches)[0], (own / own.mean()).detach())
     model.requires_grad_(False)
-    with pytest.raises(UserError, match="'hidden': every weight that it lies in is frozen"):
+    with pytest.raises(UserError, match="'hidden': every weight that it belongs to is frozen"):
         axis_scores(model, [axis], "taylor", batches)
 
 

@@ -53,6 +53,6 @@ def test_before_the_first_step_there_is_nothing_to_reset():
 
 def test_a_memory_that_is_not_known_is_refused_in_one_line():
     layer, optimizer = stepped(lambda p: torch.optim.Rprop(p, lr=0.1))
-    with pytest.raises(UserError, match=r"Rprop keeps 'prev' of each weight.*exp_avg") as error:
+    with pytest.raises(UserError, match=r"Rprop keeps 'prev' for each weight.*exp_avg") as error:
         reset_moments(optimizer, layer.weight, torch.ones(2, 3, dtype=torch.bool))
     assert "\n" not in str(error.value)

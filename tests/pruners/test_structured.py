@@ -226,7 +226,7 @@ def test_a_model_with_nothing_to_remove_keeps_its_horizon():
         model = small_model(name)
         with pytest.raises(UserError, match=f"{name} has nothing to remove.*horizon"):
             structured_prune(model, example(model), 0.5)
-    with pytest.raises(UserError, match=r"Linear declares no widths to narrow: it has no axes\(\)"):
+    with pytest.raises(UserError, match=r"Linear declares no widths to narrow: it lacks the axes\(\)"):
         structured_prune(torch.nn.Linear(3, 3), [torch.zeros(1, 3)], 0.5)
 
 

@@ -140,20 +140,20 @@ def test_what_is_no_result_is_not_added_and_a_row_without_provenance_is_refused(
     [
         ({"config": {"version": 1}}, "the key is not that of its config"),
         ({"config": {"version": 1}}, "of results version 1, not"),
-        ({"status": "failed"}, "status failed is no result"),
+        ({"status": "failed"}, "status failed is not a result"),
         ({"result": {"mse": None}}, "a result without its test error"),
         ({"made": {"date": "x"}}, "provenance lacks accelerator, commit, cores, matmul, processor"),
-        ({"made": MADE | {"date": "yesterday"}}, "yesterday is no date"),
-        ({"made": MADE | {"date": 20261126}}, "20261126 is no date"),
+        ({"made": MADE | {"date": "yesterday"}}, "yesterday is not a date"),
+        ({"made": MADE | {"date": 20261126}}, "20261126 is not a date"),
         ({"made": None}, "no names with values: made"),
-        ({"result": {"mse": "abc"}}, "mse abc is no number"),
-        ({"result": {"mse": float("nan")}}, "mse nan is no number"),
-        ({"result": {"mse": float("inf")}}, "mse inf is no number"),
-        ({"result": {"mse": True}}, "mse True is no number"),
+        ({"result": {"mse": "abc"}}, "mse abc is not a number"),
+        ({"result": {"mse": float("nan")}}, "mse nan is not a number"),
+        ({"result": {"mse": float("inf")}}, "mse inf is not a number"),
+        ({"result": {"mse": True}}, "mse True is not a number"),
         ({"result": {"val_mse": -5.0}}, "val_mse -5.0 is negative"),
         ({"result": {"density_all": 1.5}}, "density_all 1.5 is above 1"),
         ({"protocol": {"density_asked": -0.5}}, "density_asked -0.5 is negative"),
-        ({"status": "diverged", "result": {"mse": "abc"}}, "mse abc is no number"),
+        ({"status": "diverged", "result": {"mse": "abc"}}, "mse abc is not a number"),
         ({"config": {"version": float("nan")}}, "the key is not that of its config"),
         ({"errors": {"windows": 2}}, "its errors by part cannot be read"),
         ({"errors": pack(scores([1, 2])) | {"ratios": "AA"}}, "its errors by part cannot be read"),
@@ -240,7 +240,7 @@ def test_check_names_a_key_that_stands_twice_and_a_file_that_is_none(store, arch
     path.with_name("empty.jsonl.gz").touch()
     told = "\n".join(Archive(archive.folder).problems())
     assert "empty.jsonl.gz: not an archive of rows (it holds none)" in told
-    assert "01_x/twin.jsonl.gz, line 1: key" in told and "stands in 01_x/ETTh1.jsonl.gz, line 1 as well" in told
+    assert "01_x/twin.jsonl.gz, line 1: key" in told and "is also in 01_x/ETTh1.jsonl.gz, line 1" in told
     assert "odd.jsonl.gz: not an archive of rows" in told and "list.jsonl.gz: not an archive of rows" in told
 
 

@@ -123,7 +123,7 @@ def test_second_order_with_its_update_keeps_the_model_and_not_masks_alone(traini
     grouped = half.load_masked(store)[1]
     assert grouped.keys() == nm_masks(trained.load(store)).masks.keys(), "what has no Hessian goes by magnitude"
     assert grouped and all((m.unflatten(1, (-1, 4)).sum(-1) == 2).all() for m in grouped.values())
-    with pytest.raises(UserError, match=r"density = 0\.4: 2:4 has the one density 0\.5"):
+    with pytest.raises(UserError, match=r"density = 0\.4: 2:4 allows only density 0\.5"):
         SecondOrderStep(trained=trained, structure="2:4", density=0.4, calibration_windows=40)
 
 

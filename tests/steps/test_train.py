@@ -117,7 +117,7 @@ def test_two_of_four_is_held_while_training_on(trained, run):
     assert row["protocol"]["structure"] == "2:4"
     layers = {layer["layer"]: layer["layer_density"] for layer in row["detail"]["layers"]}
     assert set(layers.values()) <= {0.5, 1.0} and 0.5 in layers.values()
-    with pytest.raises(UserError, match="2:4 has the one density"):
+    with pytest.raises(UserError, match="2:4 allows only density"):
         FineTuneStep(trained=trained, scope="layer", structure="2:4", densities=[0.3], train=trained.train)
 
 

@@ -1,4 +1,5 @@
-"""A time for a profile's steps, shared among its notebooks: each gets its part of what those before it left."""
+"""A time limit for a profile's steps, shared among its notebooks: each gets its part of the time that those before it
+left."""
 
 import re
 import time
@@ -12,11 +13,12 @@ from tsprune.study.registry import STUDIES
 _HOURS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600, "": 1.0}
 
 
-def parse_hours(text: str, allowed: str = "as 2h, 30m, 90s, or 0 to begin no step") -> float:
-    """Hours, of ``1.5h``, ``30m``, ``90s`` or ``0``. Raises UserError for anything else, with what is ``allowed``."""
+def parse_hours(text: str, allowed: str = "such as 2h, 30m or 90s, or 0 to begin no step") -> float:
+    """Hours, from ``1.5h``, ``30m``, ``90s`` or ``0``. Raises UserError for anything else, saying what is
+    ``allowed``."""
     found = re.fullmatch(r"(\d{1,5}(?:\.\d{1,4})?)([hms]?)", text)
     if not found or (not found[2] and float(found[1])):
-        raise UserError(f"--budget {text}: a time, {allowed}")
+        raise UserError(f"--budget {text}: expected a time, {allowed}")
     return float(found[1]) * _HOURS[found[2]]
 
 

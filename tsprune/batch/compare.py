@@ -18,7 +18,7 @@ WHAT = (
 
 
 def compare_runs(first: str, second: str) -> str:
-    """What to print of the studies that both places hold. Nothing is computed.
+    """The text that compares the studies found in both places. Nothing is computed.
 
     Raises UserError where they hold none in common, or where a run is not finished in its store.
     """
@@ -32,9 +32,11 @@ def compare_runs(first: str, second: str) -> str:
 def _compared(a: Run, b: Run) -> str:
     lines = [f"== {a.study} ==", f"A: {a.place}", f"B: {b.place}", "", *_differing(a, b), ""]
     table, alone = side_by_side(_cells(a), _cells(b))
-    lines.append(table.to_string(index=False, na_rep="-", formatters=_FORMATS) if len(table) else "no cell in both")
-    lines.append("means over the seeds; a difference within their spread is no finding")
-    lines += [f"{count} more in {which} only" for which, count in alone.items() if count]
+    lines.append(
+        table.to_string(index=False, na_rep="-", formatters=_FORMATS) if len(table) else "no cell is in both runs"
+    )
+    lines.append("means over the seeds; a difference within their spread may be chance")
+    lines += [f"{count} more only in {which}" for which, count in alone.items() if count]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""The folder of reports: a report is put there whole, and does not silently take the place of another study's."""
+"""The folder of reports: a report is put there whole, and does not silently replace one with other parameters."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress

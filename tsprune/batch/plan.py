@@ -84,11 +84,11 @@ def _size(protocol: dict) -> tuple:
 
 
 def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None, part: Shard | None = None) -> str:
-    """A table per notebook, a row per kind of step, and what it comes to in all, by device. Runs nothing. ``tables``:
-    datasets that are there already; ``part``: only of these steps.
+    """A table per notebook with a row per kind of step, and the totals by device. Runs nothing. ``tables``: datasets
+    that are loaded already; ``part``: only these steps.
 
-    A step that several notebooks share counts in the first. Steps that depend on what others come to are not known
-    yet, and are told so.
+    A step that several notebooks share counts in the first. Steps that depend on the results of others are not known
+    yet, and the text says so.
     """
     seen: set[str] = set()
     lines, open_ended, tables = [], [], tables or Tables()

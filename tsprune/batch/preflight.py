@@ -1,4 +1,4 @@
-"""What only the data, the machine and the disk can say of the runs of a profile: told before the first one starts."""
+"""Checks of a profile's runs that need the data, the machine and the disk: made before the first one starts."""
 
 import os
 from collections import defaultdict
@@ -16,11 +16,11 @@ from tsprune.study.registry import STUDIES
 
 
 def check_runs(runs: Sequence[NotebookRun], begins: bool = True, writes: bool = True) -> Tables:
-    """Ask of every notebook what its study asks itself (:func:`tsprune.study.base.preflight.check`), and try the
+    """Check for every notebook what its study checks itself (:func:`tsprune.study.base.preflight.check`), and try the
     folders that are written to, where anything ``writes``; returns the datasets, each loaded once for all. Runs of
     which none ``begins`` a step need no device.
 
-    Raises :class:`UserError` with a line per problem, and the notebooks that it is one of where these are not all.
+    Raises :class:`UserError` with a line per problem, and the notebooks that have it, unless all have.
     """
     found: dict[str, list[str]] = defaultdict(list)
     tables = Tables()
@@ -47,12 +47,12 @@ def _line(problem: str, names: Sequence[str], of: int) -> str:
 
 
 def need_folder(folder: Path, chosen_by: str) -> None:
-    """Raise :class:`UserError` where nothing could be written to a folder, or none be made, as far as that shows while
-    nothing is made."""
+    """Raise :class:`UserError` if a folder could not be written to, or could not be made, as far as that can be seen
+    without making anything."""
     parts = (folder, *folder.parents)
     for part in parts:
         if os.path.exists(part) and not os.path.isdir(part):
-            raise UserError(f"{folder}: {part} is a file, not a folder; {chosen_by} names another folder")
+            raise UserError(f"{folder}: {part} is a file, not a folder; choose another folder with {chosen_by}")
     try:
         with suppress(FileNotFoundError):
             os.stat(folder)
@@ -60,7 +60,7 @@ def need_folder(folder: Path, chosen_by: str) -> None:
         raise _unwritable(folder, error, chosen_by) from None
     there = next(part for part in parts if os.path.isdir(part))
     if not os.access(there, os.W_OK | os.X_OK):
-        raise _unwritable(folder, f"no right to write in {there}", chosen_by)
+        raise _unwritable(folder, f"no permission to write in {there}", chosen_by)
 
 
 def try_folder(folder: Path, chosen_by: str) -> None:
@@ -82,4 +82,4 @@ def try_folder(folder: Path, chosen_by: str) -> None:
 
 def _unwritable(folder: Path, why: object, chosen_by: str) -> UserError:
     why = getattr(why, "strerror", None) or why
-    return UserError(f"{folder}: cannot be written to ({why}); {chosen_by} names another folder")
+    return UserError(f"{folder}: cannot be written to ({why}); choose another folder with {chosen_by}")

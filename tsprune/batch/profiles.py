@@ -2,7 +2,7 @@
 
 Layers, later ones win: the defaults of the config's fields, the notebook's ``parameters`` cell (the quick profile),
 ``common.yaml``, the notebook's own file, the command line. A file says only what differs from the layers below it.
-Light imports only: a misspelt parameter is told in a second or two, before papermill and the plotting are loaded.
+Light imports only: a misspelt parameter is reported in a second or two, before papermill and the plotting are loaded.
 """
 
 import os
@@ -67,7 +67,7 @@ def plan_profile(
     common = _layer_of("common", files.get(COMMON))
     given = _Layer("-p", "-p", _given(replaced))
     if jobs is not None and "jobs" in given.values:
-        raise UserError("--jobs and -p jobs: one or the other, both say how many steps run side by side")
+        raise UserError("--jobs and -p jobs: give only one; both set how many steps run side by side")
     need_name(output, "--output")
     target = Path(output).absolute()
     above = _Layer("--jobs", "--jobs", {} if jobs is None else {"jobs": jobs})
@@ -89,33 +89,34 @@ def plan_profile(
 
 
 def describe(runs: Sequence[NotebookRun], profile: str) -> str:
-    """What is about to be run: what the profile says of itself (the first paragraph of comments in its
-    ``common.yaml``), and which pages will come, in their order."""
+    """What is about to be run: the profile's description (the first paragraph of comments in its ``common.yaml``), and
+    the pages to come, in order."""
     path = profile_files(_profile_folder(profile, project_root())).get(COMMON)
     lines = path.read_text().split("\n#\n")[0].splitlines() if path else []
     about = " ".join(line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines))
     names = ", ".join(run.name for run in runs)
     told = f"{runs[0].folder.name}: {about}\n" if about else ""
-    return f"{told}pages to come, in this order, each told with its path when it is done: {names}"
+    return f"{told}pages to come, in this order; the path of each is printed when it is done: {names}"
 
 
 def profile_files(folder: Path) -> dict[str, Path]:
     """The YAML files of a profile: :data:`COMMON` and the notebooks that have one, by name.
 
-    Raises :class:`UserError` for a folder without any, a file that is no notebook's, two files for one.
+    Raises :class:`UserError` for a folder without any, a file that belongs to no notebook, and two files for one
+    notebook.
     """
     paths = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
     if not paths:
         raise UserError(
             f"{folder}: no YAML files there; a profile has {COMMON}.yaml for all notebooks, or one file per notebook, "
-            "named as the notebook"
+            "named after the notebook"
         )
     files, problems = {}, []
     for path in paths:
         if path.stem not in (COMMON, *STUDIES):
             problems.append(f"{path}: " + unknown("notebook", path.stem, (COMMON, *STUDIES)))
         elif path.stem in files:
-            problems.append(f"{path}: {files[path.stem].name} is there as well; one of them must go")
+            problems.append(f"{path}: {files[path.stem].name} is there too; remove one of them")
         files[path.stem] = path
     if problems:
         raise UserError("\n".join(problems))
@@ -137,14 +138,17 @@ def _chosen(only: Sequence[str], names: list[str]) -> list[str]:
 def _strangers(layer: _Layer, names: Sequence[str]) -> list[str]:
     """A line per parameter of a layer for all notebooks that not all of them have, those aside that train nothing."""
     lines, training = [], [name for name in names if STUDIES[name].trains]
-    whose = names if training else list(STUDIES)  # what is for those that train is no mistake where none of them runs
+    # a parameter of studies that train is not a mistake if none of them runs
+    whose = names if training else list(STUDIES)
     for parameter in layer.values:
         having = [name for name in whose if parameter in STUDIES[name].config.model_fields]
         if not having:
             known = dict.fromkeys(field for name in whose for field in STUDIES[name].config.model_fields)
             lines.append(f"{layer.place}: " + unknown("parameter", parameter, known))
         elif lacking := ", ".join(name for name in training if name not in having):
-            lines.append(f"{layer.place}: '{parameter}' is none of {lacking}; give it to {', '.join(having)} alone")
+            lines.append(
+                f"{layer.place}: '{parameter}' is not a parameter of {lacking}; set it only for {', '.join(having)}"
+            )
     return lines
 
 
@@ -185,7 +189,7 @@ def _given(replaced: Sequence[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in map(_assignment, replaced):
         if name in values:
-            raise UserError(f"-p: '{name}' stands twice")
+            raise UserError(f"-p: '{name}' is given twice")
         if name == "store" and isinstance(value, str):
             need_name(value, "-p store")
             value = str(of_home(value).absolute())
@@ -196,7 +200,7 @@ def _given(replaced: Sequence[str]) -> dict[str, Any]:
 def _assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise UserError(f"parameter {text!r}: expected name=value, as in dataset=ETTh2")
+        raise UserError(f"parameter {text!r}: expected name=value, such as dataset=ETTh2")
     return name, parse_yaml(value, f"parameter {name!r}")
 
 
@@ -208,6 +212,6 @@ def _profile_folder(profile: str, root: Path) -> Path:
     if os.path.isdir(profile):
         return Path(profile).absolute()
     if os.path.isfile(profile):
-        raise UserError(f"{plain(profile, 300)} is a file; name the folder of YAML files that it lies in")
+        raise UserError(f"{plain(profile, 300)} is a file; give the folder of YAML files that it is in")
     known = sorted(path.name for path in (root / "params").glob("*") if path.is_dir())
     raise UserError(unknown("profile", profile, known) + ", or the path of a folder with YAML files")

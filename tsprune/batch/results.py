@@ -21,12 +21,12 @@ def sound() -> Archive:
     found = archive()
     if problems := found.problems():
         told = f"{problems[0]}{more(len(problems) - 1)}"
-        raise UserError(f"rows that ship with the project: {told}; `tsprune results check` names each")
+        raise UserError(f"rows that ship with the project: {told}; `tsprune results check` lists them all")
     return found
 
 
 def add_runs(place: str) -> list[str]:
-    """Put what the runs at ``place`` came to into the archive; a line per run. Raises UserError as
+    """Put the results of the runs at ``place`` into the archive; returns a line per run. Raises UserError as
     :func:`find_runs` and :meth:`Archive.add`."""
     lines = []
     for run in (run for run in find_runs(place).values() if STUDIES[run.study].trains):
@@ -39,13 +39,13 @@ def add_runs(place: str) -> list[str]:
 
 
 def check_anew(place: str) -> tuple[list[str], bool]:
-    """What the runs at ``place`` computed themselves, beside the same rows of the archive: a line per run and per row
-    that differs; and whether any does. Raises UserError as :func:`find_runs`."""
+    """Compare what the runs at ``place`` computed themselves with the same rows of the archive: a line per run and per
+    row that differs; and whether any does. Raises UserError as :func:`find_runs`."""
     lines, differ = [], False
     for run in (run for run in find_runs(place).values() if STUDIES[run.study].trains):
         cells = run.cells
         equal, times, others = archive().anew([step.key for step in cells.every_step()], cells.store)
-        untold = f"; {times} more are not comparable: times" if times else ""
+        untold = f"; {times} more hold times, which cannot be compared" if times else ""
         lines.append(
             f"{run.study}, {cells.base.table.name}: of {equal + len(others)} rows that were computed anew and are in "
             f"the archive, {equal} are equal bit for bit{untold}"

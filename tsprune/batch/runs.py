@@ -1,4 +1,4 @@
-"""Runs of studies that are there already: found by a report, a folder of reports, or an executed notebook."""
+"""Finds finished runs of studies by a report, a folder of reports, or an executed notebook."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,5 +68,5 @@ def _study_of(parameters: Mapping[str, Any], path: Path) -> str:
         if required <= parameters.keys() <= fields.keys():
             fitting.append(name)
     if len(fitting) != 1:
-        raise UserError(f"{path}: its parameters are those of no study")
+        raise UserError(f"{path}: its parameters fit no study")
     return fitting[0]

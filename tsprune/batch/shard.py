@@ -24,12 +24,12 @@ class Shard:
     def parse(cls, text: str) -> "Shard":
         found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
         if not found or not 1 <= int(found[1]) <= int(found[2]):
-            raise UserError(f"--shard {text}: a part of how many, as 1/8 to 8/8")
+            raise UserError(f"--shard {text}: expected I/N, the I-th of N parts, such as 1/8 to 8/8")
         return cls(int(found[1]), int(found[2]))
 
     def holds(self, step: Step) -> bool:
-        """Whether the step is of this part: all that goes back to one training is in the part of that training, so that
-        no two jobs train the same model."""
+        """Whether the step belongs to this part: everything that goes back to one training is in the part of that
+        training, so that no two jobs train the same model."""
         return int(_root(step).key, 16) % self.of == self.number - 1
 
     def steps(self, cells: Cells) -> list[Step]:

@@ -1,4 +1,4 @@
-"""A folder to publish: the pages of profiles, made of rows that are there, their tables, and what was run where."""
+"""A folder to publish: the pages of profiles, made from existing rows, their tables, and what was run where."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path

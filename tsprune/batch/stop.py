@@ -1,4 +1,4 @@
-"""Ctrl-C: at once, with one line of ours, and with nothing half-done left behind."""
+"""Ctrl-C stops at once, prints one line, and leaves nothing half-done behind."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ STATUS = 130
 _undo: list[Callable[[], None]] = []
 
 _stopped = False
-"""Whether the process was told to end, whatever became of the exception that shall end it."""
+"""Whether the process was told to end, even if the exception that should end it was caught."""
 
 
 @contextmanager

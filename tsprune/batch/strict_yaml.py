@@ -1,4 +1,4 @@
-"""YAML as parameters need it: a number is what it looks like, a name stands once, and every problem is one line.
+"""YAML as parameters need it: a number is what it looks like, a name appears once, and every problem is one line.
 
 YAML 1.1, which PyYAML reads, takes ``1e-3`` for a word, ``010`` for eight, ``1:30`` for ninety and the second of two
 equal names without a word. The first is a number here and the others are refused, not read another way: plain
@@ -44,7 +44,7 @@ class _Loader(yaml.SafeLoader):
         while waiting:
             node, left = waiting.pop(), left - 1
             if left < 0:
-                raise _RefusedError(None, None, f"stands for more than {MOST_VALUES} values", root.start_mark)
+                raise _RefusedError(None, None, f"expands to more than {MOST_VALUES} values", root.start_mark)
             if isinstance(node, yaml.SequenceNode):
                 waiting += node.value
             elif isinstance(node, yaml.MappingNode):
@@ -55,9 +55,9 @@ class _Loader(yaml.SafeLoader):
         seen = set()
         for key, _ in node.value:
             if key.tag != "tag:yaml.org,2002:str":
-                raise _RefusedError(None, None, "expected 'name: value', and the name a word", key.start_mark)
+                raise _RefusedError(None, None, "expected 'name: value', where the name is a word", key.start_mark)
             if key.value in seen:
-                raise _RefusedError(None, None, f"'{key.value}' stands twice", key.start_mark)
+                raise _RefusedError(None, None, f"'{key.value}' appears twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -77,7 +77,7 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
 def _plain(node: yaml.ScalarNode, pattern: re.Pattern) -> yaml.ScalarNode:
     if not pattern.fullmatch(node.value) or len(node.value) > _LONGEST:
         text = node.value if len(node.value) <= _LONGEST else f"{node.value[:20]}..."
-        what = f"{text} is no plain number; write it in decimal, or in quotes if it is a word"
+        what = f"{text} is not a plain number; write it in decimal, or in quotes if it is a word"
         raise _RefusedError(None, None, what, node.start_mark)
     return node
 
@@ -91,10 +91,10 @@ def parse_yaml(text: str, where: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         if mark is not None and "'\\t' that cannot start" in (error.problem or ""):
-            raise UserError(f"{where}: line {mark.line + 1}: a tab, where YAML takes spaces only") from None
+            raise UserError(f"{where}: line {mark.line + 1}: a tab, where YAML allows only spaces") from None
         raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
-        raise UserError(f"{where}: not valid YAML: brackets in brackets, too deep to read") from None
+        raise UserError(f"{where}: not valid YAML: brackets nested too deeply to read") from None
 
 
 def read_parameters(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a cell that is no date may be, and how to write it."""
+"""Guesses what a cell that is not a date was meant to be, and says how to write it."""
 
 import re
 
@@ -14,7 +14,7 @@ _MEANT = {
     ),
     r"(week|KW|CW|W)\W*\d{1,2}\W*[12]\d{3}|[12]\d{3}\W*(week|KW|CW|W)\W*\d{1,2}": "write weeks like 2020-W05",
     r".*\d:\d{2}.*( [A-Z]{1,2}[SD]?T|(UTC|GMT)[+-].*)": (
-        "names of time zones are not read, write offsets like 2020-12-31 23:00+01:00"
+        "time zone names are not read; write offsets like 2020-12-31 23:00+01:00"
     ),
 }
 _NAME = re.compile(r"(?=.*\d).*[^\W\d_]{3,}.*")
@@ -24,18 +24,18 @@ def date_advice(text: str, column: str, *, first: bool, last: bool, every: bool)
     """What helps where ``text``, the first cell of the ``column`` of dates that is none, stands: in the ``first`` rows
     and no others, in the ``last`` ones and no others, in ``every`` one."""
     if text.startswith(("#", "//")):
-        return "is the line a remark? Take it away"
+        return "is the line a comment? Remove it"
     if text == column:
-        return "are these the column names once more? Take the line away"
+        return "are these the column names again? Remove the line"
     if first and not any(sign.isdigit() for sign in text):
-        return "is it a second line of names, or one of units? Take it away"
+        return "is it a second line of names, or one of units? Remove it"
     if last and not any(sign.isdigit() for sign in text):
-        return "does the file end in a sum or a remark? Take it away"
+        return "does the file end with a sum or a comment? Remove it"
     for pattern, advice in _MEANT.items():
         if re.fullmatch(pattern, text, re.IGNORECASE) and not looks_like_date(text):
             return advice
     if has_shape(text) and not looks_like_date(text):
-        return "there is no such day, time or offset, or it is another day of the week"
+        return "there is no such day, time or offset, or it falls on another day of the week"
     if _NAME.fullmatch(text) and not has_shape(text):
-        return f"names of months are read in English and in Western Europe's languages; {_LIKE}"
+        return f"month names are read in English and Western European languages; {_LIKE}"
     return _LIKE if every else f"{_LIKE}, all in the same way"

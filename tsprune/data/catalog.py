@@ -106,7 +106,7 @@ _ZIPS = ("aspire-zero/long_term_forecast_data", "e9ac8b3e")
 _SMALL = ("junwoopark92/Self-Supervised-Contrastive-Forecsating", "f394705a")
 _LARGE = "https://huggingface.co/datasets/thuml/Time-Series-Library/resolve/2b66e59ee19dac8f6f19fb5d4997f289fdfea357"
 _UNSEEN = "known by shape and checksum alone: nobody has looked for faults in it here"
-_BY_HAND = "another file put in place by hand is taken by its shape: published numbers may not be of it"
+_BY_HAND = "another file put there by hand is accepted by its shape: published numbers may not come from it"
 _NOMINAL_DATES = "the dates are the nominal ones of the widely used file, not the true measuring dates"
 
 _ENTSOE_SHA256 = {
@@ -154,7 +154,7 @@ def _ett(name: str, sha256: str, packed: str, fingerprint: str) -> Entry:
 
 
 _LOAD = "total load in MW as published, UTC"
-_LOCKDOWNS = "they hold the lockdowns of spring 2020, the like of which no training row has"
+_LOCKDOWNS = "they include the lockdowns of spring 2020, unlike any training row"
 
 _HOURLY = Entry(
     name="entsoe_hourly",
@@ -230,8 +230,8 @@ _LOADS = (
         name="entsoe_pooled",
         pooled=True,
         defects=(
-            "entsoe_hourly with each country as a series of its own: a window is of one country, 734,040 rows in all, "
-            "each scaled by its own train rows; a gap costs windows of its country alone",
+            "entsoe_hourly with each country as a series of its own: a window holds one country, 734,040 rows in all, "
+            "each scaled by its own train rows; a gap costs only windows of its country",
             *_HOURLY.defects[:2],
         ),
         fingerprints=(
@@ -282,7 +282,7 @@ _ENTRIES = (
         licence="not stated (Lai et al., LSTNet, SIGIR 2018)",
         page="https://github.com/laiguokun/multivariate-time-series-data",
         defects=(
-            f"{_NOMINAL_DATES}: trading days are numbered through",
+            f"{_NOMINAL_DATES}: trading days are numbered consecutively",
             "the original table has the columns '6' and 'OT' the other way round",
         ),
         fingerprints=("bb75f93872cdb1891f8d4bd695847f07d938caba1f72ae1a0486af2b0a9247b9",),
@@ -307,7 +307,7 @@ _ENTRIES = (
             "81 sentinels -9999 (1 in 'wv (m/s)', 30 in 'max. PAR', 50 in 'OT'), interpolated unless raw",
             "2020-05-12 06:00 occurs twice, and 100 minutes are absent before 2020-05-29 11:10: left as they are, "
             "because the published protocol counts rows",
-            "three column names hold U+FFFD where special signs were",
+            "three column names hold U+FFFD where special characters were",
         ),
         fingerprints=(
             "3532e75528f16f3e4ebd836612e59bc1b4778a758552e728d6c2ebbf65864c40",

@@ -38,7 +38,7 @@ def known_table(
             f"columns, expected {entry.rows} x {entry.columns}; to use a CSV of your own, give its path instead"
         )
     if not vouched:
-        note = note or "no checksum vouches for this file: published numbers may be of another one"
+        note = note or "no checksum is known for this file: published numbers may come from another one"
     frame, notes = chosen(frame, columns, entry.name, entry.split)
     blocked = np.zeros(frame.shape if entry.pooled else len(frame), dtype=bool)
     cleaned = Cleaned(frame, blocked, ("raw: as published, nothing is cleaned",), {})

@@ -18,20 +18,23 @@ _NAMELESS = re.compile(r"unnamed: \d+(\.\d+)*", re.IGNORECASE)
 
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 _CAUSES = (
-    (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), "a thousands mark or decimal comma? Write numbers like 1234.5"),
+    (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), "a thousands separator or decimal comma? Write numbers like 1234.5"),
     (re.compile(r"[+-]?\d*,\d+"), "a decimal comma? Write numbers like 1234.5, or separate the fields by semicolons"),
     (
         re.compile(r"[+-]?\d+\.\d+"),
-        "a decimal point among decimal commas, or a thousands mark? Write numbers like 1234.5",
+        "a decimal point among decimal commas, or a thousands separator? Write numbers like 1234.5",
     ),
     (
         re.compile(r"[+-]?(\d[\d.]*[,.][\d.,]*|\d{1,3}([\s'_\u2019]\d{3})+([.,]\d+)?)"),
-        "marks of thousands? Write numbers like 1234.5",
+        "thousands separators? Write numbers like 1234.5",
     ),
     (re.compile(r"\(\D?\d[\d.,]*\D?\)|\d[\d.,]*-"), "a negative number? Write it like -1234.5"),
     (re.compile(r"[+-]?\d[\d.]*D[+-]?\d+"), "an exponent as Fortran writes it? Write it like 1.5e+03"),
-    (re.compile(r"[<>\u2264\u2265~]\s?[+-]?\d[\d.,]*"), "a bound is no number; write one, or leave the cell empty"),
-    (re.compile(r'".*"'), "its quotes do not stand right behind what separates the fields"),
+    (
+        re.compile(r"[<>\u2264\u2265~]\s?[+-]?\d[\d.,]*"),
+        "a bound is not a number; write a number, or leave the cell empty",
+    ),
+    (re.compile(r'".*"'), "its quotes do not directly follow the separator of the fields"),
     (
         # Letters right before digits are no unit but the name of something: S1.
         re.compile(r"[^\d+-]?[+-]?\d[\d.,]*\s?[^\d\s+-]{1,4}|[+-]?([^\w\s+-]{1,2}\s?|[^\d\s+-]{1,4}\s)[+-]?\d[\d.,]*"),
@@ -68,7 +71,7 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
             what = f"column {position}, without a name," if nameless else f"column {quoted(name)}"
             found.notes.append(f"{what} counts the rows: it is left out")
         elif nameless:
-            found.problems.append(f"{at}column {position} has no name; name it or take it away")
+            found.problems.append(f"{at}column {position} has no name; name it or remove it")
         else:
             numbers = _numbers(given, name, parsed, gaps_are_filled, found)
             if numbers is not None:
@@ -90,7 +93,7 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
     """One column as float64, or None if it holds no number at all; problems and notes go to ``found``."""
     lines, place = parsed.lines, parsed.place
     if pd.api.types.is_datetime64_any_dtype(given) or pd.api.types.is_timedelta64_dtype(given):
-        found.problems.append(f"column {quoted(name)} holds times, not numbers; take it away or encode it")
+        found.problems.append(f"column {quoted(name)} holds times, not numbers; remove or encode it")
         return None
     typed = given.dtype.kind in "iuf"  # read as numbers by pandas: only then is an empty cell all that can be wrong
     numbers = given.to_numpy(np.float64) if typed else _floats(given, parsed.decimal)
@@ -107,18 +110,18 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
         where = f"{place} {lines[text[0]]}, column {quoted(name)}: {quoted(cell)} is not a number"
         cause = _cause(cell)
         if len(text) == (~empty).sum():
-            advice = cause or "take the column away or encode it"
+            advice = cause or "remove or encode the column"
             found.problems.append(f"{where}, nor is any other value of this column; {advice}")
             return None
         units = len(text) == 1 and text[0] == 0  # perhaps, in a line below the names
         if not (cause or units or any(sign.isdigit() for sign in cell)):
-            cause = "write a number, or leave the cell empty where nothing was read"
+            cause = "write a number, or leave the cell empty where nothing was measured"
         found.problems.append(where + more(len(text) - 1) + (f"; {cause}" if cause else ""))
     infinite = np.flatnonzero(np.isinf(numbers))
     if len(infinite):
         found.problems.append(f"{place} {lines[infinite[0]]}, column {quoted(name)}: infinite{more(len(infinite) - 1)}")
     if empty.all():
-        found.problems.append(f"column {quoted(name)} has no values; take it away")
+        found.problems.append(f"column {quoted(name)} has no values; remove it")
     elif empty.any() and not gaps_are_filled:
         found.problems.append(
             f"{place} {lines[np.argmax(empty)]}, column {quoted(name)}: no value{more(int(empty.sum()) - 1)}; "
@@ -159,9 +162,9 @@ def _cause(cell: str) -> str:
     """What probably keeps a cell from being a number, and what helps; "" where nothing is known."""
     cell = cell.strip()
     if _CLOCK.fullmatch(cell):
-        return "times of day belong into the column of dates"
+        return "times of day belong in the column of dates"
     if cell.startswith("\u2212"):
         return "its minus sign is not '-'"
     if looks_like_date(cell):
-        return "a second column of dates; take it away"
+        return "a second column of dates; remove it"
     return next((cause for pattern, cause in _CAUSES if pattern.fullmatch(cell)), "")

@@ -1,4 +1,5 @@
-"""A CSV of one's own: every problem found at once, one line each, naming the line of the file and the column."""
+"""Checks of a user's own CSV: every problem found at once, one line each, naming the line of the file and the
+column."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -54,13 +55,13 @@ def check_csv(
     """Read a CSV (or the table of a binary file) with one column of dates, and look for everything that is wrong.
 
     The date column is the one given, else found (:func:`find_date_column`). How its dates are read, and which step they
-    have, is what gives an even series (:func:`choose_reading`, :func:`detect_step`), unless ``date_order`` and
+    have, is chosen so that the series is even (:func:`choose_reading`, :func:`detect_step`), unless ``date_order`` and
     ``time_step`` say so. ``columns``: the value columns to look at, all unless given. With ``gaps_are_filled`` absent
     times and empty cells are no problem up to the share MADE_UP, and values that look like "no reading"
-    (:func:`find_codes`) become empty cells; without, they are a problem unless ``codes_are_kept``. Not ``scaled``:
-    nobody learns a scale from these rows, so a column that tells none is as good as another.
+    (:func:`find_codes`) become empty cells; without, they are a problem unless ``codes_are_kept``. Not ``scaled``: no
+    scale is learnt from these rows, so a column that gives none is fine.
 
-    Raises UserError, with one line, where nothing can be checked: no table, no dates, no such column, no such step.
+    Raises UserError, with one line, if nothing can be checked: no table, no dates, no such column, no such step.
     """
     if isinstance(content, bytes):
         parsed = parse_csv(content, encoding=encoding, date_column=date_column)
@@ -161,8 +162,8 @@ def _typed(cells: pd.Series) -> Reading:
         return Reading("ymd", dates)
     local = dates.tz_localize(None)
     if (local == local.normalize()).all():
-        return Reading("ymd", local, notes=(f"midnights of the zone {dates.tz} are read as days",))
-    return Reading("ymd", dates.tz_convert("UTC").tz_localize(None), notes=("times are turned into UTC",))
+        return Reading("ymd", local, notes=(f"midnights in the zone {dates.tz} are read as days",))
+    return Reading("ymd", dates.tz_convert("UTC").tz_localize(None), notes=("times are converted to UTC",))
 
 
 def _codes(
@@ -194,8 +195,8 @@ def _made_up(frame: pd.DataFrame, order: Ordered) -> list[str]:
     if order.absent > MADE_UP * whole:
         return []  # said of the times already
     return [
-        f"column {quoted(name)}: {share:.0%} of its values would be made up, at most {MADE_UP:.1%} may be; take it "
-        "away, or cut the file where it has none"
+        f"column {quoted(name)}: {share:.0%} of its values would be filled in, at most {MADE_UP:.1%} may be; remove "
+        "it, or cut the file where it has none"
         for name, share in empty[empty > MADE_UP].items()
         if frame[name].notna().any()
     ]

@@ -76,7 +76,7 @@ Rule = Sentinel | SuddenLevels
 
 
 class Cleaned(NamedTuple):
-    """A frame without missing values, what of it (bool) no window may touch, and what was done. ``blocked``: rows, or
+    """A frame without missing values, which of it (bool) no window may touch, and what was done. ``blocked``: rows, or
     where columns are series of their own rows and columns. ``filled`` (rows, columns): values that were made up; None
     where there are none."""
 

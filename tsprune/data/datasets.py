@@ -64,11 +64,11 @@ def load_table(
     The splits are 0.7 / 0.1 / 0.2 of the rows. A file whose content is that of a dataset of the catalogue is that
     dataset, with its splits and its cleaning, and ``catalog_name`` says so.
 
-    ``fallback_to_synthetic`` gives the whole synthetic series, with ``stands_in_for`` set, where a catalogue dataset is
-    not to be had (``columns`` name those of the real one); a file that is there but wrong is still an error.
+    ``fallback_to_synthetic`` gives the whole synthetic series, with ``stands_in_for`` set, if a catalogue dataset is
+    not available (``columns`` name those of the real one); a file that is there but wrong is still an error.
 
-    ``scaled=False`` is for rows that a trained model forecasts from, which brings the scale of its own along: a column
-    of one's own file may then be constant where the train rows would be.
+    ``scaled=False`` is for rows that a trained model forecasts from with its own scale: a column of a user's file may
+    then be constant where the train rows would be.
 
     Raises UserError, with a line for every problem of a file; DataUnavailable if a catalogue dataset is not to be had.
     """
@@ -81,24 +81,26 @@ def load_table(
     }
     if not isinstance(name, str | os.PathLike):
         hint = "; save a frame first: frame.to_parquet('load.parquet')" if isinstance(name, pd.DataFrame) else ""
-        raise UserError(f"a {type(name).__name__} names no dataset; give a name or a path as text{hint}")
+        raise UserError(f"a {type(name).__name__} is not a dataset; give a name or a path as text{hint}")
     name = os.fspath(name)
     if isinstance(columns, str):
-        raise UserError(f"columns = {quoted(columns)}: a list is needed, as [{quoted(columns)}]")
+        raise UserError(f"columns = {quoted(columns)}: expected a list, such as [{quoted(columns)}]")
     if not isinstance(raw, bool):
         raise UserError(f"raw = {quoted(str(raw))}: True or False")
     if other := [f"{option} = {value}" for option, value in own.items() if not isinstance(value, str | None)]:
-        raise UserError(f"{', '.join(other)}: text is needed, as time_step='15min'")
+        raise UserError(f"{', '.join(other)}: expected text, such as time_step='15min'")
     if missing not in MISSING:
         raise UserError(unknown("way to treat missing values", missing, MISSING))
     if empty := [option for option, value in own.items() if value == ""]:
-        raise UserError(f"{', '.join(empty)}: an empty value says nothing; name one, or leave it away")
+        raise UserError(f"{', '.join(empty)}: the value is empty; give one, or leave it out")
     if is_path(name):
         return own_table(name, raw, columns, scaled, **own)
     entry = find_entry(name)
     for option, value in own.items():
         if value != ("error" if option == "missing" else None):
-            raise UserError(f"{option} = '{value}' is for a CSV of your own; the catalogue says how {name} is treated")
+            raise UserError(
+                f"{option} = '{value}' is only for a CSV of your own; the catalogue says how {name} is read"
+            )
     if entry.source is None:
         return synthetic_table(entry, columns)
     try:
@@ -143,7 +145,7 @@ def check_dataset(
         return Check(
             (
                 f"{label}: too few rows: none of the {rows} is in the {' and the '.join(empty)} split; "
-                f"a study takes {whole} rows at the very least, and more the longer its windows are",
+                f"a study needs at least {whole} rows, and more for longer windows",
             ),
             (),
         )
@@ -187,7 +189,7 @@ def _whereabouts(entry: Entry) -> str:
 
 
 def is_path(name: str) -> bool:
-    """Whether a dataset's name is that of a file, or of a folder in its place, and not one of the catalogue."""
+    """Whether a dataset's name is the path of a file (or of a folder) and not a name of the catalogue."""
     if not name or name in CATALOG:
         return False
     return "/" in name or has_known_ending(name) or os.path.exists(locate(name))

@@ -132,7 +132,7 @@ def read_dates(cells: Sequence[str] | pd.Series) -> list[Reading]:
     readings = _readings(texts)
     if not readings or readings[0].unread:
         begins = list(map(begin_of, texts))
-        spans = ("of spans of time the begin is read",) if begins != texts else ()
+        spans = ("of time spans, the start is read",) if begins != texts else ()
         numbered = sum(map(is_number, begins[:100])) > len(begins[:100]) / 2
         others = _numbered(begins) if numbered else _readings([as_read(text) for text in begins])
         if others and (not readings or others[0].unread < readings[0].unread):
@@ -217,11 +217,11 @@ def _read(shape: _Shape, texts: list[str]) -> list[Reading]:
             readings.append(Reading(order, _spread(written, rows), None, notes))
             continue
         if (offset[zoned] != 0).any():
-            kept = "the offsets from UTC are left out: days and times are as they are written"
+            kept = "offsets from UTC are ignored: days and times are read as written"
             readings.append(Reading(order, _spread(written, rows), True, (*notes, kept)))
         midnight = not (clock[zoned] % np.timedelta64(1, "D")).any()
         if not (midnight and readings):
-            turned = (*notes, "times are turned into UTC")
+            turned = (*notes, "times are converted to UTC")
             readings.append(Reading(order, _spread(written - offset, rows), False, turned))
     return readings
 
@@ -320,7 +320,7 @@ def _notes(order: str, cells: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     if len(cells["y"][0]) == 2:
         notes.append(TWO_DIGITS)
     if "j" in cells:
-        notes.append("dates are read as the year and the number of the day in it")
+        notes.append("dates are read as the year and the day of the year")
     if order in ("year", "quarter", "half", "week"):
         what = {"year": "years", "quarter": "quarters", "half": "half-years", "week": "weeks (ISO 8601)"}[order]
         notes.append(f"{what} are read as their first day")

@@ -1,4 +1,5 @@
-"""What a file holds: text, perhaps packed, or a table of a binary format; told by its first bytes, not by its name."""
+"""Finds out what a file holds (text, perhaps packed, or a table in a binary format) from its first bytes, not from its
+name."""
 
 import bz2
 import gzip
@@ -29,11 +30,11 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second begins an archive of nothing
 _TABLES = {rb"PAR1" + _NO_TEXT: pd.read_parquet, rb"ARROW1\x00\x00": pd.read_feather}
 _OTHERS = {
     rb"\xd0\xcf\x11\xe0": "an Excel workbook (.xls); save its sheet as CSV",
-    rb"\x28\xb5\x2f\xfd": "packed by zstd; unpack it, or pack it by gzip",
-    rb"\x04\x22\x4d\x18": "packed by lz4; unpack it, or pack it by gzip",
-    rb"\x1f[\x9d\xa0]": "packed by compress (.Z); unpack it, or pack it by gzip",
-    rb"\x5d\x00\x00.{10}": "packed by lzma of old; unpack it, or pack it by xz",
-    rb"\xff\xff\xff\xff..\x00\x00|FEA1" + _NO_TEXT: "Arrow data of another kind than feather; save the table as "
+    rb"\x28\xb5\x2f\xfd": "packed with zstd; unpack it, or pack it with gzip",
+    rb"\x04\x22\x4d\x18": "packed with lz4; unpack it, or pack it with gzip",
+    rb"\x1f[\x9d\xa0]": "packed with compress (.Z); unpack it, or pack it with gzip",
+    rb"\x5d\x00\x00.{10}": "packed in the old lzma format; unpack it, or pack it with xz",
+    rb"\xff\xff\xff\xff..\x00\x00|FEA1" + _NO_TEXT: "Arrow data in a form other than feather; save the table as "
     "feather or parquet",
     rb"Obj\x01": "an Avro file; save the table as CSV or parquet",
     rb"(.{8}DUCK\x00|\x40\x00\x00.DUCK)": "a DuckDB database; save the table as CSV or parquet",
@@ -51,7 +52,7 @@ _OTHERS = {
     rb"\x89PNG": "a picture; the table is needed as CSV",
     rb"\xff\xd8\xff": "a picture; the table is needed as CSV",
     rb"\x80[\x02-\x05]": "a Python pickle, which is never opened as it may run code; save the table as CSV or parquet",
-    rb"RD[AX][23]\n": "a file of R; save the table as CSV or parquet",
+    rb"RD[AX][23]\n": "an R data file; save the table as CSV or parquet",
     rb"MATLAB \d\.\d MAT-file": "a MATLAB file; save the table as CSV or parquet",
     rb"ORC" + _NO_TEXT: "an ORC file; save the table as CSV or parquet",
     rb"version https://git-lfs": "a pointer of Git LFS, not the file itself; fetch that with `git lfs pull`",
@@ -153,7 +154,7 @@ def _member(content: bytes) -> bytes:
                 raise UserError("is an Excel workbook (.xlsx); save its sheet as CSV")
             if len(names) != 1:
                 held = f"{len(names)} files ({listed(names, 5)})" if names else "no file"
-                raise UserError(f"is an archive of {held}; needed: one with a single CSV")
+                raise UserError(f"is an archive of {held}; expected one with a single CSV")
             with archive.open(names[0]) as file:
                 return _bounded(file)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:

@@ -1,6 +1,7 @@
-"""Load as the ENTSO-E Transparency Platform has it now: asked for through entsoe-py, kept in the user's cache.
+"""Electricity load as the ENTSO-E Transparency Platform has it now: fetched through entsoe-py, kept in the user's
+cache.
 
-It is for whoever asked for it, and not passed on with the project.
+It is for the user who fetched it, and is not distributed with the project.
 """
 
 import io
@@ -51,7 +52,7 @@ def fresh_load(countries: Sequence[str], start: str, end: str, step: str = "1h")
     begin, stop = _time("start", start), _time("end", end)
     now = pd.Timestamp.now("UTC").floor("h")
     if not begin < stop <= now:
-        raise UserError(f"start = {start}, end = {end}: one must come before the other, and both before {now:%Y-%m-%d}")
+        raise UserError(f"start = {start}, end = {end}: start must come before end, and both before {now:%Y-%m-%d}")
     client, files = _client(), {}
     for country in dict.fromkeys(countries):
         parts = [_part(client, country, *half, now) for half in halves(begin, stop)]
@@ -84,11 +85,11 @@ def _time(name: str, text: str) -> pd.Timestamp:
 def _client() -> Any:
     key = os.environ.get(KEY, "").strip()
     if not key:
-        raise UserError(f"{KEY} is not set, the key to the ENTSO-E Transparency Platform; to get one, {_HOW}")
+        raise UserError(f"{KEY} is not set; it holds your key to the ENTSO-E Transparency Platform. To get one, {_HOW}")
     try:
         from entsoe import EntsoePandasClient
     except ModuleNotFoundError as error:
-        raise UserError("entsoe-py is not installed; pip install 'tsprune[entsoe]' brings it") from error
+        raise UserError("entsoe-py is not installed; pip install 'tsprune[entsoe]' installs it") from error
     logging.getLogger("entsoe").setLevel(logging.ERROR)  # it announces tries that it does not make
     return EntsoePandasClient(api_key=key, retry_count=1, retry_delay=0, timeout=SECONDS)
 
@@ -129,14 +130,14 @@ def _ask(client: Any, country: str, begin: pd.Timestamp, end: pd.Timestamp) -> p
             reason = f"status {status}"
         except (requests.ConnectionError, requests.Timeout) as error:
             reason = "timed out" if isinstance(error, requests.Timeout) else "no connection"
-        except (AttributeError, KeyError, ValueError):  # what entsoe-py raises of a page that is no load
-            reason = "an answer that is no load"
+        except (AttributeError, KeyError, ValueError):  # what entsoe-py raises for a page without load
+            reason = "an answer without load"
         if wait is not None:
             print(f"ENTSO-E: {what}: {reason}; again in {wait} s", file=sys.stderr)
             time.sleep(wait)
     else:
         raise UserError(
-            f"the ENTSO-E platform does not give {what}: {reason}, {len(PATIENCE) + 1} times; what came before is "
+            f"the ENTSO-E platform did not send {what} in {len(PATIENCE) + 1} tries: {reason}; what came before is "
             "kept: run it again later to go on"
         )
     return load[(load.index >= begin) & (load.index < end)]

@@ -1,4 +1,4 @@
-"""Dates by other countries' habits, put into the words and signs that :mod:`tsprune.data.dates` reads."""
+"""Rewrites dates in other countries' notations into the one that :mod:`tsprune.data.dates` reads."""
 
 import re
 import unicodedata

@@ -20,7 +20,7 @@ class Intervals(Config):
     Of column c at step h an error counts as a multiple of the column's own root mean square error; of these multiples,
     those of all columns together, the interval takes the level's share (Lei et al. 2018, section 2.2, there for
     independent rows). Neighbouring windows are not independent, and later rows may differ: ``coverage`` is what the
-    intervals came to on the test split.
+    intervals covered on the test split.
     """
 
     levels: Numbers  # ascending, in (0, 1)

@@ -53,13 +53,13 @@ def open_large(path: Path, date_column: str | None) -> Large | None:
     try:
         file = ParquetFile(path)
     except (OSError, ArrowInvalid, UnicodeEncodeError):
-        return None  # another kind of file, a damaged one, a name that is none to pyarrow: whoever reads it says so
+        return None  # another kind of file, a damaged one, a name that pyarrow refuses: reading it later reports that
     size = _VALUE * file.metadata.num_rows * file.metadata.num_columns
     if fits(size):
         return None
     head = parse_frame(next(file.iter_batches(batch_size=200)).to_pandas(), date_column=date_column)
     if head.notes:
-        raise UserError(f"{head.notes[0]}, which a file too large for memory may not have; put them into one")
+        raise UserError(f"{head.notes[0]}, which is not possible for a file too large for memory; put them into one")
     names = tuple(name for name in head.frame if name != head.date)
     if beside := [name for name in names if name not in _stored(file)]:
         raise UserError(f"its index holds {listed(beside)} beside the dates; save these as columns, or not at all")

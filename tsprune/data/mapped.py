@@ -1,4 +1,4 @@
-"""Arrays that may be larger than memory: they lie in a file, which the system reads and gives back page by page."""
+"""Arrays that may be larger than memory: kept in a file that the system loads and frees page by page."""
 
 import mmap
 import os
@@ -37,8 +37,8 @@ def fits(size: int) -> bool:
 
 
 def empty(shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    """An array of ``shape`` to be filled: in memory where that fits, else in a file of the user's cache that is gone
-    with the array. Raises UserError where there is no room for it."""
+    """An array of ``shape`` to be filled: in memory if it fits, otherwise in a file in the user's cache that is removed
+    with the array. Raises UserError if there is no room for it."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if fits(size):
         return np.empty(shape, dtype)
@@ -53,7 +53,7 @@ def empty(shape: tuple[int, ...], dtype: type) -> np.ndarray:
             return np.memmap(file, dtype, "r+", shape=shape)
     except OSError as error:
         raise UserError(
-            f"{size >> 20:,} MiB are more than memory holds (of {memory() >> 20:,} MiB) and cannot be kept in "
+            f"{size >> 20:,} MiB do not fit in memory ({memory() >> 20:,} MiB) and cannot be kept in "
             f"{plain(folder, 300)}: {error.strerror or error}"
         ) from error
 

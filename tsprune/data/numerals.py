@@ -1,4 +1,4 @@
-"""Numbers as people write them: with marks of thousands, a unit behind them, in brackets for minus."""
+"""Numbers as people write them: with thousands separators, a unit behind them, or in brackets for minus."""
 
 import re
 from itertools import product
@@ -36,7 +36,7 @@ def read_numerals(cells: pd.Series) -> tuple[np.ndarray, str] | None:
     numbers = np.full(len(cells), np.nan)
     numbers[(texts != "").to_numpy()] = [float(text) for text in read]
     row = next((i for i, text in enumerate(filled) if not is_number(text)), 0)
-    return numbers, f"{quoted(filled.iloc[row])} and its like are read as {float(read[row]):.15g}"
+    return numbers, f"{quoted(filled.iloc[row])} and similar cells are read as {float(read[row]):.15g}"
 
 
 def _without_marks(digits: list[str]) -> list[str] | None:

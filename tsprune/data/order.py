@@ -21,9 +21,9 @@ _CLOCKS_CHANGE = (3, 4, 9, 10, 11)  # months, north and south of the equator
 
 @dataclass(frozen=True)
 class Ordered:
-    """What the dates of a table come to: the step, every time stamp there should be, how many of these are absent.
+    """The time axis of a table: its step, every time stamp there should be, and how many of these are missing.
 
-    ``grid`` holds only the stamps that are there where ``problems`` says what is wrong.
+    If ``problems`` says what is wrong, ``grid`` holds only the stamps that are there.
     """
 
     step: str
@@ -48,13 +48,13 @@ def choose_reading(
         found = [reading for reading in readings if reading.order == date_order]
         if not found:
             raise UserError(
-                f"date_order = '{date_order}' ({ORDERS[date_order]}): dates like {quoted(example)} cannot be read so"
+                f"date_order = '{date_order}' ({ORDERS[date_order]}): dates like {quoted(example)} do not fit it"
             )
         readings = found
     elif readings[0].order == "excel":
         raise UserError(
-            f"dates like {quoted(example)} may be days as Excel counts them, or be counted from another day; if they "
-            "are Excel's choose date_order='excel', else write dates like 2020-12-31 23:00"
+            f"dates like {quoted(example)} may be Excel's day numbers, or count from another day; if they "
+            "are Excel's, choose date_order='excel', else write dates like 2020-12-31 23:00"
         )
     readings = _one_per_order(readings, time_step)
     whole = [reading for reading in readings if reading.unread == 0]
@@ -116,7 +116,7 @@ def _is_endless(ordered: pd.DatetimeIndex, step: str) -> bool:
 def check_order(
     dates: pd.DatetimeIndex, lines: np.ndarray, place: str, time_step: str | None, gaps_are_filled: bool
 ) -> Ordered:
-    """Look for every time that stands twice, comes before the one above it, is off the grid or absent.
+    """Find every time that appears twice, comes before the one above it, is off the grid or is missing.
 
     ``dates`` (rows,) may hold NaT; ``lines`` and ``place`` name the rows. The step is found unless given. Where gaps
     are filled absent times are no problem, but more than MADE_UP of all are. Raises UserError if the step is none.
@@ -177,7 +177,7 @@ def _jump(stamps: pd.DatetimeIndex, ordered: pd.DatetimeIndex, lines: np.ndarray
     line = lines[np.flatnonzero(stamps == ordered[jump + 1])[0]]
     return (
         f"{place} {line}: the time jumps from {ordered[jump]} to {ordered[jump + 1]}; at a time step of {step} "
-        f"these are {count_steps(ordered[0], ordered[-1], step):,} times for {len(ordered):,} rows: a wrong date?"
+        f"this makes {count_steps(ordered[0], ordered[-1], step):,} times for {len(ordered):,} rows: a wrong date?"
     )
 
 
@@ -186,7 +186,7 @@ def _uneven(ordered: pd.DatetimeIndex) -> str:
     row for each week, month or quarter on whatever day of it (the last day of trading)."""
     clocks = np.unique((ordered - ordered.normalize()) // _HOUR)
     if len(clocks) == 2 and np.diff(clocks)[0] in (1, 23) and (ordered[1:] - ordered[:-1] > DAY / 2).all():
-        return "midnights of a zone with daylight saving? Write the days alone, like 2020-01-01"
+        return "midnights in a zone with daylight saving? Write only the days, like 2020-01-01"
     if found := _one_per_period(ordered):
         word = found[0]
         return f"every {word} has one row, so write the dates as {word}s, like {_PERIODS[word][1]}"
@@ -237,7 +237,7 @@ def _absent(
     weekend = _weekends(ordered, step) if many else ""
     return [
         f"after {after}: the time {first} is missing at a time step of {step}{more(absent - 1)}{many}{weekend}"
-        f"{advice}{'; ' + spring + ', write the times in UTC or with their offset from it' if spring else ''}"
+        f"{advice}{'; ' + spring + ', write the times in UTC or with their UTC offset' if spring else ''}"
     ], []
 
 
@@ -266,7 +266,7 @@ def _once(twice: int, rows: int) -> str:
     if 2 * twice < rows:
         return "keep one row per time"
     return (
-        "keep one row per time: a time of day belongs into the column of dates, each series into a column of its own "
+        "keep one row per time: a time of day belongs in the column of dates, each series in a column of its own "
         "(as pandas' pivot does)"
     )
 
@@ -277,6 +277,6 @@ def _autumn(twice: pd.DatetimeIndex) -> str:
     if not len(seen) or len(seen) < len(twice):
         return ""
     return (
-        "it looks like the hour that comes twice when daylight saving ends: write the times in UTC or with their "
-        "offset from it"
+        "it looks like the hour that comes twice when daylight saving ends: write the times in UTC or with their UTC "
+        "offset"
     )

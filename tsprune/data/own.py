@@ -1,4 +1,4 @@
-"""The table of a user's own file, in one piece or, where memory would not hold it, some columns at a time."""
+"""The table of a user's own file, in one piece or, if it does not fit in memory, some columns at a time."""
 
 import os
 from collections import Counter
@@ -67,7 +67,7 @@ def _made(
     notes = [*checked.notes, *notes]
     absent = len(checked.grid) - len(frame)
     if absent:
-        notes.append(f"{absent} time stamps were absent and are added")
+        notes.append(f"{absent} missing time stamps are added")
     frame = frame.reindex(checked.grid)
     step = pd.Series(checked.grid).diff().median()
     cleaned = clean(frame, (), step)
@@ -89,7 +89,7 @@ def _made_by_groups(
     """As :func:`_made`, of a file that does not fit in memory: columns are looked over and cleaned some at a time, and
     lie in a file of the cache."""
     frame, notes = chosen(pd.DataFrame(columns=list(large.names)), columns, "the file", SHARES)
-    notes.append("its values lie in a file while they are used: memory would not hold them")
+    notes.append("its values are kept in a file while in use, as they do not fit in memory")
     names, found, problems, made, counts = list(frame), [], [], {}, Counter()
     values = filled = None
     blocked = False
@@ -115,7 +115,7 @@ def _made_by_groups(
         notes += told
     if not problems and len(found) < len(names):
         left = listed([name for name in names if name not in found])
-        problems.append(f"it counts its rows in {left}, which is no series; take it away")
+        problems.append(f"it counts its rows in {left}, which is not a series; remove it")
     if problems:
         raise UserError("\n".join(dict.fromkeys(problems)))
     if "blocked rows" in counts:

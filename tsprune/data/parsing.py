@@ -67,7 +67,7 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
     if beside := _beside(rows, names.index(date)):
         line, text = rows.starts[beside[0]], rows.fields(beside[0])
         what = f"line {line}, {quoted(rows.separator.join(text))}{more(len(beside) - 1)}"
-        notes.append(f"{what}, has no date and is no row of the table: it is left out")
+        notes.append(f"{what}, has no date and is not a row of the table: it is left out")
         rows.leave_out(beside)
         sample = _read(rows, dtype=str, nrows=200, **options)
     decimal = "."
@@ -82,7 +82,7 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
             _refuse_thousands(texts[name], ".", rows)
     if rows.separator != "," and (cell := _like_thousands(sample.drop(columns=date), decimal)):
         notes.append(
-            f"{quoted(cell)} and its like are read as numbers with three decimals, not with a mark of thousands"
+            f"{quoted(cell)} and similar cells are read as numbers with three decimals, not with a thousands separator"
         )
     if parts:
         frame, note = _joined(frame, parts)
@@ -141,9 +141,11 @@ def _decoded(content: bytes, encoding: str | None) -> str:
     if encoding is None and marked is None and content[:1000].count(0) > len(content[:1000]) / 4:
         even, odd = content[:1000:2].count(0), content[1:1000:2].count(0)
         if min(even, odd) > max(even, odd) / 10:
-            raise UserError("line 1: it seems to be no text at all; a CSV, parquet or feather file is needed")
+            raise UserError("line 1: this does not seem to be text; a CSV, parquet or feather file is needed")
         order = "le" if odd else "be"
-        raise UserError(f"line 1: not UTF-8 text, by its signs UTF-16 without a mark; give encoding='utf-16-{order}'")
+        raise UserError(
+            f"line 1: not UTF-8 text, but it looks like UTF-16 without a mark; give encoding='utf-16-{order}'"
+        )
     name = encoding or marked or "utf-8"
     try:
         text = content.decode(name)
@@ -155,17 +157,17 @@ def _decoded(content: bytes, encoding: str | None) -> str:
         ) from None
     if encoding and len(text) == len(content) and not content.isascii() and _is_utf8(content):
         raise UserError(
-            f"encoding = {quoted(encoding)}: the file is UTF-8 text, whose signs that would garble; leave it away"
+            f"encoding = {quoted(encoding)}: the file is UTF-8 text, which this would garble; leave encoding out"
         )
     # Twice: on Windows lines end in CR CR LF where what had CR LF was written as text once more.
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r\n", "\n")
     if "\r" in text:
         if "\n" not in text:
-            raise UserError("its lines end in CR alone, as on old Macs; save it with line ends LF or CR LF")
+            raise UserError("its lines end in CR alone, as on old Macs; save it with line endings LF or CR LF")
         line = text[: text.index("\r")].count("\n") + 1
-        raise UserError(f"line {line}: a CR within the line; line ends must all be LF or CR LF")
+        raise UserError(f"line {line}: a CR within the line; line endings must all be LF or CR LF")
     if "\0" in text:
-        raise UserError(f"line {text[: text.index(chr(0))].count(chr(10)) + 1}: a NUL sign; the file is damaged")
+        raise UserError(f"line {text[: text.index(chr(0))].count(chr(10)) + 1}: a NUL character; the file is damaged")
     return text
 
 
@@ -185,7 +187,7 @@ def _not_text(content: bytes, name: str, error: UnicodeDecodeError) -> str:
     signs = sum(byte < 9 or 13 < byte < 32 for byte in content[:1000])
     advice = "give its encoding (encoding='cp1252' for Western Windows, 'latin-1', 'utf-16'), or save the file as UTF-8"
     if signs > len(content[:1000]) / 50:
-        advice = "it seems to be no text at all; a CSV, parquet or feather file is needed"
+        advice = "it does not seem to be text; a CSV, parquet or feather file is needed"
     return f"line {line}: not {kind} text; {advice}"
 
 
@@ -193,7 +195,7 @@ def _names(rows: Rows) -> list[str]:
     """The column names; UserError if they are values, or not all different."""
     names, line = [name.strip() for name in rows.fields(0)], rows.starts[0]
     if len(names) == 1:
-        needed = "only one column, needed: one of dates and at least one of numbers"
+        needed = "only one column; expected one of dates and at least one of numbers"
         raise UserError(f"line {line}: {needed}; {_why_one_column(rows)}")
     below = rows.fields(1)
     dated = any(looks_like_date(name) and looks_like_date(cell) for name, cell in zip(names, below, strict=False))
@@ -233,7 +235,7 @@ def _read(rows: Rows, **options) -> pd.DataFrame:
         raise UserError(re.sub(r"^.*C error: ", "", plain(error, 300)).strip()) from None
     expected = min(len(rows.starts) - 1, options.get("nrows") or len(rows.starts))
     if len(frame) != expected:
-        raise UserError(f"the file has {expected} rows by its lines, but {len(frame)} by its fields; see its quotes")
+        raise UserError(f"the file has {expected} rows by its lines, but {len(frame)} by its fields; check its quotes")
     return frame
 
 
@@ -284,6 +286,6 @@ def _refuse_thousands(cells: pd.Series, mark: str, rows: Rows) -> None:
     if len(below) > 1 or (below and below[0] >= 100):
         where = f"line {rows.starts[marked.index[0] + 1]}, column {quoted(cells.name)}"
         raise UserError(
-            f"{where}: {quoted(marked.iloc[0])} may have a mark of thousands or of decimals; write all numbers like "
-            "1234.5 or 1234.50"
+            f"{where}: {quoted(marked.iloc[0])} may have a thousands separator or decimal comma; write all numbers "
+            "like 1234.5 or 1234.50"
         )

@@ -13,7 +13,7 @@ from tsprune.errors import UserError
 from tsprune.shown import more, plain
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}
-_NO_ROWS = "the file has no rows; needed: a line of column names and a line per time step"
+_NO_ROWS = "the file has no rows; expected a line of column names and a line per time step"
 _WHOLE = re.compile(r"[+-]?\d+")
 _REMARKS = ("#", "//", "%", ";")
 _MOST_TITLES = 100  # lines among which the first one of a table is looked for
@@ -111,7 +111,8 @@ class Rows:
             csv.field_size_limit(largest)
 
     def refuse_ragged(self) -> None:
-        """Raise UserError if a row has more or fewer fields than the header: values would stand in other columns."""
+        """Raise UserError if a row has more or fewer fields than the header: its values would end up in wrong
+        columns."""
         widths, width = self.widths, self.widths[0]
         for wrong, cause in ((widths > width, self._surplus), (widths < width, self._lack)):
             rows = np.flatnonzero(wrong)
@@ -127,8 +128,8 @@ class Rows:
         """What helps where a line that is no row has a sign of remarks in front: the header's, or the first of ``rows``
         with another width than it."""
         if self.fields(0)[0].lstrip().startswith(_REMARKS) and len(rows) == len(self.starts) - 1:
-            return f"is line {self.starts[0]} a remark? Take it away"
-        return "is it a remark? Take it away" if self.fields(rows[0])[0].lstrip().startswith(_REMARKS) else ""
+            return f"is line {self.starts[0]} a comment? Remove it"
+        return "is it a comment? Remove it" if self.fields(rows[0])[0].lstrip().startswith(_REMARKS) else ""
 
     def _surplus(self, rows: np.ndarray) -> str:
         """What probably made rows too long, and what helps."""
@@ -136,7 +137,7 @@ class Rows:
         some = [[field.strip() for field in self.fields(row)] for row in rows[:200]]
         surplus = len(some[0]) - len(header)
         if all(not any(row[len(header) :]) for row in some):
-            return "the rows end in a separator that the header lacks; take it away, or name the column"
+            return "the rows end in a separator that the header lacks; remove it, or name the column"
         if surplus == 1 and self._lacks_first_name(header, some[0]):
             return (
                 "the header seems to lack the name of the first column (an index, or row names as R's write.table "
@@ -146,10 +147,12 @@ class Rows:
             return "is there a comma within the dates? Put them in quotes"
         if self.separator == "," and (pieces := _pieces(some, len(header))):
             what = (
-                "a decimal comma" if any(len(piece) != 3 for piece in pieces) else "a thousands mark or decimal comma"
+                "a decimal comma"
+                if any(len(piece) != 3 for piece in pieces)
+                else "a thousands separator or decimal comma"
             )
             return f"{what}? Write numbers like 1234.5, or separate the fields by semicolons"
-        return f"what stands behind {plain(some[0][len(header) - 1])!r}, {plain(some[0][len(header)])!r}, has no column"
+        return f"what follows {plain(some[0][len(header) - 1])!r}, {plain(some[0][len(header)])!r}, has no column"
 
     def _lacks_first_name(self, header: list[str], row: list[str]) -> bool:
         """Whether a row that is one field too long would fit a header with one name more in front."""
@@ -160,7 +163,7 @@ class Rows:
     def _lack(self, rows: np.ndarray) -> str:
         last = rows[0] == len(self.starts) - 1
         return (
-            "the file seems to be cut off there, or to end in a remark"
+            "the file seems to be cut off there, or to end with a comment"
             if last
             else "is the row cut off, or a separator missing?"
         )

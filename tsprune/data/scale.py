@@ -92,7 +92,7 @@ def _scale(column: np.ndarray, fitted: np.ndarray, later: np.ndarray, train: int
     if begin == end:
         changes = f"is constant ({begin:g}) in {rows} and goes from {low:g} to {high:g} in all: "
         if max(high - begin, begin - low) <= ORDINARY:
-            return "", f"{changes}no scale can be learnt from that, so that its own unit counts in the score"
+            return "", f"{changes}no scale can be learnt from that, so it counts in its own unit in the score"
         return f"{changes}{swamped}; leave it out, or begin where it changes", ""
     if end - begin <= ROUNDING * max(abs(begin), abs(end)):
         return (
@@ -109,5 +109,5 @@ def _scale(column: np.ndarray, fitted: np.ndarray, later: np.ndarray, train: int
     far = max(abs(low - fitted.mean()), abs(high - fitted.mean())) / deviation
     text = f"goes {far:,.0f} standard deviations of {rows} away from their mean"
     if far > TOO_FAR or (len(later) and np.sqrt(np.mean(np.square((later - fitted.mean()) / deviation))) > FAR):
-        return f"{text}: {swamped}; leave it out, or mend its values", ""
-    return "", f"{text}: such values decide the score" if far > FAR else ""
+        return f"{text}: {swamped}; leave it out, or correct its values", ""
+    return "", f"{text}: such values dominate the score" if far > FAR else ""

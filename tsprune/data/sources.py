@@ -75,7 +75,7 @@ def _pooch() -> ModuleType:
 
 
 def find_local(source: Source) -> Found | None:
-    """The file, packed (.gz) or not, in the first place that has it; None if there is none. Nothing is verified."""
+    """The file, packed (.gz) or not, in the first place that has it; None if no place has it. Nothing is verified."""
     for place, folder in places():
         for name in (source.file, *source.also):
             for path in (folder / name, folder / f"{name}.gz"):
@@ -138,7 +138,7 @@ def fetch_dataset(name: str) -> Path:
     entry = find_entry(name)
     if entry.source is None:
         allowed = ", ".join(other.name for other in CATALOG.values() if other.source)
-        raise UserError(f"'{name}' is made up by tsprune, there is nothing to fetch. Allowed: {allowed}")
+        raise UserError(f"'{name}' is made up by tsprune; there is nothing to fetch. Allowed: {allowed}")
     return obtain(entry)[0].path
 
 
@@ -148,7 +148,7 @@ def _verified(content: bytes, source: Source, path: Path, name: str) -> bytes:
     if source.sha256 and found != source.sha256:
         raise UserError(
             f"{plain(path, 300)} is not the {source.file} of {name}: its sha256 (unpacked) is {found}, expected "
-            f"{source.sha256}. Replace it or take it away; to use a CSV of your own, give its path instead of '{name}'"
+            f"{source.sha256}. Replace or remove it; to use a CSV of your own, give its path instead of '{name}'"
         )
     return content
 

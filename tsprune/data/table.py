@@ -57,8 +57,8 @@ class Table:
 
     @property
     def season(self) -> int:
-        """Time steps after which the series may be expected to repeat: a day; of daily values a week, of slower ones a
-        year; 1 where none of these fits."""
+        """Time steps after which the series may be expected to repeat: a day; for daily values a week, for slower ones
+        a year; 1 if none of these fits."""
         return season_of(self.time_step)
 
     @cached_property
@@ -78,7 +78,7 @@ class Table:
 
 
 def vouch_for(table: Table, name: str) -> None:
-    """From now on content like that of ``table`` is known as the dataset ``name`` of the catalogue."""
+    """From now on, content equal to that of ``table`` is recognised as the dataset ``name`` of the catalogue."""
     _KNOWN[table.fingerprint] = name
 
 

@@ -130,8 +130,8 @@ def detect_step(ordered: pd.DatetimeIndex) -> str:
 
 
 def season_of(step: str) -> int:
-    """Steps after which a series may be expected to repeat: a day; of daily values a week, of slower ones a year; 1
-    where none of these fits."""
+    """Steps after which a series may be expected to repeat: a day; for daily values a week, for slower ones a year; 1
+    if none of these fits."""
     if weekdays := _weekdays_of(step):
         return len(weekdays)
     if found := _days_of(step):

@@ -33,13 +33,13 @@ class Batch(NamedTuple):
     y: torch.Tensor  # (B, pred_len, C)
 
     def same_shape(self, forecast: torch.Tensor, model: object) -> torch.Tensor:
-        """``forecast`` itself. Raises UserError where its shape is not that of ``y``: torch would stretch a side that
-        is 1 and give an error that means nothing."""
+        """``forecast`` itself. Raises UserError if its shape differs from that of ``y``: torch would broadcast a
+        dimension of 1 and give a meaningless error."""
         if forecast.shape != self.y.shape:
             found, wanted = (tuple(some.shape[1:]) for some in (forecast, self.y))
             raise UserError(
-                f"{type(model).__name__} forecasts {found} (time steps, columns), the windows hold {wanted}; make both "
-                "of one pred_len and the same columns"
+                f"{type(model).__name__} forecasts {found} (time steps, columns), the windows hold {wanted}; give both "
+                "the same pred_len and columns"
             )
         return forecast
 
@@ -47,8 +47,8 @@ class Batch(NamedTuple):
 class Windows:
     """The windows of one split: ``starts`` (long) holds the first row of each, in time order.
 
-    ``values`` (rows, C) and ``marks`` (rows, M) are those of the whole dataset and are shared by all splits. Of pooled
-    data they hold ``count`` series, one after the other and equally long, whose windows of one time stand together.
+    ``values`` (rows, C) and ``marks`` (rows, M) are those of the whole dataset and are shared by all splits. For pooled
+    data they hold ``count`` series of equal length, one after the other; windows of the same time are neighbours.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Windows:
 
     @property
     def series(self) -> torch.Tensor | None:
-        """Of pooled data the number of the series that each window is of, long; None of other data."""
+        """For pooled data, the number of the series that each window belongs to, long; otherwise None."""
         return self.starts // (len(self.values) // self.count) if self.count > 1 else None
 
     def batch(self, index: torch.Tensor | Sequence[int]) -> Batch:
@@ -98,7 +98,7 @@ class Windows:
         state and the number of windows alone. ``drop_last`` leaves out a last batch that is not full.
         """
         if batch_size < 1:
-            raise UserError(f"batch_size = {batch_size}: at least 1 window per batch")
+            raise UserError(f"batch_size = {batch_size}: expected at least 1 window per batch")
         count = len(self)
         if generator is None:
             order = torch.arange(count)
@@ -143,9 +143,9 @@ class Splits:
     def inverse(self, values: np.ndarray | torch.Tensor) -> np.ndarray | torch.Tensor:
         """Scaled values (..., C) in the data's own units, as what they came in (array or tensor, same dtype).
 
-        Raises UserError for another number of columns, of which numpy and torch would stretch one to all."""
+        Raises UserError for another number of columns; numpy and torch would broadcast a single one to all."""
         if values.shape[-1] != len(self.std):
-            raise UserError(f"{values.shape[-1]} columns are to be scaled back, the data has {len(self.std)}")
+            raise UserError(f"{values.shape[-1]} columns cannot be scaled back, the data has {len(self.std)}")
         if isinstance(values, torch.Tensor):
             like = {"dtype": values.dtype, "device": values.device}
             return values * torch.as_tensor(self.std, **like) + torch.as_tensor(self.mean, **like)
@@ -167,7 +167,7 @@ def make_splits(
     the train rows do not tell a column's scale (``table.unscaled``): a line per problem.
     """
     if not isinstance(table, Table):
-        raise UserError(f"a {type(table).__name__} is no table; load_table makes one of a name or a file")
+        raise UserError(f"a {type(table).__name__} is not a table; load_table makes one from a name or a file")
     starts, left_out = window_starts(table, seq_len=seq_len, label_len=label_len, pred_len=pred_len)
     mean, std = scaling(table.values[slice(*table.split.borders(len(table.values))[0])])
     scaled = empty(table.values.shape, np.float32)
@@ -203,9 +203,11 @@ def window_starts(
     """
     for name, length, least in (("seq_len", seq_len, 1), ("label_len", label_len, 0), ("pred_len", pred_len, 1)):
         if not isinstance(length, int | np.integer) or length < least:
-            raise UserError(f"{name} = {length}: a whole number is needed, at least {least}")
+            raise UserError(f"{name} = {length}: expected a whole number of at least {least}")
     if label_len > seq_len:
-        raise UserError(f"label_len = {label_len}: at most seq_len = {seq_len}, it repeats the end of the look-back")
+        raise UserError(
+            f"label_len = {label_len}: at most seq_len = {seq_len} is allowed, it repeats the end of the look-back"
+        )
     _refuse_missing(table)
 
     borders = table.split.borders(len(table.values))

@@ -36,7 +36,7 @@ class Backtest:
                 f"forecasts: {len(self.by_origin)} of {card.pred_len} time steps, each from the {card.seq_len} before",
                 f"naive: {self.naive}",
                 "",
-                "errors in standard deviations of the training rows, by the last known time",
+                "errors in standard deviations of the training rows, by the last known time step",
                 table.to_string(float_format="{:.4f}".format),
                 "",
                 f"mean absolute error in {card.unit or 'units of the data'}, by column",
@@ -61,7 +61,7 @@ def backtest(forecaster: Forecaster, frame: pd.DataFrame, forecasts: int, filled
     """
     card = forecaster.card
     if forecasts < 1:
-        raise UserError(f"a back-test of {forecasts} forecasts: at least 1")
+        raise UserError(f"a back-test of {forecasts} forecasts: expected at least 1")
     needed = card.seq_len + forecasts * card.pred_len
     rows = last_rows(frame, card, needed, f"a back-test of {forecasts} forecasts of {card.pred_len} time steps")
     seasonal = card.season is not None and 1 < card.season <= card.seq_len
@@ -78,7 +78,7 @@ def backtest(forecaster: Forecaster, frame: pd.DataFrame, forecasts: int, filled
     own, naive = np.ma.stack(errors), np.ma.stack(naive_errors)  # (forecasts, pred_len, columns)
     if own.mask.all():
         raise UserError(
-            f"every value of the last {forecasts * card.pred_len} rows was filled in: nothing to compare with"
+            f"every value of the last {forecasts * card.pred_len} rows was filled in; there is nothing to compare with"
         )
     measured = {"mse": np.square, "mae": np.abs}
     by_origin = {

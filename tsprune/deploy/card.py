@@ -69,9 +69,9 @@ class Card(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not len(self.columns) == len(self.mean) == len(self.std):
-            raise ValueError("columns, mean and std belong together, one of each per variable")
+            raise ValueError("columns, mean and std must be given together, one of each per variable")
         if len(set(self.columns)) < len(self.columns):
-            raise ValueError("a column stands twice")
+            raise ValueError("a column appears twice")
         if not all(std > 0 for std in self.std):
             raise ValueError("every std must be above 0")
         if self.intervals:
@@ -92,5 +92,5 @@ class Card(Config):
         try:
             values = {name.removeprefix(PREFIX): json.loads(text) for name, text in properties.items()}
         except (ValueError, RecursionError):
-            raise UserError("its properties are no JSON") from None
+            raise UserError("its properties are not JSON") from None
         return cls.parse(values)

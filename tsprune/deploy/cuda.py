@@ -70,7 +70,7 @@ def pack_two_of_four(model: Forecaster) -> list[str]:
     """Give the tensor cores the linear layers of ``model`` in their packed form, in place; returns their names.
 
     The weights have two zeros in every four already, and are of a type that tensor cores multiply (bfloat16, float16).
-    A layer whose sides are no multiples of 64, or that is no linear layer, stays as it is.
+    A layer that is not linear, or whose sides are not multiples of 64, is unchanged.
     """
     packed = []
     for name, module in list(model.named_modules()):

@@ -1,4 +1,4 @@
-"""What there is to say of a network that was made of a checkpoint."""
+"""The card of a network that was made from a checkpoint."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ SHARED |= {"before", "after", "intervals"}
 def describe(network: Bare | RealUnits, masks: Mapping[str, torch.Tensor], about: About) -> Card:
     """The card of ``network`` without what its export alone tells (opset, multiply-adds, difference from PyTorch).
 
-    The density is that of the ``masks``; without any what ``about`` says, else 1.
+    The density is that of the ``masks``; without masks, what ``about`` says; otherwise 1.
     """
     model = network.model
     stated = 1.0 if about.density_achieved is None else about.density_achieved

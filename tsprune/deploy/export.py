@@ -40,7 +40,7 @@ int8 is not bounded but said."""
 def export_checkpoint(
     checkpoint: str | os.PathLike, path: str | os.PathLike, units: str = "real", **how: bool | Splits | None
 ) -> Card:
-    """Write the model of a checkpoint as ONNX; the rest as :func:`export_onnx` has it."""
+    """Write the model of a checkpoint as ONNX; see :func:`export_onnx` for the other arguments."""
     model, masks = load_checkpoint(checkpoint)
     return export_onnx(model, path, units, masks=masks, about=read_about(checkpoint), **how)
 
@@ -58,10 +58,10 @@ def export_onnx(
     """Write ``model`` to ``path`` (.onnx) and its model card beside it (.md); returns what the file says of itself.
 
     ``units`` real: :class:`RealUnits`, scaled: :class:`Bare`. The batch is dynamic, inputs and output (``forecast``)
-    have fixed names; ``model`` is left in evaluation mode. Nothing is written before ONNX Runtime gives
-    what PyTorch gives, to TOLERANCE, at each of BATCHES.
+    have fixed names; ``model`` is left in evaluation mode. Nothing is written before ONNX Runtime's forecasts equal
+    PyTorch's within TOLERANCE at each of BATCHES.
 
-    ``int8``: quantised then, see :func:`in_int8`; ``splits``: the data that it is tested on.
+    ``int8``: the network is then quantised, see :func:`in_int8`; ``splits``: the data that it is tested on.
 
     Raises :class:`UserError` where a package is missing, the file cannot be written, an operator has no ONNX form
     (named), or the numbers differ.
@@ -93,7 +93,9 @@ def card_place(path: Path) -> Path:
     for place in (path, page):
         need_place(place)
     if page.exists() and not read_whole(page).startswith(CARD_TITLE.encode()):
-        raise UserError(f"{named(page)} is there and is no model card; name the ONNX file otherwise, or move it")
+        raise UserError(
+            f"{named(page)} is there and is not a model card; give the ONNX file another name, or move that file"
+        )
     return page
 
 
@@ -147,7 +149,9 @@ def _difference(network: Bare | RealUnits, content: bytes) -> float:
         session = Session(content, name, threads=1)
     except UserError as error:
         if network.dtype == torch.float64:
-            raise UserError(f"{error}; it has not every operator in float64: model.float()") from None
+            raise UserError(
+                f"{error}; it lacks some operators in float64: convert the model with model.float()"
+            ) from None
         raise
     for batch in BATCHES:
         example = network.example(batch)

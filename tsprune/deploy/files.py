@@ -1,4 +1,4 @@
-"""Files that come in whole or not at all, and places of those that go out; a line for what a disk or name may do."""
+"""Reads files whole, checks where files can be written, and turns errors of disks and names into one line."""
 
 import contextlib
 import os
@@ -15,12 +15,12 @@ _LONGEST = 1000  # signs of a path that a message shows
 
 
 def named(path: str | os.PathLike) -> str:
-    """A path as messages have it: whole, on one line."""
+    """A path as messages show it: whole, on one line."""
     return plain(path, _LONGEST)
 
 
 def read_whole(path: str | os.PathLike) -> bytes:
-    """The bytes of a file. Raises :class:`UserError` where there is none, or it is too large or closed to us."""
+    """The bytes of a file. Raises :class:`UserError` if there is no such file, or it is too large or not readable."""
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
@@ -35,7 +35,7 @@ def read_whole(path: str | os.PathLike) -> bytes:
 
 
 def need_place(path: str | os.PathLike) -> None:
-    """Raise :class:`UserError` where no file could be written: told before long work, not after it."""
+    """Raise :class:`UserError` if no file could be written: checked before long work, not after it."""
     path = Path(path)
     try:
         is_folder = path.is_dir()
@@ -46,15 +46,15 @@ def need_place(path: str | os.PathLike) -> None:
     if not path.parent.is_dir():
         raise UserError(f"{named(path)} cannot be written: there is no folder {named(path.parent)}")
     if not os.access(path.parent, os.W_OK):
-        raise UserError(f"{named(path)} cannot be written: no right to write in {named(path.parent)}")
+        raise UserError(f"{named(path)} cannot be written: no permission to write in {named(path.parent)}")
 
 
 def need_other(path: str | os.PathLike, *read: str | os.PathLike) -> None:
-    """Raise :class:`UserError` where a file would take the place of one of those that are read for it."""
+    """Raise :class:`UserError` if a file would overwrite one of those that are read for it."""
     for source in read:
         with contextlib.suppress(OSError, ValueError):  # one of the two is no file
             if os.path.samefile(path, source):
-                raise UserError(f"{named(path)} is what is read; name another file to write")
+                raise UserError(f"{named(path)} is the file that is read; choose another file to write")
 
 
 def _reason(error: Exception) -> str:

@@ -23,10 +23,12 @@ class Forecaster:
     def __init__(self, card: Card, run: Run, name: str):
         self.card, self._run, self._name = card, run, name
         if card.units != "real":
-            raise UserError(f"{name} is in scaled units, and reads no values of yours; export it with --units real")
+            raise UserError(
+                f"{name} was exported in scaled units and cannot read your data; export it with --units real"
+            )
         if card.time_step is None:
-            raise UserError(f"{name} does not say the time step of its data: its forecasts would have no dates")
-        fixed_length(card.time_step)  # refuses what is no step
+            raise UserError(f"{name} does not say the time step of its data, so its forecasts would have no dates")
+        fixed_length(card.time_step)  # refuses what is not a step
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -48,8 +50,8 @@ class Forecaster:
 
         ``frame``: a row per time step and at least ``seq_len`` of them, dates as its index, columns those of
         ``card.columns`` in that order. With a ``level`` (0.9) each column NAME is followed by NAME_low and NAME_high,
-        the ends of the interval that shall hold such a share of values. Raises :class:`UserError` for any other frame
-        (:func:`last_rows`) and a level that the file does not have.
+        the ends of the interval that is meant to hold that share of values. Raises :class:`UserError` for any other
+        frame (:func:`last_rows`) and a level that the file does not have.
         """
         width = None if level is None else self.half_widths(level)
         forecast = self.after(last_rows(frame, self.card, self.card.seq_len, "a forecast"))
@@ -60,7 +62,9 @@ class Forecaster:
         low, high = (found - width).add_suffix("_low"), (found + width).add_suffix("_high")
         order = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
         if len(set(order)) < len(order):
-            raise UserError("a column is called as the end of another's interval (_low, _high); rename it in the data")
+            raise UserError(
+                "a column has the name of the end of another's interval (_low, _high); rename it in the data"
+            )
         return pd.concat([found, low, high], axis=1)[order]
 
     def half_widths(self, level: float) -> np.ndarray:
@@ -78,15 +82,17 @@ class Forecaster:
             future = following(rows.dates[-1], card.time_step, card.pred_len)
         except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta, OverflowError):
             raise UserError(
-                f"{self._name}: {card.pred_len} steps of {quoted(card.time_step)} after {rows.dates[-1]} have no dates "
-                "that pandas could hold"
+                f"{self._name}: {card.pred_len} steps of {quoted(card.time_step)} after {rows.dates[-1]} end later "
+                "than any date that pandas can hold"
             ) from None
         inputs = {"values": rows.numbers[None]}
         if card.calendar:
             inputs["calendar"] = calendar_fields(rows.dates.append(future), card.freq)[None]
         forecast = self._run(inputs)
         if forecast.shape != (1, card.pred_len, len(card.columns)) or not np.isfinite(forecast).all():
-            raise UserError(f"{self._name}: the forecast is not {card.pred_len} finite rows of {len(card.columns)}")
+            raise UserError(
+                f"{self._name}: the forecast is not {card.pred_len} rows of {len(card.columns)} finite values"
+            )
         return Rows(forecast[0], future)
 
 

@@ -13,7 +13,7 @@ from tsprune.models import load_checkpoint, read_about
 
 
 def from_checkpoint(path: str | os.PathLike) -> tuple[Card, Run]:
-    """What the checkpoint says of itself as an exported file would, and its network.
+    """The card of a checkpoint, as an exported file would have it, and its network.
 
     Raises as ``load_checkpoint`` does, and as :class:`RealUnits`."""
     model, masks = load_checkpoint(path)

@@ -1,4 +1,4 @@
-"""An exported network in the place of the model that it was made of: the same call, so that it can be tested alike."""
+"""An exported network with the same call as the model that it was made from, so that both can be tested alike."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""The last rows of a frame as a model reads them, and every reason why they cannot be: one clear line each."""
+"""The last rows of a frame as a model reads them, and one clear line for every reason why it cannot."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -22,11 +22,12 @@ class Rows(NamedTuple):
 def last_rows(frame: pd.DataFrame, card: Card, count: int, what: str) -> Rows:
     """The last ``count`` rows of ``frame``, whose index has the dates and whose columns are those of the model.
 
-    Raises :class:`UserError` for other columns or another order, dates that are none, not in order, not a time step
-    apart, for values that are missing, infinite or no numbers, and for too few rows, which ``what`` says the use of.
+    Raises :class:`UserError` for other columns or another order of them, for dates that are missing, not in order or
+    not a time step apart, for values that are missing, infinite or not numbers, and for too few rows; ``what`` says
+    what they are needed for.
     """
     if not isinstance(frame, pd.DataFrame):
-        raise UserError(f"a {type(frame).__name__} is no frame; give a pandas.DataFrame with dates as its index")
+        raise UserError(f"a {type(frame).__name__} is not a frame; give a pandas.DataFrame with dates as its index")
     dates = _dates(frame.index)  # first: where they are a column, that is what to say, not that it is one too many
     _check_columns(list(frame.columns), card.columns)
     if len(frame) < count:
@@ -44,10 +45,11 @@ def _check_columns(found: list, wanted: tuple[str, ...]) -> None:
             raise UserError(f"the model reads column {quoted(name)}: {unknown('column', name, found)}")
     if others := [name for name in found if name not in wanted]:
         raise UserError(
-            f"the model reads no column {quoted(others[0])}{more(len(others) - 1)}; it reads {listed(list(wanted))}"
+            f"the model does not read column {quoted(others[0])}{more(len(others) - 1)}; "
+            f"it reads {listed(list(wanted))}"
         )
     if len(found) > len(wanted):
-        raise UserError(f"a column stands twice; the model reads {listed(list(wanted))}")
+        raise UserError(f"a column appears twice; the model reads {listed(list(wanted))}")
     raise UserError(f"the columns are in another order; the model reads {listed(list(wanted))}")
 
 
@@ -59,19 +61,19 @@ def _dates(index: pd.Index) -> pd.DatetimeIndex:
             how = "frame.set_index(pd.to_datetime(frame.pop('date')))"
         else:
             how = "frame.set_index(pd.to_datetime(frame.index))"
-        raise UserError(f"the index holds {index.dtype}, not dates; make it one: {how}")
+        raise UserError(f"the index holds {index.dtype}, not dates; make dates of it: {how}")
     if index.tz is not None:
         raise UserError(
-            f"the dates have the zone {index.tz}, and the model's data had none: of a file with offsets they were UTC, "
-            "index.tz_convert(None), else as on a wall, index.tz_localize(None)"
+            f"the dates have the zone {index.tz}, and the model's data had none; if its file had offsets, use UTC: "
+            "index.tz_convert(None); else in local time: index.tz_localize(None)"
         )
     if index.hasnans:
         raise UserError(f"row {int(np.argmax(index.isna()))}: no date")
     if len(index) and not index.is_monotonic_increasing:
         row = int(np.argmax(index[1:] < index[:-1])) + 1
-        raise UserError(f"row {row}: {index[row]} comes after {index[row - 1]}; put rows in order of time")
+        raise UserError(f"row {row}: {index[row]} comes after {index[row - 1]}; sort the rows by time")
     if not index.is_unique:
-        raise UserError(f"row {int(np.argmax(index.duplicated()))}: {index[index.duplicated()][0]} stands twice")
+        raise UserError(f"row {int(np.argmax(index.duplicated()))}: {index[index.duplicated()][0]} appears twice")
     return index
 
 
@@ -85,17 +87,21 @@ def _check_steps(dates: pd.DatetimeIndex, step: str) -> None:
     for date, after in pairwise(dates):
         due = following(date, step, 1)[0]
         if due < after:
-            raise UserError(f"no row of {due}, between {date} and {after}; the model reads a row every {step}")
+            raise UserError(
+                f"the row of {due} is missing between {date} and {after}; the model reads a row every {step}"
+            )
         if due > after:
-            raise UserError(f"a row of {after}, after {date}; the model reads a row every {step}, the next of {due}")
-    raise UserError(f"a row of {dates[0]}; the model reads a row every {step}, the next of {dates[1]}")
+            raise UserError(f"a row of {after} follows {date}; the model reads a row every {step}, the next at {due}")
+    raise UserError(f"a row of {dates[0]}; the model reads a row every {step}, the next at {dates[1]}")
 
 
 def _values(frame: pd.DataFrame, dates: pd.DatetimeIndex) -> np.ndarray:
     for name, column in frame.items():
         kinds = pd.api.types
         if not kinds.is_numeric_dtype(column) or kinds.is_bool_dtype(column) or kinds.is_complex_dtype(column):
-            raise UserError(f"column {quoted(name)} holds {column.dtype}, not numbers; frame.astype(float) makes them")
+            raise UserError(
+                f"column {quoted(name)} holds {column.dtype}, not numbers; convert it with frame.astype(float)"
+            )
     values = frame.to_numpy(np.float64, na_value=np.nan)
     if not np.isfinite(values).all():
         bad = np.argwhere(~np.isfinite(values))

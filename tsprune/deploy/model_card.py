@@ -1,4 +1,4 @@
-"""The page that goes with an exported model: what it reads, what it is known to reach, how it is run."""
+"""The page that goes with an exported model: what it reads, how well it is known to forecast, how to run it."""
 
 from collections.abc import Iterator
 
@@ -15,9 +15,9 @@ Forecaster.load("{file}").predict(frame)  # a frame with a row per time step, da
 
 On the command line: `tsprune forecast {file} data.csv`.
 """
-_SCALED = """The network is bare: scale values as `(value - mean) / std` (both in the file's properties), calendar
-features to [-0.5, 0.5], and the forecast back by `value * std + mean`. An export with `--units real` does all of that
-inside.
+_SCALED = """The file holds the bare network: scale values by `(value - mean) / std` (both in the file's properties),
+calendar features to [-0.5, 0.5], and the forecast back by `value * std + mean`. An export with `--units real` does all
+of this itself.
 """
 
 
@@ -60,14 +60,16 @@ def _quantised(card: Card, size: int) -> Iterator[tuple[str, str]]:
     """What int8 changed."""
     before = card.unquantised
     for name in sorted(before.errors):
-        now = f", int8 {_number(card.after[name])}" if name in card.after else "; int8 was not tested: no data at hand"
+        now = (
+            f", int8 {_number(card.after[name])}" if name in card.after else "; int8 was not tested: no data was given"
+        )
         yield f"test {name.upper()} in float32", f"{_number(before.errors[name])}{now}"
     for batch, (middle, low, high) in before.speedup.items():
         spread = f"{middle:.2f} times as fast ({low:.2f} to {high:.2f}: 5th and 95th percentile)"
-        yield f"beside float32, batch {batch}", f"{spread}, one thread, {before.processor}"
+        yield f"speed beside float32, batch {batch}", f"{spread}, one thread, {before.processor}"
     for batch, why in before.untimed.items():
-        yield f"beside float32, batch {batch}", why
-    yield "file of float32", f"{before.bytes:,} bytes, {before.bytes / size:.2f} times as large"
+        yield f"speed beside float32, batch {batch}", why
+    yield "float32 file", f"{before.bytes:,} bytes, {before.bytes / size:.2f} times as large"
 
 
 def _inputs(card: Card) -> Iterator[tuple[str, str]]:
@@ -78,7 +80,7 @@ def _inputs(card: Card) -> Iterator[tuple[str, str]]:
             fields = f"int64 (batch, {length}, {len(card.calendar)}): {', '.join(card.calendar)}"
             yield (
                 "calendar",
-                f"{fields}; of the look-back and the horizon; weekdays from 0 (Monday), the rest from 1 or 0",
+                f"{fields}; of the look-back and the horizon; weekdays count from 0 (Monday), other fields from 1 or 0",
             )
         yield "forecast", f"float64 (batch, {card.pred_len}, {len(card.columns)}), in the data's own units"
     else:

@@ -25,7 +25,7 @@ class Bare(nn.Module):
         self.model = model
         self.inputs = tuple(name for name in INPUTS if name in model.uses)
         self.dtype = precision(model)
-        self.train(model.training)  # whoever puts a mode back puts back that of the model
+        self.train(model.training)  # so that restoring the mode restores that of the model
 
     def forward(self, *given: torch.Tensor) -> torch.Tensor:
         """In the order of ``inputs``, shapes as :class:`Forecaster` has them; ``(batch, pred_len, c_out)``."""
@@ -46,11 +46,12 @@ class RealUnits(nn.Module):
 
     ``values`` (batch, seq_len, columns) float64 in the data's own units, ``calendar`` (batch, seq_len + pred_len,
     fields) int64 as :func:`tsprune.data.calendar.calendar_fields` gives them, where the model reads a calendar; the
-    forecast (batch, pred_len, columns) is float64 in those units. Scaled in double precision and then rounded, as the
-    windows are that models are trained on. A column that was constant in training (scaled by 1, so that its mean is its
-    value) and is so in ``values`` is forecast as it is: what a network makes of zeros is noise.
+    forecast (batch, pred_len, columns) is float64 in those units. Values are scaled in double precision and then
+    rounded, like the windows that models are trained on. A column that was constant in training (scaled by 1, so that
+    its mean is its value) and is constant in ``values`` is forecast as that constant: what a network makes of zeros is
+    noise.
 
-    Raises :class:`UserError` where ``about`` does not say the columns' scale, or where the model forecasts others than
+    Raises :class:`UserError` if ``about`` does not say the columns' scale, or if the model forecasts other columns than
     it reads.
     """
 
@@ -68,7 +69,7 @@ class RealUnits(nn.Module):
         if widths != {len(about.columns)}:
             raise UserError(
                 f"{model.name}: reads enc_in = {c.enc_in} and dec_in = {c.dec_in} columns and forecasts c_out = "
-                f"{c.c_out}; forecasts in the data's own units need all to be the same; export with --units scaled"
+                f"{c.c_out}; forecasts in the data's own units need all three equal; export with --units scaled"
             )
         self.model = model
         self.dtype = precision(model)
@@ -114,9 +115,11 @@ def precision(model: Forecaster) -> torch.dtype:
     """Of the weights. Raises :class:`UserError` where it is not one that ONNX Runtime computes with on a CPU, and where
     they lie elsewhere."""
     if elsewhere := {weight.device.type for weight in model.parameters()} - {"cpu"}:
-        raise UserError(f"{model.name}: the weights are on {', '.join(sorted(elsewhere))}; take them here: model.cpu()")
+        raise UserError(
+            f"{model.name}: the weights are on {', '.join(sorted(elsewhere))}; move them to the CPU: model.cpu()"
+        )
     found = {weight.dtype for weight in model.parameters()} or {torch.float32}
     if len(found) > 1 or not found <= set(PRECISIONS):
         named = ", ".join(sorted(map(str, found)))
-        raise UserError(f"{model.name}: the weights are {named}; make them one of float32, float64: model.float()")
+        raise UserError(f"{model.name}: the weights are {named}; allowed are float32 and float64: model.float()")
     return found.pop()

@@ -1,7 +1,7 @@
 """ONNX files as tsprune writes them: a network, then its properties, the last of which is a checksum of all before it.
 
-They are read by the few rules of protobuf's encoding that this takes, before a runtime sees a byte: what is foreign or
-damaged is refused without being built or run.
+Reading them needs only a few rules of protobuf's encoding and comes before any runtime sees a byte, so that a foreign
+or damaged file is refused without being built or run.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ def join(network: bytes, card: Card) -> bytes:
 def read_onnx(path: str | os.PathLike) -> tuple[Card, bytes]:
     """The card and the bytes of the file at ``path``. Nothing in it is run.
 
-    Raises :class:`UserError`, one line, for a file that cannot be read, is no ONNX file of tsprune, or is damaged.
+    Raises :class:`UserError`, one line, for a file that cannot be read, is not an ONNX file of tsprune, or is damaged.
     """
     content = read_whole(path)
     try:
         return Card.of_properties(_properties(content)), content
     except (ValueError, LookupError):  # bytes that end within a number, or a property without name or value
-        why = "is not an ONNX file of tsprune, is damaged, or is from before its checksum (then export it again)"
+        why = "is not an ONNX file of tsprune, is damaged, or has no checksum yet (then export it again)"
         raise UserError(f"{named(path)} {why}") from None
     except UserError as error:
         raise UserError(f"{named(path)}: {'; '.join(str(error).splitlines())}") from None

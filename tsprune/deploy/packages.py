@@ -1,4 +1,4 @@
-"""Packages that not every place has where forecasts are made: asked for when needed, missed in one line."""
+"""Packages that may be missing where forecasts are made: imported when needed, with one clear line if missing."""
 
 import importlib
 from types import ModuleType
@@ -7,8 +7,8 @@ from tsprune.errors import UserError
 
 
 def need(package: str, what: str = "what ONNX files need") -> ModuleType:
-    """The package; raises :class:`UserError` where it is not installed. ``what``: that the extra brings."""
+    """The package; raises :class:`UserError` if it is not installed. ``what``: what the extra installs."""
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError:
-        raise UserError(f"{package} is not installed; pip install 'tsprune[deploy]' brings {what}") from None
+        raise UserError(f"{package} is not installed; pip install 'tsprune[deploy]' installs {what}") from None

@@ -50,7 +50,7 @@ def draw(known: pd.DataFrame, predicted: pd.DataFrame, card: Card, level: float 
 def _held(card: Card, level: float | None) -> str:
     if level is None:
         return ""
-    return f"Band: {level:.0%} interval; of the test split's values {card.intervals.covered(level):.1%} lay within."
+    return f"Band: {level:.0%} interval; {card.intervals.covered(level):.1%} of the test split's values lay within it."
 
 
 def _hidden(card: Card, names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""int8 in the place of float32: a network's matrix products with weights of a byte each (dynamic quantisation).
+"""int8 instead of float32: a network's matrix products with weights of one byte each (dynamic quantisation).
 
 Weights are rounded once, with a scale per output; what is multiplied with them is rounded as it comes, with the scale
 of the batch at hand (ONNX Runtime's dynamic quantisation). Convolutions, norms and attention's own products stay.
@@ -35,9 +35,9 @@ def in_int8(
 ) -> tuple[bytes, Card]:
     """A float32 network quantised, and its card, which says what that changed in errors, intervals, time and size.
 
-    ``example``: inputs of so many windows, to be timed and compared at. Tested on ``splits`` (on the CPU), those of its
-    data; without them the card has neither test errors nor prediction intervals, which were the float32 network's.
-    Raises :class:`UserError` where there is no product to quantise, or the forecasts are no numbers.
+    ``example``: makes inputs of a number of windows, for timing and comparing. It is tested on the ``splits`` of its
+    data (on the CPU); without them the card has no test errors and no prediction intervals, as the old ones are the
+    float32 network's. Raises :class:`UserError` if there is no product to quantise, or the forecasts are not finite.
     """
     small = quantised(network, card.model)
     # One thread each: what two threads gain depends on what else the machine does.

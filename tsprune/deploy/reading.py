@@ -1,4 +1,5 @@
-"""A user's file as the frame that a forecaster reads, by the rules that a study reads it by; a forecast as a file."""
+"""Reads a user's file into the frame that a forecaster needs, by the same rules as a study; writes a forecast to a
+file."""
 
 import io
 import os
@@ -29,23 +30,23 @@ class Read(NamedTuple):
     frame: pd.DataFrame
     """The model's columns, dates as the index."""
     filled: np.ndarray
-    """Values that were made up to fill a gap, (rows, columns) bool."""
+    """Values that were filled in, (rows, columns) bool."""
     notes: tuple[str, ...]
-    """What was done to a file of one's own (values filled in, times turned into UTC), a line each."""
+    """What was done to a user's own file (values filled in, times converted to UTC), a line each."""
 
 
 def read_frame(name: str, card: Card, count: int, **reading: str | None) -> Read:
     """The model's columns of a file or a dataset of the catalogue. ``reading``: the options of
-    :func:`tsprune.data.load_table`. Raises UserError as it does, and where one of the last ``count`` rows lies within a
-    gap that was too long to be filled.
+    :func:`tsprune.data.load_table`. Raises UserError as that does, and if one of the last ``count`` rows lies in a gap
+    that was too long to fill.
     """
     table = load_table(name, columns=list(card.columns), scaled=False, **reading)
     blocked = table.blocked.reshape(len(table.dates), -1).any(1)[-count:]  # of pooled data by column
     if blocked.any():
         gap = table.dates[-count:][blocked]
         raise UserError(
-            f"{plain(table.name)}: rows from {gap[0]} to {gap[-1]} lie within a gap that is too long to be filled, and "
-            f"the last {count} are needed; cut the file where it has values"
+            f"{plain(table.name)}: rows from {gap[0]} to {gap[-1]} lie in a gap that is too long to fill, and "
+            f"the last {count} rows are needed; end the file at a row that has values"
         )
     frame = pd.DataFrame(table.values, index=table.dates, columns=list(table.columns))
     filled = np.zeros(frame.shape, bool) if table.filled is None else table.filled
@@ -54,7 +55,7 @@ def read_frame(name: str, card: Card, count: int, **reading: str | None) -> Read
         last = table.dates[np.flatnonzero(filled.any(1))[-1]]
         notes = (
             *notes,
-            f"of the last {count} rows, which are read, {made_up} values are filled in, the last of {last}",
+            f"in the last {count} rows, which the model reads, {made_up} values are filled in, the last at {last}",
         )
     return Read(frame, filled, (*notes, *_far(frame.to_numpy()[-count:], card)))
 
@@ -63,8 +64,8 @@ def _far(values: np.ndarray, card: Card) -> list[str]:
     """A note for each column that lies nowhere near the rows that the model was trained on."""
     away = np.abs(np.median(values, axis=0) - card.mean) / np.array(card.std)
     return [
-        f"column {quoted(name)} is {deviations:,.1f} standard deviations from the rows that the model was trained on, "
-        "in the middle: is it in other units?"
+        f"the median of column {quoted(name)} is {deviations:,.1f} standard deviations from the mean of the rows that "
+        "the model was trained on: is it in another unit?"
         for name, deviations in zip(card.columns, away, strict=True)
         if deviations > FAR
     ]
@@ -73,7 +74,7 @@ def _far(values: np.ndarray, card: Card) -> list[str]:
 def check_output(path: str | os.PathLike, endings: Sequence[str], what: str) -> None:
     """Raise :class:`UserError` for a file of another ending than ``what`` may have, or that could not be written."""
     if not os.fspath(path):
-        raise UserError(f"{what}: the name of its file is empty")
+        raise UserError(f"{what}: the name of the file is empty")
     ending = Path(path).suffix
     if ending not in endings:
         raise UserError(f"{named(path)}: {unknown(f'ending of {what}', ending, endings)}")
@@ -84,7 +85,7 @@ def write_frame(frame: pd.DataFrame, path: str | os.PathLike) -> None:
     """As CSV or parquet, by the ending, the dates as the column ``date``. Raises :class:`UserError` where a column of
     values is called so too, or where the file cannot be written."""
     if "date" in frame:
-        raise UserError("a column of values is called 'date', as that of the dates is; rename it in the data")
+        raise UserError("a column of values is called 'date', like the column of dates; rename it in the data")
     content = io.BytesIO()
     if Path(path).suffix == ".csv":
         frame.to_csv(content)

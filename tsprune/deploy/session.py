@@ -1,4 +1,4 @@
-"""A network in ONNX Runtime, on the CPU; what the runtime says of one that it cannot run, in one line."""
+"""A network in ONNX Runtime, on the CPU; if the runtime cannot run it, its reason in one line."""
 
 import os
 from collections.abc import Mapping

@@ -26,12 +26,12 @@ _WARMUP = 2
 
 @dataclass(frozen=True)
 class Sparsified:
-    """What :func:`sparsify` came to; printed, it is the table and a line on the whole."""
+    """The result of :func:`sparsify`; printed, it is the table and a line about the whole model."""
 
     model: Forecaster
     """A copy, in evaluation mode, for forecasts only: float32, on the CPU, without gradients."""
     path: Choice
-    """The kernel's path, or why there is none."""
+    """The kernel's path, or why none runs."""
     layers: pd.DataFrame
     """COLUMNS, a row per layer: its ``weights``, the share of them that is not zero, its ``calls`` in a forecast,
     milliseconds of these in both forms (medians), bytes per weight that is not zero, and what ``runs``: ``sparse``, or
@@ -51,7 +51,7 @@ class Sparsified:
 
     def _speed(self) -> str:
         if self.whole.empty:
-            return ": the model is as it was"
+            return ": the model is unchanged"
         dense, sparse = self.whole.to_dict("records")
         told = f"; {sparse['threads']} threads, {sparse['load']}; forecasts differ by at most {self.difference:.1e}\n"
         if pd.notna(sparse["trouble"]):
@@ -69,10 +69,10 @@ def sparsify(
     """A copy of ``model`` in which layers with zeros leave them out, where that is faster for ``batch`` windows at once
     with as many threads as torch uses now.
 
-    Every layer that has a sparse form is timed in both on the inputs that it gets in a forecast, all in turn,
-    ``rounds`` times; in the end so is the whole, twice as often or more. ``path``: of the kernel, None: the best that
-    runs here; where none does, the model stays as it is, and the result says why. ``measured=False``: every layer that
-    can be is made sparse, and nothing is timed.
+    Every layer that has a sparse form is timed in both forms on the inputs that it gets in a forecast, all layers in
+    turn, ``rounds`` times; finally the whole model is timed the same way, at least twice as often. ``path``: the
+    kernel's; None: the best that runs here. If none runs, the model is unchanged, and the result says why.
+    ``measured=False``: every layer that can be is made sparse, and nothing is timed.
 
     Raises :class:`UserError` for a ``batch`` or ``rounds`` below 1, for weights that are not float32 on the CPU, a
     ``path`` that does not run here, and where a forecast differs from the dense one's by more than 1e-5 (relative to
@@ -80,9 +80,11 @@ def sparsify(
     """
     for name, value in {"batch": batch, "rounds": rounds}.items():
         if value < 1:
-            raise UserError(f"{name} = {value}: allowed are whole numbers from 1 on")
+            raise UserError(f"{name} = {value}: allowed are whole numbers of 1 or more")
     if kinds := {str(weight.dtype) for weight in model.parameters()} - {"torch.float32"}:
-        raise UserError(f"{model.name}: the weights are {', '.join(sorted(kinds))}; sparse layers take model.float()")
+        raise UserError(
+            f"{model.name}: the weights are {', '.join(sorted(kinds))}; sparse layers need float32: model.float()"
+        )
     choice = best() if path is None else Choice(load(path).path)
     dense = deepcopy(model).eval()
     network = Bare(dense)

@@ -1,4 +1,4 @@
-"""Layers that compute with the weights that are not zero, in the place of a model's own."""
+"""Layers that compute only with the weights that are not zero, instead of a model's own layers."""
 
 from collections.abc import Callable
 

@@ -72,7 +72,7 @@ def _of_queue(block: dict[str, dict[str, Any]]) -> Iterator[str]:
         name: of for name, of in vars(dask_jobqueue).items() if name.endswith("Cluster") and name != "LocalCluster"
     }
     if len(block) != 1:
-        yield f"scheduler: one kind of cluster with its options, not {len(block)}; one of {', '.join(sorted(queues))}"
+        yield f"scheduler: give one kind of cluster with options, not {len(block)}; known: {', '.join(sorted(queues))}"
         return
     ((name, options),) = block.items()
     if name not in queues:
@@ -82,7 +82,7 @@ def _of_queue(block: dict[str, dict[str, Any]]) -> Iterator[str]:
     for option in options.keys() - taken:
         yield f"scheduler: {name}: " + unknown("option", option, sorted(taken - {"self"}))
     if options.get("cores") != options.get("processes", 1):
-        yield f"scheduler: {name}: processes must be as many as cores: a worker has one thread"
+        yield f"scheduler: {name}: processes must equal cores: each worker has one thread"
 
 
 def _connected(scheduler: Scheduler, jobs: int) -> tuple[Any, Any]:
@@ -129,7 +129,7 @@ class DaskExecutor(Executor):
     def slots(self) -> int:
         """Steps that find a worker now. Raises UserError for a worker of several threads."""
         if time.monotonic() - self._counted > _COUNTED_EVERY and self.client.status == "running":
-            with suppress(OSError):  # it has just gone, which the steps in flight are told
+            with suppress(OSError):  # it has just gone, which the steps in flight will report
                 self._slots = self._count()
                 self._counted = time.monotonic()
         return self._slots

@@ -37,7 +37,7 @@ class Durations:
         return self._lengths.get(row["protocol"].get("dataset")) if seen else None
 
     def seconds(self, step: Step) -> float | None:
-        """Of the steps most like this one; None where there are none."""
+        """Seconds that the steps most like this one took; None if there are none."""
         return self.costs(step.kind, step.protocol(), "seconds")[0]
 
     def costs(self, kind: str, protocol: dict, *names: str) -> tuple[float | None, ...]:
@@ -69,5 +69,5 @@ def _place(kind: str, protocol: dict, names: Sequence[str]) -> tuple:
 def stored_rows(store: Store) -> Iterator[dict]:
     """Every row of a store that can be read. Unchecked: for estimates, not for results."""
     for path in store.root.glob("??/*/row.json"):
-        with suppress(OSError, ValueError):  # another run has just removed it, or it is damaged, which its user is told
+        with suppress(OSError, ValueError):  # another run has just removed it, or it is damaged: told when it is used
             yield json.loads(path.read_bytes())

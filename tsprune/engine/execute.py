@@ -1,4 +1,4 @@
-"""One step, run in this process and stored, whatever it comes to."""
+"""Runs one step in this process and stores its row, whatever the outcome."""
 
 import math
 import multiprocessing
@@ -85,9 +85,7 @@ def _stored(step: Step, store: Store, row: dict, files: dict) -> dict:
         before = None
         store.discard(step.key)
     if before is not None:
-        warnings.warn(
-            f"{step.label}: its numbers come out otherwise than those stored; they replace them", stacklevel=3
-        )
+        warnings.warn(f"{step.label}: its numbers differ from those in the store and replace them", stacklevel=3)
         store.discard(step.key)
     store.put(step.identity(), row, files)
     return row

@@ -20,7 +20,8 @@ class WorkerDied(Exception):
 
 
 class Lost(Exception):
-    """Of a future: nobody knows any more what becomes of its step, and the executor is of no further use."""
+    """Raised by a future when nobody knows any more what becomes of its step, and the executor cannot be used any
+    further."""
 
 
 def local_processes(jobs: int) -> Callable[[], Executor]:

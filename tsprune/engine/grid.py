@@ -43,8 +43,8 @@ def run_grid(
     past: Callable[[], Iterable[dict]] = lambda: (),
 ) -> dict[str, dict]:
     """Rows of ``steps`` by key, from the store where it has them, else computed. ``fetch`` may put a row that the store
-    has not into it, from an archive, and says whether it did. Steps of a lower ``wave`` go first; none is begun after
-    ``deadline`` (of ``time.monotonic``): those left over that have no row get one, ``not run``, which is not stored.
+    lacks into it, from an archive, and says whether it did. Steps of a lower ``wave`` go first; none is begun after
+    ``deadline`` (of ``time.monotonic``): steps left without a row get the row ``not run``, which is not stored.
 
     ``jobs`` steps at most are in flight on the executor that ``make_executor`` gives, and not more than its ``slots()``
     where it has such (0 ``jobs``: as many as these); it is called again when the executor breaks (a worker process
@@ -170,7 +170,7 @@ def _describe(step: Step, store: Store) -> None:
 def _chains(todo: dict[str, Step]) -> dict[str, int]:
     """How long the longest chain of steps is that waits for each."""
     chain = dict.fromkeys(todo, 0)
-    for key, step in reversed(todo.items()):  # needs stand before the steps that need them
+    for key, step in reversed(todo.items()):  # a step comes after the steps that it needs
         for need in _waits_for(step, todo):
             chain[need] = max(chain[need], chain[key] + 1)
     return chain
@@ -226,7 +226,7 @@ class _Run:
                     self._collect(future)
             self._tell()
         except KeyboardInterrupt:
-            if kill := getattr(self.executor, "kill", None):  # else what is running comes to its end first
+            if kill := getattr(self.executor, "kill", None):  # otherwise the running steps would be waited for
                 kill()
             raise Stopped(self.progress.stop()) from None
         finally:
@@ -296,7 +296,7 @@ class _Run:
             except BrokenExecutor as error:  # a worker died since the last step, or while it was being started
                 self._renew()
                 if attempt == _STARTS - 1:
-                    self._finish(step, failure(step, f"no worker process starts ({error})"))
+                    self._finish(step, failure(step, f"no worker process could be started ({error})"))
                     return
         future.alone, future.of = alone, self.executor
         self.flying[future] = step
@@ -317,7 +317,7 @@ class _Run:
             row = failure(step, f"{error}, {_STARTS} times")
         except BrokenExecutor as error:
             if not future.alone:
-                self.progress.say(f"a worker process died while {step.label} was in flight; it is run again, alone")
+                self.progress.say(f"a worker process died while {step.label} was running; it is run again, alone")
                 self.suspects.append(step)
                 return
             self._renew()

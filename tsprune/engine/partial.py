@@ -1,4 +1,4 @@
-"""A step that was interrupted goes on where its training last stood, instead of from its start.
+"""A step that was interrupted goes on from the last saved state of its training instead of from its start.
 
 One file per step that is being trained, ``<store>/partial/<key>.safetensors``: replaced as a whole every few minutes,
 deleted when the step's entry is in the store. It says whose it is and has a checksum; one that is damaged, or that its
@@ -86,8 +86,8 @@ def forget_state(store: Store, key: str) -> None:
 
 
 def sweep_states(store: Store) -> None:
-    """Delete states that nobody will go on from: those older than the finished row of their step, and what killed
-    writers of earlier versions left beside them."""
+    """Delete states that nothing will resume from: those older than the finished row of their step, and files that
+    killed writers of earlier versions left."""
     for path in (store.root / "partial").glob("*"):
         key, _, end = path.name.partition(".")
         if (end == "safetensors" and _finished_since(store, key, path)) or process_gone(end):
@@ -129,10 +129,10 @@ def read_state(path: Path, key: str) -> dict:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
             told = file.metadata()
         if told["sha256"] != _sha256(told["words"], tensors):
-            raise Corrupt(f"{path} is damaged (its checksum is another)")
+            raise Corrupt(f"{path} is damaged (its checksum does not fit)")
         words = json.loads(told["words"])
         if words["key"] != key:
-            raise Corrupt(f"{path} is damaged (it is that of {words['key']})")
+            raise Corrupt(f"{path} is damaged (it belongs to {words['key']})")
         return _unpack(words["state"], tensors)
     except (SafetensorError, OSError, LookupError, ValueError, TypeError, AttributeError) as damage:
         raise Corrupt(f"{path} is damaged ({type(damage).__name__}: {damage})") from None

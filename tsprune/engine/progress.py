@@ -52,7 +52,7 @@ class Progress:
         self._began[step.key] = time.monotonic()
 
     def end(self, step: Step, row: dict) -> str:
-        """Count a finished step; returns the line about it, to be shown once the next steps are on their way."""
+        """Count a finished step; returns a line about it, to be shown once the next steps have started."""
         self.running.pop(step.key, None)
         self.done += 1
         if row["status"] != "ok":
@@ -103,7 +103,7 @@ class Progress:
             return text
         seconds, told = self.eta()
         if not told:
-            return f"{text}, time left unknown yet"
+            return f"{text}, time left not known yet"
         return f"{text}, about {_clock(seconds)} left" + (f" for {told} of them" if told < left else "")
 
     def show(self, news: str) -> None:

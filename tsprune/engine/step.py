@@ -22,7 +22,7 @@ FINAL = ("ok", "diverged", "broken")
 """Rows with these states are results: they are not computed again. A failed step is tried again by the next run."""
 
 NOT_RUN = "not run"
-"""The state of a row for a step that was not begun, for want of time. It is no result and is not stored."""
+"""The status of a step that was not begun for lack of time. It is not a result and is not stored."""
 
 Writer = Callable[[Path], None]
 """Writes one file, at the path it is given."""
@@ -30,7 +30,7 @@ Writer = Callable[[Path], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step came to: numbers that repeat bit for bit (``result``), structured extras (``detail``), numbers that
+    """The outcome of a step: numbers that repeat bit for bit (``result``), structured extras (``detail``), numbers that
     do not repeat (``cost``), and the files to keep beside them, by name."""
 
     result: dict[str, float | int | None]
@@ -84,7 +84,7 @@ class Step(Config, ABC):
 
     @abstractmethod
     def protocol(self) -> dict:
-        """The columns that tell what the row's numbers stand for."""
+        """The columns that say how the row's numbers were made."""
 
     @abstractmethod
     def run(self, store: Store) -> Outcome:

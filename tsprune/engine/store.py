@@ -50,7 +50,7 @@ class Store:
             self._check(key, ("config.json", "row.json"))
             config = json.loads((self.folder(key) / "config.json").read_text())
             if digest(config) != key:
-                raise Corrupt(f"{self.folder(key) / 'config.json'} does not hash to its folder's name")
+                raise Corrupt(f"{self.folder(key) / 'config.json'} has a hash that is not its folder's name")
             return json.loads((self.folder(key) / "row.json").read_text())
         except (Corrupt, OSError):
             if self._is_there(key):
@@ -110,7 +110,7 @@ class Store:
     def add(self, key: str, name: str, write: Callable[[Path], None]) -> None:
         """Add a file to an entry, unless it has one of that name. Killed in between, the entry is as it was.
 
-        Raises :class:`Corrupt` where there is no such entry, as when another process has just removed it.
+        Raises :class:`Corrupt` if there is no such entry, for example because another process has just removed it.
         """
         manifest = self._manifest(key)
         if name in manifest:
@@ -123,7 +123,7 @@ class Store:
         self._write_manifest(key, manifest | {name: total})
 
     def drop(self, key: str, name: str) -> None:
-        """Take a file out of an entry, which stays valid without it; nothing where it has none of that name."""
+        """Remove a file from an entry, which stays valid without it; does nothing if it has no such file."""
         if self.has(key, name):
             manifest = self._manifest(key)
             del manifest[name]

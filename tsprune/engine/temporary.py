@@ -1,6 +1,6 @@
-"""What is being written lies aside, under a name that says who writes, until it is whole and renamed.
+"""A file being written has a temporary name that says who writes it, and is renamed once it is whole.
 
-A process killed in between leaves it under that name: nobody reads it, and the next run tells that its writer is gone.
+If the writer is killed, the file keeps that name: nobody reads it, and the next run sees that its writer is gone.
 """
 
 import os

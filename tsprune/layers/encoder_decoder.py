@@ -87,7 +87,7 @@ class DecoderLayer(nn.Module):
     def forward(
         self, x: torch.Tensor, memory: torch.Tensor, self_extra=(), cross_extra=(), last: int | None = None
     ) -> torch.Tensor:
-        """``last``: give only so many final steps. The others are still attended to, but not computed."""
+        """``last``: return only this many final steps. The others are still attended to, but not computed."""
         wanted = x if last is None else x[:, -last:]
         x = self.norm1(wanted + self.dropout(self.self_attention(wanted, x, *self_extra)))
         x = self.norm2(x + self.dropout(self.cross_attention(x, memory, *cross_extra)))
@@ -132,7 +132,7 @@ class Decoder(Stack):
     def forward(
         self, x: torch.Tensor, memory: torch.Tensor, self_extra=(), cross_extra=(), last: int | None = None
     ) -> torch.Tensor:
-        """``last``: give only so many final steps; the last layer then computes no others."""
+        """``last``: return only this many final steps; the last layer then computes no others."""
         for layer in self.layers[:-1]:
             x = layer(x, memory, self_extra, cross_extra)
         return self.norm(self.layers[-1](x, memory, self_extra, cross_extra, last))

@@ -55,7 +55,7 @@ class ProbSparseAttention(Attention):
         return torch.randint(self.source_length, shape, generator=self.generator, device="cpu")
 
     def forward(self, x: torch.Tensor, source: torch.Tensor, last: int | None = None) -> torch.Tensor:
-        """``last``: give only so many final steps. The queries of all compete."""
+        """``last``: return only this many final steps. The queries of all steps compete."""
         mixed = self.mix(self.query(x), self.key(source), self.value(source))
         return self.out(mixed if last is None else mixed[:, -last:])
 

@@ -41,11 +41,11 @@ def measure_latency(
     variants in their order.
 
     ``variant``, ``batch``, ``threads``, ``device``, ``repeats``; ``median_ms``, ``p5_ms``, ``p95_ms``, of the rounds
-    that all variants have, so that they can be compared; ``baseline``;
-    ``speedup``, ``speedup_p5``, ``speedup_p95``: median and percentiles over the rounds of the baseline's time divided
-    by the variant's in the same round; ``speedup_low``, ``speedup_high``: the 95 % interval of that median
-    (:func:`median_interval`; NaN below six rounds); ``others``: cores that other processes kept busy meanwhile and just
-    before (NaN: not known), ``load``: the same in words; ``trouble``: None, or why nothing is to be said from the row.
+    that all variants have, so that they can be compared; ``baseline``; ``speedup``, ``speedup_p5``, ``speedup_p95``:
+    median and percentiles over the rounds of the baseline's time divided by the variant's in the same round;
+    ``speedup_low``, ``speedup_high``: the 95 % interval of that median (:func:`median_interval`; NaN below six rounds);
+    ``others``: cores that other processes kept busy meanwhile and just before (NaN: not known), ``load``: the same in
+    words; ``trouble``: None, or why nothing can be concluded from the row.
 
     There are ``repeats`` rounds, and on to ``most`` (None: four times as many) until every such interval is at most
     the share ``precision`` wide; the further rounds have the baseline and what is still wider. Where one stays wider,
@@ -106,8 +106,9 @@ def latency_rounds(
 
 
 def median_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of the median of which ``values`` are draws, whatever their distribution: two of the values, as
-    many ranks from either end as a coin comes to with less than 2.5 %. NaN below six values, which have none."""
+    """The 95 % interval of the median that ``values`` are drawn around, whatever their distribution. Its ends are two
+    of the values: as many ranks from either end as a fair coin gives heads with a probability below 2.5 %. NaN below
+    six values, which have no such interval."""
     count, ordered = len(values), np.sort(values)
     below, rank = 0.5**count, 0  # the chance of at most `rank` heads
     if below > 0.025:
@@ -126,7 +127,7 @@ def _check(variants: Mapping[str, Variant], batch_sizes: Sequence[int], threads:
         "repeats": [repeats],
     }.items():
         if not values or min(values) < 1:
-            raise UserError(f"{name}: allowed are whole numbers from 1 on, found {list(values)}")
+            raise UserError(f"{name}: allowed are whole numbers of 1 or more, found {list(values)}")
 
 
 def _rounds(

@@ -72,7 +72,7 @@ class LiveReport:
 def live_parameters(
     model: nn.Module, inputs: Sequence[Tensor | None], draws: int = 3, masks: Mapping[str, Tensor] | None = None
 ) -> LiveReport:
-    """Find the parameters that a small change of moves the output, element by element.
+    """Find, element by element, the parameters whose small change moves the output.
 
     A parameter is live if the gradient of a random projection of the output is not zero in one of ``draws`` draws of
     the projection: in evaluation mode, in training mode. The first draw uses ``inputs`` as they are, the others scale
@@ -86,7 +86,7 @@ def live_parameters(
     them alone counts as dead.
 
     ``masks``: weights outside are set to zero in the copy and are not live; nor are those that nothing reaches then.
-    A mask of an unknown name, and a gradient that is not finite, raise :class:`UserError`.
+    Raises :class:`UserError` for a mask of an unknown name and for a gradient that is not finite.
     """
     copies = {dtype: copy.deepcopy(model).to(dtype) for dtype in (torch.float64, torch.float32)}
     device = next(model.parameters()).device
@@ -109,7 +109,9 @@ def live_parameters(
                 size = gradient.abs()
                 largest = size.max()
                 if not largest.isfinite():
-                    raise UserError(f"the gradient of '{name}' is not finite: live parameters cannot be told apart")
+                    raise UserError(
+                        f"the gradient of '{name}' is not finite: live parameters cannot be told from dead ones"
+                    )
                 if largest > ROUNDING * coarse[name].abs().max():
                     live[training][name] |= (size > SMALLEST * largest).cpu()
         for name in live[training].keys() & (masks or {}).keys():  # a frozen parameter is not asked about

@@ -14,8 +14,8 @@ _GLANCE = 0.2  # seconds; the kernel counts in hundredths
 
 @dataclass(frozen=True)
 class Load:
-    """Cores that other processes than this one, the kernel and other machines on the same hardware keep busy: a mean
-    over time, None where the system does not tell (it is told on Linux)."""
+    """Cores kept busy by other processes, by the kernel and by other machines on the same hardware: a mean over time;
+    None if the system does not say (Linux does)."""
 
     cores: int
     others: float | None = None

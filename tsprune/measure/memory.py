@@ -58,7 +58,7 @@ def places_on_gpu() -> int:
 
 
 def share_gpu() -> None:
-    """Give what torch holds of a GPU's memory for tensors to come back to the processes beside this one."""
+    """Give GPU memory that torch holds for later tensors back to other processes."""
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
 
@@ -71,6 +71,6 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def gpu_lost(error: BaseException) -> bool:
-    """Whether a GPU failed so that CUDA answers this process with errors from now on. Memory that torch could not have
-    is no such failure; memory that CUDA itself could not have is."""
+    """Whether a GPU failed so that CUDA answers this process with errors from now on. Memory that torch could not get
+    is not such a failure; memory that CUDA itself could not get is."""
     return isinstance(error, torch.AcceleratorError)

@@ -14,7 +14,7 @@ LEVEL = 0.95
 @dataclass(frozen=True)
 class Difference:
     """Relative difference of two mean errors: ``relative = mean(a) / mean(b) - 1`` and its bootstrap interval; or,
-    beside two of before, by how much ``mean(a) / mean(b)`` lies above their ratio."""
+    given two earlier models, by how much ``mean(a) / mean(b)`` lies above their ratio."""
 
     relative: float
     low: float
@@ -24,7 +24,7 @@ class Difference:
 
     @property
     def clear(self) -> bool:
-        """Whether zero lies outside the interval, with at least two seeds: else nothing is to be claimed."""
+        """Whether zero lies outside the interval, with at least two seeds: otherwise nothing may be claimed."""
         return self.seeds > 1 and (self.low > 0 or self.high < 0)
 
 
@@ -54,7 +54,7 @@ def paired_difference(
         found = " and ".join(map(str, shapes))
         raise UserError(f"errors to compare: expected {len(every)} arrays (seeds, windows), found {found}")
     if block < 1:
-        raise UserError(f"block = {block}: at least 1 window")
+        raise UserError(f"block = {block}: expected at least 1 window")
     if not all(np.isfinite(errors).all() for errors in every):
         raise UserError("errors to compare hold NaN or infinite values")
     seeds, windows = a.shape

@@ -1,4 +1,4 @@
-"""The forecasters: one file each, one registry, one contract. Every module of this folder is found by itself."""
+"""The forecasters: one file each, one registry, one contract. Every module of this folder is found automatically."""
 
 import importlib
 import pkgutil

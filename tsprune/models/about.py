@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself beside weights and config. Needs no torch."""
+"""What a checkpoint says about itself besides weights and config. Needs no torch."""
 
 from typing import Annotated, Self
 
@@ -13,7 +13,7 @@ Errors = dict[str, float | None]
 
 
 class About(Config):
-    """The data a model was made for, so that it forecasts in their own unit, and how it came to be.
+    """The data a model was made for, so that it can forecast in the data's own units, and how it was made.
 
     Look-back, horizon and calendar features are in the model's config and not repeated here. Numbers come back bit for
     bit (float64). A column is scaled as ``(value - mean) / std``; a forecast is brought back by ``value * std + mean``.
@@ -42,7 +42,7 @@ class About(Config):
         counts = {name: len(getattr(self, name)) for name in ("columns", "mean", "std")}
         if len(set(counts.values())) > 1:
             listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
-            raise ValueError(f"columns, mean and std belong together, one of each per variable: {listed}")
+            raise ValueError(f"columns, mean and std must be given together, one of each per variable: {listed}")
         for name, std in zip(self.columns, self.std, strict=True):
             if not std > 0:
                 raise ValueError(f"std of column '{name}' is {std}: it must be above 0 (1 for a constant column)")

@@ -162,7 +162,7 @@ class Forecaster(nn.Module):
                 continue
             if given is not None and not isinstance(given, torch.Tensor):
                 raise UserError(
-                    f"{self.name}: {name} is a {type(given).__name__}, no tensor: torch.as_tensor makes one"
+                    f"{self.name}: {name} is a {type(given).__name__}, not a tensor; make one with torch.as_tensor"
                 )
             if given is None or tuple(given.shape[1:]) != shapes[name]:
                 seen = None if given is None else tuple(given.shape)
@@ -170,7 +170,9 @@ class Forecaster(nn.Module):
                 raise UserError(f"{self.name}: {name} has shape {seen}, expected (batch, {length}, {width})")
             batch = given.shape[0] if batch is None else batch
             if given.shape[0] != batch:  # one of 1 would be taken for all of them, unasked
-                raise UserError(f"{self.name}: {name} has {given.shape[0]} windows, the inputs before it {batch}")
+                raise UserError(
+                    f"{self.name}: {name} has {given.shape[0]} windows, but the inputs before it have {batch}"
+                )
             self._need_precision(name, given)
         return self.forecast(x_enc, x_mark_enc, x_dec, x_mark_dec)
 

@@ -1,4 +1,5 @@
-"""Models without numbers: what a config alone makes, to be compared with a model that has them, or to be filled."""
+"""Models whose tensors have shapes but no numbers, made from a config alone: to compare with a real model, or to
+fill."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -21,7 +22,7 @@ def empty(cls: type[Forecaster], config: ForecastConfig) -> Forecaster:
 
 
 def outline(name: str, **config: Any) -> Forecaster:
-    """As :func:`tsprune.models.create_model`, without numbers: for what a config alone says of a model."""
+    """Like :func:`tsprune.models.create_model`, but without numbers: for questions that the config alone answers."""
     cls = model_class(name)
     return empty(cls, cls.Config.parse(config, where=name))
 
@@ -54,7 +55,7 @@ _DRAWS = {getattr(init, name) for name in dir(init) if name.endswith("_") and no
 def narrow(model: Forecaster, saved: Mapping[str, int]) -> None:
     """Give the axes of ``model`` the widths of a narrowed one, the first units of each.
 
-    Raises :class:`ValueError` for an axis it does not have, and a width that is none or more than it has.
+    Raises :class:`ValueError` for an axis it does not have, and for a width that is below 1 or larger than the model's.
     """
     for name, width in saved.items():
         axis = next((axis for axis in model.axes() if axis.name == name), None)

@@ -1,4 +1,4 @@
-"""One safetensors file holds a model: its weights, masks, name, config, widths once narrowed, and what it is about.
+"""One safetensors file holds a model: its weights, masks, name, config, narrowed widths and description.
 
 Never pickle.
 """
@@ -43,9 +43,9 @@ def save_checkpoint(
 
     The file is written under a temporary name in the same folder and renamed, so a reader never sees half of it.
 
-    Raises :class:`UserError` for what could not be loaded again, or not be used then: weights that do not fit the
-    model's config, that are NaN, infinite or on no device, masks that do not fit the weights, a description of another
-    number of columns than the model reads or of more than 4 MiB; and if there is no such folder.
+    Raises :class:`UserError` for a model that could not be loaded again or used afterwards: weights that do not fit the
+    model's config, that are NaN, infinite or on no device, masks that do not fit the weights, a description with
+    another number of columns than the model reads or of more than 4 MiB; and if there is no such folder.
     """
     path, model, masks = Path(path), unwrapped(model), masks or {}
     _refuse(path, model, masks, about)
@@ -77,11 +77,13 @@ def save_checkpoint(
 def _refuse(path: Path, model: Forecaster, masks: Mapping[str, torch.Tensor], about: About | None) -> None:
     """Raise :class:`UserError` for a place that no file can be written to, and for what could not be used again."""
     if not path.parent.is_dir():
-        raise UserError(f"no folder {path.parent} to save {path.name} in")
+        raise UserError(f"there is no folder {path.parent} to save {path.name} in")
     if path.is_dir():
         raise UserError(f"{path} is a folder: name the file")
     if about is not None and about.columns and len(about.columns) != model.config.enc_in:
-        raise UserError(f"{model.name} reads enc_in = {model.config.enc_in} columns, about has {len(about.columns)}")
+        raise UserError(
+            f"{model.name} reads enc_in = {model.config.enc_in} columns, but about has {len(about.columns)}"
+        )
     if problem := unusable(model.state_dict()) or mask_problem(model, masks):
         raise UserError(f"{model.name} cannot be saved: {problem}")
 

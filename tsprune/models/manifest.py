@@ -1,4 +1,4 @@
-"""What stands in a checkpoint before its tensors: read, and checked, without loading one of them. Needs no torch."""
+"""The part of a checkpoint before its tensors, read and checked without loading them. Needs no torch."""
 
 import json
 import os
@@ -19,7 +19,7 @@ MOST_TEXT = 1 << 22  # bytes of that entry
 _MOST = 1 << 24  # bytes of a header: of that entry, quoted, and of ten times as many tensors as there can be layers
 _EACH = 8  # bytes of its length, which come first (little-endian)
 
-_OF_ONNX = b"\x08"  # the tag of the version, which stands first
+_OF_ONNX = b"\x08"  # the tag of the version, which comes first
 
 Shape = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 Shapes = dict[str, Shape]
@@ -66,8 +66,8 @@ def read_manifest(path: str | os.PathLike) -> Manifest:
 
 
 def need_file(path: str | os.PathLike) -> None:
-    """Raise :class:`UserError` if there is nothing at ``path``, or a folder, a pipe that would be waited for, a
-    file that is closed to us, or one of ONNX."""
+    """Raise :class:`UserError` if there is nothing at ``path``, or a folder, a pipe that would block, a file that is
+    not readable, or an ONNX file."""
     try:
         kind = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -82,7 +82,7 @@ def need_file(path: str | os.PathLike) -> None:
     except OSError as error:  # safetensors says of a file without permission that there is none
         raise UserError(f"{path} is not a readable checkpoint: {error.strerror}") from None
     if begin.startswith(_OF_ONNX) and not begin.endswith(b"{"):
-        raise UserError(f"{path} is not a readable checkpoint but an ONNX file; give the .safetensors it was made of")
+        raise UserError(f"{path} is not a readable checkpoint but an ONNX file; give the .safetensors it was made from")
 
 
 def parse_manifest(metadata: object, path: str | os.PathLike) -> Manifest:

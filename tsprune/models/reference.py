@@ -88,7 +88,7 @@ def from_reference(model: Forecaster, state: Mapping[str, torch.Tensor]) -> Tran
         regrouped = model.regroup_reference(state)
     except RuntimeError as error:
         raise UserError(
-            f"{model.name}: tensors that are one in ours cannot be joined: {str(error).splitlines()[0]}"
+            f"{model.name}: tensors that tsprune holds as one cannot be joined: {str(error).splitlines()[0]}"
         ) from None
     for name, tensor in regrouped.items():
         if POSITION_TABLE.fullmatch(name):
@@ -148,7 +148,7 @@ def load_reference_state(model: Forecaster, state_dict: Mapping[str, torch.Tenso
     if unknown:
         lines.append(f"{model.name} has no place for: {', '.join(unknown)}{_meant(model, state)}")
     if missing:
-        lines.append(f"{model.name} needs, but the checkpoint lacks: {', '.join(missing)}")
+        lines.append(f"the checkpoint lacks what {model.name} needs: {', '.join(missing)}")
     if shapes:
         lines.append(f"{model.name}, with its present config, does not fit: {'; '.join(shapes)}")
     if kinds:
@@ -159,18 +159,21 @@ def load_reference_state(model: Forecaster, state_dict: Mapping[str, torch.Tenso
     if lines:
         raise UserError("\n".join(lines))
     if dropped:
-        warnings.warn(f"{model.name}: {len(dropped)} weights left out, never used: {', '.join(dropped)}", stacklevel=2)
+        warnings.warn(
+            f"{model.name}: {len(dropped)} weights left out, as the model never uses them: {', '.join(dropped)}",
+            stacklevel=2,
+        )
     model.load_state_dict(ours, strict=False)  # complete but for own_state, as checked above
 
 
 def _meant(model: Forecaster, state: Mapping[str, torch.Tensor]) -> str:
     """What helps where no name is known: the names are the model's own, or all begin alike."""
     if state.keys() == model.state_dict().keys():
-        return "; these names are its own, load_state_dict takes them"
+        return "; these are its own names: use load_state_dict"
     first = {name.partition(".")[0] + "." for name in state}
     if len(first) > 1 or from_reference(model, {name.partition(".")[2]: state[name] for name in state}).unknown:
         return ""
-    return f"; take {first.pop()!r} off each name"
+    return f"; remove {first.pop()!r} from each name"
 
 
 def named_tensors(state: object) -> Mapping[str, torch.Tensor]:
@@ -183,7 +186,7 @@ def named_tensors(state: object) -> Mapping[str, torch.Tensor]:
         )
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
-            within = "; is that the state_dict? Pass it alone" if isinstance(tensor, Mapping) else ""
+            within = "; is that the state_dict? Pass only that" if isinstance(tensor, Mapping) else ""
             raise UserError(
                 f"a state_dict holds tensors by name; {name!r:.60} in it is a {type(tensor).__name__}{within}"
             )

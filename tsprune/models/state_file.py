@@ -1,4 +1,4 @@
-"""Weights from a file of another program: safetensors, or of ``torch.save`` without running its pickle's code."""
+"""Weights from another program's file: safetensors, or ``torch.save`` without running the code in its pickle."""
 
 import os
 import pickle
@@ -30,7 +30,7 @@ def _of_torch(path: str | os.PathLike) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UserError(
-            f"{path} holds more than tensors, numbers and words, or is damaged: it is not unpickled"
+            f"{path} holds more than tensors, numbers and text, or is damaged; it is not unpickled"
         ) from None
     except Exception as error:  # damaged bytes meet the unpickler anywhere
         raise UserError(f"{path} is not a readable file of weights: {type(error).__name__}") from None

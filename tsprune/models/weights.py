@@ -1,4 +1,4 @@
-"""What weights must be to go into a file or a model: numbers, all finite, of its names, shapes and kinds."""
+"""Checks of weights that go into a file or a model: numbers, all finite, with the right names, shapes and types."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -25,14 +25,14 @@ def unwrapped(model: nn.Module) -> Forecaster:
         model = model.module if isinstance(model, PARALLEL) else model._orig_mod
     kind = type(model)
     if not isinstance(model, Forecaster) or getattr(kind, "name", None) not in list_models():
-        raise UserError(f"{kind.__name__} is no registered forecaster: those are {', '.join(list_models())}")
+        raise UserError(f"{kind.__name__} is not a registered forecaster; those are {', '.join(list_models())}")
     if kind is not model_class(model.name):
-        raise UserError(f"{kind.__name__} is not the class that is registered as {model.name}: register it by a name")
+        raise UserError(
+            f"{kind.__name__} is not the class that is registered as {model.name}: register it under its own name"
+        )
     for name, module in model.named_modules():
         if hasattr(module, "_orig_mod") or isinstance(module, PARALLEL):
-            raise UserError(
-                f"{model.name}: {name} is wrapped ({type(module).__name__}): wrap the whole model or nothing"
-            )
+            raise UserError(f"{model.name}: {name} is wrapped ({type(module).__name__}): wrap only the whole model")
     return model
 
 
@@ -44,13 +44,13 @@ def without_wrappers(state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Te
 
 
 def unusable(tensors: Mapping[str, torch.Tensor]) -> str | None:
-    """The first tensor that no forecast can be made with, in words: :func:`no_weight`, or not finite."""
+    """The first tensor that makes forecasts impossible, in words: see :func:`no_weight`, or not finite."""
     for name, tensor in tensors.items():
         if problem := no_weight(name, tensor):
             return problem
         # A sum that is finite says that all terms are, a hundred times as fast; one that is not may have overflowed.
         if tensor.is_floating_point() and not tensor.sum().isfinite() and (lost := int((~tensor.isfinite()).sum())):
-            return f"{name} has {lost} of {tensor.numel()} numbers NaN or infinite: every forecast would be"
+            return f"{name} has {lost} of {tensor.numel()} numbers NaN or infinite, and so would be every forecast"
     return None
 
 
@@ -59,7 +59,7 @@ def no_weight(name: str, tensor: torch.Tensor) -> str | None:
     if tensor.is_meta:
         return f"{name} has no numbers (it is on the device 'meta')"
     if tensor.layout != torch.strided:
-        return f"{name} is not dense ({tensor.layout}); masks say what is kept"
+        return f"{name} is not dense ({tensor.layout}); give dense weights, and masks for what is kept"
     if tensor.dtype not in PRECISIONS and (
         tensor.dtype.is_floating_point or tensor.is_complex() or tensor.is_quantized
     ):

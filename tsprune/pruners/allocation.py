@@ -1,8 +1,9 @@
 """How many weights each tensor keeps when so many are kept in all: exactly that many, and at least one in each.
 
-Shares are turned into whole numbers as Webster turned votes into seats: those weights come first whose number in their
-tensor, less a half, is smallest beside the tensor's share. So the sum is exact, a tensor is off its share by about half
-a weight, and none loses a weight when the sum grows, which largest remainders do not promise: masks stay nested.
+Shares are rounded to whole numbers by Webster's method for turning votes into seats: the weights come first whose
+number in their tensor, minus a half, is smallest relative to the tensor's share. So the sum is exact, a tensor is off
+its share by about half a weight, and no tensor loses a weight when the sum grows (which the largest-remainder method
+does not guarantee): masks stay nested.
 """
 
 import math

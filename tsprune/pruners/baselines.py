@@ -171,7 +171,7 @@ class GraNet(Method):
         if sparsity.begin < reached <= sparsity.last_update:
             return None
         return (
-            f"target_at = {self.target_at:g}: allowed is what lies within the updates, steps "
+            f"target_at = {self.target_at:g}: allowed is a value within the updates, steps "
             f"{sparsity.begin + self.every} to {sparsity.last_update} of {sparsity.steps}"
         )
 

@@ -1,4 +1,4 @@
-"""What calibration batches say: the inputs of every layer, and the gradient of every weight, one batch at a time."""
+"""From calibration batches: the inputs of every layer and the gradient of every weight, one batch at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +17,8 @@ Visit = Callable[[str, Tensor], None]
 
 
 def layer_inputs(model: nn.Module, calibration: Calibration, visit: Visit) -> dict[str, str]:
-    """Call ``visit(name, rows)`` with what every weight is multiplied with, batch by batch, and forget it again.
+    """Call ``visit(name, rows)`` with the inputs that every weight is multiplied with, batch by batch, without keeping
+    them.
 
     ``rows`` is ``(positions, inputs)``: row i of the weight, flattened to ``(outputs, inputs)``, gives output i of a
     position as its product with a row. A position is a step of a window in a Linear, a place of the kernel in a Conv1d;
@@ -127,7 +128,7 @@ def summed_gradients(model: nn.Module, weights: Sequence[nn.Parameter], calibrat
 def need_batches(count: int) -> None:
     """Raises :class:`UserError` for none."""
     if not count:
-        raise UserError("calibration has no batch: at least one (inputs, target)")
+        raise UserError("calibration has no batch; give at least one (inputs, target)")
 
 
 @contextmanager

@@ -53,18 +53,20 @@ class Sparsity:
         calibration: Calibration | None = None,
     ):
         if steps < 1:
-            raise UserError(f"steps = {steps}: at least 1")
+            raise UserError(f"steps = {steps}: expected at least 1")
         self.method, self.steps, self.seed, self.signal, self.calibration = method, steps, seed, signal, calibration
         self.begin, self.last_update = self.update_at(method.warm_up), self.update_at(method.until)
         if method.updates:
             if self.last_update <= self.begin:
                 warm_up = f" after a warm-up of {method.warm_up:g}" if method.warm_up else ""
                 raise UserError(
-                    f"{method.name}: no update falls within {method.until:g} of {steps} steps{warm_up} at every = "
-                    f"{method.every}"
+                    f"{method.name}: no update falls within the first {method.until:g} of {steps} steps{warm_up} at "
+                    f"every = {method.every}"
                 )
             if method.update_replaces_step and method.every == 1:
-                raise UserError(f"{method.name}: every = 1: updates take the place of steps, so none would train")
+                raise UserError(
+                    f"{method.name}: every = 1: an update takes the place of a step, so no step would train"
+                )
             if problem := method.problem(self):
                 raise UserError(f"{method.name}: {problem}")
         self.step = 0
@@ -76,7 +78,7 @@ class Sparsity:
         self._masked = False  # whether this step's gradients are those of existing weights only
 
     def update_at(self, share: float) -> int:
-        """The last step not after this share of the training at which masks can be updated; 0: none."""
+        """The last step, up to this share of the training, at which masks can be updated; 0: none."""
         return int(share * self.steps + 1e-9) // self.method.every * self.method.every
 
     def attach(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -168,7 +170,7 @@ class Sparsity:
                 zero_outside(weight, mask)
 
     def sparsity(self, counted: Literal["prunable", "all"] = "prunable") -> float:
-        """Share of weights removed; ``all``: biases and norms count as removed, as the code of PALS has it."""
+        """Share of weights removed; ``all``: biases and norms count as removed, as in the code of PALS."""
         total = sum(self.sizes)
         return 1 - sum(self.kept) / (total + self.others if counted == "all" else total)
 
@@ -192,7 +194,7 @@ class Sparsity:
         return [tuple(w.shape) for w in self.weights]
 
     def start_with(self, counts: list[int]) -> None:
-        """A random mask that keeps so many of each tensor."""
+        """Start with a random mask that keeps these numbers of weights of each tensor."""
         self.kept = list(counts)
         self.masks = largest((self._random(w) for w in self.weights), self.kept)
 
@@ -210,7 +212,7 @@ class Sparsity:
         self._note("removed", [b - a for b, a in zip(before, self.kept, strict=True)])
 
     def let_go(self) -> None:
-        """What this update has removed so far is lost: if it comes again in this same update, it is new."""
+        """Forget the weights removed so far in this update: if they come again in the same update, they are new."""
         self.hold()
         self._before = self.masks
 
@@ -323,7 +325,7 @@ class Sparsity:
         self.hold()
 
     def state_dict(self) -> dict:
-        """All that an interrupted training needs to go on bit for bit, beside the model and the optimiser."""
+        """All that an interrupted training needs to go on bit for bit, besides the model and the optimiser."""
         return {
             "masks": self.masks_now(),
             "step": self.step,

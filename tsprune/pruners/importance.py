@@ -62,7 +62,7 @@ def group_mean(axis: Axis, power: int, gradients: Mapping[nn.Parameter, Tensor] 
         weights = [slot for slot in weights if slot.value in gradients]
         values = [slot.value.detach() * gradients[slot.value] for slot in weights]
     if not weights:
-        raise UserError(f"scores of '{axis.name}': every weight that it lies in is frozen and has no gradient")
+        raise UserError(f"scores of '{axis.name}': every weight that it belongs to is frozen and has no gradient")
     return torch.stack([unit_sums(slot, v, power) for slot, v in zip(weights, values, strict=True)]).mean(0).cpu()
 
 

@@ -36,7 +36,9 @@ def initial_masks(
         missing = [name for name in names if name not in found.scores]
         if missing:
             why = found.left[missing[0]]
-            raise UserError(f"score '{score}' cannot choose a starting mask: '{missing[0]}': {why}; it may be excluded")
+            raise UserError(
+                f"score '{score}' cannot choose a starting mask: '{missing[0]}': {why}; you can exclude that weight"
+            )
         scores: dict[str, Tensor] = {name: found.scores[name] for name in names}
         check_finite(scores)
         total = sum(s.numel() for s in scores.values())

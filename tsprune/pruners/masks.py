@@ -131,7 +131,7 @@ class HeldMasks:
         self.pairs = [(weights[name], mask) for name, mask in self.masks.items()]
 
     def mask_gradients(self) -> None:
-        """Leave only the gradients of weights that are kept: where gradients are clipped, before that."""
+        """Leave only the gradients of weights that are kept; called before gradients are clipped."""
         for weight, mask in self.pairs:
             if weight.grad is not None:
                 zero_outside(weight.grad, mask)

@@ -1,4 +1,5 @@
-"""What a method of sparse training is: when masks are updated, how much is exchanged, and how weights come and go."""
+"""The base of methods of sparse training: when masks are updated, how much is exchanged, and how weights come and
+go."""
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
 
 class Method(Config):
-    """Base of all methods. A method's own defaults are those of its authors; what depends on how long one trains is as
-    in the public code of PALS (arXiv 2305.18382), which ran rivals beside it: an update every 20 steps, and up to 0.7
+    """Base of all methods. A method's own defaults are those of its authors; what depends on the length of the training
+    is as in the public code of PALS (arXiv 2305.18382), which also runs rivals: an update every 20 steps, and up to 0.7
     of the training where the authors name no share.
     """
 
@@ -22,7 +23,7 @@ class Method(Config):
     updates: ClassVar[bool] = True
     """Whether the method does anything after the start."""
     asks_density: ClassVar[bool] = False
-    """Whether the method is told the density that it comes to, as its field ``density``."""
+    """Whether the method is given its final density, as its field ``density``."""
     grows_by_gradient: ClassVar[bool] = False
     every: Annotated[int, Field(ge=1)] = 20
     """Optimiser steps between updates."""
@@ -47,19 +48,19 @@ class Method(Config):
     mask_gradients: bool = False
     """True: the optimiser sees no gradient of weights that do not exist."""
     update_replaces_step: bool = False
-    """True: where masks are updated, weights are not."""
+    """True: a step that updates masks does not update weights."""
     exclude: Annotated[list[str], Field(default_factory=list)]
-    """Weights that stay dense, beside those that are not trained: patterns of parameter or module names, with ``*`` and
-    ``?`` as in file names. A density is one of the others."""
+    """Weights that stay dense, besides those that are not trained: patterns of parameter or module names, with ``*``
+    and ``?`` as in file names. A density counts only the other weights."""
 
     def problem(self, sparsity: "Sparsity") -> str | None:
-        """Why this method comes to nothing in so many steps, in one line, or None."""
+        """Why this method does nothing in that many steps, in one line, or None."""
 
     def start(self, sparsity: "Sparsity") -> None:
         """Set the masks before the first step; none: dense."""
 
     def settled(self, sparsity: "Sparsity") -> bool:
-        """Whether the model is as sparse as it is meant to be in the end."""
+        """Whether the model is as sparse as it should be in the end."""
         return True
 
     @abstractmethod

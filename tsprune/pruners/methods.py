@@ -21,7 +21,7 @@ METHODS: dict[str, type[Method]] = _named(Method)
 
 
 def list_methods(asks_density: bool | None = None) -> list[str]:
-    """Names of the methods; only those that are told the density they come to (True), or are not (False)."""
+    """Names of the methods; only those that are given their final density (True), or are not (False)."""
     return [name for name, cls in METHODS.items() if asks_density is None or cls.asks_density == asks_density]
 
 

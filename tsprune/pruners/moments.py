@@ -1,4 +1,4 @@
-"""What an optimiser remembers of each weight, and how a weight that is new starts without it."""
+"""What an optimiser remembers for each weight, and how this is reset for new weights."""
 
 import torch
 from torch import Tensor, nn
@@ -16,15 +16,15 @@ MOMENTS = frozenset(
 def reset_moments(optimizer: torch.optim.Optimizer, weight: nn.Parameter, new: Tensor) -> None:
     """Set every moment of ``weight`` to zero where ``new`` is True.
 
-    Raises :class:`UserError` for a memory of the weight's shape that is none of :data:`MOMENTS`: what it starts from is
-    not known here.
+    Raises :class:`UserError` for other state of the weight's shape than :data:`MOMENTS`: its starting value is not
+    known here.
     """
     for name, moment in optimizer.state.get(weight, {}).items():
         if not torch.is_tensor(moment) or moment.shape != weight.shape:
             continue
         if name not in MOMENTS:
             raise UserError(
-                f"{type(optimizer).__name__} keeps '{name}' of each weight; new weights can start anew only with "
+                f"{type(optimizer).__name__} keeps '{name}' for each weight; it can be reset for new weights only with "
                 + ", ".join(sorted(MOMENTS))
             )
         zero_outside(moment, ~new)

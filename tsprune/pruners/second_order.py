@@ -97,7 +97,7 @@ def second_order_prune(
     2301.00774, algorithm 1).
 
     Columns are visited in order: of each block of ``block`` columns the weights of smallest w^2 / [H^-1]_jj go, so that
-    the share ``density`` of every layer is left, and what a column loses is made up for by those to its right.
+    the share ``density`` of every layer is left, and the columns to its right make up for what a column loses.
     ``pattern=(n, m)``: instead n of each m neighbouring inputs stay, in Linear layers whose inputs are a multiple of m.
 
     Inputs are those of the dense model for all layers, from one pass over the batches ``(inputs, target)`` of

@@ -33,7 +33,7 @@ from tsprune.pruners.search import (
 Inside = Literal["head_dim", "n_heads"]
 
 ON_TARGET = 0.01
-"""What is left may differ by so much from what was asked, as a share of the dense, without a word."""
+"""What is left may differ by this much from what was asked, as a share of the dense model, without being reported."""
 
 LEAST = "is the least at max_ratio"
 """Stands in ``floor`` where the target was out of reach."""
@@ -92,10 +92,10 @@ def structured_prune(
     attention loses features of its heads, or heads. No width loses more than the share ``max_ratio``, nor its last
     unit. ``importance``, ``calibration`` and ``seed``: see :func:`axis_scores`.
 
-    ``multiple``: a width that is narrowed ends at a multiple of so many features, 8 or 16 for kernels that compute in
+    ``multiple``: a width that is narrowed ends at a multiple of that many features, 8 or 16 for kernels that compute in
     blocks: vector units of a CPU and tensor cores of a GPU spend a whole block on what is left over. ``head_dim``
-    counts itself where it is above ``multiple``, else with all heads: ``n_heads * head_dim``. What has no lower
-    multiple stays, what is below the first loses single units; see :func:`ladder_of`.
+    counts itself where it is above ``multiple``, else with all heads: ``n_heads * head_dim``. A width without a lower
+    multiple stays; a width below the first multiple loses single units; see :func:`ladder_of`.
 
     What is left is as close to the target as whole units, or multiples, allow, which in a narrow model may not be
     close. A target below the floor that ``max_ratio`` and the fixed widths set gives the floor. ``floor`` says both.
@@ -105,7 +105,7 @@ def structured_prune(
     _refuse_unknown(by, scope, inside, target, max_ratio, multiple)
     if not hasattr(model, "axes"):
         raise UserError(
-            f"{type(model).__name__} declares no widths to narrow: it has no axes(), as tsprune.models have"
+            f"{type(model).__name__} declares no widths to narrow: it lacks the axes() that tsprune.models have"
         )
     everything = model.axes()
     left = {axis.name: left_alone(axis, inside) for axis in everything}

@@ -26,7 +26,7 @@ _FACETS = {
 """What tells cells apart beside model and horizon, where a study has it, and what the table calls it."""
 
 _LONGEST = 240
-"""A reason of more characters is cut: the cause stands first, the store has all of it."""
+"""A reason of more characters is cut: the cause comes first, and the store has the whole text."""
 
 
 def failures_table(cells: pd.DataFrame) -> "Styler | Markdown":

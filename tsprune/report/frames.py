@@ -41,7 +41,7 @@ def finished(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def repeat_last(naive: pd.DataFrame) -> dict[int, float]:
-    """MSE of repeating the last value, by pred_len, as far as it is known. Raises NoRows where it is of none."""
+    """MSE of repeating the last value, by pred_len, as far as it is known. Raises NoRows if it is known for none."""
     need(naive, "naive", ["pred_len", "model", "mse"])
     rows = naive[(naive["model"] == "RepeatLast") & naive["mse"].notna()]
     if rows.empty:

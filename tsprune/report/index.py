@@ -19,7 +19,7 @@ from tsprune.whole import aside
 def write_index(folder: str | Path, infos: Sequence[ReportInfo], at: str | Path | None = None) -> Path:
     """Write ``folder``/index.html with every report in ``infos`` in the order given, and return its path.
 
-    ``at`` is the folder that it will be moved to, if it is not to stay. A report that was kept beside
+    ``at`` is the folder that it will be moved to, if it is to be moved. A report that was kept beside
     (``NAME.previous.html``) is linked too. Links are relative, so that the folder can be moved or sent as it is. Raises
     UserError when there is nothing to list.
     """

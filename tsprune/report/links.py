@@ -9,7 +9,7 @@ from markupsafe import escape
 from tsprune.report.info import ReportInfo
 
 BEGIN, END = "<!-- links -->", "<!-- end of links -->"
-"""Between the first of these a page holds its links; a page that was made alone has none."""
+"""A page holds its links between these marks; a page that was made alone has none."""
 
 
 def linked(page: str, links: str) -> str:

@@ -48,8 +48,8 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
     linked from another host in a cell's own HTML stays empty rather than asked for. Cells tagged ``explore`` are for
     whoever works in the notebook, and are left out.
 
-    Raises UserError for a file that is missing or no notebook. The folder of ``html_path`` is made, and the page is
-    there whole or not at all.
+    Raises UserError for a file that is missing or is not a notebook. The folder of ``html_path`` is made, and the page
+    is there whole or not at all.
     """
     ipynb_path, html_path = Path(ipynb_path), Path(html_path)
     notebook = read_notebook(ipynb_path)
@@ -68,7 +68,7 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
     # Not a resource: the exporter copies those before it renders, and this list grows while it does.
     exporter.environment.globals["headings"] = markdown.headings
     exporter.environment.globals |= {"links_begin": Markup(BEGIN), "links_end": Markup(END)}
-    # The one script that a browser is to run, told by its sum: whatever came in with data, it runs nothing else.
+    # The only script that a browser may run, named by its checksum: nothing that came in with data is ever run.
     script = (TEMPLATES / "tsprune" / "toggle.js").read_text()
     exporter.environment.globals["script"] = Markup(script)
     exporter.environment.globals["script_hash"] = base64.b64encode(sha256(script.encode()).digest()).decode()
@@ -97,7 +97,7 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
 
 
 def read_info(ipynb_path: str | Path, html_path: str | Path, *, title: str | None = None) -> ReportInfo:
-    """What render_notebook returns, without rendering: for the index entry of a report that stands already."""
+    """What render_notebook returns, without rendering: for the index entry of a report that exists already."""
     return _info(read_notebook(Path(ipynb_path)), Path(ipynb_path), Path(html_path), title)
 
 
@@ -194,7 +194,7 @@ _PROGRESS = re.compile(r"^.*\d+%\|.*(it/s|s/it|\?it|\]).*$")
 
 
 def printed(text: str) -> Markup:
-    """Printed text as HTML without progress bars: of a line rewritten in place only its last state stays."""
+    """Printed text as HTML without progress bars: of a line rewritten in place, only the last state is kept."""
     lines = [line.rsplit("\r", 1)[-1] for line in text.rstrip().replace("\r\n", "\n").split("\n")]
     return Markup(ansi2html("\n".join(line for line in lines if not _PROGRESS.match(strip_ansi(line)))).strip("\n"))
 

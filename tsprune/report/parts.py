@@ -20,8 +20,9 @@ class Part:
 
     @property
     def said(self) -> str:
-        """What the part comes to, as plain text, to stand beside its heading: the first sentence that it puts out; else
-        the first of its prose; else what its first table or figure is called. Empty where it has none of these."""
+        """The result of the part in plain text, to show beside its heading: the first sentence of its output; otherwise
+        the first sentence of its prose; otherwise the title of its first table or figure. Empty where it has none of
+        these."""
         shown = [data for cell in self.cells for data in _shown(cell)]
         first = shown[0] if shown else {}
         if "text/markdown" in first:

@@ -40,7 +40,7 @@ PROSE = (
 
 
 def published_table(published: pd.DataFrame) -> "Styler":
-    """Published numbers beside this run's, with the difference and what the protocols do not share."""
+    """Published numbers beside this run's, with the difference and how the protocols differ."""
     texts = ["model", "dataset", "pred_len", "source", "protocol"]
     numbers = ["mse_published", "mse_here", "difference", "mae_published", "mae_here"]
     need(published, "published", [*texts, *numbers])
@@ -122,7 +122,7 @@ def styled(table: pd.DataFrame, caption: str) -> "Styler":
     ]
     uuid = digest([caption, table.to_json(orient="split")], 8)
     styler = Styler(table, uuid=uuid, cell_ids=False, table_attributes='class="tsprune"', escape="html")
-    for axis in ("index", "columns"):  # what Styler is told to escape are the cells alone
+    for axis in ("index", "columns"):  # Styler escapes only the cells
         styler = styler.format_index(axis=axis, escape="html").format_index_names(axis=axis, escape="html")
     numbers = [column for column in table.columns if column not in PROSE]
     styler = styler.format(_held, escape="html", subset=numbers)

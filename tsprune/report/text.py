@@ -45,7 +45,7 @@ def _shown(text: str) -> str:
 
 
 def literal(name: object) -> str:
-    """A name out of somebody's data as Markdown that shows it letter by letter: no markup, formula, link or picture."""
+    """A name from the user's data as Markdown that shows it literally: no markup, formula, link or picture."""
     return re.sub(r"([\\`*\[\]<>$&!|~#{}@]|:(?=//)|(?<=www)\.|(?<!\w)_|_(?!\w))", r"\\\1", str(name))
 
 

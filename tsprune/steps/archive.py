@@ -31,7 +31,7 @@ _TOLD = 5
 
 
 class Anew(NamedTuple):
-    """Rows that were computed anew, beside those of an archive."""
+    """Rows that were computed anew, compared with those of an archive."""
 
     equal: int
     """Whose numbers came out bit for bit."""
@@ -44,7 +44,7 @@ class Anew(NamedTuple):
 class Archive:
     """The rows under one folder, by key; read when first asked for. A folder that is not there is empty.
 
-    All archives of a process share the lines of a file, for as long as it stays as it is: they are to be left alone.
+    All archives of a process share the lines of a file as long as the file is unchanged: do not modify them.
     """
 
     def __init__(self, folder: Path):
@@ -117,7 +117,7 @@ class Archive:
         for place, line in rows:
             wrong = list(problems(line, by_key))
             if line["key"] in seen:
-                wrong.append(f"key {line['key']} stands in {seen[line['key']]} as well")
+                wrong.append(f"key {line['key']} is also in {seen[line['key']]}")
             seen[line["key"]] = place
             if wrong:
                 found.append(f"{place}: {'; '.join(wrong)}")

@@ -25,7 +25,7 @@ def model_file(model: Forecaster, masks: Masks | None = None, about: About | Non
 
 
 def masks_file(masks: Masks) -> dict[str, Writer]:
-    """Masks alone, a bit per weight, for a model whose weights lie elsewhere."""
+    """Only masks, a bit per weight, for a model whose weights are stored elsewhere."""
     return {MASKS_FILE: lambda path: save_file({name: pack(mask) for name, mask in masks.items()}, path)}
 
 

@@ -30,7 +30,7 @@ class Batches:
 
 
 def calibration(trained: TrainStep, count: int) -> Batches:
-    """``count`` training windows of ``trained``, evenly spaced, all of them where there are not so many."""
+    """``count`` training windows of ``trained``, evenly spaced; all of them if there are fewer."""
     windows = trained.data.splits(trained.train.device).train
     return Batches(windows.subset(evenly_spaced(len(windows), count)))
 
@@ -48,7 +48,7 @@ def score_trained(score: str, trained: TrainStep, model: nn.Module, windows: int
 
 
 def count_problem(score: str, windows: int) -> str | None:
-    """What is wrong with so many calibration windows for a score."""
+    """The problem, if there is one, with this number of calibration windows for a score."""
     if needs_calibration(score) and windows < 1:
         return f"calibration_windows = {windows}: score '{score}' looks at data and needs at least 1"
     return None
@@ -58,7 +58,7 @@ def count_problem(score: str, windows: int) -> str | None:
 def calibration_cost(trained: TrainStep) -> Iterator[dict[str, float]]:
     """Inside the block scores are computed; afterwards the row's columns of what that cost."""
     device, cost = trained.train.device, {}
-    trained.data.splits(device)  # loading data is no part of it
+    trained.data.splits(device)  # loading data is not part of it
     with measure.PeakMemory(device) as peak:
         start = time.perf_counter()
         yield cost

@@ -1,4 +1,4 @@
-"""A model that somebody has trained elsewhere, in the place of a training."""
+"""A model that was trained elsewhere, instead of a training."""
 
 import hashlib
 from pathlib import Path

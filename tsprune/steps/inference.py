@@ -96,7 +96,7 @@ class InferenceStep(Step):
     seed: int
     elsewhere: dict[str, Any] | None = None
     """Of times that were taken on another machine: what their identity says of it (:data:`MACHINE`). Such a step names
-    a row that is there; it cannot run here."""
+    a row that exists; it cannot run here."""
 
     def identity(self) -> dict:
         return {

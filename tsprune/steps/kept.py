@@ -51,12 +51,12 @@ def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
 
 
 def save_model(store: Store, key: str, path: Path) -> ModelStep:
-    """Write the model of an entry, with its masks, what it is about and its prediction intervals, as a checkpoint;
+    """Write the model of an entry as a checkpoint, with its masks, its description and its prediction intervals;
     returns its step.
 
-    ``key`` may be cut short as long as it is unique. A model whose numbers alone were kept, or whose file is damaged,
-    is computed again. Raises :class:`UserError` for a key that is unknown, ambiguous, or of a step without a model, and
-    for a file that cannot be written.
+    ``key`` may be cut short as long as it is unique. A model of which only the numbers were kept, or whose file is
+    damaged, is computed again. Raises :class:`UserError` for a key that is unknown, ambiguous, or of a step without a
+    model, and for a file that cannot be written.
     """
     step = _step(store, _full(store, key))
     _mend(step, store)
@@ -97,7 +97,7 @@ def _full(store: Store, key: str) -> str:
         return found[0]
     if found:
         told = f"{', '.join(found[:_TOLD])}{more(max(0, len(found) - _TOLD))}"
-        raise UserError(f"key '{plain(key)}' is that of {len(found)} entries: {told}; give more of it")
+        raise UserError(f"key '{plain(key)}' fits {len(found)} entries: {told}; give more of its characters")
     raise UserError(f"no entry with key '{plain(key)}' in {store.root}; `tsprune models` lists them")
 
 
@@ -107,13 +107,13 @@ def _step(store: Store, key: str) -> ModelStep:
         if store.has(key, RECIPE_FILE):
             return rebuild(store.artifact(key, RECIPE_FILE))
     except Corrupt as damage:
-        raise UserError(f"{damage}; run its study again, which computes it anew") from None
+        raise UserError(f"{damage}; run its study again to compute it anew") from None
     step = kinds().get(row["kind"])
     if step is None or step.keepsake is None:
         raise UserError(f"entry {key} is a {row['kind']} step: it ends with numbers, not with a model")
     if row["status"] != "ok":
         raise UserError(f"entry {key} has no model: {row['status']}, {row['reason']}")
     raise UserError(
-        f"entry {key} was stored before entries said how to make them again; run its study once more, which computes "
-        "nothing but adds that"
+        f"entry {key} was stored without its recipe; run its study once more, which adds the recipe and computes "
+        "nothing"
     )

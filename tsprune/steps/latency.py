@@ -1,4 +1,4 @@
-"""A step that times trained and pruned models beside each other, with nothing else of the study running."""
+"""A step that times trained and pruned models side by side, with nothing else of the study running."""
 
 from typing import Annotated, ClassVar
 

@@ -1,4 +1,4 @@
-"""Steps by kind, and how one is made again from what lies beside its row."""
+"""Steps by kind, and how to make one again from the files beside its row."""
 
 import importlib
 import json
@@ -13,7 +13,7 @@ from tsprune.errors import UserError, unknown
 
 @cache
 def kinds() -> dict[str, type[Step]]:
-    """Every step of this folder that has a kind, by it; found by itself."""
+    """Every step of this folder that has a kind, by that kind; found automatically."""
     for module in pkgutil.iter_modules(tsprune.steps.__path__):
         importlib.import_module(f"tsprune.steps.{module.name}")
     return _below(Step)

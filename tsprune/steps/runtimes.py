@@ -74,7 +74,7 @@ def _on_gpu(model: Forecaster, runtime: str) -> Runnable:
         return Runnable(in_dtype(half, torch.bfloat16), stored_bytes(half))
     if runtime == GRAPH_TWO_OF_FOUR:
         if not pack_two_of_four(half):
-            raise UserError(f"{model.name}: no linear layer whose sides are multiples of 64, which 2:4 wants on a GPU")
+            raise UserError(f"{model.name}: no linear layer whose sides are multiples of 64, which 2:4 needs on a GPU")
     elif runtime != GRAPH_BFLOAT16:
         raise ValueError(runtime)
     return Runnable(Graphed(half, torch.bfloat16), stored_bytes(half))

@@ -29,7 +29,7 @@ class SecondOrderStep(OnTrained, ModelStep):
     @model_validator(mode="after")
     def _half_of_each_four(self) -> Self:
         if self.structure == "2:4" and self.density != 0.5:
-            raise ValueError(f"density = {self.density}: 2:4 has the one density 0.5")
+            raise ValueError(f"density = {self.density}: 2:4 allows only density 0.5")
         return self
 
     def what(self) -> dict:

@@ -44,7 +44,7 @@ scatter by a tenth on a quiet machine too."""
 
 
 class ServeStep(Step):
-    """A model exported in real units, and that file tested on the validation and the test windows by ONNX Runtime.
+    """Exports a model in real units and tests the file on the validation and test windows in ONNX Runtime.
 
     The file and its model card are kept beside the row.
     """

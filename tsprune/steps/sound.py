@@ -62,7 +62,7 @@ def _of_identity(line: dict, trained: dict) -> Iterator[str]:
     if config.get("step") != line["kind"]:
         yield f"kind {plain(line['kind'])} is not that of its config, {plain(config.get('step'))}"
     if line["status"] not in FINAL:
-        yield f"status {plain(line['status'])} is no result"
+        yield f"status {plain(line['status'])} is not a result"
     for name, value in _said(trained).items():
         if (told := line["protocol"].get(name)) != value:
             yield f"{name} {plain(told)} is not that of its config, {plain(value)}"
@@ -71,7 +71,7 @@ def _of_identity(line: dict, trained: dict) -> Iterator[str]:
 def _digest(config: dict) -> str | None:
     try:
         return digest(config)
-    except ValueError:  # of what is no number there is none
+    except ValueError:  # NaN has none
         return None
 
 
@@ -92,7 +92,7 @@ def _of_result(line: dict) -> Iterator[str]:
         if value is None or (not sound and isinstance(value, float) and not math.isfinite(value)):
             continue
         if not _finite(value):
-            yield f"{plain(name)} {plain(value)} is no number"
+            yield f"{plain(name)} {plain(value)} is not a number"
         elif value < 0:
             yield f"{plain(name)} {value} is negative"
         elif name.startswith("density") and value > 1:
@@ -139,4 +139,4 @@ def _of_provenance(made: dict) -> Iterator[str]:
     try:
         date.fromisoformat(made.get("date", "2000-01-01"))
     except (TypeError, ValueError):
-        yield f"{plain(made['date'])} is no date"
+        yield f"{plain(made['date'])} is not a date"

@@ -114,7 +114,7 @@ class SparseTrainStep(ModelStep):
         if done.status != "ok":
             return Outcome({}, detail, {}, status=done.status, reason=done.reason)
         if not done.best_epoch:
-            reason = f"{self.method} was at the end of no epoch as sparse as it is meant to be, so none is the best"
+            reason = f"{self.method} was not as sparse as intended at the end of any epoch, so none is the best"
             return Outcome({}, detail, {}, status="failed", reason=reason)
         result, masks, scores, macs = self._result(model, splits, done, sparsity)
         detail |= {"layers": layer_densities(model, masks)} | not_counted(macs)

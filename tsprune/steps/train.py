@@ -1,4 +1,4 @@
-"""Dense training, and forecasts that learn nothing: what every study starts from."""
+"""Dense training and naive forecasts: what every study starts from."""
 
 from typing import ClassVar
 

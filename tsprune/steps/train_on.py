@@ -1,4 +1,4 @@
-"""Training on what is trained already: tested after every epoch, the best state kept, and gone on with after a kill."""
+"""Further training of a trained model: tested after every epoch, the best state kept, resumed after being killed."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Steps that train a pruned model on: with its masks held, or narrowed."""
+"""Steps that train a pruned model further, with its masks held or after narrowing."""
 
 from abc import abstractmethod
 from functools import cached_property
@@ -48,7 +48,7 @@ class FineTuneStep(OnTrained, ModelStep):
         if self.train.epochs % len(self.densities):
             raise ValueError(f"{self.train.epochs} epochs cannot be shared evenly by {len(self.densities)} stages")
         if self.structure == "2:4" and self.densities != [0.5]:
-            raise ValueError(f"densities = {self.densities}: 2:4 has the one density 0.5")
+            raise ValueError(f"densities = {self.densities}: 2:4 allows only density 0.5")
         return self
 
     def what(self) -> dict:

@@ -51,7 +51,7 @@ class WeekStep(Step):
 
 
 def week_frame(row: dict) -> pd.DataFrame:
-    """The table of a :class:`WeekStep`'s row; empty where it came to none."""
+    """The table of a :class:`WeekStep`'s row; empty if it has none."""
     week = pd.DataFrame(row["detail"].get("week", {}))
     return week.assign(date=pd.to_datetime(week["date"])) if len(week) else week
 

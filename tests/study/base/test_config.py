@@ -22,7 +22,7 @@ def valid(smoke):
         ({"densitys": [0.5]}, "unknown parameter 'densitys'; did you mean 'densities'?"),
         ({"models": ["Autofomer"]}, "unknown model 'Autofomer'; did you mean 'Autoformer'?"),
         ({"models": ["RepeatLast"]}, "unknown model 'RepeatLast'"),
-        ({"models": ["DLinear", "DLinear"]}, "stands twice"),
+        ({"models": ["DLinear", "DLinear"]}, "appears twice"),
         ({"densities": [1.5]}, "densities.0 = 1.5: input should be less than or equal to 1"),
         ({"densities": []}, "densities = []"),
         ({"epochs": "3"}, "epochs = '3': input should be a valid integer"),
@@ -36,8 +36,8 @@ def valid(smoke):
         ({"batch_size": 2**31}, f"batch_size = {2**31}"),
         ({"jobs": 2**70}, f"jobs = {2**70}: input should be less than or equal to 10000"),
         ({"latency_repeats": 2**70}, f"latency_repeats = {2**70}"),
-        ({"time_step": "B"}, "time_step: for a file of your own; the catalogue says how synthetic_short is read"),
-        ({"encoding": "klingon", "date_column": "x"}, "date_column, encoding: for a file of your own"),
+        ({"time_step": "B"}, "time_step: only for a file of your own; the catalogue says how synthetic_short is read"),
+        ({"encoding": "klingon", "date_column": "x"}, "date_column, encoding: only for a file of your own"),
         ({"seeds": [10**30]}, f"seeds.0 = {10**30}"),
     ],
 )
@@ -54,7 +54,7 @@ def test_a_value_is_shown_by_its_beginning_and_its_signs_are_not_obeyed(valid):
         PruningSweep.parse(valid | {"dataset": "\x1b[31m" + "x" * 10_000, "seeds": ["y" * 10_000]})
     dataset, seeds = str(error.value).splitlines()
     assert dataset.startswith("dataset = '\\x1b[31mxxx") and "xxx... (10," in dataset and len(dataset) < 600
-    assert seeds.startswith("seeds.0 = 'yyy") and "yyy... (10,002 signs): input should be a valid integer" in seeds
+    assert seeds.startswith("seeds.0 = 'yyy") and "yyy... (10,002 characters): input should be a valid integer" in seeds
     assert "\x1b" not in dataset
 
 

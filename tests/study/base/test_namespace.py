@@ -78,14 +78,14 @@ def test_ranges_arrays_and_paths_are_what_they_stand_for(kernel, cell):
 
 
 def test_a_wrong_type_is_named(kernel, cell):
-    with pytest.raises(UserError, match=r"seeds = 7: a list is needed, as \[7\]"):
+    with pytest.raises(UserError, match=r"seeds = 7: expected a list, such as \[7\]"):
         kernel(cell + "\nseeds = 7")
     with pytest.raises(UserError, match="epochs = <function"):
         kernel(cell + "\nepochs = lambda: 3")
 
 
 def test_before_the_cell_of_parameters_has_run_that_is_said(kernel):
-    with pytest.raises(UserError, match="the notebook's cell of parameters has not run in this kernel; run it first"):
+    with pytest.raises(UserError, match="the notebook's parameters cell has not been run in this kernel; run it first"):
         kernel("epochs = 3")
 
 

@@ -377,7 +377,7 @@ def test_the_density_closest_to_the_smallest_models_share_is_compared(parameters
     [
         ({"models": ["DLinear"]}, "nothing in DLinear can be narrowed"),
         ({"densities": [1.0]}, "densities.0 = 1.0: input should be less than 1"),
-        ({"densities": [0.5, 0.5]}, "stands twice"),
+        ({"densities": [0.5, 0.5]}, "appears twice"),
         ({"widths": [16]}, "16 is not below d_model = 16"),
     ],
 )

@@ -110,7 +110,7 @@ def test_a_time_on_the_cpu_keeps_the_identity_of_before_there_was_a_choice(tmp_p
 
 def test_widths_that_are_none_are_refused():
     given = profiles.parameters("smoke", "06_inference")
-    with pytest.raises(UserError, match=r"width_shares: 0\.9 of d_model = 8 is no narrower with n_heads = 2"):
+    with pytest.raises(UserError, match=r"width_shares: 0\.9 of d_model = 8 gives no narrower model with n_heads = 2"):
         Inference.parse(given | {"width_shares": [0.9]})
     config = Inference.parse(given | {"width_shares": [0.5]})
     assert config.narrower(0.5)["d_model"] == 4 and config.narrower(0.5)["d_ff"] == 8

@@ -171,7 +171,7 @@ def test_the_pace_that_partly_makes_where_it_ends_is_named():
 def test_differences_are_claimed_only_where_they_are_clear():
     text = said()
     assert "density 0.1 for **A** (MSE +21 % (+15 to +27))" in text
-    assert "**B** (MSE within the noise)" in text
+    assert "for **B** (MSE within the noise)." in text
     assert "“no cap” (MSE +8.0 %, density 0.041) differs beyond the noise; the other 1 does not." in text
     assert "never expands" not in text
     alike = cells()
@@ -269,12 +269,14 @@ def test_a_late_method_is_set_against_dense_of_the_same_epochs_and_against_plain
 
 def test_a_search_says_its_setting_and_what_all_its_runs_cost(equal):
     text = said(equal[(equal["arm"] != SEARCHED) | (equal["model"] == "A")], pairs=(*PAIRS, *EQUAL_PAIRS))
-    same = "for **A** gamma 1.2 and lambda 1.1 (density 0.12; MSE +6.0 % (+1.0 to +11) against dense; the one setting)"
-    assert f"{same}, at 6.2 times the multiply-adds" in text
-    assert "and 9.5 times its time, all 9 runs added up. For **B** they were not searched;" in text
+    same = "chooses gamma 1.2 and lambda 1.1 (density 0.12; MSE +6.0 % (+1.0 to +11) against dense; the one setting)."
+    assert (
+        f"- For **A**, a search by validation loss, as in the paper, {same} Its 9 runs together take 6.2 times" in text
+    )
+    assert "and 9.5 times its time.\n- For **B** gamma and lambda were not searched;" in text
     assert "where they were, the loss ended the shrinking in none of 2 trainings; all ended still pruning." in text
     other = equal.assign(gamma=equal["gamma"].where(equal["arm"] != SEARCHED, 1.05))
-    assert "against dense; MSE −12 % (−20 to −5.0) against the one setting), at 6.2" in said(
+    assert "against dense; MSE −12 % (−20 to −5.0) against the one setting). Its 9" in said(
         other, pairs=(*PAIRS, *EQUAL_PAIRS)
     )
     assert "A search is charged for all of its runs." in tables.arms(equal).caption
@@ -290,7 +292,7 @@ def test_where_the_setting_is_searched_for_every_model_the_page_begins_with_that
     text = plain(words.verdict(equal, made, compares, NAIVE))
     assert headline(text).endswith("did so in all of 4 trainings (2 seeds, settings searched).")
     assert "With this setting the loss ended the shrinking in none of 4 trainings; all hit the limit (90 %)." in text
-    assert text.index("A search by validation loss, as in the paper") < text.index("One setting for all models")
+    assert text.index("a search by validation loss, as in the paper") < text.index("One setting for all models")
     table = tables.counts(equal, compares)
     rows, _ = read(table)
     assert rows[1] == ["its setting searched, against dense", "0", "1", "0", "1", "+6.0 % (A)"]
@@ -320,7 +322,7 @@ def test_what_gamma_and_lambda_change_is_said_from_the_table():
 
 def test_one_seed_claims_nothing():
     text = said(cells(seeds=(1,)), seeds=1)
-    assert "**A** (nothing claimed)" in text and "no difference is claimed" in text
+    assert "for **A**" in text and "(nothing claimed)" in text and "no difference is claimed" in text
     assert "clearly" not in text and "similar density" not in text and "no cap" not in text
 
 
@@ -329,7 +331,7 @@ def test_what_took_less_time_than_dense_is_the_clocks_noise_and_no_speed():
     frame.loc[(frame["arm"] == CODE) & (frame["seed"] == 1), "time_share"] = 0.79
     text = said(frame)
     assert "how much longer an epoch takes (0.79 to 1.20 times as long as dense; masks make nothing faster)" in text
-    assert "an epoch took" not in text
+    assert "An epoch took" not in text
 
 
 def test_costs_naive_level_and_failures_are_told():
@@ -337,7 +339,7 @@ def test_costs_naive_level_and_failures_are_told():
     frame.loc[(frame["arm"] == "no cap") & (frame["seed"] == 1), "status"] = "diverged"
     text = said(frame, naive=NAIVE.assign(mse=0.9))
     assert (
-        "an epoch took 1.10 to 1.20 times as long as dense (by the clock" in text
+        "An epoch took 1.10 to 1.20 times as long as dense (by the clock" in text
         and "50 % of the multiply-adds of dense training" in text
     )
     assert text.startswith("On Exchange, both forecasters do no better than repeating the last value, even unpruned")

@@ -204,7 +204,7 @@ def test_late_methods_settings_and_the_search_are_told_as_the_tables_have_them(r
     moved = still = 0
     if len(searched):
         assert text.count(
-            "at 4.5 times the multiply-adds of one dense training and 9.9 times its time, all 9 runs"
+            "Its 9 runs together take 4.5 times the multiply-adds of one dense training and 9.9 times its time."
         ) == (len(searched) / cells["seed"].nunique())
         density = cells.set_index(["model", "pred_len", "arm"])["density"]
         for case in searched[["model", "pred_len"]].drop_duplicates().itertuples(index=False, name=None):

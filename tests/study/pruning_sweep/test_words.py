@@ -16,7 +16,7 @@ from tsprune.study.pruning_sweep.result import AUTHORS, OURS
 
 
 def plain(text):
-    return text.replace("\u00a0", " ").replace("\n\n", " ")
+    return re.sub(r"\n+(- )?", " ", text.replace("\u00a0", " "))
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def test_it_answers_with_the_runs_own_numbers(say):
         "On ETTh1, forecasters can lose 20 % (**DLinear**) to 59 % (**Autoformer**) of each layer's weights "
         "without retraining before forecast errors rise by over 5 % (seeds agree). "
         "On ETTh1 (horizon 96, 2 seeds), with each layer cut alike, **Autoformer** keeps"
-        " its accuracy (MSE within 5 % of dense) down to density 0.41, the lowest tried (59 % of the weights removed);"
-        " **DLinear** down to 0.8 (20 % removed). "
+        " its accuracy (MSE within 5 % of dense) down to density 0.41, the lowest tried (59 % of the weights removed)."
+        " **DLinear** goes down to 0.8 (20 % removed). "
     )
 
 
@@ -52,7 +52,10 @@ def test_the_sentence_says_which_cut_it_speaks_of(say, make_cells):
     limits = {(model, scope): 0.8 if scope == "layer" else 1.0 for scope in ("layer", "global") for model in "AB"}
     text = say(limits)
     assert text.startswith("On ETTh1, forecasters can each lose 20 % of each layer's weights without retraining")
-    assert "With one threshold for the whole model instead, **A** (not at all) and **B** (not at all) less far." in text
+    assert (
+        "With one threshold for the whole model instead, **A** (not at all) and **B** (not at all) cannot be "
+        "cut as far." in text
+    )
     one = {key: limit for key, limit in limits.items() if key[1] == "global"}
     text = say(one, make_cells(models=["A", "B"], scopes=["global"]))
     assert text.startswith("On ETTh1, removing 20 % of all weights together without retraining raises the forecast")
@@ -79,7 +82,7 @@ def test_the_range_over_seeds_is_given_where_they_differ(say):
 def test_a_model_that_cannot_be_cut_at_all_is_said_so(say):
     text = say({("A", "layer"): 0.64, ("B", "layer"): 1.0})
     assert "forecasters can lose under 20 % (**B**) to 36 % (**A**) of each layer's weights" in text
-    assert "**B** does not keep it even at the first cut (density 0.8)." in text
+    assert "**B** does not keep its accuracy even at the first cut (density 0.8)." in text
     text = say({("A", "layer"): 1.0, ("B", "layer"): 1.0})
     assert "On ETTh1, removing 20 % of each layer's weights without retraining raises the forecast error of 2 " in text
     assert "**A** and **B** do not keep their accuracy (MSE within 5 % of dense) even at the first cut" in text
@@ -93,7 +96,7 @@ def test_a_seed_that_bears_the_first_cut_is_less_than_a_model_that_does(say):
 def test_a_model_without_a_dense_result_is_not_said_to_lose_its_accuracy(say):
     text = say({("A", "layer"): 0.64, ("B", "layer"): np.nan})
     assert text.startswith("On ETTh1, **A** can lose 36 % of each layer's weights without retraining before its")
-    assert "a dense training of **B** has no result." in text and "first cut" not in text
+    assert "A dense training of **B** has no result." in text and "first cut" not in text
     text = say({("B", "layer"): np.nan})
     assert text.startswith("On ETTh1, how far forecasters can be pruned cannot be said: none finished unpruned")
 
@@ -106,7 +109,7 @@ def test_what_has_not_run_is_no_limit(say, make_limits, make_cells, make_naive):
     text = plain(words.verdict(cells, make_naive(), table))
     assert text.startswith("On ETTh1, forecasters can lose 20 % (**B**) to 36 % (**A**) of each layer's weights")
     assert "by over 5 % (1 to 2 seeds). " in text
-    assert "**B** down to 0.8 (20 % removed; 1 of 2 seeds); too little of **C** has run yet. " in text
+    assert "**B** goes down to 0.8 (20 % removed; 1 of 2 seeds). Too little of **C** has run yet. " in text
     assert "first cut" not in text and "dense training" not in text and "furthest" not in text
     lost = plain(words.verdict(cells, make_naive(), table.assign(density=1.0, limit_low=1.0, limit_high=1.0, known=1)))
     assert "the forecast error of 3 forecasters by over 5 % (1 of 2 seeds)." in lost
@@ -177,9 +180,12 @@ def test_of_many_models_only_the_ends_are_named(say):
     limits = {"A": 0.8, "B": 0.512, "C": 0.64, "D": 0.64, "E": 0.8}
     text = say({(name, "layer"): limit for name, limit in limits.items()})
     assert "**B** keeps its accuracy (MSE within 5 % of dense) furthest on average, down to density 0.51" in text
-    assert "; **A** and **E** least far, down to 0.8 (20 % removed); **C** and **D** lie between (see the" in text
+    assert ". **A** and **E** go least far, down to 0.8 (20 % removed). **C** and **D** lie between (see the" in text
     text = say({(name, "layer"): limit for name, limit in (limits | {"A": 1.0}).items()})
-    assert "; **A** does not keep it even at the first cut (density 0.8); **C**, **D**, and **E** lie between" in text
+    assert (
+        ". **A** does not keep its accuracy even at the first cut (density 0.8). **C**, **D**, and **E** lie between"
+        in text
+    )
     text = say({(name, "layer"): limit for name, limit in limits.items()}, seeds=1)
     assert "furthest" not in text and "least far" not in text
     text = say({(name, "layer"): 1.0 for name in limits})
@@ -190,8 +196,8 @@ def test_of_many_models_only_the_ends_are_named(say):
     ("layer", "other", "claim"),
     [
         (0.64, 0.512, "**A** (to 0.51) can be cut further"),
-        (0.512, 0.64, "**A** (to 0.64) less far"),
-        (0.512, 1.0, "**A** (not at all) less far"),
+        (0.512, 0.64, "**A** (to 0.64) cannot be cut as far"),
+        (0.512, 1.0, "**A** (not at all) cannot be cut as far"),
         (0.64, 0.64, "for **A** the limits differ by no more than the seeds do"),
         ((0.512, 0.64), (0.4096, 0.512), "for **A** the limits differ by no more than the seeds do"),
         ((0.64, 0.8), (0.4096, 0.512), "**A** (to 0.46) can be cut further"),
@@ -208,7 +214,7 @@ def test_one_seed_compares_nothing_and_says_so(say, make_cells):
     text = say(limits, make_cells(models=["A"], seeds=(1,)), seeds=1)
     assert "one seed)" in text
     assert "With one threshold for the whole model instead: **A** down to 0.51." in text
-    assert "further" not in text and "less far" not in text
+    assert "further" not in text and "as far" not in text
     assert text.endswith("One seed only: the spread over seeds is unknown, so no model is called better than another.")
 
 
@@ -446,7 +452,7 @@ def test_the_first_sentence_is_short_and_every_number_in_it_is_that_of_the_table
         for model in models - set(rows["model"]):
             assert f" {model}" not in text and f"({model}" not in text, "a model without a result is not named"
         removed = [int(number) for number in re.findall(r"(\d+) %", text)]
-        spread = re.findall(r"seeds (\d+) points apart", text)
+        spread = re.findall(r"seeds differ by (\d+) points", text)
         assert spread == [f"{100 * (rows['limit_high'] - rows['limit_low']).max():.0f}"] * len(spread)
         if (rows["density"] >= 1).all():
             assert removed == [20, 5]
@@ -465,7 +471,7 @@ def test_which_scope_goes_further_and_which_model_has_fallen_is_what_the_tables_
     cells, naive, limits = run
     told = details(words.verdict(*run))
     if limits["seeds"].max() < 2:
-        assert "further" not in told and "less far" not in told and "furthest" not in told
+        assert "further" not in told and "as far" not in told and "furthest" not in told
     first, second = (limits[limits["scope"] == scope].set_index(["model", "pred_len"]) for scope in ("layer", "global"))
     for model in limits["model"].unique() if len(first) and len(second) and limits["seeds"].max() > 1 else ():
         a, b = first.loc[[model]].dropna(subset="density"), second.loc[[model]].dropna(subset="density")

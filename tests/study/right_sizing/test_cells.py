@@ -197,7 +197,7 @@ def test_the_match_is_chosen_by_validation_and_never_by_test(result, config):
         ({"models": ["iTransformer", "DLinear"]}, "nothing in DLinear can be narrowed"),
         ({"depths": [2]}, "e_layers = 1, the depth of the model that is pruned, must be among them"),
         ({"widths": [8]}, "8 is not below d_model = 8"),
-        ({"map_densities": [0.5, 0.5]}, "stands twice"),
+        ({"map_densities": [0.5, 0.5]}, "appears twice"),
         ({"map_densities": [1.0]}, "less than 1"),
         ({"distill_weight": 0.0}, "greater than 0"),
     ],

@@ -1,1 +1,2 @@
-"""One user's question put to the studies' steps: this file, this forecaster, so much loss at most; what is best?"""
+"""Answers one user's question with the studies' steps: for this file, this forecaster and this loss at most, what is
+best?"""

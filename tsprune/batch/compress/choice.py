@@ -1,6 +1,6 @@
 """Which file to take: what each costs, what it loses on the validation windows, and what the test windows say of that.
 
-Chosen by validation errors; the test windows can only deny a choice.
+Files are chosen by validation errors; the test windows can only rule a choice out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,24 +26,24 @@ SPARSE_RUN = "float32, without zeros"
 TIMES = ("ms", "speedup", "speedup_low", "speedup_high")
 
 FEW = 5
-"""So many times look-back and horizon the test windows span at least where an interval is said: of three it held the
-true loss in 78 % of 200 trials, of two in 70, of one in none; of five in 89, where 95 are meant."""
+"""An interval is given only if the test windows span at least this many times look-back and horizon: with five it held
+the true loss in 89 % of 200 trials, where 95 are meant; with three in 78, with two in 70, with one in none."""
 
-OVER = "the time given was over"
-"""Why a way has no result that was not begun."""
+OVER = "the time was up"
+"""Why a way that was not begun has no result."""
 
 KEPT, OPEN, DENIED = "kept", "not certain", "denied"
-"""What the test windows say of a loss: the whole interval lies within what is accepted; the loss does, not the whole
-interval, or there is none; the loss does not."""
+"""What the test windows say about a loss: the whole interval is within the accepted loss; only the loss itself is, or
+there is no interval; not even that."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came out. ``files``: a row per file, see :func:`files_table`; ``chosen`` and ``baseline`` are labels of it.
+    """The result. ``files``: a row per file, see :func:`files_table`; ``chosen`` and ``baseline`` are labels of it.
 
-    ``untried``: ways without a result by name, and why. ``steps``: of each row of ``files`` the step that made the
-    file; of a model without its zeros that of the file with the same forecasts. ``busy``: why the times are not to be
-    trusted, None where they are.
+    ``untried``: ways without a result by name, and why. ``steps``: for each row of ``files`` the step that made the
+    file; for a model without its zeros, the step of the file with the same forecasts. ``busy``: why the times cannot be
+    trusted; None if they can.
     """
 
     question: Question
@@ -75,14 +75,14 @@ class Answer:
 
     @property
     def undecided(self) -> bool:
-        """Whether times would decide, and are not to be trusted: then the dense file is kept, and nothing recommended.
-        What loses more than is accepted is out of the question whatever its time."""
+        """Whether times would decide but are not to be trusted: then the dense file is kept and nothing is recommended.
+        A file that loses more than is accepted is out of the question whatever its time."""
         timed = self.question.goal == "latency" and self.busy is not None and self.chosen == self.baseline
         return timed and not within(rivals(self.files, self.baseline), self.question.max_loss).empty
 
     @property
     def mark(self) -> str:
-        """What the row and the point of the file that is written are called."""
+        """The label of the file that is written, in the table and in the figure."""
         return ONNX_FILE if self.undecided else "recommended"
 
 
@@ -118,13 +118,13 @@ def _times(times: Sequence[dict], key: str) -> dict[str, float]:
 
 
 def busy(times: Sequence[dict]) -> str | None:
-    """Why times of one window are not to be trusted: what the machine did beside, or that they scatter."""
+    """Why times of one window cannot be trusted: what else the machine did, or how much they scatter."""
     return next((row["trouble"] for row in times if row["batch"] == 1 and row["trouble"]), None)
 
 
 def best_dense(files: pd.DataFrame, given: bool) -> int:
-    """The label of the float32 file that losses are counted from: of the dense models the one of lower validation
-    error; of a checkpoint that was given, itself."""
+    """The label of the float32 file that losses are counted from: the dense model of lower validation error; for a
+    given checkpoint, that checkpoint."""
     kinds = [DENSE] if given else [DENSE, LONGER]
     dense = files[files["kind"].isin(kinds) & (files["weights"] == "float32")]
     return dense["val_mse"].idxmin()
@@ -137,8 +137,8 @@ def verdicts(files: pd.DataFrame, max_loss: float) -> pd.Series:
 
 
 def choose(files: pd.DataFrame, goal: Goal, max_loss: float, baseline: int) -> int:
-    """The label of the file that costs least of those whose validation loss is accepted and that the test windows do
-    not deny; of costs that count as the same the one of lower loss. The baseline where none costs less than it."""
+    """The label of the cheapest file whose validation loss is accepted and which the test windows do not rule out;
+    among costs that count as the same, the one of lowest loss. The baseline if none is cheaper."""
     found = within(cheaper(files, goal, baseline), max_loss)
     if found.empty:
         return baseline
@@ -147,13 +147,13 @@ def choose(files: pd.DataFrame, goal: Goal, max_loss: float, baseline: int) -> i
 
 
 def within(files: pd.DataFrame, max_loss: float) -> pd.DataFrame:
-    """The files whose validation loss is accepted and that the test windows do not deny."""
+    """The files whose validation loss is accepted and which the test windows do not rule out."""
     return files[(files["val_loss"] <= max_loss) & (files["verdict"] != DENIED)]
 
 
 def rivals(files: pd.DataFrame, baseline: int) -> pd.DataFrame:
-    """The files that another network than the baseline's is in: dense ones in float32 are alike, and zeros in their
-    place change none."""
+    """The files that hold another network than the baseline's: dense ones in float32 are alike, and so are those that
+    keep their zeros."""
     same = files["kind"].isin([DENSE, LONGER]) & (files["weights"] == "float32") | _with_zeros(files)
     return files[~same].drop(baseline, errors="ignore")
 
@@ -163,8 +163,8 @@ def _with_zeros(files: pd.DataFrame) -> pd.Series:
 
 
 def cheaper(files: pd.DataFrame, goal: Goal, baseline: int) -> pd.DataFrame:
-    """The files that cost less than the baseline; of times, where the interval of the speedup says so as well. One with
-    zeros in its place is the same network: where it seems to cost less, that is noise."""
+    """The files that cost less than the baseline; for times, only if the interval of the speedup says so as well. A
+    file that keeps its zeros is the same network: if it seems to cost less, that is noise."""
     cost = files[COSTS[goal]]
     found = files[(cost < cost[baseline] * (1 - SLACK[goal])) & ~_with_zeros(files)]
     return found[found["speedup_low_1"] > 1] if goal == "latency" else found

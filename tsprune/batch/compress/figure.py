@@ -29,7 +29,7 @@ def pareto(answer: Answer) -> Figure:
     limit = 100 * answer.question.max_loss
     top = min(max(MOST * limit, 20), max(100 * files[["test_loss", "high"]].max(axis=None), 1.5 * limit))
     with kit.canvas(4.6, f"Test loss against {answer.question.goal}, a point per file.") as figure:
-        (axes,) = kit.panels(figure, 1, 1, XLABELS[answer.question.goal], "Test MSE over dense, %")
+        (axes,) = kit.panels(figure, 1, 1, XLABELS[answer.question.goal], "Test MSE above dense, %")
         bottom = 100 * files[["test_loss", "low"]].clip(upper=0).min(axis=None)
         axes.set_ylim(bottom - 0.04 * (top - bottom), top + 0.04 * (top - bottom))
         axes.axhspan(axes.get_ylim()[0], limit, **kit.WITHIN)
@@ -48,7 +48,7 @@ def pareto(answer: Answer) -> Figure:
         kit.note(
             figure,
             "Filled: float32; hollow: int8; grey inside: run without its zeros. "
-            f"{'Bar: 95 % interval over the test windows, one seed. ' if bars else ''}Grey band: accepted.",
+            f"{'Bar: 95 % interval over the test windows, one seed. ' if bars else ''}Grey band: accepted loss.",
             f"△ {far} above the axis." if far else "",
         )
     return figure

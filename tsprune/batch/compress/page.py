@@ -50,18 +50,18 @@ def write_page(answer: Answer, path: Path) -> None:
 def asked(answer: Answer) -> str:
     """The question in a sentence."""
     question = answer.question
-    what = {"latency": "the shortest wait for a forecast", "size": "the smallest file", "macs": "the least arithmetic"}
+    what = {"latency": "the fastest forecast", "size": "the smallest file", "macs": "the fewest multiply-adds"}
     start = f"the checkpoint {Path(question.checkpoint).name}" if question.checkpoint else question.model
     return (
-        f"Of {literal(start)} on {literal(answer.dataset)}: {what[question.goal]} at a loss of at most "
-        f"{loss_text(question)}; {question.budget_hours * 60:.3g} minutes given, {answer.seconds / 60:.1f} taken."
+        f"Which form of {literal(start)} has {what[question.goal]} on {literal(answer.dataset)}, at a loss of at most "
+        f"{loss_text(question)}? {question.budget_hours * 60:.3g} minutes given, {answer.seconds / 60:.1f} taken."
     )
 
 
 _MEANING = (
-    "A row per exported file, tested by ONNX Runtime. Validation loss: MSE over the dense model's on the validation "
-    "windows, by which files are chosen. Test loss: the same on the test windows, with its 95 % interval; the verdict "
-    "is on what the validation windows promise. Faster: the dense float32 file's time over this one's in the same "
+    "One row per exported file, tested in ONNX Runtime. Validation loss: MSE above the dense model's on the validation "
+    "windows; files are chosen by it. Test loss: the same on the test windows, with its 95 % interval; the last column "
+    "tells whether it is within the accepted loss. Faster: the dense float32 file's time over this one's in the same "
     "round."
 )
 
@@ -110,10 +110,10 @@ def protocol(answer: Answer) -> dict[str, str]:
         f"models then {question.fine_tune_epochs} epochs more at {question.fine_tune_learning_rate:g}, PALS in one go",
         "seed": str(question.seeds[0]),
         "choice": f"the lowest {question.goal} within {loss_text(question)} of the dense model's validation MSE; the "
-        "test windows can only deny it",
-        "interval": "paired bootstrap over blocks of test windows as long as look-back and horizon, where they are at "
-        f"least {FEW} times as long",
-        "latency": f"ONNX Runtime on the CPU, {question.timed_threads} thread, all files in turn, medians"
+        "test windows can only rule it out",
+        "interval": "paired bootstrap over blocks of test windows as long as look-back and horizon; none below "
+        f"{FEW} blocks",
+        "latency": f"ONNX Runtime on the CPU, {question.timed_threads} thread; medians of rounds over all files"
         + (f"; not to be trusted: {answer.busy}" if answer.busy else ""),
         "time": f"{answer.seconds / 60:.1f} of the {question.budget_hours * 60:.3g} minutes given",
     }

@@ -1,4 +1,5 @@
-"""The folder of an answer: the same question's is renewed, and what else is there is kept under another name."""
+"""The folder of an answer: an earlier answer to the same question is replaced, other files are kept under another
+name."""
 
 from pathlib import Path
 
@@ -20,8 +21,8 @@ _FILES = (PARAMETERS_FILE, PAGE_FILE, ONNX_FILE, CARD_FILE, MODEL_FILE)
 
 
 def check_place(folder: Path, question: Question) -> None:
-    """Raise :class:`UserError` where a file of an answer could not be written to ``folder``, or would take the place of
-    the data, the checkpoint, or a text that is no model card."""
+    """Raise :class:`UserError` where a file of an answer could not be written to ``folder``, or would replace the data,
+    the checkpoint, or a text that is not a model card."""
     read = [path for path in (question.dataset, question.checkpoint) if path is not None]
     for name in _FILES:
         need_place(folder / name)
@@ -31,14 +32,14 @@ def check_place(folder: Path, question: Question) -> None:
 
 
 def make_way(folder: Path, question: Question) -> str | None:
-    """Keep what is there of another question, or of none, as ``NAME.previous.*``, over what was kept before; returns a
-    line that says so. Then the folder is this question's."""
+    """Keep files there that belong to another question, or to none, as ``NAME.previous.*``, replacing older ones kept
+    so; returns a line that says so. Afterwards the folder belongs to this question."""
     asked, told = question.model_dump(mode="json"), None
     if any((folder / name).exists() for name in _FILES):
         others = other_parameters(folder / PARAMETERS_FILE, asked)
         if others and (kept := keep_previous(folder, _FILES)):
             told = (
-                f"{named(folder)}: what was there answers another question ({', '.join(others)}); it is kept as "
+                f"{named(folder)}: the files there answer another question ({', '.join(others)}) and are kept as "
                 f"{', '.join(kept)}"
             )
     write_whole(folder / PARAMETERS_FILE, parameters_text(asked).encode())

@@ -1,4 +1,4 @@
-"""What is asked: data, forecaster, the loss that may be, what counts, how long it may take."""
+"""The question: data, forecaster, accepted loss, goal and time limit."""
 
 import re
 from collections.abc import Container, Iterator, Sequence
@@ -81,7 +81,7 @@ class Question(Sizes):
     @classmethod
     def _all_of_the_data(cls, shares: list[float]) -> list[float]:
         if shares != [1.0]:
-            raise ValueError("all training windows are used here")
+            raise ValueError("allowed is [1.0]: all training windows are used here")
         return shares
 
     def every_width(self) -> list[int]:
@@ -105,9 +105,9 @@ class Question(Sizes):
 
     def does_not_suit(self, table: Table) -> Iterator[str]:
         if table.stands_in_for is not None:
-            yield f"{table.stands_in_for} cannot be had here, and nothing is compressed for data that stand in for it"
+            yield f"{table.stands_in_for} is not available here, and nothing is compressed for stand-in data"
         elif table.pooled:
-            yield f"{table.name}: each column is a series of its own, and a model of all has no unit to forecast in"
+            yield f"{table.name}: each column is a separate series, so a model of them all has no unit to forecast in"
         elif self.checkpoint is not None:
             yield from _other_data(self.checkpoint, table)
 
@@ -123,21 +123,21 @@ def ask(
     given: Sequence[str] = (),
     **more: object,
 ) -> Question:
-    """The question of a command line; ``given`` are ``name=value`` of other parameters, ``more`` those of options that
-    were given. Raises :class:`UserError`, one line per problem."""
+    """The question that a command line asks; ``given``: ``name=value`` of other parameters, ``more``: values of further
+    options. Raises :class:`UserError`, one line per problem."""
     if goal not in get_args(Goal):
         raise UserError(f"--for: {unknown('goal', goal, get_args(Goal))}")
-    hours = parse_hours(budget, "as 2h, 30m, 90s")
+    hours = parse_hours(budget, "such as 2h, 30m or 90s")
     if not hours:
-        raise UserError("--budget 0: nothing can be tried in no time; give 10m or more for a small model")
+        raise UserError("--budget 0: leaves no time to try anything; give 10m or more for a small model")
     asked = {"dataset": data, "max_loss": parse_percent(max_loss), "goal": goal, "budget_hours": hours}
     asked |= {name: value for name, value in more.items() if value is not None}
     if checkpoint is not None:
         if model is not None:
-            raise UserError("--model and --checkpoint: one or the other, a checkpoint says which model it is")
+            raise UserError("--model and --checkpoint: give only one; a checkpoint says which model it is")
         for name, option in _LENGTHS.items():
             if name in asked:
-                raise UserError(f"{option} and --checkpoint: one or the other, the checkpoint says it")
+                raise UserError(f"{option} and --checkpoint: give only one; the checkpoint already sets it")
         asked |= _of_checkpoint(checkpoint)
     elif model is not None:
         asked["models"] = [model]
@@ -155,9 +155,9 @@ def _said(given: Sequence[str], asked: Container[str]) -> dict[str, Any]:
         if not sign or not name:
             raise UserError(f"-p {plain(text)}: expected name=value")
         if name in said:
-            raise UserError(f"-p {plain(text)}: {name} stands twice")
+            raise UserError(f"-p {plain(text)}: {name} is given twice")
         if name in asked:
-            raise UserError(f"-p {plain(text)}: {name} has an option of its own, or the checkpoint says it")
+            raise UserError(f"-p {plain(text)}: {name} is set by its own option or by the checkpoint")
         said[name] = parse_yaml(value, f"-p {name}")
     return said
 
@@ -167,7 +167,7 @@ def parse_percent(text: str) -> float:
     found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,4})?)\s?%", text)
     share = float(found[1]) / 100 if found else 0.0
     if not 0 < share < 1:
-        raise UserError(f"--max-loss {plain(text)}: a percentage above 0 and below 100, as 2% or 0.5%")
+        raise UserError(f"--max-loss {plain(text)}: expected a percentage above 0 and below 100, such as 2% or 0.5%")
     return share
 
 
@@ -179,7 +179,7 @@ def _of_checkpoint(path: str) -> dict:
     # A model that was trained on dense has masks, of which none takes a weight.
     cut = not all(mask.all() for mask in masks.values())
     if cut or any(a.shape != b.shape for a, b in zip(fresh.parameters(), model.parameters(), strict=True)):
-        raise UserError(f"{path}: this model is pruned already; give the dense one that it was made of")
+        raise UserError(f"{path}: this model is already pruned; give the dense model that it was made from")
     said = {name: config[name] for name in Question.model_fields.keys() & config.keys()}
     return said | {"models": [model.name], "pred_lens": [config["pred_len"]], "checkpoint": str(Path(path).absolute())}
 
@@ -198,6 +198,6 @@ def _other_data(path: str, table: Table) -> Iterator[str]:
         mean = table.values[slice(*table.split.borders(len(table.values))[0])].mean(0)
         if not all(np.allclose(*pair, CLOSE, CLOSE) for pair in ((about.mean, mean), (about.std, scale_of(table)))):
             yield (
-                f"{path}: the checkpoint was made on other rows: its columns' mean and std are not those of the "
+                f"{path}: the checkpoint was trained on other rows: its columns' mean and std are not those of the "
                 f"training rows of {plain(table.name)}; give the file that it was trained on"
             )

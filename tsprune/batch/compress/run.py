@@ -1,4 +1,4 @@
-"""From a question to an answer: the steps that fit into the time, then files, tests of these, times, and a page."""
+"""From a question to an answer: the steps that fit into the time, then files, their tests and times, and a page."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -28,8 +28,8 @@ from tsprune.study.base.protocol import data_lines
 from tsprune.whole import write_whole
 
 SHARE = 0.7
-"""Of the time given, the part after which no further training is begun: the rest is for those that are running then,
-for files and for timing."""
+"""The share of the time given after which no further training is begun: the rest is for trainings still running, for
+files and for timing."""
 
 
 def compress(question: Question, folder: Path, *, progress: Progress | None = None) -> Answer:
@@ -98,7 +98,7 @@ class Compressing(Cells[Question, Answer]):
         how = {"make_executor": make_executor, "progress": progress}
         self.rows = self.compute(self.plan(), **how, deadline=began + SHARE * budget)
         dense = self.ways[0].step
-        if self.rows[dense.key]["status"] == NOT_RUN:  # whatever the time: without it there is no answer at all
+        if self.rows[dense.key]["status"] == NOT_RUN:  # even if the time is up: without it there is no answer at all
             self.rows |= self.compute([dense], **how)
         self._need(dense, "has no result, so there is nothing to compress")
         # What was trained to cost less becomes a file whatever the time: else it was trained for nothing.

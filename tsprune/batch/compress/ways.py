@@ -11,7 +11,7 @@ from tsprune.steps.sparse import SparseTrainStep
 from tsprune.steps.train import TrainStep, train_step
 from tsprune.steps.tune import FineTuneStep, NarrowTuneStep
 
-DENSE, LONGER = "dense", "dense, trained on"
+DENSE, LONGER = "dense", "dense, trained longer"
 MULTIPLE = 8
 """Units of which widths are tried as multiples where time is the goal: multiples of 16 are no faster, and coarser
 (docs/deploy.md)."""

@@ -1,4 +1,4 @@
-"""What the answer says: the recommendation, how sure it is, what was not tried, how the file is used."""
+"""The answer in words: the recommendation, how sure it is, what was not tried, how the file is used."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tsprune.report.text import NAIVE, NBSP, ends, error_text, literal, short_co
 from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.serve import ONNX_FILE
 
-GAINS = {"latency": "as fast", "size": "as small", "macs": "as few multiply-adds"}
+GAINS = {"latency": "as fast", "size": "as small", "macs": "fewer multiply-adds"}
 
 
 def verdict(answer: Answer) -> str:
@@ -29,11 +29,11 @@ def verdict(answer: Answer) -> str:
         parts = [first, _sure(row, limit), _naive(answer)]
     if question.goal == "latency" and answer.busy is not None:
         again = (
-            f"({literal(answer.busy)}): run this again when the machine is quiet, all but the times is in the store."
+            f"({literal(answer.busy)}): run this again when the machine is quiet; all but the times is in the store."
         )
         if answer.undecided:
             kept = f"Until then {ONNX_FILE} is {question.model} {literal(named(row))}."
-            parts = [f"{about} **nothing can be said of times on this machine now** {again} {kept}", _naive(answer)]
+            parts = [f"{about} **nothing can be said about times on this machine now** {again} {kept}", _naive(answer)]
         elif answer.chosen != answer.baseline:
             parts.append(f"**The times are not to be trusted** {again}")
     return "\n\n".join(filter(None, [" ".join(filter(None, parts)), _speed(answer)]))
@@ -55,7 +55,7 @@ def named(row: pd.Series) -> str:
 
 
 def loss_text(question: Question) -> str:
-    """The loss that is accepted, in every digit that was given."""
+    """The accepted loss, with every digit that was given."""
     return f"{100 * question.max_loss:.6g}{NBSP}%"
 
 
@@ -66,9 +66,9 @@ def _sure(row: pd.Series, limit: str) -> str:
             "too few for an interval."
         )
     within = f"all of it lies within the {limit} that you accept"
-    beyond = f"it reaches beyond the {limit} that you accept: probable, not certain"
+    beyond = f"it reaches beyond the {limit} that you accept, so the loss is probably within it, not certainly"
     said = within if row["verdict"] == KEPT else beyond
-    return f"The 95{NBSP}% interval of that over the test windows is {ends(row)}{NBSP}%; {said}."
+    return f"The 95{NBSP}% interval of this change over the test windows is {ends(row)}{NBSP}%; {said}."
 
 
 def loss_with_interval(row: pd.Series) -> str:
@@ -100,8 +100,8 @@ def _closest(answer: Answer) -> str:
         return "No file that was tried costs less."
     row = found.loc[found["val_loss"].idxmin()]
     return (
-        f"The closest{'' if untold else ' that costs less'}, {literal(named(row))}, loses {signed(row['val_loss'])} on "
-        f"the validation windows and {loss_with_interval(row)} on the test windows."
+        f"Of the {'others' if untold else 'cheaper files'}, {literal(named(row))} comes closest: its loss is "
+        f"{signed(row['val_loss'])} on the validation windows and {loss_with_interval(row)} on the test windows."
     )
 
 
@@ -115,7 +115,7 @@ def _naive(answer: Answer) -> str:
     name = NAIVE.get(best["model"], best["model"])
     return (
         f"The dense model itself is no better than a naive forecast ({name}: MSE {error_text(best['mse'])}, dense "
-        f"{error_text(answer.dense['mse'])}): train it longer, or on more data, before it is compressed."
+        f"{error_text(answer.dense['mse'])}): train it longer, or on more data, before you compress it."
     )
 
 
@@ -125,7 +125,7 @@ def _speed(answer: Answer) -> str:
     if answer.question.goal != "latency" or answer.chosen == answer.baseline:
         return ""
     return (
-        f"The ratio of times, median over rounds with a call of each, {answer.question.timed_threads} thread, is "
+        f"The ratio of their times, median over rounds that call both ({answer.question.timed_threads} thread), is "
         f"{row['speedup_1']:.2f} (95{NBSP}% interval {row['speedup_low_1']:.2f} to {row['speedup_high_1']:.2f})."
     )
 
@@ -145,16 +145,16 @@ def _on_purpose(answer: Answer) -> Iterator[str]:
     masked = answer.files["kind"].isin(MASKED)
     if masked.any():
         yield (
-            "Zeros (2:4, single weights, PALS) save neither bytes, multiply-adds nor time in an ONNX file, so that "
-            "none of these is cheaper than dense."
+            "Zeros (2:4, single weights, PALS) save no bytes, multiply-adds or time in an ONNX file, so "
+            "no such file is cheaper than the dense one."
         )
         if not (answer.files["weights"] == SPARSE_RUN).any():
             yield (
-                "Zeros left out of the computation: no masked model that was tested is within the loss and has a layer "
-                "that runs faster so here."
+                "Skipping zeros in the computation: of the masked models that were tested, none within the loss has a "
+                "layer that runs faster that way here."
             )
-    yield "int8 of models that lose too much in float32 already, and of those with zeros: it would not help them."
-    yield "Other seeds: one training each; another may differ by more than an interval over windows says."
+    yield "int8 for models that already lose too much in float32, and for those with zeros: it would not help them."
+    yield "Other seeds: each model was trained once; another seed may differ by more than the interval says."
     yield "Other forecasters: the question was about this one; a smaller kind of model may do as well."
 
 
@@ -166,7 +166,7 @@ def use(answer: Answer) -> str:
             f"{MODEL_FILE} runs in PyTorch, without its zeros.\n\n"
             f"```python\nfrom tsprune.deploy.sparse import sparsify\nfrom tsprune.models import load_checkpoint\n\n"
             f'model, _ = load_checkpoint("{MODEL_FILE}")\n'
-            f"model = sparsify(model, batch=1).model  # called as the model itself, on scaled values\n```\n\n"
+            f"model = sparsify(model, batch=1).model  # called like the model, on scaled values\n```\n\n"
             f"{ONNX_FILE} has the same forecasts and the speed of the dense model."
         )
     return (
@@ -174,6 +174,6 @@ def use(answer: Answer) -> str:
         "data's own units, and needs no torch.\n\n"
         f"```python\nfrom tsprune.deploy import Forecaster\n\n"
         f'Forecaster.load("{ONNX_FILE}").predict(frame)  # a row per time step, dates as its index\n```\n\n'
-        f"On the command line: `tsprune forecast {ONNX_FILE} data.csv`, with `--backtest 5` for errors beside "
-        "the seasonal naive's."
+        f"On the command line: `tsprune forecast {ONNX_FILE} data.csv`, with `--backtest 5` for its errors beside "
+        "those of the seasonal naive forecast."
     )

@@ -23,7 +23,7 @@ from tsprune.shown import plain
 from tsprune.whole import aside
 
 DENSE = "dense"
-"""In the place of a path: no kernel runs, products stay torch's own."""
+"""Instead of a path: no kernel runs, torch computes the products."""
 
 
 class Instructions(NamedTuple):
@@ -54,7 +54,7 @@ class Kernel(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """The path that runs here, or DENSE and the ``reason`` why none does."""
+    """The path that runs here, or DENSE and the ``reason`` why no path does."""
 
     path: str
     reason: str | None = None
@@ -91,9 +91,9 @@ def load(path: str) -> Kernel:
     if path not in PATHS:
         raise UserError(unknown("path", path, PATHS))
     if path not in paths():
-        raise UserError(f"this processor has no {path}: it runs {', '.join(paths())}")
+        raise UserError(f"this processor has no {path}; it has {', '.join(paths())}")
     if sys.platform != "linux":
-        raise UserError(f"the kernel is for Linux, this is {sys.platform}")
+        raise UserError(f"the kernel runs only on Linux, this is {sys.platform}")
     kept = cache_folder() / "kernels" / f"sparse-{path}-{_digest(path)}.so"
     if not _trusted(kept):
         content = _compiled(path)
@@ -140,7 +140,7 @@ def _compiled(path: str) -> bytes:
     """The shared library, as the first compiler that is there makes it."""
     compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
     if compiler is None:
-        raise UserError(f"no C compiler ({', '.join(_COMPILERS)}) is there")
+        raise UserError(f"found no C compiler ({', '.join(_COMPILERS)})")
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "sparse.so"
         command = [compiler, *PATHS[path].flags, f"-DLANES={PATHS[path].lanes}", *_FLAGS, "-o", str(made)]
@@ -160,7 +160,7 @@ def _loaded(library: Path, path: str) -> Kernel:
     try:
         run: Any = ctypes.CDLL(str(library)).sparse_layers
     except (OSError, AttributeError) as error:
-        raise UserError(f"the compiled kernel does not load: {plain(error, 300)}") from None
+        raise UserError(f"the compiled kernel cannot be loaded: {plain(error, 300)}") from None
     pointer, number = ctypes.c_void_p, ctypes.c_ssize_t
     whole = ctypes.c_int
     run.argtypes = [pointer, whole, whole, pointer, number, number, pointer, number, number, ctypes.c_int64]

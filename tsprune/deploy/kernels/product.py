@@ -1,4 +1,4 @@
-"""The kernel called: packed layers, one after the other, on rows of numbers."""
+"""Calls the kernel: packed layers, one after the other, on rows of numbers."""
 
 import ctypes
 import threading

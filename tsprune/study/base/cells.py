@@ -78,11 +78,11 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         """Every step of this study but the shared ones of :attr:`base`, in the order of its tables."""
 
     def beside(self) -> Iterable[Step]:
-        """Steps that are run along, on the same workers, and gathered elsewhere; none."""
+        """Steps that run along on the same workers and are gathered elsewhere; by default none."""
         return ()
 
     def then(self) -> Iterable[Step]:
-        """Steps that depend on what the others came to, named when :attr:`rows` has those; none."""
+        """Steps that depend on the results of the others, named once :attr:`rows` has those; by default none."""
         return ()
 
     @abstractmethod

@@ -50,7 +50,7 @@ from the working directory and, where there is no such file, from the project's 
 
 def _each_once(values: list) -> list:
     if len(set(values)) < len(values):
-        raise ValueError(f"a value stands twice in {values}")
+        raise ValueError(f"a value appears twice in {values}")
     return values
 
 
@@ -173,7 +173,7 @@ class StudyConfig(Config):
     def _workers_are_asked_for(self) -> Self:
         """An option of workers that are not asked for is no option that was meant."""
         if self.executor == "processes" and (given := [n for n in ("scheduler", "resources") if getattr(self, n)]):
-            raise ValueError(f"{', '.join(given)}: for executor = 'dask'")
+            raise ValueError(f"{', '.join(given)}: only for executor = 'dask'")
         return self
 
     @field_validator("models")
@@ -190,7 +190,7 @@ class StudyConfig(Config):
         given = [name for name in sorted(READING - {"raw", "missing"}) if getattr(self, name) is not None]
         if given and all(name in CATALOG for name in self.every_dataset()):
             raise ValueError(
-                f"{', '.join(given)}: for a file of your own; the catalogue says how {self.dataset} is read"
+                f"{', '.join(given)}: only for a file of your own; the catalogue says how {self.dataset} is read"
             )
         return self
 

@@ -11,7 +11,7 @@ ALIKE = 0.01
 
 
 def sparsities_counted(updates: Sequence[Mapping[str, Any]]) -> list[float]:
-    """The sparsity after each update as PALS holds it against its cap: its code counts biases and norms as removed.
+    """The sparsity after each update as PALS compares it with its cap: its code counts biases and norms as removed.
 
     ``updates``: what a row keeps of each, in order: ``counted``, that sparsity before the update, and that of the
     prunable weights alone before and after it, ``sparsity_before`` and ``sparsity``."""

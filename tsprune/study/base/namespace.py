@@ -1,4 +1,4 @@
-"""Parameters out of a notebook's namespace: what its cells of parameters assign, and no variable beside them."""
+"""Parameters from a notebook's namespace: what its parameters cells assign, and no other variables."""
 
 from collections.abc import Collection, Mapping
 from os import PathLike, fspath
@@ -50,12 +50,12 @@ def _assigned(history: Collection[str], required: set[str]) -> list[str]:
         elif 2 * len(required.intersection(names)) > len(required):
             found = names
     if found is None:
-        raise UserError("the notebook's cell of parameters has not run in this kernel; run it first")
+        raise UserError("the notebook's parameters cell has not been run in this kernel; run it first")
     return list(dict.fromkeys(found))
 
 
 def plain(value: Any) -> Any:
-    """``value`` as the literal that it stands for; what stands for none is returned as it is."""
+    """``value`` as the literal that it stands for; any other value is returned unchanged."""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     if isinstance(value, PathLike):

@@ -1,4 +1,4 @@
-"""What has to be said before a study runs: that its numbers are not of the data it was asked for."""
+"""The notice before a study runs whose numbers are not from the data it was asked for."""
 
 from IPython.display import HTML
 

@@ -1,4 +1,4 @@
-"""What only the data and the machine can say of checked parameters: told before anything runs."""
+"""Checks of parameters that need the data and the machine: made before anything runs."""
 
 from collections.abc import Iterator
 

@@ -72,7 +72,7 @@ def base_steps(config: StudyConfig, tables: Tables | None = None) -> Base:
 
 
 def no_season(table: Table, seq_len: int) -> tuple[str, ...]:
-    """Why there is no seasonal naive forecast, a line; nothing where there is one."""
+    """Why there is no seasonal naive forecast, as a line; empty if there is one."""
     if "SeasonalNaive" in naive_models(table, seq_len):
         return ()
     if table.season == 1:

@@ -1,4 +1,4 @@
-"""Student's distribution: how far a mean of few may lie from that of all."""
+"""Student's distribution: how far the mean of a few values may be from the true mean."""
 
 import math
 

@@ -13,8 +13,8 @@ from tsprune.steps.artifacts import load_scores
 
 
 def scale_of(table: Table) -> np.ndarray:
-    """What a scaled error of 1 is in each column (C,), in the data's units: the standard deviation of the training
-    rows, 1 where a column is constant there, as :func:`tsprune.data.make_splits` has it."""
+    """The size of a scaled error of 1 in each column (C,), in the data's units: the standard deviation of the training
+    rows, or 1 for a column that is constant there, as in :func:`tsprune.data.make_splits`."""
     train, *_ = table.split.borders(len(table.dates))
     return scaling(np.asarray(table.values)[slice(*train)])[1]
 
@@ -25,7 +25,7 @@ def unit_of(table: Table) -> str | None:
 
 
 def errors_in_units(store: Store, table: Table, rows: Mapping[str, dict], steps: Sequence[Step]) -> pd.DataFrame:
-    """Mean absolute test error of the forecasts in ``steps`` that came to a result, in the data's units: a row per
+    """Mean absolute test error of the forecasts in ``steps`` that have a result, in the data's units: a row per
     ``pred_len``, ``model`` and ``column``, ``mae`` being the mean over the seeds."""
     scale, records = scale_of(table), []
     for step in steps:

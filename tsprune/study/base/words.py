@@ -70,7 +70,7 @@ _KINDS = {
 
 
 def missing_words(rows: Collection[Mapping]) -> str:
-    """How many of the steps that came to ``rows`` have not run yet, in all and of each kind; empty where all have."""
+    """How many of the steps behind ``rows`` have not run yet, in all and of each kind; empty if all have."""
     every = Counter(row["kind"] for row in rows)
     waiting = Counter(row["kind"] for row in rows if row["status"] == NOT_RUN)
     if not waiting:
@@ -123,8 +123,8 @@ def alike(differences: pd.DataFrame) -> pd.Series:
 
 
 def undecided(noise: pd.DataFrame) -> str:
-    """What is known of differences that are within the noise, few words to end a first sentence with: how many are
-    unclear, or that all of them end within TOLERANCE; empty where there is none."""
+    """What is known about differences that are within the noise, as a few words to end a first sentence: how many are
+    unclear, or that all of their intervals end within TOLERANCE; empty if there are none."""
     unknown = int((~alike(noise)).sum())
     if unknown:
         return f"{unknown} {'is' if unknown == 1 else 'are'} unclear"
@@ -132,8 +132,8 @@ def undecided(noise: pd.DataFrame) -> str:
 
 
 def told_where(noise: pd.DataFrame, of: str) -> tuple[bool, str]:
-    """Of differences none of which is clear whether all are known to be small, and where that holds of those that are
-    not known, or else of all: ``in 2 of 4 cases (−9.0 to +12 %)``, with ``of`` for cases."""
+    """For differences of which none is clear: whether all are known to be small, and how many are not, or else how many
+    there are, with their range: ``in 2 of 4 cases (−9.0 to +12 %)``, with ``of`` for cases."""
     unknown = noise[~alike(noise)]
     rows = unknown if len(unknown) else noise
     where = f"for **{noise['model'].iloc[0]}**" if len(noise) == 1 else f"in {len(rows)} of {len(noise)} {of}"

@@ -1,4 +1,4 @@
-"""What the claims page says of another page's claims, for that page."""
+"""What the claims page says about the claims of another page, to show on that page."""
 
 from tsprune.study.claims.cells import shipped
 from tsprune.study.claims.words import at_papers_size

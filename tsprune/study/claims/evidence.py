@@ -1,4 +1,4 @@
-"""The rows that claims are held against: those that ship with the project, and those of the store."""
+"""The rows that claims are judged by: those that ship with the project, and those of the store."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,7 +34,7 @@ _COLUMNS = ["key", "step", "dense", "d_model", "device", "block", "identity", "s
 _COLUMNS += [*CASE, *_PROTOCOL[3:], *_RESULT]
 _SPEEDS = [*CASE, "seed", "form", "share", "runtime", "macs_share", "place", "batch", "speedup", "low", "high"]
 _TIMED = ("hyper", "lengths", "threads", "machine", "kernel", "runtime")
-"""What a time depends on beside the model: more rounds make no other case of it."""
+"""What a time depends on besides the model; the number of rounds does not make it another case."""
 
 _TIMINGS = ["key", "baseline", "place", "batch", "speedup", "low", "high"]
 
@@ -114,7 +114,7 @@ def evidence(lines: Iterable[dict[str, Any]], store: Store | None = None) -> Evi
 
 def _stored(store: Store) -> Iterator[dict[str, Any]]:
     for path in store.root.glob("??/*/row.json"):
-        with suppress(OSError, ValueError):  # another run has just removed it, or it is damaged: then it is no evidence
+        with suppress(OSError, ValueError):  # another run has just removed it, or it is damaged: not evidence then
             row = json.loads(path.read_bytes())
             yield row | {"config": json.loads(path.with_name("config.json").read_bytes())}
 

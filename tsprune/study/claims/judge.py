@@ -1,4 +1,4 @@
-"""From numbers by seed to a verdict: what an interval does not say, no verdict does."""
+"""From numbers by seed to a verdict; a verdict never says more than the intervals do."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ _NORMAL = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
 class Judgement(NamedTuple):
-    """A verdict, and the numbers that it rests on, in words that can stand behind it."""
+    """A verdict, and the numbers that it rests on, in words that can follow it."""
 
     verdict: str
     basis: str
@@ -169,8 +169,8 @@ def of_some(cases: pd.DataFrame, least_cases: int) -> Judgement:
 
 
 def by_chance(cases: int) -> int:
-    """How many of so many cases that make no difference may seem to: one in forty does, by one end of its 95 %
-    interval, and in 39 of 40 tries no more of them than this."""
+    """How many cases out of this number may seem to make a difference by chance when none does: one in forty does, by
+    one end of its 95 % interval, and in 39 of 40 tries no more than this number do."""
     count, within = 0, (1 - _ONE_END) ** cases
     while within < 1 - _ONE_END:
         count += 1

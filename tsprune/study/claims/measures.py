@@ -42,7 +42,7 @@ SETTINGS = 9
 """Settings that the paper of PALS tries of gamma and lambda, three values of either."""
 
 _SETTINGS = ("gamma", "lam", "every")
-"""Fields of PALS that are set by whoever uses it; every other one is a mechanism, which an ablation changes."""
+"""Fields of PALS that its user sets; every other field is a mechanism, which an ablation changes."""
 
 
 def lost_at(
@@ -136,7 +136,7 @@ def _beside(ours: pd.DataFrame, dense: pd.DataFrame) -> pd.DataFrame:
 
 
 def regained(evidence: Evidence, density: float) -> pd.DataFrame:
-    """Test MSE after training on over that of the same cut without."""
+    """Test MSE after a cut and further training, over that of the same cut without further training."""
     tuned, cut = _tuned(evidence, density), _like(evidence.rows, step="prune", **_PLAIN)
     same = ["dense", "density_asked"]
     cuts = cut.drop_duplicates(same).set_index(same)["key"]
@@ -147,8 +147,8 @@ def regained(evidence: Evidence, density: float) -> pd.DataFrame:
 def against_control(
     evidence: Evidence, density: float, models: tuple[str, ...] = (), but: tuple[str, ...] = ()
 ) -> pd.DataFrame:
-    """Test MSE after a cut and training on over that of the dense model trained on as long; of all models ``but``
-    some."""
+    """Test MSE after a cut and further training, over that of the dense model trained as much longer; for all models
+    ``but`` some."""
     tuned, dense = _tuned(evidence, density), _like(evidence.rows, step="fine_tune", method="dense longer")
     longer = {(row["dense"], _as_long(row["identity"])): row["key"] for row in dense.to_dict("records")}
     tuned = _of(tuned[~tuned["model"].isin(but)], models)

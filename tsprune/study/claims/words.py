@@ -67,7 +67,7 @@ _IN_SHORT = {
     "faster-in-onnx": "In ONNX Runtime on one CPU thread, layers with a seventh of the multiply-adds or fewer keep {} "
     "of the speedup that this promises at 3 windows",
 }
-"""What somebody with a forecaster asks first (can it be pruned, how far, what is gained), by the claims that have the
+"""What a user with a forecaster asks first (can it be pruned, how far, what is gained), with the claims that hold the
 numbers."""
 
 

@@ -38,7 +38,7 @@ class Law:
         return tuple(2**slope - 1 for slope in (self.slope, self.slope - error, self.slope + error))
 
     def band(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The law at so many training ``windows``, and the ends of its band there."""
+        """The law at a number of training ``windows``, and the ends of its band there."""
         away = np.log(windows) - self.middle
         line = self.at + self.slope * away
         error = self.reach * self.deviation * np.sqrt(1 / self.points + away**2 / self.spread)
@@ -46,8 +46,8 @@ class Law:
 
 
 def fitted(rows: pd.DataFrame) -> Law | None:
-    """The law of ``rows`` (``windows_train``, ``mse``, a row per training that ended well); None of fewer than three,
-    or where all have as many windows: no line is told from the points around it."""
+    """The law of ``rows`` (``windows_train``, ``mse``, a row per training that ended well); None for fewer than three,
+    or if all have the same number of windows: then no line can be fitted."""
     if len(rows) < 3 or rows["windows_train"].nunique() < 2:
         return None
     x, y = np.log(rows["windows_train"].to_numpy(float)), np.log(rows["mse"].to_numpy(float))

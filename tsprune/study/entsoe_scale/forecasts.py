@@ -1,4 +1,4 @@
-"""What errors in the data's own units are held against: the mean load, and the value of a week before."""
+"""What errors in the data's own units are compared with: the mean load, and the value a week before."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -30,7 +30,7 @@ class InferenceCells(Cells[Inference, InferenceResult]):
 
     @cached_property
     def base(self) -> Base:
-        """The data alone: no error is asked for, so nothing is trained and nothing forecast naively."""
+        """Only the data: no errors are needed, so nothing is trained and there are no naive forecasts."""
         return replace(base_steps(self.config, self.tables), naive=(), dense=())
 
     def steps(self) -> list[InferenceStep]:

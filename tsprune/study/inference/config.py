@@ -65,7 +65,7 @@ class Inference(StudyConfig):
         for share in self.width_shares:
             if self.narrower(share)["d_model"] == self.d_model:
                 widths = f"{share} of d_model = {self.d_model}"
-                raise ValueError(f"width_shares: {widths} is no narrower with n_heads = {self.n_heads}")
+                raise ValueError(f"width_shares: {widths} gives no narrower model with n_heads = {self.n_heads}")
         return self
 
     def narrower(self, share: float) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from tsprune.steps.inference import MACHINE, InferenceStep
 
 
 def shown(step: InferenceStep, lines: Iterable[dict[str, Any]]) -> InferenceStep:
-    """``step`` as it was timed on the machine of one of ``lines``, rows as an archive has them: on this machine if it
-    is among them, else on that of the newest row of the same question. ``step`` itself where there is none."""
+    """``step`` as it was timed on the machine of one of ``lines``, which are rows of an archive: on this machine if it
+    is among them, otherwise on that of the newest row of the same question. ``step`` itself if there is none."""
     asked = _but_for_machine(step.identity())
     found = [line for line in lines if line["kind"] == step.kind and _but_for_machine(line["config"]) == asked]
     if not found or any(line["key"] == step.key for line in found):

@@ -1,4 +1,4 @@
-"""What study 06 says of a GPU alone: narrower models first, and two weights of four."""
+"""What study 06 says only on a GPU: narrower models first, then two of four weights."""
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ _AS = {EAGER: "when PyTorch starts operators one by one", GRAPH: "when both run 
 
 
 def answer(speeds: pd.DataFrame, batch: float) -> str:
-    """The first sentence: the narrowest models at so many windows."""
+    """The first sentence: the narrowest models at a number of windows."""
     where = f"On a GPU ({machine(speeds)}, {windows(batch)} at once)"
     rows = kept(speeds)
     rows = rows[~rows["disturbed"] & (rows["batch"] == batch) & rows["runtime"].isin(_AS)]

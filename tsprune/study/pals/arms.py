@@ -80,7 +80,7 @@ def _rival(config: SparseTraining, rival: str, trained: TrainStep, density: floa
 
 
 def equal_arms(config: SparseTraining, pals: Arm, rows: Mapping[str, dict]) -> list[Arm]:
-    """Each rival at the density that PALS came to, for every model, horizon and seed at which it came to one."""
+    """Each rival at the density that PALS reached, for every model, horizon and seed where it reached one."""
     reached = [(step.dense, rows[step.key]["result"]["density"]) for step in pals.steps if _ok(rows, step)]
     if not config.at_pals_density or not reached:
         return []

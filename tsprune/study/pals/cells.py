@@ -49,7 +49,8 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
         return tuple(step for arm in self.planned for step in arm.steps)
 
     def then(self) -> Iterable[Step]:
-        """Rivals at the density that PALS came to, and dense trainings that choose among the epochs of late ones."""
+        """Rivals at the density that PALS reached, and dense trainings that choose among the same last epochs as late
+        rivals."""
         return tuple(step for arm in self.later for step in arm.steps)
 
     @cached_property
@@ -58,7 +59,7 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
 
     @cached_property
     def later(self) -> tuple[Arm, ...]:
-        """What depends on what the planned arms came to."""
+        """Steps that depend on the results of the planned arms."""
         equal = equal_arms(self.config, self.planned[0], self.rows)
         searched = searched_arms(self.config, self.planned, self.rows)
         return (*control_arms((*self.planned, *equal), self.rows), *searched, *equal)

@@ -16,7 +16,7 @@ from tsprune.report.text import interval_words
 from tsprune.study.pals.result import CASE, CELLS, CODE, COMPARISONS, PAPER, SEARCHED, TOLD, UPDATES
 
 DECISIONS = {"shrink": "v", "stable": "o", "expand": "^"}
-"""Each decision with its marker: told by shape, so that it can be read without colour."""
+"""Each decision with its marker: the shape tells it, so that it can be read without colour."""
 
 VARIANTS = {CODE: COLOURS[0], PAPER: COLOURS[1], SEARCHED: COLOURS[2]}
 

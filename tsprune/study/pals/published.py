@@ -1,4 +1,4 @@
-"""What is published of how PALS is run: horizons, and how often it updates."""
+"""Published settings of PALS: horizons, and how often it updates."""
 
 from tsprune.study.base.published_sparsity import published_sparsities
 

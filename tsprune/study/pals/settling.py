@@ -1,4 +1,4 @@
-"""From which epoch on a method may choose its best one: that at whose end it is as sparse as it is meant to be."""
+"""The first epoch that a method may choose as its best: the first at whose end it is as sparse as intended."""
 
 from functools import lru_cache
 

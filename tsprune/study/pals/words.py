@@ -42,12 +42,16 @@ from tsprune.study.pals.result import (
 VISIBLE = 0.02
 """Densities closer than this are not called different."""
 
+WITHIN, UNCLAIMED = "MSE within the noise", "nothing claimed"
+"""What is said of a difference that is not clear, and of one that was not tested."""
+
 NEGLIGIBLE = 0.001
-"""A clear change of the MSE by less is no difference that a reader could use: it is told as what it is."""
+"""A clear change of the MSE by less is of no use to a reader, and the text says that it is small."""
 
 
 STEADY = 1.1
-"""A clock by which the same training takes so many times as long again tells nothing of how long others take."""
+"""If the same training, run again, differs in time by this factor or more, the clock says nothing about other
+trainings."""
 
 
 def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) -> str:
@@ -89,7 +93,7 @@ def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFram
         _overhead(cells, ours),
         _caveats(cells),
     )
-    body = "\n".join(f"- {words}" for words in details if words)
+    body = "\n".join(f"- {line}" for words in details for line in words.splitlines())
     return f"{data}, {first}.\n\n{where(cells)}:\n\n{body}"
 
 
@@ -135,14 +139,22 @@ def _pace(ours: pd.DataFrame, updates: pd.DataFrame, told: bool) -> str:
 
 
 def _densities(ours: pd.DataFrame, pairs: pd.DataFrame) -> str:
-    """Final density of each model and its MSE against dense."""
+    """Final density of each model and its MSE against dense; the models of which nothing is claimed come together."""
     against = pairs[(pairs["arm"] == CODE) & (pairs["against"] == "dense")]
-    parts = []
+    clear, alike = [], {}
     for model, own in ours.groupby("model", sort=False):
         words = _difference(against[against["model"] == model])
-        parts.append(f"{density_reached(own).replace('(', '(seeds ')} for **{model}** ({words})")
-    told = f" {interval_words(against)}" if len(against) else ""
-    return f"With that setting PALS ends at density {'; '.join(parts)}. MSE is relative to dense.{told}"
+        reached = f"{density_reached(own).replace('(', '(seeds ')} for **{model}**"
+        if words in (WITHIN, UNCLAIMED):
+            alike.setdefault(words, []).append(reached)
+        else:
+            clear.append(f"{reached} ({words})")
+    parts = [f"With that setting PALS ends at density {listed(clear)}."] if clear else []
+    for words, reached in alike.items():
+        it = "It" if parts else "With that setting PALS"
+        parts.append(f"{it} ends at density {listed(reached)} ({words}).")
+    told = [interval_words(against)] if len(against) else []
+    return " ".join([*parts, "MSE is relative to dense.", *told])
 
 
 def _rivals(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -224,7 +236,7 @@ def _case_name(cells: pd.DataFrame, model: str, pred_len: int) -> str:
 
 
 def _settings(cells: pd.DataFrame) -> str:
-    """What gamma and lambda, each from its lowest to its highest value, make of the final density."""
+    """What gamma and lambda, each from its lowest to its highest value, make of the final density: a line per model."""
     asked = cells[cells["group"] == "sensitivity"]
     done = finished(cells[(cells["group"] == "sensitivity") | (cells["arm"] == CODE)])
     sentences = []
@@ -244,39 +256,39 @@ def _settings(cells: pd.DataFrame) -> str:
             parts.append(f"raising {word} from {low:g} to {high:g} {does}")
         if parts:
             sentences.append(f"On {_case_name(cells, *case)}, {'; '.join(parts)}.")
-    return " ".join(sentences)
+    return "\n".join(sentences)
 
 
 def _search(cells: pd.DataFrame, updates: pd.DataFrame, pairs: pd.DataFrame) -> str:
-    """Whether gamma and lambda were searched, what that came to beside dense, and at what cost."""
+    """Whether gamma and lambda were searched, what that came to beside dense, and at what cost: a line per model."""
     found = finished(cells[cells["group"] == "search"])
     if found.empty:
         return (
             "Gamma and lambda were not searched here; a search as in the paper trains nine times, which the costs "
             "below leave out."
         )
-    parts = []
+    lines = []
     for case, own in found.groupby(CASE, sort=False):
         pair = pairs[(pairs["arm"] == SEARCHED) & (pairs["model"] == case[0]) & (pairs["pred_len"] == case[1])]
         usual = cells[cells["arm"] == CODE].iloc[0]
         same = (own[["gamma", "lam"]] == usual[["gamma", "lam"]]).all(axis=None)
         one = "the one setting" if same else f"{_difference(pair[pair['against'] == CODE])} against the one setting"
-        parts.append(
-            f"{_case_name(cells, *case)} gamma {own['gamma'].iloc[0]:g} and lambda {own['lam'].iloc[0]:g} "
+        lines.append(
+            f"For {_case_name(cells, *case)}, a search by validation loss, as in the paper, chooses "
+            f"gamma {own['gamma'].iloc[0]:g} and lambda {own['lam'].iloc[0]:g} "
             f"(density {density_text(own['density'].mean())}; {_difference(pair[pair['against'] == 'dense'])} against "
-            f"dense; {one}), at {own['training_macs_share'].mean():.1f} times the "
-            f"multiply-adds of one dense training and {own['time_share'].mean():.1f} times its time, all "
-            f"{own['runs'].max():.0f} runs added up"
+            f"dense; {one}). Its {own['runs'].max():.0f} runs together take {own['training_macs_share'].mean():.1f} "
+            f"times the multiply-adds of one dense training and {own['time_share'].mean():.1f} times its time."
         )
     names = set(found["model"])
     rest = [name for name in cells.loc[cells["arm"] == CODE, "model"].unique() if name not in names]
     by_loss, why = _ended(found, updates)
-    others = (
-        f" For {bold(rest)} they were not searched; where they were, the loss ended the shrinking in {by_loss}{why}."
-        if rest
-        else ""
-    )
-    return f"A search by validation loss, as in the paper, chooses for {'; for '.join(parts)}.{others}"
+    if rest:
+        lines.append(
+            f"For {bold(rest)} gamma and lambda were not searched; where they were, the loss ended the shrinking in "
+            f"{by_loss}{why}."
+        )
+    return "\n".join(lines)
 
 
 def _paper(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -299,7 +311,7 @@ def _paper(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
 
 
 def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
-    """Per model of the ablations: the switches whose MSE or density differs clearly, those that differ by next to
+    """A line per model: the switches whose MSE or density differs clearly, those that differ by next to
     nothing, and how many show no difference."""
     sentences = []
     for (model, pred_len), own in cells[cells["group"] == "ablation"].groupby(CASE, sort=False):
@@ -332,7 +344,7 @@ def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
         )
         told = "; ".join(filter(None, [found, by_little, others]))
         sentences.append(f"With one mechanism changed at a time on {name}, {told}.")
-    return " ".join(sentences)
+    return "\n".join(sentences)
 
 
 def _apart(some: pd.Series, others: pd.Series) -> bool:
@@ -352,15 +364,15 @@ def _overhead(cells: pd.DataFrame, ours: pd.DataFrame) -> str:
     every = listed([f"{steps:.0f}" for steps in ours["every"].unique()])
     reach = _times(time)
     longer = (
-        f"an epoch took {reach} times as long as dense (by the clock, which other work on the machine affects)"
+        f"An epoch took {reach} times as long as dense (by the clock, which other work on the machine affects)"
         if time.min() > 1 and steady
-        else f"this run's clock cannot tell how much longer an epoch takes ({reach} times as long as dense; "
+        else f"This run's clock cannot tell how much longer an epoch takes ({reach} times as long as dense; "
         f"{'masks make nothing faster' if steady else f'dense itself, trained once more, {_times(again)}'})"
     )
     return (
         f"With an update every {every} steps, training with PALS takes "
         f"{_reach([percent(macs.min()), percent(macs.max())])} of the multiply-adds of dense training if zeros were "
-        f"skipped; {longer}."
+        f"skipped. {longer}."
     )
 
 
@@ -382,10 +394,10 @@ def _clear(pairs: pd.DataFrame, sign: int) -> pd.DataFrame:
 def _difference(pairs: pd.DataFrame) -> str:
     """The clear difference with its interval; of several horizons its range, and how many are clear."""
     if pairs.empty:
-        return "nothing claimed"
+        return UNCLAIMED
     clear = pairs[pairs["clear"]]
     if clear.empty:
-        return "MSE within the noise"
+        return WITHIN
     if len(pairs) == 1:
         return f"MSE {interval(clear.iloc[0])}"
     reach = _reach([signed(clear["relative"].min()), signed(clear["relative"].max())])
@@ -413,7 +425,7 @@ RIVALS_DO = {
 """What each rival does."""
 
 _LATE = ("one_shot", "gmp", "gmp_global", "granet")
-"""Rivals that come to their density late."""
+"""Rivals that reach their density late."""
 
 
 def rivals(cells: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""The part of study 01 that holds the first paper's structured pruning to its end, beside ours to a share."""
+"""The part of study 01 that runs the first paper's structured pruning to its end, beside ours to a share."""
 
 from functools import cached_property
 

@@ -1,4 +1,4 @@
-"""The part of study 01 that holds other scores, and the first paper's own protocol, beside magnitude."""
+"""The part of study 01 with other scores than magnitude, and with the first paper's own protocol."""
 
 from functools import cached_property
 from typing import NamedTuple

@@ -54,7 +54,7 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
 
     @cached_property
     def timed(self) -> list[LatencyStep]:
-        """One per model and horizon: every size, dense and pruned, by the first seed that came to a model."""
+        """One per model and horizon: every size, dense and pruned, by the first seed that has a model."""
         of: dict[tuple[DataSpec, str], list[Step]] = {}
         for way in self.of_sizes:
             done = [step for step in way.steps if self.ok(step)]

@@ -1,4 +1,4 @@
-"""What training took in study 03: of a model's own, and of the large model that a way to a small one needs."""
+"""What training took in study 03: the model's own, and that of the large model that some ways to a small one need."""
 
 import math
 from collections.abc import Iterable, Mapping

@@ -58,7 +58,7 @@ def dense_base(config: Why, tables: Tables | None = None) -> Base:
 
 
 def apart_lines(dense: Iterable[TrainStep]) -> dict[str, str]:
-    """The label and what it rests on, for a page's protocol; nothing where there is no Crossformer."""
+    """The label and what it means, for a page's protocol; empty without Crossformer."""
     own = {step.data.pred_len: step for step in dense if step.model == MODEL}
     parts = [
         f"horizon {h}: look-back {s.data.seq_len}, segments of {s.hyper['seg_len']}, d_model {s.hyper['d_model']}, "

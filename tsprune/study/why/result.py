@@ -113,7 +113,7 @@ KINDS = {
 
 
 UNKNOWN = ("no result", "not run")
-"""Kinds of which nothing is known, not even whether there is a failure."""
+"""Kinds about which nothing is known, not even whether there is a failure."""
 
 
 def need_kinds(conditions: pd.DataFrame) -> pd.DataFrame:

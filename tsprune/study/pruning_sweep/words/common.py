@@ -42,11 +42,10 @@ def of_seeds(known: int, seeds: int) -> str:
 
 
 def in_brackets(text: str) -> str:
-    """``text`` to stand after a name; empty where it is."""
+    """``text`` in brackets, to follow a name; empty if it is empty."""
     return f" ({text})" if text else ""
 
 
-def sentence(parts: Sequence[str]) -> str:
-    """``parts`` as one sentence, empty where there is none."""
-    text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+def sentences(parts: Sequence[str]) -> str:
+    """Each of ``parts`` as a sentence; empty where there is none."""
+    return " ".join(f"{text[0].upper()}{text[1:]}." for text in parts)

@@ -9,13 +9,13 @@ from tsprune.report.text import density_text, listed, on_data, unfinished
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.result import need_limits
 from tsprune.study.pruning_sweep.words.answer import answer
-from tsprune.study.pruning_sweep.words.common import alike, in_brackets, of_seeds, sentence
+from tsprune.study.pruning_sweep.words.common import alike, in_brackets, of_seeds, sentences
 from tsprune.study.pruning_sweep.words.reach import left_out, other_scope, reach
 from tsprune.study.pruning_sweep.words.standing import standing
 
 
 def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> str:
-    """How far the models can be pruned, as Markdown: the answer in one sentence, then up to five of detail.
+    """How far the models can be pruned, as Markdown: the answer in one sentence, then a list of details.
 
     ``cells`` has a row per cell, ``naive`` a row per naive forecast, ``limits`` a row per model, horizon, scope and
     tolerance with the lowest ``density`` that keeps the tolerance (mean over the ``known`` of the ``seeds``; 1: none
@@ -49,7 +49,7 @@ def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> s
         second = limits[(limits["scope"] == scopes[1]) & limits["pred_len"].isin(at)]
         details.insert(1, other_scope(first, second))
     told = f"{on_data(cells['dataset'])}{_at(every, at)}, {answer(fair, levels, first, brief=bool(_at(every, at)))}."
-    return f"{told}\n\n" + " ".join(sentence for sentence in [*details, _caveats(cells)] if sentence)
+    return f"{told}\n\n" + "\n".join(f"- {words}" for words in [*details, _caveats(cells)] if words)
 
 
 def _at(limits: pd.DataFrame, at: list[int]) -> str:
@@ -81,7 +81,7 @@ def _survival(every: pd.DataFrame, levels: dict[int, float]) -> str:
         first = listed(_first_falls(unclear, cells))
         parts.append(f"no better than repeating the last value on average, but not with every seed: {first}")
     so_far = "of what has run so far, " if not_run(every["status"]) else ""
-    return sentence(parts or [f"{so_far}no model falls to the level of repeating the last value"])
+    return sentences(parts or [f"{so_far}no model falls to the level of repeating the last value"])
 
 
 def _before_it_falls(worse: pd.DataFrame, fallen: pd.DataFrame) -> pd.DataFrame:
@@ -117,4 +117,4 @@ def _caveats(cells: pd.DataFrame) -> str:
         parts.append(f"{unfinished(cells)} and are left out here")
     if finished(cells)["seed"].nunique() == 1:
         parts.append("one seed only: the spread over seeds is unknown, so no model is called better than another")
-    return sentence(parts)
+    return sentences(parts)

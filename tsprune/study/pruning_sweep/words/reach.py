@@ -4,7 +4,7 @@ import pandas as pd
 
 from tsprune.report.text import SCOPES, bold, density_text, listed, percent, where
 from tsprune.study.base.result import TOLERANCE
-from tsprune.study.pruning_sweep.words.common import NAMED, of_seeds, sentence
+from tsprune.study.pruning_sweep.words.common import NAMED, of_seeds, sentences
 
 _ACCURACY = f"accuracy (MSE within {percent(TOLERANCE)} of dense)"
 
@@ -38,7 +38,9 @@ def reach(cells: pd.DataFrame, limits: pd.DataFrame) -> str:
         parts.append(f"a dense training of {bold(failed)} has no result")
     if waiting:
         parts.append(f"too little of {bold(waiting)} has run yet")
-    return f"{where(cells)}, with {SCOPES[limits['scope'].iloc[0]]}, " + "; ".join(parts) + "."
+    first, *rest = parts
+    told = f"{where(cells)}, with {SCOPES[limits['scope'].iloc[0]]}, {first}."
+    return f"{told} {sentences(rest)}".rstrip()
 
 
 def _ends(alike: dict[str, list[str]], last: bool) -> dict[str, list[str]]:
@@ -57,8 +59,9 @@ def _kept_words(told: dict[str, list[str]], ranked: bool, last: bool) -> list[st
             furthest = " furthest on average," if ranked else ""
             words = words.replace("down to ", "down to density ", 1).replace(" removed", " of the weights removed", 1)
             words = f"{keep} {_ACCURACY}{furthest} {words}"
-        elif ranked and last:
-            words = f"least far, {words}"
+        else:
+            least_far = " least far," if ranked and last else ""
+            words = f"{'goes' if len(names) == 1 else 'go'}{least_far} {words}"
         parts.append(f"{listed(names)} {words}")
     return parts
 
@@ -69,7 +72,7 @@ def _lost_words(lost: list[str], of: int, alone: bool) -> str:
         return f"none of the {of} models keeps its {_ACCURACY}"
     does, their = ("does", "its") if len(lost) == 1 else ("do", "their")
     names = bold(lost) if len(lost) <= NAMED else f"{len(lost)} of the {of} models"
-    return f"{names} {does} not keep {f'{their} {_ACCURACY}' if alone else 'it'}"
+    return f"{names} {does} not keep {their} {_ACCURACY if alone else 'accuracy'}"
 
 
 def left_out(limits: pd.DataFrame, at: list[int]) -> str:
@@ -79,7 +82,7 @@ def left_out(limits: pd.DataFrame, at: list[int]) -> str:
         missing = own.loc[own["known"] == 0, "model"].unique()
         which = bold(missing) if len(missing) <= NAMED else f"{len(missing)} of {models} models"
         parts.append(f"horizon {pred_len} is left out of this comparison: too little of {which} has run yet")
-    return sentence(parts)
+    return sentences(parts)
 
 
 def _limit_words(rows: pd.DataFrame, lowest: float) -> str:
@@ -100,11 +103,14 @@ def _limit_words(rows: pd.DataFrame, lowest: float) -> str:
 
 _SIDES = {
     "further": "{} can be cut further",
-    "less": "{} less far",
+    "less": "{} cannot be cut as far",
     "same": "for {} the limits differ by no more than the seeds do",
     "single": "for {} a single seed cannot tell",
 }
 """What is said of models by the other scope, in this order."""
+
+_ALIKE = ("same", "single")
+"""Sides that tell nothing of a model but its name."""
 
 
 def other_scope(first: pd.DataFrame, second: pd.DataFrame) -> str:
@@ -122,7 +128,14 @@ def other_scope(first: pd.DataFrame, second: pd.DataFrame) -> str:
     for model, rows in both.groupby("model", sort=False):
         side, how_far = _side(rows)
         found.setdefault(side, []).append(f"**{model}**{how_far}")
-    parts = [words.format(listed(found[side])) for side, words in _SIDES.items() if side in found]
+    every = both["model"].nunique()
+    parts = [
+        words.format(
+            f"all {every} models" if every == len(found[side]) > NAMED and side in _ALIKE else listed(found[side])
+        )
+        for side, words in _SIDES.items()
+        if side in found
+    ]
     if len(waiting):
         parts.append(f"too little of {bold(waiting)} has run yet")
     return f"{intro}, {'; '.join(parts)}."
