@@ -38,6 +38,18 @@ def test_the_separator_is_the_one_that_the_header_has_most_of(names):
 
 
 @pytest.mark.parametrize(
+    ("lines", "separator"),
+    [
+        ("day;load, MW\n2020-01-01;50,13", ";"),
+        ("day,a;b;c\n2020-01-01,50.13", ","),
+        ("2020-01-01;50,13\n2020-01-02;50,14", ";"),
+    ],
+)
+def test_the_row_below_tells_which_separator_it_is(lines, separator):
+    assert Rows(lines).separator == separator
+
+
+@pytest.mark.parametrize(
     ("above", "header"),
     [
         ("", "date,x"),

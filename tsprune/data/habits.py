@@ -54,6 +54,11 @@ def as_read(text: str) -> str:
     return text
 
 
+def names_month(word: str) -> bool:
+    """Whether a word is the English name of a month, or begins as one."""
+    return word[:3].lower() in _ENGLISH
+
+
 def begin_of(text: str) -> str:
     """Of a span of time ('2020-01-01 00:00 - 2020-01-01 01:00') the begin, of anything else all of it."""
     text = re.sub(r" ?\(UTC\)$", "", text)

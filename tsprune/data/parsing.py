@@ -199,7 +199,9 @@ def _names(rows: Rows) -> list[str]:
     dated = any(looks_like_date(name) and looks_like_date(cell) for name, cell in zip(names, below, strict=False))
     if dated or all(is_number(name) for name in names):
         values = quoted(rows.separator.join(names))
-        raise UserError(f"line {line}: {values} are values, not names; put a line of column names above them")
+        raise UserError(
+            f"line {line}: {values} are values, not names; put a line of column names above them, one for each"
+        )
     twice = [name for name, count in Counter(names).items() if name and count > 1]
     if twice:
         raise UserError(
@@ -220,6 +222,8 @@ def _unnamed(position: int, names: list[str]) -> str:
 def _why_one_column(rows: Rows) -> str:
     """What may stand between the fields."""
     texts = [rows.separator.join(rows.fields(row)) for row in range(2)]
+    if all(any(sign in text for sign in SEPARATORS) for text in texts):
+        return "are whole lines in quotes? Take these away"
     if min(len(text.split()) for text in texts) > 1:
         return "are the fields separated by spaces? Separate them by commas, semicolons or tabs"
     *others, last = SEPARATORS.values()

@@ -25,9 +25,9 @@ class Rows:
     lines without a value left out.
 
     ``content``: the text in UTF-8, from the header on. ``titles``: lines above the header that hold something.
-    ``separator``: the one of SEPARATORS that the header has most of. ``starts`` (rows,): lines of the file, counted
-    from 1; ``widths`` (rows,): numbers of fields. Raises UserError if there is no row below the header, or if a quote
-    is not closed.
+    ``separator``: the one of SEPARATORS that the header has most of, of those that the row below it has as often.
+    ``starts`` (rows,): lines of the file, counted from 1; ``widths`` (rows,): numbers of fields. Raises UserError if
+    there is no row below the header, or if a quote is not closed.
     """
 
     def __init__(self, text: str):
@@ -46,11 +46,10 @@ class Rows:
         if len(filled) < 2:
             raise UserError(_NO_ROWS)
         first = filled[0]
-        head = re.sub(r'"[^"]*"', "", content[begins[first] : ends[first]].decode())
-        self.separator = max(SEPARATORS, key=head.count)  # of those that occur as often the first
+        self.separator = _separator(*(content[begins[line] : ends[line]].decode() for line in filled[:2]))
         self.content = content[begins[first] :]
         self._begins = np.append(begins, len(content) + 1) - begins[first]
-        if b'"' in content:
+        if b'"' in content and self.separator.encode() in content[begins[first] : ends[first]]:
             self.starts, self.widths = self._quoted(int(first) + 1)
         else:
             marks = np.flatnonzero(signs == ord(self.separator))
@@ -128,7 +127,13 @@ class Rows:
         with another width than it."""
         if self.fields(0)[0].lstrip().startswith(_REMARKS) and len(rows) == len(self.starts) - 1:
             return f"is line {self.starts[0]} a remark? Take it away"
-        return "is it a remark? Take it away" if self.fields(rows[0])[0].lstrip().startswith(_REMARKS) else ""
+        if self.fields(rows[0])[0].lstrip().startswith(_REMARKS):
+            return "is it a remark? Take it away"
+        rest = np.arange(rows[0], len(self.starts))
+        alike = np.array_equal(rows, rest) and len(set(self.widths[rows])) == 1 and 2 * len(rows) > len(self.starts)
+        if alike and not any(is_number(field) or looks_like_date(field) for field in self.fields(rows[0])):
+            return "are these the column names? Take the lines above them away"
+        return ""
 
     def _surplus(self, rows: np.ndarray) -> str:
         """What probably made rows too long, and what helps."""
@@ -154,16 +159,26 @@ class Rows:
     def _lacks_first_name(self, header: list[str], row: list[str]) -> bool:
         """Whether a row that is one field too long would fit a header with one name more in front."""
         if looks_like_date(row[0]):
-            return not any(name in DATE_NAMES for name in header) and is_number(row[-1])
+            return not any(name in DATE_NAMES for name in header) and is_number(row[-1].replace(",", "."))
         return row[0].isdigit() and any(looks_like_date(field) for field in row[1:])
 
     def _lack(self, rows: np.ndarray) -> str:
+        if not self.fields(0)[-1].strip() and (self.widths[1:] == self.widths[0] - 1).all():
+            return "the header ends in a separator that the rows lack; take it away"
         last = rows[0] == len(self.starts) - 1
         return (
             "the file seems to be cut off there, or to end in a remark"
             if last
             else "is the row cut off, or a separator missing?"
         )
+
+
+def _separator(head: str, below: str) -> str:
+    """What the fields of a header are separated by, judged by it and the line below; a comma among others that both
+    have as often may be one of decimals, or stand within a name."""
+    head, below = (re.sub(r'"[^"]*"', "", line) for line in (head, below))
+    shared = [sign for sign in reversed(SEPARATORS) if 0 < head.count(sign) == below.count(sign)]
+    return max(shared or SEPARATORS, key=head.count)  # of those that occur as often the first
 
 
 def _in_two(row: list[str]) -> bool:
