@@ -37,6 +37,14 @@ def test_the_separator_is_the_one_that_the_header_has_most_of(names):
     assert header.count(Rows(f"{header}\n1").separator) == max(map(header.count, ",;\t|"))
 
 
+@pytest.mark.parametrize("header", ['"date";"x"', '"";"date";"x"', ";date;x"])
+@pytest.mark.parametrize("row", ['"1";"2";"3,5"', '"1";"2";3,5'])
+def test_what_a_quoted_line_begins_with_is_no_remark(header, row):
+    lines = [header, *[row] * 3]
+    assert Rows("\n".join(lines)).titles == 0
+    assert Rows("\n".join(["A title", *lines])).titles == 1
+
+
 @pytest.mark.parametrize(
     ("lines", "separator"),
     [

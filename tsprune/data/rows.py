@@ -16,6 +16,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}
 _NO_ROWS = "the file has no rows; needed: a line of column names and a line per time step"
 _WHOLE = re.compile(r"[+-]?\d+")
 _REMARKS = ("#", "//", "%", ";")
+_REMARK = re.compile(rf' *"? *({"|".join(_REMARKS)})')  # not the field of nothing in '"";"x"'
 _MOST_TITLES = 100  # lines among which the first one of a table is looked for
 _NO_FIELD = b' \t,;|"'  # all that lines without a value are made of
 
@@ -202,12 +203,13 @@ def _pieces(rows: list[list[str]], width: int) -> list[str]:
 def _titles(lines: list[str]) -> int:
     """How many of the first lines stand above the table: those without a separator within them, and remarks that are
     not the header, as what follows is a row of values with as many fields."""
-    lines = [re.sub(r'"[^"]*"', '""', line) for line in lines]
-    for number, (line, below) in enumerate(pairwise(lines)):
+    for number, (whole, next_one) in enumerate(pairwise(lines)):
+        line, below = (re.sub(r'"[^"]*"', '""', text) for text in (whole, next_one))
         separator = max(SEPARATORS, key=below.count)
-        is_remark = line.lstrip(' "').startswith(_REMARKS)
-        other = below.lstrip(' "').startswith(_REMARKS) or line.count(separator) != below.count(separator)
-        other |= not any(is_number(cell) or looks_like_date(cell) for cell in below.split(separator))
+        is_remark = _REMARK.match(whole) is not None
+        other = _REMARK.match(next_one) is not None or line.count(separator) != below.count(separator)
+        cells = [cell.strip(' "') for cell in next_one.split(separator)]
+        other |= not any(is_number(cell) or looks_like_date(cell) for cell in cells)
         alone = not any(sign in line.rstrip("".join(SEPARATORS) + " ") for sign in SEPARATORS)
         if not (alone or (is_remark and other)):
             return number
