@@ -155,6 +155,8 @@ def test_a_row_that_is_too_short_is_refused_even_at_the_end():
         csv_of(pd.date_range("2020-01-01", periods=40).strftime("%d/%m/%Y"), LOAD),
         csv_of(STAMPS, ["Berlin"] * 40, LOAD),
         csv_of(STAMPS, [x.replace(".", ",") for x in LOAD], sep=";"),
+        csv_of([x.replace(".", ",") for x in LOAD], [f"202001{day:02d}" for day in range(1, 41)], sep="|"),
+        csv_of([f"202001{day:02d}" for day in range(1, 41)], ["NA"] * 40, LOAD, [""] * 40),
     ],
 )
 def test_a_file_without_a_header_is_refused(content):
@@ -182,6 +184,7 @@ def test_a_header_that_ends_in_a_separator_is_told_to_lose_it():
 def test_numbers_and_one_date_are_good_names():
     assert list(parse_csv(csv_of(STAMPS, LOAD, header="date,1")).frame) == ["date", "1"]
     assert list(parse_csv(csv_of(STAMPS, LOAD, header="when,2020-01-01")).frame) == ["when", "2020-01-01"]
+    assert list(parse_csv(csv_of(STAMPS, LOAD, header=",0")).frame) == ["Unnamed: 0", "0"]
 
 
 def test_names_lose_the_spaces_around_them_and_must_then_differ():
