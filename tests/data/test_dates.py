@@ -303,6 +303,7 @@ def test_the_column_of_dates_is_told_by_its_content_before_its_name():
     assert find_date_column(sample(zip=["20200101", "20200102"], when=["2020-01-01", "2020-01-02"])) == "when"
     assert find_date_column(sample(item=["2020-001", "2020-002"], when=["2020-01-01", "2020-01-02"])) == "when"
     assert find_date_column(sample(x=["1", "2"], time=["soon", "late"])) == "time"
+    assert find_date_column(sample(x=["1", "2"], when=["2020_01", "2020_02"])) == "when"
     assert find_date_column(sample(start=["1700", "1703"], date=["2020-01-01", "2020-01-02"])) == "date"
 
 

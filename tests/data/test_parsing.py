@@ -154,6 +154,7 @@ def test_a_row_that_is_too_short_is_refused_even_at_the_end():
         csv_of(pd.date_range("2020-01-01", periods=40).strftime("%Y%m%d"), LOAD),
         csv_of(pd.date_range("2020-01-01", periods=40).strftime("%d/%m/%Y"), LOAD),
         csv_of(STAMPS, ["Berlin"] * 40, LOAD),
+        csv_of([stamp[:13] for stamp in STAMPS], LOAD),
         csv_of(STAMPS, [x.replace(".", ",") for x in LOAD], sep=";"),
         csv_of([x.replace(".", ",") for x in LOAD], [f"202001{day:02d}" for day in range(1, 41)], sep="|"),
         csv_of([f"202001{day:02d}" for day in range(1, 41)], ["NA"] * 40, LOAD, [""] * 40),

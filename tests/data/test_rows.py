@@ -45,6 +45,10 @@ def test_what_a_quoted_line_begins_with_is_no_remark(header, row):
     assert Rows("\n".join(["A title", *lines])).titles == 1
 
 
+def test_a_header_that_begins_with_its_separator_is_no_remark():
+    assert Rows(";date;x;y\n0;Dec. 28, 2019;1,0;2,5\n1;Dec. 29, 2019;1,0;2,5").titles == 0
+
+
 @pytest.mark.parametrize(
     ("lines", "separator"),
     [

@@ -55,6 +55,7 @@ def _shape(date: str, time: str = _TIME, **orders: str) -> _Shape:
 
 _SHAPES = (
     _shape(r"(\d{4})([-/ _]|\. ?)(\d{1,2})\3(\d{1,2})\.?", ymd="y-md"),
+    _shape(r"(\d{4})-(\d{2})-(\d{2})", time=rf"[t ](\d{{2}})()()()(){_ZONE}", ymd="ymd"),
     _shape(r"(\d{1,2})([-/ _]|\. ?)(\d{1,2})\3(\d{4})\.?", dmy="d-my", mdy="m-dy"),
     _shape(r"(\d{1,2})([-/ ]|\. ?)(\d{1,2})\3(\d{2})", dmy="d-my", mdy="m-dy", ymd="y-md"),
     _shape(rf"(\d{{1,2}})(?:st|nd|rd|th)?[-/. ]*{_NAME}[-/., ]*(\d{{4}})", dmy="dmy"),
@@ -434,9 +435,9 @@ def _reads_as_dates(cells: pd.Series, unnamed: bool) -> bool:
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell reads as a number."""
+    """Whether a cell reads as a number; not 2020_01, which is one to Python alone."""
     try:
         float(text)
     except ValueError:
         return False
-    return True
+    return "_" not in text

@@ -205,7 +205,7 @@ def _titles(lines: list[str]) -> int:
     not the header, as what follows is a row of values with as many fields."""
     for number, (whole, next_one) in enumerate(pairwise(lines)):
         line, below = (re.sub(r'"[^"]*"', '""', text) for text in (whole, next_one))
-        separator = max(SEPARATORS, key=below.count)
+        separator = _separator(below, line)
         is_remark = _REMARK.match(whole) is not None
         other = _REMARK.match(next_one) is not None or line.count(separator) != below.count(separator)
         cells = [cell.strip(' "') for cell in next_one.split(separator)]
