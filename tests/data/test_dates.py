@@ -348,3 +348,8 @@ def test_the_present_is_no_date(word):
 def test_no_column_of_dates_is_refused():
     with pytest.raises(UserError, match=r"no column of dates found; columns: a\\x1b, b\. Name it with date_column"):
         find_date_column(sample(**{"a\x1b": ["1"], "b": ["2"]}))
+
+
+def test_what_may_be_values_and_no_names_is_told_so():
+    with pytest.raises(UserError, match=r"put a line of column names above them$"):
+        find_date_column(sample(**{"FY1990": ["FY1991"], "50,08": ["50,89"]}))

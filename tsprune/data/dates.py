@@ -359,7 +359,11 @@ def find_date_column(sample: pd.DataFrame, given: str | None = None) -> str:
             return name
     if usual:
         return usual[0]
-    raise UserError(f"no column of dates found; columns: {listed(list(sample.columns))}. Name it with date_column")
+    values = any(is_number(name.replace(",", ".")) for name in sample)
+    advice = "; if these are values, put a line of column names above them" if values else ""
+    raise UserError(
+        f"no column of dates found; columns: {listed(list(sample.columns))}. Name it with date_column{advice}"
+    )
 
 
 def date_parts(sample: pd.DataFrame) -> tuple[str, ...]:
