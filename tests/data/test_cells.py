@@ -126,7 +126,7 @@ def test_lines_that_end_in_a_separator_make_no_column():
 def test_a_series_that_happens_to_count_is_kept():
     found = cells_of([str(i) for i in range(30)])
     assert found.frame["x"].tolist() == list(range(30))
-    assert found.notes == ["column 'x' counts the rows and is kept: name the columns if it is no series"]
+    assert found.notes == ["column 'x' counts the rows and is kept; to leave it out give columns"]
     assert cells_of([str(i + 5) for i in range(30)], "date,id").frame["id"].tolist() == list(range(5, 35))
     assert cells_of([str(i % 29) for i in range(30)], "date,NO").frame["NO"].tolist() == [*range(29), 0]
 

@@ -77,9 +77,7 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
             found.problems.append(f"{at}column {position} has no name; name it or take it away")
         else:
             if counts:
-                found.notes.append(
-                    f"column {quoted(name)} counts the rows and is kept: name the columns if it is no series"
-                )
+                found.notes.append(f"column {quoted(name)} counts the rows and is kept; to leave it out give columns")
             numbers = _numbers(given, name, parsed, gaps_are_filled, found)
             if numbers is not None:
                 columns[name] = numbers
