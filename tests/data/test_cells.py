@@ -116,8 +116,17 @@ def test_an_index_that_pandas_has_written_twice_is_left_out_twice():
     assert list(found.frame) == ["x"] and found.problems == [] and len(found.notes) == 2
 
 
+def test_lines_that_end_in_a_separator_make_no_column():
+    content = "\n".join(["date;x;", *(f"{date};{i % 7};" for i, date in enumerate(DATES))])
+    found = read_cells(parse_csv(content.encode()), False)
+    assert list(found.frame) == ["x"] and found.problems == []
+    assert found.notes == ["column 3 has neither a name nor a value: it is left out"]
+
+
 def test_a_series_that_happens_to_count_is_kept():
-    assert cells_of([str(i) for i in range(30)]).frame["x"].tolist() == list(range(30))
+    found = cells_of([str(i) for i in range(30)])
+    assert found.frame["x"].tolist() == list(range(30))
+    assert found.notes == ["column 'x' counts the rows and is kept; to leave it out give columns"]
     assert cells_of([str(i + 5) for i in range(30)], "date,id").frame["id"].tolist() == list(range(5, 35))
     assert cells_of([str(i % 29) for i in range(30)], "date,NO").frame["NO"].tolist() == [*range(29), 0]
 

@@ -460,14 +460,24 @@ def test_rows_of_several_series_are_told_apart_from_a_double_one():
     assert problem.endswith("each series in a column of its own (as pandas' pivot does)")
 
 
-def test_years_of_two_digits_that_fall_back_a_century_are_that_one_problem():
+def test_years_of_two_digits_whose_century_nothing_tells_are_that_one_problem():
     dates = pd.date_range("1960-01-01", "2009-12-01", freq="MS")
     rows = [[date.strftime("%b-%y"), str(i), str(i % 7)] for i, date in enumerate(dates)]
     assert problems_of(csv_of(rows)) == [
-        "line 110, column 'date': years of two digits are read as 1969 to 2068, so that 1969 comes after 2068; write "
+        "line 2, column 'date': 'Jan-60' (and 107 more) may be of 2060 or, as spreadsheets read it, of 1960; write "
+        "years with four digits"
+    ]
+    assert problems_of(csv_of(rows[:100])) == [
+        "line 2, column 'date': 'Jan-60' (and 99 more) may be of 2060 or, as spreadsheets read it, of 1960; write "
         "years with four digits"
     ]
     assert problems_of(csv_of(rows[120:])) == []  # 1970 on
+
+
+def test_years_of_two_digits_that_go_on_from_this_century_are_of_it():
+    dates = pd.date_range("2028-01-01", "2035-12-01", freq="MS")
+    rows = [[date.strftime("%b-%y"), str(i % 5), str(i % 7)] for i, date in enumerate(dates)]
+    assert problems_of(csv_of(rows)) == []
 
 
 @given(st.data())

@@ -93,7 +93,12 @@ def test_a_time_left_out_at_midnight_is_midnight():
         (["1Q20", "2Q20"], ["2020-01-01", "2020-04-01"], "quarters are read as their first day"),
         (["Q4 1960", "Q1 1961"], ["1960-10-01", "1961-01-01"], "quarters are read as their first day"),
         (["2020-H1", "2020-H2"], ["2020-01-01", "2020-07-01"], "half-years are read as their first day"),
+        (["2005:Q4", "2006.Q1"], ["2005-10-01", "2006-01-01"], "quarters are read as their first day"),
+        (["Q4 of 2005", "Q1_2006"], ["2005-10-01", "2006-01-01"], "quarters are read as their first day"),
+        (["2H2020", "1H 21"], ["2020-07-01", "2021-01-01"], "half-years are read as their first day"),
+        (["H1'20", "H2 20"], ["2020-01-01", "2020-07-01"], "half-years are read as their first day"),
         (["2015-W53", "2016 W1"], ["2015-12-28", "2016-01-04"], "weeks (ISO 8601) are read as their first day"),
+        (["W53-2015", "KW 1/2016"], ["2015-12-28", "2016-01-04"], "weeks (ISO 8601) are read as their first day"),
     ],
 )
 def test_quarters_half_years_and_weeks_are_their_first_day(texts, dates, note):
@@ -132,6 +137,21 @@ def test_quarters_half_years_and_weeks_are_their_first_day(texts, dates, note):
         (["1580535000000", "1580535600000"], "2020-02-01 05:30"),
         (["1580535000000000000", "1580535600000000000"], "2020-02-01 05:30"),
         (["2019", "2020"], "2019-01-01"),
+        (["20200201.0", "20200202.0"], "2020-02-01"),
+        (["2020 02 01", "2020_02_02"], "2020-02-01"),
+        (["2020\u201002\u201001", "2020\u221202\u221202"], "2020-02-01"),
+        (["Feb-01-20", "Feb 2 '20"], "2020-02-01"),
+        (["1 Feb '20", "2-Feb-20"], "2020-02-01"),
+        (["2020m2", "2020M3"], "2020-02-01"),
+        (["Feb_2020", "Mar_2020"], "2020-02-01"),
+        (["01/02/2020 05:30 a. m.", "01/02/2020 05:30 p. m."], "2020-02-01 05:30"),
+        (["05:30 1.2.2020", "17:30 1.2.2020"], "2020-02-01 05:30"),
+        (["5:30 AM, Feb 1, 2020", "5:30 PM, Feb 1, 2020"], "2020-02-01 05:30"),
+        (["Sat Feb  1 05:30:00 2020", "Sat Feb  1 06:30:00 2020"], "2020-02-01 05:30"),
+        (["Sat Feb  1 05:30:00 UTC 2020", "Sat Feb  1 06:30:00 UTC 2020"], "2020-02-01 05:30"),
+        (["1. Februar 2020 um 05:30 Uhr", "1. Februar 2020 um 06:30 Uhr"], "2020-02-01 05:30"),
+        (["2020-02-01 05:30 - 06:30", "2020-02-01 06:30 - 07:30"], "2020-02-01 05:30"),
+        (["01.02.2020-07.02.2020", "08.02.2020-14.02.2020"], "2020-02-01"),
     ],
 )
 def test_other_ways_to_write_a_day(texts, first):
@@ -164,6 +184,7 @@ def test_the_day_of_the_week_tells_days_from_months():
             "2020-000",
             "2015-W02-8",
         ),
+        *("S101", "H120", "17:30", "20-5", "2020-05-01-02:00"),
         *("soon", "", "12", "1.5", "1257.5", "12:00", "2020Q5", "lip 2020", "FY2020"),
     ],
 )
@@ -256,6 +277,12 @@ def test_ways_to_write_an_offset(zone, hours):
     assert dates[0] == pd.Timestamp("2020-01-01 03:30") - pd.Timedelta(hours=hours)
 
 
+def test_an_offset_among_cells_without_one_is_not_read_and_the_others_are():
+    texts = [stamp.isoformat() for stamp in HOURS]
+    reading = read_dates([*texts[:9], texts[9] + "Z", *texts[10:]])[0]
+    assert list(np.flatnonzero(reading.dates.isna())) == [9]
+
+
 def test_a_cell_without_an_offset_among_others_is_not_read():
     reading = read_dates(["2020-01-01T00:00:00+01:00", "2020-01-01T01:00:00"])[0]
     assert np.flatnonzero(reading.dates.isna()).tolist() == [1]
@@ -276,6 +303,8 @@ def test_the_column_of_dates_is_told_by_its_content_before_its_name():
     assert find_date_column(sample(zip=["20200101", "20200102"], when=["2020-01-01", "2020-01-02"])) == "when"
     assert find_date_column(sample(item=["2020-001", "2020-002"], when=["2020-01-01", "2020-01-02"])) == "when"
     assert find_date_column(sample(x=["1", "2"], time=["soon", "late"])) == "time"
+    assert find_date_column(sample(x=["1", "2"], when=["2020_01", "2020_02"])) == "when"
+    assert find_date_column(sample(start=["1700", "1703"], date=["2020-01-01", "2020-01-02"])) == "date"
 
 
 @pytest.mark.parametrize(
@@ -319,3 +348,8 @@ def test_the_present_is_no_date(word):
 def test_no_column_of_dates_is_refused():
     with pytest.raises(UserError, match=r"no column of dates found; columns: a\\x1b, b\. Name it with date_column"):
         find_date_column(sample(**{"a\x1b": ["1"], "b": ["2"]}))
+
+
+def test_what_may_be_values_and_no_names_is_told_so():
+    with pytest.raises(UserError, match=r"put a line of column names above them$"):
+        find_date_column(sample(**{"FY1990": ["FY1991"], "50,08": ["50,89"]}))

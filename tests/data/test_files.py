@@ -8,6 +8,8 @@ import tarfile
 import zipfile
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tsprune.data import check_dataset, load_table
@@ -71,6 +73,12 @@ def test_parquet_and_feather_are_read(tmp_path):
     for name in ("mine.PARQUET", "index.parquet", "mine.feather"):
         table = load_table(str(tmp_path / name))
         assert table.fingerprint == whole.fingerprint and table.source == f"{name} (own file)"
+
+
+def test_columns_of_one_name_in_a_parquet_file_are_named_as_such(tmp_path):
+    table = pa.Table.from_arrays([pa.array([1, 2])] * 2, names=["x", "x"])
+    pq.write_table(table, tmp_path / "x.parquet")
+    assert list(check_dataset(tmp_path / "x.parquet")) == ["x.parquet: has columns of one name; names must differ"]
 
 
 def test_times_with_a_zone_are_days_there_or_else_utc(tmp_path):

@@ -58,6 +58,16 @@ def refusal(content: bytes, **options) -> str:
         (csv_of(map(str, range(40)), STAMPS, LOAD, header="date,x"), "2: 3 fields, the header has 2 (and", NAMED),
         (csv_of(map(str, range(40)), STAMPS, LOAD, header="when,x"), "2: 3 fields, the header has 2 (and", NAMED),
         (
+            csv_of(STAMPS, [x.replace(".", ",") for x in LOAD], LOAD, header="x;y", sep=";"),
+            "2: 3 fields, the header has 2 (and 39 more)",
+            NAMED,
+        ),
+        (
+            b"station,X\nlatitude,48.1\n" + csv_of(STAMPS, LOAD, LOAD, header="date,x,y"),
+            "3: 3 fields, the header has 2 (and 40 more)",
+            "are these the column names? Remove the lines above them",
+        ),
+        (
             csv_of(STAMPS, LOAD, [""] * 40, header="date,x"),
             "2: 3 fields, the header has 2 (and 39",
             "end in a separator",
@@ -144,15 +154,38 @@ def test_a_row_that_is_too_short_is_refused_even_at_the_end():
         csv_of(pd.date_range("2020-01-01", periods=40).strftime("%Y%m%d"), LOAD),
         csv_of(pd.date_range("2020-01-01", periods=40).strftime("%d/%m/%Y"), LOAD),
         csv_of(STAMPS, ["Berlin"] * 40, LOAD),
+        csv_of([stamp[:13] for stamp in STAMPS], LOAD),
+        csv_of(STAMPS, [x.replace(".", ",") for x in LOAD], sep=";"),
+        csv_of([x.replace(".", ",") for x in LOAD], [f"202001{day:02d}" for day in range(1, 41)], sep="|"),
+        csv_of([f"202001{day:02d}" for day in range(1, 41)], ["NA"] * 40, LOAD, [""] * 40),
     ],
 )
 def test_a_file_without_a_header_is_refused(content):
     assert "are values, not names; put a line of column names above them" in refusal(content)
 
 
+@pytest.mark.parametrize(
+    ("lines", "cause"),
+    [
+        (['"x" "y"', *(f'"{stamp}" {x} {x}' for stamp, x in zip(STAMPS, LOAD, strict=True))], "separated by spaces?"),
+        (['"date,x"', *(f'"{stamp},{x}"' for stamp, x in zip(STAMPS, LOAD, strict=True))], "whole lines in quotes?"),
+    ],
+)
+def test_what_has_one_column_because_of_its_quotes_is_told_so(lines, cause):
+    text = refusal("\n".join(lines).encode())
+    assert text.startswith("line 1: only one column") and cause in text
+
+
+def test_a_header_that_ends_in_a_separator_is_told_to_lose_it():
+    assert refusal(csv_of(STAMPS, LOAD, header="date,x,")).endswith(
+        "(and 39 more); the header ends in a separator that the rows lack; remove it"
+    )
+
+
 def test_numbers_and_one_date_are_good_names():
     assert list(parse_csv(csv_of(STAMPS, LOAD, header="date,1")).frame) == ["date", "1"]
     assert list(parse_csv(csv_of(STAMPS, LOAD, header="when,2020-01-01")).frame) == ["when", "2020-01-01"]
+    assert list(parse_csv(csv_of(STAMPS, LOAD, header=",0")).frame) == ["Unnamed: 0", "0"]
 
 
 def test_names_lose_the_spaces_around_them_and_must_then_differ():

@@ -37,6 +37,30 @@ def test_the_separator_is_the_one_that_the_header_has_most_of(names):
     assert header.count(Rows(f"{header}\n1").separator) == max(map(header.count, ",;\t|"))
 
 
+@pytest.mark.parametrize("header", ['"date";"x"', '"";"date";"x"', ";date;x"])
+@pytest.mark.parametrize("row", ['"1";"2";"3,5"', '"1";"2";3,5'])
+def test_what_a_quoted_line_begins_with_is_no_remark(header, row):
+    lines = [header, *[row] * 3]
+    assert Rows("\n".join(lines)).titles == 0
+    assert Rows("\n".join(["A title", *lines])).titles == 1
+
+
+def test_a_header_that_begins_with_its_separator_is_no_remark():
+    assert Rows(";date;x;y\n0;Dec. 28, 2019;1,0;2,5\n1;Dec. 29, 2019;1,0;2,5").titles == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "separator"),
+    [
+        ("day;load, MW\n2020-01-01;50,13", ";"),
+        ("day,a;b;c\n2020-01-01,50.13", ","),
+        ("2020-01-01;50,13\n2020-01-02;50,14", ";"),
+    ],
+)
+def test_the_row_below_tells_which_separator_it_is(lines, separator):
+    assert Rows(lines).separator == separator
+
+
 @pytest.mark.parametrize(
     ("above", "header"),
     [

@@ -100,6 +100,26 @@ def test_a_tie_that_the_class_does_not_make_is_kept(tmp_path):
     assert again.encoder.layers[1].norm1.weight is again.encoder.layers[0].norm1.weight
 
 
+def test_a_buffer_in_the_memory_of_a_weight_is_no_tie(tmp_path, monkeypatch):
+    monkeypatch.setattr(base, "_registry", dict(base._registry))
+
+    @register("Aliased")
+    class Aliased(Forecaster):
+        """A map whose weight is a buffer too."""
+
+        def __init__(self, config):
+            super().__init__(config)
+            self.map = nn.Linear(config.seq_len, config.pred_len)
+            self.register_buffer("first", self.map.weight.data)
+
+        def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec):
+            return self.map(x_enc.transpose(1, 2)).transpose(1, 2)
+
+    model = small_model("Aliased").eval()
+    again = loaded(model, tmp_path / "m")
+    assert torch.equal(again.first, model.first) and torch.equal(again(*example(model)), model(*example(model)))
+
+
 def test_weights_that_lie_in_one_memory_are_not_tied(tmp_path):
     model = small_model("DLinear").eval()
     whole = torch.randn(2, *model.trend.weight.shape)

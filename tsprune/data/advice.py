@@ -3,6 +3,8 @@
 import re
 
 from tsprune.data.dates import has_shape, looks_like_date
+from tsprune.data.habits import as_read, names_month
+from tsprune.shown import quoted
 
 _LIKE = "write dates like 2020-12-31 23:00"
 _MEANT = {
@@ -17,7 +19,7 @@ _MEANT = {
         "time zone names are not read; write offsets like 2020-12-31 23:00+01:00"
     ),
 }
-_NAME = re.compile(r"(?=.*\d).*[^\W\d_]{3,}.*")
+_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def date_advice(text: str, column: str, *, first: bool, last: bool, every: bool) -> str:
@@ -29,13 +31,30 @@ def date_advice(text: str, column: str, *, first: bool, last: bool, every: bool)
         return "are these the column names again? Remove the line"
     if first and not any(sign.isdigit() for sign in text):
         return "is it a second line of names, or one of units? Remove it"
-    if last and not any(sign.isdigit() for sign in text):
+    words = [] if has_shape(text) else _WORD.findall(as_read(text))
+    if last and (words or not any(sign.isdigit() for sign in text)):
         return "does the file end with a sum or a comment? Remove it"
     for pattern, advice in _MEANT.items():
         if re.fullmatch(pattern, text, re.IGNORECASE) and not looks_like_date(text):
             return advice
     if has_shape(text) and not looks_like_date(text):
         return "there is no such day, time or offset, or it falls on another day of the week"
-    if _NAME.fullmatch(text) and not has_shape(text):
+    if beside := _beside(text):
+        return f"{quoted(beside)} beside the date is not read; remove it"
+    if (
+        any(len(word) > 2 for word in words)
+        and any(sign.isdigit() for sign in text)
+        and not any(map(names_month, words))
+    ):
         return f"month names are read in English and Western European languages; {_LIKE}"
     return _LIKE if every else f"{_LIKE}, all in the same way"
+
+
+def _beside(text: str) -> str:
+    """The word before or behind what is a date by itself, and no mere year; "" where there is none."""
+    first, *others = text.split() or [""]
+    *before, last = [first, *others]
+    for word, date in ((first, " ".join(others)), (last, " ".join(before))):
+        if has_shape(date) and not (date.isdecimal() or word.isdecimal()):
+            return word
+    return ""

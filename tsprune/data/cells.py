@@ -12,7 +12,10 @@ from tsprune.data.numerals import read_numerals
 from tsprune.data.parsing import Parsed
 from tsprune.shown import more, quoted
 
-_ROW_NAMES = ("index", "idx", "id", "row", "rownum", "row_number", "rowid", "level_0", "nr", "no", "#")
+_ROW_NAMES = (
+    *("index", "idx", "id", "row", "rownum", "row_number", "rowid", "level_0", "nr", "no", "#"),
+    *("s.no", "s. no", "sno", "rn", "obs", "record", "zeile", "lfd. nr"),
+)
 _NAMELESS = re.compile(r"unnamed: \d+(\.\d+)*", re.IGNORECASE)
 """What pandas calls a column without a name, in lower case too, as whole headers often are."""
 
@@ -58,7 +61,8 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
     """The columns beside the dates as numbers. Empty cells are a problem unless gaps are filled.
 
     A column without a name, or with one that numbers of rows usually have, is left out if it counts the rows, wherever
-    it stands: what goes up by 1 from the first row to the last is not nitric oxide, though called NO.
+    it stands: what goes up by 1 from the first row to the last is not nitric oxide, though called NO. So is one with
+    neither a name nor a value: lines that end in a separator.
     """
     found = ReadCells(parsed.frame)
     columns, at = {}, f"{parsed.place} {parsed.header}: " if parsed.place == "line" else ""
@@ -66,13 +70,17 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
         given = parsed.frame[name]
         if name == parsed.date:
             continue
-        nameless = _NAMELESS.fullmatch(name) is not None
-        if (nameless or name.lower().rstrip(".") in _ROW_NAMES) and _counts(given):
+        nameless, counts = _NAMELESS.fullmatch(name) is not None, _counts(given)
+        if (nameless or name.lower().rstrip(".") in _ROW_NAMES) and counts:
             what = f"column {position}, without a name," if nameless else f"column {quoted(name)}"
             found.notes.append(f"{what} counts the rows: it is left out")
+        elif nameless and given.isna().all():
+            found.notes.append(f"column {position} has neither a name nor a value: it is left out")
         elif nameless:
             found.problems.append(f"{at}column {position} has no name; name it or remove it")
         else:
+            if counts:
+                found.notes.append(f"column {quoted(name)} counts the rows and is kept; to leave it out give columns")
             numbers = _numbers(given, name, parsed, gaps_are_filled, found)
             if numbers is not None:
                 columns[name] = numbers
@@ -83,10 +91,9 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
 
 
 def _counts(given: pd.Series) -> bool:
-    if given.dtype.kind not in "iuf" or given.isna().any():
+    if given.dtype.kind not in "iuf" or given.iloc[0] not in (0, 1):
         return False
-    values = given.to_numpy()
-    return values[0] in (0, 1) and bool((np.diff(values) == 1).all())
+    return bool((np.diff(given.to_numpy(np.float64)) == 1).all())
 
 
 def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool, found: ReadCells) -> np.ndarray | None:

@@ -11,7 +11,7 @@ from tsprune.data.advice import date_advice
 from tsprune.data.catalog import SHARES
 from tsprune.data.cells import read_cells
 from tsprune.data.codes import find_codes
-from tsprune.data.dates import TWO_DIGITS, Reading, read_dates
+from tsprune.data.dates import DISPUTED, TWO_DIGITS, Reading, read_dates
 from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading, whole_periods
 from tsprune.data.parsing import Parsed, parse_csv, parse_frame
 from tsprune.data.scale import scale_problems
@@ -130,16 +130,20 @@ def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -
 
 
 def _century(parsed: Parsed, reading: Reading) -> list[str]:
-    """A problem where years of two digits fall back by most of a century, as from 68 to 69: then they are read wrongly,
-    and whatever else is wrong with their order comes of it."""
+    """A problem where nothing tells the century of years of two digits: all are of one to some programs and of another
+    to others, or they fall back by most of a century, as from 68 to 69. Whatever else is wrong with their order comes
+    of it."""
     years = reading.dates.year.to_numpy(np.float64)  # NaN where there is no date
-    back = np.flatnonzero(np.diff(years) < -_MOST_OF_A_CENTURY)
-    if TWO_DIGITS not in reading.notes or not len(back):
+    disputed = np.flatnonzero((years >= DISPUTED[0]) & (years <= DISPUTED[1]))
+    if TWO_DIGITS not in reading.notes or not len(disputed):
         return []
-    row = int(back[0]) + 1
+    if len(disputed) < np.isfinite(years).sum() and not (np.diff(years) < -_MOST_OF_A_CENTURY).any():
+        return []
+    row = disputed[0]
+    cell = quoted(str(parsed.frame[parsed.date].iloc[row]))
     return [
-        f"{parsed.place} {parsed.lines[row]}, column {quoted(parsed.date)}: {TWO_DIGITS}, so that {years[row]:.0f} "
-        f"comes after {years[row - 1]:.0f}{more(len(back) - 1)}; write years with four digits"
+        f"{parsed.place} {parsed.lines[row]}, column {quoted(parsed.date)}: {cell}{more(len(disputed) - 1)} may be of "
+        f"{years[row]:.0f} or, as spreadsheets read it, of {years[row] - 100:.0f}; write years with four digits"
     ]
 
 

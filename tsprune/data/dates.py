@@ -24,6 +24,7 @@ ORDERS = {
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CENTURY = 69  # two digits from here on are of the 20th century, below of the 21st (POSIX strptime)
 TWO_DIGITS = "years of two digits are read as 1969 to 2068"
+DISPUTED = (2030, 2068)  # of those the years that spreadsheets read as 1930 to 1968
 
 _NAME = (
     r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
@@ -31,7 +32,7 @@ _NAME = (
 )
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY = r"(?:(mon|tues?|wed(?:nes)?|thur?s?|fri|sat(?:ur)?|sun)(?:day)?\.?,? +)?"
-_CLOCK = r"(\d{1,2})(?::(\d{2}))?(?::(\d{2})(?:[.,](\d{1,9}))?)? ?([ap]\.?m\.?)?"
+_CLOCK = r"(\d{1,2})(?::(\d{2}))?(?::(\d{2})(?:[.,](\d{1,9}))?)? ?([ap]\.? ?m\.?)?"
 _ZONE = r" ?(z|utc|gmt|[+-]\d{2}(?::?\d{2})?)?"
 # A clock needs a colon, AM/PM or a T in front: '2020-01-01 5' is no time.
 _TIME = rf"(?:(?:t(?=\d\d)|(?:t|,? +)(?=\d{{1,2}}(?::| ?[ap]))){_CLOCK}{_ZONE})?"
@@ -53,32 +54,35 @@ def _shape(date: str, time: str = _TIME, **orders: str) -> _Shape:
 
 
 _SHAPES = (
-    _shape(r"(\d{4})([-/]|\. ?)(\d{1,2})\3(\d{1,2})\.?", ymd="y-md"),
-    _shape(r"(\d{1,2})([-/ ]|\. ?)(\d{1,2})\3(\d{4})\.?", dmy="d-my", mdy="m-dy"),
+    _shape(r"(\d{4})([-/ _]|\. ?)(\d{1,2})\3(\d{1,2})\.?", ymd="y-md"),
+    _shape(r"(\d{4})-(\d{2})-(\d{2})", time=rf"[t ](\d{{2}})()()()(){_ZONE}", ymd="ymd"),
+    _shape(r"(\d{1,2})([-/ _]|\. ?)(\d{1,2})\3(\d{4})\.?", dmy="d-my", mdy="m-dy"),
     _shape(r"(\d{1,2})([-/ ]|\. ?)(\d{1,2})\3(\d{2})", dmy="d-my", mdy="m-dy", ymd="y-md"),
     _shape(rf"(\d{{1,2}})(?:st|nd|rd|th)?[-/. ]*{_NAME}[-/., ]*(\d{{4}})", dmy="dmy"),
-    _shape(rf"(\d{{1,2}})[-/. ]*{_NAME}[-/., ]*(\d{{2}})", dmy="dmy", ymd="ymd"),
-    _shape(rf"{_NAME}[-/. ]*(\d{{1,2}})(?:st|nd|rd|th)?[-/., ]+(\d{{4}})", mdy="mdy"),
+    _shape(rf"(\d{{1,2}})[-/. ]*{_NAME}[-/., ]*'?(\d{{2}})", dmy="dmy", ymd="ymd"),
+    _shape(rf"{_NAME}[-/. ]*(\d{{1,2}})(?:st|nd|rd|th)?[-/., ]+'?(\d{{4}}|\d{{2}})", mdy="mdy"),
     _shape(rf"(\d{{4}})[-/. ]*{_NAME}[-/. ]*(\d{{1,2}})", ymd="ymd"),
-    _shape(rf"{_NAME}[-/., ]*'?(\d{{4}}|\d{{2}})", my="my"),
-    _shape(rf"(\d{{4}}|\d{{2}})[-/. ]*{_NAME}", ym="ym"),
-    _shape(r"(\d{4})[-/](\d{1,2})", ym="ym"),
-    _shape(r"(\d{4})-?M(\d{2})", ym="ym"),
+    _shape(rf"{_NAME}[-/.,_ ]*'?(\d{{4}}|\d{{2}})", my="my"),
+    _shape(rf"(\d{{4}}|\d{{2}})[-/._ ]*{_NAME}", ym="ym"),
+    _shape(r"(\d{4})[-/_](\d{1,2})", ym="ym"),
+    _shape(r"(\d{4})-?M(\d{1,2})", ym="ym"),
     _shape(r"(\d{1,2})[-/](\d{4})", my="my"),
     _shape(r"(\d{2})\.((?:19|20)\d{2})", my="my"),  # with other years it would be a number
-    _shape(r"(\d{4}|\d{2})[-/ ]?Q([1-4])", quarter="yq"),
-    _shape(r"Q([1-4])[-/ ]?'?(\d{4}|\d{2})", quarter="qy"),
-    _shape(r"([1-4])Q[-/ ]?'?(\d{4}|\d{2})", quarter="qy"),
-    _shape(r"(\d{4})[-/ ]?[HS]([12])", half="yh"),
-    _shape(r"[HS]([12])[-/ ]?(\d{4})", half="hy"),
-    _shape(r"(\d{4})[- ]?W(\d{1,2})", week="yw"),
+    _shape(r"(\d{4}|\d{2})[-/:._ ]?Q([1-4])", quarter="yq"),
+    _shape(r"Q([1-4])(?:[-/:._ ]| of )?'?(\d{4}|\d{2})", quarter="qy"),
+    _shape(r"([1-4])Q[-/:._ ]?'?(\d{4}|\d{2})", quarter="qy"),
+    _shape(r"(\d{4})[-/:._ ]?[HS]([12])", half="yh"),
+    _shape(r"[HS]([12])(?:[-/:._ ]?(?=\d{4})|[-/:._ ']+)(\d{4}|\d{2})", half="hy"),  # S101 is the name of something
+    _shape(r"([12])H[-/:._ ]?'?(\d{4}|\d{2})", half="hy"),
+    _shape(r"(\d{4})[-/ ]?W(\d{1,2})", week="yw"),
+    _shape(r"[CK]?W ?(\d{1,2})[-/ ](\d{4})", week="wy"),
     _shape(r"(\d{4})-?W(\d{2})-?([1-7])", ymd="ywk"),
     _shape(r"((?:19|20)\d{2})-?(\d{3})", ymd="yj"),
     _shape(r"(\d{4})(\d{2})(\d{2})", ymd="ymd"),
     _shape(r"(\d{2})(\d{2})(\d{4})", dmy="dmy", mdy="mdy"),
     _shape(r"(\d{4})(\d{2})(\d{2})", time=_PACKED, ymd="ymd"),
     _shape(r"(\d{4})(\d{2})", ym="ym"),
-    _shape(r"((?:1[6-9]|2[01])\d{2})(?:\.0)?", year="y"),
+    _shape(r"((?:1[6-9]|2[01])\d{2})", year="y"),
     _shape(r"(\d{2})(\d{2})(\d{2})", dmy="dmy", mdy="mdy", ymd="ymd"),
 )
 _Texts = tuple[str | None, ...]  # a group of a pattern, row by row
@@ -128,7 +132,7 @@ def read_dates(cells: Sequence[str] | pd.Series) -> list[Reading]:
         plain = _iso(cells)
         if plain is not None:
             return [Reading("ymd", plain)]
-    texts = [" ".join(text.split()) for text in cells]
+    texts = [" ".join(text.split()).removesuffix(".0") for text in cells]  # whole numbers that were floats once
     readings = _readings(texts)
     if not readings or readings[0].unread:
         begins = list(map(begin_of, texts))
@@ -201,6 +205,8 @@ def _read(shape: _Shape, texts: list[str]) -> list[Reading]:
     clock, fits = _clock(hour, minute, second, fraction, half)
     offset, zoned, known = _offsets(zone)
     fits &= known
+    if 2 * zoned.sum() < len(zoned):  # a few offsets among times that have none are what is wrong
+        fits, zoned = fits & ~zoned, np.zeros_like(zoned)
     readings = []
     for order, roles in shape.orders.items():
         cells = {role: part for role, part in zip(roles, parts, strict=True) if role != "-"}
@@ -337,8 +343,9 @@ def _spread(dates: np.ndarray, rows: np.ndarray) -> pd.DatetimeIndex:
 def find_date_column(sample: pd.DataFrame, given: str | None = None) -> str:
     """The name of the column of dates, judged by its first cells (text, or dates as a binary table holds them).
 
-    The one ``given``; else the first with a usual name (DATE_NAMES) that reads as dates; else the first column of text
-    that does, or of numbers where they are 8 to 14 digits long (20201231); else the first with a usual name. Raises
+    The one ``given``; else the first with a usual name (DATE_NAMES) that reads as dates, text before numbers; else the
+    first column of text that does, or of numbers where they are 8 to 14 digits long (20201231); else the first with a
+    usual name. Raises
     UserError if there is none.
     """
     if given is not None:
@@ -346,12 +353,17 @@ def find_date_column(sample: pd.DataFrame, given: str | None = None) -> str:
             raise UserError(unknown("date column", given, map(plain, sample.columns)))
         return given
     usual = [name for name in sample if name.lower() in DATE_NAMES]
-    for name in (*usual, *sorted(sample.columns, key=lambda name: _all_numbers(sample[name]))):
+    words_first = sorted(sample.columns, key=lambda name: _all_numbers(sample[name]))
+    for name in (*(name for name in words_first if name in usual), *words_first):
         if _reads_as_dates(sample[name], unnamed=name not in usual):
             return name
     if usual:
         return usual[0]
-    raise UserError(f"no column of dates found; columns: {listed(list(sample.columns))}. Name it with date_column")
+    values = any(is_number(name.replace(",", ".")) for name in sample)
+    advice = "; if these are values, put a line of column names above them" if values else ""
+    raise UserError(
+        f"no column of dates found; columns: {listed(list(sample.columns))}. Name it with date_column{advice}"
+    )
 
 
 def date_parts(sample: pd.DataFrame) -> tuple[str, ...]:
@@ -427,9 +439,9 @@ def _reads_as_dates(cells: pd.Series, unnamed: bool) -> bool:
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell reads as a number."""
+    """Whether a cell reads as a number; not 2020_01, which is one to Python alone."""
     try:
         float(text)
     except ValueError:
         return False
-    return True
+    return "_" not in text

@@ -97,6 +97,8 @@ def read_file(path: Path) -> bytes | pd.DataFrame:
             try:
                 return reader(io.BytesIO(content))
             except (OSError, ValueError) as error:  # what pyarrow raises of damaged files
+                if "Multiple matches for FieldRef" in str(error):
+                    raise UserError("has columns of one name; names must differ") from None
                 raise UserError(
                     f"is a damaged {reader.__name__.removeprefix('read_')} file: {plain(error, 200)}"
                 ) from None

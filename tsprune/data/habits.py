@@ -28,13 +28,16 @@ _SIGNS = tuple(
         (r"(\d{4}) ?[\u5e74\ub144] ?(\d{1,2}) ?[\u6708\uc6d4]", r"\1-\2"),
         (r"(\d{1,2})er (?=[a-z])", r"\1 "),  # 1er janvier
         (r" (uhr|hrs?)$", ""),
+        (r" (?:at|um|a|kl\.?) (?=\d{1,2}[:. ])", " "),  # 1 May 2020 at 5:00
+        (r"^([a-z]{3} [a-z]{3} \d{1,2}) (\d{2}:\d{2}:\d{2})( utc| gmt)? (\d{4})$", r"\1 \4 \2\3"),  # as C and Unix do
+        (r"^(\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]m)?),? (.*\d.*)$", r"\2 \1"),  # the clock before the day
         (r"(?<=\d)_(?=\d{1,2}:\d{2})", " "),  # of weather models: 2020-01-01_00:00:00
         (r"^(\d{1,2}[-/ ]?[a-z]{3}[-/ ]?\d{2,4}):(?=\d{1,2}:\d{2})", r"\1 "),  # of SAS and of servers: 01JAN2020:00:00
         (r"(?<= )(\d{1,2})[.h](\d{2})(?:\.(\d{2}))?(?=$| ?[-+z])", lambda m: ":".join(filter(None, m.groups()))),
         (r"(?<= )(\d{1,2}) ?h$", r"\1:00"),
     )
 )
-_BETWEEN = (" - ", " \u2013 ", " / ", "/", " to ")
+_BETWEEN = (" - ", " \u2013 ", " / ", "/", " to ", "-", "\u2013")
 """What stands between the two ends of a span of time."""
 
 
@@ -43,6 +46,7 @@ def as_read(text: str) -> str:
     if not text.isascii():  # digits of full width, accents
         apart = unicodedata.normalize("NFKD", text)
         text = unicodedata.normalize("NFC", "".join(sign for sign in apart if not unicodedata.combining(sign)))
+        text = re.sub("[\u2010-\u2015\u2212]", "-", text)
     text = re.sub(r"[a-z]{3,}", lambda word: _MONTHS.get(word[0].lower(), word[0]), text, flags=re.IGNORECASE)
     text = re.sub(r" del? ", " ", text, flags=re.IGNORECASE)
     for pattern, written in _SIGNS:
@@ -50,9 +54,16 @@ def as_read(text: str) -> str:
     return text
 
 
+def names_month(word: str) -> bool:
+    """Whether a word is the English name of a month, or begins as one."""
+    return word[:3].lower() in _ENGLISH
+
+
 def begin_of(text: str) -> str:
     """Of a span of time ('2020-01-01 00:00 - 2020-01-01 01:00') the begin, of anything else all of it."""
     text = re.sub(r" ?\(UTC\)$", "", text)
+    if clocks := re.fullmatch(r"(.*\d{1,2}:\d{2}) [-\u2013] \d{1,2}:\d{2}", text):
+        return clocks[1]
     for sign in _BETWEEN:
         half, rest = divmod(len(text) - len(sign), 2)
         begin, end = text[: max(half, 0)], text[half + len(sign) :]

@@ -199,15 +199,22 @@ def _names(rows: Rows) -> list[str]:
         raise UserError(f"line {line}: {needed}; {_why_one_column(rows)}")
     below = rows.fields(1)
     dated = any(looks_like_date(name) and looks_like_date(cell) for name, cell in zip(names, below, strict=False))
-    if dated or all(is_number(name) for name in names):
+    if dated or (names[0] and all(map(_is_value, names))):  # ',0' heads a series that pandas has written
         values = quoted(rows.separator.join(names))
-        raise UserError(f"line {line}: {values} are values, not names; put a line of column names above them")
+        raise UserError(
+            f"line {line}: {values} are values, not names; put a line of column names above them, one for each"
+        )
     twice = [name for name, count in Counter(names).items() if name and count > 1]
     if twice:
         raise UserError(
             f"line {line}: column {quoted(twice[0])} occurs {names.count(twice[0])} times; names must differ"
         )
     return names
+
+
+def _is_value(name: str) -> bool:
+    """Whether what may be a name is a number, or stands for none."""
+    return is_number(name) or _COMMA.fullmatch(name) is not None or name.lower() in {"", *NOTHING}
 
 
 def _unnamed(position: int, names: list[str]) -> str:
@@ -222,6 +229,8 @@ def _unnamed(position: int, names: list[str]) -> str:
 def _why_one_column(rows: Rows) -> str:
     """What may stand between the fields."""
     texts = [rows.separator.join(rows.fields(row)) for row in range(2)]
+    if all(any(sign in text for sign in SEPARATORS) for text in texts):
+        return "are whole lines in quotes? Remove the quotes"
     if min(len(text.split()) for text in texts) > 1:
         return "are the fields separated by spaces? Separate them by commas, semicolons or tabs"
     *others, last = SEPARATORS.values()

@@ -16,6 +16,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}
 _NO_ROWS = "the file has no rows; expected a line of column names and a line per time step"
 _WHOLE = re.compile(r"[+-]?\d+")
 _REMARKS = ("#", "//", "%", ";")
+_REMARK = re.compile(rf' *"? *({"|".join(_REMARKS)})')  # not the field of nothing in '"";"x"'
 _MOST_TITLES = 100  # lines among which the first one of a table is looked for
 _NO_FIELD = b' \t,;|"'  # all that lines without a value are made of
 
@@ -25,9 +26,9 @@ class Rows:
     lines without a value left out.
 
     ``content``: the text in UTF-8, from the header on. ``titles``: lines above the header that hold something.
-    ``separator``: the one of SEPARATORS that the header has most of. ``starts`` (rows,): lines of the file, counted
-    from 1; ``widths`` (rows,): numbers of fields. Raises UserError if there is no row below the header, or if a quote
-    is not closed.
+    ``separator``: the one of SEPARATORS that the header has most of, of those that the row below it has as often.
+    ``starts`` (rows,): lines of the file, counted from 1; ``widths`` (rows,): numbers of fields. Raises UserError if
+    there is no row below the header, or if a quote is not closed.
     """
 
     def __init__(self, text: str):
@@ -46,11 +47,10 @@ class Rows:
         if len(filled) < 2:
             raise UserError(_NO_ROWS)
         first = filled[0]
-        head = re.sub(r'"[^"]*"', "", content[begins[first] : ends[first]].decode())
-        self.separator = max(SEPARATORS, key=head.count)  # of those that occur as often the first
+        self.separator = _separator(*(content[begins[line] : ends[line]].decode() for line in filled[:2]))
         self.content = content[begins[first] :]
         self._begins = np.append(begins, len(content) + 1) - begins[first]
-        if b'"' in content:
+        if b'"' in content and self.separator.encode() in content[begins[first] : ends[first]]:
             self.starts, self.widths = self._quoted(int(first) + 1)
         else:
             marks = np.flatnonzero(signs == ord(self.separator))
@@ -129,7 +129,13 @@ class Rows:
         with another width than it."""
         if self.fields(0)[0].lstrip().startswith(_REMARKS) and len(rows) == len(self.starts) - 1:
             return f"is line {self.starts[0]} a comment? Remove it"
-        return "is it a comment? Remove it" if self.fields(rows[0])[0].lstrip().startswith(_REMARKS) else ""
+        if self.fields(rows[0])[0].lstrip().startswith(_REMARKS):
+            return "is it a comment? Remove it"
+        rest = np.arange(rows[0], len(self.starts))
+        alike = np.array_equal(rows, rest) and len(set(self.widths[rows])) == 1 and 2 * len(rows) > len(self.starts)
+        if alike and not any(is_number(field) or looks_like_date(field) for field in self.fields(rows[0])):
+            return "are these the column names? Remove the lines above them"
+        return ""
 
     def _surplus(self, rows: np.ndarray) -> str:
         """What probably made rows too long, and what helps."""
@@ -157,16 +163,26 @@ class Rows:
     def _lacks_first_name(self, header: list[str], row: list[str]) -> bool:
         """Whether a row that is one field too long would fit a header with one name more in front."""
         if looks_like_date(row[0]):
-            return not any(name in DATE_NAMES for name in header) and is_number(row[-1])
+            return not any(name in DATE_NAMES for name in header) and is_number(row[-1].replace(",", "."))
         return row[0].isdigit() and any(looks_like_date(field) for field in row[1:])
 
     def _lack(self, rows: np.ndarray) -> str:
+        if not self.fields(0)[-1].strip() and (self.widths[1:] == self.widths[0] - 1).all():
+            return "the header ends in a separator that the rows lack; remove it"
         last = rows[0] == len(self.starts) - 1
         return (
             "the file seems to be cut off there, or to end with a comment"
             if last
             else "is the row cut off, or a separator missing?"
         )
+
+
+def _separator(head: str, below: str) -> str:
+    """What the fields of a header are separated by, judged by it and the line below; a comma among others that both
+    have as often may be one of decimals, or stand within a name."""
+    head, below = (re.sub(r'"[^"]*"', "", line) for line in (head, below))
+    shared = [sign for sign in reversed(SEPARATORS) if 0 < head.count(sign) == below.count(sign)]
+    return max(shared or SEPARATORS, key=head.count)  # of those that occur as often the first
 
 
 def _in_two(row: list[str]) -> bool:
@@ -190,12 +206,13 @@ def _pieces(rows: list[list[str]], width: int) -> list[str]:
 def _titles(lines: list[str]) -> int:
     """How many of the first lines stand above the table: those without a separator within them, and remarks that are
     not the header, as what follows is a row of values with as many fields."""
-    lines = [re.sub(r'"[^"]*"', '""', line) for line in lines]
-    for number, (line, below) in enumerate(pairwise(lines)):
-        separator = max(SEPARATORS, key=below.count)
-        is_remark = line.lstrip(' "').startswith(_REMARKS)
-        other = below.lstrip(' "').startswith(_REMARKS) or line.count(separator) != below.count(separator)
-        other |= not any(is_number(cell) or looks_like_date(cell) for cell in below.split(separator))
+    for number, (whole, next_one) in enumerate(pairwise(lines)):
+        line, below = (re.sub(r'"[^"]*"', '""', text) for text in (whole, next_one))
+        separator = _separator(below, line)
+        is_remark = _REMARK.match(whole) is not None
+        other = _REMARK.match(next_one) is not None or line.count(separator) != below.count(separator)
+        cells = [cell.strip(' "') for cell in next_one.split(separator)]
+        other |= not any(is_number(cell) or looks_like_date(cell) for cell in cells)
         alone = not any(sign in line.rstrip("".join(SEPARATORS) + " ") for sign in SEPARATORS)
         if not (alone or (is_remark and other)):
             return number

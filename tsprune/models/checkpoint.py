@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -53,7 +53,7 @@ def save_checkpoint(
         saved_widths, constants = compare(model)
     except ValueError as error:
         raise UserError(f"{model.name} cannot be saved: {error}") from None
-    weights, tied = untie(model.state_dict())
+    weights, tied = untie(model.state_dict(), set(dict(model.named_parameters(remove_duplicate=False))))
     tensors = {f"weight/{name}": tensor for name, tensor in weights.items()}
     tensors |= {f"mask/{name}": pack(mask) for name, mask in masks.items()}
     tensors |= {f"table/{name}": table.cpu().contiguous() for name, table in constants.items()}
@@ -140,16 +140,21 @@ def _checksum(text: str, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
     return torch.tensor([*found.digest()], dtype=torch.uint8)
 
 
-def untie(state: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Tensors on the CPU, each in memory of its own, under the first of their names; other names to the first."""
-    weights, tied, first = {}, {}, {}
+def untie(
+    state: Mapping[str, torch.Tensor], parameters: Collection[str]
+) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors on the CPU, each in memory of its own, under the first of their names; other names to the first. A
+    buffer in the memory of a parameter is a tensor of its own."""
+    weights, tied, first, taken = {}, {}, {}, set()
     for name, tensor in state.items():
-        place = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        place = (name in parameters, tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
         if tensor.numel() and place in first:
             tied[name] = first[place]
             continue
         first[place] = name
-        alone = tensor.untyped_storage().nbytes() == tensor.nbytes
+        memory = tensor.untyped_storage()
+        alone = memory.nbytes() == tensor.nbytes and memory.data_ptr() not in taken
+        taken.add(memory.data_ptr())
         weights[name] = (tensor if alone else tensor.clone()).detach().cpu().contiguous()
     return weights, tied
 
