@@ -149,7 +149,7 @@ def test_a_damaged_state_is_told_and_removed(small, damage):
 def test_the_state_of_another_step_is_not_taken_up(small):
     store, path = small
     path.rename(path.with_stem("other"))
-    with pytest.warns(UserWarning, match="it is that of key"):
+    with pytest.warns(UserWarning, match="it belongs to key"):
         assert Interruptible(store, "other").resume is None
 
 

@@ -138,7 +138,7 @@ def test_a_training_that_is_never_as_sparse_as_meant_is_a_failure_with_a_reason(
     step = SparseTrainStep(dense=linear, method="gmp", fields={"every": 3})
     row = run(step)[step.key]
     assert (row["status"], row["result"]) == ("failed", {})
-    assert row["reason"] == "gmp was at the end of no epoch as sparse as it is meant to be, so none is the best"
+    assert row["reason"] == "gmp was not as sparse as intended at the end of any epoch, so none is the best"
     assert len(row["detail"]["history"]) == linear.train.epochs
 
 
