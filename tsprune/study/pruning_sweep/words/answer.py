@@ -99,4 +99,4 @@ def _seeds_words(rows: pd.DataFrame) -> str:
     if most < asked:
         return f"{most} of {asked} seeds"
     apart = f"{100 * (rows['limit_high'] - rows['limit_low']).max():.0f}"
-    return "seeds agree" if apart == "0" else f"seeds differ by {apart} points"
+    return "seeds agree" if apart == "0" else f"seeds differ by up to {apart} points"
