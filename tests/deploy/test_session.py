@@ -44,7 +44,7 @@ def test_an_operator_that_the_runtime_does_not_have_is_told(capfd):
 
 
 def test_a_sum_and_its_norm_are_computed_as_the_file_has_them():
-    """Fused they take several times as long on a CPU, and round otherwise."""
+    """Fused they take longer on a CPU, and round otherwise."""
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 64, 256]) for name in ("values", "forecast")]
     nodes = [
         helper.make_node("Mul", ["values", "values"], ["squares"]),

@@ -13,8 +13,8 @@ OUTPUT = "forecast"
 _SILENT = 4  # its log goes to stderr; the same words come as an exception
 
 UNFUSED = ("SkipLayerNormFusion",)
-"""Rewrites of a network that the runtime is told to leave out: a sum and the norm of it as one operator take several
-times as long as the two, on a CPU."""
+"""Rewrites of a network that the runtime is told to leave out: on a CPU a sum and its norm merged into one operator
+take longer than the two (``benchmarks/fusion.py``)."""
 
 
 class Session:
