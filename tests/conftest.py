@@ -1,7 +1,9 @@
-"""Parameters of runs that take seconds; tidy tables as a study hands them over, small enough to check by eye."""
+"""Parameters of runs that take seconds, and the command line; tidy tables as a study hands them over, small enough to
+check by eye."""
 
 import gc
 import math
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -11,6 +13,8 @@ import pandas as pd
 import profiles
 import pytest
 from hypothesis import settings
+
+from tsprune import cli
 
 # The same examples each time: a run of the tests tells of the change, not of luck.
 # `pytest --hypothesis-profile=default` searches further.
@@ -63,6 +67,20 @@ def few_hours(tmp_path_factory) -> MappingProxyType:
 @pytest.fixture
 def few(few_hours) -> dict:
     return dict(few_hours)
+
+
+@pytest.fixture
+def tsprune(monkeypatch, capsys):
+    """Call the command line in this process; returns (exit status, stdout, stderr)."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tsprune", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        return end.value.code or 0, out, err
+
+    return call
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 import pandas as pd
 import pytest
 
-from tsprune import cli
 from tsprune.data import check_dataset, fresh
 from tsprune.data.entsoe import COUNTRIES
 from tsprune.errors import UserError
@@ -203,12 +202,9 @@ def test_what_cannot_be_asked_for_is_refused_before_anything_is(arguments, words
         fresh.fresh_load(*arguments)
 
 
-def test_the_command_writes_a_file_that_is_a_dataset(platform, tmp_path, monkeypatch, capsys):
+def test_the_command_writes_a_file_that_is_a_dataset(platform, tmp_path, tsprune):
     path = tmp_path / "load.csv"
     options = ["--start", "2024-02-01", "--end", "2024-02-20", "--countries", "at,ch"]
-    monkeypatch.setattr(sys, "argv", ["tsprune", "data", "entsoe", str(path), *options])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert not end.value.code and capsys.readouterr().out.strip() == str(path)
+    assert tsprune("data", "entsoe", str(path), *options)[:2] == (0, f"{path}\n")
     found = check_dataset(str(path))
     assert found.ok and found.facts[0].startswith("load: 456 rows x 2 columns, 2024-02-01 00:00:00 to 2024-02-19 23:00")

@@ -1,0 +1,28 @@
+"""The catalogue, and files that are checked."""
+
+
+def test_data_list_names_every_dataset(tsprune):
+    code, out, _ = tsprune("data", "list")
+    assert code == 0
+    for name in ("ETTh1", "Weather", "entsoe_hourly", "Traffic", "synthetic"):
+        assert name in out
+    assert max(map(len, out.splitlines())) <= 80, "a terminal's width"
+
+
+def test_an_unknown_dataset_is_told_with_the_closest_name(tsprune):
+    code, out, _ = tsprune("data", "check", "ETTh11")
+    assert code == 1
+    assert "did you mean 'ETTh1'" in out
+    assert "did you mean 'ETTh1'" in tsprune("data", "fetch", "ETTh11")[2]
+
+
+def test_data_check_says_what_is_wrong_with_a_csv(tsprune, tmp_path):
+    path = tmp_path / "mine.csv"
+    hours = [f"2024-01-01 {h:02d}:00" for h in (0, 1, 2, 4, 5, 5, 6)]
+    path.write_text("date,load,word\n" + "".join(f"{h},{i}.5,a{i}\n" for i, h in enumerate(hours)))
+    code, out, _ = tsprune("data", "check", str(path))
+    assert code == 1
+    words = ("'a0' is not a number", "05:00:00 is already on line 6", "03:00:00 is missing")
+    assert len(out.splitlines()) == 3
+    for word in words:
+        assert sum(word in line for line in out.splitlines()) == 1

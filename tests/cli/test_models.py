@@ -1,0 +1,102 @@
+"""Models of studies, listed and saved."""
+
+import shutil
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store with a dense model, its pruned one, and a naive forecast."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from helpers import Recorder
+    from profiles import parameters
+
+    from tsprune.study.pruning_sweep.cells import PruningSweepCells
+    from tsprune.study.pruning_sweep.config import PruningSweep
+
+    folder = tmp_path_factory.mktemp("models") / "store"
+    few = {"models": ["DLinear"], "densities": [1.0, 0.5], "scopes": ["layer"], "latency_repeats": 0}
+    few |= {"two_of_four": False, "structured_densities": [], "scores": [], "authors_paper": False, "authors_steps": 0}
+    few |= {"store": str(folder)}
+    config = PruningSweep.parse(parameters("smoke", "01_pruning_sweep") | few)
+    PruningSweepCells(config).run(make_executor=lambda: ThreadPoolExecutor(1), progress=Recorder())
+    return folder
+
+
+def test_models_are_listed_and_saved(tsprune, store, tmp_path):
+    from tsprune.models import load_checkpoint, read_about
+
+    code, out, err = tsprune("models", "--store", str(store))
+    lines = out.splitlines()
+    assert (code, err, len(lines)) == (0, "", 3)
+    assert lines[1].split()[1:5] == ["synthetic_short", "12", "DLinear", "8x1"]
+    assert "magnitude, unstructured, layer" in lines[2]
+    key = lines[2].split()[0]
+    code, out, _ = tsprune("models", "save", key[:8], str(tmp_path / "small.safetensors"), "--store", str(store))
+    assert code == 0 and "density 0.500 by layer" in out
+    assert tsprune("models", "--store", str(store), "save", key, str(tmp_path / "same.safetensors"))[::2] == (0, "")
+    assert (tmp_path / "same.safetensors").read_bytes() == (tmp_path / "small.safetensors").read_bytes()
+    _, masks = load_checkpoint(tmp_path / "small.safetensors")
+    assert sum(int(mask.sum()) for mask in masks.values()) == sum(mask.numel() for mask in masks.values()) / 2
+    about = read_about(tmp_path / "small.safetensors")
+    assert about.density_achieved == 0.5 and len(about.intervals.steps[0]) == 12 and about.intervals.windows > 100
+    code, out, _ = tsprune("export", key[:8], str(tmp_path / "small.onnx"), "--store", str(store))
+    assert code == 0 and "small.onnx: DLinear, 600 parameters, density 0.5\n" in out
+
+
+def test_models_are_listed_from_the_store_where_the_command_is_typed_and_strays_are_passed_over(tsprune, subfolder):
+    where = subfolder / "outputs" / "store"
+    assert f"there is no store at {where} or {subfolder.parent / 'outputs' / 'store'};" in tsprune("models")[2]
+    for name in ("ab/.DS_Store", "ab/ab.txt", "ab/" + "ab" * 10, "cd"):
+        (where / name).parent.mkdir(parents=True, exist_ok=True)
+        (where / name).write_text("x")
+    (where / "ef").mkdir()
+    (where / "ef" / ("ef" * 10)).symlink_to(where / "nowhere")
+    assert tsprune("models") == (0, "no model in outputs/store; a study puts the models that it trains there\n", "")
+
+
+def test_a_damaged_model_is_computed_again_when_it_is_asked_for(tsprune, store, tmp_path):
+    """The dense model too, which the masks are laid over; no study would look at either."""
+    damaged = tmp_path / "store"
+    shutil.copytree(store, damaged)
+    (masks,) = damaged.glob("??/*/masks.safetensors")
+    (dense,) = damaged.glob("??/*/model.safetensors")
+    before = masks.read_bytes(), dense.read_bytes()
+    masks.write_bytes(b"x")
+    dense.unlink()
+    file = str(tmp_path / "x.safetensors")
+    code, out, err = tsprune("models", "save", masks.parent.name, file, "--store", str(damaged))
+    assert code == 0 and "density 0.500 by layer" in out
+    assert len(err.splitlines()) == 2 and all(line.endswith(" is computed again") for line in err.splitlines())
+    assert all(line.startswith(str(damaged)) for line in err.splitlines()), "the line and no place in the code"
+    assert (masks.read_bytes(), dense.read_bytes()) == before
+
+
+def test_a_checkpoint_is_called_one_and_takes_no_other_files_place(tsprune, store, tmp_path):
+    (tmp_path / "load.csv").write_text("date,load\n")
+    code, _, err = tsprune("models", "save", "0", str(tmp_path / "load.csv"), "--store", str(store))
+    assert code == 2 and "unknown ending of a checkpoint '.csv'. Allowed: .safetensors" in err
+    assert (tmp_path / "load.csv").read_text() == "date,load\n"
+
+
+def test_models_that_cannot_be_had_are_told_in_a_line(tsprune, store, tmp_path, monkeypatch):
+    from tsprune.engine.store import Store
+
+    def save(key, file="x.safetensors", folder=store):
+        code, out, err = tsprune("models", "save", key, str(tmp_path / file), "--store", str(folder))
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        return err
+
+    opened = Store(store)
+    naive = next(key for key in opened.entries() if opened.row(key)["kind"] == "naive")
+    assert "no entry with key 'zz'" in save("zz")
+    assert "ends with numbers, not with a model" in save(naive)
+    with monkeypatch.context() as patched:
+        for count, told in ((2, "aa11, aa22; give"), (4, "aa11, aa22, aa33 (and 1 more); give")):
+            patched.setattr(Store, "entries", lambda store, count=count: ["aa11", "aa22", "aa33", "aa44"][:count])
+            assert f"key 'aa' fits {count} entries: {told} more of its characters" in save("aa")
+    assert "there is no store at" in save(naive, folder=tmp_path / "nowhere")
+    trained = next(key for key in opened.entries() if opened.row(key)["kind"] == "train")
+    assert "no folder" in save(trained, file="no/such/folder.safetensors")

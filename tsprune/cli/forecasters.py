@@ -1,0 +1,167 @@
+"""Commands for a forecaster that is put to use: make a smaller one, write it as ONNX, forecast with it."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from tsprune.cli.options import DateColumn, DateOrder, Encoding, Missing, StoreFolder, TimeStep, existing_store
+from tsprune.errors import UserError
+
+
+def compress(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A CSV file of your own, or a dataset's name.")],
+    max_loss: Annotated[str, typer.Option(metavar="PERCENT", help="Rise in error that you accept, such as 2%.")] = "2%",
+    goal: Annotated[str, typer.Option("--for", help="What to minimise: latency, size, or macs.")] = "latency",
+    budget: Annotated[str, typer.Option(metavar="TIME", help="Begin no training after about this time.")] = "20m",
+    model: Annotated[str | None, typer.Option(help="Forecaster to train and compress (iTransformer).")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="Or a trained one, from `tsprune models save`.")] = None,
+    look_back: Annotated[int | None, typer.Option(min=1, help="Time steps that a forecast is made from (96).")] = None,
+    horizon: Annotated[int | None, typer.Option(min=1, help="Time steps that are forecast (24).")] = None,
+    parameter: Annotated[
+        list[str],
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Another parameter, such as epochs=10."),
+    ] = [],  # noqa: B006
+    output: Annotated[str | None, typer.Option(help="Folder for the page and the model.")] = None,
+    store: StoreFolder = "outputs/store",
+    missing: Missing = "error",
+    date_column: DateColumn = None,
+    time_step: TimeStep = None,
+    date_order: DateOrder = None,
+    encoding: Encoding = None,
+) -> None:
+    """Find the compressed forecaster to use: train, prune, distil, quantise in a set time; measure on this machine.
+
+    For example: tsprune compress load.csv --max-loss 2% --for latency --budget 20m
+
+    Writes report.html (what each file costs and loses, which one to take and how sure that is), model.onnx and its
+    model card. Run again, it goes on where it stopped; a longer --budget tries more. Files in the folder that answer
+    another question are kept as NAME.previous.* (only the latest), and a line says so.
+    """
+    from pathlib import Path
+
+    from tsprune.batch.compress.place import PAGE_FILE
+    from tsprune.batch.compress.question import ask
+    from tsprune.batch.compress.run import compress
+    from tsprune.batch.compress.words import verdict
+    from tsprune.places import need_name
+    from tsprune.report.text import plain_text
+
+    need_name(store, "--store")
+    if output is not None:
+        need_name(output, "--output")
+    reading = {"missing": missing, "date_column": date_column, "time_step": time_step, "date_order": date_order}
+    lengths = {"seq_len": look_back, "pred_lens": None if horizon is None else [horizon]}
+    question = ask(
+        data,
+        model=model,
+        max_loss=max_loss,
+        goal=goal,
+        budget=budget,
+        checkpoint=checkpoint,
+        given=parameter,
+        store=str(Path(store).absolute()),
+        **lengths,
+        **reading,
+        encoding=encoding,
+    )
+    folder = Path(output or f"outputs/compress/{Path(data).stem}-{question.model}-{goal}")
+    answer = compress(question, folder)
+    print(f"\n{plain_text(verdict(answer))}\n{folder / PAGE_FILE}\n{folder / 'model.onnx'}")
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="A checkpoint, or the key of a model in the store (`tsprune models`).")],
+    file: Annotated[str, typer.Argument(metavar="FILE.onnx", help="File to write; its model card is FILE.md.")],
+    units: Annotated[
+        str,
+        typer.Option(help="real: values and dates in, values out, in the data's own units; scaled: the bare network."),
+    ] = "real",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Weights in int8 (dynamic quantisation): tested and timed beside float32.")
+    ] = False,
+    store: StoreFolder = "outputs/store",
+) -> None:
+    """Write a model as ONNX, once ONNX Runtime agrees with PyTorch; needs the extra tsprune\\[deploy]."""
+    from tempfile import TemporaryDirectory
+
+    from tsprune.deploy.export import export_checkpoint
+
+    splits = None
+    with TemporaryDirectory() as folder:
+        if not (os.path.exists(model) or os.sep in model or model.endswith(".safetensors")):
+            from pathlib import Path
+
+            from tsprune.steps.kept import save_model
+
+            key, model = model, os.path.join(folder, "model.safetensors")
+            data, _ = save_model(existing_store(store), key, Path(model)).place
+            splits = data.splits("cpu") if int8 else None
+        card = export_checkpoint(model, file, units, int8=int8, splits=splits)
+    print(f"{file}: {card.model}, {card.parameters:,} parameters, density {card.density:.3g}{', int8' if int8 else ''}")
+    beside = "float32" if int8 else "PyTorch"
+    print(f"its forecasts differ from those of {beside} by {card.difference:.1e} standard deviations at most")
+
+
+def forecast(
+    model: Annotated[str, typer.Argument(help="An ONNX file of `tsprune export`, or a checkpoint.")],
+    file: Annotated[str, typer.Argument(metavar="DATA", help="A file, or a dataset's name: its last rows are read.")],
+    output: Annotated[str | None, typer.Option(help="File to write (.csv, .parquet); otherwise printed.")] = None,
+    backtest: Annotated[
+        int | None, typer.Option(min=1, help="Forecast this many known horizons instead; print the errors.")
+    ] = None,
+    level: Annotated[
+        float | None, typer.Option(help="Add intervals meant to hold this share of the values: 0.5, 0.8, 0.9, 0.95.")
+    ] = None,
+    plot: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Picture to write (.png, .svg, .pdf): known values and forecast.")
+    ] = None,
+    missing: Missing = "error",
+    date_column: DateColumn = None,
+    time_step: TimeStep = None,
+    date_order: DateOrder = None,
+    encoding: Encoding = None,
+) -> None:
+    """Forecast the values after the last row, with dates, in the data's own units."""
+    from tsprune.deploy import Forecaster
+    from tsprune.deploy.backtest import backtest as run_backtest
+    from tsprune.deploy.files import need_other
+    from tsprune.deploy.reading import ENDINGS, check_output, read_frame, write_frame
+
+    if backtest and not (output is level is plot is None):
+        raise UserError("--output, --level and --plot are for a forecast and --backtest prints errors: give only one")
+    if output is not None:
+        check_output(output, ENDINGS, "a forecast")
+        need_other(output, model, file)
+    if plot is not None:
+        from tsprune.deploy.packages import need
+
+        for package in ("matplotlib", "seaborn", "IPython"):
+            need(package, "what pictures need")
+        from tsprune.deploy.plot import PICTURES, write_plot
+
+        check_output(plot, PICTURES, "a picture")
+        need_other(plot, model, file)
+    how = {"missing": missing, "date_column": date_column, "time_step": time_step}
+    forecaster = Forecaster.load(model)
+    card = forecaster.card
+    needed = card.seq_len + (backtest or 0) * card.pred_len
+    frame, filled, notes = read_frame(file, card, needed, **how, date_order=date_order, encoding=encoding)
+    for note in notes:
+        print(f"{file}: {note}", file=sys.stderr)
+    if backtest:
+        print(run_backtest(forecaster, frame, backtest, filled))
+        return
+    predicted = forecaster.predict(frame, level)
+    if level is not None:
+        share = card.intervals.covered(level)
+        print(f"{share:.1%} of the test split's values lay within the {level:.0%} intervals", file=sys.stderr)
+    if plot:
+        write_plot(frame.iloc[-card.seq_len :], predicted, card, level, plot)
+        print(f"{plot}: the last {card.seq_len} time steps and the forecast", file=sys.stderr)
+    if output is None:
+        print(predicted.to_csv(), end="")
+        return
+    write_frame(predicted, output)
+    print(f"{output}: {len(predicted)} time steps, {predicted.index[0]} to {predicted.index[-1]}")
