@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from reading import read
 
 from tsprune.errors import UserError
-from tsprune.report.outcomes import BETTER, LOST, NOISE, ONE_SEED, WORSE, counts_table, furthest, outcomes
+from tsprune.report.outcomes import (
+    BETTER,
+    LOST,
+    NOISE,
+    ONE_SEED,
+    WORSE,
+    counts_table,
+    furthest,
+    known_outcomes,
+    outcomes,
+)
 
 
 def differences(*rows: tuple) -> pd.DataFrame:
@@ -48,3 +58,8 @@ def test_the_largest_difference_is_one_that_may_be_claimed_with_its_model():
 def test_the_furthest_is_the_largest_whatever_its_sign_and_whatever_the_index(values):
     table = differences(*((value, True, 2) for value in values)).set_axis([0] * len(values))
     assert abs(furthest(table)["relative"]) == max(map(abs, values))
+
+
+def test_differences_without_a_number_or_of_one_seed_are_not_spoken_of():
+    known, found = known_outcomes(ALL)
+    assert known.equals(ALL.iloc[:3]) and found.tolist() == [BETTER, WORSE, NOISE]

@@ -33,6 +33,14 @@ def outcomes(differences: pd.DataFrame) -> pd.Series:
     return found
 
 
+def known_outcomes(differences: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """The differences that can be spoken of, as they have a number and more than one seed, and their :func:`outcomes`:
+    BETTER, WORSE or NOISE."""
+    found = outcomes(differences)
+    known = ~found.isin([LOST, ONE_SEED])
+    return differences[known], found[known]
+
+
 def furthest(differences: pd.DataFrame) -> pd.Series:
     """The row of the largest difference, whatever its sign; the table has rows."""
     return differences.iloc[int(differences["relative"].abs().to_numpy().argmax())]

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tsprune.report.frames import need, repeat_last
-from tsprune.report.outcomes import BETTER, LOST, NOISE, ONE_SEED, WORSE, furthest, outcomes
+from tsprune.report.outcomes import BETTER, LOST, NOISE, WORSE, furthest, known_outcomes, outcomes
 from tsprune.report.text import (
     NBSP,
     amount,
@@ -87,12 +87,11 @@ def _answer(done: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) 
     if len(best) and len(no_better(best, repeat_last(naive))) == len(best):
         return idle(done["model"], LAST_VALUE, done)
     rows = sparsest(comparisons)
-    found = outcomes(rows)
-    if found.eq(LOST).all():
+    if outcomes(rows).eq(LOST).all():
         return "there is no answer: no pruned forecaster finished together with the unpruned one trained as long"
     unit = "parameters" if rows["structure"].iloc[0] == "structured" else "weights"
     gone = f"{percent(1 - rows['density_asked'].iloc[0])} of {unit}"
-    known, found = rows[~found.isin([LOST, ONE_SEED])], found[~found.isin([LOST, ONE_SEED])]
+    known, found = known_outcomes(rows)
     if known.empty:
         return f"nothing is claimed about forecasters with {gone} removed and trained on: only one seed finished"
     clear, noise = known[found != NOISE], known[found == NOISE]

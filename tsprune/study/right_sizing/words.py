@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from tsprune.report.frames import need
-from tsprune.report.outcomes import BETTER, LOST, NOISE, ONE_SEED, WORSE, furthest, outcomes
+from tsprune.report.outcomes import BETTER, LOST, NOISE, WORSE, furthest, known_outcomes, outcomes
 from tsprune.report.text import (
     NBSP,
     amount,
@@ -81,10 +81,9 @@ def _answer(sizes: pd.DataFrame, equal: pd.DataFrame, naive: pd.DataFrame) -> st
     best = _best(sizes)
     if len(best) and len(no_better(best, _naive_levels(naive))) == len(best):
         return idle(best.index.unique(0), PAST, sizes)
-    found = outcomes(equal)
-    if found.eq(LOST).all():
+    if outcomes(equal).eq(LOST).all():
         return "no pruned forecaster has an unpruned one as small to compare with, so there is no answer"
-    known, found = equal[~found.isin([LOST, ONE_SEED])], found[~found.isin([LOST, ONE_SEED])]
+    known, found = known_outcomes(equal)
     if known.empty:
         return "nothing is claimed about pruning a large forecaster or training a small one: only one seed finished"
     clear, noise = known[found != NOISE], known[found == NOISE]
@@ -132,13 +131,12 @@ def _clauses(equal: pd.DataFrame, large: int, short: Mapping[tuple, float]) -> s
 
 
 def _clause(model: str, rows: pd.DataFrame, large: int, short: Mapping[tuple, float]) -> str:
-    found = outcomes(rows)
-    known = rows[~found.isin([LOST, ONE_SEED])]
+    known, found = known_outcomes(rows)
     if known.empty:
         return f"for **{model}** there is none to compare"
     several = known["pred_len"].nunique() > 1
     parts = []
-    for winners, word in ((rows[found == BETTER], "less"), (rows[found == WORSE], "more")):
+    for winners, word in ((known[found == BETTER], "less"), (known[found == WORSE], "more")):
         if winners.empty:
             continue
         best = furthest(winners)
@@ -196,9 +194,7 @@ def _matching(tuned: pd.DataFrame) -> str:
 
 def _cost_of_pruning(tuned: pd.DataFrame, large: int) -> str:
     """Against the large model trained as long: where pruning is free, and where it is not."""
-    rows = tuned[tuned["axis"] == WHOLE]
-    found = outcomes(rows)
-    rows, found = rows[~found.isin([LOST, ONE_SEED])], found[~found.isin([LOST, ONE_SEED])]
+    rows, found = known_outcomes(tuned[tuned["axis"] == WHOLE])
     if rows.empty:
         return ""
     told = _told(found)
@@ -223,9 +219,7 @@ def _distilled_words(distilled: pd.DataFrame, large: int) -> str:
         ("fine-tuned", f"against d_model {large} pruned towards their size and fine-tuned"),
         (WHOLE, f"against d_model {large} itself"),
     ):
-        rows = distilled[distilled["rival"] == rival]
-        found = outcomes(rows)
-        rows, found = rows[~found.isin([LOST, ONE_SEED])], found[~found.isin([LOST, ONE_SEED])]
+        rows, found = known_outcomes(distilled[distilled["rival"] == rival])
         if rows.empty:
             continue
         clear, top = rows[found != NOISE], ""
