@@ -2,10 +2,13 @@
 
 import pandas as pd
 
+CASE = ["model", "pred_len"]
+"""The columns that say which case a row is of."""
+
 
 def cases(frame: pd.DataFrame) -> list[tuple[str, int]]:
     """Every model and horizon of ``frame``, in its order."""
-    return list(frame[["model", "pred_len"]].drop_duplicates().itertuples(index=False, name=None))
+    return list(frame[CASE].drop_duplicates().itertuples(index=False, name=None))
 
 
 def of_case(frame: pd.DataFrame, model: str, pred_len: int) -> pd.DataFrame:

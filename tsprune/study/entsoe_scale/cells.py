@@ -10,6 +10,7 @@ import pandas as pd
 
 from tsprune.data import Splits
 from tsprune.engine.step import Step
+from tsprune.report.cases import of_case
 from tsprune.report.text import counted, literal, percent
 from tsprune.steps.artifacts import load_scores
 from tsprune.steps.train import TrainStep
@@ -195,7 +196,7 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
     def questions(self, group: Group, widths: pd.DataFrame) -> Iterator[tuple]:
         """What is compared within a group: the question, words for both sides, and their steps by seed."""
         wide, small = group.widest, group.smallest
-        own = widths[(widths["model"] == group.model) & (widths["pred_len"] == group.pred_len)]
+        own = of_case(widths, group.model, group.pred_len)
         chosen = own.sort_values("windows_train")["width"].tolist()
         if chosen and chosen[0] != chosen[-1]:
             few, many = chosen[0], chosen[-1]

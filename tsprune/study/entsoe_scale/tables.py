@@ -7,6 +7,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from tsprune.errors import UserError, unknown
+from tsprune.report.cases import CASE
 from tsprune.report.frames import need
 from tsprune.report.outcomes import counts_table
 from tsprune.report.tables import labelled, mean_and_spread, styled
@@ -34,7 +35,7 @@ def scale(cells: pd.DataFrame) -> Styler:
         ["rank", "width", "structure", "density_asked"], ascending=[True, False, True, False], kind="stable"
     )
     rows = {}
-    for (model, pred_len), group in ranked.groupby(["model", "pred_len"], sort=False):
+    for (model, pred_len), group in ranked.groupby(CASE, sort=False):
         for size, own in group.groupby(["arm", "width", "structure", "density_asked"], sort=False, dropna=False):
             label = (model, f"{pred_len}", size_text(*size, texts))
             left = own["parameters_left"].mean()

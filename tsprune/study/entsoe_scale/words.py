@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from tsprune.report.cases import CASE, of_case
 from tsprune.report.frames import finished, need
 from tsprune.report.outcomes import BETTER, LOST, NOISE, ONE_SEED, WORSE, furthest, outcomes
 from tsprune.report.text import (
@@ -40,8 +41,6 @@ from tsprune.study.entsoe_scale.result import (
 
 SEASON, WEEK = "repeating the value one season before", "taking the value of the same time last week"
 
-_CASE = ["model", "pred_len"]
-
 _SIZE = ["arm", "width", "structure", "density_asked"]
 
 
@@ -61,17 +60,17 @@ def verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame
         return f"{data}, there is no answer: no forecaster finished.\n\nReasons: {reasons or 'not given'}."
     need(differences, "differences", DIFFERENCES)
     need(widths, "widths", WIDTHS)
-    best = done.groupby([*_CASE, "windows_train", *_SIZE], sort=False, dropna=False)["mse"].mean()
-    best = best.groupby(level=_CASE, sort=False).min()
+    best = done.groupby([*CASE, "windows_train", *_SIZE], sort=False, dropna=False)["mse"].mean()
+    best = best.groupby(level=CASE, sort=False).min()
     fallen, than = no_better(best, to_beat(naive)), _than(naive)
     if len(fallen) == len(best):
         first = idle(best.index.unique(0), than, cells)
     else:
         first = _answer(widths, differences, cells["width"].max())
     lines, texts = [], density_labels(cells["density_asked"])
-    for (model, pred_len), rows in differences.groupby(_CASE, sort=False):
+    for (model, pred_len), rows in differences.groupby(CASE, sort=False):
         name = f"**{model}**" + (f" (horizon {pred_len})" if cells["pred_len"].nunique() > 1 else "")
-        own = done[(done["model"] == model) & (done["pred_len"] == pred_len)]
+        own = of_case(done, model, pred_len)
         told = (_chosen_words(_of(widths, model, pred_len), rows), _width_words(rows), _pruned_words(rows))
         full = own[own["windows_train"] == rows["windows_train"].max()]
         lines.append(" ".join(text for text in (f"- {name}:", *told, _best_row(full, texts)) if text))
@@ -97,13 +96,12 @@ def _than(naive: pd.DataFrame) -> str:
 
 def _of(widths: pd.DataFrame, model: str, pred_len: int) -> pd.DataFrame:
     """The rows of ``widths`` of a case, by number of training windows."""
-    own = widths[(widths["model"] == model) & (widths["pred_len"] == pred_len)]
-    return own.set_index("windows_train").sort_index()
+    return of_case(widths, model, pred_len).set_index("windows_train").sort_index()
 
 
 def _answer(widths: pd.DataFrame, differences: pd.DataFrame, widest: int) -> str:
     """The first sentence, from the data on: does the best width grow with the data?"""
-    groups = list(differences.groupby(_CASE, sort=False))
+    groups = list(differences.groupby(CASE, sort=False))
     chosen = [_of(widths, *case) for case, _ in groups]
     kinds = pd.Series([_kind(own, rows) for own, (_, rows) in zip(chosen, groups, strict=True)])
     if len(groups) == 1:
@@ -312,7 +310,7 @@ def _levels(widths: pd.DataFrame, cells: pd.DataFrame, naive: pd.DataFrame) -> s
 def _behind(done: pd.DataFrame, naive: pd.DataFrame) -> str:
     """Dense models that with all the data do not beat the better naive forecast; nothing where all do."""
     dense = done[(done["arm"] == "dense") & (done["data_fraction"] == 1)]
-    means = dense.groupby([*_CASE, "width"], sort=False)["mse"].mean()
+    means = dense.groupby([*CASE, "width"], sort=False)["mse"].mean()
     beaten, several = to_beat(naive), done["pred_len"].nunique() > 1
     names = [
         f"**{model}** of d_model {width}{f' at horizon {pred_len}' if several else ''}"

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from tsprune.report.cases import CASE
 from tsprune.report.frames import need, repeat_last
 from tsprune.report.outcomes import BETTER, LOST, NOISE, WORSE, furthest, known_outcomes, outcomes
 from tsprune.report.text import (
@@ -23,8 +24,6 @@ from tsprune.report.text import (
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.base.words import LAST_VALUE, alike, idle, no_better, standing, told_where, undecided
 from tsprune.study.fine_tuning.result import COMPARISONS, by_score, drawable, scored_arms, sparsest
-
-_CASE = ["model", "pred_len"]
 
 
 def verdict(cells: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) -> str:
@@ -126,7 +125,7 @@ def _nothing_clear(cut: str, noise: pd.DataFrame) -> str:
 def _best_dense(done: pd.DataFrame) -> pd.Series:
     """MSE of each model and horizon, dense, trained as long as is best for it."""
     dense = done[done["arm"].isin(["dense", "dense longer"])]
-    return dense.groupby([*_CASE, "arm"], sort=False)["mse"].mean().groupby(level=_CASE, sort=False).min()
+    return dense.groupby([*CASE, "arm"], sort=False)["mse"].mean().groupby(level=CASE, sort=False).min()
 
 
 def _recovery(rows: pd.DataFrame) -> str:
@@ -175,7 +174,7 @@ def _better_score(rows: pd.DataFrame, tuned: str) -> str:
     after = _pairs(rows, tuned, "After fine-tuning, that choice")
     pairs = rows[rows["density_asked"] == _lowest(rows[rows["arm"] == tuned])["density_asked"].min()]
     known = pairs[(pairs["seeds"] > 1) & pairs["relative"].notna()]
-    found = {arm: known[known["arm"] == arm].set_index(_CASE) for arm in (untuned, tuned)}
+    found = {arm: known[known["arm"] == arm].set_index(CASE) for arm in (untuned, tuned)}
     shared = found[untuned].index.intersection(found[tuned].index)
     won = {arm: set(own.index[outcomes(own) == BETTER]) & set(shared) for arm, own in found.items()}
     if not won[untuned]:

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from tsprune.report import drawing as kit
 from tsprune.report.axes import REFERENCE, log_axis
+from tsprune.report.cases import CASE
 from tsprune.study.inference.phrases import form_text, windows
 from tsprune.study.inference.result import BFLOAT16, EAGER, GRAPH, GRAPH_BFLOAT16, GRAPH_TWO_OF_FOUR, machine
 
@@ -18,7 +19,7 @@ def forms(done: pd.DataFrame) -> Figure:
     done = done[done["batch"] == done["batch"].max()]
     names = list(dict.fromkeys(form_text(form, share) for form, share in zip(done["form"], done["share"], strict=True)))
     looks, runtimes = kit.looks(names), [name for name in _RUNTIMES if name in set(done["runtime"])]
-    cases = list(done.groupby(["model", "pred_len"], sort=False))
+    cases = list(done.groupby(CASE, sort=False))
     several = done["pred_len"].nunique() > 1
     low, high = min(1.0, done["speedup_low"].min()), max(1.0, done["speedup_high"].max())
     label = "Times as fast (log scale)"

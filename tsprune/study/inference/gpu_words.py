@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from tsprune.report.cases import CASE
 from tsprune.report.text import bold, listed, percent
 from tsprune.study.inference.phrases import spread, windows
 from tsprune.study.inference.result import DENSE, EAGER, GRAPH, GRAPH_BFLOAT16, GRAPH_TWO_OF_FOUR, kept, machine
@@ -32,7 +33,7 @@ def answer(speeds: pd.DataFrame, batch: float) -> str:
 
 def two_of_four(fine: pd.DataFrame, batch: float) -> str:
     """Zeros that tensor cores can skip, beside the same graph with every weight."""
-    rows = fine[fine["batch"] == batch].set_index(["model", "pred_len"])
+    rows = fine[fine["batch"] == batch].set_index(CASE)
     ours, dense = (rows[rows["runtime"] == name] for name in (GRAPH_TWO_OF_FOUR, GRAPH_BFLOAT16))
     gains = (ours["speedup"] / dense.loc[dense["form"] == DENSE, "speedup"]).dropna()
     if gains.empty:

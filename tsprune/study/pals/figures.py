@@ -9,11 +9,11 @@ from matplotlib.ticker import MaxNLocator
 from tsprune.errors import UserError, unknown
 from tsprune.report import drawing as kit
 from tsprune.report.axes import REFERENCE, difference_axis, log_axis, relative_axis
-from tsprune.report.cases import case_title, cases, of_case
+from tsprune.report.cases import CASE, case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.style import COLOURS, INK
 from tsprune.report.text import interval_words
-from tsprune.study.pals.result import CASE, CELLS, CODE, COMPARISONS, PAPER, SEARCHED, TOLD, UPDATES
+from tsprune.study.pals.result import CELLS, CODE, COMPARISONS, PAPER, SEARCHED, TOLD, UPDATES
 
 DECISIONS = {"shrink": "v", "stable": "o", "expand": "^"}
 """Each decision with its marker: the shape tells it, so that it can be read without colour."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tsprune.report.cases import CASE
 from tsprune.report.frames import finished
 from tsprune.report.text import density_text
 from tsprune.study.base.result import StudyResult
@@ -87,8 +88,6 @@ CELLS = ["dataset", "model", "pred_len", "seed", "arm", "group", "status", "dens
 UPDATES = ["model", "pred_len", "seed", "arm", "step", "decision", "sparsity", "sparsity_counted", "loss"]
 
 COMPARISONS = ["model", "pred_len", "arm", "against", "relative", "low", "high", "clear", "seeds"]
-
-CASE = ["model", "pred_len"]
 
 COSTS = ["macs_share", "training_macs_share", "time_share"]
 

@@ -3,13 +3,13 @@
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from tsprune.report.cases import CASE
 from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.outcomes import counts_table
 from tsprune.report.status import not_run
 from tsprune.report.tables import labelled, mean_and_spread, styled
 from tsprune.report.text import NBSP, interval, interval_words, percent, spread_text
 from tsprune.study.pals.result import (
-    CASE,
     CELLS,
     CODE,
     COMPARISONS,

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from tsprune.report.cases import CASE, of_case
 from tsprune.report.frames import finished, need, repeat_last
 from tsprune.report.outcomes import BETTER, LOST, NOISE, WORSE, outcomes
 from tsprune.report.text import (
@@ -22,7 +23,6 @@ from tsprune.study.base.ended import ended
 from tsprune.study.base.words import LAST_VALUE, idle, no_better, standing
 from tsprune.study.pals.published import published_every
 from tsprune.study.pals.result import (
-    CASE,
     CELLS,
     CODE,
     COMPARISONS,
@@ -241,7 +241,7 @@ def _settings(cells: pd.DataFrame) -> str:
     done = finished(cells[(cells["group"] == "sensitivity") | (cells["arm"] == CODE)])
     sentences = []
     for case, _ in asked.groupby(CASE, sort=False):
-        own = done[(done["model"] == case[0]) & (done["pred_len"] == case[1])]
+        own = of_case(done, *case)
         usual = own[own["arm"] == CODE].head(1)
         parts = []
         for name, word, other in (("gamma", "gamma", "lam"), ("lam", "lambda", "gamma")):
@@ -269,7 +269,7 @@ def _search(cells: pd.DataFrame, updates: pd.DataFrame, pairs: pd.DataFrame) -> 
         )
     lines = []
     for case, own in found.groupby(CASE, sort=False):
-        pair = pairs[(pairs["arm"] == SEARCHED) & (pairs["model"] == case[0]) & (pairs["pred_len"] == case[1])]
+        pair = of_case(pairs[pairs["arm"] == SEARCHED], *case)
         usual = cells[cells["arm"] == CODE].iloc[0]
         same = (own[["gamma", "lam"]] == usual[["gamma", "lam"]]).all(axis=None)
         one = "the one setting" if same else f"{_difference(pair[pair['against'] == CODE])} against the one setting"
@@ -314,10 +314,9 @@ def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """A line per model: the switches whose MSE or density differs clearly, those that differ by next to
     nothing, and how many show no difference."""
     sentences = []
-    for (model, pred_len), own in cells[cells["group"] == "ablation"].groupby(CASE, sort=False):
-        here = (cells["model"] == model) & (cells["pred_len"] == pred_len)
-        usual = finished(cells[here & (cells["arm"] == CODE)])["density"]
-        against = pairs[(pairs["model"] == model) & (pairs["pred_len"] == pred_len) & (pairs["against"] == CODE)]
+    for case, own in cells[cells["group"] == "ablation"].groupby(CASE, sort=False):
+        usual = of_case(finished(cells[cells["arm"] == CODE]), *case)["density"]
+        against = of_case(pairs[pairs["against"] == CODE], *case)
         matters, tiny, rest = [], [], 0
         for label, arm in own.groupby("arm", sort=False):
             pair = against[against["arm"] == label]
@@ -332,7 +331,6 @@ def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
             rest += len(pair) > 0 and not words and moved.empty
         if not matters and not tiny and not rest:
             continue
-        name = f"**{model}**" + (f", horizon {pred_len}" if cells["pred_len"].nunique() > 1 else "")
         found = f"{listed(matters)} differ{'s' if len(matters) == 1 else ''} beyond the noise" if matters else ""
         others = f"{'the other ' if matters or tiny else ''}{rest} do{'es' if rest == 1 else ''} not" if rest else ""
         if rest and not matters:
@@ -343,7 +341,7 @@ def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
             else ""
         )
         told = "; ".join(filter(None, [found, by_little, others]))
-        sentences.append(f"With one mechanism changed at a time on {name}, {told}.")
+        sentences.append(f"With one mechanism changed at a time on {_case_name(cells, *case)}, {told}.")
     return "\n".join(sentences)
 
 

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from tsprune.errors import UserError
 from tsprune.report import drawing as kit
 from tsprune.report.axes import density_axis, log_axis, relative_axis
-from tsprune.report.cases import case_title, cases, of_case
+from tsprune.report.cases import CASE, case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
 from tsprune.report.status import NOT_RUN
 from tsprune.report.text import SCOPES, density_labels, percent, readable_layer, whole_count
@@ -99,7 +99,7 @@ def _relative_levels(done: pd.DataFrame, levels: dict[int, float]) -> dict[tuple
     """
     dense = done.assign(dense=done["mse"] / done["mse_relative"])
     seeds = dense.groupby(["model", "pred_len", "seed"], sort=False)["dense"].first()
-    means = seeds.groupby(level=["model", "pred_len"], sort=False).mean()
+    means = seeds.groupby(level=CASE, sort=False).mean()
     return {(model, h): level(levels, h) / value for (model, h), value in means.items()}
 
 

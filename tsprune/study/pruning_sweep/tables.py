@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from tsprune.report.cases import of_case
+from tsprune.report.cases import CASE, of_case
 from tsprune.report.failures import cause
 from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
 from tsprune.report.outcomes import counts_table
@@ -115,7 +115,7 @@ def latency(latency: pd.DataFrame) -> Styler:
     latency = latency.assign(variant=[_variant(row) for row in latency.to_dict("records")])
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     reasons: dict[str, list[str]] = {}
-    for (model, pred_len), group in latency.groupby(["model", "pred_len"], sort=False):
+    for (model, pred_len), group in latency.groupby(CASE, sort=False):
         bad = group[group["status"] != "ok"]
         for reason in bad["reason"].unique():
             reasons.setdefault(reason, []).append(model)
@@ -228,7 +228,7 @@ def limits(limits: pd.DataFrame) -> Styler:
     """
     need_limits(limits)
     scopes, tolerances = need_scopes(limits), sorted(limits["tolerance"].unique())
-    by = ["model"] if limits["pred_len"].nunique() == 1 else ["model", "pred_len"]
+    by = ["model"] if limits["pred_len"].nunique() == 1 else CASE
     rows: dict[Hashable, dict[tuple[str, str], str]] = {}
     for row in limits.to_dict("records"):
         label = row["model"] if by == ["model"] else (row["model"], f"{row['pred_len']}")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from tsprune.errors import UserError, unknown
 from tsprune.report import drawing as kit
 from tsprune.report.axes import difference_axis, log_axis
-from tsprune.report.cases import case_title, cases, of_case
+from tsprune.report.cases import CASE, case_title, cases, of_case
 from tsprune.report.frames import NoRows, need
 from tsprune.report.style import COLOURS, INK
 from tsprune.report.text import NAIVE, counted, density_labels, error_text, interval_words, listed, percent, short_count
@@ -123,7 +123,7 @@ def comparison(comparison: pd.DataFrame) -> Figure | None:
         return None
     axis_looks = {axis: look for axis, look in kit.looks(AXES).items() if axis in set(shown["axis"])}
     keys = cases(shown)
-    height = shown.groupby(["model", "pred_len"])["width"].nunique().max() * 0.17 * (len(axis_looks) + 1.5)
+    height = shown.groupby(CASE)["width"].nunique().max() * 0.17 * (len(axis_looks) + 1.5)
     alt = "Differences in test MSE between pruned models and dense ones that cost no more, with intervals."
     with kit.canvas(1.3 + (height + 0.7) * -(-len(keys) // 2), alt) as figure:
         for case, axes in zip(keys, kit.panels(figure, len(keys), 2, "", "Size (d_model)"), strict=True):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from tsprune.report.cases import CASE
 from tsprune.report.frames import need
 from tsprune.report.outcomes import BETTER, LOST, NOISE, WORSE, furthest, known_outcomes, outcomes
 from tsprune.report.text import (
@@ -39,8 +40,6 @@ from tsprune.study.right_sizing.result import (
 
 PAST = "repeating past values"
 """What the best naive forecast does, whichever it is."""
-
-_CASE = ["model", "pred_len"]
 
 
 def verdict(
@@ -235,7 +234,7 @@ def _distilled_words(distilled: pd.DataFrame, large: int) -> str:
 def _teaching(sizes: pd.DataFrame) -> str:
     """What a teacher costs, in multiply-adds of training beside those of the same size trained alone."""
     done = sizes[sizes["status"] == "ok"]
-    means = done.groupby([*_CASE, "width", "depth", "arm"])["training_macs"].mean().unstack("arm")
+    means = done.groupby([*CASE, "width", "depth", "arm"])["training_macs"].mean().unstack("arm")
     if not {"distilled", "dense longer"} <= set(means):
         return ""
     ratios = (means["distilled"] / means["dense longer"]).dropna()
@@ -279,8 +278,8 @@ def _data_words(choices: pd.DataFrame) -> str:
 def _best(sizes: pd.DataFrame) -> pd.Series:
     """MSE of each model and horizon at its best size, dense or pruned: mean over the seeds."""
     done = sizes[sizes["status"] == "ok"]
-    mean = done.groupby([*_CASE, "arm", "width", "depth"], sort=False)["mse"].mean()
-    return mean.groupby(level=_CASE, sort=False).min()
+    mean = done.groupby([*CASE, "arm", "width", "depth"], sort=False)["mse"].mean()
+    return mean.groupby(level=CASE, sort=False).min()
 
 
 def _naive_levels(naive: pd.DataFrame) -> dict[int, float]:

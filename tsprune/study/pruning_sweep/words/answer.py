@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from tsprune.report.cases import CASE
 from tsprune.report.frames import finished
 from tsprune.report.text import mean_text, percent, seeds_text
 from tsprune.study.base.result import TOLERANCE
@@ -19,7 +20,7 @@ def answer(cells: pd.DataFrame, levels: dict[int, float], limits: pd.DataFrame, 
     named before.
     """
     models = limits["model"].unique()
-    dense = finished(cells).query("density_asked == 1").groupby(["model", "pred_len"], sort=False)["mse"].mean()
+    dense = finished(cells).query("density_asked == 1").groupby(CASE, sort=False)["mse"].mean()
     below = no_better(dense, levels)
     fallen = below.index.unique(0)
     if set(models) <= set(fallen) and len(below) == len(limits):

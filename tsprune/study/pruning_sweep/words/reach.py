@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from tsprune.report.cases import CASE
 from tsprune.report.text import SCOPES, bold, density_text, listed, percent, where
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.words.common import NAMED, of_seeds, sentences
@@ -116,7 +117,7 @@ _ALIKE = ("same", "single")
 def other_scope(first: pd.DataFrame, second: pd.DataFrame) -> str:
     """Second sentence: the other scope, against the first. A difference inside the seeds' spread is not one."""
     intro = f"With {SCOPES[second['scope'].iloc[0]]} instead"
-    both = first.merge(second, on=["model", "pred_len"], suffixes=("", "_second"), sort=False)
+    both = first.merge(second, on=CASE, suffixes=("", "_second"), sort=False)
     waiting = both.loc[both["density"].notna() & (both["known_second"] == 0), "model"].unique()
     both = both.dropna(subset=["density", "density_second"])
     if both.empty:

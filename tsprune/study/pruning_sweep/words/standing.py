@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from tsprune.report.cases import CASE
 from tsprune.report.frames import finished
 from tsprune.report.text import NAIVE, bold, listed
 from tsprune.study.pruning_sweep.words.common import alike, at_horizons, in_brackets, of_seeds
@@ -9,12 +10,12 @@ from tsprune.study.pruning_sweep.words.common import alike, at_horizons, in_brac
 
 def standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
     """Test MSE of each dense model and of the best naive forecast, over the same horizons for all."""
-    dense = cells[cells["density_asked"] == 1].drop_duplicates(["model", "pred_len", "seed"])
+    dense = cells[cells["density_asked"] == 1].drop_duplicates([*CASE, "seed"])
     at = alike(finished(dense))
     own = finished(dense)[finished(dense)["pred_len"].isin(at)]
     if own.empty:
         return ""
-    by_horizon = own.groupby(["model", "pred_len"], sort=False)["mse"].agg(["mean", "count"])
+    by_horizon = own.groupby(CASE, sort=False)["mse"].agg(["mean", "count"])
     by_model = by_horizon.groupby(level="model", sort=False).agg({"mean": "mean", "count": "min"}).sort_values("mean")
     seeds = dense["seed"].nunique()
     values = [
