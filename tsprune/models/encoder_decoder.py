@@ -1,11 +1,16 @@
 """Base of the forecasters made of an encoder and a decoder, each with a stream of its own width."""
 
+from torch import nn
+
 from tsprune.layers.axes import Axis, Slot, inputs
 from tsprune.models.base import Forecaster
 
 
 class EncoderDecoder(Forecaster):
     """A subclass has ``enc_embedding``, ``encoder``, ``dec_embedding``, ``decoder`` and ``projection``."""
+
+    def output_layers(self) -> list[nn.Module]:
+        return [self.projection]
 
     def streams(self) -> list[Axis]:
         """The encoder's width reaches into the decoder's cross-attention; the decoder's ends in the projection."""

@@ -139,9 +139,6 @@ class Informer(EncoderDecoder):
         start = self.dec_embedding(x_dec, x_mark_dec)
         return self.projection(self.decoder(start, memory, last=self.config.pred_len))
 
-    def output_layers(self):
-        return [self.projection]
-
     def streams(self):
         parts = self.encoder.streams() if self.config.distil else [self.encoder.stream()]
         parts[0] = [*self.enc_embedding.stream(), *parts[0]]

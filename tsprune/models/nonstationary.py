@@ -122,6 +122,3 @@ class NonstationaryTransformer(EncoderDecoder):
         tokens = self.dec_embedding(start, x_mark_dec)
         decoded = self.decoder(tokens, memory, (tau,), (tau, delta), last=c.pred_len)
         return self.projection(decoded) * std + mean
-
-    def output_layers(self):
-        return [self.projection]

@@ -93,18 +93,19 @@ def from_reference(model: Forecaster, state: Mapping[str, torch.Tensor]) -> Tran
     for name, tensor in regrouped.items():
         if POSITION_TABLE.fullmatch(name):
             continue
-        for pattern, replacement, layout in model.reference_rules:
-            if match := re.fullmatch(pattern, name):
-                if replacement is None:
-                    dropped.append(name)
-                    break
-                place, tensor = match.expand(replacement), relaid(f"{model.name}: {name}", tensor, layout)
-                if place in ours and not torch.equal(ours[place], tensor):
-                    raise UserError(f"{model.name}: {name} differs from the weights it is tied to")
-                ours[place] = tensor
-                break
-        else:
+        rule = next((rule for rule in model.reference_rules if re.fullmatch(rule[0], name)), None)
+        if rule is None:
             unknown.append(name)
+            continue
+        pattern, replacement, layout = rule
+        if replacement is None:
+            dropped.append(name)
+            continue
+        place = re.fullmatch(pattern, name).expand(replacement)
+        tensor = relaid(f"{model.name}: {name}", tensor, layout)
+        if place in ours and not torch.equal(ours[place], tensor):
+            raise UserError(f"{model.name}: {name} differs from the weights it is tied to")
+        ours[place] = tensor
     return Translated(ours, unknown, dropped)
 
 
@@ -130,8 +131,22 @@ def load_reference_state(model: Forecaster, state_dict: Mapping[str, torch.Tenso
     model = unwrapped(model)
     state = without_wrappers(named_tensors(state_dict))
     ours, unknown, dropped = from_reference(model, state)
+    if lines := _misfits(model, state, ours, unknown):
+        raise UserError("\n".join(lines))
+    if dropped:
+        warnings.warn(
+            f"{model.name}: {len(dropped)} weights left out, as the model never uses them: {', '.join(dropped)}",
+            stacklevel=2,
+        )
+    model.load_state_dict(ours, strict=False)  # complete but for own_state, as checked above
+
+
+def _misfits(
+    model: Forecaster, state: Mapping[str, torch.Tensor], ours: Mapping[str, torch.Tensor], unknown: list[str]
+) -> list[str]:
+    """Why ``ours``, which :func:`from_reference` made of ``state``, cannot be loaded: a line per kind of reason."""
     own = model.state_dict()
-    unknown += sorted(ours.keys() - own.keys())
+    unknown = [*unknown, *sorted(ours.keys() - own.keys())]
     missing = sorted(n for n in own.keys() - ours.keys() if not any(re.fullmatch(p, n) for p in model.own_state))
     shared = {name: tensor for name, tensor in ours.items() if name in own}
     shapes = [
@@ -156,14 +171,7 @@ def load_reference_state(model: Forecaster, state_dict: Mapping[str, torch.Tenso
     # As they will be: what is finite in float64 need not be so in the model's precision.
     if not lines and (problem := unusable({name: tensor.to(own[name].dtype) for name, tensor in shared.items()})):
         lines.append(f"{model.name}: {problem}")
-    if lines:
-        raise UserError("\n".join(lines))
-    if dropped:
-        warnings.warn(
-            f"{model.name}: {len(dropped)} weights left out, as the model never uses them: {', '.join(dropped)}",
-            stacklevel=2,
-        )
-    model.load_state_dict(ours, strict=False)  # complete but for own_state, as checked above
+    return lines
 
 
 def _meant(model: Forecaster, state: Mapping[str, torch.Tensor]) -> str:

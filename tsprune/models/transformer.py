@@ -51,6 +51,3 @@ class Transformer(EncoderDecoder):
         memory = self.encoder(self.enc_embedding(x_enc, x_mark_enc))
         start = self.dec_embedding(x_dec, x_mark_dec)
         return self.projection(self.decoder(start, memory, last=self.config.pred_len))
-
-    def output_layers(self):
-        return [self.projection]

@@ -112,14 +112,9 @@ def second_order_prune(
         block = max(1, block // pattern[1]) * pattern[1]  # no group across two blocks
     found, left = hessians(model, calibration)
     pruned = copy.deepcopy(model)
-    owners = {id(p): module for module in pruned.modules() for p in module.parameters(recurse=False)}
     weights = prunable_weights(pruned)
-    for name in list(found) if pattern else ():
-        width, owner = weights[name].shape[1], owners[id(weights[name])]
-        if not isinstance(owner, nn.Linear):
-            left[name] = f"not the weight of a Linear but of {type(owner).__name__}"
-        elif width % pattern[1]:
-            left[name] = f"its {width} inputs are not a multiple of {pattern[1]}"
+    if pattern:
+        left |= _without_groups(pruned, {name: weights[name] for name in found}, pattern[1])
     names = [name for name in weights if name in found and name not in left]
     total = sum(weights[name].numel() for name in names)
     counts = by_shape([tuple(weights[n].shape) for n in names], round(density * total), "layer") if names else []
@@ -132,6 +127,19 @@ def second_order_prune(
         masks[name] = mask.view(weight.shape)
     apply_masks(pruned, masks)
     return Reconstructed(pruned, masks, left)
+
+
+def _without_groups(model: nn.Module, weights: dict[str, nn.Parameter], m: int) -> dict[str, str]:
+    """The ``weights`` whose inputs do not fall into groups of ``m``, each with the reason."""
+    owners = {id(p): module for module in model.modules() for p in module.parameters(recurse=False)}
+    left = {}
+    for name, weight in weights.items():
+        width, owner = weight.shape[1], owners[id(weight)]
+        if not isinstance(owner, nn.Linear):
+            left[name] = f"not the weight of a Linear but of {type(owner).__name__}"
+        elif width % m:
+            left[name] = f"its {width} inputs are not a multiple of {m}"
+    return left
 
 
 def surgery(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from tsprune.errors import UserError, unknown
 from tsprune.layers.axes import Axis
+from tsprune.pruners.calibration import evaluation
 from tsprune.pruners.cost import Measure, cost_of, count, without_numbers
 from tsprune.pruners.importance import Calibration, Importance, axis_scores
 from tsprune.pruners.search import (
@@ -103,11 +104,7 @@ def structured_prune(
     Raises :class:`UserError` for a model without widths to narrow, and for values that are unknown or out of range.
     """
     _refuse_unknown(by, scope, inside, target, max_ratio, multiple)
-    if not hasattr(model, "axes"):
-        raise UserError(
-            f"{type(model).__name__} declares no widths to narrow: it lacks the axes() that tsprune.models have"
-        )
-    everything = model.axes()
+    everything = _declared(model)
     left = {axis.name: left_alone(axis, inside) for axis in everything}
     axes = [axis for axis in everything if left[axis.name] is None]
     if not axes:
@@ -157,6 +154,15 @@ def _refuse_unknown(
             raise UserError(f"{what} = {value}: allowed is a number above 0 and at most 1")
     if type(multiple) is not int or multiple < 1:
         raise UserError(f"multiple = {multiple}: allowed is a whole number of units, 1 or more")
+
+
+def _declared(model: nn.Module) -> list[Axis]:
+    """The widths that the model says it has."""
+    if not hasattr(model, "axes"):
+        raise UserError(
+            f"{type(model).__name__} declares no widths to narrow: it lacks the axes() that tsprune.models have"
+        )
+    return model.axes()
 
 
 @dataclass(frozen=True)
@@ -257,13 +263,8 @@ def narrowed(model: nn.Module, keep: dict[str, Tensor], example_inputs: Sequence
 
 def forecast(model: nn.Module, inputs: Sequence[Tensor | None]) -> Tensor:
     """In evaluation, without gradient; the model's mode is put back."""
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            return model(*inputs)
-    finally:
-        model.train(was_training)
+    with evaluation(model), torch.no_grad():
+        return model(*inputs)
 
 
 def largest(model: nn.Module, names: Sequence[str], by: Measure, inputs: Sequence[Tensor | None]) -> str:
