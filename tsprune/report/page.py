@@ -54,39 +54,14 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
     ipynb_path, html_path = Path(ipynb_path), Path(html_path)
     notebook = read_notebook(ipynb_path)
     info = _info(notebook, ipynb_path, html_path, title)
-    markdown = MarkdownFilter(ipynb_path.parent)
-    exporter = HTMLExporter(
-        template_name="tsprune",
-        extra_template_basedirs=[str(TEMPLATES)],
-        config=Config({"CoalesceStreamsPreprocessor": {"enabled": True}}),
-        filters={
-            **{"tsprune_markdown": markdown, "tsprune_output": markdown.output, "printed": printed, "long": is_long},
-            **{"parts": parts, "is_report": is_report, "split_verdict": split_verdict},
-            **{"glossary": glossary, "only_text": only_text, "only_texts": texts},
-        },
-    )
-    # Not a resource: the exporter copies those before it renders, and this list grows while it does.
-    exporter.environment.globals["headings"] = markdown.headings
-    exporter.environment.globals |= {"links_begin": Markup(BEGIN), "links_end": Markup(END)}
-    # The only script that a browser may run, named by its checksum: nothing that came in with data is ever run.
-    script = (TEMPLATES / "tsprune" / "toggle.js").read_text()
-    exporter.environment.globals["script"] = Markup(script)
-    exporter.environment.globals["script_hash"] = base64.b64encode(sha256(script.encode()).digest()).decode()
-    failing = _failing(notebook)
-    notebook.cells = [cell for cell in notebook.cells if not _is_papermills_note(cell) and "explore" not in tags(cell)]
-    number = 0
-    for cell in notebook.cells:
-        number += cell.cell_type == "code"
-        cell.metadata["number"] = number
-        if "injected-parameters" in tags(cell):
-            cell.source = re.sub(r"(?<=\")/[^\"\n]*/(?=[^\"\n/]+\")", "…/", cell.source)
     resources = {
         "info": info,
         "summary": describe_parameters(info.parameters),
-        "failing": failing,
+        "failing": _failing(notebook),
         "metadata": {"path": str(ipynb_path.parent)},
     }
-    body, _ = exporter.from_notebook_node(notebook, resources)
+    _prepare(notebook)
+    body, _ = _exporter(ipynb_path.parent).from_notebook_node(notebook, resources)
     for folder, shown in ((project_root(), ""), (Path(os.path.expanduser("~")), "~/")):
         if len(folder.parts) > 1:  # a page that is shared tells nobody the folders of its maker
             body = body.replace(f"{folder}/", shown)
@@ -94,6 +69,50 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
     with aside(html_path) as temporary:
         temporary.write_text(body, encoding="utf-8")
     return info
+
+
+def _prepare(notebook: NotebookNode) -> None:
+    """Leave out the cells that no page shows, number those of code, and shorten paths to the names of their files."""
+    notebook.cells = [cell for cell in notebook.cells if not _is_papermills_note(cell) and "explore" not in tags(cell)]
+    number = 0
+    for cell in notebook.cells:
+        number += cell.cell_type == "code"
+        cell.metadata["number"] = number
+        if "injected-parameters" in tags(cell):
+            cell.source = re.sub(r"(?<=\")/[^\"\n]*/(?=[^\"\n/]+\")", "…/", cell.source)
+
+
+def _exporter(folder: Path) -> HTMLExporter:
+    """nbconvert's, with the template, filters and globals of our pages; ``folder``: where their pictures are."""
+    markdown = MarkdownFilter(folder)
+    exporter = HTMLExporter(
+        template_name="tsprune",
+        extra_template_basedirs=[str(TEMPLATES)],
+        config=Config({"CoalesceStreamsPreprocessor": {"enabled": True}}),
+        filters={
+            "tsprune_markdown": markdown,
+            "tsprune_output": markdown.output,
+            "printed": printed,
+            "long": is_long,
+            "parts": parts,
+            "is_report": is_report,
+            "split_verdict": split_verdict,
+            "glossary": glossary,
+            "only_text": only_text,
+            "only_texts": texts,
+        },
+    )
+    script = (TEMPLATES / "tsprune" / "toggle.js").read_text()
+    exporter.environment.globals |= {
+        # Not a resource: the exporter copies those before it renders, and this list grows while it does.
+        "headings": markdown.headings,
+        "links_begin": Markup(BEGIN),
+        "links_end": Markup(END),
+        # The only script that a browser may run, named by its checksum: nothing that came in with data is ever run.
+        "script": Markup(script),
+        "script_hash": base64.b64encode(sha256(script.encode()).digest()).decode(),
+    }
+    return exporter
 
 
 def read_info(ipynb_path: str | Path, html_path: str | Path, *, title: str | None = None) -> ReportInfo:

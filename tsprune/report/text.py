@@ -14,6 +14,20 @@ from tsprune.report.status import NOT_RUN
 if TYPE_CHECKING:
     from IPython.display import HTML
 
+NBSP = "\u00a0"
+
+UNKNOWN_UNIT = "the data's units"
+
+SCOPES = {"layer": "each layer cut alike", "global": "one threshold for the whole model"}
+"""Scopes of pruning, with the words for them, in the order of reading."""
+
+NAIVE = {
+    "RepeatLast": "repeat last value",
+    "SeasonalNaive": "seasonal naive",
+    "LastWeek": "same time last week",
+}
+"""Names of the naive forecasts, with the words for them."""
+
 _HIDDEN = 0xE000  # where no letter is: signs that :func:`literal` has made harmless wait there
 
 
@@ -222,21 +236,9 @@ def short_count(value: float) -> str:
     return f"{value:.3g}"
 
 
-SCOPES = {"layer": "each layer cut alike", "global": "one threshold for the whole model"}
-
-
 def times(ratio: float) -> str:
     """How many times as much, as people say it: ``2.4 times``, ``290 times``."""
     return f"{ratio:.2g} times" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f} times"
-
-
-NBSP = "\u00a0"
-
-NAIVE = {
-    "RepeatLast": "repeat last value",
-    "SeasonalNaive": "seasonal naive",
-    "LastWeek": "same time last week",
-}
 
 
 def density_text(density: float) -> str:
@@ -274,9 +276,6 @@ def listed(parts: Sequence[str]) -> str:
     if len(parts) <= 2:
         return " and ".join(parts)
     return ", ".join(parts[:-1]) + ", and " + parts[-1]
-
-
-UNKNOWN_UNIT = "the data's units"
 
 
 def short_number(value: float) -> str:
