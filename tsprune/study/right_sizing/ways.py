@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
 
 from tsprune import measure
 from tsprune.models import outline
@@ -61,14 +62,13 @@ def size_ways(config: RightSizing, base: Base) -> list[Way]:
 def map_ways(config: RightSizing, base: Base) -> list[Way]:
     """Per share of the data: every width, dense and pruned to every density, each trained on. No arm in between."""
     ways = []
-    for data in base.specs:
-        for model in config.models:
-            for fraction in sorted({*config.fractions, 1.0}):
-                for width in sorted([*config.widths, config.d_model]):
-                    dense, longer = _dense_ways(config, data, model, width, config.e_layers, fraction)
-                    ways.append(longer)
-                    for density in sorted(config.map_densities, reverse=True):
-                        ways.append(_pruned_ways(config, dense, density, width)[1])
+    fractions, widths = sorted({*config.fractions, 1.0}), sorted([*config.widths, config.d_model])
+    for data, model, fraction, width in product(base.specs, config.models, fractions, widths):
+        dense, longer = _dense_ways(config, data, model, width, config.e_layers, fraction)
+        ways.append(longer)
+        for density in sorted(config.map_densities, reverse=True):
+            _, tuned = _pruned_ways(config, dense, density, width)
+            ways.append(tuned)
     return ways
 
 
