@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 
 from tsprune.report import drawing as kit
@@ -74,19 +75,23 @@ def scale(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
                 near |= _mse_axis(axes, drawn.min(), drawn.max(), beaten)
         for axes in grid[-1]:
             axes.set_xlabel("Training windows (log scale), and their share")
-        of_widths = (kit.handle(f"d_model {width}", *look) for width, look in dense.items())
-        level = (kit.handle(name, **look) for name, look in _NAIVE_LINES.items() if name in near)
-        of_densities = (
-            kit.handle(f"{structure}, density {texts[d]}", tone, marker, linestyle=stroke)
-            for structure, (stroke, marker) in LINES.items()
-            for d, tone in tones.items()
-        )
+        of_widths = [kit.handle(f"d_model {width}", *look) for width, look in dense.items()]
+        level = [kit.handle(name, **look) for name, look in _NAIVE_LINES.items() if name in near]
         longer = sorted(done.loc[done["arm"] == "dense longer", "width"].unique())
-        controls = (kit.handle(f"d_model {width}, dense, trained as long", *dense[width]) for width in longer)
+        controls = [kit.handle(f"d_model {width}, dense, trained as long", *dense[width]) for width in longer]
         kit.legend(figure, [*of_widths, *level], "left", 0.38 * WIDTH)
-        kit.legend(figure, [*of_densities, *controls], "right", 0.62 * WIDTH)
+        kit.legend(figure, [*_density_lines(tones, texts), *controls], "right", 0.62 * WIDTH)
         kit.note(figure, kit.spread_note(done))
     return figure
+
+
+def _density_lines(tones: dict[float, tuple], texts: dict[float, str]) -> list[Line2D]:
+    """What the legend has for each structure and density."""
+    return [
+        kit.handle(f"{structure}, density {texts[density]}", tone, marker, linestyle=stroke)
+        for structure, (stroke, marker) in LINES.items()
+        for density, tone in tones.items()
+    ]
 
 
 def _dense_lines(axes: Axes, group: pd.DataFrame, dense: dict[int, tuple]) -> None:
@@ -152,14 +157,7 @@ def scaling(scaling: pd.DataFrame) -> Figure:
             for name, axes in zip(names, row, strict=True):
                 group = of_case(done[done["dataset"] == name], model, pred_len)
                 axes.set_title(f"{case_title(done, model, pred_len)}: {name}" if len(names) > 1 else model)
-                if group.empty:
-                    axes.text(0.5, 0.5, "no result", transform=axes.transAxes, ha="center")
-                    continue
-                for width, own in group.groupby("width"):
-                    _law(axes, own, *looks[width])
-                _windows_axis(axes, group)
-                log_axis(axes.yaxis, 0.93 * group["mse"].min(), 1.07 * group["mse"].max(), text="{:.3g}".format)
-                axes.grid(axis="y", zorder=0)
+                _laws(axes, group, looks)
             row[0].set_ylabel("Test MSE, scaled data (log scale)")
         for axes in grid[-1]:
             axes.set_xlabel("Training windows (log scale), and their share")
@@ -167,6 +165,18 @@ def scaling(scaling: pd.DataFrame) -> Figure:
         band = f"band: where it lies, {percent(LEVEL)}."
         kit.note(figure, f"Point: a seed. Line: the power law fitted to the points; {band}")
     return figure
+
+
+def _laws(axes: Axes, group: pd.DataFrame, looks: dict[int, tuple]) -> None:
+    """A :func:`_law` per width, and the axes of all of them."""
+    if group.empty:
+        axes.text(0.5, 0.5, "no result", transform=axes.transAxes, ha="center")
+        return
+    for width, own in group.groupby("width"):
+        _law(axes, own, *looks[width])
+    _windows_axis(axes, group)
+    log_axis(axes.yaxis, 0.93 * group["mse"].min(), 1.07 * group["mse"].max(), text="{:.3g}".format)
+    axes.grid(axis="y", zorder=0)
 
 
 def _law(axes: Axes, own: pd.DataFrame, colour: tuple, marker: str) -> None:

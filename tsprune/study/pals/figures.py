@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from tsprune.errors import UserError, unknown
@@ -64,16 +65,22 @@ def trajectories(updates: pd.DataFrame) -> Figure:
             if place % across == 0:
                 above.set_ylabel("Sparsity")
                 below.set_ylabel("Loss it looks at\n(log scale)")
-        broad = {SEARCHED: {name: _BENEATH[name] for name in ("linewidth", "alpha")}}
-        arms = [
-            kit.handle(arm, VARIANTS[arm], "", **broad.get(arm, {})) for arm in VARIANTS if arm in set(shown["arm"])
-        ]
-        grey = {"colour": "#555555", "linestyle": "none"}
-        signs = [kit.handle(name, marker=sign, markerfacecolor=_face(name), **grey) for name, sign in DECISIONS.items()]
-        kit.legend(figure, [*arms, *signs])
+        kit.legend(figure, [*_variant_lines(shown), *_decision_signs()])
         first = f"Horizon {horizon}." if several else ""
         kit.note(figure, first, "Markers: the first seed's decisions; thin: other seeds. Sparsity of prunable weights.")
     return figure
+
+
+def _variant_lines(shown: pd.DataFrame) -> list[Line2D]:
+    """What the legend has for each variant that is ``shown``."""
+    broad = {SEARCHED: {name: _BENEATH[name] for name in ("linewidth", "alpha")}}
+    return [kit.handle(arm, VARIANTS[arm], "", **broad.get(arm, {})) for arm in VARIANTS if arm in set(shown["arm"])]
+
+
+def _decision_signs() -> list[Line2D]:
+    """What the legend has for each decision."""
+    grey = {"colour": "#555555", "linestyle": "none"}
+    return [kit.handle(name, marker=sign, markerfacecolor=_face(name), **grey) for name, sign in DECISIONS.items()]
 
 
 def _face(decision: str, colour: tuple | str = "#555555") -> tuple | str:
@@ -108,13 +115,13 @@ def arms(cells: pd.DataFrame) -> Figure:
         raise NoRows("table 'cells': no cell of PALS or of a rival finished")
     variants = [arm for arm in VARIANTS if arm in set(cells["arm"])]
     methods = kit.looks([*variants, *cells.loc[cells["group"].isin(TOLD), "method"].unique()])
-    keys, several = cases(cells), cells["pred_len"].nunique() > 1
+    keys = cases(cells)
     alt = "Scatter of MSE relative to dense against final density, for PALS and its rivals."
     with kit.canvas(1.1 + 2.5 * -(-len(keys) // _ACROSS), alt) as figure:
         grid = kit.panels(figure, len(keys), _ACROSS, "Density (log scale)", "MSE relative to\ndense (log scale)")
         for (model, pred_len), axes in zip(keys, grid, strict=True):
             own = of_case(shown, model, pred_len)
-            axes.set_title(model.replace("_", "\n") + (f" · {pred_len}" if several else ""))
+            axes.set_title(_narrow_title(cells, model, pred_len))
             for name, look in methods.items():
                 _points(axes, own[_method_names(own) == name], *look)
             log_axis(axes.xaxis, 1.15, min([0.5, *own["density"]]) / 1.15)
@@ -124,6 +131,11 @@ def arms(cells: pd.DataFrame) -> Figure:
         kit.legend(figure, [*signs, kit.handle("dense")])
         kit.note(figure, kit.spread_note(shown, "Marker", "bars"), "Density: share of the prunable weights kept.")
     return figure
+
+
+def _narrow_title(cells: pd.DataFrame, model: str, pred_len: int) -> str:
+    """:func:`case_title` for a panel of a quarter of the page."""
+    return model.replace("_", "\n") + (f" · {pred_len}" if cells["pred_len"].nunique() > 1 else "")
 
 
 def _method_names(cells: pd.DataFrame) -> pd.Series:
@@ -159,25 +171,35 @@ def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Figure | None:
     with kit.canvas(0.9 + len(keys) * (0.7 + 0.29 * len(labels)), alt) as figure:
         grid = figure.subplots(len(keys), 2, squeeze=False, sharey="row")
         for case, (left, right) in zip(keys, grid, strict=True):
-            pairs, here = of_case(comparisons, *case), of_case(cells[cells["status"] == "ok"], *case)
-            densities = here.groupby("arm")["density"].agg(["min", "mean", "max"])
-            for place, label in enumerate(labels):
-                for pair in pairs[(pairs["arm"] == label) & (pairs["against"] == CODE)].to_dict("records"):
-                    kit.difference_dot(left, place, pair, COLOURS[1])
-                if label in densities.index:
-                    kit.dot(right, place, densities.loc[label], COLOURS[1])
-            if CODE in densities.index:
-                right.axvline(densities.loc[CODE, "mean"], color=COLOURS[0], linewidth=1.5)
+            _changes(left, of_case(comparisons[comparisons["against"] == CODE], *case), labels)
+            _final_densities(right, of_case(cells[cells["status"] == "ok"], *case), labels)
+            # After the panel beside it, whose line settles the ends of this axis while it is still linear.
             difference_axis(left, "Test MSE against PALS as in its code")
             kit.lines_named(left, labels)
             left.set_title(case_title(cells, *case))
-            right.set_xlim(0, 1.02)
-            right.set_xlabel("Final density")
-            right.grid(axis="x", zorder=0)
         left_of = "Left: filled: clear of zero, hollow: within the noise."
         right_of = "Right: mean, lowest to highest seed. Blue: PALS as in its code."
         kit.note(figure, left_of, right_of, interval_words(comparisons))
     return figure
+
+
+def _changes(axes: Axes, pairs: pd.DataFrame, labels: list[str]) -> None:
+    """What each of ``labels`` changes of the test MSE, with its interval: a line per label."""
+    for pair in pairs[pairs["arm"].isin(labels)].to_dict("records"):
+        kit.difference_dot(axes, labels.index(pair["arm"]), pair, COLOURS[1])
+
+
+def _final_densities(axes: Axes, cells: pd.DataFrame, labels: list[str]) -> None:
+    """Mean and range over the seeds, in the lines of :func:`_changes`; across them that of PALS as in its code."""
+    densities = cells.groupby("arm")["density"].agg(["min", "mean", "max"])
+    for place, label in enumerate(labels):
+        if label in densities.index:
+            kit.dot(axes, place, densities.loc[label], COLOURS[1])
+    if CODE in densities.index:
+        axes.axvline(densities.loc[CODE, "mean"], color=COLOURS[0], linewidth=1.5)
+    axes.set_xlim(0, 1.02)
+    axes.set_xlabel("Final density")
+    axes.grid(axis="x", zorder=0)
 
 
 def sensitivity(cells: pd.DataFrame) -> Figure | None:
@@ -202,13 +224,12 @@ def sensitivity(cells: pd.DataFrame) -> Figure | None:
             own = of_case(done, model, pred_len)
             default = own[own["arm"] == CODE].head(1)
             usual = own[own["every"].isin(default["every"])]
-            case = model.replace("_", "\n") + (f" · {pred_len}" if cells["pred_len"].nunique() > 1 else "")
             for axes, column, what in zip(row, ("density", "mse_relative"), ("density", "MSE / dense"), strict=False):
                 table = usual.pivot_table(index="lam", columns="gamma", values=column).iloc[::-1]
                 framed = default[["lam", "gamma"]].itertuples(index=False)
                 kit.heat_map(axes, table, "{:.2f}".format, framed=framed)
                 axes.set(title=what, xlabel="gamma", ylabel="lambda")
-            row[0].set_title(f"{case}: density")
+            row[0].set_title(f"{_narrow_title(cells, model, pred_len)}: density")
             if several:
                 _by_interval(row[2], own[own["gamma"].isin(default["gamma"]) & own["lam"].isin(default["lam"])])
         ring = kit.handle("the setting of all other figures", INK, "o", linestyle="none", **_RING)

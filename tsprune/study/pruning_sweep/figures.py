@@ -84,12 +84,16 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
             axes.set_title(title if len(horizons) == 1 else f"Horizon {pred_len} · {scope}")
         lost = {model: f" ({_why_none(cells, model)})" for model in set(models) - set(done["model"])}
         lines = (kit.handle(model + lost.get(model, ""), *look) for model, look in models.items())
-        within = Patch(color="#000000", alpha=0.12, linewidth=0, label=f"within {percent(TOLERANCE)}")
         dotted = {"marker": "<", "markeredgecolor": "#777777", "linestyle": kit.DOTTED, "linewidth": 1.3}
         last = kit.handle("repeat last value (model's colour)", "#777777", **dotted)
-        kit.legend(figure, [*lines, kit.handle("dense = 1"), within, last])
+        kit.legend(figure, [*lines, kit.handle("dense = 1"), _within(), last])
         kit.note(figure, kit.spread_note(done), *_what_is_marked(cells, done, (bottom, top), relative))
     return figure
+
+
+def _within() -> Patch:
+    """What the legend has for the band of models that keep their accuracy."""
+    return Patch(color="#000000", alpha=0.12, linewidth=0, label=f"within {percent(TOLERANCE)}")
 
 
 def _relative_levels(done: pd.DataFrame, levels: dict[int, float]) -> dict[tuple[str, int], float]:
@@ -259,22 +263,29 @@ def structures(structures: pd.DataFrame) -> Figure:
     across = {"density_live": "Share of live parameters left", "macs_share": "Share of multiply-adds"}
     alt = "Line charts of MSE relative to dense against live parameters and multiply-adds left."
     with kit.canvas(1.0 + 2.35 * len(keys), alt) as figure:
-        grid = figure.subplots(len(keys), 2, squeeze=False, sharey="row")
-        for case, row in zip(keys, grid, strict=True):
+        for case, column, axes in _rows_of_panels(figure, structures, keys, across):
             own, tried = of_case(done, *case), of_case(every, *case)
-            for axes, column in zip(row, across, strict=True):
-                for kind, (colour, marker) in kinds.items():
-                    look = {"color": colour, "marker": marker, "markersize": 6.5, "linewidth": 1.5}
-                    _line(axes, tried[tried["kind"] == kind], column, "density_asked", **look)
-                log_axis(axes.xaxis, 1.06, 0.94 * min(own[column].min(), 0.5))
-                relative_axis(axes, 0.97 * min(own["mse_relative"].min(), 1), 1.05 * own["mse_relative"].max())
-            row[0].set_title(case_title(structures, *case))
-            row[0].set_ylabel("MSE relative to\ndense (log scale)")
-        for axes, what in zip(grid[-1], across.values(), strict=True):
-            axes.set_xlabel(f"{what} (log scale)")
+            for kind, (colour, marker) in kinds.items():
+                look = {"color": colour, "marker": marker, "markersize": 6.5, "linewidth": 1.5}
+                _line(axes, tried[tried["kind"] == kind], column, "density_asked", **look)
+            log_axis(axes.xaxis, 1.06, 0.94 * min(own[column].min(), 0.5))
+            relative_axis(axes, 0.97 * min(own["mse_relative"].min(), 1), 1.05 * own["mse_relative"].max())
         kit.legend(figure, [*(kit.handle(kind, *look) for kind, look in kinds.items()), kit.handle("dense")])
         kit.note(figure, kit.spread_note(done))
     return figure
+
+
+def _rows_of_panels(
+    figure: Figure, table: pd.DataFrame, keys: list[tuple[str, int]], across: dict[str, str]
+) -> list[tuple[tuple[str, int], str, Axes]]:
+    """A row per case of ``keys`` and in it a panel per column of ``across``, labelled: case, column and panel."""
+    grid = figure.subplots(len(keys), len(across), squeeze=False, sharey="row")
+    for case, axes in zip(keys, grid[:, 0], strict=True):
+        axes.set_title(case_title(table, *case))
+        axes.set_ylabel("MSE relative to\ndense (log scale)")
+    for axes, what in zip(grid[-1], across.values(), strict=True):
+        axes.set_xlabel(f"{what} (log scale)")
+    return [(*place, axes) for place, axes in zip(product(keys, across), grid.flat, strict=True)]
 
 
 def _kinds(rows: pd.DataFrame) -> pd.Series:
@@ -314,8 +325,7 @@ def scores(scores: pd.DataFrame) -> Figure:
                 look = {"color": colour, "marker": marker, "markersize": 5.5, "linewidth": 1.6}
                 kit.mark_above(axes, _line(axes, line, "density", "density_asked", **look), top, colour)
             axes.set_title(case_title(scores, *case))
-        within = Patch(color="#000000", alpha=0.12, linewidth=0, label=f"within {percent(TOLERANCE)}")
-        kit.legend(figure, [*(kit.handle(kind, *look) for kind, look in kinds.items()), kit.handle("dense"), within])
+        kit.legend(figure, [*(kit.handle(kind, *look) for kind, look in kinds.items()), kit.handle("dense"), _within()])
         highest = pruned["mse_relative"].max()
         above = f"△ above the axis: up to {_times(highest)} times dense." if highest > top else ""
         kit.note(figure, kit.spread_note(done), above)
@@ -360,21 +370,15 @@ def _protocols(table: pd.DataFrame, name: str, protocols: list[str], across: dic
     kinds = kit.looks(protocols)
     alt = f"Line charts of MSE relative to dense against: {' and '.join(across.values())}."
     with kit.canvas(1.0 + 2.1 * len(keys), alt) as figure:
-        grid = figure.subplots(len(keys), 2, squeeze=False, sharey="row")
-        for case, row in zip(keys, grid, strict=True):
+        for case, column, axes in _rows_of_panels(figure, table, keys, across):
             own, tried = of_case(done, *case), of_case(table, *case)
             top = max(min(1.08 * own["mse_relative"].max(), HIGHEST), 1.15)
-            for axes, column in zip(row, across, strict=True):
-                relative_axis(axes, min(0.95, 0.97 * own["mse_relative"].min()), top)
-                log_axis(axes.xaxis, 1.06, 0.94 * min(done[column].min(), 0.5))
-                for kind, (colour, marker) in kinds.items():
-                    look = {"color": colour, "marker": marker, "markersize": 6, "linewidth": 1.6}
-                    drawn = _line(axes, tried[tried["protocol"] == kind], column, by, **look)
-                    kit.mark_above(axes, drawn, top, colour)
-            row[0].set_title(case_title(table, *case))
-            row[0].set_ylabel("MSE relative to\ndense (log scale)")
-        for axes, what in zip(grid[-1], across.values(), strict=True):
-            axes.set_xlabel(f"{what} (log scale)")
+            relative_axis(axes, min(0.95, 0.97 * own["mse_relative"].min()), top)
+            log_axis(axes.xaxis, 1.06, 0.94 * min(done[column].min(), 0.5))
+            for kind, (colour, marker) in kinds.items():
+                look = {"color": colour, "marker": marker, "markersize": 6, "linewidth": 1.6}
+                drawn = _line(axes, tried[tried["protocol"] == kind], column, by, **look)
+                kit.mark_above(axes, drawn, top, colour)
         kit.legend(figure, [*(kit.handle(kind, *look) for kind, look in kinds.items()), kit.handle("dense")])
         above = "△: above the axis." if (done["mse_relative"] > HIGHEST).any() else ""
         kit.note(figure, kit.spread_note(done), above)

@@ -190,20 +190,13 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
     columns = {
         density: texts[density] + (" (dense)" if density == 1 else "") for density in sorted(texts, reverse=True)
     }
-    rows, marks = {}, {}
+    rows, marks, scopes = {}, {}, need_scopes(cells)
     for pred_len in sorted(cells["pred_len"].unique()):
-        at_horizon = cells[cells["pred_len"] == pred_len]
-        for scope, model in product(need_scopes(cells), cells["model"].unique()):
-            own = at_horizon[(at_horizon["scope"] == scope) & (at_horizon["model"] == model)]
+        last = level(levels, pred_len)
+        for scope, model in product(scopes, cells["model"].unique()):
+            own = of_case(cells[cells["scope"] == scope], model, pred_len)
+            squared, absolute, fallen = _errors_by_density(own, columns, last)
             place = (f"{pred_len}", scope, model)
-            squared, absolute, fallen = {}, {}, {}
-            for density, column in columns.items():
-                group = own[own["density_asked"] == density]
-                if len(group):
-                    fell = finished(group)["mse"].mean() >= level(levels, pred_len)
-                    squared[column] = mean_and_spread(group, "mse") + (" †" if fell else "")
-                    absolute[column] = mean_and_spread(group, "mae")
-                    fallen[column] = "fallen" if fell else ""
             rows |= {(*place, "MSE"): squared, (*place, "MAE"): absolute}
             marks |= {(*place, "MSE"): fallen, (*place, "MAE"): {}}
         for forecast in naive[naive["pred_len"] == pred_len].to_dict("records"):
@@ -216,6 +209,21 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
     dagger = " † on average no better than repeating the last value." if (classes == "fallen").any(axis=None) else ""
     caption = f"MSE and MAE on the test split, scaled data ({spread_text(cells)}), by asked density.{dagger}"
     return styled(table, caption).set_td_classes(classes)
+
+
+def _errors_by_density(
+    own: pd.DataFrame, columns: dict[float, str], last: float
+) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """MSE, MAE and the mark of the MSE, of one model at the densities it has; ``last``: MSE of the last value."""
+    squared, absolute, fallen = {}, {}, {}
+    for density, column in columns.items():
+        group = own[own["density_asked"] == density]
+        if len(group):
+            fell = finished(group)["mse"].mean() >= last
+            squared[column] = mean_and_spread(group, "mse") + (" †" if fell else "")
+            absolute[column] = mean_and_spread(group, "mae")
+            fallen[column] = "fallen" if fell else ""
+    return squared, absolute, fallen
 
 
 def limits(limits: pd.DataFrame) -> Styler:

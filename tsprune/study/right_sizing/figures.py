@@ -52,11 +52,7 @@ def pareto(sizes: pd.DataFrame, naive: pd.DataFrame, costs: Sequence[str] = ("pa
             bottom = min(group["mse"].min(), levels["mse"].min())
             row[0].set_ylim(bottom - 0.06 * (top - bottom), top)
             for cost, axes in zip(costs, row, strict=True):
-                for name, look in lines.items():
-                    highest.append(_front(axes, group[_line_names(group) == name], cost, look, top))
-                if group[cost].notna().any():
-                    log_axis(axes.xaxis, 0.85 * group[cost].min(), 1.18 * group[cost].max(), text=short_count)
-                axes.grid(axis="y", zorder=0)
+                highest.append(_fronts(axes, group, cost, lines, top))
                 _naive_line(axes, levels, top)
             row[0].set_title(case_title(sizes, model, pred_len))
             row[0].set_ylabel("Test MSE, scaled data")
@@ -87,6 +83,16 @@ def _top(group: pd.DataFrame) -> float:
     trained = group.loc[group["arm"] != "pruned", "mse"]
     low, high = group["mse"].min(), (trained if len(trained) else group["mse"]).max()
     return min(group["mse"].max(), high + 0.6 * max(high - low, 0.1 * high)) + 0.06 * max(high - low, 1e-9)
+
+
+def _fronts(axes: Axes, group: pd.DataFrame, cost: str, lines: dict[str, tuple], top: float) -> float:
+    """Every line of one panel of :func:`pareto`; returned is the largest mean above ``top``, or 0."""
+    names = _line_names(group)
+    highest = max(_front(axes, group[names == name], cost, look, top) for name, look in lines.items())
+    if group[cost].notna().any():
+        log_axis(axes.xaxis, 0.85 * group[cost].min(), 1.18 * group[cost].max(), text=short_count)
+    axes.grid(axis="y", zorder=0)
+    return highest
 
 
 def _front(axes: Axes, rows: pd.DataFrame, cost: str, look: tuple, top: float) -> float:
@@ -165,16 +171,12 @@ def data_map(data_map: pd.DataFrame, choices: pd.DataFrame) -> Figure:
     with kit.canvas(0.8 + len(keys) * (0.75 + 0.36 * len(widths)), alt) as figure:
         grid = figure.subplots(len(keys), len(fractions), squeeze=False)
         for case, row in zip(keys, grid, strict=True):
-            own = of_case(done, *case)
+            own, chosen = of_case(done, *case), of_case(choices, *case)
             means = own.groupby(["data_fraction", "width", "density_asked"])["mse"].mean()
+            ends = means.min(), means.max()
             for fraction, axes in zip(fractions, row, strict=True):
-                chosen = of_case(choices, *case)
-                chosen = chosen.loc[chosen["data_fraction"] == fraction, ["width", "density_asked"]]
-                framed = [(width, texts[density]) for width, density in chosen.itertuples(index=False)]
-                cells = own[own["data_fraction"] == fraction]
-                table = cells.pivot_table(index="width", columns="density_asked", values="mse")
-                table = table.reindex(index=widths, columns=[*texts]).rename(columns=texts)
-                kit.heat_map(axes, table, error_text, ends=(means.min(), means.max()), framed=framed)
+                cells, best = (rows[rows["data_fraction"] == fraction] for rows in (own, chosen))
+                _error_map(axes, cells, best, widths, texts, ends)
                 axes.set_title(f"{percent(fraction)} of the data")
             for axes in row[1:]:
                 axes.set_yticks([])
@@ -187,3 +189,18 @@ def data_map(data_map: pd.DataFrame, choices: pd.DataFrame) -> Figure:
         frame = "Frame: best validation MSE. Density: share of the width's own parameters."
         kit.note(figure, f"{mean}; bright: low.", frame)
     return figure
+
+
+def _error_map(
+    axes: Axes,
+    cells: pd.DataFrame,
+    chosen: pd.DataFrame,
+    widths: Sequence[int],
+    texts: dict[float, str],
+    ends: tuple[float, float],
+) -> None:
+    """Mean test MSE by width and density, what is ``chosen`` framed; ``ends`` have the first and the last colour."""
+    table = cells.pivot_table(index="width", columns="density_asked", values="mse")
+    table = table.reindex(index=widths, columns=[*texts]).rename(columns=texts)
+    framed = [(width, texts[density]) for width, density in zip(chosen["width"], chosen["density_asked"], strict=True)]
+    kit.heat_map(axes, table, error_text, ends=ends, framed=framed)
