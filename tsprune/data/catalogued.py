@@ -31,7 +31,7 @@ def known_table(
         checked = check_csv(content, date_column="date", time_step=entry.time_step, codes_are_kept=True)
         checked = _without_problems(checked, source)
         frame, dates = checked.frame, checked.dates
-    frame = frame.drop(columns=[name for name in entry.without if name in frame])
+    frame = frame.drop(columns=[column for column in entry.without if column in frame])
     if frame.shape != (entry.rows, entry.columns):
         raise UserError(
             f"{source} is not the {entry.name} of the catalogue: it has {frame.shape[0]} rows x {frame.shape[1]} "

@@ -79,20 +79,8 @@ def load_table(
         "date_order": date_order,
         "encoding": encoding,
     }
-    if not isinstance(name, str | os.PathLike):
-        hint = "; save a frame first: frame.to_parquet('load.parquet')" if isinstance(name, pd.DataFrame) else ""
-        raise UserError(f"a {type(name).__name__} is not a dataset; give a name or a path as text{hint}")
+    _refuse_wrong_kinds(name, raw, columns, own)
     name = os.fspath(name)
-    if isinstance(columns, str):
-        raise UserError(f"columns = {quoted(columns)}: expected a list, such as [{quoted(columns)}]")
-    if not isinstance(raw, bool):
-        raise UserError(f"raw = {quoted(str(raw))}: True or False")
-    if other := [f"{option} = {value}" for option, value in own.items() if not isinstance(value, str | None)]:
-        raise UserError(f"{', '.join(other)}: expected text, such as time_step='15min'")
-    if missing not in MISSING:
-        raise UserError(unknown("way to treat missing values", missing, MISSING))
-    if empty := [option for option, value in own.items() if value == ""]:
-        raise UserError(f"{', '.join(empty)}: the value is empty; give one, or leave it out")
     if is_path(name):
         return own_table(name, raw, columns, scaled, **own)
     entry = find_entry(name)
@@ -110,6 +98,24 @@ def load_table(
             return synthetic_table(CATALOG["synthetic"], None, stands_in_for=entry.name)
         raise
     return known_table(entry, entry.name, str(found), content, raw, columns)
+
+
+def _refuse_wrong_kinds(name: object, raw: object, columns: object, own: dict[str, object]) -> None:
+    """Raises UserError for an argument of :func:`load_table` that is of another kind than it can be; ``own``: those for
+    a file of one's own, by name."""
+    if not isinstance(name, str | os.PathLike):
+        hint = "; save a frame first: frame.to_parquet('load.parquet')" if isinstance(name, pd.DataFrame) else ""
+        raise UserError(f"a {type(name).__name__} is not a dataset; give a name or a path as text{hint}")
+    if isinstance(columns, str):
+        raise UserError(f"columns = {quoted(columns)}: expected a list, such as [{quoted(columns)}]")
+    if not isinstance(raw, bool):
+        raise UserError(f"raw = {quoted(str(raw))}: True or False")
+    if other := [f"{option} = {value}" for option, value in own.items() if not isinstance(value, str | None)]:
+        raise UserError(f"{', '.join(other)}: expected text, such as time_step='15min'")
+    if own["missing"] not in MISSING:
+        raise UserError(unknown("way to treat missing values", own["missing"], MISSING))
+    if empty := [option for option, value in own.items() if value == ""]:
+        raise UserError(f"{', '.join(empty)}: the value is empty; give one, or leave it out")
 
 
 def check_dataset(
@@ -142,13 +148,11 @@ def check_dataset(
     label = plain(table.name)
     if empty := [split for split, (begin, end) in splits if begin == end]:
         whole = next(more for more in itertools.count(rows) if all(b < e for b, e in table.split.borders(more)))
-        return Check(
-            (
-                f"{label}: too few rows: none of the {rows} is in the {' and the '.join(empty)} split; "
-                f"a study needs at least {whole} rows, and more for longer windows",
-            ),
-            (),
+        few = (
+            f"{label}: too few rows: none of the {rows} is in the {' and the '.join(empty)} split; "
+            f"a study needs at least {whole} rows, and more for longer windows"
         )
+        return Check((few,), ())
     facts = [
         f"{label}: {rows} rows x {count} columns, {table.dates[0]} to {table.dates[-1]}, step {table.time_step}",
         f"source: {table.source}" + (", sha256 as in the catalogue" if _has_sum(name, table) else ""),

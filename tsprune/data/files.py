@@ -8,6 +8,7 @@ import lzma
 import re
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -94,14 +95,7 @@ def read_file(path: Path) -> bytes | pd.DataFrame:
         raise UserError("is packed twice; unpack it once")
     for magic, reader in _TABLES.items():
         if _begins(content, magic):
-            try:
-                return reader(io.BytesIO(content))
-            except (OSError, ValueError) as error:  # what pyarrow raises of damaged files
-                if "Multiple matches for FieldRef" in str(error):
-                    raise UserError("has columns of one name; names must differ") from None
-                raise UserError(
-                    f"is a damaged {reader.__name__.removeprefix('read_')} file: {plain(error, 200)}"
-                ) from None
+            return _table(content, reader)
     head = content[:512].lstrip().lower() if content[:1] in b"<[{@ \n\r\t" else content[:512]
     for magic, what in _OTHERS.items():
         if _begins(head, magic):
@@ -109,6 +103,16 @@ def read_file(path: Path) -> bytes | pd.DataFrame:
     if _begins(content[257:265], rb"ustar(\x00|  \x00)"):
         raise UserError("is a tar archive; unpack it")
     return content
+
+
+def _table(content: bytes, reader: Callable[[BinaryIO], pd.DataFrame]) -> pd.DataFrame:
+    """What pandas' ``reader`` of a binary format makes of a file."""
+    try:
+        return reader(io.BytesIO(content))
+    except (OSError, ValueError) as error:  # what pyarrow raises of damaged files
+        if "Multiple matches for FieldRef" in str(error):
+            raise UserError("has columns of one name; names must differ") from None
+        raise UserError(f"is a damaged {reader.__name__.removeprefix('read_')} file: {plain(error, 200)}") from None
 
 
 def _is_packed(content: bytes) -> bool:

@@ -76,11 +76,11 @@ def _pooch() -> ModuleType:
 
 def find_local(source: Source) -> Found | None:
     """The file, packed (.gz) or not, in the first place that has it; None if no place has it. Nothing is verified."""
+    names = [form for name in (source.file, *source.also) for form in (name, f"{name}.gz")]
     for place, folder in places():
-        for name in (source.file, *source.also):
-            for path in (folder / name, folder / f"{name}.gz"):
-                if path.is_file():
-                    return Found(path, place)
+        for name in names:
+            if (folder / name).is_file():
+                return Found(folder / name, place)
     return None
 
 

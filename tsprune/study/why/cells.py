@@ -180,10 +180,12 @@ def _records(rows: list[dict], part: str) -> pd.DataFrame:
     columns = {
         "groups": ["group", "weights", "dead", "near_zero"],
         "curves": ["group", "density_asked", "density", "norm_removed", "mse_relative"],
-        "cells": ["scope", "density_asked", "density", "norm_removed", "removed", "removed_dead", "removed_near_zero"],
+        "cells": [
+            *("scope", "density_asked", "density", "norm_removed", "removed", "removed_dead", "removed_near_zero"),
+            "mse_relative",
+        ],
         "cell_groups": ["scope", "density_asked", "group", "density", "norm_removed"],
     }[part]
-    columns = [*columns, "mse_relative"] if part == "cells" else columns
     records = [
         {name: row["protocol"][name] for name in PAIR} | record for row in rows for record in row["detail"][part]
     ]
