@@ -113,17 +113,10 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
         numbers, text = read[0], text[:0]
         found.notes.append(f"column {quoted(name)}: {read[1]}")
     if len(text):
-        cell = str(given.iloc[text[0]])
-        where = f"{place} {lines[text[0]]}, column {quoted(name)}: {quoted(cell)} is not a number"
-        cause = _cause(cell)
-        if len(text) == (~empty).sum():
-            advice = cause or "remove or encode the column"
-            found.problems.append(f"{where}, nor is any other value of this column; {advice}")
+        every = len(text) == (~empty).sum()
+        found.problems.append(_not_numbers(given, name, parsed, text, every))
+        if every:
             return None
-        units = len(text) == 1 and text[0] == 0  # perhaps, in a line below the names
-        if not (cause or units or any(sign.isdigit() for sign in cell)):
-            cause = "write a number, or leave the cell empty where nothing was measured"
-        found.problems.append(where + more(len(text) - 1) + (f"; {cause}" if cause else ""))
     infinite = np.flatnonzero(np.isinf(numbers))
     if len(infinite):
         found.problems.append(f"{place} {lines[infinite[0]]}, column {quoted(name)}: infinite{more(len(infinite) - 1)}")
@@ -137,6 +130,19 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
     if pd.api.types.is_bool_dtype(given.dtype) or (given.dtype == object and given.map(type).eq(bool).any()):
         found.notes.append(f"column {quoted(name)}: True and False are read as 1 and 0")
     return numbers
+
+
+def _not_numbers(given: pd.Series, name: str, parsed: Parsed, text: np.ndarray, every: bool) -> str:
+    """The problem of a column with text in the rows ``text``: ``every`` one of those that are not empty, or some."""
+    cell = str(given.iloc[text[0]])
+    where = f"{parsed.place} {parsed.lines[text[0]]}, column {quoted(name)}: {quoted(cell)} is not a number"
+    cause = _cause(cell)
+    if every:
+        return f"{where}, nor is any other value of this column; {cause or 'remove or encode the column'}"
+    units = len(text) == 1 and text[0] == 0  # perhaps, in a line below the names
+    if not (cause or units or any(sign.isdigit() for sign in cell)):
+        cause = "write a number, or leave the cell empty where nothing was measured"
+    return where + more(len(text) - 1) + (f"; {cause}" if cause else "")
 
 
 def _floats(given: pd.Series, decimal: str) -> np.ndarray:
