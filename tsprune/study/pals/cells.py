@@ -184,17 +184,12 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
         records = []
         for step in (step for arm in self.planned if arm.group == "signal" for step in arm.steps):
             row, method = self.rows[step.key], PALS.parse(step.fields)
+            head = {name: row["protocol"][name] for name in _SAME}
             updates = row["detail"].get("updates", ())
             for signal in SIGNALS if updates else ():
-                best_loss, best_sparsity, same = float("inf"), 1 - method.density, 0
-                for update in updates:
-                    loss, now = update["losses"][signal], update["counted"]
-                    same += method.decide(loss, now, best_loss, best_sparsity) == update["decision"]
-                    if loss < best_loss:
-                        best_loss, best_sparsity = loss, now
-                head = {name: row["protocol"][name] for name in ("model", "pred_len", "seed")}
-                records.append(head | {"signal": signal, "agreement": same / len(updates), "updates": len(updates)})
-        return pd.DataFrame(records, columns=["model", "pred_len", "seed", "signal", "agreement", "updates"])
+                share = _share_alike(method, updates, signal)
+                records.append(head | {"signal": signal, "agreement": share, "updates": len(updates)})
+        return pd.DataFrame(records, columns=[*_SAME, "signal", "agreement", "updates"])
 
     def _comparisons(self) -> pd.DataFrame:
         """A row per model, horizon and pair of arms: test MSE of ``arm`` over that of ``against``, less one."""
@@ -247,6 +242,18 @@ def horizons(cells: pd.DataFrame) -> pd.DataFrame:
     names = {CODE: "sparsity_code", PAPER: "sparsity_paper", SEARCHED: "sparsity_searched"}
     table = mean.reindex(columns=list(names)).rename(columns=names).reset_index().rename_axis(columns=None)
     return table.merge(published_sparsities(), on=by, how="left")
+
+
+def _share_alike(method: PALS, updates: Sequence[dict], signal: str) -> float:
+    """Share of the decisions in ``updates`` that ``method`` would have taken by ``signal``, which has a best of its own
+    so far, at the sparsities that were reached."""
+    best_loss, best_sparsity, same = float("inf"), 1 - method.density, 0
+    for update in updates:
+        loss, now = update["losses"][signal], update["counted"]
+        same += method.decide(loss, now, best_loss, best_sparsity) == update["decision"]
+        if loss < best_loss:
+            best_loss, best_sparsity = loss, now
+    return same / len(updates)
 
 
 def _trained(step: TrainStep | SparseTrainStep) -> TrainStep:

@@ -317,32 +317,36 @@ def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     for case, own in cells[cells["group"] == "ablation"].groupby(CASE, sort=False):
         usual = of_case(finished(cells[cells["arm"] == CODE]), *case)["density"]
         against = of_case(pairs[pairs["against"] == CODE], *case)
-        matters, tiny, rest = [], [], 0
-        for label, arm in own.groupby("arm", sort=False):
-            pair = against[against["arm"] == label]
-            moved = pair.loc[pair["clear"], "relative"]
-            words = [f"MSE {signed(share)}" for share in moved if abs(share) >= NEGLIGIBLE]
-            if _apart(now := finished(arm)["density"], usual):
-                words.append(f"density {density_text(now.mean())}")
-            if words:
-                matters.append(f"“{label}” ({', '.join(words)})")
-            if len(moved) and not words:
-                tiny.append(f"“{label}”")
-            rest += len(pair) > 0 and not words and moved.empty
-        if not matters and not tiny and not rest:
-            continue
-        found = f"{listed(matters)} differ{'s' if len(matters) == 1 else ''} beyond the noise" if matters else ""
-        others = f"{'the other ' if matters or tiny else ''}{rest} do{'es' if rest == 1 else ''} not" if rest else ""
-        if rest and not matters:
-            others += " differ beyond the noise"
-        by_little = (
-            f"{listed(tiny)} change{'s' if len(tiny) == 1 else ''} the MSE by less than {amount(NEGLIGIBLE)}"
-            if tiny
-            else ""
-        )
-        told = "; ".join(filter(None, [found, by_little, others]))
-        sentences.append(f"With one mechanism changed at a time on {_case_name(cells, *case)}, {told}.")
+        if told := _switches(own, against, usual):
+            sentences.append(f"With one mechanism changed at a time on {_case_name(cells, *case)}, {told}.")
     return "\n".join(sentences)
+
+
+def _switches(ablations: pd.DataFrame, against: pd.DataFrame, usual: pd.Series) -> str:
+    """For one case, ``against`` and ``usual`` being differences to and densities of PALS as in its code; empty where
+    nothing can be said."""
+    matters, tiny, rest = [], [], 0
+    for label, arm in ablations.groupby("arm", sort=False):
+        pair = against[against["arm"] == label]
+        moved = pair.loc[pair["clear"], "relative"]
+        words = [f"MSE {signed(share)}" for share in moved if abs(share) >= NEGLIGIBLE]
+        if _apart(now := finished(arm)["density"], usual):
+            words.append(f"density {density_text(now.mean())}")
+        if words:
+            matters.append(f"“{label}” ({', '.join(words)})")
+        elif len(moved):
+            tiny.append(f"“{label}”")
+        elif len(pair):
+            rest += 1
+    parts = []
+    if matters:
+        parts.append(f"{listed(matters)} differ{'s' if len(matters) == 1 else ''} beyond the noise")
+    if tiny:
+        parts.append(f"{listed(tiny)} change{'s' if len(tiny) == 1 else ''} the MSE by less than {amount(NEGLIGIBLE)}")
+    if rest:
+        others = f"{'the other ' if parts else ''}{rest} do{'es' if rest == 1 else ''} not"
+        parts.append(others if matters else f"{others} differ beyond the noise")
+    return "; ".join(parts)
 
 
 def _apart(some: pd.Series, others: pd.Series) -> bool:

@@ -134,30 +134,30 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
 
     def _comparison(self, sizes: pd.DataFrame) -> pd.DataFrame:
         """See :class:`RightSizingResult`."""
-        ways, means = self.of_sizes, self._means(sizes)
-        records = []
-        for number, way in enumerate(ways):
-            if way.arm not in ("pruned", "fine-tuned"):
-                continue
-            rivals = self._rivals(way)
-            for axis in (*COSTS, WHOLE):
-                cost = means["parameters" if axis == WHOLE else axis]
-                within = affordable(cost[number], cost[rivals])
-                found = rivals[0] if axis == WHOLE else match(within, means["val_mse"])
-                record = {"model": way.model, "pred_len": way.data.pred_len, "arm": way.arm}
-                record |= {"width": way.width, "depth": way.depth, "axis": axis, "cost": cost[number]}
-                if found is None:
-                    known = pd.notna(cost[number])
-                    reason = "no dense model costs as little" if known else "no model to compare"
-                    record |= {"clear": False, "seeds": 0, "reason": reason}
-                else:
-                    other = ways[found]
-                    record |= {"match_width": other.width, "match_depth": other.depth, "match_cost": cost[found]}
-                    record |= self._paired(way, other)
-                    if axis != WHOLE:
-                        record |= self._against_largest(way, ways[within.idxmax()])
-                records.append(record)
+        means = self._means(sizes)
+        records = [
+            self._matched(number, axis, means)
+            for number, way in enumerate(self.of_sizes)
+            if way.arm in ("pruned", "fine-tuned")
+            for axis in (*COSTS, WHOLE)
+        ]
         return pd.DataFrame(records, columns=[*COMPARISON, *LARGEST, *DIFFERENCE])
+
+    def _matched(self, number: int, axis: str, means: pd.DataFrame) -> dict:
+        """The way of that number beside the dense model it is set against on ``axis``."""
+        ways, way = self.of_sizes, self.of_sizes[number]
+        rivals, cost = self._rivals(way), means["parameters" if axis == WHOLE else axis]
+        within = affordable(cost[number], cost[rivals])
+        found = rivals[0] if axis == WHOLE else match(within, means["val_mse"])
+        record = {"model": way.model, "pred_len": way.data.pred_len, "arm": way.arm}
+        record |= {"width": way.width, "depth": way.depth, "axis": axis, "cost": cost[number]}
+        if found is None:
+            reason = "no dense model costs as little" if pd.notna(cost[number]) else "no model to compare"
+            return record | {"clear": False, "seeds": 0, "reason": reason}
+        other = ways[found]
+        record |= {"match_width": other.width, "match_depth": other.depth, "match_cost": cost[found]}
+        record |= self._paired(way, other)
+        return record if axis == WHOLE else record | self._against_largest(way, ways[within.idxmax()])
 
     def _against_largest(self, way: Way, largest: Way) -> dict:
         """The columns LARGEST."""
