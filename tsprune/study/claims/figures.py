@@ -6,9 +6,10 @@ from matplotlib.patches import Patch
 
 from tsprune.report import drawing as kit
 from tsprune.report.frames import need
+from tsprune.report.style import COLOURS
 from tsprune.study.claims.result import AGAINST, CLAIM_COLUMNS, FOR, SIZES, UNCLEAR
 
-_LOOKS = {FOR: (kit.COLOURS[0], ""), UNCLEAR: ("#bbbbbb", ""), AGAINST: (kit.COLOURS[1], "//")}
+_LOOKS = {FOR: (COLOURS[0], ""), UNCLEAR: ("#bbbbbb", ""), AGAINST: (COLOURS[1], "//")}
 _LONGEST = 46
 
 
