@@ -75,6 +75,8 @@ def tsprune(monkeypatch, capsys):
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["tsprune", *arguments])
+        # Else usage names what runs the tests, where that is `python -m pytest`.
+        monkeypatch.setattr(sys.modules["__main__"], "__package__", None, raising=False)
         with pytest.raises(SystemExit) as end:
             cli.main()
         out, err = capsys.readouterr()
