@@ -16,8 +16,7 @@ from tsprune.errors import UserError
 
 class FakeStep(Step):
     """``act`` says what happens: ok, error, user-error, memory, torch-memory, diverge, die (the process), die-once (the
-    first time that it runs, by a signal), gpu-once (the first time the GPU fails its process), or disk (it
-    cannot be stored)."""
+    first time that it runs, by a signal), or gpu-once (the first time the GPU fails its process)."""
 
     kind: ClassVar[str] = "fake"
     name: str

@@ -1,6 +1,7 @@
 """The page on adding things says what is so: its lines are run, in a copy of the package. So does that on clusters."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -14,10 +15,14 @@ from tsprune.data import catalog, load_table
 from tsprune.data.catalog import CATALOG
 from tsprune.places import project_root
 from tsprune.study.base.cells import Cells
+from tsprune.study.base.config import StudyConfig
 from tsprune.study.registry import STUDIES
 
 ROOT = project_root()
 PAGE = (ROOT / "docs" / "extending.md").read_text()
+MODEL = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "models.md").read_text(), re.S)[-1]
+ADDED = ("NLinear", "Tides", "relative", "cooling", "08_seeds")
+"""Names of what the pages add."""
 SNIPPETS = dict(re.findall(r"```python (\S+)\n(.*?)```", PAGE, re.S))
 
 
@@ -48,9 +53,10 @@ def test_a_dataset(tmp_path, monkeypatch):
 def house(tmp_path_factory):
     """A copy of the package with everything of the page added; ``run`` starts an interpreter in it."""
     root = tmp_path_factory.mktemp("house")
-    for folder in ("tsprune", "notebooks", "params"):
+    for folder in ("tsprune", "notebooks", "params", "tests", "docs"):
         shutil.copytree(ROOT / folder, root / folder)  # with what is compiled
-    shutil.copy(ROOT / "pyproject.toml", root)
+    for name in ("pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, root)
     package = root / "tsprune"
     with (package / "pruners" / "scores.py").open("a") as file:
         file.write("\n\n" + SNIPPETS["score"])
@@ -60,22 +66,67 @@ def house(tmp_path_factory):
     for name, text in SNIPPETS.items():
         if name.startswith("study/seeds/"):
             (package / name).write_text(text)
+    (package / "models" / "nlinear.py").write_text(MODEL)
+    _add_dataset(root)
     registry = package / "study" / "registry.py"
     head, brace, tail = registry.read_text().rpartition("}")
     registry.write_text(head + SNIPPETS["study/registry.py"] + brace + tail)
 
-    def run(code: str) -> str:
+    def run(*arguments: str) -> str:
         # Isolated from the working directory and its editable install: the copy comes first.
         environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-        done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stderr[-3000:]
+        done = subprocess.run([sys.executable, *arguments], cwd=root, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
         return done.stdout
 
+    run.root = root
     return run
+
+
+def _add_dataset(root):
+    catalogue, page = root / "tsprune" / "data" / "catalog.py", root / "docs" / "data.md"
+    entry = SNIPPETS["dataset"].strip().replace("SHA256", "0" * 64)
+    catalogue.write_text(catalogue.read_text().replace("    *_LOADS,\n", f"    {entry},\n    *_LOADS,\n"))
+    row = "| Tides | 900 | 2 | 1h | 0.7 / 0.1 / 0.2 | CC0 |\n"
+    page.write_text(page.read_text().replace("| entsoe_hourly | 48", f"{row}| entsoe_hourly | 48"))
+
+
+@pytest.mark.slow
+def test_what_the_registries_tests_ask_of_what_is_added_is_on_the_page(house):
+    """They find it by themselves, and nothing has to be edited but what the page says."""
+    (house.root / "notebooks" / "08_seeds.ipynb").write_text(_notebook())
+    models, pals = house.root / "docs" / "models.md", house.root / "notebooks" / "05_pals.ipynb"
+    models.write_text(
+        models.read_text().replace("| LSTM, TCN |", "| NLinear | Zeng et al. | `x_enc` | |\n| LSTM, TCN |")
+    )
+    pals.write_text(pals.read_text().replace("set, rigl, snip", "set, rigl, cooling, snip"))
+    files = (
+        *("tests/test_setup.py", "tests/test_walls.py", "tests/data/test_catalog.py", "tests/models/test_docs.py"),
+        *("tests/models/test_axes.py", "tests/models/test_contract.py", "tests/pruners/test_baselines.py"),
+        *("tests/pruners/test_scores.py", "tests/pruners/test_dynamic.py", "tests/study/base/test_looks.py"),
+        *("tests/study/base/test_result.py", "tests/batch/test_profiles.py"),
+    )
+    # And what goes over all at once, but for what a checkout has besides.
+    chosen = " or ".join((*ADDED, "(not [ and not test_setup and not of_ones_own)", "every_notebook_has_a_config"))
+    told = house("-m", "pytest", "-rA", "-p", "no:cacheprovider", "--color=no", "-k", chosen, *files)
+    for name in ADDED:
+        assert re.search(rf"^PASSED .*\[.*{name}", told, re.M), name
+
+
+def _notebook() -> str:
+    """Notebook 08 as the page describes it: a copy of 02, its parameters and its cells changed."""
+    notebook = json.loads((ROOT / "notebooks" / "02_fine_tuning.ipynb").read_text())
+    cells = notebook["cells"]
+    fields = STUDIES["02_fine_tuning"].config.model_fields.keys() - StudyConfig.model_fields.keys()
+    parameters = [line for line in "".join(cells[1]["source"]).splitlines() if line.split(" = ")[0] not in fields]
+    added = re.search(r"`(density = .+)`", PAGE)[1]
+    cells[1]["source"] = "\n".join([*parameters[:-2], added, *parameters[-2:]])
+    return json.dumps(notebook)
 
 
 def test_a_score_makes_masks_in_every_scope(house):
     told = house(
+        "-c",
         "from tsprune.models import create_model\n"
         "from tsprune.pruners import density, select\n"
         "from tsprune.pruners.scores import list_scores, score_weights\n"
@@ -83,13 +134,14 @@ def test_a_score_makes_masks_in_every_scope(house):
         "scores = score_weights('relative', model).scores\n"
         "masks = [select(scores, 0.25, scope) for scope in ('layer', 'global')]\n"
         "print([round(density(model, mask).over_prunable, 3) for mask in masks])\n"
-        "print('relative' in list_scores())\n"
+        "print('relative' in list_scores())\n",
     )
     assert told == "[0.25, 0.25]\nTrue\n"
 
 
 def test_a_method_trains_to_its_density(house):
     told = house(
+        "-c",
         "import torch\n"
         "from tsprune.pruners.dynamic import Sparsity\n"
         "from tsprune.pruners.methods import list_methods, make_method\n"
@@ -100,13 +152,14 @@ def test_a_method_trains_to_its_density(house):
         "for _ in range(100):\n"
         "    loss = model(torch.randn(4, 20)).square().mean()\n"
         "    loss.backward(); optimizer.step(); sparsity.after_step(loss.detach())\n"
-        "print(sum(sparsity.kept), sparsity.settled, 'cooling' in list_methods())\n"
+        "print(sum(sparsity.kept), sparsity.settled, 'cooling' in list_methods())\n",
     )
     assert told == "40 True True\n"
 
 
 def test_a_study_runs_and_the_walls_still_hold(house):
     told = house(
+        "-c",
         "from concurrent.futures import ThreadPoolExecutor\n"
         "from tsprune.batch.profiles import plan_profile\n"
         "from tsprune.study.registry import STUDIES\n"
@@ -119,6 +172,6 @@ def test_a_study_runs_and_the_walls_still_hold(house):
         "from tsprune.study.seeds import words\n"
         "print(len(result.cells), result.failures, words.verdict(result.cells))\n"
         "from importlinter.cli import lint_imports\n"
-        "assert lint_imports(no_cache=True) == 0\n"
+        "assert lint_imports(no_cache=True) == 0\n",
     )
     assert re.search(r"^4 0 Seeds alone move the error by .+DLinear, dense.+ and .+DLinear, magnitude", told, re.M)

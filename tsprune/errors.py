@@ -29,10 +29,14 @@ def unknown(what: str, name: object, allowed: Iterable[object]) -> str:
     "unknown model 'Autofomer'; did you mean 'Autoformer'? Allowed: Autoformer, DLinear"
     """
     options = [str(a) for a in allowed]
+    return f"unknown {what} '{plain(name)}'{meant(name, options) or '.'} Allowed: {', '.join(options)}"
+
+
+def meant(name: object, options: Iterable[str]) -> str:
+    """``; did you mean 'NAME'?`` with the closest of ``options``; nothing where none is close."""
     lowered = {o.lower(): o for o in options}
     begun = [o for o in lowered if name and o.startswith(str(name).lower())]
     close = begun if len(begun) == 1 else []
     if not close and not re.fullmatch(r"[-+.\d]+", str(name)):  # digits say nothing of how near a number is
         close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
-    hint = f"; did you mean '{lowered[close[0]]}'?" if close else "."
-    return f"unknown {what} '{plain(name)}'{hint} Allowed: {', '.join(options)}"
+    return f"; did you mean '{lowered[close[0]]}'?" if close else ""

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from tsprune.errors import UserError, unknown
+from tsprune.errors import UserError, meant, unknown
 from tsprune.shown import plain
 
 LONGEST = 200  # signs of a value that a message shows
@@ -21,6 +22,15 @@ def listed(value: Any) -> Any:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
 Numbers = Annotated[tuple[float, ...], BeforeValidator(listed)]
+
+
+def _with_a_name(folder: str) -> str:
+    if not folder:  # which would be the project itself
+        raise ValueError("the folder name is empty")
+    return folder
+
+
+Folder = Annotated[str, AfterValidator(_with_a_name)]
 
 AboveZero = Annotated[float, Field(gt=0, le=1)]
 """A share above 0 and at most 1."""
@@ -102,6 +112,8 @@ def _said(problem: Mapping[str, Any]) -> str:
             return f"{_values(context['min_length'])} or more needed, found {_found(context['actual_length'])}"
         case "too_long":
             return f"{_values(context['max_length'])} at most, found {_found(context['actual_length'])}"
+        case "literal_error":
+            return problem["msg"] + meant(given, re.findall("'([^']+)'", context["expected"]))
     return problem["msg"].removeprefix("Value error, ")
 
 

@@ -392,3 +392,24 @@ def test_the_list_says_what_lies_where(tiny, nowhere):
     assert list(listed.columns) == ["rows", "columns", "frequency", "split", "licence", "found", "defects"]
     assert listed.loc["Tiny", "found"] == "data/"
     assert listed.loc["ETTh1", "found"] == "-" and listed.loc["synthetic", "found"] == "built in"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"columns": "day,a,OT"}, "tiny.csv.*: no column 'date'; .* Found: day, a, OT"),
+        ({"step": "2h"}, "tiny.csv.*: most steps are 0 days 01:00:00, the catalogue has time_step 2h for Tiny"),
+        ({"step": "MS"}, r"tiny.csv.*, Tiny of the catalogue \(time_step MS\): "),
+        ({"word": "none yet"}, "tiny.csv.*: columns that are not numbers: a$"),
+    ],
+)
+def test_an_entry_that_does_not_fit_its_file_is_one_line(tiny, nowhere, monkeypatch, changed, said):
+    text = TEXT.replace(b"date,a,OT", changed.get("columns", "date,a,OT").encode())
+    text = text.replace(b",5.0,", f",{changed.get('word', '5.0')},".encode())
+    entry = tiny(sha256=hashlib.sha256(text).hexdigest())
+    monkeypatch.setitem(CATALOG, "Tiny", dataclasses.replace(entry, time_step=changed.get("step", "1h")))
+    (nowhere / "data").mkdir()
+    (nowhere / "data" / "tiny.csv").write_bytes(text)
+    with pytest.raises(UserError, match=said) as error:
+        load_table("Tiny")
+    assert "\n" not in str(error.value)

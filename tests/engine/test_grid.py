@@ -1,5 +1,6 @@
 """Each step once, in order of need; failures are rows; damage and dead workers are survived."""
 
+import errno
 import signal
 import time
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
@@ -10,6 +11,7 @@ from typing import ClassVar
 
 import pytest
 from helpers import FakeStep, Recorder, TimedStep
+from safetensors import SafetensorError
 
 from tsprune.engine.execute import execute
 from tsprune.engine.executors import local_processes
@@ -99,6 +101,26 @@ def test_failures_are_rows_and_the_study_goes_on(make, store):
     before = ran(steps[0])
     run(steps, store)
     assert sorted(ran(steps[0])[len(before) :]) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), SafetensorError("I/O error: No space left on device")],
+    ids=("system", "safetensors"),
+)
+def test_on_a_full_disk_nothing_more_is_computed_in_vain(make, store, monkeypatch, error):
+    def full(*_):
+        raise error
+
+    steps, progress = [make(name) for name in "abcd"], Recorder(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "put", full)
+        rows = run(steps, store, progress, jobs=1)
+    assert [rows[s.key]["status"] for s in steps] == ["failed", "not run", "not run", "not run"]
+    assert "No space left on device" in rows[steps[0].key]["reason"] and ran(steps[0]) == ["a"]
+    (told,) = [news for news in progress.news if "is full" in news]
+    assert told.endswith(f"the disk of {store.root} is full: no further step is begun; make room, run again")
+    assert [row["status"] for row in run(steps, store).values()] == ["ok"] * 4
 
 
 def test_a_damaged_row_is_named_and_computed_again(make, store):

@@ -34,6 +34,7 @@ def step(name: str) -> FakeStep:
 
 def test_the_bar_has_a_name_by_which_its_copy_finds_it_until_the_run_ends(shown):
     progress = NotebookProgress(1)
+    assert "0/0" not in shown[0].data and "looking up which steps there are" in shown[0].data
     progress.start(2, 0, [step("a"), step("b")])
     bar, script = shown
     (name,) = {part for part in bar.data.split('"') if part.startswith("progress-")}

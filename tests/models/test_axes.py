@@ -29,7 +29,10 @@ def test_every_dimension_that_a_width_decides_lies_on_an_axis(name):
     for key, parameter in model.named_parameters():
         for dim, (a, b) in enumerate(zip(parameter.shape, shapes[key].shape, strict=True)):
             heads_of_fourier_weights = "_block.weights." in key and dim == 1  # mixed with time as published: they stay
-            assert a == b or (key, dim) in places or heads_of_fourier_weights, f"{key} dimension {dim}"
+            assert a == b or (key, dim) in places or heads_of_fourier_weights, (
+                f"{key} dimension {dim} changes with {', '.join(WIDER)}: declare it as an Axis, in axes() of its layer "
+                "or streams() of the model (docs/models.md)"
+            )
 
 
 @trainable_model

@@ -74,7 +74,7 @@ def test_class_says_what_it_is(name):
     assert model.unused_config <= set(ForecastConfig.model_fields)
     for layer in model.output_layers():
         assert any(layer is module for module in model.modules())
-    assert bool(model.output_layers()) == model.trainable
+    assert bool(model.output_layers()) == model.trainable, "output_layers() gives the layers that write the forecast"
 
 
 @every_model

@@ -42,6 +42,7 @@ def test_every_kind_of_tensor_that_a_checkpoint_holds_is_named(tmp_path):
 
 def test_every_model_is_on_the_page_with_its_own_settings():
     for name in list_models():
-        row = next(line for line in PAGE.splitlines() if name in re.split(r"[|, ]+", line.split(" | ")[0]))
+        row = next((line for line in PAGE.splitlines() if name in re.split(r"[|, ]+", line.split(" | ")[0])), None)
+        assert row, f"the table of docs/models.md has no row for {name}"
         own = set(small_model(name).config.model_dump()) - set(base.ForecastConfig.model_fields)
         assert all(f"`{setting}`" in row for setting in own), (name, own)

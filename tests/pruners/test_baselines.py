@@ -62,7 +62,7 @@ PUBLISHED = {
 
 
 def test_a_rivals_defaults_are_the_published_ones():
-    assert PUBLISHED.keys() == set(list_methods(asks_density=True))
+    assert PUBLISHED.keys() <= set(list_methods(asks_density=True))
     for name, fields in PUBLISHED.items():
         assert fields.items() <= make_method(name).model_dump().items(), name
 

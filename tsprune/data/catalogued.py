@@ -24,8 +24,7 @@ def known_table(
     vouched = bool(entry.source.sha256) or entry.source.published in sums(content)
     content = with_line_feeds(content)
     if entry.source.sha256:
-        frame = pd.read_csv(io.BytesIO(content))
-        dates = pd.DatetimeIndex(pd.to_datetime(frame.pop("date")))
+        frame, dates = _as_described(pd.read_csv(io.BytesIO(content)), entry, source)
     else:
         # Its values are those of the file, whatever they look like: that it has the right shape must do.
         checked = check_csv(content, date_column="date", time_step=entry.time_step, codes_are_kept=True)
@@ -95,6 +94,26 @@ def chosen(
     if split == SHARES and "OT" in frame and frame.columns[-1] != "OT":
         return frame[[column for column in frame if column != "OT"] + ["OT"]], ["column 'OT' is moved last"]
     return frame.copy(), []
+
+
+def _as_described(frame: pd.DataFrame, entry: Entry, source: str) -> tuple[pd.DataFrame, pd.DatetimeIndex]:
+    """Values and dates of the file that a checksum vouches for; UserError where they are not what the entry says."""
+    if "date" not in frame:
+        raise UserError(
+            f"{source}: no column 'date'; the catalogue's files call their dates so. Found: {', '.join(frame)}"
+        )
+    try:
+        step = pd.Timedelta(entry.time_step)
+        dates = pd.DatetimeIndex(pd.to_datetime(frame.pop("date")))
+    except ValueError as error:
+        raise UserError(f"{source}, {entry.name} of the catalogue (time_step {entry.time_step}): {error}") from None
+    if (found := dates.to_series().diff().mode()[0]) != step:
+        raise UserError(
+            f"{source}: most steps are {found}, the catalogue has time_step {entry.time_step} for {entry.name}"
+        )
+    if words := [str(name) for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]:
+        raise UserError(f"{source}: columns that are not numbers: {', '.join(words)}")
+    return frame, dates
 
 
 def _without_problems(checked: Checked, source: str) -> Checked:

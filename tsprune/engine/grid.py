@@ -1,5 +1,6 @@
 """Run the steps that are missing, each once, on any executor; a step that fails becomes a row and the rest goes on."""
 
+import errno
 import heapq
 import time
 from collections import Counter, defaultdict
@@ -44,7 +45,8 @@ def run_grid(
 ) -> dict[str, dict]:
     """Rows of ``steps`` by key, from the store where it has them, else computed. ``fetch`` may put a row that the store
     lacks into it, from an archive, and says whether it did. Steps of a lower ``wave`` go first; none is begun after
-    ``deadline`` (of ``time.monotonic``): steps left without a row get the row ``not run``, which is not stored.
+    ``deadline`` (of ``time.monotonic``), nor once the store's disk is full, where it would be computed in vain: steps
+    left without a row get the row ``not run``, which is not stored.
 
     ``jobs`` steps at most are in flight on the executor that ``make_executor`` gives, and not more than its ``slots()``
     where it has such (0 ``jobs``: as many as these); it is called again when the executor breaks (a worker process
@@ -182,6 +184,11 @@ def _waits_for(step: Step, todo: dict[str, Step]) -> set[str]:
     return {key for key in keys if key in todo and key != step.key}
 
 
+def _disk_is_full(error: Exception) -> bool:
+    """Of safetensors, which has an error of its own, the text tells."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
+
+
 class _Run:
     """State of one run: what waits, what is in flight, what is done."""
 
@@ -198,6 +205,8 @@ class _Run:
         self.store, self.make_executor, self.jobs, self.progress = store, make_executor, jobs, progress
         self.keeps, self.wave, self.deadline = keeps, wave, deadline
         self.executor = make_executor()
+        self.full = False
+        """Whether the disk took no more."""
         self.flying: dict[Future, Step] = {}
         # Steps that were in flight when a worker died: run one at a time, so that the guilty one is known.
         self.suspects: list[Step] = []
@@ -269,7 +278,7 @@ class _Run:
         return None
 
     def _submit(self) -> None:
-        if self.deadline is not None and time.monotonic() >= self.deadline:
+        if self.full or (self.deadline is not None and time.monotonic() >= self.deadline):
             over = [*self.suspects, *(self.todo[key] for ready in self.ready.values() for _, key in ready)]
             self.suspects.clear()
             self.ready.clear()
@@ -324,6 +333,11 @@ class _Run:
             row = failure(step, f"its worker process died ({error}); out of memory?")
         except Exception as error:  # the step ran but its row could not be stored or sent back (a full disk, say)
             row = failure(step, " ".join(f"{type(error).__name__}: {error}".split()))
+            if _disk_is_full(error) and not self.full:
+                self.full = True
+                self.progress.say(
+                    f"the disk of {self.store.root} is full: no further step is begun; make room, run again"
+                )
         self._finish(step, row)
 
     def _again(self, step: Step, why: str) -> bool:

@@ -131,7 +131,7 @@ class NotebookProgress(Progress):
 
         self._messages: list[str] = []
         self._name = f"progress-{uuid.uuid4().hex[:8]}"
-        self._handle = display(self._html(""), display_id=True)
+        self._handle = display(self._html("looking up which steps there are"), display_id=True)
         script = (Path(__file__).parent / "in_sight.js").read_text().replace("NAME", self._name)
         self._corner = display(Javascript(script), display_id=True)
 
@@ -165,9 +165,10 @@ class NotebookProgress(Progress):
         self._news = news
         running = "; ".join(step.label for step in self.running.values())
         kept = "".join(f"<br>{html.escape(text)}" for text in self._messages)
+        state = f"{html.escape(self.state())}<br>" if self.total else ""  # 0 until it is known which steps there are
         return HTML(
             f'<p class="progress" id="{self._name}"><progress max="{max(self.total, 1)}" value="{self.done}">'
-            f"</progress> {html.escape(self.state())}<br><small>{html.escape(news)}"
+            f"</progress> {state}<small>{html.escape(news)}"
             f"{'<br>running: ' + html.escape(running) if running else ''}{kept}</small></p>"
         )
 

@@ -2,6 +2,9 @@
 
 import torch
 from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
+
+from tsprune.errors import UserError
 
 LEVELS = 2**16
 LANES = 4  # 16-bit numbers in one 64-bit draw
@@ -68,8 +71,16 @@ def seed_dropout(model: nn.Module, seed: int | None, device: torch.device | str 
 
     Two models trained side by side in threads then draw independent, repeatable masks. ``seed=None`` goes back to
     torch's default generator.
+
+    Raises :class:`UserError` for a dropout of torch's own: its numbers are the process's, and a training would hang on
+    what else runs in it.
     """
     generator = None if seed is None else torch.Generator(device).manual_seed(seed)
-    for module in model.modules():
+    for name, module in model.named_modules():
         if isinstance(module, Dropout):
             module.generator = generator
+        elif isinstance(module, _DropoutNd) and module.p > 0 and seed is not None:
+            raise UserError(
+                f"{type(model).__name__}: '{name}' is torch.nn.{type(module).__name__}, which cannot be seeded; take "
+                "tsprune.layers.Dropout, so that a training can be repeated"
+            )

@@ -4,7 +4,14 @@ import importlib
 import pkgutil
 
 from tsprune.models.about import About
-from tsprune.models.base import ForecastConfig, Forecaster, create_model, list_models, register
+from tsprune.models.base import (
+    ForecastConfig,
+    Forecaster,
+    create_model,
+    list_models,
+    need_all_registered,
+    register,
+)
 from tsprune.models.blank import narrows, outline
 from tsprune.models.checkpoint import load_checkpoint, save_checkpoint
 from tsprune.models.manifest import read_about
@@ -13,6 +20,7 @@ from tsprune.models.reference import load_reference_state
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
+need_all_registered(__name__)
 
 __all__ = [
     "About",

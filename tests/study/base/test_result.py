@@ -4,10 +4,12 @@ import dataclasses
 import pydoc
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tsprune import study
 from tsprune.errors import UserError
 from tsprune.study.base.meaning import meanings
 from tsprune.study.base.result import StudyResult, Tables
@@ -32,7 +34,14 @@ def mine() -> Mine:
     return Mine(empty, empty, empty, empty, (), None, "small", {}, empty, "MW", "", levels, "MSE")
 
 
-@pytest.mark.parametrize("folder", [*(study.folder for study in STUDIES.values()), "why"])
+FOLDERS = sorted(path.parent.name for path in Path(study.__file__).parent.glob("*/result.py"))
+
+
+def test_every_study_with_tables_of_its_own_is_looked_at():
+    assert {"base", "why", "pruning_sweep"} <= set(FOLDERS) <= {"base", "why", *(s.folder for s in STUDIES.values())}
+
+
+@pytest.mark.parametrize("folder", [name for name in FOLDERS if name != "base"])
 def test_every_field_of_every_result_says_what_it_means(folder):
     module = import_module(f"tsprune.study.{folder}.result")
     (result,) = (c for c in vars(module).values() if isinstance(c, type) and c.__module__ == module.__name__

@@ -14,7 +14,7 @@ from tsprune.places import locate
 from tsprune.steps.data import READING, DataSpec
 from tsprune.study.base.namespace import given_parameters
 from tsprune.training import TrainConfig
-from tsprune.typed import Config
+from tsprune.typed import Config, Folder
 
 MOST = 2**31 - 1
 """Of anything that is counted: no sum or product of two such numbers leaves a 64-bit integer."""
@@ -140,7 +140,7 @@ class StudyConfig(Config):
     Except under ``as_published``, where it says which batch is incomplete."""
     seeds: Annotated[list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]], SOME, ONCE]
     """Random seeds; every model is trained once with each."""
-    store: str = "outputs/store"
+    store: Folder = "outputs/store"
     """Folder of results, shared by all studies; a relative path counts from the project's root."""
     jobs: Annotated[int, Field(ge=0, le=MOST_JOBS)] = 0
     """Steps side by side; 0: as many as cores.

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 
 from tsprune.study.base.config import MOST, Positive, StudyConfig
 from tsprune.study.base.namespace import given_parameters
-from tsprune.typed import Config
+from tsprune.typed import Config, Folder
 
 
 class Claims(Config):
@@ -19,7 +19,7 @@ class Claims(Config):
     """Seeds that a case needs, at least, to count for or against a claim."""
     least_cases: Positive
     """Cases that a claim needs, at least, for a verdict."""
-    store: str = "outputs/store"
+    store: Folder = "outputs/store"
     """Folder of results, shared by all studies; a relative path counts from the project's root."""
 
     @classmethod
