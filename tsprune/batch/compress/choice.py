@@ -82,6 +82,11 @@ class Answer:
         return self.naive.loc[self.naive["mse"].idxmin()]
 
     @property
+    def useless(self) -> bool:
+        """Whether a naive forecast does as well as the file that is written."""
+        return self.row["mse"] >= self.best_naive["mse"]
+
+    @property
     def undecided(self) -> bool:
         """Whether times would decide but are not to be trusted: then the dense file is kept and nothing is recommended.
         A file that loses more than is accepted is out of the question whatever its time."""
@@ -91,7 +96,7 @@ class Answer:
     @property
     def mark(self) -> str:
         """The label of the file that is written, in the table and in the figure."""
-        return ONNX_FILE if self.undecided else "recommended"
+        return ONNX_FILE if self.undecided or self.useless else "recommended"
 
 
 def files_table(

@@ -13,7 +13,7 @@ from pandas.io.formats.style import Styler
 from tsprune import measure, report
 from tsprune.batch.compress.choice import Answer
 from tsprune.batch.compress.figure import pareto
-from tsprune.batch.compress.words import loss_text, loss_with_interval, times_taken, untried, use, verdict
+from tsprune.batch.compress.words import loss_text, loss_with_interval, named, times_taken, untried, use, verdict
 from tsprune.measure.paired import FEW
 from tsprune.report.page import render_notebook
 from tsprune.report.style import png
@@ -30,7 +30,7 @@ def write_page(answer: Answer, path: Path) -> None:
         _cell(verdict(answer), tags=["verdict"]),
         _cell(pareto(answer), tags=["figure"]),
         new_markdown_cell(f"## How to use it\n\n{use(answer)}"),
-        new_markdown_cell(f"## Every file\n\n{_MEANING}{_times(answer)}"),
+        new_markdown_cell(f"## Every file\n\n{_meaning(answer)}{_times(answer)}"),
         _cell(files(answer)),
         _cell(report.naive_table(answer.naive)),
         new_markdown_cell(f"## What was not tried, and why\n\n{untried(answer)}"),
@@ -59,12 +59,13 @@ def asked(answer: Answer) -> str:
     )
 
 
-_MEANING = (
-    "One row per exported file, tested in ONNX Runtime. Validation loss: MSE above the dense model's on the validation "
-    "windows; files are chosen by it. Test loss: the same on the test windows, with its 95 % interval; the last column "
-    "tells whether it is within the accepted loss. Faster: the dense float32 file's time over this one's in the same "
-    "round."
-)
+def _meaning(answer: Answer) -> str:
+    return (
+        "One row per exported file, tested in ONNX Runtime. Validation loss: MSE above that of "
+        f"*{literal(named(answer.dense))}* on the validation windows; files are chosen by it. Test loss: the same on "
+        "the test windows, with its 95 % interval; the column after it tells whether it is within the accepted loss. "
+        "Faster: the time of *dense* in float32 over this one's in the same round."
+    )
 
 
 def _times(answer: Answer) -> str:

@@ -24,7 +24,7 @@ from tsprune.batch.compress.choice import (
 from tsprune.batch.compress.page import write_page
 from tsprune.batch.compress.place import PAGE_FILE, check_place, make_way
 from tsprune.batch.compress.question import Question, in_options
-from tsprune.batch.compress.ways import DENSE, MASKED, SMALLER, Way, ways
+from tsprune.batch.compress.ways import DENSE, LONGER, MASKED, SMALLER, Way, ways
 from tsprune.batch.compress.words import on_card
 from tsprune.batch.compress.workers import Kept
 from tsprune.batch.preflight import need_folder, try_folder
@@ -145,10 +145,11 @@ class Compressing(Cells[Question, Answer]):
         self._must(dense, how, "has no result, so there is nothing to compress")
         self._must(ServeStep(of=dense), how, "cannot be exported, so nothing can be compared")
         self._add([self._probe], **how)
-        # What was begun comes to its end, and times are measured after everything else. A worker's first file takes
-        # longer than any other: it loads the exporter.
-        file, training = min(self._took(ServeStep)), max(self._took(ModelStep))
-        files_end = began + budget - file - len(self.ways) * max(self._took(ServedLatencyStep), default=0.0)
+        # What was begun comes to its end, and times are measured after everything else. PALS trains in one go for as
+        # long as the two; a worker's first file takes longer than any other, since it loads the exporter.
+        training = sum(self._took(way.step for way in self.ways[:2]))
+        file = min(self._took(step for step in self.first() if isinstance(step, ServeStep)))
+        files_end = began + budget - file - len(self.ways) * sum(self._took([self._probe]))
         self._add(self.plan(), **how, deadline=files_end - file - training)
         # What was trained to cost less becomes a file whatever the time: else it was trained for nothing.
         trained = [way for way in self.ways if way.kind not in MASKED and self.ok(way.step)]
@@ -163,10 +164,9 @@ class Compressing(Cells[Question, Answer]):
         if left := [step for step in steps if self.rows.get(step.key, _LEFT)["status"] == NOT_RUN]:
             self.rows |= self.compute(left, **how)
 
-    def _took(self, kind: type[Step]) -> list[float]:
-        """Seconds that each of the first steps of this kind took."""
-        steps = [step for step in (*self.first(), self._probe) if isinstance(step, kind) and self.ok(step)]
-        return [self.rows[step.key]["cost"]["seconds"] for step in steps]
+    def _took(self, steps: Iterable[Step]) -> list[float]:
+        """Seconds that each of the steps took that have a result."""
+        return [self.rows[step.key]["cost"]["seconds"] for step in steps if self.ok(step)]
 
     def _must(self, step: Step, how: dict, what: str) -> None:
         """Compute the step if that was not begun. Raises :class:`UserError` if it has no result; ``what`` it means."""
@@ -262,7 +262,7 @@ class Compressing(Cells[Question, Answer]):
 
 def _with_files(way: Way) -> tuple[Step, ...]:
     """The model and the files that are made of it in any case."""
-    files = () if way.kind in MASKED else get_args(Weights) if way.kind == DENSE else ("float32",)
+    files = () if way.kind in MASKED else get_args(Weights) if way.kind in (DENSE, LONGER) else ("float32",)
     return (way.step, *(ServeStep(of=way.step, weights=weights) for weights in files))
 
 

@@ -25,7 +25,8 @@ def verdict(answer: Answer) -> str:
         parts = [about, _nothing(answer, limit)]
     else:
         first = (
-            f"{about} take **{question.model} {literal(named(row))}**: {gain(answer)}, at a test MSE "
+            f"{about} {'the one to take would be' if answer.useless else 'take'} **{question.model} "
+            f"{literal(named(row))}**: {gain(answer)}, at a test MSE "
             f"{signed(row['test_loss'])} against the dense model's."
         )
         parts = [first, _sure(row, limit)]
@@ -38,7 +39,8 @@ def verdict(answer: Answer) -> str:
             parts = [f"{about} **nothing can be said about times on this machine now** {again} {kept}"]
         elif answer.chosen != answer.baseline:
             parts.append(f"**The times are not to be trusted** {again}")
-    return "\n\n".join(filter(None, [_useless(answer), " ".join(parts), _few(answer), _speed(answer)]))
+    first = " ".join(filter(None, [_useless(answer), *parts, _few(answer)]))
+    return "\n\n".join(filter(None, [first, _speed(answer)]))
 
 
 def _nothing(answer: Answer, limit: str) -> str:
@@ -49,7 +51,12 @@ def _nothing(answer: Answer, limit: str) -> str:
             f"**the time given was too short** for anything that may cost less than {model} dense: give more with "
             "--budget, what is done is in the store."
         )
-    return f"**nothing tried makes {model} cheaper** within a loss of {limit}: keep it dense. {_closest(answer)}"
+    keep = "" if answer.useless else ": keep it dense"
+    left = list(answer.untried.values()).count(OVER)
+    more = (
+        f" {left} more {'was' if left == 1 else 'were'} left for lack of time: give more with --budget." if left else ""
+    )
+    return f"**nothing tried makes {model} cheaper** within a loss of {limit}{keep}. {_closest(answer)}{more}"
 
 
 def named(row: pd.Series) -> str:
@@ -58,9 +65,9 @@ def named(row: pd.Series) -> str:
 
 def times_taken(answer: Answer) -> str:
     """``20 minutes given, 18.3 taken.``"""
-    given, taken = 60 * answer.question.budget_hours, answer.seconds / 60
-    over = ": what has begun comes to its end" if round(taken, 1) > round(given, 1) else ""
-    return f"{given:.3g} minutes given, {taken:.1f} taken{over}."
+    given, taken = round(60 * answer.question.budget_hours, 1), round(answer.seconds / 60, 1)
+    over = ": what has begun comes to its end" if taken > given else ""
+    return f"{counted(given, 'minute')} given, {taken} taken{over}."
 
 
 def loss_text(question: Question) -> str:
@@ -123,13 +130,13 @@ def _useless(answer: Answer) -> str:
     beside = f"{_naive_name(naive)}: MSE {error_text(naive['mse'])}, dense {error_text(dense)}"
     better = row < naive["mse"]
     if dense >= naive["mse"]:
-        own = f"what is recommended here {'is' if better else 'is not either'} ({error_text(row)})"
-        also = "" if answer.chosen == answer.baseline else f"; {own}"
+        own = f"; {ONNX_FILE} is {'' if better else 'not either '}({error_text(row)})"
+        also = "" if answer.chosen == answer.baseline else own
         return (
             f"**The dense model is no better than a naive forecast** ({beside}){also}. Train it longer, or on more "
             "data, before you compress it."
         )
-    lost = "" if better else f", and what is recommended here is no better ({error_text(row)})"
+    lost = "" if better else f", and {ONNX_FILE} is no better ({error_text(row)})"
     return (
         f"**The dense model is hardly better than a naive forecast** ({beside}): the loss that you accept is more than "
         f"it is better by{lost}."
