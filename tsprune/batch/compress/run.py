@@ -1,9 +1,10 @@
 """From a question to an answer: the steps that fit into the time, then files, their tests and times, and a page."""
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import get_args
@@ -28,6 +29,7 @@ from tsprune.batch.compress.ways import DENSE, LONGER, MASKED, SMALLER, Way, way
 from tsprune.batch.compress.words import on_card
 from tsprune.batch.compress.workers import Kept
 from tsprune.batch.preflight import need_folder, try_folder
+from tsprune.batch.stop import STATUS, undone_by_stop
 from tsprune.data import Windows
 from tsprune.engine.grid import NOT_RUN
 from tsprune.engine.progress import Progress
@@ -129,7 +131,8 @@ class Compressing(Cells[Question, Answer]):
         began, budget = time.monotonic(), 3600 * self.config.budget_hours
         self.check()
         try_folder(resolve(self.config.store), "--store")
-        with Kept(make_executor or self.workers()) as maker:
+        # Ctrl-C leaves through the blocks, which ends the workers and what they have open.
+        with Kept(make_executor or self.workers()) as maker, undone_by_stop(partial(sys.exit, STATUS)):
             self._compute(began, budget, {"make_executor": maker, "progress": progress})
         self.seconds = time.monotonic() - began
         found = self.gather()
