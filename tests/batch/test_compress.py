@@ -3,7 +3,9 @@
 import json
 import math
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -50,11 +52,13 @@ from tsprune.batch.compress.ways import (
 from tsprune.data import load_table, make_splits
 from tsprune.deploy import Forecaster
 from tsprune.errors import UserError
+from tsprune.measure import paired
 from tsprune.models import About, create_model, load_checkpoint, save_checkpoint
 from tsprune.pruners import magnitude_masks
 from tsprune.steps.given import GivenStep
 from tsprune.steps.recipes import rebuild
-from tsprune.steps.serve import ONNX_FILE, ServeStep
+from tsprune.steps.serve import ONNX_FILE, ServedLatencyStep, ServeStep
+from tsprune.steps.train import TrainStep
 from tsprune.study.base.config import StudyConfig
 from tsprune.training import TrainConfig, evaluate
 
@@ -154,7 +158,14 @@ def test_a_file_that_is_not_there_and_a_column_that_is_not_there_are_one_line_ea
     for typed, say in (
         (["none.csv"], "there is no such file"),
         ([few["dataset"], "--date-column", "when"], "unknown date column 'when'. Allowed: date, load, wind"),
-        ([few["dataset"], "--horizon", "400"], "too few rows: the val split"),
+        (
+            [few["dataset"], "--horizon", "400"],
+            "too few rows: the val split has 90 of the 900 rows, --horizon = 400 needs 400; choose a shorter one",
+        ),
+        (
+            [few["dataset"], "--look-back", "900"],
+            "the train split has 630 of the 900 rows, --look-back + --horizon = 900 + 24 needs 924; choose a shorter",
+        ),
         ([few["dataset"], "--max-loss", "2"], "a percentage"),
     ):
         monkeypatch.setattr(sys, "argv", ["tsprune", "compress", *typed])
@@ -254,12 +265,14 @@ def test_losses_count_from_the_better_dense_model_or_from_the_checkpoint_that_wa
 
 @pytest.fixture
 def found(question):
-    def make(files=FILES, goal="latency", max_loss="2%", naive=0.9, busy=None) -> Answer:
+    def make(files=FILES, goal="latency", max_loss="2%", naive=0.9, busy=None, windows=160) -> Answer:
         asked = question(goal=goal, max_loss=max_loss)
         levels = pd.DataFrame([{"dataset": "few", "pred_len": 8, "model": "RepeatLast", "mse": naive, "mae": 0.5}])
         chosen = choose(files, goal, asked.max_loss, 0)
         untried = {"zeros by PALS": "the time was up"}
-        return Answer(asked, "few_*x*", files, chosen, 0, levels, untried, (), busy, {"dataset": "few"}, (), 61.0)
+        counts = {"validation": windows, "test": 300}
+        told = {"dataset": "few"}, (), 61.0
+        return Answer(asked, "few_*x*", files, chosen, 0, levels, counts, 32, untried, (), busy, *told)
 
     return make
 
@@ -330,22 +343,89 @@ def test_a_speedup_whose_interval_holds_one_is_none_and_zeros_count_where_they_a
 
 
 def test_where_nothing_is_within_the_loss_it_says_so_and_names_the_closest(found):
-    said = words.verdict(found(max_loss="0.1%", naive=0.3)).replace("\u00a0", " ")
+    said = words.verdict(found(max_loss="0.1%")).replace("\u00a0", " ")
     assert "**nothing tried makes iTransformer cheaper** within a loss of 0.1 %: keep it dense." in said
     assert "Of the cheaper files, narrowed comes closest: its loss is +1.0 % on the validation windows" in said
-    assert "no better than a naive forecast (repeat last value: MSE 0.300, dense 0.400)" in said
+
+
+@pytest.mark.parametrize(
+    ("naive", "loss", "says"),
+    [
+        (
+            0.39,
+            "2%",
+            "**The dense model is no better than a naive forecast** (repeat last value: MSE 0.390, dense 0.400); "
+            "model.onnx is not either (0.402). Train it longer, or on more data, before you compress it.",
+        ),
+        (
+            0.401,
+            "2%",
+            "**The dense model is hardly better than a naive forecast** (repeat last value: MSE 0.401, dense 0.400): "
+            "the loss that you accept is more than it is better by, and model.onnx is no better (0.402).",
+        ),
+        (
+            0.405,
+            "2%",
+            "**The dense model is hardly better than a naive forecast** (repeat last value: MSE 0.405, dense 0.400): "
+            "the loss that you accept is more than it is better by.",
+        ),
+        (
+            0.3,
+            "0.1%",
+            "**The dense model is no better than a naive forecast** (repeat last value: MSE 0.300, dense 0.400). Train",
+        ),
+    ],
+)
+def test_a_model_that_a_naive_forecast_does_as_well_as_is_told_first(found, naive, loss, says, tmp_path):
+    answer = found(naive=naive, max_loss=loss)
+    assert words.verdict(answer).startswith(says)
+    write_page(answer, tmp_path / "page.html")
+    assert "than a naive forecast</strong>" in (tmp_path / "page.html").read_text()
+
+
+def test_a_smaller_model_that_beats_the_naive_forecast_where_the_dense_one_does_not_is_called_that(found):
+    better = FILES.assign(mse=[0.4, 0.35, *FILES["mse"][2:]])
+    assert "dense 0.400); model.onnx is (0.350)." in words.verdict(found(better, naive=0.39))
+
+
+def test_how_few_windows_a_choice_rests_on_is_told_where_they_are_few(found, tmp_path):
+    assert "The choice rests on" not in words.verdict(found(windows=160))
+    few = found(windows=159)
+    assert " The choice rests on 159 validation windows, which overlap: they span less than 5 times" in words.verdict(
+        few
+    )
+    write_page(few, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "159 for validation, 300 for the test; neighbours overlap, those 32 apart do not" in page
+
+
+def test_the_model_card_says_whether_the_file_beats_a_naive_forecast(found):
+    told = "On the same test windows it is {} than the best naive forecast (repeat last value): MSE 0.402 against {}."
+    assert words.on_card(found()) == told.format("better", "0.900")
+    assert words.on_card(found(naive=0.3)) == told.format("**no better**", "0.300")
 
 
 def test_the_page_has_the_answer_the_front_every_file_and_what_was_not_tried(found, tmp_path):
     answer = found(goal="size")
     (axes,) = pareto(answer).axes
-    assert axes.get_xlabel() == "Bytes of the file (log scale)" and axes.get_ylabel() == "Test MSE above dense, %"
+    assert (
+        axes.get_xlabel() == "Bytes of the file (log scale)" and axes.get_ylabel() == "Test MSE, % above that of\ndense"
+    )
     write_page(answer, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
-    assert "at a loss of at most 2\u00a0%? 20 minutes given, 1.0 taken." in page and "not to be trusted" not in page
+    assert (
+        "at a loss of at most 2\u00a0%? 20 minutes given, 1.0 taken." in page
+        and "comes to its end" not in page
+        and "not to be trusted" not in page
+    )
     assert "smaller from the start ← recommended" in page and page.count("<img") == 1
     assert "The time was up: zeros by PALS." in page and "tsprune forecast model.onnx data.csv" in page
     assert str(Path.home()) not in page and str(tmp_path) not in page
+
+
+def test_more_time_than_was_given_is_said_with_why(found):
+    long = replace(found(), seconds=1500.0)
+    assert words.times_taken(long) == "20 minutes given, 25.0 taken: what has begun comes to its end."
 
 
 def test_too_few_test_windows_for_an_interval_leave_it_open_how_certain_a_loss_is(found, tmp_path):
@@ -361,6 +441,22 @@ def test_too_few_test_windows_for_an_interval_leave_it_open_how_certain_a_loss_i
     assert ">+0.5\u00a0%<" in page and ">nan" not in page and "(nan" not in page
 
 
+def test_a_file_that_a_naive_forecast_does_as_well_as_is_not_called_recommended(found, tmp_path):
+    said = words.verdict(found(naive=0.39))
+    assert "8 steps ahead, the one to take would be **iTransformer narrowed**" in said
+    assert "cheaper** within a loss of 0.1\u00a0%. Of the" in words.verdict(found(naive=0.39, max_loss="0.1%"))
+    write_page(found(naive=0.39), tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "← model.onnx" in page and "recommended" not in page
+
+
+def test_what_was_left_for_lack_of_time_is_counted_where_nothing_was_found(found):
+    assert "1 more were left for lack of time" not in words.verdict(found())
+    assert words.verdict(found(max_loss="0.1%")).endswith("1 more was left for lack of time: give more with --budget.")
+    two = replace(found(max_loss="0.1%"), untried={"a": "the time was up", "b": "the time was up", "c": "failed: x"})
+    assert words.verdict(two).endswith("2 more were left for lack of time: give more with --budget.")
+
+
 def test_of_zeros_is_said_what_was_tested_of_them_and_nothing_where_none_were(found):
     tested = "of the masked models that were tested, none within the loss has a layer that runs faster"
     assert tested in words.untried(found())
@@ -373,7 +469,7 @@ def test_int8_is_made_before_the_files_of_models_with_zeros(question, monkeypatc
     def compute(self, steps, **how):
         steps = list(steps)
         made.extend((step.of.kind, step.weights) for step in steps if isinstance(step, ServeStep))
-        return {step.key: {"status": "ok", "result": {"val_mse": 1.0}} for step in steps}
+        return {step.key: {"status": "ok", "result": {"val_mse": 1.0}, "cost": {"seconds": 1.0}} for step in steps}
 
     monkeypatch.setattr(Compressing, "compute", compute)
     monkeypatch.setattr(Compressing, "gather", lambda self: SimpleNamespace(busy=None))
@@ -381,6 +477,34 @@ def test_int8_is_made_before_the_files_of_models_with_zeros(question, monkeypatc
     run.run()
     zeros = next(way.step for way in run.ways if way.kind == FOUND)
     assert made.index(("train", "int8")) < made.index((zeros.kind, "float32"))
+
+
+def test_what_comes_last_has_the_time_that_it_took_at_first(question, monkeypatch):
+    """The dense training 30 s, others 9 s, files 7 s at best, the time of one file 2 s, of a budget of 1200 s."""
+    begun = []
+
+    def compute(self, steps, deadline=None, **how):
+        steps = list(steps)
+        begun.append((steps, deadline and deadline - began))
+        took = {TrainStep: 30.0, ServedLatencyStep: 2.0}
+        seconds = {step.key: took.get(type(step), 9.0) for step in steps}
+        seconds |= {step.key: 7.0 for step in steps if isinstance(step, ServeStep) and step.weights == "int8"}
+        row = {"status": "ok", "result": {"val_mse": 1.0}}
+        return {step.key: row | {"cost": {"seconds": seconds[step.key]}} for step in steps}
+
+    monkeypatch.setattr(Compressing, "compute", compute)
+    monkeypatch.setattr(Compressing, "gather", lambda self: SimpleNamespace(busy=None))
+    run = Compressing(question())
+    began = time.monotonic()
+    run.run()
+    (first, until), (probe, _), (rest, trainings), (_, files), _, (last, none) = begun
+    first, rest = ({step.key for step in steps} for steps in (first, rest))
+    assert {way.name for way in run.ways if way.step.key in first} == {DENSE, LONGER, f"{SMALLER} (d_model 4)"}
+    assert until == pytest.approx(0.7 * 1200, abs=1) and probe[0].of == (ServeStep(of=run.ways[0].step),)
+    times = 2.0 * len(run.ways)
+    assert files == pytest.approx(1200 - times - 7, abs=1) and trainings == pytest.approx(files - 7 - 30 - 9, abs=1)
+    assert {way.step.key for way in run.ways} <= first | rest and not first & rest
+    assert none is None and last == [run.timed]
 
 
 def test_another_text_is_not_written_over_and_nothing_runs(question, tmp_path):
@@ -412,7 +536,7 @@ def test_a_run_ends_with_a_page_and_a_file_that_forecasts_and_starts_from_the_st
     assert forecaster.card.after["mse"] == pytest.approx(answer.row["mse"], rel=1e-4)
     assert (tmp_path / "out" / "model.md").read_text().startswith("# Model card: model.onnx")
     assert files["low"].notna().all()
-    monkeypatch.setattr(running, "FEW", 1000)
+    monkeypatch.setattr(paired, "FEW", 1000)
     without = compress(asked, tmp_path / "out").files
     assert without.index[without["low"].notna()].tolist() == [answer.baseline]
 

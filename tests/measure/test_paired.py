@@ -65,6 +65,13 @@ def test_one_seed_claims_nothing():
     assert found.high < 0 and not found.clear
 
 
+def test_windows_that_span_few_blocks_claim_nothing():
+    b = errors(3, 500)
+    for windows, enough in ((500, True), (499, False)):
+        found = paired_difference(0.5 * b[:, :windows], b[:, :windows], block=100)
+        assert found.high < 0 and found.enough is found.clear is enough
+
+
 def test_overlapping_windows_need_long_blocks():
     """A slow wave shared by neighbouring windows: single windows claim far more certainty than blocks do."""
     steps = np.arange(1000)

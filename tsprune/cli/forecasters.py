@@ -14,7 +14,9 @@ def compress(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A CSV file of your own, or a dataset's name.")],
     max_loss: Annotated[str, typer.Option(metavar="PERCENT", help="Rise in error that you accept, such as 2%.")] = "2%",
     goal: Annotated[str, typer.Option("--for", help="What to minimise: latency, size, or macs.")] = "latency",
-    budget: Annotated[str, typer.Option(metavar="TIME", help="Begin no training after about this time.")] = "20m",
+    budget: Annotated[
+        str, typer.Option(metavar="TIME", help="Time to take; what has begun by then comes to its end.")
+    ] = "20m",
     model: Annotated[str | None, typer.Option(help="Forecaster to train and compress (iTransformer).")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="Or a trained one, from `tsprune models save`.")] = None,
     look_back: Annotated[int | None, typer.Option(min=1, help="Time steps that a forecast is made from (96).")] = None,
@@ -44,7 +46,7 @@ def compress(
     from tsprune.batch.compress.place import PAGE_FILE
     from tsprune.batch.compress.question import ask
     from tsprune.batch.compress.run import compress
-    from tsprune.batch.compress.words import verdict
+    from tsprune.batch.compress.words import times_taken, verdict
     from tsprune.places import need_name
     from tsprune.report.text import plain_text
 
@@ -68,7 +70,8 @@ def compress(
     )
     folder = Path(output or f"outputs/compress/{Path(data).stem}-{question.model}-{goal}")
     answer = compress(question, folder)
-    print(f"\n{plain_text(verdict(answer))}\n{folder / PAGE_FILE}\n{folder / 'model.onnx'}")
+    said = [*verdict(answer).split("\n\n"), times_taken(answer)]
+    print("", *map(plain_text, said), folder / PAGE_FILE, folder / "model.onnx", sep="\n")
 
 
 def export(

@@ -10,6 +10,12 @@ from tsprune.errors import UserError
 LEVEL = 0.95
 """Share of the draws that the interval holds."""
 
+FEW = 5
+"""Blocks of windows that have nothing in common, below which an interval is too narrow to claim anything by: with five
+it held the true difference in 89 % of 200 trials, where 95 are meant; with three in 78, with two in 70, with one in
+none. More seeds do not help, as windows are the same for all: with five of them it held it in 67 to 71 % with three
+blocks, in 24 to 32 % with one."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -21,11 +27,23 @@ class Difference:
     high: float
     seeds: int
     windows: int
+    block: int = 1
+
+    @property
+    def enough(self) -> bool:
+        """Whether the windows are enough for the interval to hold what it says."""
+        return enough(self.windows, self.block)
 
     @property
     def clear(self) -> bool:
-        """Whether zero lies outside the interval, with at least two seeds: otherwise nothing may be claimed."""
-        return self.seeds > 1 and (self.low > 0 or self.high < 0)
+        """Whether zero lies outside the interval, with at least two seeds and :attr:`enough` windows: otherwise nothing
+        may be claimed."""
+        return self.seeds > 1 and self.enough and (self.low > 0 or self.high < 0)
+
+
+def enough(windows: int, block: int) -> bool:
+    """Whether so many windows make FEW blocks of this length at least."""
+    return windows >= FEW * block
 
 
 def paired_difference(
@@ -64,7 +82,9 @@ def paired_difference(
     weights = random.multinomial(max(seeds - 1, 1), np.full(seeds, 1 / seeds), size=draws)
     means = [(weights * _block_sums(errors, length)[:, starts].sum(-1).T).sum(1) for errors in every]
     low, high = np.quantile(_relative(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Difference(float(_relative([errors.mean() for errors in every])), float(low), float(high), seeds, windows)
+    return Difference(
+        float(_relative([errors.mean() for errors in every])), float(low), float(high), seeds, windows, block
+    )
 
 
 def _relative(means: Sequence[np.ndarray]) -> np.ndarray:

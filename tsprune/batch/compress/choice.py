@@ -25,9 +25,8 @@ SPARSE_RUN = "float32, without zeros"
 
 TIMES = ("ms", "speedup", "speedup_low", "speedup_high")
 
-FEW = 5
-"""An interval is given only if the test windows span at least this many times look-back and horizon: with five it held
-the true loss in 89 % of 200 trials, where 95 are meant; with three in 78, with two in 70, with one in none."""
+MEAN = "mean of the training rows"
+"""The naive forecast that is always the same."""
 
 OVER = "the time was up"
 """Why a way that was not begun has no result."""
@@ -41,6 +40,8 @@ there is no interval; not even that."""
 class Answer:
     """The result. ``files``: a row per file, see :func:`files_table`; ``chosen`` and ``baseline`` are labels of it.
 
+    ``naive``: a row per naive forecast with ``model``, ``mse`` and ``mae`` on the test windows. ``windows``: how many
+    there are, by ``validation`` and ``test``; windows that are ``block`` apart have nothing in common.
     ``untried``: ways without a result by name, and why. ``steps``: for each row of ``files`` the step that made the
     file; for a model without its zeros, the step of the file with the same forecasts. ``busy``: why the times cannot be
     trusted; None if they can.
@@ -52,6 +53,8 @@ class Answer:
     chosen: int
     baseline: int
     naive: pd.DataFrame
+    windows: Mapping[str, int]
+    block: int
     untried: dict[str, str]
     steps: Sequence[ServeStep]
     busy: str | None
@@ -74,6 +77,16 @@ class Answer:
         return self.files.loc[self.baseline]
 
     @property
+    def best_naive(self) -> pd.Series:
+        """The row of the naive forecast of lowest test MSE."""
+        return self.naive.loc[self.naive["mse"].idxmin()]
+
+    @property
+    def useless(self) -> bool:
+        """Whether a naive forecast does as well as the file that is written."""
+        return self.row["mse"] >= self.best_naive["mse"]
+
+    @property
     def undecided(self) -> bool:
         """Whether times would decide but are not to be trusted: then the dense file is kept and nothing is recommended.
         A file that loses more than is accepted is out of the question whatever its time."""
@@ -83,7 +96,7 @@ class Answer:
     @property
     def mark(self) -> str:
         """The label of the file that is written, in the table and in the figure."""
-        return ONNX_FILE if self.undecided else "recommended"
+        return ONNX_FILE if self.undecided or self.useless else "recommended"
 
 
 def files_table(

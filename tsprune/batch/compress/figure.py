@@ -28,8 +28,9 @@ def pareto(answer: Answer) -> Figure:
     looks = {kind: look for kind, look in kit.looks(KINDS).items() if kind in set(files["kind"])}
     limit = 100 * answer.question.max_loss
     top = min(max(MOST * limit, 20), max(100 * files[["test_loss", "high"]].max(axis=None), 1.5 * limit))
+    above = f"Test MSE, % above that of\n{answer.dense['name']}"
     with kit.canvas(4.6, f"Test loss against {answer.question.goal}, a point per file.") as figure:
-        (axes,) = kit.panels(figure, 1, 1, XLABELS[answer.question.goal], "Test MSE above dense, %")
+        (axes,) = kit.panels(figure, 1, 1, XLABELS[answer.question.goal], above)
         bottom = 100 * files[["test_loss", "low"]].clip(upper=0).min(axis=None)
         axes.set_ylim(bottom - 0.04 * (top - bottom), top + 0.04 * (top - bottom))
         axes.axhspan(axes.get_ylim()[0], limit, **kit.WITHIN)

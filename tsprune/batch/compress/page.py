@@ -11,9 +11,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from pandas.io.formats.style import Styler
 
 from tsprune import measure, report
-from tsprune.batch.compress.choice import FEW, Answer
+from tsprune.batch.compress.choice import Answer
 from tsprune.batch.compress.figure import pareto
-from tsprune.batch.compress.words import loss_text, loss_with_interval, untried, use, verdict
+from tsprune.batch.compress.words import loss_text, loss_with_interval, named, times_taken, untried, use, verdict
+from tsprune.measure.paired import FEW
 from tsprune.report.page import render_notebook
 from tsprune.report.style import png
 from tsprune.report.tables import styled
@@ -29,9 +30,9 @@ def write_page(answer: Answer, path: Path) -> None:
         _cell(verdict(answer), tags=["verdict"]),
         _cell(pareto(answer), tags=["figure"]),
         new_markdown_cell(f"## How to use it\n\n{use(answer)}"),
-        new_markdown_cell(f"## Every file\n\n{_MEANING}{_times(answer)}"),
+        new_markdown_cell(f"## Every file\n\n{_meaning(answer)}{_times(answer)}"),
         _cell(files(answer)),
-        *([_cell(report.naive_table(levels))] if len(levels := answer.naive.dropna(subset="mse")) else []),
+        _cell(report.naive_table(answer.naive)),
         new_markdown_cell(f"## What was not tried, and why\n\n{untried(answer)}"),
         new_markdown_cell("## Protocol"),
         _cell(report.protocol_table(protocol(answer))),
@@ -54,16 +55,17 @@ def asked(answer: Answer) -> str:
     start = f"the checkpoint {Path(question.checkpoint).name}" if question.checkpoint else question.model
     return (
         f"Which form of {literal(start)} has {what[question.goal]} on {literal(answer.dataset)}, at a loss of at most "
-        f"{loss_text(question)}? {question.budget_hours * 60:.3g} minutes given, {answer.seconds / 60:.1f} taken."
+        f"{loss_text(question)}? {times_taken(answer)}"
     )
 
 
-_MEANING = (
-    "One row per exported file, tested in ONNX Runtime. Validation loss: MSE above the dense model's on the validation "
-    "windows; files are chosen by it. Test loss: the same on the test windows, with its 95 % interval; the last column "
-    "tells whether it is within the accepted loss. Faster: the dense float32 file's time over this one's in the same "
-    "round."
-)
+def _meaning(answer: Answer) -> str:
+    return (
+        "One row per exported file, tested in ONNX Runtime. Validation loss: MSE above that of "
+        f"*{literal(named(answer.dense))}* on the validation windows; files are chosen by it. Test loss: the same on "
+        "the test windows, with its 95 % interval; the column after it tells whether it is within the accepted loss. "
+        "Faster: the time of *dense* in float32 over this one's in the same round."
+    )
 
 
 def _times(answer: Answer) -> str:
@@ -109,13 +111,15 @@ def protocol(answer: Answer) -> dict[str, str]:
         "training": f"Adam {question.learning_rate:g}, schedule {question.schedule}, batch {question.batch_size}; all "
         f"models then {question.fine_tune_epochs} epochs more at {question.fine_tune_learning_rate:g}, PALS in one go",
         "seed": str(question.seeds[0]),
+        "windows": f"{answer.windows['validation']:,} for validation, {answer.windows['test']:,} for the test; "
+        f"neighbours overlap, those {answer.block} apart do not",
         "choice": f"the lowest {question.goal} within {loss_text(question)} of the dense model's validation MSE; the "
         "test windows can only rule it out",
         "interval": "paired bootstrap over blocks of test windows as long as look-back and horizon; none below "
         f"{FEW} blocks",
         "latency": f"ONNX Runtime on the CPU, {question.timed_threads} thread; medians of rounds over all files"
         + (f"; not to be trusted: {answer.busy}" if answer.busy else ""),
-        "time": f"{answer.seconds / 60:.1f} of the {question.budget_hours * 60:.3g} minutes given",
+        "time": times_taken(answer),
     }
 
 

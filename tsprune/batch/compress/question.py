@@ -31,6 +31,9 @@ CLOSE = 1e-6
 
 _LENGTHS = {"seq_len": "--look-back", "pred_lens": "--horizon"}
 
+_SAID = {"seq_len": "look-back", "pred_len": "horizon"}
+"""Lengths as messages about the data call them, and in plain words."""
+
 
 def _of(*values: object) -> Any:
     """The default of a list."""
@@ -145,6 +148,13 @@ def ask(
     if checkpoint is None and isinstance(asked.get("seq_len"), int):
         asked.setdefault("label_len", asked["seq_len"] // 2)  # as 48 is to 96
     return Question.parse(asked, where="compress")
+
+
+def in_options(problems: str, given: bool) -> str:
+    """Messages about the data with lengths named as the command line does; where a checkpoint is ``given``, which sets
+    them, in plain words."""
+    dashes = "" if given else "--"
+    return re.sub(r"(?<= )(seq_len|pred_len)(?= |,|;|$)", lambda name: f"{dashes}{_SAID[name[1]]}", problems)
 
 
 def _said(given: Sequence[str], asked: Container[str]) -> dict[str, Any]:

@@ -1,18 +1,36 @@
 """From a question to an answer: the steps that fit into the time, then files, their tests and times, and a page."""
 
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
-from tsprune.batch.compress.choice import FEW, OVER, SPARSE_RUN, Answer, best_dense, busy, choose, files_table, verdicts
+import pandas as pd
+
+from tsprune.batch.compress.choice import (
+    MEAN,
+    OVER,
+    SPARSE_RUN,
+    Answer,
+    best_dense,
+    busy,
+    choose,
+    files_table,
+    verdicts,
+)
 from tsprune.batch.compress.page import write_page
 from tsprune.batch.compress.place import PAGE_FILE, check_place, make_way
-from tsprune.batch.compress.question import Question
-from tsprune.batch.compress.ways import MASKED, Way, ways
+from tsprune.batch.compress.question import Question, in_options
+from tsprune.batch.compress.ways import DENSE, LONGER, MASKED, SMALLER, Way, ways
+from tsprune.batch.compress.words import on_card
+from tsprune.batch.compress.workers import Kept
 from tsprune.batch.preflight import need_folder, try_folder
+from tsprune.batch.stop import STATUS, undone_by_stop
+from tsprune.data import Windows
 from tsprune.engine.grid import NOT_RUN
 from tsprune.engine.progress import Progress
 from tsprune.engine.step import Step
@@ -21,6 +39,7 @@ from tsprune.places import resolve
 from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.compare import block_length
 from tsprune.steps.kept import save_model
+from tsprune.steps.model import ModelStep
 from tsprune.steps.serve import CARD_FILE, ONNX_FILE, ServedLatencyStep, ServeStep, Weights
 from tsprune.study.base.cells import Cells, with_needs
 from tsprune.study.base.preflight import check
@@ -28,8 +47,10 @@ from tsprune.study.base.protocol import data_lines
 from tsprune.whole import write_whole
 
 SHARE = 0.7
-"""The share of the time given after which no further training is begun: the rest is for trainings still running, for
-files and for timing."""
+"""The share of the time given after which not even the first steps are begun, which show how long things take."""
+
+
+_LEFT = {"status": NOT_RUN}
 
 
 def compress(question: Question, folder: Path, *, progress: Progress | None = None) -> Answer:
@@ -50,8 +71,9 @@ def compress(question: Question, folder: Path, *, progress: Progress | None = No
     step = found.steps[found.chosen]
     if told := make_way(folder, question):
         print(told, flush=True)
-    for name in (ONNX_FILE, CARD_FILE):
-        write_whole(folder / name, run.store.artifact(step.key, name).read_bytes())
+    write_whole(folder / ONNX_FILE, run.store.artifact(step.key, ONNX_FILE).read_bytes())
+    card = run.store.artifact(step.key, CARD_FILE).read_text()
+    write_whole(folder / CARD_FILE, f"{card}\n## Is it worth using?\n\n{on_card(found)}\n".encode())
     if found.row["weights"] == SPARSE_RUN:
         save_model(run.store, step.of.key, folder / MODEL_FILE)
     write_page(found, folder / PAGE_FILE)
@@ -59,7 +81,7 @@ def compress(question: Question, folder: Path, *, progress: Progress | None = No
 
 
 class Compressing(Cells[Question, Answer]):
-    """``Compressing(question).run()``: trainings until the time is over, then each model's file, tested and timed."""
+    """``Compressing(question).run()``: models and their files, as many as the time allows, then the times of all."""
 
     @cached_property
     def ways(self) -> list[Way]:
@@ -69,7 +91,18 @@ class Compressing(Cells[Question, Answer]):
         return (*self.base.naive, *self.steps())
 
     def steps(self) -> Iterable[Step]:
-        return (way.step for way in self.ways)
+        return chain.from_iterable(map(_with_files, self.ways))
+
+    def first(self) -> tuple[Step, ...]:
+        """What shows how long things take here: the naive forecasts, the dense model and its training on, the first of
+        the smaller ones, which need not wait for it, and their files."""
+        smaller = [way for way in self.ways if way.kind == SMALLER][:1]
+        return (*self.base.naive, *with_needs(chain.from_iterable(map(_with_files, [*self.ways[:2], *smaller]))))
+
+    @property
+    def _probe(self) -> ServedLatencyStep:
+        """Times the dense model's file alone, to be known how long it takes to time all."""
+        return self.timing([ServeStep(of=self.ways[0].step)])
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -81,12 +114,15 @@ class Compressing(Cells[Question, Answer]):
         return places
 
     def _wave(self, step: Step) -> int:
-        return self._places.get(step.key, 0)  # files: as given
+        return self._places.get(step.key, 0)  # files: as soon as there is what they are made of
 
     def check(self) -> None:
         """Raises :class:`UserError` as :meth:`Cells.run` before anything runs, and for a store that cannot be written
         to; makes nothing."""
-        check(self.config, self.tables)
+        try:
+            check(self.config, self.tables)
+        except UserError as error:
+            raise UserError(in_options(str(error), given=self.config.checkpoint is not None)) from None
         need_folder(resolve(self.config.store), "--store")
 
     def run(self, *, make_executor: Callable[[], Executor] | None = None, progress: Progress | None = None) -> Answer:
@@ -95,28 +131,49 @@ class Compressing(Cells[Question, Answer]):
         began, budget = time.monotonic(), 3600 * self.config.budget_hours
         self.check()
         try_folder(resolve(self.config.store), "--store")
-        how = {"make_executor": make_executor, "progress": progress}
-        self.rows = self.compute(self.plan(), **how, deadline=began + SHARE * budget)
-        dense = self.ways[0].step
-        if self.rows[dense.key]["status"] == NOT_RUN:  # even if the time is up: without it there is no answer at all
-            self.rows |= self.compute([dense], **how)
-        self._need(dense, "has no result, so there is nothing to compress")
-        # What was trained to cost less becomes a file whatever the time: else it was trained for nothing.
-        trained = [way.step for way in self.ways if way.kind not in MASKED and self.ok(way.step)]
-        self.rows |= self.compute([ServeStep(of=step) for step in trained], **how)
-        self._need(ServeStep(of=dense), "cannot be exported, so nothing can be compared")
-        # int8 first: models with zeros, whose float32 files are left, are no smaller for one.
-        for weights in reversed(get_args(Weights)):
-            self.rows |= self.compute(self.files(weights), **how, deadline=began + budget)
-        timed = self.timed
-        self.rows |= self.compute([timed], **how)
+        # Ctrl-C leaves through the blocks, which ends the workers and what they have open.
+        with Kept(make_executor or self.workers()) as maker, undone_by_stop(partial(sys.exit, STATUS)):
+            self._compute(began, budget, {"make_executor": maker, "progress": progress})
         self.seconds = time.monotonic() - began
         found = self.gather()
         if found.busy:
-            self.store.discard(timed.key)  # measured anew by the next run: the machine may be quiet then
+            self.store.discard(self.timed.key)  # measured anew by the next run: the machine may be quiet then
         return found
 
-    def _need(self, step: Step, what: str) -> None:
+    def _compute(self, began: float, budget: float, how: dict) -> None:
+        """Every step of this run, ``how`` to compute them."""
+        dense = self.ways[0].step
+        self._add(self.first(), **how, deadline=began + SHARE * budget)
+        # Even if the time is up: without the dense model and its file there is no answer at all.
+        self._must(dense, how, "has no result, so there is nothing to compress")
+        self._must(ServeStep(of=dense), how, "cannot be exported, so nothing can be compared")
+        self._add([self._probe], **how)
+        # What was begun comes to its end, and times are measured after everything else. PALS trains in one go for as
+        # long as the two; a worker's first file takes longer than any other, since it loads the exporter.
+        training = sum(self._took(way.step for way in self.ways[:2]))
+        file = min(self._took(step for step in self.first() if isinstance(step, ServeStep)))
+        files_end = began + budget - file - len(self.ways) * sum(self._took([self._probe]))
+        self._add(self.plan(), **how, deadline=files_end - file - training)
+        # What was trained to cost less becomes a file whatever the time: else it was trained for nothing.
+        trained = [way for way in self.ways if way.kind not in MASKED and self.ok(way.step)]
+        self._add([ServeStep(of=way.step) for way in trained], **how)
+        # int8 first: models with zeros, whose float32 files are left, are no smaller for one.
+        for weights in reversed(get_args(Weights)):
+            self._add(self.files(weights), **how, deadline=files_end)
+        self._add([self.timed], **how)
+
+    def _add(self, steps: Iterable[Step], **how) -> None:
+        """The rows of those steps that have none yet."""
+        if left := [step for step in steps if self.rows.get(step.key, _LEFT)["status"] == NOT_RUN]:
+            self.rows |= self.compute(left, **how)
+
+    def _took(self, steps: Iterable[Step]) -> list[float]:
+        """Seconds that each of the steps took that have a result."""
+        return [self.rows[step.key]["cost"]["seconds"] for step in steps if self.ok(step)]
+
+    def _must(self, step: Step, how: dict, what: str) -> None:
+        """Compute the step if that was not begun. Raises :class:`UserError` if it has no result; ``what`` it means."""
+        self._add([step], **how)
         if not self.ok(step):
             raise UserError(f"the dense model {what}: {self.rows[step.key]['reason']}")
 
@@ -143,13 +200,17 @@ class Compressing(Cells[Question, Answer]):
     def timed(self) -> ServedLatencyStep:
         """What times all files that came out, and the masked models that lose no more than is accepted without their
         zeros."""
-        files = tuple(step for step in self.served if self.ok(step))
-        masked = tuple(way.step for way in self.ways if way.kind in MASKED and self.ok(way.step) and self._keeps(way))
-        return ServedLatencyStep(of=files, masked=masked, threads=self.config.timed_threads)
+        files = [step for step in self.served if self.ok(step)]
+        masked = [way.step for way in self.ways if way.kind in MASKED and self.ok(way.step) and self._keeps(way)]
+        return self.timing(files, masked)
+
+    def timing(self, files: Sequence[ServeStep], masked: Sequence[ModelStep] = ()) -> ServedLatencyStep:
+        return ServedLatencyStep(of=tuple(files), masked=tuple(masked), threads=self.config.timed_threads)
 
     def gather(self) -> Answer:
         """Read the rows, of which the dense model's file at least has a result."""
         ok = [step for step in self.served if self.ok(step)]
+        splits = self.base.specs[0].splits("cpu")
         by_step = {way.step.key: way for way in self.ways}
         timed = self.rows[self.timed.key]["detail"]
         times = timed.get("latency", [])
@@ -162,7 +223,7 @@ class Compressing(Cells[Question, Answer]):
         differences = [self.compare([step], [ok[baseline]]) for step in made]
         for column, name in (("test_loss", "relative"), ("low", "low"), ("high", "high")):
             files[column] = [getattr(difference, name) for difference in differences]
-        if differences[0].windows < FEW * block_length(ok[baseline].protocol()):
+        if not differences[0].enough:
             files.loc[files.index != baseline, ["low", "high"]] = None
         files["verdict"] = verdicts(files, self.config.max_loss)
         return Answer(
@@ -171,7 +232,9 @@ class Compressing(Cells[Question, Answer]):
             files=files,
             chosen=choose(files, self.config.goal, self.config.max_loss, baseline),
             baseline=baseline,
-            naive=self.frame(self.base.naive),
+            naive=self._naive(splits.test),
+            windows={"validation": len(splits.val), "test": len(splits.test)},
+            block=block_length(ok[baseline].protocol()),
             untried=self._untried(),
             steps=made,
             busy=busy(times),
@@ -180,12 +243,30 @@ class Compressing(Cells[Question, Answer]):
             seconds=self.seconds,
         )
 
+    def _naive(self, windows: Windows) -> pd.DataFrame:
+        """The naive forecasts with a result; the training rows' mean, which is 0 in scaled units, is one more."""
+        levels = self.frame(self.base.naive)[["dataset", "pred_len", "model", "mse", "mae"]].dropna(subset="mse")
+        square = absolute = count = 0.0
+        for batch in windows.batches(self.config.eval_batch_size):
+            square += float(batch.y.double().square().sum())
+            absolute += float(batch.y.double().abs().sum())
+            count += batch.y.numel()
+        place = {"dataset": self.base.specs[0].label, "pred_len": self.config.pred_lens[0]}
+        mean = place | {"model": MEAN, "mse": square / count, "mae": absolute / count}
+        return pd.concat([levels, pd.DataFrame([mean])], ignore_index=True)
+
     def _untried(self) -> dict[str, str]:
         """Ways and files without a result by name, and why."""
         by_step = {way.step.key: way for way in self.ways}
         without = {way.name: way.step for way in self.ways}
         without |= {f"{by_step[step.of.key].name}, as a file in {step.weights}": step for step in self.served}
         return {name: _why(self.rows[step.key]) for name, step in without.items() if not self.ok(step)}
+
+
+def _with_files(way: Way) -> tuple[Step, ...]:
+    """The model and the files that are made of it in any case."""
+    files = () if way.kind in MASKED else get_args(Weights) if way.kind in (DENSE, LONGER) else ("float32",)
+    return (way.step, *(ServeStep(of=way.step, weights=weights) for weights in files))
 
 
 def _why(row: dict) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from tsprune.batch.compress.choice import FEW, KEPT, OVER, SPARSE_RUN, Answer, cheaper, rivals
+from tsprune.batch.compress.choice import KEPT, OVER, SPARSE_RUN, Answer, cheaper, rivals
 from tsprune.batch.compress.question import Question
 from tsprune.batch.compress.ways import MASKED
-from tsprune.report.text import NAIVE, NBSP, ends, error_text, literal, short_count, signed
+from tsprune.measure.paired import FEW, enough
+from tsprune.report.text import NAIVE, NBSP, counted, ends, error_text, literal, short_count, signed
 from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.serve import ONNX_FILE
 
@@ -15,28 +16,31 @@ GAINS = {"latency": "as fast", "size": "as small", "macs": "fewer multiply-adds"
 
 
 def verdict(answer: Answer) -> str:
-    """The recommendation in a sentence, how sure it is and what speaks against it; then what times rest on."""
+    """Whether the dense model is of use; the recommendation in a sentence, how sure it is; how few windows and what
+    times it rests on."""
     question, row = answer.question, answer.row
     limit = loss_text(question)
     about = f"On {literal(answer.dataset)}, {question.pred_lens[0]} steps ahead,"
     if answer.chosen == answer.baseline:
-        parts = [about, _nothing(answer, limit), _naive(answer)]
+        parts = [about, _nothing(answer, limit)]
     else:
         first = (
-            f"{about} take **{question.model} {literal(named(row))}**: {gain(answer)}, at a test MSE "
+            f"{about} {'the one to take would be' if answer.useless else 'take'} **{question.model} "
+            f"{literal(named(row))}**: {gain(answer)}, at a test MSE "
             f"{signed(row['test_loss'])} against the dense model's."
         )
-        parts = [first, _sure(row, limit), _naive(answer)]
+        parts = [first, _sure(row, limit)]
     if question.goal == "latency" and answer.busy is not None:
         again = (
             f"({literal(answer.busy)}): run this again when the machine is quiet; all but the times is in the store."
         )
         if answer.undecided:
             kept = f"Until then {ONNX_FILE} is {question.model} {literal(named(row))}."
-            parts = [f"{about} **nothing can be said about times on this machine now** {again} {kept}", _naive(answer)]
+            parts = [f"{about} **nothing can be said about times on this machine now** {again} {kept}"]
         elif answer.chosen != answer.baseline:
             parts.append(f"**The times are not to be trusted** {again}")
-    return "\n\n".join(filter(None, [" ".join(filter(None, parts)), _speed(answer)]))
+    first = " ".join(filter(None, [_useless(answer), *parts, _few(answer)]))
+    return "\n\n".join(filter(None, [first, _speed(answer)]))
 
 
 def _nothing(answer: Answer, limit: str) -> str:
@@ -47,11 +51,23 @@ def _nothing(answer: Answer, limit: str) -> str:
             f"**the time given was too short** for anything that may cost less than {model} dense: give more with "
             "--budget, what is done is in the store."
         )
-    return f"**nothing tried makes {model} cheaper** within a loss of {limit}: keep it dense. {_closest(answer)}"
+    keep = "" if answer.useless else ": keep it dense"
+    left = list(answer.untried.values()).count(OVER)
+    more = (
+        f" {left} more {'was' if left == 1 else 'were'} left for lack of time: give more with --budget." if left else ""
+    )
+    return f"**nothing tried makes {model} cheaper** within a loss of {limit}{keep}. {_closest(answer)}{more}"
 
 
 def named(row: pd.Series) -> str:
     return row["name"] + {"float32": "", "int8": ", int8", SPARSE_RUN: ", run without its zeros"}[row["weights"]]
+
+
+def times_taken(answer: Answer) -> str:
+    """``20 minutes given, 18.3 taken.``"""
+    given, taken = round(60 * answer.question.budget_hours, 1), round(answer.seconds / 60, 1)
+    over = ": what has begun comes to its end" if taken > given else ""
+    return f"{counted(given, 'minute')} given, {taken} taken{over}."
 
 
 def loss_text(question: Question) -> str:
@@ -105,17 +121,50 @@ def _closest(answer: Answer) -> str:
     )
 
 
-def _naive(answer: Answer) -> str:
-    levels = answer.naive.dropna(subset="mse")
-    if levels.empty:
+def _useless(answer: Answer) -> str:
+    """What is to be known first where a naive forecast does as well as the dense model, or as well as what loses as
+    much as is accepted."""
+    dense, row, naive = answer.dense["mse"], answer.row["mse"], answer.best_naive
+    if dense * (1 + answer.question.max_loss) < naive["mse"]:
         return ""
-    best = levels.loc[levels["mse"].idxmin()]
-    if answer.dense["mse"] < best["mse"]:
-        return ""
-    name = NAIVE.get(best["model"], best["model"])
+    beside = f"{_naive_name(naive)}: MSE {error_text(naive['mse'])}, dense {error_text(dense)}"
+    better = row < naive["mse"]
+    if dense >= naive["mse"]:
+        own = f"; {ONNX_FILE} is {'' if better else 'not either '}({error_text(row)})"
+        also = "" if answer.chosen == answer.baseline else own
+        return (
+            f"**The dense model is no better than a naive forecast** ({beside}){also}. Train it longer, or on more "
+            "data, before you compress it."
+        )
+    lost = "" if better else f", and {ONNX_FILE} is no better ({error_text(row)})"
     return (
-        f"The dense model itself is no better than a naive forecast ({name}: MSE {error_text(best['mse'])}, dense "
-        f"{error_text(answer.dense['mse'])}): train it longer, or on more data, before you compress it."
+        f"**The dense model is hardly better than a naive forecast** ({beside}): the loss that you accept is more than "
+        f"it is better by{lost}."
+    )
+
+
+def _naive_name(naive: pd.Series) -> str:
+    return NAIVE.get(naive["model"], naive["model"])
+
+
+def _few(answer: Answer) -> str:
+    """How few windows the choice rests on, where they are few."""
+    count = answer.windows["validation"]
+    if enough(count, answer.block):
+        return ""
+    return (
+        f"The choice rests on {counted(count, 'validation window')}, which overlap: they span less than {FEW} times "
+        f"look-back and horizon, so another file may do better on other rows."
+    )
+
+
+def on_card(answer: Answer) -> str:
+    """What a model card says of the file beside a forecast that learns nothing."""
+    naive, row = answer.best_naive, answer.row
+    than = "better" if row["mse"] < naive["mse"] else "**no better**"
+    return (
+        f"On the same test windows it is {than} than the best naive forecast ({_naive_name(naive)}): MSE "
+        f"{error_text(row['mse'])} against {error_text(naive['mse'])}."
     )
 
 
