@@ -4,8 +4,8 @@
     python benchmarks/fusion.py --models PatchTST
 
 By default the runtime merges the two into one operator; `tsprune.deploy` tells it not to (`UNFUSED` of its session).
-Random weights, one thread, both in turn; a speedup is the median over rounds of the merged network's time over that of
-the other in the same round. No part of the tests.
+Random weights, one thread, both in turn and warm; a speedup is the median over rounds of the merged network's time
+over that of the other in the same round. No part of the tests.
 """
 
 from unittest.mock import patch

@@ -1,4 +1,4 @@
-"""What the zeros of masks are worth on a CPU: forecasts dense and with the sparse kernel, in every round one of each.
+"""What zeros of masks are worth on a CPU: forecasts dense and with the sparse kernel, warm, a round has one of each.
 
     python benchmarks/sparse_inference.py                              six models, two densities, d_model 512
     python benchmarks/sparse_inference.py --models Autoformer --densities 0.5 --batches 32
@@ -67,6 +67,7 @@ def by_cpu_time(variants: dict, rounds: int) -> pd.DataFrame:
     with torch.inference_mode():
         for number in range(rounds + 1):  # the first is no round
             for name, (call, arguments) in variants.items():
+                call(*arguments)  # as in measure_latency, a timed call is warm
                 start = time.process_time()
                 call(*arguments)
                 times[name] += [1e3 * (time.process_time() - start)] if number else []

@@ -4,9 +4,9 @@
     python benchmarks/widths.py --models Informer --size small     d_model 64
 
 Random weights, narrowed to a share of their parameters, with widths as found and in multiples.
-PyTorch, ONNX Runtime and, where its package is there, OpenVINO, all in turn, one thread; a speedup is the median over
-rounds of the dense model's time over the narrow one's in the same round and runtime. `half` and `quarter` are the same
-model made with such shares of the widths. No part of the tests.
+PyTorch, ONNX Runtime and, where its package is there, OpenVINO, all in turn and warm, one thread; a speedup is the
+median over rounds of the dense model's time over the narrow one's in the same round and runtime. `half` and `quarter`
+are the same model made with such shares of the widths. No part of the tests.
 """
 
 import argparse

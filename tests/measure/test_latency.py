@@ -49,7 +49,7 @@ def test_percentiles_and_paired_ratios(clock):
         "slow": (lambda x: clock.spend(2 * next(slow)), window()),
         "fast": (lambda x: clock.spend(next(fast)), window()),
     }
-    frame = measure_latency(variants, batch_sizes=[1], repeats=101, warmup=0).set_index("variant")
+    frame = measure_latency(variants, batch_sizes=[1], repeats=101, warmup=0, warm=False).set_index("variant")
     assert frame.loc["fast", ["p5_ms", "median_ms", "p95_ms"]].tolist() == pytest.approx([6, 51, 96])
     assert frame.loc["slow", ["p5_ms", "median_ms", "p95_ms"]].tolist() == pytest.approx([12, 102, 192])
     assert frame.loc["fast", ["speedup_p5", "speedup", "speedup_p95"]].tolist() == pytest.approx([2, 2, 2])
@@ -63,7 +63,8 @@ def test_spread_of_a_ratio(clock):
         "steady": (lambda x: clock.spend(4), window()),
         "jumpy": (lambda x: clock.spend(next(times)), window()),
     }
-    row = measure_latency(variants, [1], repeats=30, warmup=0, baseline="steady").set_index("variant").loc["jumpy"]
+    frame = measure_latency(variants, [1], repeats=30, warmup=0, baseline="steady", warm=False)
+    row = frame.set_index("variant").loc["jumpy"]
     assert (row["speedup_p5"], row["speedup"], row["speedup_p95"]) == pytest.approx((1, 2, 4))
 
 
@@ -79,7 +80,7 @@ def test_rounds_go_on_until_the_interval_is_narrow(clock):
     first = (ms for _ in range(10) for ms in (2.0, 2.5))
     slow = chain(first, repeat(2.2))
     variants = {"slow": (lambda x: clock.spend(next(slow)), window()), "fast": (lambda x: clock.spend(1), window())}
-    row = measure_latency(variants, [1], repeats=10, warmup=0).set_index("variant").loc["fast"]
+    row = measure_latency(variants, [1], repeats=10, warmup=0, warm=False).set_index("variant").loc["fast"]
     assert row["repeats"] == 40 and row["trouble"] is None
     frame = measure_latency(dict.fromkeys("edcba", variants["fast"]), [1], repeats=6)
     assert frame["variant"].tolist() == list("edcba")
@@ -101,7 +102,7 @@ def test_further_rounds_have_the_baseline_and_what_is_not_settled(clock):
         "steady": variant("steady", repeat(2)),
         "jumpy": variant("jumpy", times),
     }
-    frame = measure_latency(variants, [1], repeats=10, warmup=1, most=35).set_index("variant")
+    frame = measure_latency(variants, [1], repeats=10, warmup=1, most=35, warm=False).set_index("variant")
     assert frame["repeats"].to_dict() == {"dense": 35, "steady": 10, "jumpy": 35}
     assert called == {"dense": 36, "steady": 11, "jumpy": 36}
     assert frame["speedup"].to_dict() == pytest.approx({"dense": 1, "steady": 2, "jumpy": 4 / 18})
@@ -115,7 +116,7 @@ def test_times_are_of_the_rounds_that_all_have(clock):
         "steady": (lambda x: clock.spend(2), window()),
         "jumpy": (lambda x: clock.spend(next(jumpy)), window()),
     }
-    frame = measure_latency(variants, [1], repeats=10, warmup=0, most=40).set_index("variant")
+    frame = measure_latency(variants, [1], repeats=10, warmup=0, most=40, warm=False).set_index("variant")
     assert frame.loc["dense", ["repeats", "median_ms"]].tolist() == pytest.approx([40, 4])
     assert frame.loc["steady", ["repeats", "median_ms", "speedup"]].tolist() == pytest.approx([10, 2, 2])
 
@@ -124,9 +125,9 @@ def test_a_wide_interval_is_not_measurable(clock):
     times = cycle([1, 18])
     spend = {"dense": lambda x: clock.spend(18), "pruned": lambda x: clock.spend(next(times))}
     variants = {name: (call, window()) for name, call in spend.items()}
-    row = measure_latency(variants, [1], repeats=5, warmup=0, most=9).set_index("variant").loc["pruned"]
+    row = measure_latency(variants, [1], repeats=5, warmup=0, most=9, warm=False).set_index("variant").loc["pruned"]
     assert row["repeats"] == 9 and row["trouble"] == "not measurable here: a speedup of 1 to 18 after 9 rounds"
-    row = measure_latency(variants, [1], repeats=3, warmup=0, most=3).set_index("variant").loc["pruned"]
+    row = measure_latency(variants, [1], repeats=3, warmup=0, most=3, warm=False).set_index("variant").loc["pruned"]
     assert row["trouble"] == "not measurable here: no interval after 3 rounds"
 
 
@@ -154,6 +155,22 @@ def test_rounds_are_interleaved_shuffled_and_repeatable():
     assert rounds["variant"].tolist()[:60] == [name for name, _ in timed]
     assert run()["variant"].tolist() == rounds["variant"].tolist()
     assert len(rounds) == 2 * 20 * 3 and set(rounds["device"]) == {"cpu"}
+
+
+def test_a_timed_call_is_warm(clock):
+    held = [None]  # what the cache holds: the weights of whoever was called last
+
+    def variant(name, ms):
+        def call(x):
+            clock.spend(ms if held == [name] else 3 * ms)
+            held[0] = name
+
+        return call, window()
+
+    variants = {"large": variant("large", 8), "small": variant("small", 1)}
+    for warm, times in ((True, [8, 1]), (False, [24, 3])):
+        frame = measure_latency(variants, [1], repeats=6, most=6, warmup=1, warm=warm)
+        assert frame["p95_ms"].tolist() == pytest.approx(times)
 
 
 def test_batches_repeat_the_windows():

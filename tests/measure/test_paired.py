@@ -65,11 +65,11 @@ def test_one_seed_claims_nothing():
     assert found.high < 0 and not found.clear
 
 
-def test_windows_that_span_few_blocks_claim_nothing():
+def test_windows_that_span_few_blocks_are_not_enough():
     b = errors(3, 500)
     for windows, enough in ((500, True), (499, False)):
         found = paired_difference(0.5 * b[:, :windows], b[:, :windows], block=100)
-        assert found.high < 0 and found.enough is found.clear is enough
+        assert found.high < 0 and found.clear and found.enough is enough
 
 
 def test_overlapping_windows_need_long_blocks():

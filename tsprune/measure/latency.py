@@ -36,9 +36,14 @@ def measure_latency(
     seed: int = 0,
     precision: float = PRECISION,
     most: int | None = None,
+    warm: bool = True,
 ) -> pd.DataFrame:
     """Latency of every variant at every batch size, in rounds as :func:`latency_rounds` has them: one row for each,
     variants in their order.
+
+    ``warm``: on a CPU each timed call follows one of the same variant that is not timed, as in a service that runs one
+    model. Else the round's other variants have just emptied the caches of it, which makes a small model up to twice as
+    slow and a large one, which no cache holds, hardly slower.
 
     ``variant``, ``batch``, ``threads``, ``device``, ``repeats``; ``median_ms``, ``p5_ms``, ``p95_ms``, of the rounds
     that all variants have, so that they can be compared; ``baseline``; ``speedup``, ``speedup_p5``, ``speedup_p95``:
@@ -64,14 +69,15 @@ def measure_latency(
     with _quiet([call for call, _ in variants.values()], threads), torch.inference_mode():
         watch = Watch()
         for batch in batch_sizes:
-            rounds = _rounds(variants, batch, repeats, warmup, order)
+            rounds = _rounds(variants, batch, repeats, warmup, order, warm=warm)
             done = repeats
             while done < most and (wide := _wide(_speedups(rounds, baseline), precision)):
                 if rounds["device"].iloc[0] == "cpu" and watch.load().crowded(torch.get_num_threads()):
                     break  # more rounds would be as little to be trusted
                 again = {name: variant for name, variant in variants.items() if name in {baseline, *wide}}
                 count = min(repeats, most - done)
-                rounds = pd.concat([rounds, _rounds(again, batch, count, 0, order, first=done)], ignore_index=True)
+                more = _rounds(again, batch, count, 0, order, first=done, warm=warm)
+                rounds = pd.concat([rounds, more], ignore_index=True)
                 done += count
             found[batch] = rounds
         load = watch.load()
@@ -131,7 +137,13 @@ def _check(variants: Mapping[str, Variant], batch_sizes: Sequence[int], threads:
 
 
 def _rounds(
-    variants: Mapping[str, Variant], batch: int, repeats: int, warmup: int, order: np.random.Generator, first: int = 0
+    variants: Mapping[str, Variant],
+    batch: int,
+    repeats: int,
+    warmup: int,
+    order: np.random.Generator,
+    first: int = 0,
+    warm: bool = False,
 ) -> pd.DataFrame:
     """``round``, numbered from ``first`` on, ``variant``, ``ms``, ``threads``, ``device`` of so many rounds."""
     names, rows = list(variants), []
@@ -142,6 +154,8 @@ def _rounds(
             call(*inputs[name])
     for number in range(first, first + repeats):
         for name in order.permutation(names):
+            if warm and devices[name].type == "cpu":
+                variants[name][0](*inputs[name])
             ms = _time(variants[name][0], inputs[name], devices[name])
             rows.append((number, str(name), ms, torch.get_num_threads(), devices[name].type))
     return pd.DataFrame(rows, columns=["round", "variant", "ms", "threads", "device"])

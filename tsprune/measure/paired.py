@@ -36,9 +36,9 @@ class Difference:
 
     @property
     def clear(self) -> bool:
-        """Whether zero lies outside the interval, with at least two seeds and :attr:`enough` windows: otherwise nothing
-        may be claimed."""
-        return self.seeds > 1 and self.enough and (self.low > 0 or self.high < 0)
+        """Whether zero lies outside the interval, with at least two seeds: otherwise nothing may be claimed, of these
+        windows. Of other periods nothing may be where they are not :attr:`enough`."""
+        return self.seeds > 1 and (self.low > 0 or self.high < 0)
 
 
 def enough(windows: int, block: int) -> bool:

@@ -66,8 +66,8 @@ class _Form(NamedTuple):
 
 
 class InferenceStep(Step):
-    """Times of one forecaster in every form and runtime, in every round one of each; the baseline is the dense model in
-    eager PyTorch, float32.
+    """Times of one forecaster in every form and runtime, in every round one of each, on a CPU warm (see
+    :func:`tsprune.measure.measure_latency`); the baseline is the dense model in eager PyTorch, float32.
 
     ``detail["speeds"]`` has a record per form, runtime and batch size: ``form`` (dense, zeros, narrow), ``share`` (the
     density of the zeros, or the narrow model's share of the widths), ``runtime``, the columns of
@@ -108,8 +108,8 @@ class InferenceStep(Step):
             "freq": self.data.freq,
             "most": LONGER * self.repeats,
             "precision": measure.PRECISION,
-            # Nothing of a device where it is the CPU, as it was before there was a choice.
-            **({} if self.device == "cpu" else {"device": self.device}),
+            # Nothing of a device where it is the CPU, as it was before there was a choice. There calls are warm.
+            **({"warm": True} if self.device == "cpu" else {"device": self.device}),
             **(self.elsewhere or self._machine()),
         }
 

@@ -133,6 +133,7 @@ class ServedLatencyStep(Step):
             "repeats": self.repeats,
             "most": _LONGER * self.repeats,
             "precision": measure.PRECISION,
+            "warm": True,
             "machine": list(measure.machine()),
             "kernel": best().path,
             "runtime": onnx_runtime(),

@@ -117,8 +117,8 @@ def protocol(answer: Answer) -> dict[str, str]:
         "test windows can only rule it out",
         "interval": "paired bootstrap over blocks of test windows as long as look-back and horizon; none below "
         f"{FEW} blocks",
-        "latency": f"ONNX Runtime on the CPU, {question.timed_threads} thread; medians of rounds over all files"
-        + (f"; not to be trusted: {answer.busy}" if answer.busy else ""),
+        "latency": f"ONNX Runtime on the CPU, {question.timed_threads} thread; medians of rounds over all files, "
+        "each call right after one of the same file" + (f"; not to be trusted: {answer.busy}" if answer.busy else ""),
         "time": times_taken(answer),
     }
 

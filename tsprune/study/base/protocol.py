@@ -3,13 +3,17 @@
 import pandas as pd
 
 from tsprune.data import CATALOG, Table
+from tsprune.measure.paired import FEW, enough
 from tsprune.report.text import counted, duration_text, short_number
+from tsprune.steps.compare import block_length
 from tsprune.study.base.config import StudyConfig
 from tsprune.study.base.shared import Base
 from tsprune.study.base.units import scale_of, unit_of
 
 _LISTED = 8
 """Columns whose scale is named one by one."""
+
+_FEW_WINDOWS = f"; fewer than {FEW} of them share no time step: what differs clearly here may not in another period"
 
 
 def _naive_words(base: Base) -> str:
@@ -61,11 +65,13 @@ def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> di
     done = [(step, rows[step.key]) for step in base.dense if rows[step.key]["status"] == "ok"]
     tested = [row["result"] for _, row in done] + [rows[step.key]["result"] for step in base.naive]
     windows = sorted({f"{r['windows_test']:,}" for r in tested if r.get("windows_test")})
+    few = any(not enough(row["result"]["windows_test"], block_length(step.protocol())) for step, row in done)
     facts = {
         **data_lines(table, config),
         "label": f"{config.label_len} known time steps given to the decoder",
         "test windows": f"{' / '.join(windows)} ("
-        + ("every window counted once)" if config.protocol == "full" else "last incomplete batch dropped)"),
+        + ("every window counted once)" if config.protocol == "full" else "last incomplete batch dropped)")
+        + (_FEW_WINDOWS if few else ""),
         "naive forecasts": _naive_words(base),
         "errors": "on scaled data (mean 0, standard deviation 1 of the training rows), as in the papers",
         "models": f"d_model {config.d_model}, heads {config.n_heads}, encoder layers {config.e_layers}, decoder "
