@@ -6,8 +6,8 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
+from helpers import FakeStep
 
-from tests.helpers import FakeStep
 from tsprune.batch.compress.workers import Kept
 from tsprune.engine.executors import local_processes
 from tsprune.engine.grid import run_grid
