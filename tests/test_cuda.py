@@ -3,6 +3,7 @@ trained there is saved and read where there is none, graphs forecast as their mo
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import profiles
 import pytest
@@ -20,6 +21,7 @@ from tsprune.engine.store import Store
 from tsprune.layers import seed_dropout
 from tsprune.measure import live_parameters, places_on_gpu, share_gpu
 from tsprune.models import list_models, load_checkpoint, save_checkpoint
+from tsprune.models.base import model_class
 from tsprune.pruners import apply_masks, depgraph_paper, list_scores, nm_masks, score_weights, select, structured_prune
 from tsprune.pruners.dynamic import Sparsity
 from tsprune.pruners.methods import METHODS, make_method
@@ -27,7 +29,7 @@ from tsprune.steps.runtimes import ON
 from tsprune.study.inference import figures, tables, words
 from tsprune.study.inference.cells import InferenceCells
 from tsprune.study.inference.config import Inference
-from tsprune.training import TrainConfig, train
+from tsprune.training import TrainConfig, evaluate, train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 
@@ -51,20 +53,64 @@ def test_a_forecast_is_that_of_the_cpu(name):
     torch.testing.assert_close(there, here, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("name", TRAINABLE)
-def test_a_training_repeats_bit_for_bit(name, precision):
+def trained(name, config, sparsity=None):
+    """A small model after a training of a few batches, full ones and others; what it came to, and its parameters."""
     table = load_table("synthetic")
     splits = make_splits(table, seq_len=24, label_len=12, pred_len=18, device="cuda")
-    few, config = torch.arange(0, 100), TrainConfig(epochs=2, precision=precision)
-    ends = []
-    for _ in range(2):
-        torch.manual_seed(0)
-        model = small_model(name, enc_in=table.width, dec_in=table.width, c_out=table.width, dropout=0.1).cuda()
-        done = train(model, splits.train.subset(few), splits.val.subset(few), config, seed=3)
-        assert done.status == "ok" and done.epochs_run == 2
-        ends.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
-    assert torch.equal(*ends)
+    few = torch.arange(0, 300)
+    torch.manual_seed(0)
+    model = small_model(name, enc_in=table.width, dec_in=table.width, c_out=table.width, dropout=0.1).cuda()
+    controller = sparsity(model, splits) if sparsity else None
+    done = train(model, splits.train.subset(few), splits.val.subset(few), config, seed=3, controller=controller)
+    assert done.status == "ok" and done.epochs_run == config.epochs
+    return done.history, torch.cat([value.detach().flatten().double() for value in model.state_dict().values()])
+
+
+def operator_by_operator(monkeypatch):
+    monkeypatch.setattr("tsprune.captured._BEFORE", 10**6)
+
+
+@pytest.mark.filterwarnings("error:.*no CUDA graph")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_a_training_repeats_bit_for_bit_and_is_that_of_one_operator_after_the_other(name, precision, monkeypatch):
+    config = TrainConfig(epochs=2, precision=precision)
+    (history, end), (again, same) = trained(name, config), trained(name, config)
+    assert history == again and torch.equal(end, same)
+    operator_by_operator(monkeypatch)
+    history, same = trained(name, config)
+    assert history == again and torch.equal(end, same)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_sparse_training_is_that_of_one_operator_after_the_other(method, monkeypatch):
+    def sparsity(model, splits):
+        signal = partial(looked_at, model, splits.val.subset(torch.arange(40)))
+        return Sparsity(make_method(method, every=4, until=0.7), steps=20, seed=3, signal=signal)
+
+    config = TrainConfig(epochs=2, gradient_clip=1.0)
+    history, end = trained("Transformer", config, sparsity)
+    operator_by_operator(monkeypatch)
+    again, same = trained("Transformer", config, sparsity)
+    assert history == again and torch.equal(end, same)
+
+
+def looked_at(model, windows):
+    return evaluate(model, windows, TrainConfig()).mse
+
+
+def test_a_model_that_looks_at_a_value_is_trained_operator_by_operator(monkeypatch):
+    forecast = model_class("DLinear").forecast
+
+    def looks(self, x, *rest):
+        return forecast(self, x * float(x.abs().max() > 0), *rest)
+
+    config = TrainConfig(epochs=2)
+    history, end = trained("DLinear", config)
+    monkeypatch.setattr(model_class("DLinear"), "forecast", looks)
+    with pytest.warns(UserWarning, match="DLinear: no CUDA graph .*trained operator by operator"):
+        again, same = trained("DLinear", config)
+    assert history == again and torch.equal(end, same)
 
 
 @pytest.mark.parametrize("score", list_scores())

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from inspect import unwrap
 from typing import Annotated, Any, Literal, Protocol
 
@@ -15,6 +16,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor, nn
 
 from tsprune.allocator import keep_freed_memory
+from tsprune.captured import Captured, generators
 from tsprune.cudnn import whole_float32
 from tsprune.errors import UserError
 from tsprune.layers import seed_dropout
@@ -215,6 +217,9 @@ class Adam(torch.optim.Adam):
 class _Training:
     """A training on its way: the model, what moves it, and what it has come to so far."""
 
+    replays_on = frozenset({"cuda"})
+    """Types of devices where its passes are captured as a graph."""
+
     def __init__(self, model: nn.Module, config: TrainConfig, seed: int, controller: Controller | None):
         self.model, self.config, self.controller = model, config, controller
         first = next(model.parameters(), None)
@@ -226,7 +231,10 @@ class _Training:
         self.optimizer = Adam(model.parameters(), lr=config.learning_rate, fused=True)
         if controller:
             controller.attach(model, self.optimizer)
-        self.generators = [self.shuffle, *_generators(model)]
+        self.generators = [self.shuffle, *generators(model)]
+        self.loss = partial(_loss, model, config, self.device)
+        replays = self.device.type in self.replays_on
+        self.captured = Captured(model, self.loss, config.batch_size) if replays else None
         self.result = TrainResult()
         self.best: tuple[dict, dict | None] | None = None
         """Weights and masks of the best epoch."""
@@ -270,11 +278,7 @@ class _Training:
 
     def _step(self, batch) -> Tensor:
         """One step of the optimiser; the loss, detached."""
-        with _autocast(self.device, self.config):
-            loss = nn.functional.mse_loss(_forecast(self.model, batch), batch.y)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        loss = loss.detach()
+        loss = self._passes(batch) if self.captured is None else self.captured(batch)
         if self.config.gradient_clip is not None:
             if self.controller:
                 self.controller.mask_gradients()
@@ -283,6 +287,13 @@ class _Training:
         if self.controller:
             self.controller.after_step(loss)
         return loss
+
+    def _passes(self, batch) -> Tensor:
+        """The loss, detached; the gradients are the parameters'."""
+        loss = self.loss(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        return loss.detach()
 
     def ends_with(self, record: dict) -> bool:
         """Keep the epoch if it is the best; whether the training ends with it, by patience or because it diverged."""
@@ -333,12 +344,6 @@ class _Training:
             self.controller.load_state_dict(state["controller"])
         self.result, self.best = TrainResult(**copy.deepcopy(state["result"])), state["best"]
         self.started -= state["seconds"]
-
-
-def _generators(model: nn.Module) -> list[torch.Generator]:
-    """All that modules draw from (dropout, the keys that Informer samples), each once."""
-    held = [own for module in model.modules() for own in vars(module).values() if isinstance(own, torch.Generator)]
-    return list(dict.fromkeys(held))
 
 
 def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
@@ -395,6 +400,11 @@ def learning_rate(config: TrainConfig, epoch: int) -> float:
     return config.learning_rate
 
 
+def _loss(model: nn.Module, config: TrainConfig, device: torch.device, batch) -> Tensor:
+    with _autocast(device, config):
+        return nn.functional.mse_loss(_forecast(model, batch), batch.y)
+
+
 def _forecast(model: nn.Module, batch) -> Tensor:
     return batch.same_shape(model(*batch[:4]).float(), model)
 
@@ -416,15 +426,19 @@ def _products(precision: str):
 
 @contextmanager
 def _deterministic(device: torch.device):
-    """On CUDA, ask for deterministic kernels; the CPU's are deterministic for a given number of threads."""
+    """On CUDA, ask for deterministic kernels; the CPU's are deterministic for a given number of threads. With them
+    torch would fill all new memory, too, a kernel each time, against reads of what was never written."""
     if device.type != "cuda":
         yield
         return
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    fills = torch.utils.deterministic.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
     try:
         with whole_float32():
             yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warned)
+        torch.utils.deterministic.fill_uninitialized_memory = fills
