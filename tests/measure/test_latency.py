@@ -173,6 +173,20 @@ def test_a_timed_call_is_warm(clock):
         assert frame["p95_ms"].tolist() == pytest.approx(times)
 
 
+def test_a_long_call_is_its_own_warm_up(clock):
+    calls = Counter()
+
+    def variant(name, ms):
+        def call(x):
+            calls[name] += 1
+            clock.spend(ms)
+
+        return call, window()
+
+    measure_latency({"long": variant("long", 110), "short": variant("short", 90)}, [1], repeats=6, most=6, warmup=1)
+    assert calls == {"long": 1 + 6, "short": 1 + 2 * 6}
+
+
 def test_batches_repeat_the_windows():
     seen = []
     latency_rounds(

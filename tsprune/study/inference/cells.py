@@ -24,7 +24,10 @@ _ON_GPU = (
     "another program on the same machine may start them faster: see docs/gpu.md"
 )
 
-_WARM = ", each timed call right after one of the same form, as where a service runs one model"
+_WARM = (
+    ", each timed call of less than a tenth of a second right after one of the same form, as where a service runs one "
+    "model"
+)
 
 
 class InferenceCells(Cells[Inference, InferenceResult]):
