@@ -27,7 +27,7 @@ report: $(VENV)/.ready  ## render a profile's pages from rows that are there, co
 	$(BIN)/tsprune study $(PROFILE) --budget 0
 
 site: $(VENV)/.ready  ## a folder to publish, outputs/site: pages at the papers' size, tables, what was run where
-	$(BIN)/tsprune site paper_ili paper_etth1 paper_exchange paper_entsoe paper_gpu paper_ettm1 paper_ettm2 paper_etth2 paper_weather
+	$(BIN)/tsprune site paper_ili paper_etth1 paper_exchange paper_entsoe paper_gpu paper_exchange_gpu paper_ettm1 paper_ettm2 paper_etth2 paper_weather
 
 # Two workers, a test file at a time in the order of their names, which has the longest first; one thread each.
 test: $(VENV)/.ready  ## style, import contract and tests: minutes

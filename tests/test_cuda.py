@@ -239,14 +239,20 @@ def test_a_process_that_loses_the_gpu_ends_and_its_step_runs_again(tmp_path):
 
 def test_a_step_at_the_papers_size_has_room_in_its_place_and_gives_it_back():
     assert places_on_gpu() == max(1, torch.cuda.get_device_properties(0).total_memory // 2**33)
-    share_gpu()
-    before = torch.cuda.memory_reserved()
+    with local_processes(1)() as worker:  # a process of its own: what others leave behind is none of it
+        most, left = worker.submit(memory_of_a_training).result()
+    assert most < 2**33 and left <= 2**28  # the workspaces of cuBLAS stay
+
+
+def memory_of_a_training():
+    """Bytes held at most, and afterwards: of a training of which a graph was captured."""
     table = load_table("synthetic")
     splits = make_splits(table, seq_len=96, label_len=48, pred_len=96, device="cuda")
     size = {"d_model": 512, "d_ff": 2048, "n_heads": 8, "e_layers": 2, "seq_len": 96, "label_len": 48, "pred_len": 96}
     model = small_model("FEDformer", enc_in=table.width, dec_in=table.width, c_out=table.width, **size).cuda()
-    train(model, splits.train.subset(torch.arange(64)), splits.val, TrainConfig(epochs=1, eval_batch_size=256), seed=1)
-    assert torch.cuda.max_memory_reserved() < 2**33
+    config = TrainConfig(epochs=1, eval_batch_size=256)
+    train(model, splits.train.subset(torch.arange(320)), splits.val, config, seed=1)
     del model, splits
+    most = torch.cuda.max_memory_reserved()
     share_gpu()
-    assert torch.cuda.memory_reserved() <= before + 2**28
+    return most, torch.cuda.memory_reserved()

@@ -45,9 +45,10 @@ def measure_latency(
     """Latency of every variant at every batch size, in rounds as :func:`latency_rounds` has them: one row for each,
     variants in their order.
 
-    ``warm``: on a CPU each timed call of less than a tenth of a second follows one of the same variant that is not
-    timed, as in a service that runs one model. Else the round's other variants have just emptied the caches of it,
-    which makes a small model up to twice as slow and a large one, which no cache holds, hardly slower.
+    ``warm``: each timed call of less than a tenth of a second follows one of the same variant that is not timed, as in
+    a service that runs one model. Else the round's other variants have just emptied the caches of it, which makes a
+    small model up to twice as slow and a large one, which no cache holds, hardly slower; on a GPU, one whose operators
+    the processor starts.
 
     ``variant``, ``batch``, ``threads``, ``device``, ``repeats``; ``median_ms``, ``p5_ms``, ``p95_ms``, of the rounds
     that all variants have, so that they can be compared; ``baseline``; ``speedup``, ``speedup_p5``, ``speedup_p95``:
@@ -159,7 +160,7 @@ def _rounds(
             last[name] = _time(variants[name][0], inputs[name], devices[name])
     for number in range(first, first + repeats):
         for name in order.permutation(names):
-            if warm and devices[name].type == "cpu" and last[name] < _LONG:
+            if warm and last[name] < _LONG:
                 variants[name][0](*inputs[name])
             last[name] = _time(variants[name][0], inputs[name], devices[name])
             rows.append((number, str(name), last[name], torch.get_num_threads(), devices[name].type))

@@ -66,7 +66,7 @@ class _Form(NamedTuple):
 
 
 class InferenceStep(Step):
-    """Times of one forecaster in every form and runtime, in every round one of each, on a CPU warm (see
+    """Times of one forecaster in every form and runtime, in every round one of each, warm (see
     :func:`tsprune.measure.measure_latency`); the baseline is the dense model in eager PyTorch, float32.
 
     ``detail["speeds"]`` has a record per form, runtime and batch size: ``form`` (dense, zeros, narrow), ``share`` (the
@@ -108,8 +108,9 @@ class InferenceStep(Step):
             "freq": self.data.freq,
             "most": LONGER * self.repeats,
             "precision": measure.PRECISION,
-            # Nothing of a device where it is the CPU, as it was before there was a choice. There calls are warm.
-            **({"warm": True} if self.device == "cpu" else {"device": self.device}),
+            "warm": True,
+            # Nothing of a device where it is the CPU, as it was before there was a choice.
+            **({} if self.device == "cpu" else {"device": self.device}),
             **(self.elsewhere or self._machine()),
         }
 

@@ -124,8 +124,7 @@ CLAIMS = (
         partial(measures.promise_kept, place="cuda"), (-math.inf, 0.5),
         "{} of the promised speedup at 3 windows",
         unit="share", also="01_pruning_sweep",
-        why="At this size a GPU waits for the processor to start operators; as CUDA graphs, narrow models do gain; a "
-        "second program there started operators faster, and found the same of two of these models.",
+        why="At this size a GPU waits for the processor to start operators; as CUDA graphs, narrow models do gain.",
     ),
     Claim(
         "faster-on-cpu", OURS,

@@ -19,10 +19,7 @@ from tsprune.study.inference.elsewhere import shown
 from tsprune.study.inference.result import SPEEDS, InferenceResult
 from tsprune.training import device_type
 
-_ON_GPU = (
-    ", between two events on the GPU, exact float32 (no TF32); in PyTorch the processor starts every operator, and "
-    "another program on the same machine may start them faster: see docs/gpu.md"
-)
+_ON_GPU = ", between two events on the GPU, exact float32 (no TF32); in PyTorch the processor starts every operator"
 
 _WARM = (
     ", each timed call of less than a tenth of a second right after one of the same form, as where a service runs one "
@@ -104,7 +101,7 @@ class InferenceCells(Cells[Inference, InferenceResult]):
         details = [self.rows[step.key]["detail"] for step in self.steps()]
         kernels = sorted({detail["kernel"] for detail in details if "kernel" in detail})
         records = [record for detail in details for record in detail.get("speeds", ())]
-        on_gpu, warm = (_ON_GPU, "") if self._place == "cuda" else ("", _WARM)
+        on_gpu = _ON_GPU if self._place == "cuda" else ""
         loads = sorted({record["load"] for record in records if "load" in record})
         return {
             **data_lines(self.base.table, c),
@@ -118,7 +115,7 @@ class InferenceCells(Cells[Inference, InferenceResult]):
             }[self._place],
             "narrow": "d_model and d_ff alike; as many heads and layers",
             "times": f"{counted(c.threads, 'thread')}{on_gpu}; everything in turn, {c.rounds} to "
-            f"{LONGER * c.rounds} rounds{warm}; nothing else of the study running",
+            f"{LONGER * c.rounds} rounds{_WARM}; nothing else of the study running",
             "speedup": "median over the rounds of the time of the dense model in eager PyTorch, float32, over the time "
             "of the variant in the same round, with its 95 % interval, however wide; not measurable: the threads "
             "shared their cores with other processes",
