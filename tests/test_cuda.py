@@ -25,6 +25,7 @@ from tsprune.models.base import model_class
 from tsprune.pruners import apply_masks, depgraph_paper, list_scores, nm_masks, score_weights, select, structured_prune
 from tsprune.pruners.dynamic import Sparsity
 from tsprune.pruners.methods import METHODS, make_method
+from tsprune.pruners.ranking import largest, largest_anywhere
 from tsprune.steps.runtimes import ON
 from tsprune.study.inference import figures, tables, words
 from tsprune.study.inference.cells import InferenceCells
@@ -133,6 +134,15 @@ def test_widths_are_narrowed_to_the_target_of_the_cpu(name):
     there = structured_prune(model.cuda(), [x.cuda() for x in inputs], 0.41)
     assert there.achieved == here.achieved
     assert {p.device.type for p in there.model.parameters()} == {"cuda"}
+
+
+@pytest.mark.parametrize("count", [0, 1, 5_000, 150_000, 199_999, 200_000])
+def test_the_largest_are_those_of_the_cpu_ties_included(count):
+    scores = [torch.randn(200_000).mul(100).round().div(100), torch.randn(300, 700)]
+    here = [*largest(scores, [count, count]), *largest_anywhere(scores, count + len(scores), one_each=True)]
+    scores = [score.cuda() for score in scores]
+    there = [*largest(scores, [count, count]), *largest_anywhere(scores, count + len(scores), one_each=True)]
+    assert all(torch.equal(own.cpu(), other) for own, other in zip(there, here, strict=True))
 
 
 def test_torch_pruning_takes_there_what_it_takes_on_the_cpu():

@@ -5,7 +5,7 @@ upper halves says in which bin the threshold lies, one of the lower halves of th
 tensor is worked on at a time, in 16-bit integers, so that what is needed in between is small and stays in the cache.
 
 A histogram's entries have to be picked out, and how many they are is a number that a GPU must hand to Python, for every
-tensor. There the threshold is found bit by bit instead, each bit by one count over all entries.
+tensor. There torch's own selection finds the threshold, which it does in a few kernels.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ def largest_anywhere(
     """As :func:`largest`, the ``count`` largest of all tensors together; ``one_each``: the best of each first."""
     masks = [None] * len(scores) if among is None else among
     if _waits(scores[0]):
-        return _bit_by_bit(scores, masks, count, one_each)
+        return _selected(scores, masks, count, one_each)
     uppers, bits = _halves(scores, masks)
     if one_each:
         for upper, all_bits in zip(uppers, bits, strict=True):
@@ -47,7 +47,7 @@ def _waits(score: Tensor) -> bool:
     return score.device.type != "cpu"
 
 
-def _bit_by_bit(scores: Sequence[Tensor], among: Iterable[Tensor | None], count: int, one_each: bool) -> list[Tensor]:
+def _selected(scores: Sequence[Tensor], among: Iterable[Tensor | None], count: int, one_each: bool) -> list[Tensor]:
     """True at the ``count`` largest of all tensors; nothing depends on the numbers but numbers."""
     every = []
     for score, mask in zip(scores, among, strict=True):
@@ -57,12 +57,18 @@ def _bit_by_bit(scores: Sequence[Tensor], among: Iterable[Tensor | None], count:
             bits = bits.masked_fill(best & (best.cumsum(0) == 1), 2**31 - 1)
         every.append(bits)
     bits = torch.cat(every)
-    value = torch.zeros((), dtype=torch.int32, device=bits.device)  # the largest that so many entries reach
-    for bit in range(30, -1, -1):
-        higher = value | 1 << bit
-        value = torch.where((bits >= higher).sum() >= count, higher, value)
-    kept = _from(bits, value, count).split([b.numel() for b in every])
+    kept = _from(bits, _last_of(bits, count), count).split([b.numel() for b in every])
     return [part.view(score.shape) for part, score in zip(kept, scores, strict=True)]
+
+
+def _last_of(bits: Tensor, count: int) -> Tensor:
+    """The ``count``-th largest: of the largest or the smallest, whichever are fewer to select."""
+    fewer = bits.numel() - count + 1
+    if not count:
+        return bits.new_tensor(2**31 - 1)  # which no entry exceeds
+    if count <= fewer:
+        return bits.topk(count, sorted=False).values.min()
+    return bits.topk(fewer, largest=False, sorted=False).values.max()
 
 
 def _ordered(score: Tensor, mask: Tensor | None) -> Tensor:
@@ -79,7 +85,7 @@ def _from(bits: Tensor, value: Tensor, count: int) -> Tensor:
 
 def _within(score: Tensor, count: int, among: Tensor | None) -> Tensor:
     if _waits(score):
-        return _bit_by_bit([score], [among], count, one_each=False)[0]
+        return _selected([score], [among], count, one_each=False)[0]
     if not count or score.numel() > _SMALL:
         return _choose(*_halves([score], [among]), count)[0]
     bits = _ordered(score, among)
