@@ -131,6 +131,15 @@ def test_a_wide_interval_is_not_measurable(clock):
     assert row["trouble"] == "not measurable here: no interval after 3 rounds"
 
 
+@pytest.mark.parametrize(("seconds", "rounds"), [(0.1, 40), (1.0, 18), (10.0, 12)])
+def test_further_rounds_take_seconds_or_about_as_long_again(clock, seconds, rounds):
+    times = cycle([0.5 * seconds, 1.5 * seconds])
+    spend = {"steady": lambda x: clock.spend(1e3 * seconds), "jumpy": lambda x: clock.spend(1e3 * next(times))}
+    variants = {name: (call, window()) for name, call in spend.items()}
+    row = measure_latency(variants, [1], repeats=6, warmup=0, most=40, warm=False).set_index("variant").loc["jumpy"]
+    assert row["repeats"] == rounds and "not measurable here" in row["trouble"]
+
+
 def test_threads_that_share_their_cores_measure_nothing(clock, others):
     others[0] = 2.5
     variants = {name: (lambda x: clock.spend(1), window()) for name in ("dense", "pruned")}

@@ -24,6 +24,9 @@ Variant = tuple[Callable[..., Any], Sequence[Tensor | None]]
 PRECISION = 0.1
 """How wide the interval of a speedup may be, as a share, where it is said."""
 
+_PATIENCE = 20.0
+"""Seconds of further rounds after which none is begun, or half the time of the first ones, where that is longer."""
+
 _LONG = 100.0
 """Milliseconds from which on a call is its own warm-up: what caches held of a model before is a small part of what it
 reads. Of 83 forms of eight forecasters that took longer, half took 0.96 to 1.0 times as long after another form."""
@@ -58,9 +61,9 @@ def measure_latency(
     words; ``trouble``: None, or why nothing can be concluded from the row.
 
     There are ``repeats`` rounds, and on to ``most`` (None: four times as many) until every such interval is at most
-    the share ``precision`` wide; the further rounds have the baseline and what is still wider. Where one stays wider,
-    and where threads shared their cores with other processes, there is trouble. ``baseline``: a name, by default the
-    first.
+    the share ``precision`` wide, or until the further ones have taken 20 seconds, or half as long as the first where
+    that is longer; these have the baseline and what is still wider. Where one stays wider, and where threads shared
+    their cores with other processes, there is trouble. ``baseline``: a name, by default the first.
 
     Raises :class:`UserError` for an unknown baseline, and as :func:`latency_rounds`.
     """
@@ -74,11 +77,15 @@ def measure_latency(
     with _quiet([call for call, _ in variants.values()], threads), torch.inference_mode():
         watch = Watch()
         for batch in batch_sizes:
+            begun = time.perf_counter()
             rounds = _rounds(variants, batch, repeats, warmup, order, warm=warm)
-            done = repeats
+            done, now = repeats, time.perf_counter()
+            until = now + max(_PATIENCE, (now - begun) / 2)
             while done < most and (wide := _wide(_speedups(rounds, baseline), precision)):
                 if rounds["device"].iloc[0] == "cpu" and watch.load().crowded(torch.get_num_threads()):
                     break  # more rounds would be as little to be trusted
+                if time.perf_counter() > until:
+                    break
                 again = {name: variant for name, variant in variants.items() if name in {baseline, *wide}}
                 count = min(repeats, most - done)
                 more = _rounds(again, batch, count, 0, order, first=done, warm=warm)

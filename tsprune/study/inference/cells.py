@@ -115,7 +115,7 @@ class InferenceCells(Cells[Inference, InferenceResult]):
             }[self._place],
             "narrow": "d_model and d_ff alike; as many heads and layers",
             "times": f"{counted(c.threads, 'thread')}{on_gpu}; everything in turn, {c.rounds} to "
-            f"{LONGER * c.rounds} rounds{_WARM}; nothing else of the study running",
+            f"{LONGER * c.rounds} rounds, as time allows{_WARM}; nothing else of the study running",
             "speedup": "median over the rounds of the time of the dense model in eager PyTorch, float32, over the time "
             "of the variant in the same round, with its 95 % interval, however wide; not measurable: the threads "
             "shared their cores with other processes",
