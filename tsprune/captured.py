@@ -2,7 +2,7 @@
 one from Python, for which a GPU would wait most of the time."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ class Captured:
 
     def __call__(self, batch: NamedTuple) -> Tensor:
         if self.size != len(batch[0]):
-            return self._plain(batch)
+            return passes(self.loss, batch, self.parameters)
         if self._left:
             self._left -= 1
             return self._on_the_side(batch)
@@ -52,21 +52,15 @@ class Captured:
             self._graph = self._capture(batch)
         if self._graph is None:
             self.size = 0  # of no batch: it would fail again
-            return self._plain(batch)
+            return passes(self.loss, batch, self.parameters)
         return self._replay(self._graph, batch)
-
-    def _plain(self, batch: NamedTuple) -> Tensor:
-        self._forget_gradients()
-        loss = self.loss(batch)
-        loss.backward()
-        return loss.detach()
 
     def _on_the_side(self, batch: NamedTuple) -> Tensor:
         """On a stream of its own, as what is to be captured must have run before."""
         here = torch.cuda.current_stream()
         self._side.wait_stream(here)
         with torch.cuda.stream(self._side):
-            loss = self._plain(batch)
+            loss = passes(self.loss, batch, self.parameters)
         here.wait_stream(self._side)
         return loss
 
@@ -77,12 +71,11 @@ class Captured:
         for generator in generators(self.model):
             if generator.device.type == "cuda":
                 graph.register_generator_state(generator)
-        self._forget_gradients()
+        self.model.zero_grad()  # that memory is given back before the graph takes its own
         try:
             # Other threads may train as well: what they do meanwhile is no part of this graph and none of its faults.
             with self._samples_at_hand() as samples, torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                loss = self.loss(type(batch)(*places))
-                loss.backward()
+                loss = passes(self.loss, type(batch)(*places), self.parameters)
         except RuntimeError as error:
             torch.cuda.set_stream(here)  # which a failed capture leaves at its own
             reason = str(error).splitlines()[0]
@@ -90,7 +83,7 @@ class Captured:
                 f"{type(self.model).__name__}: no CUDA graph ({reason}); trained operator by operator", stacklevel=2
             )
             return None
-        return _Graph(places, samples, graph, loss.detach(), [p.grad for p in self.parameters])
+        return _Graph(places, samples, graph, loss, [p.grad for p in self.parameters])
 
     def _replay(self, captured: _Graph, batch: NamedTuple) -> Tensor:
         for place, x in zip(captured.places, batch, strict=True):
@@ -102,10 +95,6 @@ class Captured:
         for parameter, gradient in zip(self.parameters, captured.gradients, strict=True):
             parameter.grad = gradient  # which a step may have taken away, or put another in the place of
         return captured.loss.clone()
-
-    def _forget_gradients(self) -> None:
-        for parameter in self.parameters:
-            parameter.grad = None
 
     @contextmanager
     def _samples_at_hand(self) -> Iterator[list[tuple[ProbSparseAttention, Tensor]]]:
@@ -119,6 +108,15 @@ class Captured:
         finally:
             for module, sample in zip(drawing, before, strict=True):
                 module.sample, module.pinned = sample, False
+
+
+def passes(loss: Callable[[NamedTuple], Tensor], batch: NamedTuple, parameters: Sequence[nn.Parameter]) -> Tensor:
+    """The loss of a batch, detached; the gradients are the parameters', in place of those that they had."""
+    for parameter in parameters:
+        parameter.grad = None
+    value = loss(batch)
+    value.backward()
+    return value.detach()
 
 
 def generators(model: nn.Module) -> list[torch.Generator]:

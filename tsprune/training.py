@@ -16,7 +16,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor, nn
 
 from tsprune.allocator import keep_freed_memory
-from tsprune.captured import Captured, generators
+from tsprune.captured import Captured, generators, passes
 from tsprune.cudnn import whole_float32
 from tsprune.errors import UserError
 from tsprune.layers import seed_dropout
@@ -232,9 +232,11 @@ class _Training:
         if controller:
             controller.attach(model, self.optimizer)
         self.generators = [self.shuffle, *generators(model)]
-        self.loss = partial(_loss, model, config, self.device)
-        replays = self.device.type in self.replays_on
-        self.captured = Captured(model, self.loss, config.batch_size) if replays else None
+        loss = partial(_loss, model, config, self.device)
+        if self.device.type in self.replays_on:
+            self.passes = Captured(model, loss, config.batch_size)
+        else:
+            self.passes = partial(passes, loss, parameters=list(model.parameters()))
         self.result = TrainResult()
         self.best: tuple[dict, dict | None] | None = None
         """Weights and masks of the best epoch."""
@@ -278,7 +280,7 @@ class _Training:
 
     def _step(self, batch) -> Tensor:
         """One step of the optimiser; the loss, detached."""
-        loss = self._passes(batch) if self.captured is None else self.captured(batch)
+        loss = self.passes(batch)
         if self.config.gradient_clip is not None:
             if self.controller:
                 self.controller.mask_gradients()
@@ -287,13 +289,6 @@ class _Training:
         if self.controller:
             self.controller.after_step(loss)
         return loss
-
-    def _passes(self, batch) -> Tensor:
-        """The loss, detached; the gradients are the parameters'."""
-        loss = self.loss(batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        return loss.detach()
 
     def ends_with(self, record: dict) -> bool:
         """Keep the epoch if it is the best; whether the training ends with it, by patience or because it diverged."""
