@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from tsprune.deploy.kernels import ACTIVATIONS, DENSE, Packed, Product, Products, best, compiled, load, paths
+from tsprune.deploy.kernels import ACTIVATIONS, DENSE, Average, Packed, Product, Products, best, compiled, load, paths
 from tsprune.deploy.kernels.compiled import PATHS
 from tsprune.errors import UserError
+from tsprune.layers.decomposition import MovingAverage
 
 AFTER = {"none": lambda x: x, "relu": F.relu, "gelu": F.gelu}
 
@@ -104,6 +105,48 @@ def test_stacks_have_rows_of_their_own(path, tokens):
     torch.testing.assert_close(found, x @ weights.mT, atol=1e-5, rtol=0)
     with pytest.raises(UserError, match="layers of 2 different sizes"):
         Products([[Packed.of(weights[0])], [Packed.of(weights[0, :3])]], path)
+
+
+def test_an_average_by_hand(path):
+    x = torch.tensor([1.0, 3.0, 8.0])[None, :, None]
+    average = Average(2, 1, path)  # of the two before, itself, and the one after
+    assert average(x)[0, :, 0].tolist() == [(1 + 1 + 1 + 3) / 4, (1 + 1 + 3 + 8) / 4, (1 + 3 + 8 + 8) / 4]
+    assert average(x, rest=True)[0, :, 0].tolist() == [1 - 1.5, 3 - 3.25, 8 - 5]
+
+
+@settings(max_examples=15)
+@given(
+    batch=st.integers(0, 3),
+    length=st.integers(1, 50),
+    channels=st.integers(1, 150),
+    kernel=st.integers(1, 60),
+    rest=st.booleans(),
+)
+def test_every_path_averages_as_the_models_do(path, batch, length, channels, kernel, rest):
+    x = torch.randn(batch, length, channels, generator=torch.Generator().manual_seed(6)) + 3
+    found = Average(kernel // 2, (kernel - 1) // 2, path)(x, rest)
+    torch.testing.assert_close(found.double(), MovingAverage(length, kernel)(x, rest=rest).double(), atol=1e-5, rtol=0)
+
+
+def test_an_average_on_two_threads_and_of_numbers_at_a_distance(path):
+    x = torch.randn(3, 150, 20, generator=torch.Generator().manual_seed(7)).mT
+    average, before = Average(12, 12, path), torch.get_num_threads()
+    alone = average(x)
+    assert alone.shape == x.shape
+    torch.testing.assert_close(alone, MovingAverage(20, 25)(x), atol=1e-6, rtol=0)
+    try:
+        torch.set_num_threads(2)
+        assert torch.equal(average(x), alone)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_an_average_refuses(plain):
+    average = Average(1, 1, plain)
+    with pytest.raises(UserError, match=r"a moving average of the kernel takes float32 on the CPU, not torch\.float64"):
+        average(torch.ones(1, 2, 3).double())
+    with pytest.raises(UserError, match="no gradient"):
+        average(torch.ones(1, 2, 3, requires_grad=True))
 
 
 def test_activations_far_from_zero_and_of_what_is_no_number(path):

@@ -9,8 +9,16 @@ from tests.models.small import example, small_model
 from tsprune.deploy import sparse
 from tsprune.deploy.kernels import DENSE, Choice, load, paths
 from tsprune.deploy.sparse import sparsify
-from tsprune.deploy.sparse_layers import SparseConvolution, SparseFeedForward, SparseLinear, sparse_form
+from tsprune.deploy.sparse_layers import (
+    SparseAverage,
+    SparseConvolution,
+    SparseFeedForward,
+    SparseLinear,
+    sparse_form,
+    stored_bytes,
+)
 from tsprune.errors import UserError
+from tsprune.layers.decomposition import MovingAverage
 from tsprune.layers.encoder_decoder import FeedForward
 from tsprune.models import list_models
 from tsprune.pruners import apply_masks, magnitude_masks
@@ -58,6 +66,24 @@ def test_pieces_that_hold_weights_have_their_own_forms():
 
 
 MODELS = ("Informer", "Autoformer")
+
+
+@pytest.mark.parametrize("name", ["Autoformer", "FEDformer", "DLinear"])
+def test_moving_averages_leave_out_the_zeros_of_their_matrix_wherever_they_are_shared(name):
+    model = small_model(name)  # no weight is masked
+    found = sparsify(model, 2, measured=False)
+    modules = [module for _, module in found.model.named_modules(remove_duplicate=False)]
+    before = sum(isinstance(m, MovingAverage) for _, m in model.named_modules(remove_duplicate=False))
+    assert sum(isinstance(m, SparseAverage) for m in modules) == before > 0
+    assert not any(isinstance(m, MovingAverage) for m in modules)
+    inputs = example(model, batch=3)
+    with torch.inference_mode():
+        torch.testing.assert_close(found.model(*inputs), model.eval()(*inputs), atol=1e-6, rtol=0)
+    rows = found.layers.set_index("layer")
+    trend = rows[rows["runs"] == "sparse"].iloc[0]
+    average = next(m for m in model.modules() if isinstance(m, MovingAverage))
+    assert trend["weights"] == 0 and trend["density"] == (average.counts > 0).double().mean().item()
+    assert stored_bytes(found.model) == stored_bytes(model)  # a matrix that is made anew is nothing to store
 
 
 def test_what_has_no_sparse_form_is_left():

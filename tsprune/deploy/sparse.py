@@ -14,6 +14,7 @@ from tsprune.deploy.kernels import DENSE, Choice, best, load
 from tsprune.deploy.network import Bare
 from tsprune.deploy.sparse_layers import sparse_form
 from tsprune.errors import UserError
+from tsprune.layers.decomposition import MovingAverage
 from tsprune.measure import latency_rounds, measure_latency
 from tsprune.models import Forecaster
 
@@ -33,7 +34,8 @@ class Sparsified:
     path: Choice
     """The kernel's path, or why none runs."""
     layers: pd.DataFrame
-    """COLUMNS, a row per layer: its ``weights``, the share of them that is not zero, its ``calls`` in a forecast,
+    """COLUMNS, a row per layer: its ``weights``, the share of them that is not zero (of a moving average, which has no
+    weights, that of the matrix it multiplies with), its ``calls`` in a forecast,
     milliseconds of these in both forms (medians), bytes per weight that is not zero, and what ``runs``: ``sparse``, or
     ``dense`` with the reason."""
     whole: pd.DataFrame
@@ -67,7 +69,8 @@ def sparsify(
     model: Forecaster, batch: int, *, path: str | None = None, measured: bool = True, rounds: int = 5
 ) -> Sparsified:
     """A copy of ``model`` in which layers with zeros leave them out, where that is faster for ``batch`` windows at once
-    with as many threads as torch uses now.
+    with as many threads as torch uses now. A moving average is such a layer, too: most of its matrix is zeros, whatever
+    the masks.
 
     Every layer that has a sparse form is timed in both forms on the inputs that it gets in a forecast, all layers in
     turn, ``rounds`` times; finally the whole model is timed the same way, at least twice as often. ``path``: the
@@ -99,8 +102,7 @@ def sparsify(
     frame = pd.DataFrame(rows, columns=COLUMNS)
     chosen = frame.loc[frame["runs"] == SPARSE, "layer"]
     sparse = deepcopy(dense)
-    for name in chosen:
-        sparse.set_submodule(name, forms[name])
+    _replace(sparse, {name: forms[name] for name in chosen})
     sparse.eval()
     difference = _difference(network, Bare(sparse), example)
     whole = pd.DataFrame()
@@ -108,6 +110,14 @@ def sparsify(
         variants = {DENSE: (network, example), SPARSE: (Bare(sparse), example)}
         whole = measure_latency(variants, [batch], repeats=2 * rounds)
     return Sparsified(sparse, choice, frame, whole, batch, difference)
+
+
+def _replace(model: nn.Module, forms: Mapping[str, nn.Module]) -> None:
+    """Put ``forms`` where the modules of their names are, in every place of the model that shares them."""
+    of = {id(model.get_submodule(name)): form for name, form in forms.items()}
+    for place, module in list(model.named_modules(remove_duplicate=False)):
+        if form := of.get(id(module)):
+            model.set_submodule(place, form)
 
 
 def _layers(model: nn.Module) -> dict[str, nn.Module]:
@@ -122,11 +132,15 @@ def _layers(model: nn.Module) -> dict[str, nn.Module]:
     return found
 
 
-def _inputs(network: Bare, example: tuple[Tensor, ...]) -> dict[str, list[tuple[Tensor, ...]]]:
+_Call = tuple[tuple[Tensor, ...], dict[str, bool]]
+"""What a layer is called with."""
+
+
+def _inputs(network: Bare, example: tuple[Tensor, ...]) -> dict[str, list[_Call]]:
     """What each layer is called with in a forecast, call by call."""
     given: dict[str, list] = {name: [] for name in _layers(network.model)}
     hooks = [
-        layer.register_forward_pre_hook(lambda _, inputs, calls=given[name]: calls.append(inputs))
+        layer.register_forward_pre_hook(lambda _, *call, calls=given[name]: calls.append(call), with_kwargs=True)
         for name, layer in _layers(network.model).items()
     ]
     try:
@@ -141,7 +155,7 @@ def _inputs(network: Bare, example: tuple[Tensor, ...]) -> dict[str, list[tuple[
 def _times(
     layers: Mapping[str, nn.Module],
     forms: Mapping[str, nn.Module],
-    given: Mapping[str, list[tuple[Tensor, ...]]],
+    given: Mapping[str, list[_Call]],
     rounds: int,
 ) -> dict[str, tuple[float, float]]:
     """Milliseconds of the calls of a forecast, dense and sparse, of each layer that has a sparse form: medians, the
@@ -159,15 +173,16 @@ def _times(
     return found
 
 
-def _call(module: nn.Module, calls: list[tuple[Tensor, ...]]) -> None:
-    for inputs in calls:
-        module(*inputs)
+def _call(module: nn.Module, calls: list[_Call]) -> None:
+    for inputs, how in calls:
+        module(*inputs, **how)
 
 
 def _row(name: str, module: nn.Module, calls: int, form: nn.Module | None, times: tuple[float, float] | None) -> tuple:
     """The COLUMNS of a layer."""
     density, nothing = _density(module), float("nan")
-    size = nothing if form is None else form.product.bytes_per_weight
+    product = getattr(form, "product", None)  # a moving average has none
+    size = nothing if product is None else product.bytes_per_weight
     if not calls:
         runs = "dense: never called"
     elif density == 1:
@@ -192,6 +207,8 @@ def _count(module: nn.Module) -> int:
 
 
 def _density(module: nn.Module) -> float:
+    if isinstance(module, MovingAverage):
+        return int(module.counts.count_nonzero()) / module.counts.numel()
     return sum(int(weight.count_nonzero()) for weight in _weights(module)) / _count(module)
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from tsprune.deploy.kernels import Packed, Product, Products
-from tsprune.layers.decomposition import TrendProjection
+from tsprune.deploy.kernels import Average, Packed, Product, Products
+from tsprune.layers.decomposition import MovingAverage, TrendProjection
 from tsprune.layers.embedding import CircularTokens
 from tsprune.layers.encoder_decoder import ACTIVATIONS, FeedForward
 from tsprune.layers.fourier import ComplexWeights, times_i
@@ -91,6 +91,17 @@ class SparseComplexWeights(nn.Module):
         return self.product(rows).view(*x.shape[:-1], self.head_dim)
 
 
+class SparseAverage(nn.Module):
+    """:class:`MovingAverage`, whose matrix has as many numbers in a row as the average has values, or fewer."""
+
+    def __init__(self, trend: MovingAverage, path: str):
+        super().__init__()
+        self.average = Average(trend.kernel // 2, (trend.kernel - 1) // 2, path)
+
+    def forward(self, x: Tensor, time_last: bool = False, rest: bool = False) -> Tensor:
+        return self.average(x.mT, rest).mT if time_last else self.average(x, rest)
+
+
 def sparse_form(module: nn.Module) -> Callable[[str], nn.Module] | None:
     """What makes, for a path of the kernel, ``module`` with its zeros left out; None where there is no such form."""
     if isinstance(module, FeedForward | MLP):
@@ -101,7 +112,7 @@ def sparse_form(module: nn.Module) -> Callable[[str], nn.Module] | None:
         plain = module.stride == module.dilation == (1,) and module.groups == 1 and module.padding == (0,)
         return (lambda path: SparseConvolution(module, path)) if plain else None
     forms = {nn.Linear: SparseLinear, CircularTokens: SparseTokens, TrendProjection: SparseTrend}
-    forms |= {ComplexWeights: SparseComplexWeights}
+    forms |= {ComplexWeights: SparseComplexWeights, MovingAverage: SparseAverage}
     form = forms.get(type(module))
     return None if form is None else lambda path: form(module, path)
 

@@ -23,7 +23,7 @@ def neighbour_counts(length: int, kernel: int) -> torch.Tensor:
 
 class MovingAverage(nn.Module):
     """Trend of ``(batch, length, channels)`` over time, same shape, for one fixed ``length``; with ``time_last`` of
-    ``(batch, channels, length)``.
+    ``(batch, channels, length)``. With ``rest`` what the trend leaves, ``x - trend``.
 
     A product with a constant matrix that has the edge padding folded in: on a CPU several times faster than padding
     and pooling or a running sum, forwards and backwards. The buffer holds whole numbers, exact in every precision.
@@ -35,13 +35,11 @@ class MovingAverage(nn.Module):
         self.register_buffer("counts", neighbour_counts(length, kernel), persistent=False)
         self.register_buffer("identity", torch.eye(length, device="cpu"), persistent=False)
 
-    def forward(self, x: torch.Tensor, time_last: bool = False) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, time_last: bool = False, rest: bool = False) -> torch.Tensor:
         matrix = self.counts / self.kernel
+        if rest:  # in one product
+            matrix = self.identity - matrix
         return F.linear(x, matrix) if time_last else matrix @ x
-
-    def seasonal(self, x: torch.Tensor) -> torch.Tensor:
-        """What the trend leaves, ``x - trend``, in one product."""
-        return (self.identity - self.counts / self.kernel) @ x
 
 
 class SeasonalNorm(nn.Module):
@@ -101,8 +99,8 @@ class DecompositionEncoderLayer(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: torch.Tensor, *extra) -> torch.Tensor:
-        x = self.trend.seasonal(x + self.dropout(self.attention(x, x, *extra)))
-        return self.trend.seasonal(x + self.feed_forward(x))
+        x = self.trend(x + self.dropout(self.attention(x, x, *extra)), rest=True)
+        return self.trend(x + self.feed_forward(x), rest=True)
 
     def stream(self) -> list[Slot]:
         """Where the width of ``x`` lies."""

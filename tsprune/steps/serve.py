@@ -187,7 +187,8 @@ def _sparsified(model: Forecaster, masks: Masks, windows: tuple, threads: int) -
     runs = found.layers["runs"] == SPARSE
     if not runs.any():
         return None
-    every = bool(runs[found.layers["density"] < 1].all())
+    of_masks = (found.layers["density"] < 1) & (found.layers["weights"] > 0)
+    every = bool(runs[of_masks].all())
     macs = measure.count_macs(model, [window[:1] for window in windows], masks)
     told = {"layers": int(runs.sum()), "kernel": str(found.path), "macs": macs.macs_if_zeros_skipped if every else None}
     network = Bare(found.model).eval()

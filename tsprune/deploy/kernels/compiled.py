@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -46,11 +46,12 @@ _SECONDS = 120  # it takes one; more is a compiler that hangs
 
 
 class Kernel(NamedTuple):
-    """A compiled path of the kernel: ``run`` is ``sparse_layers`` of sparse.c."""
+    """A compiled path of the kernel: ``run`` is ``sparse_layers`` of sparse.c, ``average`` its ``moving_average``."""
 
     path: str
     lanes: int
     run: Callable[..., None]
+    average: Callable[..., None]
 
 
 class Choice(NamedTuple):
@@ -156,14 +157,15 @@ def _compiled(path: str) -> bytes:
 
 
 def _loaded(library: Path, path: str) -> Kernel:
-    """``sparse_layers``, with its threads from the OpenMP that torch has brought into the process."""
+    """The kernel's functions, with their threads from the OpenMP that torch has brought into the process."""
     try:
-        run: Any = ctypes.CDLL(str(library)).sparse_layers
+        code = ctypes.CDLL(str(library))
+        run, average = code.sparse_layers, code.moving_average
     except (OSError, AttributeError) as error:
         raise UserError(f"the compiled kernel cannot be loaded: {plain(error, 300)}") from None
-    pointer, number = ctypes.c_void_p, ctypes.c_ssize_t
-    whole = ctypes.c_int
-    run.argtypes = [pointer, whole, whole, pointer, number, number, pointer, number, number, ctypes.c_int64]
+    pointer, number, long, whole = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int64, ctypes.c_int
+    run.argtypes = [pointer, whole, whole, pointer, number, number, pointer, number, number, long]
     run.argtypes += [whole, pointer, number, whole]
-    run.restype = None
-    return Kernel(path, PATHS[path].lanes, run)
+    average.argtypes = [pointer, pointer, long, whole, number, whole, whole, whole, whole]
+    run.restype = average.restype = None
+    return Kernel(path, PATHS[path].lanes, run, average)

@@ -65,12 +65,9 @@ class Products:
 
         Raises :class:`UserError` for anything but float32 on the CPU, and where a gradient is asked for: there is none.
         """
-        if x.dtype != torch.float32 or x.device.type != "cpu":
-            raise UserError(f"a sparse layer takes float32 on the CPU, not {x.dtype} on {x.device.type}")
+        need_plain(x, "a sparse layer")
         if x.dim() != 3 or x.shape[0] != self.stacks or x.shape[2] != self.inputs:
             raise UserError(f"a sparse layer takes {self.stacks} x (tokens, {self.inputs}), not {tuple(x.shape)}")
-        if x.requires_grad and torch.is_grad_enabled():
-            raise UserError("a sparse layer has no gradient: call the model inside torch.inference_mode()")
         if x.stride(2) != 1 and x.shape[2] > 1:
             x = x.contiguous()
         threads, lanes, tokens = torch.get_num_threads(), self.kernel.lanes, x.shape[1]
@@ -98,6 +95,15 @@ class Product(Products):
 
     def __call__(self, x: Tensor) -> Tensor:
         return super().__call__(x.unsqueeze(0)).squeeze(0)
+
+
+def need_plain(x: Tensor, what: str) -> None:
+    """Raises :class:`UserError` for anything but float32 on the CPU, and where a gradient is asked for: there is
+    none."""
+    if x.dtype != torch.float32 or x.device.type != "cpu":
+        raise UserError(f"{what} takes float32 on the CPU, not {x.dtype} on {x.device.type}")
+    if x.requires_grad and torch.is_grad_enabled():
+        raise UserError(f"{what} has no gradient: call the model inside torch.inference_mode()")
 
 
 def _structure(layer: Packed) -> _Layer:

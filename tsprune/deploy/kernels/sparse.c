@@ -5,7 +5,9 @@
    never leaves the cache. Compiled once per instruction set: LANES floats to a register.
 
    Weights lie by blocks of columns (a block of the tile stays in the nearest cache), in a block by row, rows of as many
-   weights together: a loop that runs as often as the one before it is foreseen by the processor. */
+   weights together: a loop that runs as often as the one before it is foreseen by the processor.
+
+   And moving averages, which a model computes as products with a matrix that is mostly zeros, too. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -188,6 +190,78 @@ static void work(void *data) {
         }
         turn_out(in, wide, here, end[-1].outputs, c->y + product * c->y_product + token * c->y_stride, c->y_stride);
     }
+}
+
+struct average {
+    int length, before, after, rest, threads;
+    const float *x;
+    float *y;
+    ptrdiff_t channels;
+    int64_t batch, tiles, next;
+};
+
+/* `many` registers of channels of one window of the batch; beyond the ends the value there counts. */
+static inline __attribute__((always_inline)) void average_tile(const struct average *a, const float *x, float *y,
+                                                               const int many) {
+    const float share = 1.0f / (a->before + 1 + a->after);
+    const int last = a->length - 1;
+    for (int t = 0; t <= last; t++) {
+        vec sum[many];
+        for (int v = 0; v < many; v++) sum[v] = all(0);
+        for (int s = t - a->before; s <= t + a->after; s++) {
+            const float *from = x + (s < 0 ? 0 : s > last ? last : s) * a->channels;
+            for (int v = 0; v < many; v++) sum[v] += (vec) * (const loose *)(from + v * LANES);
+        }
+        const float *from = x + t * a->channels;
+        float *to = y + t * a->channels;
+        for (int v = 0; v < many; v++) {
+            vec trend = sum[v] * share;
+            if (a->rest) trend = (vec) * (const loose *)(from + v * LANES) - trend;
+            *(loose *)(to + v * LANES) = (loose)trend;
+        }
+    }
+}
+
+/* The same for one channel. */
+static void average_channel(const struct average *a, const float *x, float *y) {
+    const float share = 1.0f / (a->before + 1 + a->after);
+    const int last = a->length - 1;
+    for (int t = 0; t <= last; t++) {
+        float sum = 0;
+        for (int s = t - a->before; s <= t + a->after; s++) sum += x[(s < 0 ? 0 : s > last ? last : s) * a->channels];
+        y[t * a->channels] = a->rest ? x[t * a->channels] - sum * share : sum * share;
+    }
+}
+
+static void average_work(void *data) {
+    struct average *a = data;
+    const ptrdiff_t wide = VECTORS * LANES;
+    for (;;) {
+        const int64_t number = __atomic_fetch_add(&a->next, 1, __ATOMIC_RELAXED);
+        if (number >= a->batch * a->tiles) return;
+        ptrdiff_t channel = number % a->tiles * wide;
+        const ptrdiff_t end = channel + wide < a->channels ? channel + wide : a->channels;
+        const float *x = a->x + number / a->tiles * a->length * a->channels;
+        float *y = a->y + (x - a->x);
+        if (end - channel == wide) {
+            average_tile(a, x + channel, y + channel, VECTORS);
+            continue;
+        }
+        for (; channel + LANES <= end; channel += LANES) average_tile(a, x + channel, y + channel, 1);
+        for (; channel < end; channel++) average_channel(a, x + channel, y + channel);
+    }
+}
+
+/* y, the mean over time of the `before` values before each of x, itself, and the `after` values after it; with `rest`
+   x minus that. Both (batch, length, channels), channels side by side. */
+void moving_average(const float *x, float *y, int64_t batch, int length, ptrdiff_t channels, int before, int after,
+                    int rest, int threads) {
+    const int64_t tiles = (channels + VECTORS * LANES - 1) / (VECTORS * LANES);
+    struct average a = {length, before, after, rest, threads, x, y, channels, batch, tiles, 0};
+    if (threads > 1 && batch * tiles > 1)
+        GOMP_parallel(average_work, &a, threads, 0);
+    else
+        average_work(&a);
 }
 
 /* For each of the products, y (tokens, outputs of its last layer) of x (tokens, inputs of its first); all have `count`
