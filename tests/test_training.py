@@ -339,7 +339,7 @@ def test_cuda_without_a_device_is_a_clear_line(monkeypatch):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
-def test_cuda_trains_bit_identically(splits):
+def test_cuda_trains_bit_identically():
     table = load_table("synthetic")
     on_gpu = make_splits(table, seq_len=12, label_len=6, pred_len=4, device="cuda")
     few = torch.arange(0, 150)

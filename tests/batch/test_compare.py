@@ -57,7 +57,7 @@ def test_two_finished_runs_are_set_side_by_side(run, smoke):
     assert len([line for line in text.splitlines() if line.lstrip().startswith("DLinear")]) == 2
 
 
-def test_what_is_not_finished_is_refused_and_not_computed(run, tmp_path):
+def test_what_is_not_finished_is_refused_and_not_computed(run):
     a = run("a")
     path = a / "01_pruning_sweep.params.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"seeds": [1, 2]}))

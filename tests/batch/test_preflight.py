@@ -76,7 +76,7 @@ def test_other_datasets_of_a_study_are_checked_as_well(problems, tmp_path):
     assert line.startswith("other.csv: only 1 different times")
 
 
-def test_data_too_short_for_the_windows_are_refused_for_every_horizon(problems, tmp_path):
+def test_data_too_short_for_the_windows_are_refused_for_every_horizon(problems):
     told = problems("pred_lens=[12, 40, 100]")
     assert told == [
         "mine: too few rows: the val split has 30 of the 300 rows, pred_len = 40 needs 40; choose a shorter one or "

@@ -79,3 +79,16 @@ def test_a_run_with_one_number_of_one_epoch_otherwise_ends_with_1_and_names_it(r
     compared = len([line for line in lines if line["kind"] != "latency"])
     assert status == 1 and f"of {compared} rows" in told and f", {compared - 1} are equal" in told
     assert "now, 0.125 in the archive" in told.splitlines()[1] and "history 1 train_mse" in told
+
+
+@pytest.mark.parametrize("command", ["check", "add"])
+def test_a_row_that_is_damaged_in_the_store_is_a_line(run, monkeypatch, capsys, command):
+    _, place = run
+    (damaged, *_) = sorted((place / "store").glob("??/*/row.json"))
+    damaged.write_text("{}")
+    monkeypatch.setattr(sys, "argv", ["tsprune", "results", command, str(place)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    out, err = capsys.readouterr()
+    assert (end.value.code, out) == (2, "")
+    assert err == f"tsprune: {damaged} was changed after it was written; run its study again to compute it anew\n"

@@ -44,9 +44,7 @@ def planned_steps(text: str) -> dict[str, int]:
     return {kind: int(steps) for kind, steps in re.findall(r"^(\w+) +(\d+) +\d", text, re.M)}
 
 
-def test_parts_on_one_store_come_to_the_whole_study_and_train_each_model_once(
-    tmp_path, smoke, few, threads, monkeypatch
-):
+def test_parts_on_one_store_come_to_the_whole_study_and_train_each_model_once(tmp_path, smoke, few, threads):
     folder = tmp_path / "mine"
     folder.mkdir()
     small = {"models": ["DLinear"], "seeds": [1, 2, 3], "densities": [1.0, 0.5], "scopes": ["layer"], "jobs": 1}

@@ -74,6 +74,21 @@ def test_a_damaged_model_is_computed_again_when_it_is_asked_for(tsprune, store, 
     assert (masks.read_bytes(), dense.read_bytes()) == before
 
 
+def test_a_model_is_saved_where_the_dense_one_is_gone_and_a_damaged_row_is_told(tsprune, store, tmp_path):
+    there = tmp_path / "store"
+    shutil.copytree(store, there)
+    (masks,) = there.glob("??/*/masks.safetensors")
+    (dense,) = there.glob("??/*/model.safetensors")
+    shutil.rmtree(dense.parent)
+    save = "models", "save", masks.parent.name, str(tmp_path / "x.safetensors"), "--store", str(there)
+    assert tsprune(*save)[::2] == (0, "")
+    assert dense.exists(), "it was trained again, as the masks are laid over it"
+    row = masks.with_name("row.json")
+    row.write_text("{}")
+    told = f"tsprune: {row} was changed after it was written; run its study again to compute it anew\n"
+    assert tsprune(*save) == (2, "", told)
+
+
 def test_a_checkpoint_is_called_one_and_takes_no_other_files_place(tsprune, store, tmp_path):
     (tmp_path / "load.csv").write_text("date,load\n")
     code, _, err = tsprune("models", "save", "0", str(tmp_path / "load.csv"), "--store", str(store))

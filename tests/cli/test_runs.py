@@ -42,6 +42,9 @@ def test_a_misspelt_parameter_fails_at_once_with_the_closest_name(tmp_path):
         (("--shard", "9/2", "--plan"), "--shard 9/2: expected I/N, the I-th of N parts"),
         (("--shard", "1/2", "--budget", "0"), "--shard and --budget: give only one"),
         (("--show", "--plan"), "--show and --plan: give only one"),
+        (("--plan", "--budget", "2h"), "--plan and --budget: give only one"),
+        (("--show", "--budget", "2h"), "--show and --budget: give only one"),
+        (("--show", "--shard", "1/2"), "--show and --shard: give only one"),
     ],
 )
 def test_a_part_is_checked_first_and_has_no_time_of_its_own(tsprune, more, words):

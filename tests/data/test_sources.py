@@ -247,7 +247,7 @@ def test_wrong_bytes_are_never_used_and_the_next_address_is(tiny, server, tmp_pa
 @pytest.mark.parametrize("name", ["ECL", "Traffic"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
 def test_what_is_known_by_its_published_sum_is_downloaded_with_either_line_end(
-    nowhere, server, tmp_path, monkeypatch, capsys, name, end
+    nowhere, server, monkeypatch, capsys, name, end
 ):
     """The two large entries themselves, with a small file behind their address and its own sum and shape."""
     base, answers, asked = server

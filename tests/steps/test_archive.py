@@ -3,6 +3,7 @@
 import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -334,6 +335,22 @@ def test_shipped_rows_of_narrowed_models_are_those_of_the_steps_of_today(smoke):
     for config in shipped:
         today = StructuredStep(trained=trained, density=config["density"])
         assert today.identity() | {"trained": config["trained"]} == config
+
+
+def test_a_file_that_is_being_written_is_not_read(archive, monkeypatch):
+    """A process that is killed meanwhile leaves it so."""
+    path, seen, whole = archive.folder / "01_x" / "ETTh1.jsonl.gz", [], Path.write_bytes
+    write(path, [{"key": "a"}])
+
+    def half(self, content):
+        whole(self, content[:9])
+        seen.append(dict(Archive(archive.folder).lines))
+        return whole(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    write(path, [{"key": "b"}])
+    assert seen == [{"a": {"key": "a"}}]
+    assert archive.lines == {"b": {"key": "b"}}
 
 
 def test_a_file_that_was_written_anew_is_read_anew(store, archive):

@@ -143,7 +143,7 @@ def test_distilling_goes_on_where_it_was_killed(make, store, run, monkeypatch, t
 
 
 @pytest.mark.parametrize("at", [1, 2])
-def test_a_loss_that_is_not_finite_is_a_row_with_its_reason(make, store, run, monkeypatch, at):
+def test_a_loss_that_is_not_finite_is_a_row_with_its_reason(make, run, monkeypatch, at):
     step, train, calls = make(), distill.train, []
 
     def fails(*args, **kwargs):

@@ -187,7 +187,7 @@ def run_sweep(smoke, few, tmp_path, threads):
     return run
 
 
-def test_a_saved_model_says_what_it_forecasts(trained, store, run, tmp_path):
+def test_a_saved_model_says_what_it_forecasts(trained, store, run):
     step = MAKE["fine_tune"](trained)
     row = run(step)[0][step.key]
     model, masks = load_checkpoint(store.artifact(step.key, step.keepsake))

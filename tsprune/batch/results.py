@@ -5,6 +5,7 @@ from collections import Counter
 import pandas as pd
 
 from tsprune.batch.runs import find_runs
+from tsprune.engine.store import damage_told
 from tsprune.errors import UserError
 from tsprune.places import resolve
 from tsprune.shown import more
@@ -27,12 +28,13 @@ def sound() -> Archive:
 
 def add_runs(place: str) -> list[str]:
     """Put the results of the runs at ``place`` into the archive; returns a line per run. Raises UserError as
-    :func:`find_runs` and :meth:`Archive.add`."""
+    :func:`find_runs` and :meth:`Archive.add`, and for a row that is damaged in its store."""
     lines = []
     for run in (run for run in find_runs(place).values() if STUDIES[run.study].trains):
         cells = run.cells
-        keys = [step.key for step in cells.every_step()]
-        added, lacking = archive().add(run.study, cells.base.table.name, keys, cells.store)
+        with damage_told():
+            keys = [step.key for step in cells.every_step()]
+            added, lacking = archive().add(run.study, cells.base.table.name, keys, cells.store)
         without = f", {lacking} have no result yet" if lacking else ""
         lines.append(f"{run.study}, {cells.base.table.name}: {added} of {len(keys)} steps added{without}")
     return lines
@@ -40,11 +42,13 @@ def add_runs(place: str) -> list[str]:
 
 def check_anew(place: str) -> tuple[list[str], bool]:
     """Compare what the runs at ``place`` computed themselves with the same rows of the archive: a line per run and per
-    row that differs; and whether any does. Raises UserError as :func:`find_runs`."""
+    row that differs; and whether any does. Raises UserError as :func:`find_runs`, and for a row that is damaged in its
+    store."""
     lines, differ = [], False
     for run in (run for run in find_runs(place).values() if STUDIES[run.study].trains):
         cells = run.cells
-        equal, times, others = archive().anew([step.key for step in cells.every_step()], cells.store)
+        with damage_told():
+            equal, times, others = archive().anew([step.key for step in cells.every_step()], cells.store)
         untold = f"; {times} more hold times, which cannot be compared" if times else ""
         lines.append(
             f"{run.study}, {cells.base.table.name}: of {equal + len(others)} rows that were computed anew and are in "

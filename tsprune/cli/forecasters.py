@@ -129,23 +129,11 @@ def forecast(
     """Forecast the values after the last row, with dates, in the data's own units."""
     from tsprune.deploy import Forecaster
     from tsprune.deploy.backtest import backtest as run_backtest
-    from tsprune.deploy.files import need_other
-    from tsprune.deploy.reading import ENDINGS, check_output, read_frame, write_frame
+    from tsprune.deploy.reading import read_frame, write_frame
 
     if backtest and not (output is level is plot is None):
         raise UserError("--output, --level and --plot are for a forecast and --backtest prints errors: give only one")
-    if output is not None:
-        check_output(output, ENDINGS, "a forecast")
-        need_other(output, model, file)
-    if plot is not None:
-        from tsprune.deploy.packages import need
-
-        for package in ("matplotlib", "seaborn", "IPython"):
-            need(package, "what pictures need")
-        from tsprune.deploy.plot import PICTURES, write_plot
-
-        check_output(plot, PICTURES, "a picture")
-        need_other(plot, model, file)
+    _check_files(output, plot, model, file)
     how = {"missing": missing, "date_column": date_column, "time_step": time_step}
     forecaster = Forecaster.load(model)
     card = forecaster.card
@@ -161,6 +149,8 @@ def forecast(
         share = card.intervals.covered(level)
         print(f"{share:.1%} of the test split's values lay within the {level:.0%} intervals", file=sys.stderr)
     if plot:
+        from tsprune.deploy.plot import write_plot
+
         write_plot(frame.iloc[-card.seq_len :], predicted, card, level, plot)
         print(f"{plot}: the last {card.seq_len} time steps and the forecast", file=sys.stderr)
     if output is None:
@@ -168,3 +158,22 @@ def forecast(
         return
     write_frame(predicted, output)
     print(f"{output}: {len(predicted)} time steps, {predicted.index[0]} to {predicted.index[-1]}")
+
+
+def _check_files(output: str | None, plot: str | None, *read: str) -> None:
+    """Raise :class:`UserError` for a forecast or a picture that could not be written, or over a file that is read."""
+    from tsprune.deploy.files import need_other
+    from tsprune.deploy.reading import ENDINGS, check_output
+
+    if output is not None:
+        check_output(output, ENDINGS, "a forecast")
+        need_other(output, *read)
+    if plot is not None:
+        from tsprune.deploy.packages import need
+
+        for package in ("matplotlib", "seaborn", "IPython"):
+            need(package, "what pictures need")
+        from tsprune.deploy.plot import PICTURES
+
+        check_output(plot, PICTURES, "a picture")
+        need_other(plot, *read)

@@ -68,8 +68,8 @@ def study(
     part = None if shard is None else Shard.parse(shard)
     if part is not None and budget is not None:
         raise UserError("--shard and --budget: give only one; a part of the steps always runs to its end")
-    if show and plan:
-        raise UserError("--show and --plan: give only one")
+    _refuse_idle({"--show": show, "--plan": plan, "--budget": budget is not None})
+    _refuse_idle({"--show": show, "--shard": part is not None})
     with _uncollected():
         from tsprune.batch.profiles import describe, plan_profile
 
@@ -97,6 +97,13 @@ def study(
 
     if run_profile(runs, hours):
         raise typer.Exit(1)
+
+
+def _refuse_idle(given: dict[str, bool]) -> None:
+    """Raise :class:`UserError` where more than one of these options is given: the others would do nothing."""
+    names = [name for name, is_given in given.items() if is_given]
+    if len(names) > 1:
+        raise UserError(f"{' and '.join(names)}: give only one")
 
 
 @contextmanager

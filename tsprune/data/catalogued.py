@@ -22,20 +22,7 @@ def known_table(
 
     ``content``: the bytes as they came."""
     vouched = bool(entry.source.sha256) or entry.source.published in sums(content)
-    content = with_line_feeds(content)
-    if entry.source.sha256:
-        frame, dates = _as_described(pd.read_csv(io.BytesIO(content)), entry, source)
-    else:
-        # Its values are those of the file, whatever they look like: that it has the right shape must do.
-        checked = check_csv(content, date_column="date", time_step=entry.time_step, codes_are_kept=True)
-        checked = _without_problems(checked, source)
-        frame, dates = checked.frame, checked.dates
-    frame = frame.drop(columns=[column for column in entry.without if column in frame])
-    if frame.shape != (entry.rows, entry.columns):
-        raise UserError(
-            f"{source} is not the {entry.name} of the catalogue: it has {frame.shape[0]} rows x {frame.shape[1]} "
-            f"columns, expected {entry.rows} x {entry.columns}; to use a CSV of your own, give its path instead"
-        )
+    frame, dates = _published(entry, source, with_line_feeds(content))
     if not vouched:
         note = note or "no checksum is known for this file: published numbers may come from another one"
     frame, notes = chosen(frame, columns, entry.name, entry.split)
@@ -94,6 +81,25 @@ def chosen(
     if split == SHARES and "OT" in frame and frame.columns[-1] != "OT":
         return frame[[column for column in frame if column != "OT"] + ["OT"]], ["column 'OT' is moved last"]
     return frame.copy(), []
+
+
+def _published(entry: Entry, source: str, content: bytes) -> tuple[pd.DataFrame, pd.DatetimeIndex]:
+    """The values of a dataset as they were published, and their dates; UserError where they are not what the entry
+    says."""
+    if entry.source.sha256:
+        frame, dates = _as_described(pd.read_csv(io.BytesIO(content)), entry, source)
+    else:
+        # Its values are those of the file, whatever they look like: that it has the right shape must do.
+        checked = check_csv(content, date_column="date", time_step=entry.time_step, codes_are_kept=True)
+        checked = _without_problems(checked, source)
+        frame, dates = checked.frame, checked.dates
+    frame = frame.drop(columns=[column for column in entry.without if column in frame])
+    if frame.shape != (entry.rows, entry.columns):
+        raise UserError(
+            f"{source} is not the {entry.name} of the catalogue: it has {frame.shape[0]} rows x {frame.shape[1]} "
+            f"columns, expected {entry.rows} x {entry.columns}; to use a CSV of your own, give its path instead"
+        )
+    return frame, dates
 
 
 def _as_described(frame: pd.DataFrame, entry: Entry, source: str) -> tuple[pd.DataFrame, pd.DatetimeIndex]:

@@ -75,11 +75,7 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
         decimal = options["decimal"] = ","
         notes.append("numbers are read with a decimal comma")
     frame = _read(rows, dtype=dict.fromkeys((date, *parts), str), low_memory=False, **options)
-    suspects = [name for name in frame if name != date and _may_have_thousands(frame[name], sample[name])]
-    if suspects:
-        texts = _read(rows, dtype=str, usecols=suspects, **options)
-        for name in suspects:
-            _refuse_thousands(texts[name], ".", rows)
+    _refuse_points(frame, sample, rows, options)
     if rows.separator != "," and (cell := _like_thousands(sample.drop(columns=date), decimal)):
         notes.append(
             f"{quoted(cell)} and similar cells are read as numbers with three decimals, not with a thousands separator"
@@ -255,6 +251,15 @@ def _has_decimal_commas(rows: Rows, date: str, options: dict) -> bool:
         found |= bool(texts[name].str.strip().str.fullmatch(_COMMA.pattern, na=False).any())
         _refuse_thousands(texts[name], ",", rows)
     return found
+
+
+def _refuse_points(frame: pd.DataFrame, sample: pd.DataFrame, rows: Rows, options: dict) -> None:
+    """Raise UserError where a decimal point may as well be a mark of thousands. Of numbers it must be read once more:
+    by their text, and only where it is worth it."""
+    suspects = [name for name in frame if _may_have_thousands(frame[name], sample[name])]
+    texts = _read(rows, dtype=str, usecols=suspects, **options) if suspects else {}
+    for name in suspects:
+        _refuse_thousands(texts[name], ".", rows)
 
 
 def _may_have_thousands(numbers: pd.Series, sample: pd.Series) -> bool:

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tsprune.engine.temporary import left_over, remove, temporary_name
+from tsprune.errors import UserError
 from tsprune.typed import canonical_json, digest
 
 _TEMPORARY = "tmp"
@@ -28,6 +29,15 @@ _KEY = re.compile("[0-9a-f]{20}")
 
 class Corrupt(Exception):
     """An entry whose files do not match what was written; the text names the file."""
+
+
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """For what only looks at a store: inside the block damage is an error of one line that says what helps."""
+    try:
+        yield
+    except Corrupt as damage:
+        raise UserError(f"{damage}; run its study again to compute it anew") from None
 
 
 class Store:

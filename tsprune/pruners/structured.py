@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tsprune.errors import UserError, unknown
 from tsprune.layers.axes import Axis
 from tsprune.pruners.calibration import evaluation
-from tsprune.pruners.cost import Measure, cost_of, count, without_numbers
+from tsprune.pruners.cost import Cost, Measure, cost_of, count, without_numbers
 from tsprune.pruners.importance import Calibration, Importance, axis_scores
 from tsprune.pruners.search import (
     Ranking,
@@ -112,14 +112,9 @@ def structured_prune(
             f"{type(model).__name__} has nothing to remove: its widths are the variables, the look-back and the horizon"
         )
     names, before = [axis.name for axis in axes], [axis.width for axis in axes]
-    ladders = [ladder_of(axis, multiple) for axis in axes]
-    least = [max(1, math.ceil(round((1 - max_ratio) * width, 9))) for width in before]
-    top, bottom = [len(ladder) for ladder in ladders], list(map(rung_above, ladders, least))
     scores = axis_scores(model, axes, importance, calibration, seed)
     costs = {measure: cost_of(model, names, example_inputs, measure) for measure in get_args(Measure)}
-    order = removal_order([axis.kind for axis in axes], list(map(rung_scores, scores, ladders)), bottom, scope)
-    cost_at = on_rungs(costs[by], ladders)
-    end = _End(names, ladders, top, bottom, solve(cost_at, order, top, bottom, target))
+    end = _searched(axes, scores, costs[by], target, scope, max_ratio, multiple)
     after = end.widths
     keep = {name: best_units(s, width) for name, s, width in zip(names, scores, after, strict=True)}
     narrow = narrowed(model, keep, example_inputs)
@@ -132,7 +127,7 @@ def structured_prune(
         return largest(narrow, names + fixed, by, example_inputs)
 
     achieved = costs[by](after) / costs[by](before)
-    floor = _why_off_target(achieved, target, end, max_ratio, multiple, cost_at, limit)
+    floor = _why_off_target(achieved, target, end, max_ratio, multiple, limit)
     groups = _groups(everything, narrow, left | end.as_narrow_as_may_be(max_ratio))
     parameters, macs = ((int(cost(before)), int(cost(after))) for cost in (costs["parameters"], costs["macs"]))
     return StructuredResult(narrow, target, achieved, by, parameters, macs, (*groups, *output_groups(model)), floor)
@@ -157,7 +152,7 @@ def _refuse_unknown(
 
 
 def _declared(model: nn.Module) -> list[Axis]:
-    """The widths that the model says it has."""
+    """The widths that the model says it has. Raises :class:`UserError` for a model that says nothing of them."""
     if not hasattr(model, "axes"):
         raise UserError(
             f"{type(model).__name__} declares no widths to narrow: it lacks the axes() that tsprune.models have"
@@ -176,6 +171,8 @@ class _End:
     """The lowest rung that it may be on."""
     rungs: list[int]
     """The rung that it is on."""
+    cost_at: RungCost
+    """Of any rungs."""
 
     @property
     def widths(self) -> list[int]:
@@ -191,14 +188,28 @@ class _End:
         return why
 
 
-def _why_off_target(
-    achieved: float,
+def _searched(
+    axes: Sequence[Axis],
+    scores: Sequence[Tensor],
+    cost: Cost,
     target: float,
-    end: _End,
+    scope: Ranking,
     max_ratio: float,
     multiple: int,
-    cost_at: RungCost,
-    limit: Callable[[], str],
+) -> _End:
+    """The widths that leave the share ``target`` of ``cost``, or come as close as may be; see
+    :func:`structured_prune`. ``scores``: as :func:`axis_scores` gives them."""
+    ladders = [ladder_of(axis, multiple) for axis in axes]
+    least = [max(1, math.ceil(round((1 - max_ratio) * axis.width, 9))) for axis in axes]
+    top, bottom = [len(ladder) for ladder in ladders], list(map(rung_above, ladders, least))
+    order = removal_order([axis.kind for axis in axes], list(map(rung_scores, scores, ladders)), bottom, scope)
+    cost_at = on_rungs(cost, ladders)
+    names = [axis.name for axis in axes]
+    return _End(names, ladders, top, bottom, solve(cost_at, order, top, bottom, target), cost_at)
+
+
+def _why_off_target(
+    achieved: float, target: float, end: _End, max_ratio: float, multiple: int, limit: Callable[[], str]
 ) -> str | None:
     """``floor`` of a result; ``limit`` tells the group that sets it."""
     among = "whole units" if multiple == 1 else f"multiples of {multiple}"
@@ -206,7 +217,7 @@ def _why_off_target(
         return f"{achieved:.4f} {LEAST} = {max_ratio}{'' if multiple == 1 else f' in {among}'}: {limit()}"
     if abs(achieved - target) > ON_TARGET:
         bounds = end.bottom if achieved > target else end.top
-        nearest = finest(cost_at, end.ladders, end.rungs, bounds, end.names)
+        nearest = finest(end.cost_at, end.ladders, end.rungs, bounds, end.names)
         return f"{achieved:.4f} is as close as {among} come: {nearest}"
     return None
 

@@ -23,6 +23,7 @@ from tsprune.steps.packed import pack, unpack
 from tsprune.steps.recipes import kinds
 from tsprune.steps.sound import problems
 from tsprune.typed import canonical_json
+from tsprune.whole import write_whole
 
 ENDING = ".jsonl.gz"
 
@@ -203,9 +204,7 @@ def read(path: Path) -> list[dict]:
 
 
 def write(path: Path, lines: Iterable[dict]) -> None:
-    """Equal lines give equal bytes, in whatever order and whenever they are written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Equal lines give equal bytes, in whatever order and whenever they are written. Raises UserError as
+    :func:`write_whole`."""
     text = "".join(f"{canonical_json(line)}\n" for line in sorted(lines, key=lambda line: line["key"]))
-    aside = path.with_name(f".{path.name}")
-    aside.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
-    aside.replace(path)
+    write_whole(path, gzip.compress(text.encode(), 9, mtime=0))

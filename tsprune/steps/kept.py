@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from tsprune.engine.execute import RECIPE_FILE, execute
-from tsprune.engine.store import Corrupt, Store
+from tsprune.engine.store import Corrupt, Store, damage_told
 from tsprune.errors import UserError
 from tsprune.measure import prediction_intervals
 from tsprune.models import About, Forecaster, save_checkpoint
@@ -56,11 +56,12 @@ def save_model(store: Store, key: str, path: Path) -> ModelStep:
 
     ``key`` may be cut short as long as it is unique. A model of which only the numbers were kept, or whose file is
     damaged, is computed again. Raises :class:`UserError` for a key that is unknown, ambiguous, or of a step without a
-    model, and for a file that cannot be written.
+    model, for rows that are damaged, and for a file that cannot be written.
     """
-    step = _step(store, _full(store, key))
-    _mend(step, store)
-    model, masks, about = leaving(store, step)
+    with damage_told():
+        step = _step(store, _full(store, key))
+        _mend(step, store)
+        model, masks, about = leaving(store, step)
     try:
         save_checkpoint(path, model, masks, about=about)
     except OSError as error:
@@ -71,11 +72,11 @@ def save_model(store: Store, key: str, path: Path) -> ModelStep:
 def leaving(store: Store, step: ModelStep) -> tuple[Forecaster, Masks, About]:
     """The model of a finished step on its way out of the store: with its masks, and with what it is about, prediction
     intervals among it."""
-    row, trained = store.row(step.key), getattr(step, "trained", None)
-    before = store.row(trained.key)["result"] if trained else None
     model, masks = step.load_masked(store)
+    row, trained = store.row(step.key), getattr(step, "trained", None)
+    dense = store.row(trained.key) if trained else None  # gone where somebody removed it: this model does without
     data, device = step.place
-    about = step.about(row["result"], before, row["protocol"])
+    about = step.about(row["result"], dense and dense["result"], row["protocol"])
     return model, masks, about.model_copy(update={"intervals": prediction_intervals(model, data.splits(device))})
 
 
@@ -102,12 +103,9 @@ def _full(store: Store, key: str) -> str:
 
 
 def _step(store: Store, key: str) -> ModelStep:
-    try:
-        row = store.row(key)
-        if store.has(key, RECIPE_FILE):
-            return rebuild(store.artifact(key, RECIPE_FILE))
-    except Corrupt as damage:
-        raise UserError(f"{damage}; run its study again to compute it anew") from None
+    row = store.row(key)
+    if store.has(key, RECIPE_FILE):
+        return rebuild(store.artifact(key, RECIPE_FILE))
     step = kinds().get(row["kind"])
     if step is None or step.keepsake is None:
         raise UserError(f"entry {key} is a {row['kind']} step: it ends with numbers, not with a model")

@@ -57,7 +57,7 @@ def test_models_that_saw_a_part_of_the_data_say_nothing_of_what_pruning_costs(de
     assert found(measures.pals_over_dense(rows, "mse")) == [2.0]
 
 
-def test_what_is_no_evidence(dense, after):
+def test_what_is_no_evidence(dense):
     real, made_up = dense(), dense(dataset="synthetic_short")
     assert len(evidence([dense(dataset="photosynthetic")]).rows) == 1
     failed, old = dense(seed=3) | {"status": "failed"}, dense(seed=4)
@@ -171,7 +171,7 @@ def test_zeros_that_are_skipped_are_held_against_the_faster_dense_one():
     assert measures.zeros_skipped_speed(evidence([row]), 0.1).empty
 
 
-def test_the_narrowest_model_is_held_against_dense_in_the_same_runtime(dense):
+def test_the_narrowest_model_is_held_against_dense_in_the_same_runtime():
     row = timed_alone(
         [
             ("dense", 1.0, "PyTorch", 1.0),

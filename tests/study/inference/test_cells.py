@@ -7,6 +7,7 @@ import profiles
 import pytest
 import torch
 
+from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.places import resolve
 from tsprune.steps import runtimes
@@ -145,6 +146,15 @@ def test_a_page_that_computes_nothing_shows_the_times_of_another_machine_by_its_
     assert step.key in cells.archive.lines
     with pytest.raises(UserError, match="times of another machine are not measured on this one"):
         step.run(cells.store)
+
+
+def test_a_page_that_computes_nothing_passes_over_a_damaged_row(tmp_path):
+    given = profiles.parameters("paper_gpu", "06_inference") | {"store": str(tmp_path), "budget_hours": 0}
+    (step, *_) = InferenceCells(Inference.parse(given | {"budget_hours": None})).steps()
+    key = Store(tmp_path).put(step.identity(), {"status": "ok"})
+    (tmp_path / key[:2] / key / "row.json").write_text("{}")
+    result = InferenceCells(Inference.parse(given)).run(make_executor=partial(ThreadPoolExecutor, 1))
+    assert set(result.speeds["machine"]) == {"NVIDIA H200"}
 
 
 def test_of_several_machines_this_one_comes_first_then_the_newest_row():

@@ -101,7 +101,7 @@ def test_a_model_without_a_dense_result_is_not_said_to_lose_its_accuracy(say):
     assert text.startswith("On ETTh1, how far forecasters can be pruned cannot be said: none finished unpruned")
 
 
-def test_what_has_not_run_is_no_limit(say, make_limits, make_cells, make_naive):
+def test_what_has_not_run_is_no_limit(make_limits, make_cells, make_naive):
     limits = {("A", "layer"): 0.64, ("B", "layer"): 0.8, ("C", "layer"): np.nan}
     cells = make_cells(models=["A", "B", "C"], scopes=["layer"])
     known = {"A": 2, "B": 1, "C": 0}
@@ -316,7 +316,7 @@ def test_the_answer_is_a_paragraph_of_its_own(make_cells, make_naive, make_limit
     assert told.endswith("No model falls to the level of repeating the last value.")
 
 
-def test_the_dense_error_stands_beside_the_best_naive_forecast(say, make_cells, make_naive):
+def test_the_dense_error_stands_beside_the_best_naive_forecast(say, make_cells):
     cells = make_cells(models=["A"])
     dense = cells.loc[cells["density_asked"] == 1, "mse"].mean()
     text = say({("A", "layer"): 0.64}, cells)

@@ -1,11 +1,13 @@
 """Study 06: from a config to tidy tables."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 
 import pandas as pd
 
+from tsprune.engine.store import Corrupt
 from tsprune.report.text import counted
 from tsprune.steps.inference import LONGER, InferenceStep
 from tsprune.study.base.cells import Cells
@@ -36,11 +38,21 @@ class InferenceCells(Cells[Inference, InferenceResult]):
         return replace(base_steps(self.config, self.tables), naive=(), dense=())
 
     def steps(self) -> list[InferenceStep]:
+        return self._steps
+
+    @cached_property
+    def _steps(self) -> list[InferenceStep]:
         """Where nothing may be begun, what was not measured here is what another machine's rows say, if any do."""
         if self.config.budget_hours != 0:
             return self._here
         lines = self.archive.lines.values()
-        return [step if self.store.row(step.key) else shown(step, lines) for step in self._here]
+        return [step if self._is_there(step) else shown(step, lines) for step in self._here]
+
+    def _is_there(self, step: InferenceStep) -> bool:
+        """Whether the store has its row; one that is damaged tells nothing."""
+        with suppress(Corrupt):
+            return self.store.row(step.key) is not None
+        return False
 
     @cached_property
     def _here(self) -> list[InferenceStep]:
