@@ -61,9 +61,15 @@ def runnable(model: Forecaster, runtime: str, folder: Path, threads: int) -> Run
         return Runnable(found.model, stored_bytes(found.model))
     if runtime in (ONNX, INT8):
         content = _exported(model, folder / "float32.onnx")
-        content = quantised(content, model.name) if runtime == INT8 else content
+        content = quantised(content, model.name, everywhere=not _has_vnni()) if runtime == INT8 else content
         return Runnable(_session(model, content, threads), len(content))
     raise ValueError(runtime)
+
+
+def _has_vnni() -> bool:
+    """Whether this processor can add products of bytes up in 32 bits: else weights have seven bits, as files that are
+    to forecast the same everywhere have (:func:`quantised`)."""
+    return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_vnni", "avx_vnni"))
 
 
 def _on_gpu(model: Forecaster, runtime: str) -> Runnable:
