@@ -224,6 +224,12 @@ def test_three_readings_of_two_digit_years_are_all_named():
         read(texts)
 
 
+def test_months_and_years_without_a_sign_between_them_may_be_days_of_a_year_of_two_digits():
+    with pytest.raises(UserError, match=r"month, year \(2000-01-01 .* or month, day, year \(2000-01-20 .*'my' or "):
+        read(MONTHS[:120].strftime("%m%Y"))
+    assert read(MONTHS[:120].strftime("%m%Y"), date_order="my")[0].equals(MONTHS[:120].as_unit("us"))
+
+
 def test_a_series_with_a_gap_is_still_told_by_what_is_left():
     dates = MONTHS.delete([40, 41])
     assert read(dates.strftime("%d/%m/%Y"))[0].equals(dates.as_unit("us"))

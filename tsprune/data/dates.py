@@ -81,7 +81,8 @@ _SHAPES = (
     _shape(r"(\d{4})(\d{2})(\d{2})", ymd="ymd"),
     _shape(r"(\d{2})(\d{2})(\d{4})", dmy="dmy", mdy="mdy"),
     _shape(r"(\d{4})(\d{2})(\d{2})", time=_PACKED, ymd="ymd"),
-    _shape(r"(\d{4})(\d{2})", ym="ym"),
+    _shape(r"((?:1[3-9]|2\d)\d{2})(\d{2})", ym="ym"),
+    _shape(r"(\d{2})((?:19|20)\d{2})", my="my"),
     _shape(r"((?:1[6-9]|2[01])\d{2})", year="y"),
     _shape(r"(\d{2})(\d{2})(\d{2})", dmy="dmy", mdy="mdy", ymd="ymd"),
 )
