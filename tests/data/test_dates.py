@@ -325,6 +325,16 @@ def test_the_column_of_dates_is_told_by_its_content_before_its_name():
         ({"Datum": ["1.2.2020"] * 2, "x": ["5", "6"], "von": ["5:00", "6:00"]}, "1.2.2020 5:00"),
         ({"date": ["1.2.2020"] * 2, "hour": ["5", "6"]}, "1.2.2020 05:00"),
         ({"date": pd.to_datetime(["2020-02-01"] * 2), "hour": [5, 6]}, "2020-02-01 05:00"),
+        ({"YEAR": ["2020"] * 2, "MO": ["2"] * 2, "DY": ["1"] * 2, "HR": ["5", "6"]}, "2020-2-1 05:00"),
+        ({"Tag": ["1", "2"], "Monat": ["2"] * 2, "Jahr": ["2020"] * 2, "hr": ["71", "x"]}, "2020-2-1"),
+        ({"A\u00f1o": ["2020"] * 2, "Mes": ["2", "3"]}, "2020-2"),
+        ({"Year": ["2020"] * 2, "Quarter": ["1", "2"]}, "2020Q1"),
+        ({"Year": ["2020"] * 2, "Qtr": ["Q1", "Q2"]}, "2020Q1"),
+        ({"Year": ["2020"] * 2, "Period": ["M02", "M03"]}, "2020M02"),
+        ({"year": ["2020"] * 2, "doy": ["32"] * 2, "hour": ["5", "6"]}, "2020-032 05:00"),
+        ({"year": ["2020.0"] * 2, "yday": ["32.0", "33.0"]}, "2020-032"),
+        ({"<DATE>": ["20200201"] * 2, "<TIME>": ["053000", "060000"]}, "20200201 05:30:00"),
+        ({"date": ["2020-02-01"] * 2, "time": ["0530", "0600"]}, "2020-02-01 05:30"),
     ],
 )
 def test_dates_are_put_together_from_their_columns(columns, first):
@@ -337,6 +347,18 @@ def test_where_one_column_holds_the_dates_others_are_left_alone():
     assert date_parts(sample(date=whole, hour=["5", "6"], year=["2020"] * 2)) == ()
     assert date_parts(sample(date=["2020-02-01", "2020-02-02"], hour=["5", "6"])) == ()  # that of a peak, it may be
     assert date_parts(sample(year=["2019", "2020"], Jan=["1", "2"], Feb=["1", "2"])) == ()
+
+
+def test_numbers_that_are_no_times_of_day_are_no_part_of_dates():
+    days = ["2020-02-01"] * 3
+    assert date_parts(sample(date=days, time=["530", "1060", "2500"])) == ()
+    assert date_parts(sample(date=days, x=["0530", "0600", "0630"])) == ()  # not called a time
+
+
+@pytest.mark.parametrize("beside", ["week", "Country"])
+def test_a_year_on_several_rows_says_too_little(beside):
+    with pytest.raises(UserError, match="column 'Year' has one year on several rows; write the whole date in one col"):
+        date_parts(sample(**{"Year": ["2020"] * 3, beside: ["1", "2", "3"], "x": ["5", "6", "7"]}))
 
 
 def test_numbers_are_no_dates_of_a_column_without_the_name_of_one():
