@@ -124,11 +124,11 @@ def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -
         reading = choose_reading(readings, example, date_order, time_step)
     else:
         reading = _unread(len(cells))
-    if 2 * reading.unread > len(cells):  # what cannot be read tells how few the others say
-        reading = _unread(len(cells))
     bad = np.flatnonzero(reading.dates.isna())
     if not len(bad):
         return reading, []
+    if 2 * reading.unread > len(cells):  # what cannot be read tells how few the others say
+        reading = _unread(len(cells))
     text = "" if pd.isna(cells.iloc[bad[0]]) else str(cells.iloc[bad[0]])
     cell = f"{quoted(text)} is not a date" if text else "no date"
     every = len(bad) == len(cells)

@@ -14,7 +14,12 @@ _WRITTEN = (
 _WEAK = (-1.0, -7.0, -8.0, -9.0, -77.0, -88.0, -777.0, -888.0)
 """Codes that may well be readings: they count as one only where they come again, far apart."""
 _HUGE = 1e30  # from here on (netCDF 9.96921e36, GIS -3.4e38, archives 1e34) whatever stands apart is a code
-NOTHING = frozenset(("nan", "na", "n/a", "null", "none", "nil", "nat", "?", ".", "..", "...", "*"))
+NOTHING = frozenset(
+    (
+        *("nan", "na", "n/a", "n.a.", "n.a", "null", "none", "nil", "nat", "?", ".", "..", "...", "*", r"\n"),
+        *("missing", "no data", "nodata", "not available"),
+    )
+)
 """Words and signs for no reading beside those that pandas knows, in whatever case. Not '-': to some that is a zero."""
 CODES = frozenset(float(rounded) for code in _WRITTEN for rounded in (code, np.float32(code)))
 _ARRAY = np.array(sorted(CODES))

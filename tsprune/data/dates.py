@@ -381,7 +381,8 @@ def date_parts(sample: pd.DataFrame) -> tuple[str, ...]:
     """The columns that dates are put together from, judged by the first cells; () where one column holds them.
 
     Year and month, day, hour, minute, second, as far as they are there; year and quarter; year and day of the year,
-    with what clock there is; or days that come again and again and a clock (12:30) or an hour (0 to 24) beside them.
+    with what clock there is; or days that come again and again and a clock (12:30) or an hour (0 to 24) beside them, or
+    the one of whole dates.
     Raises UserError where a year comes again and again and nothing tells what part of it is meant.
     """
     called = {name.lower().strip("<>"): name for name in reversed(sample.columns)}
@@ -392,7 +393,12 @@ def date_parts(sample: pd.DataFrame) -> tuple[str, ...]:
     if not _days_again(sample[date]):
         return ()
     hours = (called.get("time"), called.get("hour"))
-    return next(((date, name) for name in sample if name != date and _tells_hours(sample[name], name in hours)), ())
+    others = [name for name in sample if name != date]
+    if clock := next((name for name in others if _tells_hours(sample[name], name in hours)), None):
+        return date, clock
+    texts = (name for name in others if not _all_numbers(sample[name]))
+    whole = next((name for name in texts if _reads_as_dates(sample[name], unnamed=True)), None)
+    return (whole,) if whole and sample[whole].is_unique else ()
 
 
 def _parts_of_year(sample: pd.DataFrame, called: dict[str, str]) -> tuple[str, ...]:
@@ -432,7 +438,7 @@ def _whole(cells: pd.Series) -> pd.Series:
 def _tells_hours(cells: pd.Series, named: bool) -> bool:
     """Whether cells are times of day; of a column without a name of such ones with minutes (12:30)."""
     texts = _whole(cells.dropna())
-    ways = (_CLOCK, *_PACKED_CLOCKS) if named else (rf"(?=.*:){_CLOCK}",)
+    ways = (_CLOCK, rf"{_CLOCK} ?[-\u2013] ?{_CLOCK}", *_PACKED_CLOCKS) if named else (rf"(?=.*:){_CLOCK}",)
     return bool(len(texts)) and any(texts.str.fullmatch(way, case=False).all() for way in ways)
 
 
@@ -464,6 +470,7 @@ def join_dates(parts: pd.DataFrame) -> pd.Series:
         return first
     hour, *rest = (cells.where(~cells.str.isdigit(), cells.str.zfill(2)) for cells in clock)
     hour = hour.str.replace(r"^(\d\d)(\d\d)(\d\d)?$", _with_colons, regex=True)
+    hour = hour.str.replace(r"^(\d+:\d\d) ?[-\u2013] ?(\d+:\d\d)$", r"\1 - \2", regex=True)  # read as other spans
     hour = hour.where(~hour.str.isdigit() | bool(rest), hour + ":00")
     return first + " " + hour.str.cat(rest, sep=":")
 
