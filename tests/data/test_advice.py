@@ -27,6 +27,14 @@ def problems_of(cells: list[str], name: str = "date") -> tuple[str, ...]:
         ("2020-01-01 12:00 CEST", "time zone names are not read; write offsets like"),
         ("1. ledna 2020", "month names are read in English and Western European languages"),
         ("2020-02-30", "there is no such day"),
+        ("29/2/2563", "(are its years of another calendar?)"),
+        ("FY1990 Q1", "write quarters like 2020Q1"),
+        ("201553", "write weeks like 2020-W05"),
+        ("2020-03-01T00:00:00+01:00[Europe/Berlin]", "time zone names are not read; write offsets like"),
+        (
+            "2458849.5",
+            "numbers are read as dates where they are like 20201231, or seconds (thousandths, ...) since 1970",
+        ),
         ("Tue 2020-01-01", "it falls on another day of the week"),
         ("2020-01-01 12:00+25:00", "there is no such day, time or offset"),
     ],
@@ -34,6 +42,22 @@ def problems_of(cells: list[str], name: str = "date") -> tuple[str, ...]:
 def test_a_cell_is_told_how_to_be_written_in_one_line(cell, advice):
     (problem,) = problems_of([cell] * 20)
     assert problem.startswith(f"line 2, column 'date': '{cell}' is not a date (and 19 more); ") and advice in problem
+
+
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [
+        ([f"{1900 + i}/{i + 1:02d}" for i in range(19)], "line 2, column 'date': '1900/01' is not a date (and 18"),
+        ([f"{week}" for week in range(201501, 201553)], "line 14, column 'date': '201513' is not a date (and 39"),
+        ([f"2020-{day:02d}-01" for day in range(1, 32)], "line 14, column 'date': '2020-13-01' is not a date (and 18"),
+        (
+            ["2020-01-01 00:00", *(f"2020-01-{day:02d} 00:00+01:00" for day in range(2, 20))],
+            "line 2, column 'date': '2020-01-01 00:00' is not a date; it is not written as others are; write dates",
+        ),
+    ],
+)
+def test_the_cell_that_is_shown_is_one_that_cannot_be_read(cells, problem):
+    assert problems_of(cells)[0].startswith(problem)
 
 
 @pytest.mark.parametrize(

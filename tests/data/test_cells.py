@@ -32,6 +32,8 @@ def cells_of(cells: list[str], header: str = "date,x", fill: bool = False) -> Re
         ("1.5D+03", "an exponent as Fortran writes it? Write it like 1.5e+03", None),
         ("<0.5", "a bound is not a number; write a number, or leave the cell empty", None),
         ("\u22125", "its minus sign is not '-'", -5),
+        ("#DIV/0!", "an error of a spreadsheet; write a number, or leave the cell empty", None),
+        ("#REF!", "an error of a spreadsheet; write a number, or leave the cell empty", None),
         ("12:30", "times of day belong in the column of dates", None),
         ("2020-01-01", "a second column of dates; remove it", None),
     ],
@@ -70,7 +72,9 @@ def test_a_point_among_decimal_commas_is_no_number():
 
 
 def test_whole_numbers_too_large_for_any_float_are_infinite_and_named():
-    assert cells_of(["9" * 400] + ["1"] * 29).problems == ["line 2, column 'x': infinite"]
+    assert cells_of(["9" * 400] + ["1"] * 29).problems == [
+        "line 2, column 'x': infinite; write a number, or leave the cell empty where nothing was measured"
+    ]
 
 
 def test_a_cell_of_spaces_is_empty():
@@ -78,8 +82,14 @@ def test_a_cell_of_spaces_is_empty():
     assert problem.startswith("line 30, column 'x': no value (and 1 more); fill it in")
 
 
+@pytest.mark.parametrize("word", ["n.a.", "missing", "No data", r"\N", "NULL", "?", "."])
+def test_words_for_no_reading_are_empty_cells(word):
+    assert cells_of([word] + ["1"] * 29).problems[0].startswith("line 2, column 'x': no value; fill it in, or")
+    assert np.isnan(cells_of([word] + ["1"] * 29, fill=True).frame["x"].iloc[0])
+
+
 def test_a_word_among_numbers_is_told_to_be_left_out():
-    (problem,) = cells_of(["-"] + ["1"] * 28 + ["n.a."]).problems
+    (problem,) = cells_of(["-"] + ["1"] * 28 + ["n.d."]).problems
     assert problem.endswith("write a number, or leave the cell empty where nothing was measured")
 
 

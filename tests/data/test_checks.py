@@ -474,6 +474,54 @@ def test_years_of_two_digits_whose_century_nothing_tells_are_that_one_problem():
     assert problems_of(csv_of(rows[120:])) == []  # 1970 on
 
 
+@pytest.mark.parametrize("form", ["%d-%b", "%b-%d", "%B %d", "%d %b"])
+@pytest.mark.parametrize("periods, freq", [(25, "1D"), (400, "1D"), (60, "7D")])
+def test_days_without_a_year_are_no_years(form, periods, freq):
+    dates = pd.date_range("2020-01-01", periods=periods, freq=freq)
+    content = csv_of([[date.strftime(form), str(i % 5), str(i % 7)] for i, date in enumerate(dates)])
+    order = "ym" if form.startswith("%d") else "my"
+    assert problems_of(content) == [
+        f"line 2, column 'date': '{dates[0].strftime(form)}' (and {periods - 1} more) may be of 2001 or a day without "
+        f"its year; write years with four digits, or choose date_order='{order}' if years of two digits they are"
+    ]
+
+
+def test_years_of_two_digits_that_may_be_days_can_be_said_to_be_years():
+    rows = [[f"{year:02d}-Jan", str(year), str(year % 7)] for year in range(1, 26)]
+    assert "may be of 2001 or a day" in problems_of(csv_of(rows))[0]
+    checked = check_csv(csv_of(rows), date_order="ym")
+    assert not checked.problems and checked.time_step == "YS"
+
+
+@pytest.mark.parametrize(("begin", "months"), [(80, ["Jan"]), (1, ["Jan", "Jul"])])
+def test_months_and_years_of_two_digits_are_no_days(begin, months):
+    years = range(begin, begin + 31)
+    rows = [[f"{month}-{year % 100:02d}", str(year), str(year % 7)] for year in years for month in months]
+    assert problems_of(csv_of(rows)) == []
+
+
+@pytest.mark.parametrize("freq", ["1h", "1D", "MS"])
+@pytest.mark.parametrize("written", ["%Y%m%d", "%Y%m%d%H%M", "seconds", "milliseconds", "spreadsheet"])
+def test_numbers_that_are_the_dates_once_more_are_no_series(freq, written):
+    dates = pd.date_range("2020-01-01", periods=60, freq=freq)
+    since = (dates - pd.Timestamp("1970-01-01")) // pd.Timedelta("1s")
+    numbers = {
+        "seconds": since,
+        "milliseconds": since * 1000,
+        "spreadsheet": (dates - pd.Timestamp("1899-12-30")).days,
+    }.get(written, dates.strftime(written))
+    rows = [[str(date), str(i % 7), str(numbers[i])] for i, date in enumerate(dates)]
+    content = csv_of(rows)
+    told = f"line 2, column 'b': {numbers[0]} is the date once more; a second column of dates; remove it"
+    assert problems_of(content)[0] == told
+    assert problems_of(content, columns=["a"]) == []
+
+
+def test_numbers_that_only_look_like_dates_are_a_series():
+    rows = [[f"2020-01-{day:02d}", str(43000 + day), str(2020)] for day in range(1, 32)]
+    assert problems_of(csv_of(rows)) == []
+
+
 def test_years_of_two_digits_that_go_on_from_this_century_are_of_it():
     dates = pd.date_range("2028-01-01", "2035-12-01", freq="MS")
     rows = [[date.strftime("%b-%y"), str(i % 5), str(i % 7)] for i, date in enumerate(dates)]

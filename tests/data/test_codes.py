@@ -17,7 +17,11 @@ LOAD = [100.0 + i % 20 for i in range(40)]
 
 
 @pytest.mark.parametrize(
-    "code", [-9999, -999, -99, 9999, 999, 99999, -999.9, -32768, 9.96921e36, 1e20, -1e34, -2147483648]
+    "code",
+    [
+        *(-9999, -999, -99, 9999, 999, 99999, -999.9, -32768, 9.96921e36, 1e20, -1e34, -2147483648, 9.999e20),
+        *(9999999, 99999.9, 99999.99, -888.8, -32767, -2147483647),
+    ],
 )
 @pytest.mark.parametrize("rounded", [float, np.float32])
 def test_a_usual_code_that_stands_apart_is_found(code, rounded):

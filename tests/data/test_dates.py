@@ -151,6 +151,10 @@ def test_quarters_half_years_and_weeks_are_their_first_day(texts, dates, note):
         (["Sat Feb  1 05:30:00 UTC 2020", "Sat Feb  1 06:30:00 UTC 2020"], "2020-02-01 05:30"),
         (["1. Februar 2020 um 05:30 Uhr", "1. Februar 2020 um 06:30 Uhr"], "2020-02-01 05:30"),
         (["2020-02-01 05:30 - 06:30", "2020-02-01 06:30 - 07:30"], "2020-02-01 05:30"),
+        (["2020-02-01 05:30:00:250", "2020-02-01 05:30:00:500"], "2020-02-01 05:30:00.250"),
+        (["2020/2/1 \u4e0a\u5348 05:30:00", "2020/2/1 \u4e0b\u5348 05:30:00"], "2020-02-01 05:30"),
+        (["2020/2/1 \uc624\ud6c4 12:30", "2020/2/1 \uc624\ud6c4 1:30"], "2020-02-01 12:30"),
+        (["J\u00e4nner 2020", "Februar 2020"], "2020-01-01"),
         (["01.02.2020-07.02.2020", "08.02.2020-14.02.2020"], "2020-02-01"),
     ],
 )
@@ -222,6 +226,12 @@ def test_three_readings_of_two_digit_years_are_all_named():
         UserError, match="all fit; choose with date_order='dmy' or date_order='mdy' or date_order='ymd'"
     ):
         read(texts)
+
+
+def test_months_and_years_without_a_sign_between_them_may_be_days_of_a_year_of_two_digits():
+    with pytest.raises(UserError, match=r"month, year \(2000-01-01 .* or month, day, year \(2000-01-20 .*'my' or "):
+        read(MONTHS[:120].strftime("%m%Y"))
+    assert read(MONTHS[:120].strftime("%m%Y"), date_order="my")[0].equals(MONTHS[:120].as_unit("us"))
 
 
 def test_a_series_with_a_gap_is_still_told_by_what_is_left():
@@ -319,6 +329,18 @@ def test_the_column_of_dates_is_told_by_its_content_before_its_name():
         ({"Datum": ["1.2.2020"] * 2, "x": ["5", "6"], "von": ["5:00", "6:00"]}, "1.2.2020 5:00"),
         ({"date": ["1.2.2020"] * 2, "hour": ["5", "6"]}, "1.2.2020 05:00"),
         ({"date": pd.to_datetime(["2020-02-01"] * 2), "hour": [5, 6]}, "2020-02-01 05:00"),
+        ({"YEAR": ["2020"] * 2, "MO": ["2"] * 2, "DY": ["1"] * 2, "HR": ["5", "6"]}, "2020-2-1 05:00"),
+        ({"Tag": ["1", "2"], "Monat": ["2"] * 2, "Jahr": ["2020"] * 2, "hr": ["71", "x"]}, "2020-2-1"),
+        ({"A\u00f1o": ["2020"] * 2, "Mes": ["2", "3"]}, "2020-2"),
+        ({"Year": ["2020"] * 2, "Quarter": ["1", "2"]}, "2020Q1"),
+        ({"Year": ["2020"] * 2, "Qtr": ["Q1", "Q2"]}, "2020Q1"),
+        ({"Year": ["2020"] * 2, "Period": ["M02", "M03"]}, "2020M02"),
+        ({"year": ["2020"] * 2, "doy": ["32"] * 2, "hour": ["5", "6"]}, "2020-032 05:00"),
+        ({"year": ["2020.0"] * 2, "yday": ["32.0", "33.0"]}, "2020-032"),
+        ({"<DATE>": ["20200201"] * 2, "<TIME>": ["053000", "060000"]}, "20200201 05:30:00"),
+        ({"date": ["2020-02-01"] * 2, "time": ["0530", "0600"]}, "2020-02-01 05:30"),
+        ({"date": ["2020-02-01"] * 2, "time": ["05:30-06:00", "06:00-06:30"]}, "2020-02-01 05:30 - 06:00"),
+        ({"date": ["2020-02-01"] * 2, "datetime": ["2020-02-01 05:30", "2020-02-01 06:00"]}, "2020-02-01 05:30"),
     ],
 )
 def test_dates_are_put_together_from_their_columns(columns, first):
@@ -331,6 +353,18 @@ def test_where_one_column_holds_the_dates_others_are_left_alone():
     assert date_parts(sample(date=whole, hour=["5", "6"], year=["2020"] * 2)) == ()
     assert date_parts(sample(date=["2020-02-01", "2020-02-02"], hour=["5", "6"])) == ()  # that of a peak, it may be
     assert date_parts(sample(year=["2019", "2020"], Jan=["1", "2"], Feb=["1", "2"])) == ()
+
+
+def test_numbers_that_are_no_times_of_day_are_no_part_of_dates():
+    days = ["2020-02-01"] * 3
+    assert date_parts(sample(date=days, time=["530", "1060", "2500"])) == ()
+    assert date_parts(sample(date=days, x=["0530", "0600", "0630"])) == ()  # not called a time
+
+
+@pytest.mark.parametrize("beside", ["week", "Country"])
+def test_a_year_on_several_rows_says_too_little(beside):
+    with pytest.raises(UserError, match="column 'Year' has one year on several rows; write the whole date in one col"):
+        date_parts(sample(**{"Year": ["2020"] * 3, beside: ["1", "2", "3"], "x": ["5", "6", "7"]}))
 
 
 def test_numbers_are_no_dates_of_a_column_without_the_name_of_one():

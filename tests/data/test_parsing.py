@@ -130,6 +130,17 @@ def test_lines_of_units_and_sums_are_no_rows_and_said_to_be_left_out(below, end,
     assert parsed.notes[0].startswith(f"line {gone[0]}, ") and parsed.notes[0].endswith("it is left out")
 
 
+@pytest.mark.parametrize("above", ["Station:,Berlin\nUnit:,MW", "Station,Berlin"])
+def test_words_above_the_names_that_look_like_a_header_are_none(above):
+    content = f"{above}\ndate,load\n2020-01-01,5\n2020-01-02,6\n".encode()
+    line = above.count("\n") + 2
+    assert refusal(content) == f"line {line}: are these the column names? Remove the lines above them"
+
+
+def test_names_in_single_quotes_are_said_to_be():
+    assert "the names are in single quotes" in refusal(b"'date','load'\n'2020-01-01','5'\n'2020-01-02','6'\n")
+
+
 def test_a_row_without_a_date_that_holds_numbers_is_none_of_these():
     lines = csv_of(STAMPS, LOAD, header="date,x").decode()
     assert len(parse_csv((lines + ",4000\n").encode()).frame) == len(LOAD) + 1

@@ -204,6 +204,31 @@ def test_bytes_that_are_no_checkpoint(content, tmp_path):
         assert "not a readable checkpoint" in refused(path, reader) or "not written by tsprune" in refused(path, reader)
 
 
+def test_weights_of_another_program_are_told_where_they_are_read(tmp_path):
+    weights = {"weight": torch.ones(2)}
+    torch.save(weights, tmp_path / "zip")
+    torch.save(weights, tmp_path / "pickle", _use_new_zipfile_serialization=False)
+    save_file(weights, tmp_path / "safe")
+    for reader in (load_checkpoint, read_about):
+        for name in ("zip", "pickle"):
+            assert refused(tmp_path / name, reader) == (
+                " is not a readable checkpoint but a file of torch.save; weights of another program are read by "
+                "load_reference_state"
+            )
+        assert refused(tmp_path / "safe", reader).endswith("are read by load_reference_state")
+
+
+@pytest.mark.parametrize("first", [b"\x80", b"PK"])
+def test_a_checkpoint_whose_length_begins_as_a_pickle_or_a_zip_is_one(first, good, tmp_path):
+    content = good.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    padded = length + (int.from_bytes(first, "little") - length) % 256 ** len(first)
+    header = content[8 : 8 + length].ljust(padded)
+    (tmp_path / "m").write_bytes(padded.to_bytes(8, "little") + header + content[8 + length :])
+    assert load_checkpoint(tmp_path / "m")[1].keys() == load_checkpoint(good)[1].keys()
+    assert read_about(tmp_path / "m") == read_about(good)
+
+
 def test_a_file_without_permission_is_told_as_that(good, monkeypatch):
     def closed(*_):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

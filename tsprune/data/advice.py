@@ -2,20 +2,20 @@
 
 import re
 
-from tsprune.data.dates import has_shape, looks_like_date
+from tsprune.data.dates import has_shape, is_number, looks_like_date
 from tsprune.data.habits import as_read, names_month
 from tsprune.shown import quoted
 
 _LIKE = "write dates like 2020-12-31 23:00"
 _MEANT = {
-    r"FY ?'?\d{2}|(FY ?)?[12]\d{3}([-/\u2013]\d{1,4}|s|\.0)?": (
+    r"FY ?'?\d{2}|(FY ?)?[12]\d{3}([-/\u2013]\d{1,4}|s|\.0+)?": (
         "write years as the day they begin with, like 2020-01-01 or 2020-04-01, and weeks like 2020-W05"
     ),
-    r"[12]\d{3}( ?[:.] ?[1-4]| ?qtr\.? ?[1-4])|([1-4]|T[1-4]|I{1,3}|IV)\W*(qtr|quarter|quartal|trim\w*)?\W*[12]\d{3}": (
-        "write quarters like 2020Q1"
-    ),
+    r"[12]\d{3}(1[3-9]|[2-4]\d|5[0-3])": "write weeks like 2020-W05",
+    r"(FY ?'?)?[12]\d{3}( ?[:.] ?[1-4]| ?qtr\.? ?[1-4])|FY ?'?(\d{2}|\d{4})[-/ ]?Q[1-4]"
+    r"|([1-4]|T[1-4]|I{1,3}|IV)\W*(qtr|quarter|quartal|trim\w*)?\W*[12]\d{3}": ("write quarters like 2020Q1"),
     r"(week|KW|CW|W)\W*\d{1,2}\W*[12]\d{3}|[12]\d{3}\W*(week|KW|CW|W)\W*\d{1,2}": "write weeks like 2020-W05",
-    r".*\d:\d{2}.*( [A-Z]{1,2}[SD]?T|(UTC|GMT)[+-].*)": (
+    r".*\d:\d{2}.*( [A-Z]{1,2}[SD]?T|(UTC|GMT)[+-].*|\[.+/.+\])": (
         "time zone names are not read; write offsets like 2020-12-31 23:00+01:00"
     ),
 }
@@ -35,10 +35,17 @@ def date_advice(text: str, column: str, *, first: bool, last: bool, every: bool)
     if last and (words or not any(sign.isdigit() for sign in text)):
         return "does the file end with a sum or a comment? Remove it"
     for pattern, advice in _MEANT.items():
-        if re.fullmatch(pattern, text, re.IGNORECASE) and not looks_like_date(text):
+        if re.fullmatch(pattern, text, re.IGNORECASE) and (every or not looks_like_date(text)):
             return advice
-    if has_shape(text) and not looks_like_date(text):
-        return "there is no such day, time or offset, or it falls on another day of the week"
+    if looks_like_date(text):
+        return f"it is not written as others are; {_LIKE}, all in the same way"
+    if has_shape(text):
+        calendar = " (are its years of another calendar?)" if re.search(r"\b2[45]\d\d\b", text) else ""
+        return f"there is no such day, time or offset, or it falls on another day of the week{calendar}"
+    if every and is_number(text):
+        return (
+            f"numbers are read as dates where they are like 20201231, or seconds (thousandths, ...) since 1970; {_LIKE}"
+        )
     if beside := _beside(text):
         return f"{quoted(beside)} beside the date is not read; remove it"
     if (

@@ -37,6 +37,8 @@ _CAUSES = (
         re.compile(r"[<>\u2264\u2265~]\s?[+-]?\d[\d.,]*"),
         "a bound is not a number; write a number, or leave the cell empty",
     ),
+    (re.compile(r"#[A-Z]+/?[0-9A-Z]*[!?]"), "an error of a spreadsheet; write a number, or leave the cell empty"),
+    (re.compile(r'=".*"'), "a formula of a spreadsheet; write the number alone"),
     (re.compile(r'".*"'), "its quotes do not directly follow the separator of the fields"),
     (
         # Letters right before digits are no unit but the name of something: S1.
@@ -44,6 +46,7 @@ _CAUSES = (
         "write the number without a unit",
     ),
 )
+_LEAVE = "write a number, or leave the cell empty where nothing was measured"
 _EXACT = 2**53
 """Whole numbers up to here are all there are in double precision; of larger ones some."""
 
@@ -119,7 +122,9 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
             return None
     infinite = np.flatnonzero(np.isinf(numbers))
     if len(infinite):
-        found.problems.append(f"{place} {lines[infinite[0]]}, column {quoted(name)}: infinite{more(len(infinite) - 1)}")
+        found.problems.append(
+            f"{place} {lines[infinite[0]]}, column {quoted(name)}: infinite{more(len(infinite) - 1)}; {_LEAVE}"
+        )
     if empty.all():
         found.problems.append(f"column {quoted(name)} has no values; remove it")
     elif empty.any() and not gaps_are_filled:
@@ -141,7 +146,7 @@ def _not_numbers(given: pd.Series, name: str, parsed: Parsed, text: np.ndarray, 
         return f"{where}, nor is any other value of this column; {cause or 'remove or encode the column'}"
     units = len(text) == 1 and text[0] == 0  # perhaps, in a line below the names
     if not (cause or units or any(sign.isdigit() for sign in cell)):
-        cause = "write a number, or leave the cell empty where nothing was measured"
+        cause = _LEAVE
     return where + more(len(text) - 1) + (f"; {cause}" if cause else "")
 
 

@@ -15,6 +15,7 @@ from tsprune.data.dates import DISPUTED, TWO_DIGITS, Reading, read_dates
 from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading, whole_periods
 from tsprune.data.parsing import Parsed, parse_csv, parse_frame
 from tsprune.data.scale import scale_problems
+from tsprune.data.timesteps import DAY
 from tsprune.errors import UserError, unknown
 from tsprune.shown import more, plain, quoted
 
@@ -22,6 +23,12 @@ _MOST_OF_A_CENTURY = 80
 """Years."""
 _USUAL_YEARS = (1600, 2300)
 """Of measurements and scenarios."""
+_LEAP_YEAR = 2000
+"""One with all days that there are."""
+_SOME = 200
+"""Rows, spread over the file, that tell whether a column holds dates."""
+_LEAST_DATE = 10_000
+"""As spreadsheets count days this is of 1927; below are years, months, days and hours, which may be of use."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,9 @@ def check_csv(
     parsed = _only(parsed, columns)
     reading, problems = _read_dates(parsed, date_order, time_step)
     order = check_order(reading.dates, parsed.lines, parsed.place, time_step, gaps_are_filled)
+    years = _century(parsed, reading) or (_yearless(parsed, reading) if date_order is None else [])
     cells = read_cells(parsed, gaps_are_filled)
+    again = _dates_again(cells.frame, parsed, reading)
     frame, asked, taken = _codes(cells.frame, parsed, gaps_are_filled, codes_are_kept)
     if gaps_are_filled:
         asked += _made_up(frame, order)
@@ -84,7 +93,7 @@ def check_csv(
         reading.dates,
         order.step,
         order.grid,
-        tuple([*problems, *cells.problems, *(_century(parsed, reading) or order.problems), *asked, *unscaled]),
+        tuple([*problems, *cells.problems, *(years or order.problems), *again, *asked, *unscaled]),
         tuple([*parsed.notes, *reading.notes, *_far_years(reading.dates), *order.notes, *cells.notes, *taken, *scales]),
     )
 
@@ -115,11 +124,11 @@ def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -
         reading = choose_reading(readings, example, date_order, time_step)
     else:
         reading = _unread(len(cells))
-    if 2 * reading.unread > len(cells):  # what cannot be read tells how few the others say
-        reading = _unread(len(cells))
     bad = np.flatnonzero(reading.dates.isna())
     if not len(bad):
         return reading, []
+    if 2 * reading.unread > len(cells):  # what cannot be read tells how few the others say
+        reading = _unread(len(cells))
     text = "" if pd.isna(cells.iloc[bad[0]]) else str(cells.iloc[bad[0]])
     cell = f"{quoted(text)} is not a date" if text else "no date"
     every = len(bad) == len(cells)
@@ -145,6 +154,48 @@ def _century(parsed: Parsed, reading: Reading) -> list[str]:
         f"{parsed.place} {parsed.lines[row]}, column {quoted(parsed.date)}: {cell}{more(len(disputed) - 1)} may be of "
         f"{years[row]:.0f} or, as spreadsheets read it, of {years[row] - 100:.0f}; write years with four digits"
     ]
+
+
+def _yearless(parsed: Parsed, reading: Reading) -> list[str]:
+    """A problem where what is read as a month and a year of two digits ('01-Jan', 'Jan 02') may as well be a month and
+    a day of it, as spreadsheets show days: where these go on by days or weeks, or within a day."""
+    dates = reading.dates[reading.dates.notna()]
+    if reading.order not in ("ym", "my") or TWO_DIGITS not in reading.notes or len(dates) < 3:
+        return []
+    parts = {"year": _LEAP_YEAR, "month": dates.month, "day": dates.year % 100}
+    days = pd.to_datetime(pd.DataFrame(parts), errors="coerce") + (dates - dates.normalize())
+    steps = days.diff().dropna()
+    usual = steps.mode()[0] if len(steps) else DAY
+    if days.isna().any() or not (usual <= DAY or usual == 7 * DAY) or (steps == usual).mean() < 1 - MADE_UP:
+        return []
+    row = int(np.argmax(reading.dates.notna()))
+    cell = quoted(str(parsed.frame[parsed.date].iloc[row]))
+    return [
+        f"{parsed.place} {parsed.lines[row]}, column {quoted(parsed.date)}: {cell}{more(len(dates) - 1)} may be of "
+        f"{dates[0].year} or a day without its year; write years with four digits, or choose "
+        f"date_order={reading.order!r} if years of two digits they are"
+    ]
+
+
+def _dates_again(frame: pd.DataFrame, parsed: Parsed, reading: Reading) -> list[str]:
+    """A problem for each column of numbers that holds the dates once more (20200131, 1580428800, 43861): what is no
+    more than a day, or a step, from the date of its row in every one of some rows."""
+    rows = np.unique(np.linspace(0, len(frame) - 1, _SOME).astype(int)) if len(frame) else np.array([], dtype=int)
+    rows = rows[reading.dates[rows].notna()]
+    if len(rows) < 3:
+        return []
+    dates = reading.dates[rows]
+    reach = max(DAY, pd.Series(reading.dates).diff().median())
+    problems = []
+    for name in frame:
+        values = frame[name].to_numpy()[rows]
+        if not (np.isfinite(values).all() and (values >= _LEAST_DATE).all() and (values % 1 == 0).all()):
+            continue
+        ways = read_dates([f"{value:.0f}" for value in values])
+        if any(not way.unread and (abs(way.dates - dates) <= reach).all() for way in ways):
+            where = f"{parsed.place} {parsed.lines[rows[0]]}, column {quoted(name)}"
+            problems.append(f"{where}: {values[0]:.0f} is the date once more; a second column of dates; remove it")
+    return problems
 
 
 def _far_years(dates: pd.DatetimeIndex) -> list[str]:

@@ -5,15 +5,21 @@ import pandas as pd
 
 # Codes of instruments and archives, and the ends of integer types; as they are written and as single precision rounds.
 _WRITTEN = (
-    *(sign * nines for nines in (99, 999, 9999, 99999, 999999) for sign in (-1, 1)),
-    *(sign * nines for nines in (99.9, 999.9, 9999.9, 99.99, 999.99, 9999.99) for sign in (-1, 1)),
-    *(sign * code for code in (999.25, 6999, 7777, 7999, 8888, 8999, 1e10, 1e15, 1e20) for sign in (-1, 1)),
-    *(-32768, 32767, 65535, -2147483648, 2147483647, 4294967295, -9223372036854775808),
+    *(sign * nines for nines in (99, 999, 9999, 99999, 999999, 9999999) for sign in (-1, 1)),
+    *(sign * nines for nines in (99.9, 999.9, 9999.9, 99999.9, 99.99, 999.99, 9999.99, 99999.99) for sign in (-1, 1)),
+    *(sign * code for code in (999.25, 6999, 7777, 7999, 8888, 8999, 1e10, 1e15, 1e20, 9.999e20) for sign in (-1, 1)),
+    *(-888.8, -888.88, -8888.8, -8888.88),
+    *(-32768, -32767, 32767, 65535, -2147483648, -2147483647, 2147483647, 4294967295, -9223372036854775808),
 )
 _WEAK = (-1.0, -7.0, -8.0, -9.0, -77.0, -88.0, -777.0, -888.0)
 """Codes that may well be readings: they count as one only where they come again, far apart."""
 _HUGE = 1e30  # from here on (netCDF 9.96921e36, GIS -3.4e38, archives 1e34) whatever stands apart is a code
-NOTHING = frozenset(("nan", "na", "n/a", "null", "none", "nil", "nat", "?", ".", "..", "...", "*"))
+NOTHING = frozenset(
+    (
+        *("nan", "na", "n/a", "n.a.", "n.a", "null", "none", "nil", "nat", "?", ".", "..", "...", "*", r"\n"),
+        *("missing", "no data", "nodata", "not available"),
+    )
+)
 """Words and signs for no reading beside those that pandas knows, in whatever case. Not '-': to some that is a zero."""
 CODES = frozenset(float(rounded) for code in _WRITTEN for rounded in (code, np.float32(code)))
 _ARRAY = np.array(sorted(CODES))

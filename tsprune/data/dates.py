@@ -9,10 +9,19 @@ import pandas as pd
 
 from tsprune.data.habits import as_read, begin_of
 from tsprune.errors import UserError, unknown
-from tsprune.shown import listed, plain
+from tsprune.shown import listed, plain, quoted
 
 DATE_NAMES = ("date", "datetime", "timestamp", "time", "ds", "start")
-_PARTS = ("year", "month", "day", "hour", "minute", "second")
+_PARTS = (  # names of columns that dates are put together from, the largest part first
+    ("year", "yr", "yyyy", "jahr", "ann\u00e9e", "annee", "a\u00f1o", "ano", "anno"),
+    ("month", "mo", "monat", "mois", "m\u00eas", "mes", "mese"),
+    ("day", "dy", "tag", "jour", "d\u00eda", "dia", "giorno"),
+    ("hour", "hr", "stunde", "heure", "hora", "ora"),
+    ("minute",),
+    ("second",),
+)
+_QUARTERS = ("quarter", "qtr", "quartal", "trimestre", "trimester", "period")
+_DAYS_OF_YEAR = ("doy", "day_of_year", "dayofyear", "day of year", "yday", "yearday", "jday", "julian_day")
 ORDERS = {
     "ymd": "year, month, day",
     "dmy": "day, month, year",
@@ -34,6 +43,7 @@ _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY = r"(?:(mon|tues?|wed(?:nes)?|thur?s?|fri|sat(?:ur)?|sun)(?:day)?\.?,? +)?"
 _CLOCK = r"(\d{1,2})(?::(\d{2}))?(?::(\d{2})(?:[.,](\d{1,9}))?)? ?([ap]\.? ?m\.?)?"
 _ZONE = r" ?(z|utc|gmt|[+-]\d{2}(?::?\d{2})?)?"
+_PACKED_CLOCKS = (r"(?:[01]\d|2[0-4])[0-5]\d", r"(?:[01]\d|2[0-4])[0-5]\d[0-5]\d")  # 1230, 123000
 # A clock needs a colon, AM/PM or a T in front: '2020-01-01 5' is no time.
 _TIME = rf"(?:(?:t(?=\d\d)|(?:t|,? +)(?=\d{{1,2}}(?::| ?[ap]))){_CLOCK}{_ZONE})?"
 _PACKED = r"[t _]?(\d{2})(?:(\d{2})(?:(\d{2})(?:[.,](\d{1,9}))?)?)?()(z|[+-]\d{4})?"
@@ -81,7 +91,8 @@ _SHAPES = (
     _shape(r"(\d{4})(\d{2})(\d{2})", ymd="ymd"),
     _shape(r"(\d{2})(\d{2})(\d{4})", dmy="dmy", mdy="mdy"),
     _shape(r"(\d{4})(\d{2})(\d{2})", time=_PACKED, ymd="ymd"),
-    _shape(r"(\d{4})(\d{2})", ym="ym"),
+    _shape(r"((?:1[3-9]|2\d)\d{2})(\d{2})", ym="ym"),
+    _shape(r"(\d{2})((?:19|20)\d{2})", my="my"),
     _shape(r"((?:1[6-9]|2[01])\d{2})", year="y"),
     _shape(r"(\d{2})(\d{2})(\d{2})", dmy="dmy", mdy="mdy", ymd="ymd"),
 )
@@ -369,27 +380,66 @@ def find_date_column(sample: pd.DataFrame, given: str | None = None) -> str:
 def date_parts(sample: pd.DataFrame) -> tuple[str, ...]:
     """The columns that dates are put together from, judged by the first cells; () where one column holds them.
 
-    Year, month, day, hour, minute, second, as far as they are there; or days that come again and again and a clock
-    (12:30) or an hour (0 to 24) beside them.
+    Year and month, day, hour, minute, second, as far as they are there; year and quarter; year and day of the year,
+    with what clock there is; or days that come again and again and a clock (12:30) or an hour (0 to 24) beside them, or
+    the one of whole dates.
+    Raises UserError where a year comes again and again and nothing tells what part of it is meant.
     """
-    called = {name.lower(): name for name in reversed(sample.columns)}
+    called = {name.lower().strip("<>"): name for name in reversed(sample.columns)}
     try:
         date = find_date_column(sample)
     except UserError:
-        parts = [called.get(part) for part in _PARTS]
-        found = tuple(parts[: parts.index(None)] if None in parts else parts)
-        months = sum(as_read(name.lower()[:3]) in _MONTHS for name in sample)
-        return () if len(found) == 1 and months > 1 else found  # a year in a row, its months side by side
+        return _parts_of_year(sample, called)
     if not _days_again(sample[date]):
         return ()
     hours = (called.get("time"), called.get("hour"))
-    return next(((date, name) for name in sample if name != date and _tells_hours(sample[name], name in hours)), ())
+    others = [name for name in sample if name != date]
+    if clock := next((name for name in others if _tells_hours(sample[name], name in hours)), None):
+        return date, clock
+    texts = (name for name in others if not _all_numbers(sample[name]))
+    whole = next((name for name in texts if _reads_as_dates(sample[name], unnamed=True)), None)
+    return (whole,) if whole and sample[whole].is_unique else ()
+
+
+def _parts_of_year(sample: pd.DataFrame, called: dict[str, str]) -> tuple[str, ...]:
+    """The columns that follow a year in one of its own; () where there is none. ``called``: names by what is known."""
+
+    def named(names: Sequence[str]) -> str | None:
+        return next((called[name] for name in names if name in called), None)
+
+    year, month, day, *clock = map(named, _PARTS)
+    if year is None:
+        return ()
+    if clock[0] and not _tells_hours(sample[clock[0]], named=True):
+        clock = [None]  # a heart rate, it may be
+    clock = clock[: clock.index(None)] if None in clock else clock
+    if month:
+        return (year, month, day, *clock) if day else (year, month)
+    if day_of_year := named(_DAYS_OF_YEAR):
+        return (year, day_of_year, *clock)
+    quarter = named(_QUARTERS)
+    if quarter and _whole(sample[quarter]).str.fullmatch("[1-4]|Q0?[1-4]|M[01][0-9]", case=False).all():
+        return (year, quarter)
+    if sum(as_read(name.lower()[:3]) in _MONTHS for name in sample) > 1:
+        return ()  # a year in a row, its months side by side
+    if 2 * sample[year].duplicated().sum() > len(sample):
+        raise UserError(
+            f"column {quoted(year)} has one year on several rows; write the whole date in one column, like 2020-05, "
+            "2020Q2 or 2020-W05, and each series in a column of its own"
+        )
+    return (year,)
+
+
+def _whole(cells: pd.Series) -> pd.Series:
+    """Cells as text, whole numbers that were floats once without their decimals."""
+    return cells.astype(str).str.strip().str.removesuffix(".0")
 
 
 def _tells_hours(cells: pd.Series, named: bool) -> bool:
     """Whether cells are times of day; of a column without a name of such ones with minutes (12:30)."""
-    texts = cells.dropna().astype(str)
-    return bool(len(texts)) and texts.str.fullmatch(rf" *{'' if named else '(?=.*:)'}{_CLOCK} *", case=False).all()
+    texts = _whole(cells.dropna())
+    ways = (_CLOCK, rf"{_CLOCK} ?[-\u2013] ?{_CLOCK}", *_PACKED_CLOCKS) if named else (rf"(?=.*:){_CLOCK}",)
+    return bool(len(texts)) and any(texts.str.fullmatch(way, case=False).all() for way in ways)
 
 
 def _days_again(cells: pd.Series) -> bool:
@@ -405,18 +455,28 @@ def _days_again(cells: pd.Series) -> bool:
 
 def join_dates(parts: pd.DataFrame) -> pd.Series:
     """The text of dates that stand in the columns of :func:`date_parts`."""
-    texts = parts.astype(str).apply(lambda cells: cells.str.strip().str.removesuffix(".0"))
+    texts = parts.apply(_whole)
     first, *others = (texts[name] for name in texts)
-    if parts.columns[0].lower() != "year":
+    called = [name.lower() for name in texts]
+    if called[0] not in _PARTS[0]:
         first, clock = first.str.removesuffix(" 00:00:00"), others
+    elif called[1:] and called[1] in _DAYS_OF_YEAR:
+        first, clock = first + "-" + others[0].str.zfill(3), others[1:]
+    elif called[1:] and called[1] in _QUARTERS:
+        return first + others[0].str.replace(r"^Q?0?(?=[1-4]$)", "Q", regex=True, case=False)
     else:
-        clock = others[2:]
-        first = first.str.cat(others[:2], sep="-")
+        first, clock = first.str.cat(others[:2], sep="-"), others[2:]
     if not clock:
         return first
     hour, *rest = (cells.where(~cells.str.isdigit(), cells.str.zfill(2)) for cells in clock)
+    hour = hour.str.replace(r"^(\d\d)(\d\d)(\d\d)?$", _with_colons, regex=True)
+    hour = hour.str.replace(r"^(\d+:\d\d) ?[-\u2013] ?(\d+:\d\d)$", r"\1 - \2", regex=True)  # read as other spans
     hour = hour.where(~hour.str.isdigit() | bool(rest), hour + ":00")
     return first + " " + hour.str.cat(rest, sep=":")
+
+
+def _with_colons(packed: re.Match) -> str:
+    return ":".join(filter(None, packed.groups()))
 
 
 def _all_numbers(cells: pd.Series) -> bool:

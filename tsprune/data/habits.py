@@ -7,7 +7,7 @@ _ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct"
 # Of Danish, Dutch, French, German, Italian, Norwegian, Portuguese, Spanish and Swedish, without accents. No name is of
 # one month in one of these and of another in another; Croatian (lip, lis) and Polish ones would be.
 _NAMES = (
-    "januar januari janvier janv enero ene gennaio gen janeiro",
+    "januar janner januari janvier janv enero ene gennaio gen janeiro",
     "februar februari fevrier fevr fev febrero febbraio fevereiro",
     "marz maerz mrz mars marzo marco maart mrt marts",
     "avril avr abril abr aprile",
@@ -28,6 +28,9 @@ _SIGNS = tuple(
         (r"(\d{4}) ?[\u5e74\ub144] ?(\d{1,2}) ?[\u6708\uc6d4]", r"\1-\2"),
         (r"(\d{1,2})er (?=[a-z])", r"\1 "),  # 1er janvier
         (r" (uhr|hrs?)$", ""),
+        (r"(?:\u4e0a\u5348|\uc624\uc804) ?(\d{1,2}:\d{2}(?::\d{2})?)", r"\1 AM"),  # Chinese, Korean
+        (r"(?:\u4e0b\u5348|\uc624\ud6c4) ?(\d{1,2}:\d{2}(?::\d{2})?)", r"\1 PM"),
+        (r"(\d:\d{2}:\d{2}):(?=\d{3}(?:\d{3})?$)", r"\1."),  # thousandths of loggers: 05:30:00:250
         (r" (?:at|um|a|kl\.?) (?=\d{1,2}[:. ])", " "),  # 1 May 2020 at 5:00
         (r"^([a-z]{3} [a-z]{3} \d{1,2}) (\d{2}:\d{2}:\d{2})( utc| gmt)? (\d{4})$", r"\1 \4 \2\3"),  # as C and Unix do
         (r"^(\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]m)?),? (.*\d.*)$", r"\2 \1"),  # the clock before the day

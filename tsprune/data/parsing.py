@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tsprune.data.codes import CODES, NOTHING
-from tsprune.data.dates import date_parts, find_date_column, is_number, join_dates, looks_like_date
+from tsprune.data.dates import DATE_NAMES, date_parts, find_date_column, is_number, join_dates, looks_like_date
 from tsprune.data.rows import SEPARATORS, Rows
 from tsprune.errors import UserError
 from tsprune.shown import listed, more, plain, quoted
@@ -65,6 +65,7 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
     if rows.separator != ",":
         notes.append(f"fields are separated by {SEPARATORS[rows.separator]}")
     if beside := _beside(rows, names.index(date)):
+        _refuse_other_names(rows, beside, names, date)
         line, text = rows.starts[beside[0]], rows.fields(beside[0])
         what = f"line {line}, {quoted(rows.separator.join(text))}{more(len(beside) - 1)}"
         notes.append(f"{what}, has no date and is not a row of the table: it is left out")
@@ -105,9 +106,20 @@ def _beside(rows: Rows, date: int) -> list[int]:
     return [*range(1, first), *range(last, len(rows.starts))] if first < last else []
 
 
+def _refuse_other_names(rows: Rows, beside: Sequence[int], names: Sequence[str], date: str) -> None:
+    """Raise UserError where the names stand on one of the lines below what was taken for them: pairs of a word and what
+    it says of the table."""
+    for row in beside:
+        fields = [field.strip().lower() for field in rows.fields(row)]
+        if fields[names.index(date)] in DATE_NAMES and all(fields) and date.lower() not in DATE_NAMES:
+            raise UserError(f"line {rows.starts[row]}: are these the column names? Remove the lines above them")
+
+
 def _joined(frame: pd.DataFrame, parts: Sequence[str]) -> tuple[pd.DataFrame, str]:
     """The frame with one column of dates, called as the first of its ``parts`` and in its place; and a note of it."""
     frame = frame.assign(**{parts[0]: join_dates(frame[list(parts)])}).drop(columns=list(parts[1:]))
+    if len(parts) == 1:
+        return frame, f"dates are read from the column {quoted(parts[0])}"
     return frame, f"dates are put together from the columns {listed(list(parts))}"
 
 
@@ -200,6 +212,8 @@ def _names(rows: Rows) -> list[str]:
         raise UserError(
             f"line {line}: {values} are values, not names; put a line of column names above them, one for each"
         )
+    if all(len(name) > 1 and name[0] == name[-1] == "'" for name in names):
+        raise UserError(f"line {line}: the names are in single quotes; use double ones, or none")
     twice = [name for name, count in Counter(names).items() if name and count > 1]
     if twice:
         raise UserError(

@@ -19,7 +19,7 @@ from tsprune.models.about import About
 from tsprune.models.base import Forecaster, model_class
 from tsprune.models.blank import compare, empty
 from tsprune.models.filling import fill
-from tsprune.models.manifest import FORMATS, KEY, MOST_TEXT, Manifest, need_file, parse_manifest
+from tsprune.models.manifest import FORMATS, KEY, MOST_TEXT, Manifest, need_checkpoint, parse_manifest
 from tsprune.models.mask_bits import mask_problem, pack
 from tsprune.models.weights import unusable, unwrapped
 from tsprune.whole import aside
@@ -107,7 +107,7 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[Forecaster, dict[str, torc
     package, that states sizes out of range, or holds NaN raises :class:`UserError`, one line that names it. What else
     the file says: :func:`read_about`.
     """
-    need_file(path)
+    need_checkpoint(path)
     try:
         with safe_open(path, "pt") as file:
             manifest = parse_manifest(file.metadata(), path)

@@ -20,6 +20,8 @@ _MOST = 1 << 24  # bytes of a header: of that entry, quoted, and of ten times as
 _EACH = 8  # bytes of its length, which come first (little-endian)
 
 _OF_ONNX = b"\x08"  # the tag of the version, which comes first
+_OF_TORCH = (b"PK", b"\x80")  # how the zip archive and the bare pickle of ``torch.save`` begin
+_OTHERS = "weights of another program are read by load_reference_state"
 
 Shape = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 Shapes = dict[str, Shape]
@@ -53,7 +55,7 @@ def read_manifest(path: str | os.PathLike) -> Manifest:
 
     A safetensors file begins with the length of its header in eight bytes, and the header in JSON.
     """
-    need_file(path)
+    need_checkpoint(path)
     try:
         with open(path, "rb") as file:
             length = int.from_bytes(file.read(_EACH), "little")
@@ -63,6 +65,21 @@ def read_manifest(path: str | os.PathLike) -> Manifest:
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not a readable checkpoint: {error}") from None
     return parse_manifest(header.get("__metadata__") if isinstance(header, dict) else None, path)
+
+
+def is_of_torch(path: str | os.PathLike) -> bool:
+    """Whether a file that is there was written by ``torch.save``: one of safetensors may begin with the same bytes, as
+    they are a length there, but after eight a brace follows."""
+    with open(path, "rb") as file:
+        begin = file.read(_EACH + 1)
+    return begin.startswith(_OF_TORCH) and not begin.endswith(b"{")
+
+
+def need_checkpoint(path: str | os.PathLike) -> None:
+    """As :func:`need_file`, also for what is a file of ``torch.save``."""
+    need_file(path)
+    if is_of_torch(path):
+        raise UserError(f"{path} is not a readable checkpoint but a file of torch.save; {_OTHERS}")
 
 
 def need_file(path: str | os.PathLike) -> None:
@@ -93,7 +110,7 @@ def parse_manifest(metadata: object, path: str | os.PathLike) -> Manifest:
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict) or "format" not in values:
-        raise UserError(f"{path} was not written by tsprune: its metadata has no such entry")
+        raise UserError(f"{path} was not written by tsprune: its metadata has no such entry; {_OTHERS}")
     if values["format"] not in FORMATS or isinstance(values["format"], bool):
         allowed = " and ".join(map(str, FORMATS))
         raise UserError(f"{path}: format = {values['format']!r:.40}: this version of tsprune reads formats {allowed}")

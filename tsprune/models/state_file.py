@@ -8,9 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from tsprune.errors import UserError
-from tsprune.models.manifest import need_file
-
-_OF_TORCH = (b"PK", b"\x80")  # how a zip archive and a bare pickle begin; a safetensors file begins with a length
+from tsprune.models.manifest import is_of_torch, need_file
 
 
 def read_state(path: str | os.PathLike) -> object:
@@ -18,9 +16,7 @@ def read_state(path: str | os.PathLike) -> object:
     file that is missing, damaged, or holds more than tensors, numbers and words."""
     need_file(path)
     try:
-        with open(path, "rb") as file:
-            of_torch = file.read(2).startswith(_OF_TORCH)
-        return _of_torch(path) if of_torch else load_file(path)
+        return _of_torch(path) if is_of_torch(path) else load_file(path)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a readable file of weights: {error}") from None
 
