@@ -1,7 +1,8 @@
 """PALS: the loss decides whether a model shrinks, expands or stays while it is trained (arXiv 2305.18382).
 
 ``variant("paper")`` is the method as the paper describes it, ``variant("code")`` as its public code runs it; every
-difference is a field.
+difference is a field. One thing is neither's: the code looks at the validation set right before the optimiser's step
+that an update follows, we look right after it, at the weights that the update changes.
 """
 
 import math
