@@ -61,6 +61,12 @@ def test_a_value_is_shown_by_its_beginning_and_its_signs_are_not_obeyed(valid):
     assert "\x1b" not in dataset
 
 
+def test_no_device_is_meant_by_another_ones_name(valid):
+    """Of three letters, two agree by chance."""
+    with pytest.raises(UserError, match=r"device = 'gpu': input should be 'auto', 'cpu' or 'cuda'$"):
+        PruningSweep.parse(valid | {"device": "gpu"})
+
+
 def test_all_problems_are_told_at_once(valid):
     with pytest.raises(UserError) as error:
         PruningSweep.parse(valid | {"epochs": 0, "densitys": [1.0], "raw": 3})

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_v
 from tsprune.data import CATALOG, Table, is_path, load_table
 from tsprune.errors import UserError, unknown
 from tsprune.models import list_models, outline
-from tsprune.places import locate
+from tsprune.places import locate, near_file
 from tsprune.steps.data import READING, DataSpec
 from tsprune.study.base.namespace import given_parameters
 from tsprune.training import TrainConfig
@@ -39,7 +39,8 @@ def _known_dataset(name: str) -> str:
     if os.path.isfile(path := locate(name)):  # Path itself raises for a name that is too long for a file
         return str(path)
     if is_path(name):
-        raise ValueError("that is a folder; name a file in it" if os.path.isdir(path) else "there is no such file")
+        there = os.path.isdir(path)
+        raise ValueError("that is a folder; name a file in it" if there else f"there is no such file{near_file(name)}")
     raise ValueError(unknown("dataset", name, CATALOG) + "; or give the path of a CSV file")
 
 
