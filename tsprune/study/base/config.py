@@ -33,11 +33,12 @@ LARGEST_SEED = 2**63 - 1
 
 def _known_dataset(name: str) -> str:
     """Data are loaded late and elsewhere: a name or a file that does not exist is an error now, and a path is absolute
-    from here on."""
+    from here on, the same from whichever folder it was typed."""
     if name in CATALOG:
         return name
     if os.path.isfile(path := locate(name)):  # Path itself raises for a name that is too long for a file
-        return str(path)
+        straight = os.path.normpath(path)  # where a link comes before '..', that is another place
+        return straight if os.path.exists(straight) and os.path.samefile(straight, path) else str(path)
     if is_path(name):
         there = os.path.isdir(path)
         raise ValueError("that is a folder; name a file in it" if there else f"there is no such file{near_file(name)}")
