@@ -3,7 +3,7 @@
 import pytest
 
 from tsprune.data import is_path
-from tsprune.places import locate, project_root, resolve
+from tsprune.places import locate, near_file, project_root, resolve
 
 ROOT = project_root()
 
@@ -52,3 +52,15 @@ def test_what_is_there_is_found_from_the_working_directory_first(own, monkeypatc
 def test_a_name_that_no_file_has_is_nowhere(own, name):
     assert locate(name) == resolve(name) == ROOT / name
     assert not is_path("x" * 10_000) and is_path("~nobody-of-this-name/x.csv")
+
+
+def test_the_closest_file_of_the_folder_is_named_by_its_stem_and_where_it_was_looked_for(own):
+    (own / "Lager Süd").mkdir()
+    for name in ("load.csv", "load.onnx", "Lager Süd/Österreich.csv"):
+        (own / name).write_text("x")
+    assert near_file("lod.csv") == "; did you mean 'load.csv'?"
+    assert near_file("lod.onnx") == "; did you mean 'load.onnx'?"
+    assert near_file("Lager Süd/Osterreich.csv") == "; did you mean 'Österreich.csv'?"
+    assert near_file(own / "lod.csv") == "; did you mean 'load.csv'?"
+    for nothing in ("gas.csv", "notebook.csv", "nowhere/load.csv", "x" * 5000, "a\0b", ""):
+        assert near_file(nothing) == "", nothing

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-from tsprune.shown import plain
+from tsprune.shown import listed, plain
 
 
 class _Line:
@@ -32,11 +32,24 @@ def unknown(what: str, name: object, allowed: Iterable[object]) -> str:
     return f"unknown {what} '{plain(name)}'{meant(name, options) or '.'} Allowed: {', '.join(options)}"
 
 
+def no_column(name: object, columns: Iterable[object]) -> str:
+    """One line for a column that a table lacks: whoever asks for it may be a model, so nothing was misspelt by hand."""
+    columns = [plain(column) for column in columns]
+    return f"there is no column '{plain(name)}'{meant(name, columns) or '.'} The columns are {listed(columns)}"
+
+
 def meant(name: object, options: Iterable[str]) -> str:
     """``; did you mean 'NAME'?`` with the closest of ``options``; nothing where none is close."""
+    close = closest(name, options)
+    return f"; did you mean '{close}'?" if close else ""
+
+
+def closest(name: object, options: Iterable[str]) -> str | None:
+    """The one of ``options`` that ``name`` may be a slip of; None where none is close."""
     lowered = {o.lower(): o for o in options}
     begun = [o for o in lowered if name and o.startswith(str(name).lower())]
     close = begun if len(begun) == 1 else []
     if not close and not re.fullmatch(r"[-+.\d]+", str(name)):  # digits say nothing of how near a number is
-        close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
-    return f"; did you mean '{lowered[close[0]]}'?" if close else ""
+        cutoff = 0.6 if len(str(name)) > 3 else 0.7  # of three letters one is a third: 'gpu' is no slip of 'cpu'
+        close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=cutoff)
+    return lowered[close[0]] if close else None

@@ -5,7 +5,8 @@ import tomllib
 from pathlib import Path
 
 import tsprune
-from tsprune.errors import UserError
+from tsprune.errors import UserError, closest
+from tsprune.shown import plain
 
 
 def project_root() -> Path:
@@ -46,6 +47,24 @@ def locate(path: str | Path) -> Path:
     or of the notebook's kernel) and, if nothing is there, at the project's root."""
     here = Path.cwd() / of_home(path)
     return here if os.path.exists(here) else resolve(path)  # of a name that is too long for a file, Path itself raises
+
+
+def near_file(path: str | Path) -> str:
+    """``; did you mean 'FILE'?`` for a file that does not exist, with the closest name in its folder; nothing where
+    none is close.
+
+    Names are compared without their endings: files of one kind share theirs, however different they are. Of files
+    that differ in nothing else, the one with the ending that was given comes first.
+    """
+    place = Path(of_home(path))
+    try:
+        files = [entry for entry in place.parent.iterdir() if entry.is_file()]
+    except (OSError, ValueError):  # no such folder, or a name that no folder can have
+        return ""
+    files.sort(key=lambda file: (file.suffix == place.suffix, file.name))
+    named = {plain(file.stem): file for file in files}
+    close = closest(place.stem, named)
+    return f"; did you mean '{plain(named[close].name)}'?" if close else ""
 
 
 def of_home(path: str | Path) -> Path:

@@ -4,9 +4,11 @@ import re
 import shutil
 
 import pandas as pd
+import pytest
 
 from tsprune.batch.results import archive
 from tsprune.batch.site import make_site
+from tsprune.errors import UserError
 from tsprune.report.info import ReportInfo
 from tsprune.steps.archive import Archive
 
@@ -51,3 +53,12 @@ def test_the_entrance_leads_to_pages_and_tables_and_says_what_was_run_where(tmp_
     assert {"model", "form", "runtime", "batch", "speedup", "processor"} <= set(times) and len(times) > 100
     assert (site / "tables" / "01_pruning_sweep-ILI-times.csv").exists()
     assert not (site / "tables" / "05_pals-ILI-times.csv").exists()  # nothing was timed there
+
+
+@pytest.mark.parametrize(("name", "chosen_by"), [("folder", "--output"), ("store", "--store")])
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_read(tmp_path, name, chosen_by):
+    (tmp_path / "file").write_text("x")
+    folders = {"folder": tmp_path / "site", "store": tmp_path / "store"} | {name: tmp_path / "file" / "in"}
+    with pytest.raises(UserError, match=f"is a file, not a folder; choose another folder with {chosen_by}"):
+        make_site(["paper_ili"], *map(str, folders.values()))
+    assert not (tmp_path / "site").exists()

@@ -1,5 +1,7 @@
 """The catalogue, and files that are checked."""
 
+from tsprune.data import CATALOG
+
 
 def test_data_list_names_every_dataset(tsprune):
     code, out, _ = tsprune("data", "list")
@@ -7,6 +9,8 @@ def test_data_list_names_every_dataset(tsprune):
     for name in ("ETTh1", "Weather", "entsoe_hourly", "Traffic", "synthetic"):
         assert name in out
     assert max(map(len, out.splitlines())) <= 80, "a terminal's width"
+    begun = {line.split()[0] for line in out.splitlines()[1:] if not line.startswith(" ")}
+    assert begun == {*CATALOG}, "a name begins its line; what is told of it is indented"
 
 
 def test_an_unknown_dataset_is_told_with_the_closest_name(tsprune):
@@ -14,6 +18,14 @@ def test_an_unknown_dataset_is_told_with_the_closest_name(tsprune):
     assert code == 1
     assert "did you mean 'ETTh1'" in out
     assert "did you mean 'ETTh1'" in tsprune("data", "fetch", "ETTh11")[2]
+
+
+def test_a_file_that_is_not_there_is_told_with_the_closest_name(tsprune, tmp_path):
+    (tmp_path / "load.csv").write_text("date,a\n")
+    code, out, _ = tsprune("data", "check", str(tmp_path / "lod.csv"))
+    assert code == 1 and "there is no such file; did you mean 'load.csv'?" in out
+    code, _, err = tsprune("study", "smoke", "-p", f"dataset={tmp_path / 'lod.csv'}")
+    assert code == 2 and "there is no such file; did you mean 'load.csv'?" in err
 
 
 def test_data_check_says_what_is_wrong_with_a_csv(tsprune, tmp_path):

@@ -33,6 +33,11 @@ def test_models_are_listed_and_saved(tsprune, store, tmp_path):
     assert (code, err, len(lines)) == (0, "", 3)
     assert lines[1].split()[1:5] == ["synthetic_short", "12", "DLinear", "8x1"]
     assert "magnitude, unstructured, layer" in lines[2]
+    told = [dict(zip(lines[0].split()[-5:], line.split()[-5:], strict=True)) for line in lines[1:]]
+    assert [(row["density"], row["left"], row["kept"]) for row in told] == [
+        ("1", "1", "model"),
+        ("0.5", "0.52", "masks"),
+    ], "the density that export prints, and no size that could be taken for the model's"
     key = lines[2].split()[0]
     code, out, _ = tsprune("models", "save", key[:8], str(tmp_path / "small.safetensors"), "--store", str(store))
     assert code == 0 and "density 0.500 by layer" in out

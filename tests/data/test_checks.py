@@ -291,7 +291,7 @@ def test_the_fingerprint_is_that_of_the_cleaned_values(tmp_path):
         ("ETTh1", {"time_step": "1h"}, "for a CSV of your own"),
         ("ETTh1", {"date_order": "dmy"}, "for a CSV of your own"),
         ("ETTh1", {"encoding": "utf-8"}, "for a CSV of your own"),
-        ("synthetic", {"columns": ["load_1", "load_9"]}, "unknown column of synthetic 'load_9'; did you mean 'load_"),
+        ("synthetic", {"columns": ["load_1", "load_9"]}, "synthetic: there is no column 'load_9'; did you mean 'load_"),
         ("synthetic", {"columns": ["OT", "OT"]}, "name at least one column, and each once"),
         ("synthetic", {"columns": []}, "name at least one column, and each once"),
     ],

@@ -7,8 +7,10 @@ import pandas as pd
 
 import tsprune
 from tsprune.batch.notebooks import link_pages, reports_in, run_profile
+from tsprune.batch.preflight import need_folder, try_folder
 from tsprune.batch.profiles import plan_profile
 from tsprune.batch.results import list_results, sound
+from tsprune.places import need_name
 from tsprune.report.index import write_site
 from tsprune.steps.archive import Archive, read
 from tsprune.study.base.result import tidy
@@ -23,8 +25,13 @@ def make_site(profiles: Sequence[str], folder: str, store: str) -> int:
 
     The folder can be served as it is, by GitHub Pages too. Rows that only ``store`` has are shown as well.
     """
-    target, shipped = Path(folder), sound()
+    need_name(folder, "--output")
+    need_name(store, "--store")
+    target = Path(folder)
     runs = {name: plan_profile(name, output=folder, replaced=[f"store={store}"]) for name in profiles}
+    need_folder(Path(store).absolute(), "--store")
+    try_folder(target.absolute(), "--output")
+    shipped = sound()
     failed = sum(run_profile(own, 0.0) for own in runs.values())
     for own in runs.values():  # to pages of profiles that came later, too
         link_pages(own[0].folder, reports_in(own[0].folder))

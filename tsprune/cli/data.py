@@ -25,7 +25,9 @@ def list_() -> None:
 def _listing(datasets: "pd.DataFrame", width: int) -> str:
     """A line of facts per dataset, and below it what is long, in lines of ``width`` characters at most."""
     facts = datasets[["name", "rows", "columns", "frequency", "found"]].rename(columns={"frequency": "step"})
-    head, *lines = facts.to_string(index=False, justify="left", formatters={"name": "{:<15}".format}).splitlines()
+    longest = facts["name"].str.len().max()
+    names = {"name": f"{{:<{longest}}}".format}
+    head, *lines = facts.to_string(index=False, justify="left", formatters=names).splitlines()
     text = [head]
     for line, (_, row) in zip(lines, datasets.iterrows(), strict=True):
         about = f"split {row['split']}; licence {row['licence']}" + (f"; {row['defects']}" if row["defects"] else "")

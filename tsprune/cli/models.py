@@ -9,20 +9,26 @@ from tsprune.cli.options import StoreFolder, existing_store
 from tsprune.shown import plain
 
 group = typer.Typer(
-    invoke_without_command=True, help="Trained and pruned models from studies: list them, save one to a file."
+    invoke_without_command=True,
+    help="""Trained and pruned models from studies: list them, save one to a file.
+
+    In the list, density is the share of the prunable weights that are not zero, left that of all parameters. Of a model
+    that is another one with zeros, only the masks are kept: KiB is then not the size of its file, which `save` and
+    `tsprune export` write whole.""",
 )
 
 
 @group.callback()
 def list_models(context: typer.Context, store: StoreFolder = "outputs/store") -> None:
-    """Print a line per model: what it forecasts, how it was made, its test error and its size."""
+    """Print a line per model: what it forecasts, how it was made, its test error, and what is kept of it."""
     if context.invoked_subcommand is None:
         from tsprune.steps.kept import kept_models
 
         table, damaged = kept_models(existing_store(store))
-        formats = {"density": "{:.3g}".format, "MSE": "{:.4f}".format, "KiB": lambda size: f"{size:,.0f}"}
+        formats = dict.fromkeys(("density", "left"), "{:.3g}".format)
+        formats |= {"MSE": "{:.4f}".format, "KiB": "{:,.0f}".format}
         none = f"no model in {plain(store)}; a study puts the models that it trains there"
-        print(table.to_string(index=False, formatters=formats, na_rep="not kept") if len(table) else none)
+        print(table.to_string(index=False, formatters=formats, na_rep="-") if len(table) else none)
         print(*damaged, sep="\n", end="\n" if damaged else "", file=sys.stderr)
 
 

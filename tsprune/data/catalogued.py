@@ -12,7 +12,7 @@ from tsprune.data.cleaning import Cleaned, clean
 from tsprune.data.sources import sums, with_line_feeds
 from tsprune.data.synthetic import synthetic_frame
 from tsprune.data.table import Table, row_by_row, vouch_for
-from tsprune.errors import UserError, unknown
+from tsprune.errors import UserError, no_column
 
 
 def known_table(
@@ -74,7 +74,7 @@ def chosen(
     if columns is not None:
         for column in columns:
             if column not in frame:
-                raise UserError(unknown(f"column of {name}", column, frame.columns))
+                raise UserError(f"{name}: {no_column(column, frame.columns)}")
         if not columns or len(set(columns)) < len(columns):
             raise UserError(f"columns = {list(columns)}: name at least one column, and each once")
         return frame[list(columns)].copy(), [f"{len(columns)} of {frame.shape[1]} columns are used"]

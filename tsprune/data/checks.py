@@ -16,8 +16,8 @@ from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading, wh
 from tsprune.data.parsing import Parsed, parse_csv, parse_frame
 from tsprune.data.scale import scale_problems
 from tsprune.data.timesteps import DAY
-from tsprune.errors import UserError, unknown
-from tsprune.shown import more, plain, quoted
+from tsprune.errors import UserError, no_column
+from tsprune.shown import more, quoted
 
 _MOST_OF_A_CENTURY = 80
 """Years."""
@@ -105,7 +105,7 @@ def _only(parsed: Parsed, columns: Sequence[str] | None) -> Parsed:
     others = [name for name in parsed.frame if name != parsed.date]
     for name in columns:
         if name not in others:
-            raise UserError(unknown("column", name, map(plain, others)))
+            raise UserError(no_column(name, others))
     if not columns or len(set(columns)) < len(columns):
         raise UserError(f"columns = {list(columns)}: name at least one column, and each once")
     notes = [f"{len(columns)} of {len(others)} columns are used"] if len(columns) < len(others) else []

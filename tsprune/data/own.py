@@ -19,7 +19,7 @@ from tsprune.data.sources import sums
 from tsprune.data.table import Table, row_by_row
 from tsprune.data.timesteps import canonical
 from tsprune.errors import UserError
-from tsprune.places import locate
+from tsprune.places import locate, near_file
 from tsprune.shown import listed, plain
 
 
@@ -29,7 +29,7 @@ def own_table(name: str, raw: bool, columns: Sequence[str] | None, scaled: bool,
     if os.path.isdir(path):
         raise UserError(f"{plain(name)}: that is a folder; name a file in it")
     if not os.path.isfile(path):
-        raise UserError(f"{plain(name)}: there is no such file")
+        raise UserError(f"{plain(name)}: there is no such file{near_file(name)}")
     label = plain(path.name)
     try:
         large = open_large(path, options["date_column"])

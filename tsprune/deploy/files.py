@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 from tsprune.errors import UserError
+from tsprune.places import near_file
 from tsprune.shown import plain
 
 MOST_BYTES = (1 << 31) - 1
@@ -29,7 +30,7 @@ def read_whole(path: str | os.PathLike) -> bytes:
             raise UserError(f"{named(path)} has {found.st_size:,} bytes; an ONNX file has at most {MOST_BYTES:,}")
         return Path(path).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"there is no file {named(path)}") from None
+        raise UserError(f"there is no file {named(path)}{near_file(path)}") from None
     except (OSError, ValueError) as error:  # a name that is too long, or holds a zero
         raise UserError(f"{named(path)} cannot be read: {_reason(error)}") from None
 

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, JsonValue, NonNegativeInt, Positive
 
 from tsprune.errors import UserError
 from tsprune.models.about import About
+from tsprune.places import near_file
 from tsprune.typed import Config, Names
 
 FORMATS = (1, 2)  # 2: masks are packed and the file may say what it is about
@@ -88,7 +89,7 @@ def need_file(path: str | os.PathLike) -> None:
     try:
         kind = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"no checkpoint at {path}") from None
+        raise UserError(f"no checkpoint at {path}{near_file(path)}") from None
     except (OSError, ValueError) as error:  # a name that is too long, or holds a zero
         raise UserError(f"{str(path)!r} is not a readable checkpoint: {error}") from None
     if not stat.S_ISREG(kind):

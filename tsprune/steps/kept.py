@@ -12,10 +12,13 @@ from tsprune.measure import prediction_intervals
 from tsprune.models import About, Forecaster, save_checkpoint
 from tsprune.pruners.masks import Masks
 from tsprune.shown import more, plain
+from tsprune.steps.artifacts import MASKS_FILE, MODEL_FILE
 from tsprune.steps.model import ModelStep
 from tsprune.steps.recipes import kinds, rebuild
 
-COLUMNS = ("key", "dataset", "horizon", "model", "size", "seed", "made", "density", "MSE", "KiB")
+COLUMNS = ("key", "dataset", "horizon", "model", "size", "seed", "made", "density", "left", "MSE", "kept", "KiB")
+
+_KEPT = {MODEL_FILE: "model", MASKS_FILE: "masks"}
 
 _TOLD = 3
 """Entries of which a key is the beginning, named one by one."""
@@ -24,9 +27,11 @@ _TOLD = 3
 def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
     """A row per model that the store has or can make again, and a line per entry that is damaged.
 
-    ``size``: d_model x encoder layers before pruning, where it has them. ``made``: how, with structure, scope and
-    rounded widths where it was pruned. ``KiB``: the size of its file, of masked weights the masks alone; NaN where only
-    its numbers were kept.
+    ``dataset``: with the share of the training rows, where that is not all. ``size``: d_model x encoder layers before
+    pruning, where it has them. ``made``: how, with structure, scope and rounded widths where it was pruned.
+    ``density``: share of the prunable weights that is kept, as on pages and model cards; ``left``: of all parameters.
+    ``kept``: what the store has of it, ``KiB`` large: the model, its masks alone (of weights that are another entry's),
+    or nothing but numbers.
     """
     records, damaged = [], []
     for key in store.entries():
@@ -44,8 +49,11 @@ def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
         size = f"{told['d_model']}x{told['e_layers']}" if told.get("d_model") else ""
         rounded = f"multiples of {told['multiple']}" if "multiple" in told else None
         made = ", ".join(filter(None, (told["method"], told.get("structure"), told.get("scope"), rounded)))
-        which = key, told["dataset"], told["pred_len"], told["model"], size, told["seed"], made
-        records.append((*which, result["density_all"], result["mse"], kib))
+        share = told.get("data_fraction", 1.0)
+        dataset = told["dataset"] + (f" ({share:.0%})" if share < 1 else "")
+        which = key, dataset, told["pred_len"], told["model"], size, told["seed"], made
+        kept = _KEPT[step.keepsake] if there else "numbers"
+        records.append((*which, result["density"], result["density_all"], result["mse"], kept, kib))
     table = pd.DataFrame(records, columns=COLUMNS)
     return table.sort_values(list(COLUMNS[1:8]), kind="stable", ignore_index=True), damaged
 

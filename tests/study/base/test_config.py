@@ -1,5 +1,7 @@
 """Parameters are checked strictly, each problem in one line, and the same in every way of running."""
 
+from pathlib import Path
+
 import pytest
 
 from tsprune.errors import UserError
@@ -59,6 +61,31 @@ def test_a_value_is_shown_by_its_beginning_and_its_signs_are_not_obeyed(valid):
     assert dataset.startswith("dataset = '\\x1b[31mxxx") and "xxx... (10," in dataset and len(dataset) < 600
     assert seeds.startswith("seeds.0 = 'yyy") and "yyy... (10,002 characters): input should be a valid integer" in seeds
     assert "\x1b" not in dataset
+
+
+def test_a_file_is_the_same_dataset_from_whichever_folder_it_is_named(valid, tmp_path, monkeypatch):
+    """Else a report made again elsewhere would be taken for one of other parameters."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "load.csv").write_text("date,a\n")
+    monkeypatch.chdir(tmp_path / "here")
+    for name in (
+        "../load.csv",
+        ".././load.csv",
+        str(tmp_path / "here" / ".." / "load.csv"),
+        str(tmp_path / "load.csv"),
+    ):
+        assert PruningSweep.parse(valid | {"dataset": name}).dataset == str(tmp_path / "load.csv")
+    (tmp_path / "far" / "deep").mkdir(parents=True)
+    (tmp_path / "far" / "load.csv").write_text("date,b\n")
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "far" / "deep")
+    there = PruningSweep.parse(valid | {"dataset": "link/../load.csv"}).dataset
+    assert Path(there).samefile(tmp_path / "far" / "load.csv"), "a link before '..' leads where the system says"
+
+
+def test_no_device_is_meant_by_another_ones_name(valid):
+    """Of three letters, two agree by chance."""
+    with pytest.raises(UserError, match=r"device = 'gpu': input should be 'auto', 'cpu' or 'cuda'$"):
+        PruningSweep.parse(valid | {"device": "gpu"})
 
 
 def test_all_problems_are_told_at_once(valid):

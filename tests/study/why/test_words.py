@@ -143,7 +143,27 @@ def test_groups_are_counted_by_their_whole_readable_name():
     )
     text = words.verdict(pd.DataFrame(rows), predictors)
     assert "The most sensitive group is most often decoder projection (in 2 of 3 models)." in text
-    assert "a different one in each" in words.verdict(pd.DataFrame(rows[:2]), predictors)
+    assert "is another one in each model." in words.verdict(pd.DataFrame(rows[:2]), predictors)
+
+
+def test_a_group_is_called_another_in_each_model_only_where_each_model_has_one():
+    """Not where the cuts of one model disagree: its table shows two groups for it."""
+    one, two = GROUPS[2], GROUPS[3]
+    cut = {
+        scope: condition("ETTh1", "A", "one group", group, scope=scope)
+        for scope, group in (("layer", one), ("global", two))
+    }
+    other = [condition("ETTh1", "B", "one group", two, scope=scope) for scope in cut]
+    assert words._group_words(pd.DataFrame([*cut.values()])) == (
+        "Which group is the most sensitive differs between ways to cut."
+    )
+    assert words._group_words(pd.DataFrame([*cut.values(), *other])) == (
+        "Which group is the most sensitive differs between models and ways to cut."
+    )
+    agreed = [condition("ETTh1", "A", "one group", one, scope=scope) for scope in cut]
+    assert words._group_words(pd.DataFrame([*agreed, *other])) == (
+        "The most sensitive group is another one in each model."
+    )
 
 
 def test_a_model_that_is_cut_in_two_ways_counts_once_and_only_where_both_agree():

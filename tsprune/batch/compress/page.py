@@ -109,7 +109,8 @@ def protocol(answer: Answer) -> dict[str, str]:
     return answer.protocol | {
         "dense model": f"{question.model}, d_model {question.d_model}, {start}",
         "training": f"Adam {question.learning_rate:g}, schedule {question.schedule}, batch {question.batch_size}; all "
-        f"models then {question.fine_tune_epochs} epochs more at {question.fine_tune_learning_rate:g}, PALS in one go",
+        f"models then {counted(question.fine_tune_epochs, 'more epoch')} at {question.fine_tune_learning_rate:g}, PALS "
+        "in one go",
         "seed": str(question.seeds[0]),
         "windows": f"{answer.windows['validation']:,} for validation, {answer.windows['test']:,} for the test; "
         f"neighbours overlap, those {answer.block} apart do not",

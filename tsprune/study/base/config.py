@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_v
 from tsprune.data import CATALOG, Table, is_path, load_table
 from tsprune.errors import UserError, unknown
 from tsprune.models import list_models, outline
-from tsprune.places import locate
+from tsprune.places import locate, near_file
 from tsprune.steps.data import READING, DataSpec
 from tsprune.study.base.namespace import given_parameters
 from tsprune.training import TrainConfig
@@ -33,13 +33,15 @@ LARGEST_SEED = 2**63 - 1
 
 def _known_dataset(name: str) -> str:
     """Data are loaded late and elsewhere: a name or a file that does not exist is an error now, and a path is absolute
-    from here on."""
+    from here on, the same from whichever folder it was typed."""
     if name in CATALOG:
         return name
     if os.path.isfile(path := locate(name)):  # Path itself raises for a name that is too long for a file
-        return str(path)
+        straight = os.path.normpath(path)  # where a link comes before '..', that is another place
+        return straight if os.path.exists(straight) and os.path.samefile(straight, path) else str(path)
     if is_path(name):
-        raise ValueError("that is a folder; name a file in it" if os.path.isdir(path) else "there is no such file")
+        there = os.path.isdir(path)
+        raise ValueError("that is a folder; name a file in it" if there else f"there is no such file{near_file(name)}")
     raise ValueError(unknown("dataset", name, CATALOG) + "; or give the path of a CSV file")
 
 

@@ -115,12 +115,15 @@ def _group_words(failed: pd.DataFrame) -> str:
     named = failed.assign(top=failed["first_top_group"].map(readable_layer))
     tops = named.groupby(PAIR, sort=False)["top"].unique()
     groups = tops[tops.map(len) == 1].str[0].value_counts()
+    one_dataset = failed["dataset"].nunique() == 1
+    if groups.sum() == len(groups) == len(tops) > 1:
+        return f"The most sensitive group is another one in each model{'' if one_dataset else ' and dataset'}."
     if groups.empty or groups.max() == 1 < len(tops):
-        return "The most sensitive group is a different one in each."
+        return f"Which group is the most sensitive differs between {'models and ' * (len(tops) > 1)}ways to cut."
     names = " and, as often, ".join(sorted(groups.index[groups == groups.max()]))
     if len(tops) == 1:
         return f"The most sensitive group is {names}."
-    of = "models" if failed["dataset"].nunique() == 1 else "models by dataset"
+    of = "models" if one_dataset else "models by dataset"
     however = ", however they are cut" if failed["scope"].nunique() > 1 else ""
     return f"The most sensitive group is most often {names} (in {groups.max()} of {len(tops)} {of}{however})."
 
