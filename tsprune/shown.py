@@ -30,5 +30,9 @@ def more(count: int) -> str:
     return f" (and {count} more)" if count else ""
 
 
+def epochs_text(count: int) -> str:
+    return f"{count} epoch{'' if count == 1 else 's'}"
+
+
 def _escaped(sign: str) -> str:
     return sign.encode("unicode_escape").decode()

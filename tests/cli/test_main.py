@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tsprune import cli
+from tsprune import __version__, cli
 from tsprune.places import project_root
 
 
@@ -50,6 +50,10 @@ def test_a_wrong_command_line_is_told_in_one_line(tsprune, monkeypatch, typed, l
     monkeypatch.chdir(project_root())
     status, out, err = tsprune(*typed)
     assert (status, out) == (2, "") and err.startswith(f"tsprune: {line}") and err.count("\n") == 1
+
+
+def test_the_version_is_told(tsprune):
+    assert tsprune("--version") == (0, f"tsprune {__version__}\n", "")
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,25 @@ def test_values_far_from_the_train_rows_are_noted_and_farther_ones_refused():
     assert "its errors would swamp those of all others" in told(values)[0][0]
 
 
+@pytest.mark.parametrize(("rows", "first"), [([5], "1e+09"), ([5, 40], "1e+09"), ([40], "-1e+09")])
+def test_a_few_values_that_make_the_scale_are_noted(rows, first):
+    values = np.random.default_rng(1).normal(1200, 50, size=1000)
+    values[rows] = float(first)
+    problems, (note,) = scale_problems(values[:, None], ["x"], 700)
+    deviation = values[:700].std()
+    assert problems == [] and note.startswith(
+        f"column 'x' has a standard deviation of {deviation:.3g} in the train rows"
+    )
+    assert f"without {len(rows)} of its values (the first is {first})" in note and note.endswith("are they readings?")
+
+
+def test_heavy_tails_and_many_far_values_are_no_spikes():
+    generator = np.random.default_rng(2)
+    tail, many = generator.standard_t(2, size=1000), generator.normal(size=1000)
+    many[::20] += 1e4
+    assert scale_problems(np.stack([tail, many], axis=1), ["tail", "many"], 700) == ([], [])
+
+
 def test_missing_and_infinite_values_are_left_to_others():
     values = GOOD.copy()
     values[::3] = np.nan

@@ -3,9 +3,11 @@
 import errno
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from tsprune import __version__
 from tsprune.batch.stop import stoppable
 from tsprune.cli import data, forecasters, models, results, runs
 from tsprune.errors import UserError, unknown
@@ -24,6 +26,22 @@ for command in (
     app.command()(command)
 for name, module in (("data", data), ("models", models), ("results", results)):
     app.add_typer(module.group, name=name)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tsprune {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def front(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
 
 LONGEST = 4000
 """Signs of a line on stderr: a name that fills more is not what anybody means."""

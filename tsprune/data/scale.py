@@ -14,6 +14,8 @@ ROUNDING = 1e-7
 """Values that differ by less than this share of themselves are equal in single precision."""
 ORDINARY = 4.0  # as far as scaled values usually go
 FAR = 100.0  # standard deviations of the train rows; what lies farther away is named
+SPIKE = 10.0  # standard deviations; a few values that make most of a standard deviation lie beyond as many of it
+FEW = 0.01  # share of the train rows
 TOO_FAR = 1e4  # one farther than this is refused, as are later rows that are FAR away on average (root mean square)
 
 
@@ -75,7 +77,7 @@ def _plain(values: np.ndarray, train: int) -> np.ndarray:
         low, high, begin, end = (_over(part, of) for part in (values, fitted) for of in (np.min, np.max))
         mean, deviation = _moments(fitted)
         moves = end - begin > ROUNDING * np.maximum(np.abs(begin), np.abs(end))
-        within = np.maximum(high - mean, mean - low) <= FAR * deviation
+        within = np.maximum(high - mean, mean - low) <= SPIKE * deviation
         return moves & within & (np.maximum(np.abs(low), np.abs(high)) <= LARGEST) & (deviation >= SMALLEST)
 
 
@@ -110,4 +112,18 @@ def _scale(column: np.ndarray, fitted: np.ndarray, later: np.ndarray, train: int
     text = f"goes {far:,.0f} standard deviations of {rows} away from their mean"
     if far > TOO_FAR or (len(later) and np.sqrt(np.mean(np.square((later - fitted.mean()) / deviation))) > FAR):
         return f"{text}: {swamped}; leave it out, or correct its values", ""
-    return "", f"{text}: such values dominate the score" if far > FAR else ""
+    return "", f"{text}: such values dominate the score" if far > FAR else _spikes(fitted, deviation, rows)
+
+
+def _spikes(fitted: np.ndarray, deviation: float, rows: str) -> str:
+    """What is to be said where FEW of the values or less make the standard deviation more than FAR times as large."""
+    apart = np.abs(fitted - np.median(fitted))
+    others = fitted[np.argsort(apart, kind="stable")[: len(fitted) - max(1, int(FEW * len(fitted)))]]
+    spread = float(others.std())
+    if spread * FAR >= deviation:
+        return ""
+    few = apart > FAR * spread
+    return (
+        f"has a standard deviation of {deviation:.3g} in {rows}, and {spread:.3g} without {few.sum():,} of its values "
+        f"(the first is {fitted[few][0]:g}): these scale all others to next to nothing; are they readings?"
+    )

@@ -15,6 +15,7 @@ from tsprune.engine.partial import Interruptible
 from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
 from tsprune.engine.store import Store
 from tsprune.pruners import layer_densities
+from tsprune.shown import epochs_text
 from tsprune.steps.artifacts import model_file, scores_file
 from tsprune.steps.data import DataSpec, first_windows
 from tsprune.steps.model import ModelStep
@@ -75,7 +76,7 @@ class DistillStep(ModelStep):
     @property
     def label(self) -> str:
         epochs = self.student.train.epochs + self.train.epochs
-        return f"{self.student.label.removesuffix(': training')}: distilled from {self.master}, {epochs} epochs"
+        return f"{self.student.label.removesuffix(': training')}: distilled from {self.master}, {epochs_text(epochs)}"
 
     @property
     def master(self) -> str:

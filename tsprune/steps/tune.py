@@ -13,6 +13,7 @@ from tsprune.engine.store import Store
 from tsprune.pruners import apply_masks, density, layer_densities, magnitude_masks, nm_masks
 from tsprune.pruners.masks import Masks
 from tsprune.pruners.selection import Scope
+from tsprune.shown import epochs_text
 from tsprune.steps.artifacts import model_file, scores_file
 from tsprune.steps.by_score import pruned_by
 from tsprune.steps.model import ModelStep
@@ -77,7 +78,7 @@ class FineTuneStep(OnTrained, ModelStep):
 
     def words(self) -> str:
         how = "2:4" if self.structure == "2:4" else f"density {self.densities[-1]:.3f}"
-        return f"{self.arm}, {how}, {self.train.epochs} epochs"
+        return f"{self.arm}, {how}, {epochs_text(self.train.epochs)}"
 
     def columns(self) -> dict:
         scope = "layer" if self.structure == "2:4" else self.scope
@@ -207,7 +208,7 @@ class NarrowTuneStep(TunePrunedStep):
 
     def words(self) -> str:
         rounded = multiples_text(self.multiple)
-        return f"{self.arm}, structured, density {self.density:.3f}{rounded}, {self.train.epochs} epochs"
+        return f"{self.arm}, structured, density {self.density:.3f}{rounded}, {epochs_text(self.train.epochs)}"
 
 
 class ScoreTuneStep(TunePrunedStep):
@@ -233,4 +234,4 @@ class ScoreTuneStep(TunePrunedStep):
         return f"fine-tuned, {self.score}"
 
     def words(self) -> str:
-        return f"{self.arm}, density {self.density:.3f}, {self.train.epochs} epochs"
+        return f"{self.arm}, density {self.density:.3f}, {epochs_text(self.train.epochs)}"
