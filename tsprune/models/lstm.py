@@ -1,5 +1,7 @@
 """LSTM: a recurrent forecaster, to see what carries over to models without attention."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
@@ -45,8 +47,9 @@ class LSTM(Forecaster):
     def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec) -> torch.Tensor:
         values, mean, std = standardise(x_enc)
         x = torch.cat([values, x_mark_enc], dim=-1)
-        for layer in self.layers:
-            x = self.dropout(layer(x)[0])
+        with _bfloat16_anywhere(x):
+            for layer in self.layers:
+                x = self.dropout(layer(x)[0])
         forecast = self.projection(x[:, -1]).unflatten(-1, (self.config.pred_len, self.config.c_out))
         return forecast * std + mean
 
@@ -62,3 +65,19 @@ class LSTM(Forecaster):
             reader = inputs(self.projection) if after is None else [Slot(after, "weight_ih_l0", 1)]
             found.append(Axis(f"layers.{number}.hidden", [*four_gates, Slot(layer, "weight_hh_l0", 1), *reader]))
         return found
+
+
+@contextmanager
+def _bfloat16_anywhere(x: torch.Tensor) -> Iterator[None]:
+    """Without AVX-512 oneDNN has no LSTM in bfloat16, but torch asks it for one and fails; inside the block torch's own
+    runs there, in bfloat16 as well."""
+    backend = torch.backends.mkldnn
+    asked = x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and backend.is_available()
+    if not asked or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        yield
+        return
+    enabled, *_ = backend.set_flags(_enabled=False, _fp32_precision=None)
+    try:
+        yield
+    finally:
+        backend.set_flags(_enabled=enabled, _fp32_precision=None)
