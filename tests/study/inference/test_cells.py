@@ -33,8 +33,9 @@ def run(tmp_path_factory):
     return run
 
 
-def test_every_form_is_timed_in_every_runtime(run):
+def test_every_form_is_timed_in_every_runtime(run, monkeypatch):
     pytest.importorskip("onnxruntime", reason="the extra 'deploy' is not installed: ONNX files are not timed")
+    monkeypatch.setattr(runtimes, "_has_bfloat16", lambda: True)  # emulated, it is there as well
     result = run(models=["DLinear"], width_shares=[], runtimes=list(RIVALS))
     speeds = result.speeds
     assert speeds["reason"].isna().all() or "compiler" in speeds["reason"].dropna().iloc[0]
@@ -49,6 +50,14 @@ def test_every_form_is_timed_in_every_runtime(run):
     assert found["macs_share"][zeros[1]] < found["macs_share"][zeros[0]] < 1
     assert found["bytes"][zeros[1]] < found["bytes"][dense[0]]
     assert result.cells["status"].tolist() == ["ok"] and result.failures == 0
+
+
+def test_bfloat16_that_would_be_emulated_is_not_timed(run, monkeypatch):
+    monkeypatch.setattr(runtimes, "_has_bfloat16", lambda: False)
+    speeds = run(models=["DLinear"], width_shares=[], runtimes=[BFLOAT16], densities=[0.3]).speeds
+    (reason,) = speeds["reason"].dropna().unique()
+    assert reason.startswith("this processor has no instructions for it: PyTorch emulates it")
+    assert speeds.loc[speeds["reason"].notna(), "runtime"].tolist() == [BFLOAT16]
 
 
 def test_narrow_models_and_a_runtime_that_is_not_there(run, monkeypatch):
