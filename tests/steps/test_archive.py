@@ -1,5 +1,6 @@
 """Rows that ship with the project: as they were when they come back, small, and refused where anything is wrong."""
 
+import gc
 import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -243,6 +244,7 @@ def test_check_names_a_key_that_stands_twice_and_a_file_that_is_none(store, arch
     assert "empty.jsonl.gz: not an archive of rows (it holds none)" in told
     assert "01_x/twin.jsonl.gz, line 1: key" in told and "is also in 01_x/ETTh1.jsonl.gz, line 1" in told
     assert "odd.jsonl.gz: not an archive of rows" in told and "list.jsonl.gz: not an archive of rows" in told
+    assert gc.isenabled(), "reading, which goes without, ended by an error"
 
 
 def test_rows_computed_anew_are_equal_or_named_with_what_differs(store, archive, tmp_path):
