@@ -8,7 +8,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
 
 import nbformat
 import papermill
@@ -28,6 +31,9 @@ from tsprune.report.links import cells_linked, linked, links_of
 from tsprune.report.page import read_info, render_notebook
 from tsprune.study.base.words import is_papers_size
 from tsprune.study.registry import STUDIES
+
+_LONGEST_ADDRESS = 100
+"""Bytes in the address of a socket that is a file: systems allow 103 to 107, and its number comes behind."""
 
 
 def run_profile(runs: list[NotebookRun], hours: float | None = None) -> int:
@@ -146,7 +152,7 @@ def _execute(run: NotebookRun, output: Path) -> bool:
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     _Kernel.process_id = None
     try:
-        with _environment(), undone_by_stop(_Kernel.kill):
+        with _environment(), _sockets() as sockets, undone_by_stop(_Kernel.kill):
             papermill.execute_notebook(
                 run.source,
                 output,
@@ -156,8 +162,7 @@ def _execute(run: NotebookRun, output: Path) -> bool:
                 progress_bar=False,
                 stdout_file=sys.stdout,
                 kernel_manager_class=_Kernel,
-                # Keys for the kernel's sockets where it can use them; without, it warns at every start.
-                config=Traits({"KernelManager": {"transport_encryption": "auto"}}),
+                config=Traits({"KernelManager": sockets}),
             )
     except papermill.PapermillExecutionError as error:
         print(f"{run.name} failed: {error.ename}: {error.evalue}", file=sys.stderr, flush=True)
@@ -169,6 +174,20 @@ def _execute(run: NotebookRun, output: Path) -> bool:
         _mark_failed(output, type(error).__name__, reason)
         return True
     return False
+
+
+@contextmanager
+def _sockets() -> Iterator[dict[str, str]]:
+    """Where the kernel listens: at files in a folder of its own, where the system has such sockets and the name of the
+    folder is short enough. A free port may be taken by the kernel of another study before this one opens it, of which
+    a kernel dies."""
+    with TemporaryDirectory(prefix="tsprune-") as folder, undone_by_stop(partial(rmtree, folder)):
+        address = str(Path(folder) / "kernel")
+        if os.name == "posix" and len(os.fsencode(address)) <= _LONGEST_ADDRESS:
+            yield {"transport": "ipc", "ip": address}
+        else:
+            # With keys where it can use them; without, it warns at every start.
+            yield {"transport_encryption": "auto"}
 
 
 @contextmanager
