@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 import tsprune.study
 from tsprune.report import drawing as kit
 from tsprune.report.axes import density_axis, difference_axis, log_axis, relative_axis, round_numbers
 from tsprune.report.cases import case_title, cases, of_case
-from tsprune.report.style import WIDTH
+from tsprune.report.style import WIDTH, png
 
 
 def drawn(figure):
@@ -48,6 +49,18 @@ def test_a_canvas_has_the_common_width_and_says_what_it_shows():
     assert figure.get_label() == "Line chart of nothing."
     assert not axes.spines["top"].get_visible()
     assert mpl.rcParams["axes.spines.top"], "the look is the figure's, not the session's"
+
+
+def test_on_a_page_our_figures_have_the_common_width_and_another_is_cut_to_what_is_drawn():
+    figure, axes = one_panel()
+    axes.plot([1, 2], [3, 1])
+    _, about = png(figure)
+    assert (about["width"], about["height"]) == (100 * WIDTH, 300)
+    assert about["alt"] == "a panel"
+    loose = Figure(figsize=(WIDTH, 3))
+    loose.add_axes((0.4, 0.4, 0.2, 0.2))
+    _, about = png(loose)
+    assert about["width"] < 50 * WIDTH and "alt" not in about
 
 
 def test_panels_are_labelled_at_the_left_and_at_the_foot_of_every_column():
