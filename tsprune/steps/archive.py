@@ -57,7 +57,7 @@ class Archive:
     @cached_property
     def lines(self) -> dict[str, dict]:
         """Raises UserError for a file that cannot be read."""
-        return {line["key"]: line for path in self.files() for line in _once(path)}
+        return {line["key"]: line for path in self.files() for line in read(path)}
 
     def files(self) -> list[Path]:
         return sorted(self.folder.glob(f"*/*{ENDING}"))
@@ -113,8 +113,9 @@ class Archive:
         """What is wrong with the rows, a line for each that anything is wrong with."""
         found, rows = [], []
         for path in self.files():
+            name = path.relative_to(self.folder)
             try:
-                rows += [(f"{path.relative_to(self.folder)}, line {at}", line) for at, line in enumerate(read(path), 1)]
+                rows += [(f"{name}, line {at}", line) for at, line in enumerate(read(path), 1)]
             except UserError as error:
                 found.append(str(error))
         by_key, seen = {line["key"]: line for _, line in rows}, {}
@@ -182,19 +183,15 @@ def _named(row: dict) -> str:
     return " ".join([row["kind"], *(str(value) for value in told if value is not None), f"({row['key'][:8]})"])
 
 
-def _once(path: Path) -> list[dict]:
-    """As :func:`read`, which takes a second for all that ships: each study asks, and the page of each twice."""
+def read(path: Path) -> list[dict]:
+    """The lines of a file. Raises UserError, one line, for one that cannot be read. All that ship take a second: each
+    study asks for them, and the page of each twice."""
     about = path.stat() if path.exists() else None
     return _read(path.absolute(), about and (about.st_mtime_ns, about.st_size))
 
 
 @lru_cache(maxsize=256)
 def _read(path: Path, stamp: tuple[int, int] | None) -> list[dict]:
-    return read(path)
-
-
-def read(path: Path) -> list[dict]:
-    """The lines of a file. Raises UserError, one line, for one that cannot be read."""
     try:
         with _nothing_is_garbage():
             lines = [from_json(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
