@@ -305,7 +305,7 @@ def test_missing_input_is_named(say, make_cells, make_naive):
         say({("A", "layer"): 0.64}, tolerances=(0.0,))
     with pytest.raises(UserError, match="'cells': column 'status' is missing"):
         say({("A", "layer"): 0.64}, make_cells().drop(columns="status"))
-    with pytest.raises(UserError, match="no 'RepeatLast' of horizon 96"):
+    with pytest.raises(UserError, match="repeating the last value has no result at horizon 96"):
         say({("A", "layer"): 0.64}, naive=make_naive(horizons=(24,)))
 
 
