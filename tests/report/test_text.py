@@ -113,6 +113,8 @@ def test_the_size_of_a_run_stands_right_after_the_answer():
     assert sized("The answer.\n\nDetails.\n\n- more", "Small.") == "The answer.\n\n*Small.*\n\nDetails.\n\n- more"
     assert sized("The answer.", "Small.") == "The answer.\n\n*Small.*"
     assert headline(sized("The answer. More.", "Small.")) == "The answer."
+    beside = sized("The answer.\n\n*But **A** is bad.*\n\n- more", "Small.")
+    assert beside == "The answer.\n\n*But **A** is bad. Small.*\n\n- more", "what is to be seen at once"
 
 
 @pytest.mark.parametrize(

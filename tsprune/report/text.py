@@ -64,8 +64,11 @@ def literal(name: object) -> str:
 
 
 def sized(verdict: str, size: str) -> str:
-    """``verdict`` with the ``size`` of the run after its first paragraph, so that no first screen is without it."""
+    """``verdict`` with the ``size`` of the run after its first paragraph, so that no first screen is without it; after
+    the paragraph in italics that follows there, where one does."""
     first, _, rest = verdict.partition("\n\n")
+    if remark := re.match(r"\*([^*\n][^\n]*)\*(?:\n\n|$)", rest):
+        size, rest = f"{remark[1]} {size}", rest[remark.end() :]
     return "\n\n".join(part for part in (first, f"*{size}*", rest) if part)
 
 
