@@ -93,7 +93,7 @@ def _break_even(rows: pd.DataFrame) -> str:
     for model, group in sparse.groupby("model", sort=False):
         by_words.setdefault(_gains(group.sort_values("share")), []).append(model)
     parts = [f"{bold(models)} gain{'s' if len(models) == 1 else ''} {words}" for words, models in by_words.items()]
-    return f"Break-even: {'; '.join(parts)}." if parts else ""
+    return f"Break-even at {windows(rows['batch'].iloc[0])}: {'; '.join(parts)}." if parts else ""
 
 
 def _gains(rows: pd.DataFrame) -> str:
@@ -136,7 +136,7 @@ def _rivals(fine: pd.DataFrame, batch: float) -> str:
         for name, words in _RIVALS.items()
         if name in set(dense["runtime"])
     ]
-    text = f"The dense model itself is {listed(parts)}."
+    text = f"At {windows(batch)} the dense model itself is {listed(parts)}."
     sparse = rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)]
     if on_gpu(rows):
         return text
