@@ -174,6 +174,8 @@ def test_a_line_has_means_at_mean_x_in_a_band_from_lowest_to_highest_seed():
     assert axes.collections[0].get_datalim(axes.transData).intervaly.tolist() == [3, 5]
     kit.band_line(axes, rows.iloc[::2], "x", "y", color="k")
     assert len(axes.collections) == 1, "one seed has no band"
+    kit.band_line(axes, rows[rows["asked"] == 1], "x", "y", by="asked", color="k")
+    assert axes.collections[1].get_segments()[0].tolist() == [[1.1, 3], [1.1, 5]], "a lone point has a bar"
     kit.mark_above(axes, points.assign(mean=[9, 4]), 5, "k")
     assert [list(line.get_xdata()) for line in axes.lines if line.get_marker() == "^"] == [[pytest.approx(1.1)]]
 

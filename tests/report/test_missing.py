@@ -20,13 +20,21 @@ def figures(rows: pd.DataFrame) -> list[str]:
 
 
 (told,) = where_rows(SimpleNamespace(table=table, figures=figures, _hidden=table, WIDTH=9.6, Error=UserError))
-NONE = "*No rows yet: table 'cells' has no rows.*"
+NONE = "*Nothing to show yet.*"
 
 
 def test_a_line_stands_where_there_are_no_rows_as_markdown_and_for_words():
     line = told.table(pd.DataFrame())
     assert line == line._repr_markdown_() == NONE and isinstance(line, str)
     assert told.figures(pd.DataFrame()) == [NONE]
+
+
+def test_a_reader_is_not_told_the_names_of_tables():
+    def drawn() -> str:
+        raise NoRows("table 'cells': none of the 4 cells finished")
+
+    (shown,) = where_rows(SimpleNamespace(drawn=drawn))
+    assert shown.drawn() == "*Nothing to show yet: none of the 4 cells finished.*"
 
 
 def test_with_rows_a_function_is_as_it_was_and_anything_else_is_raised():

@@ -23,6 +23,7 @@ from tsprune.report.text import (
     short_number,
     sized,
     span,
+    spread_text,
     times,
     whole_count,
 )
@@ -77,7 +78,8 @@ def test_the_span_of_a_difference_has_no_sign_and_its_smaller_end_first(a, b, lo
 def test_what_an_error_rests_on_is_the_mean_of_the_seeds_that_finished():
     cells = pd.DataFrame({"seed": [1, 2, 2], "status": ["ok", "ok", "failed"]})
     assert mean_text(cells) == "mean of 2 seeds"
-    assert mean_text(cells.iloc[[0, 2]]) == "one seed"
+    assert mean_text(cells.iloc[[0, 2]]) == spread_text(cells.iloc[[0, 2]]) == "one seed"
+    assert mean_text(cells.iloc[[2]]) == spread_text(cells.iloc[[2]]) == "no seed"
 
 
 def test_weights_are_counted_in_whole_thousands():
@@ -111,6 +113,8 @@ def test_the_size_of_a_run_stands_right_after_the_answer():
     assert sized("The answer.\n\nDetails.\n\n- more", "Small.") == "The answer.\n\n*Small.*\n\nDetails.\n\n- more"
     assert sized("The answer.", "Small.") == "The answer.\n\n*Small.*"
     assert headline(sized("The answer. More.", "Small.")) == "The answer."
+    beside = sized("The answer.\n\n*But **A** is bad.*\n\n- more", "Small.")
+    assert beside == "The answer.\n\n*But **A** is bad. Small.*\n\n- more", "what is to be seen at once"
 
 
 @pytest.mark.parametrize(

@@ -64,10 +64,13 @@ def points(rows: pd.DataFrame, x: str, y: str, by: str | Sequence[str]) -> pd.Da
 def band_line(axes: Axes, rows: pd.DataFrame, x: str, y: str, by: str | None = None, **look) -> pd.DataFrame:
     """Mean of ``y`` over the seeds against mean ``x``, in a band from lowest to highest seed: the :func:`points` drawn.
 
-    There is a point per value of ``by``, of ``x`` itself unless it is named.
+    There is a point per value of ``by``, of ``x`` itself unless it is named. A lone point, which a band has no width
+    for, stands on a bar.
     """
     drawn = points(rows, x, y, by or x)
-    if (drawn["high"] > drawn["low"]).any():
+    if len(drawn) == 1 and (drawn["high"] > drawn["low"]).any():
+        axes.vlines(drawn["at"], drawn["low"], drawn["high"], color=look["color"], alpha=0.5, linewidth=2)
+    elif (drawn["high"] > drawn["low"]).any():
         axes.fill_between(drawn["at"], drawn["low"], drawn["high"], color=look["color"], alpha=0.18, linewidth=0)
     axes.plot(drawn["at"], drawn["mean"], **{"markeredgecolor": "white", "linewidth": 2, "zorder": 3} | look)
     return drawn

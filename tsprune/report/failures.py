@@ -7,7 +7,7 @@ import pandas as pd
 from tsprune.report.frames import need
 from tsprune.report.status import failed, not_run
 from tsprune.report.tables import styled
-from tsprune.report.text import density_labels, listed, percent
+from tsprune.report.text import counted, density_labels, listed, percent, some_of
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -44,13 +44,14 @@ def failures_table(cells: pd.DataFrame) -> "Styler | Markdown":
     told = told.assign(ended=told["status"].replace("ok", "off target"))
     low = kept[(uncounted != "") & (kept["status"] == "ok")]
     low = low.assign(ended="counted too low", reason=uncounted[low.index].map(_uncounted))
-    counts = [
-        f"{number} of {len(cells)} cells {words}."
+    waiting, total = not_run(told["status"]), counted(len(cells), "cell")
+    counts = [f"{some_of(waiting, len(cells), 'cell')} not run yet."] if waiting else []
+    counts += [
+        f"{number} of {total} {words}."
         for number, words in (
-            (not_run(told["status"]), "have not run yet"),
             (failed(told["status"]), "did not finish"),
             (int((told["status"] == "ok").sum()), "could not be pruned to what was asked"),
-            (len(low), "do more multiply-adds than are counted"),
+            (len(low), f"{'does' if len(low) == 1 else 'do'} more multiply-adds than are counted"),
         )
         if number
     ]
@@ -72,7 +73,7 @@ def _uncounted(names: str) -> str:
 
 def _broken(broken: pd.DataFrame, total: int) -> str:
     models = listed(list(dict.fromkeys(broken["model"])))
-    return f"{len(broken)} of {total} cells have no forecast: torch-pruning breaks the model ({models})."
+    return f"{some_of(len(broken), total, 'cell')} no forecast: torch-pruning breaks the model ({models})."
 
 
 def _rows(told: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

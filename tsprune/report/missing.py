@@ -1,5 +1,6 @@
 """What a page shows where a study has no rows yet: a line in place of a figure, a table or a sentence."""
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
@@ -27,6 +28,12 @@ def _public(module: ModuleType) -> dict[str, Any]:
     return {name: value if isinstance(value, type) else _told(value) for name, value in shown.items()}
 
 
+def _line(missing: str) -> str:
+    """What is missing for a reader, to whom the names of tables say nothing."""
+    what = re.sub(r"^table '[^']*'(: | has no rows$)", "", missing)
+    return f"Nothing to show yet: {what}." if what else "Nothing to show yet."
+
+
 def _told(function: Callable) -> Callable:
     many = get_origin(signature(function).return_annotation) is list
 
@@ -35,7 +42,7 @@ def _told(function: Callable) -> Callable:
         try:
             return function(*given, **named)
         except NoRows as missing:
-            line = Line(f"*No rows yet: {missing}.*")
+            line = Line(f"*{_line(str(missing))}*")
             return [line] if many else line
 
     return told

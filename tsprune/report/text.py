@@ -64,8 +64,11 @@ def literal(name: object) -> str:
 
 
 def sized(verdict: str, size: str) -> str:
-    """``verdict`` with the ``size`` of the run after its first paragraph, so that no first screen is without it."""
+    """``verdict`` with the ``size`` of the run after its first paragraph, so that no first screen is without it; after
+    the paragraph in italics that follows there, where one does."""
     first, _, rest = verdict.partition("\n\n")
+    if remark := re.match(r"\*([^*\n][^\n]*)\*(?:\n\n|$)", rest):
+        size, rest = f"{remark[1]} {size}", rest[remark.end() :]
     return "\n\n".join(part for part in (first, f"*{size}*", rest) if part)
 
 
@@ -118,23 +121,29 @@ def counted(count: float, what: str) -> str:
     return f"{count:,.6g} {what}{'' if count == 1 else 's'}"
 
 
+def some_of(count: int, of: int, what: str) -> str:
+    """``1 of 3 cells has``, ``2 of 3 cells have``, ``1 of 1 cell has``: to go on with what these have or have not."""
+    return f"{count:,} of {counted(of, what)} {'has' if count == 1 else 'have'}"
+
+
 def seeds_text(cells: pd.DataFrame) -> str:
-    """``2 seeds`` or ``one seed``, of the cells that finished; ``up to 5 seeds`` while some have not run yet."""
+    """``2 seeds``, ``one seed`` or ``no seed``, of the cells that finished; ``up to 5 seeds`` while some have not run
+    yet."""
     count = cells.loc[cells["status"] == "ok", "seed"].nunique()
     some = "up to " if (cells["status"] == NOT_RUN).any() else ""
-    return f"{some}{count} seeds" if count > 1 else "one seed"
+    return f"{some}{count} seeds" if count > 1 else "one seed" if count else "no seed"
 
 
 def mean_text(cells: pd.DataFrame) -> str:
     """``mean of 2 seeds`` or ``one seed``: what an error without an interval rests on."""
     text = seeds_text(cells)
-    return text if text == "one seed" else f"mean of {text}"
+    return f"mean of {text}" if text.endswith("seeds") else text
 
 
 def spread_text(cells: pd.DataFrame) -> str:
     """What a table's numbers are, for its caption."""
     text = seeds_text(cells)
-    return text if text == "one seed" else f"mean ± standard deviation over {text}"
+    return f"mean ± standard deviation over {text}" if text.endswith("seeds") else text
 
 
 def bold(names: Iterable[str]) -> str:
@@ -190,6 +199,8 @@ def interval_words(differences: pd.DataFrame) -> str:
     seeds = differences["seeds"].max()
     if pd.isna(seeds):
         return ""
+    if not seeds:
+        return "Nothing could be compared yet."
     if seeds < 2:
         return "One seed: intervals over the test windows alone, no claim."
     return f"Intervals: 95{NBSP}%, over the test windows and the {seeds:.0f} seeds run; another seed may lie outside."
@@ -203,11 +214,11 @@ def unfinished(cells: pd.DataFrame) -> str:
     parts = []
     if len(waiting):
         named = ", ".join(f"**{name}** {count}" for name, count in waiting.groupby("model", sort=False).size().items())
-        parts.append(f"{len(waiting)} of {len(cells)} cells have not run yet ({named})")
+        parts.append(f"{some_of(len(waiting), len(cells), 'cell')} not run yet ({named})")
     if len(bad):
         counts = bad.groupby(["model", "status"], sort=False).size()
         named = ", ".join(f"**{model}** {count} {status}" for (model, status), count in counts.items())
-        parts.append(f"{len(bad)} of {len(cells)} cells did not finish ({named})")
+        parts.append(f"{len(bad)} of {counted(len(cells), 'cell')} did not finish ({named})")
     return ", ".join(parts)
 
 

@@ -5,6 +5,7 @@ import time
 import pytest
 from helpers import FakeStep, Recorder, TimedStep
 
+from tsprune.engine.executors import cores
 from tsprune.steps.archive import Archive
 from tsprune.study.base.cells import Cells
 from tsprune.study.pruning_sweep.cells import PruningSweepCells
@@ -79,3 +80,12 @@ def test_a_damaged_row_of_times_is_named_and_measured(study, steps):
     ours(times)
     (ours.cells.store.folder(times.key) / "row.json").write_text("{}")
     assert ours(times)["times"]["status"] == "ok" and ran() == ["times", "times"]
+
+
+def test_the_page_names_the_machine_that_trained_its_models_and_not_the_one_that_renders_it(study):
+    cells = study("ours").cells
+    own = {step.key: {"protocol": {"device": "cpu"}, "made": {"cores": 48}} for step in cells.base.dense}
+    cells.rows.update(own)
+    assert cells._machine() == "48 cores"
+    cells.rows[cells.base.dense[0].key] = {"protocol": {"device": "cpu"}}
+    assert cells._machine() == ("48 cores" if len(own) > 1 else f"{cores()} core{'s' if cores() > 1 else ''}")

@@ -52,7 +52,9 @@ def test_the_first_claim_is_judged_by_size_and_the_words_say_what_the_table_says
     )
     assert text.startswith(f"{first} at the papers' size")
     assert f"{HALF} (3 of 3 cases for it, 0 against)" in text
-    assert f"Size decides: “{HALF}” does not hold there" in text
+    assert f"With the size the verdict differs: “{HALF}” does not hold there, and holds at the papers' size." in text
+    apart = result.claims.assign(grown="")
+    assert "at the papers' size (of other models or data, so size need not be the cause)." in words.verdict(apart)
     assert own["grown"].to_dict() == {PAPERS: "−49 points (−49 to −49; 3 cases)", SMALL: ""}
     html = tables.claims(result.claims).to_html()
     assert "−49 points" in html and "no two cases in both" in html
@@ -117,10 +119,12 @@ def test_a_page_is_told_what_holds_of_its_claims_at_the_papers_size_and_no_more(
     assert told == f"At the papers' size (d_model 512, rows that ship with the project): {said}."
     assert words.at_papers_size(claims, "05_pals") == ""
     held = claims[claims["verdict"] == HOLDS]
+    other = "The other one cannot be judged yet; the page of claims has all of them."
     twice = pd.concat([held, held.assign(claim="another"), held.assign(claim="a third", verdict=CANNOT)])
     told = words.at_papers_size(twice, "01_pruning_sweep").splitlines()
     first = "At the papers' size (d_model 512, rows that ship with the project), of 3 claims that this page is about"
-    assert told == [f"{first}, 2 hold and 1 cannot be judged yet.", "", *[f"- {said}: {held['here'].iloc[0]}"] * 2]
+    items = [f"- {said}: {held['here'].iloc[0]}"] * 2
+    assert told == [f"{first}, 2 hold and 1 cannot be judged yet.", "", *items, "", other]
     told = words.at_papers_size(held.assign(verdict=CANNOT), "01_pruning_sweep")
     assert told.endswith(f"{HALF}: **cannot be judged yet** (3 of 3 cases for it, 0 against; 2 seeds)."), "no silence"
     of = len(CLAIMS) - 1

@@ -223,7 +223,7 @@ def test_one_seed_claims_nothing_and_what_failed_is_named():
     table.loc[table["arm"] == "fine-tuned", ["status", "reason", "mse"]] = ["diverged", "loss not finite", np.nan]
     failed = differences(structured=(np.nan, np.nan), unstructured=(np.nan, np.nan))
     verdict = text(table, widths(64), failed, NAIVE)
-    assert "trained as long on 1,000 windows, by test MSE: 2 no result." in verdict
+    assert "trained as long on 1,000 windows, by test MSE: 2 without a result." in verdict
     assert "8 of 28 cells did not finish (**M** 8 diverged)" in verdict
     nothing = table.assign(status="failed", reason="no disk")
     assert text(nothing, widths(), differences(), NAIVE) == (

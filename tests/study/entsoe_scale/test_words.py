@@ -227,8 +227,8 @@ def test_every_pruned_size_is_counted_against_the_dense_one_of_its_size_and_the_
             "clearly better": len(better),
             "clearly worse": len(worse),
             "within the noise": len(known) - len(better) - len(worse),
-            "one seed: no claim": (rows["seeds"] == 1).sum(),
-            "no result": (rows["seeds"] == 0).sum(),
+            "of one seed, no claim": (rows["seeds"] == 1).sum(),
+            "without a result": (rows["seeds"] == 0).sum(),
         }
         counted = {word: int(n) for n, word in re.findall(rf"(\d+) ({'|'.join(wanted)})", said.group(2))}
         assert counted == {word: n for word, n in wanted.items() if n}

@@ -141,7 +141,9 @@ def test_what_a_better_choice_of_weights_is_worth_before_and_after_training_on()
     ) in text
     gone = [r for r in rows if r["arm"] != "fine-tuned, obs"]
     text = details(words.verdict(cells(("M", "N")), pd.DataFrame([*gone, row("M", -0.1, 0.0, 0.1, **after)]), NAIVE))
-    assert text.count("Of 1 case where it is clearly better before, 0 still are after.") == 1, "where both are known"
+    assert text.count("In the one case where it is clearly better before, it is no longer after.") == 1, (
+        "where both are known"
+    )
 
 
 @st.composite

@@ -48,6 +48,7 @@ def test_on_a_gpu_the_answer_is_that_of_narrower_models():
     )
     assert "1.5 times as fast in bfloat16, 2.0 times as fast as a CUDA graph, and 5.0 times as fast as a CUDA" in text
     assert "for the tensor cores, forecasts are 0.5 times as fast as with all weights, both as CUDA graphs" in text
+    assert "in bfloat16 at 32 windows." in text
     assert "PyTorch keeps 12 % at 1 window and 12 % at 32 windows; CUDA graph keeps 30 % at 1 window" in text
     assert "sparse kernel" not in text and "A kernel that skips zeros" not in text
     drawn = figures.first(frame)
@@ -76,7 +77,20 @@ def test_the_break_even_lies_where_the_line_comes_to_one():
     assert break_even(rows["share"], rows["speedup"]) == pytest.approx(0.1 * 5 ** (2 / 3))
     assert break_even(rows["share"], rows["speedup"] + 1) == 0.5
     assert break_even(rows["share"], rows["speedup"] / 10) is None
-    assert "gains at every density tried, up to 0.5" in told(frame.assign(speedup=frame["speedup"] + 1))
+    assert "Break-even at 32 windows: **Transformer** gains below a density of about 0.29." in told(frame)
+    faster = {name: frame[name] + 1 for name in ("speedup", "speedup_low", "speedup_high")}
+    assert "gains at every density tried, up to 0.5" in told(frame.assign(**faster))
+
+
+def test_no_gain_is_told_where_the_interval_reaches_down_to_one():
+    frame = speeds()
+    half = (frame["runtime"] == KERNEL) & (frame["share"] == 0.5)
+    frame.loc[half, ["speedup", "speedup_low", "speedup_high"]] = 1.03, 0.94, 1.14
+    assert "**Transformer** gains up to a density of 0.1 (at 0.5 it is unclear)." in told(frame)
+    frame.loc[frame["runtime"] == KERNEL, ["speedup", "speedup_low", "speedup_high"]] = 1.03, 0.94, 1.14
+    assert "**Transformer** gains clearly at no density tried (at 0.05 it is unclear)." in told(frame)
+    frame.loc[frame["runtime"] == KERNEL, ["speedup", "speedup_low", "speedup_high"]] = 0.5, 0.4, 0.6
+    assert "**Transformer** gains at no density tried." in told(frame)
 
 
 def test_nothing_is_said_of_what_could_not_be_measured():

@@ -174,6 +174,8 @@ def test_differences_are_claimed_only_where_they_are_clear():
     assert "for **B** (MSE within the noise)." in text
     assert "“no cap” (MSE +8.0 %, density 0.041) differs beyond the noise; the other 1 does not." in text
     assert "never expands" not in text
+    signal = said(pairs=(*PAIRS, ("A", "signal: whole validation set", CODE, 0.001, -0.01, 0.01)))
+    assert "differs beyond the noise; the other 2 do not." in signal, "as many as the table has"
     alike = cells()
     alike.loc[alike["arm"] == "no cap", "density"] = 0.1
     tiny = said(pairs=(*PAIRS[:-2], ("A", "no cap", CODE, -0.00004, -0.00005, -0.00003), PAIRS[-1]), frame=alike)

@@ -264,4 +264,4 @@ def test_without_a_training_there_is_no_answer():
     )
     text = words.verdict(cells, pd.DataFrame(), pair, pd.DataFrame())
     assert first_sentence(text).endswith("how many weights training can remove: no training finished.")
-    assert details(text) == "1 of 1 cells did not finish (**A** 1 failed) and are left out."
+    assert details(text) == "1 of 1 cell did not finish (**A** 1 failed) and are left out."

@@ -194,9 +194,9 @@ def test_what_cannot_be_drawn_is_refused(make_cells, make_naive):
         figures.sweep(cells.assign(status="failed"), make_naive())
     with pytest.raises(UserError, match="one dataset, got ETTh1, ETTh2"):
         figures.sweep(cells.assign(dataset=["ETTh1", "ETTh2"] * 20), make_naive())
-    with pytest.raises(UserError, match="no 'RepeatLast' of horizon 96"):
+    with pytest.raises(UserError, match="repeating the last value has no result at horizon 96"):
         figures.sweep(cells, make_naive(horizons=(192,)))
-    with pytest.raises(UserError, match="no MSE of model 'RepeatLast'"):
+    with pytest.raises(UserError, match="repeating the last value has no result"):
         figures.sweep(cells, make_naive().query("model != 'RepeatLast'"))
 
 

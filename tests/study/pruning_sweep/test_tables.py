@@ -68,7 +68,8 @@ def test_limits_table_says_what_has_not_run_and_how_many_seeds_are_known(make_li
     table = tables.limits(pd.concat([*limits, make_limits({("C", "layer"): (0.512, 0.64)}, known=2, seeds=3)]))
     rows, _ = read(table)
     assert [row[1] for row in rows[2:]] == ["49 % (1 of 2)", "not run yet", "42 % (36–49 %; 2 of 3)"]
-    assert "seeds known so far, where not all are" in table.caption
+    assert "n of 3: seeds known so far, where not all are" in table.caption
+    assert "known so far" not in tables.limits(make_limits({("B", "layer"): np.nan}, known=0)).caption
 
 
 def test_limits_table_by_horizon(make_limits):

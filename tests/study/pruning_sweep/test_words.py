@@ -42,6 +42,16 @@ def test_it_answers_with_the_runs_own_numbers(say):
     )
 
 
+def test_where_those_that_can_be_pruned_furthest_forecast_badly_that_stands_beside_the_answer(say, make_cells):
+    cells = make_cells(models=["A", "B", "C"])
+    cells["mse"] = cells["mse"].where(cells["model"] == "A", cells["mse"] + 0.3)  # seasonal naive: 0.62
+    text = say({("A", "layer"): 0.8, ("B", "layer"): 0.64, ("C", "layer"): 0.64}, cells)
+    told = "*Even unpruned, **B** and **C** do not beat a naive forecast (seasonal naive): what forecasts badly has"
+    assert f"(seeds agree). {told}" in text
+    text = say({("A", "layer"): 0.64, ("B", "layer"): 0.64, ("C", "layer"): 0.8}, cells)
+    assert "Even unpruned" not in text, "one that does forecast goes as far"
+
+
 def test_models_with_one_limit_share_one_clause_and_the_furthest_comes_first(say):
     text = say({("A", "layer"): 0.8, ("B", "layer"): 0.64, ("C", "layer"): 0.64})
     assert "**B** and **C** keep their accuracy (MSE within 5 % of dense) down to density 0.64" in text
@@ -305,7 +315,7 @@ def test_missing_input_is_named(say, make_cells, make_naive):
         say({("A", "layer"): 0.64}, tolerances=(0.0,))
     with pytest.raises(UserError, match="'cells': column 'status' is missing"):
         say({("A", "layer"): 0.64}, make_cells().drop(columns="status"))
-    with pytest.raises(UserError, match="no 'RepeatLast' of horizon 96"):
+    with pytest.raises(UserError, match="repeating the last value has no result at horizon 96"):
         say({("A", "layer"): 0.64}, naive=make_naive(horizons=(24,)))
 
 

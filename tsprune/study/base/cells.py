@@ -19,7 +19,7 @@ from tsprune.engine.step import Step
 from tsprune.engine.store import Corrupt, Store
 from tsprune.measure import Difference, places_on_gpu
 from tsprune.places import resolve
-from tsprune.report.text import counted, literal
+from tsprune.report.text import counted, listed, literal
 from tsprune.steps.archive import Archive
 from tsprune.steps.compare import compare
 from tsprune.study.base.config import StudyConfig
@@ -236,9 +236,12 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         return tuple(literal(note) for note in notes)
 
     def _machine(self) -> str:
-        """What dense models were trained on, in words."""
-        devices = {self.rows[step.key]["protocol"]["device"] for step in self.base.dense}
-        return "a GPU" if devices == {"cuda"} else counted(cores(), "core")
+        """What dense models were trained on, in words; those of the archive on another machine than this page."""
+        rows = [self.rows[step.key] for step in self.base.dense]
+        if {row["protocol"]["device"] for row in rows} == {"cuda"}:
+            return "a GPU"
+        found = {row["made"]["cores"] for row in rows if row.get("made")} or {cores()}
+        return listed([counted(count, "core") for count in sorted(found)])
 
 
 def with_needs(steps: Iterable[Step]) -> list[Step]:

@@ -69,7 +69,7 @@ def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> di
     facts = {
         **data_lines(table, config),
         "label": f"{config.label_len} known time steps given to the decoder",
-        "test windows": f"{' / '.join(windows)} ("
+        "test windows": f"{' / '.join(windows) or 'not known yet'} ("
         + ("every window counted once)" if config.protocol == "full" else "last incomplete batch dropped)")
         + (_FEW_WINDOWS if few else ""),
         "naive forecasts": _naive_words(base),

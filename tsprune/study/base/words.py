@@ -9,7 +9,7 @@ import pandas as pd
 
 from tsprune.report.frames import NoRows
 from tsprune.report.status import NOT_RUN
-from tsprune.report.text import NBSP, bold, listed, mean_text, number, percent
+from tsprune.report.text import NBSP, bold, listed, mean_text, number, percent, some_of
 from tsprune.study.base.result import TOLERANCE
 
 PAPER_WIDTH, PAPER_EPOCHS = 512, 10
@@ -76,9 +76,10 @@ def missing_words(rows: Collection[Mapping]) -> str:
     if not waiting:
         return ""
     kinds = ", ".join(f"{count:,} of {every[kind]:,} {_KINDS.get(kind, kind)}" for kind, count in waiting.items())
+    shown = "shows the results of the others" if waiting != every else "has no result yet"
     return (
-        f"{waiting.total():,} of {every.total():,} steps have not run yet ({kinds}). This page shows the results of "
-        "the others; run the study again to continue."
+        f"{some_of(waiting.total(), every.total(), 'step')} not run yet ({kinds}). This page {shown}; run the study "
+        "again to continue."
     )
 
 
@@ -89,7 +90,7 @@ def no_better(best: pd.Series, levels: dict[int, float]) -> pd.Series:
     """
     for pred_len in best.index.unique(1):
         if pred_len not in levels:
-            raise NoRows(f"table 'naive' has no forecast to beat at horizon {pred_len}. Has: {sorted(levels)}")
+            raise NoRows(f"table 'naive': no forecast to beat at horizon {pred_len}. Has: {sorted(levels)}")
     return best[[mse >= levels[pred_len] for (_, pred_len), mse in best.items()]]
 
 

@@ -40,11 +40,7 @@ def verdict(claims: pd.DataFrame) -> str:
     lines.append(_counted(theirs[theirs["size"] == SMALL], "Among small models") + ".")
     turned = _turned(theirs)
     if len(turned):
-        lines.append(
-            "Size decides: "
-            + "; ".join(f"“{says}” {small} there, and {large} at the papers' size" for says, small, large in turned)
-            + "."
-        )
+        lines.append("With the size the verdict differs: " + "; ".join(turned) + ".")
     others = claims[claims["paper"].isin(_OTHERS) & (claims["verdict"] != CANNOT)]
     lines += [
         f"{_OTHERS[row['paper']]}: {row['says']}, {row['size']}: {row['verdict']} ({row['basis']})."
@@ -93,7 +89,10 @@ def at_papers_size(claims: pd.DataFrame, page: str) -> str:
     if len(said) < 2:
         return "".join(f"{where}: {one}." for one in said)
     counted = _counted(own, f"{where}, of {len(own)} claims that this page is about")
-    lines = (f"- {one}: {row['here']}" for one, row in zip(said, clear, strict=True))
+    lines = [f"- {one}: {row['here']}" for one, row in zip(said, clear, strict=True)]
+    if left := len(own) - len(clear):
+        which = left if left > 1 else "one"
+        lines.append(f"The other {which} cannot be judged yet; the page of claims has all of them.")
     return "\n\n".join(_lists([f"{counted}.", *lines]))
 
 
@@ -125,14 +124,17 @@ def _counted(claims: pd.DataFrame, of: str) -> str:
     return f"{of}, {listed(said)}"
 
 
-def _turned(claims: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Claims whose verdict is another at the papers' size than in small models, where both have one."""
+def _turned(claims: pd.DataFrame) -> list[str]:
+    """Claims whose verdict is another at the papers' size than in small models, where both have one; without two cases
+    in both it may be the cases that differ, and not their size that decides."""
     found = []
     for _, own in claims.groupby("claim", sort=False):
         by = own.set_index("size")
         small, large = (by.loc[size, "verdict"] for size in reversed(SIZES))
         if small != large and CANNOT not in (small, large):
-            found.append((by.loc[PAPERS, "says"], small, large))
+            row = by.loc[PAPERS]
+            cause = "" if row["grown"] else " (of other models or data, so size need not be the cause)"
+            found.append(f"“{row['says']}” {small} there, and {large} at the papers' size{cause}")
     return found
 
 

@@ -251,7 +251,8 @@ def _pruned_words(rows: pd.DataFrame) -> str:
     many = rows["windows_train"].max()
     rows = rows[rows["question"].isin(STRUCTURES) & (rows["windows_train"] == many)]
     found = outcomes(rows)
-    names = {BETTER: "clearly better", WORSE: "clearly worse", NOISE: NOISE, ONE_SEED: ONE_SEED, LOST: LOST}
+    names = {BETTER: "clearly better", WORSE: "clearly worse", NOISE: NOISE, ONE_SEED: "of one seed, no claim"}
+    names[LOST] = "without a result"
     counts = [f"{(found == name).sum()} {words}" for name, words in names.items() if (found == name).any()]
     best = [furthest(rows[found == name]) for name in (BETTER, WORSE) if (found == name).any()]
     told = "; ".join(f"{row['ours']}, against {row['others']}: {_change(row)}" for row in best)

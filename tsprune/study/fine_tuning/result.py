@@ -98,5 +98,5 @@ def sparsest(comparisons: pd.DataFrame) -> pd.DataFrame:
     structure = next((name for name in STRUCTURES if name in set(pairs["structure"])), None)
     own = pairs[pairs["structure"] == structure]
     if own.empty:
-        raise NoRows("table 'comparisons' has no row of fine-tuned against dense longer")
+        raise NoRows("table 'comparisons': no row of fine-tuned against dense longer")
     return own[own["density_asked"] == own["density_asked"].min()]

@@ -8,7 +8,6 @@ from tsprune.report.outcomes import BETTER, LOST, NOISE, WORSE, furthest, known_
 from tsprune.report.text import (
     NBSP,
     amount,
-    counted,
     density_text,
     ends,
     interval,
@@ -179,13 +178,12 @@ def _better_score(rows: pd.DataFrame, tuned: str) -> str:
     won = {arm: set(own.index[outcomes(own) == BETTER]) & set(shared) for arm, own in found.items()}
     if not won[untuned]:
         return f"{before} {after}".strip()
-    count = counted(len(won[untuned]), "case")
-    kept = len(won[untuned] & won[tuned])
-    return f"{before} {after} Of {count} where it is clearly better before, {kept} still {_is(kept)} after.".strip()
-
-
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"
+    kept, before_it = len(won[untuned] & won[tuned]), "where it is clearly better before"
+    if len(won[untuned]) == 1:
+        how = f"In the one case {before_it}, it {'still is' if kept else 'is no longer'} after."
+    else:
+        how = f"Of {len(won[untuned])} cases {before_it}, {kept} still {'is' if kept == 1 else 'are'} after."
+    return f"{before} {after} {how}".strip()
 
 
 def _pairs(rows: pd.DataFrame, arm: str, what: str, against: str = "fine-tuned") -> str:

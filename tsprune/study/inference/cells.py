@@ -102,7 +102,7 @@ class InferenceCells(Cells[Inference, InferenceResult]):
 
     def _size(self) -> str:
         c = self.config
-        size = f"d_model {c.d_model}, d_ff {c.d_ff}, {c.e_layers} encoder layers"
+        size = f"d_model {c.d_model}, d_ff {c.d_ff}, {counted(c.e_layers, 'encoder layer')}"
         papers = "the papers' size" if (c.d_model, c.d_ff, c.e_layers) == (512, 2048, 2) else "not the papers' size"
         machines = self._machines()
         where = f"on {machines}" if machines else "not timed yet"

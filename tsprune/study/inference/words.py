@@ -86,20 +86,30 @@ def _two(shares: pd.Series) -> list[float]:
 
 
 def _break_even(rows: pd.DataFrame) -> str:
-    """Up to which density the kernel is faster than the dense model, read off between two densities."""
+    """Up to which density the kernel is faster than the dense model: read off between two densities where the lower one
+    is clearly faster and the higher one clearly slower, else the highest at which no interval reaches down to 1."""
     sparse = rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)]
     by_words: dict[str, list[str]] = {}
     for model, group in sparse.groupby("model", sort=False):
-        density = break_even(group["share"], group["speedup"])
-        if density is None:
-            words = "at no density tried"
-        elif density >= group["share"].max():
-            words = f"at every density tried, up to {density_text(density)}"
-        else:
-            words = f"below a density of about {density:.2f}"
-        by_words.setdefault(words, []).append(model)
+        by_words.setdefault(_gains(group.sort_values("share")), []).append(model)
     parts = [f"{bold(models)} gain{'s' if len(models) == 1 else ''} {words}" for words, models in by_words.items()]
-    return f"Break-even: {'; '.join(parts)}." if parts else ""
+    return f"Break-even at {windows(rows['batch'].iloc[0])}: {'; '.join(parts)}." if parts else ""
+
+
+def _gains(rows: pd.DataFrame) -> str:
+    """Of one model, its densities from the lowest on."""
+    slower = rows[rows["speedup_low"] <= 1]
+    if slower.empty:
+        return f"at every density tried, up to {density_text(rows['share'].max())}"
+    first = slower.iloc[0]
+    clear = rows[rows["share"] < first["share"]]
+    if first["speedup_high"] < 1:
+        density = break_even(rows["share"], rows["speedup"])
+        return "at no density tried" if density is None else f"below a density of about {density:.2f}"
+    unclear = f"at {density_text(first['share'])} it is unclear"
+    if clear.empty:
+        return f"clearly at no density tried ({unclear})"
+    return f"up to a density of {density_text(clear['share'].max())} ({unclear})"
 
 
 def break_even(shares: pd.Series, speedups: pd.Series) -> float | None:
@@ -126,7 +136,7 @@ def _rivals(fine: pd.DataFrame, batch: float) -> str:
         for name, words in _RIVALS.items()
         if name in set(dense["runtime"])
     ]
-    text = f"The dense model itself is {listed(parts)}."
+    text = f"At {windows(batch)} the dense model itself is {listed(parts)}."
     sparse = rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)]
     if on_gpu(rows):
         return text

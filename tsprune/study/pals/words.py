@@ -314,7 +314,7 @@ def _mechanisms(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """A line per model: the switches whose MSE or density differs clearly, those that differ by next to
     nothing, and how many show no difference."""
     sentences = []
-    for case, own in cells[cells["group"] == "ablation"].groupby(CASE, sort=False):
+    for case, own in cells[cells["group"].isin(["ablation", "signal"])].groupby(CASE, sort=False):
         usual = of_case(finished(cells[cells["arm"] == CODE]), *case)["density"]
         against = of_case(pairs[pairs["against"] == CODE], *case)
         if told := _switches(own, against, usual):

@@ -89,7 +89,7 @@ def structures(structures: pd.DataFrame) -> Styler:
     rows = {}
     other = structures[(structures["structure"] != "unstructured") & (structures["method"] != "depgraph_paper")]
     if other.empty:
-        raise NoRows("table 'structures' has only unstructured cells")
+        raise NoRows("table 'structures': no cell but unstructured ones")
     labels = density_labels(other["density_asked"])
     keys = ["model", "pred_len", "structure", "density_asked"]
     for (model, pred_len, structure, asked), group in other.groupby(keys, sort=False):
@@ -247,8 +247,8 @@ def limits(limits: pd.DataFrame) -> Styler:
     table = table.rename(columns={scope: f"{scope} ({SCOPES[scope]})" for scope in scopes}, level=0)
     seeds = int(limits["seeds"].max())
     spread = "mean over the seeds, in brackets the lowest and highest" if seeds > 1 else "one seed"
-    if (limits["known"] < limits["seeds"]).any():
-        spread += f"; 2 of {seeds}: seeds known so far, where not all are"
+    if limits["known"].between(1, limits["seeds"] - 1).any():
+        spread += f"; n of {seeds}: seeds known so far, where not all are"
     caption = (
         "Share of the prunable weights that can be removed before the test MSE rises by more than the column says "
         f"({spread})."
@@ -270,7 +270,9 @@ def counts(limits: pd.DataFrame, densities: Iterable[float]) -> Styler:
     for scope in need_scopes(rows_of):
         own = rows_of[(rows_of["scope"] == scope) & (rows_of["known"] > 0)]
         kept = {text: int((own["limit_high"] <= density + 1e-9).sum()) for density, text in texts.items()}
-        rows[f"{scope} ({SCOPES[scope]})"] = {text: f"{count} of {len(own)}" for text, count in kept.items()}
+        rows[f"{scope} ({SCOPES[scope]})"] = {
+            text: f"{count} of {len(own)}" if len(own) else "not run yet" for text, count in kept.items()
+        }
     table = need(pd.DataFrame(list(rows.values()), index=pd.Index(list(rows))), "limits of the tolerance", [])
     what = "models" if limits["pred_len"].nunique() == 1 else "models and horizons"
     every = " with every seed" if rows_of["seeds"].max() > 1 else ""
@@ -394,7 +396,10 @@ def ends(ends: pd.DataFrame) -> Styler:
     table = labelled(rows, ["model", "horizon", "pruned", "asked to stay"], pruned)
     if not table["reason"].any():
         table = table.drop(columns="reason")
-    caption = "Structured pruning step by step to its end, ours asked for a share: what is left, and MSE over dense."
+    caption = (
+        "Structured pruning step by step to its end, ours asked for a share: what is left, and MSE over dense. A step "
+        "that takes nothing has no row."
+    )
     return styled(table, caption)
 
 

@@ -151,7 +151,7 @@ def counts(comparison: pd.DataFrame) -> Styler:
         for axis, words in AXES.items()
         if (rows["axis"] == axis).any()
     }
-    names = {BETTER: "pruned wins", WORSE: "dense wins", LOST: "no dense model so cheap"}
+    names = {BETTER: "pruned wins", WORSE: "dense wins", LOST: "nothing to compare"}
     caption = (
         "Pruned models against dense ones that cost as little, chosen by validation and trained as long, over models "
         f"and sizes. {interval_words(comparison)}"

@@ -7,6 +7,7 @@ import pandas as pd
 from tsprune.report.cases import CASE
 from tsprune.report.frames import need
 from tsprune.report.outcomes import BETTER, LOST, NOISE, WORSE, furthest, known_outcomes, outcomes
+from tsprune.report.status import not_run
 from tsprune.report.text import (
     NBSP,
     amount,
@@ -65,7 +66,10 @@ def verdict(
     equal = tuned[tuned["axis"] == "parameters"]
     first = f"{on_data(sizes['dataset'])}, {_answer(sizes, equal, naive)}."
     details = [_standing(sizes, naive), f"{where(sizes)}, all models are trained equally long."]
-    if sizes.loc[sizes["status"] == "ok", "seed"].nunique() < 2:
+    seeds = sizes.loc[sizes["status"] == "ok", "seed"].nunique()
+    if not seeds:
+        details = []
+    elif seeds < 2:
         details.append("No difference is claimed: the spread over seeds is unknown. Run at least two seeds.")
     else:
         large = sizes["width"].max()
@@ -81,6 +85,8 @@ def _answer(sizes: pd.DataFrame, equal: pd.DataFrame, naive: pd.DataFrame) -> st
     if len(best) and len(no_better(best, _naive_levels(naive))) == len(best):
         return idle(best.index.unique(0), PAST, sizes)
     if outcomes(equal).eq(LOST).all():
+        if not_run(sizes["status"]):
+            return "too little has run yet to set a pruned forecaster beside an unpruned one as small"
         return "no pruned forecaster has an unpruned one as small to compare with, so there is no answer"
     known, found = known_outcomes(equal)
     if known.empty:

@@ -7,7 +7,7 @@ from pandas.io.formats.style import Styler
 from tsprune.errors import UserError, unknown
 from tsprune.report.frames import need
 from tsprune.report.tables import styled
-from tsprune.report.text import density_text, percent, readable_layer, signed
+from tsprune.report.text import counted, density_text, percent, readable_layer, signed
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.why.result import CONDITIONS, FIRST, KINDS, UNKNOWN, correlation_text, need_kinds, predictor_words
 
@@ -48,9 +48,8 @@ def counts(conditions: pd.DataFrame) -> Styler:
     table = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows)), columns=scopes)
     done = conditions[~conditions["kind"].isin(UNKNOWN)]
     missed, cells = int(done["missed"].sum()), int(done["cells"].sum())
-    caption = (
-        f"Models by dataset and scope, at the first density that fails; {missed} of {cells} cells miss the accuracy."
-    )
+    of = f"; {missed} of {counted(cells, 'cell')} miss the accuracy" if cells else ""
+    caption = f"Models by dataset and scope, at the first density that fails{of}."
     return styled(table, caption)
 
 

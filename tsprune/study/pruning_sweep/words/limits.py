@@ -3,15 +3,17 @@
 import pandas as pd
 
 from tsprune.errors import UserError
+from tsprune.report.cases import CASE
 from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
 from tsprune.report.status import not_run
 from tsprune.report.text import density_text, listed, on_data, unfinished
 from tsprune.study.base.result import TOLERANCE
+from tsprune.study.base.words import no_better
 from tsprune.study.pruning_sweep.result import need_limits
 from tsprune.study.pruning_sweep.words.answer import answer
 from tsprune.study.pruning_sweep.words.common import alike, in_brackets, of_seeds, sentences
 from tsprune.study.pruning_sweep.words.reach import left_out, other_scope, reach
-from tsprune.study.pruning_sweep.words.standing import standing
+from tsprune.study.pruning_sweep.words.standing import standing, unskilled
 
 
 def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> str:
@@ -49,7 +51,16 @@ def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> s
         second = limits[(limits["scope"] == scopes[1]) & limits["pred_len"].isin(at)]
         details.insert(1, other_scope(first, second))
     told = f"{on_data(cells['dataset'])}{_at(every, at)}, {answer(fair, levels, first, brief=bool(_at(every, at)))}."
-    return f"{told}\n\n" + "\n".join(f"- {words}" for words in [*details, _caveats(cells)] if words)
+    remark = unskilled(fair, naive, _furthest(fair, levels, first))
+    beside = f"*{remark}*\n\n" if remark else ""
+    return f"{told}\n\n{beside}" + "\n".join(f"- {words}" for words in [*details, _caveats(cells)] if words)
+
+
+def _furthest(cells: pd.DataFrame, levels: dict[int, float], limits: pd.DataFrame) -> list[str]:
+    """The models that the answer says can be pruned furthest; none where none can, or none beats the last value."""
+    dense = finished(cells).query("density_asked == 1").groupby(CASE, sort=False)["mse"].mean()
+    own = limits[~limits["model"].isin(no_better(dense, levels).index.unique(0)) & (limits["density"] < 1)]
+    return list(own.loc[own["density"] == own["density"].min(), "model"].unique())
 
 
 def _at(limits: pd.DataFrame, at: list[int]) -> str:

@@ -1,11 +1,13 @@
 """What the dense models are worth to begin with: a small loss on top of a bad forecast is no success."""
 
+from collections.abc import Collection
+
 import pandas as pd
 
 from tsprune.report.cases import CASE
 from tsprune.report.frames import finished
 from tsprune.report.text import NAIVE, bold, listed
-from tsprune.study.pruning_sweep.words.common import alike, at_horizons, in_brackets, of_seeds
+from tsprune.study.pruning_sweep.words.common import NAMED, alike, at_horizons, in_brackets, of_seeds
 
 
 def standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
@@ -22,14 +24,36 @@ def standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
         f"**{name}** {mse:.3f}{in_brackets(of_seeds(count, seeds))}" for name, mse, count in by_model.itertuples()
     ]
     told = f"Test MSE when dense{_over(at, cells)}: {listed(values)}"
-    by_name = naive[naive["pred_len"].isin(at)].groupby("model")["mse"].mean().dropna()
-    if by_name.empty:
+    if not (found := _best(naive, at)):
         return f"{told}."
-    best, mse = NAIVE.get(by_name.idxmin(), by_name.idxmin()), by_name.min()
+    best, mse = found
     worse = list(by_model.index[by_model["mean"] >= mse])
     do = "does" if len(worse) == 1 else "do"
     verdict = f", which {bold(worse)} {do} not beat even when dense" if worse else ""
     return f"{told}; the best naive forecast ({best}) has {mse:.3f}{verdict}."
+
+
+def unskilled(cells: pd.DataFrame, naive: pd.DataFrame, models: Collection[str]) -> str:
+    """A sentence beside the answer that ``models`` can be pruned furthest, where a naive forecast beats each of them
+    even unpruned; empty where it does not."""
+    own = finished(cells)
+    own = own[(own["density_asked"] == 1) & own["model"].isin(models)]
+    found = _best(naive, own["pred_len"].unique())
+    dense = own.groupby(CASE, sort=False)["mse"].mean().groupby(level="model", sort=False).mean()
+    if not found or dense.empty or (dense < found[1]).any():
+        return ""
+    names = bold(dense.index) if len(dense) <= NAMED else f"the {len(dense)} that go furthest"
+    do = "does" if len(dense) == 1 else "do"
+    return (
+        f"Even unpruned, {names} {do} not beat a naive forecast ({found[0]}): what forecasts badly has little to lose "
+        "by pruning."
+    )
+
+
+def _best(naive: pd.DataFrame, horizons: Collection[int]) -> tuple[str, float] | None:
+    """The best naive forecast over the horizons, in words, and its MSE; None where none is known."""
+    by_name = naive[naive["pred_len"].isin(horizons)].groupby("model")["mse"].mean().dropna()
+    return (NAIVE.get(by_name.idxmin(), by_name.idxmin()), by_name.min()) if len(by_name) else None
 
 
 def _over(at: list[int], cells: pd.DataFrame) -> str:
