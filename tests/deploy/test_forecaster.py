@@ -172,6 +172,14 @@ def test_every_problem_of_a_frame_is_one_clear_line(exported, name):
     assert say in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("value", [1e300, -1.7e308])
+@pytest.mark.parametrize("file", ["linear.onnx", "linear.safetensors"])
+def test_a_value_that_is_too_large_for_the_model_is_named(exported, file, value):
+    with pytest.raises(UserError) as error:
+        Forecaster.load(exported / file).predict(with_value(frame(30), value))
+    assert str(error.value).endswith(f"3 finite values: column 'wind' holds {value:g}; is that a reading?")
+
+
 def test_what_was_wrong_before_the_look_back_does_not_matter(exported):
     forecaster = Forecaster.load(exported / "seasonal.onnx")
     rows = with_value(frame(60)[::-1], np.nan)[::-1]
