@@ -29,7 +29,7 @@ def unknown(what: str, name: object, allowed: Iterable[object]) -> str:
     "unknown model 'Autofomer'; did you mean 'Autoformer'? Allowed: Autoformer, DLinear"
     """
     options = [str(a) for a in allowed]
-    return f"unknown {what} '{plain(name)}'{meant(name, options) or '.'} Allowed: {', '.join(options)}"
+    return f"unknown {what} '{plain(name)}'{meant(name, options) or '.'} Allowed: {', '.join(options) or 'none'}"
 
 
 def no_column(name: object, columns: Iterable[object]) -> str:

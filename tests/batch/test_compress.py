@@ -111,7 +111,8 @@ def test_what_is_no_percentage_is_refused_with_what_is_one(text):
         ({"budget": "20"}, "--budget 20: expected a time, such as 2h, 30m or 90s"),
         ({"budget": "-1m"}, "--budget -1m: expected a time, such as 2h, 30m or 90s$"),
         ({"model": "iTransfomer"}, "did you mean 'iTransformer'?"),
-        ({"model": "DLinear"}, "nothing in DLinear can be narrowed"),
+        ({"model": "DLinear"}, "--model DLinear: nothing in DLinear can be narrowed"),
+        ({"model": "DLinear"}, "no other size to prune it to. Allowed: Autoformer, Crossformer, FEDformer, "),
         ({"given": ["epoch=3"]}, "compress: unknown parameter 'epoch'; did you mean 'epochs'?"),
         ({"given": ["epochs"]}, "-p epochs: expected name=value"),
         ({"given": ["batch_size=8", "batch_size=9"]}, "-p batch_size=9: batch_size is given twice"),
@@ -152,6 +153,17 @@ def test_a_question_that_is_refused_leaves_no_folder(question, tmp_path):
     with pytest.raises(UserError, match="too few rows"):
         compress(question(pred_lens=[400]), tmp_path / "new" / "out")
     assert not (tmp_path / "new").exists() and not (tmp_path / "store").exists()
+
+
+def test_of_what_is_constant_nothing_is_compressed_and_a_column_of_it_is_no_matter(question, tmp_path):
+    rows = pd.DataFrame({"date": pd.date_range("2024-01-01", periods=300, freq="h"), "load": 3.0, "wind": 0.0})
+    rows.to_csv(tmp_path / "still.csv", index=False)
+    still = question().model_copy(update={"dataset": str(tmp_path / "still.csv")})
+    with pytest.raises(UserError, match=r"^still: every column is constant in the training and validation rows; "):
+        compress(still, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    rows.assign(load=range(300)).to_csv(tmp_path / "still.csv", index=False)
+    Compressing(still).check()
 
 
 def test_a_file_that_is_not_there_and_a_column_that_is_not_there_are_one_line_each(question, few, capsys, monkeypatch):

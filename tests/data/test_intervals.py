@@ -20,9 +20,15 @@ def test_widths_are_those_by_hand():
     assert found.coverage == (0.5, 0.75, 0.75, 0.75) and found.covered(0.8) == 0.75 and found.windows == 4
 
 
-def test_a_column_without_errors_has_intervals_without_width():
-    errors = np.stack([np.zeros(50), np.linspace(-1, 1, 50)], axis=1)[:, None]
-    assert conformal(errors, errors).half_widths(0.9)[0, 0] == 0
+def test_a_column_without_errors_has_intervals_without_width_and_no_part_in_those_of_others():
+    errors = np.linspace(-1, 1, 50)[:, None, None]
+    beside = np.concatenate([np.zeros_like(errors), errors], axis=2)
+    alone, found = conformal(errors, errors), conformal(beside, beside)
+    assert (found.half_widths(0.9)[0] == [0, alone.half_widths(0.9)[0, 0]]).all()
+    assert found.coverage == alone.coverage
+    late = np.concatenate([np.ones_like(errors), errors], axis=2)  # a constant that is none any more
+    np.testing.assert_allclose(conformal(beside, late).coverage, np.array(alone.coverage) / 2)
+    assert conformal(errors * 0, errors * 0).coverage == (1.0,) * len(LEVELS)
 
 
 def test_rows_that_are_alike_are_covered_as_often_as_is_said():

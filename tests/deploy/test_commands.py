@@ -1,6 +1,7 @@
 """What is typed: a model of the store or a checkpoint to ONNX, a file to its forecast."""
 
 import sys
+import warnings
 
 import pandas as pd
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.deploy.small import ABOUT, INTERVALS, frame, tiny
 from tsprune import cli
 from tsprune.deploy import Forecaster
-from tsprune.deploy.plot import draw
+from tsprune.deploy.plot import draw, write_plot
 from tsprune.deploy.reading import write_frame
 from tsprune.errors import UserError
 from tsprune.models import save_checkpoint
@@ -81,6 +82,26 @@ def test_a_forecast_with_two_columns_of_one_name_is_not_written(tmp_path, ending
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_forecast_with_two_columns_of_one_name_is_not_printed(tsprune):
+    about = ABOUT.model_copy(update={"columns": ("date", "wind", "sun")})
+    save_checkpoint("x.safetensors", tiny("RepeatLast"), about=about)
+    frame(60).rename(columns={"load": "date"}).rename_axis("when").to_csv("when.csv")
+    code, out, err = tsprune("forecast", "x.safetensors", "when.csv", "--date-column", "when")
+    assert (code, out) == (2, "") and "a column of values is called 'date', like the column of dates" in err
+    assert tsprune("forecast", "x.safetensors", "when.csv", "--date-column", "when", "--backtest", 1)[0] == 0
+
+
+def test_parquet_without_what_reads_and_writes_it_is_one_line_each(tsprune, exported, monkeypatch, tmp_path):
+    frame(60).rename_axis("date").to_parquet("data.parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    code, out, err = tsprune("forecast", exported / "linear.onnx", "data.parquet")
+    assert (code, out) == (2, "")
+    assert err == "tsprune: data.parquet: is a parquet file, which needs pyarrow: pip install pyarrow\n"
+    code, out, err = tsprune("forecast", exported / "linear.onnx", "data.csv", "--output", "next.parquet")
+    assert (code, out) == (2, "") and err.startswith("tsprune: pyarrow is not installed") and err.count("\n") == 1
+    assert not (tmp_path / "next.parquet").exists()
+
+
 def test_columns_of_a_file_are_found_by_their_names(tsprune, exported):
     frame(60)[["sun", "load", "wind"]].assign(more=1.5).rename_axis("date").to_csv("other.csv")
     first, second = (tsprune("forecast", exported / "linear.onnx", file) for file in ("data.csv", "other.csv"))
@@ -145,6 +166,27 @@ def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
         and "from 2024-03-05 20:00:00 to 2024-03-06 04:00:00" in err
         and "too long to fill" in err
     )
+
+
+@pytest.mark.parametrize(("step", "rows"), [("h", 64), ("15min", 16), ("MS", 32), ("QS", 16), ("YS", 100), ("D", 90)])
+def test_dates_of_a_picture_have_a_step_however_far_they_go(tmp_path, exported, step, rows):
+    known = frame(rows, step)
+    forecast = frame(9, step, start=str(known.index[-1]))[1:]
+    card = Forecaster.load(exported / "linear.onnx").card
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert write_plot(known, forecast, card, None, tmp_path / "x.png") == ""
+
+
+def test_signs_that_a_picture_has_no_letters_for_are_told(tsprune):
+    save_checkpoint(
+        "x.safetensors", tiny("RepeatLast"), about=ABOUT.model_copy(update={"columns": ("a", "\u65e5", "b")})
+    )
+    frame(60).set_axis(["a", "\u65e5", "b"], axis=1).rename_axis("date").to_csv("far.csv")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        code, _, err = tsprune("forecast", "x.safetensors", "far.csv", "--plot", "x.png")
+    assert (code, err) == (0, "x.png: the last 24 time steps and the forecast; its font has no sign for \u65e5\n")
 
 
 @pytest.mark.parametrize(

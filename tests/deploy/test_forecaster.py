@@ -122,10 +122,23 @@ PROBLEMS = {
     "a column twice": (GOOD[["load", "wind", "sun", "sun"]], "a column appears twice"),
     "no dates": (
         GOOD.reset_index(drop=True),
-        "int64, not dates; make dates of it: frame.set_index(pd.to_datetime(frame.pop",
+        "the index holds int64, not dates; give the date of each row there, as a DatetimeIndex",
     ),
     "dates as a column": (GOOD.rename_axis("date").reset_index(), "frame.set_index(pd.to_datetime(frame.pop('date')))"),
     "datetimes": (GOOD.set_axis(GOOD.index.astype(object)), "frame.set_index(pd.to_datetime(frame.index))"),
+    "dates in a column of another name": (
+        GOOD.rename_axis("Datum").reset_index()[["load", "wind", "sun", "Datum"]],
+        "frame.set_index(pd.to_datetime(frame.pop('Datum')))",
+    ),
+    "dates of Arrow": (
+        GOOD.set_axis(GOOD.index.astype("timestamp[us][pyarrow]")),
+        "make dates of it: frame.set_index(pd.DatetimeIndex(frame.index))",
+    ),
+    "levels": (
+        GOOD.set_axis(pd.MultiIndex.from_product([GOOD.index, ["a"]])),
+        "the index holds several levels, not dates; give the date of each row there",
+    ),
+    "hours": (GOOD.set_axis(pd.timedelta_range("0h", periods=30, freq="h")), "not dates; give the date of each row"),
     "periods": (GOOD.to_period("h"), "the index holds period[h], not dates; make dates of it: frame.to_timestamp()"),
     "texts": (GOOD.set_axis(GOOD.index.astype(str)), "make dates of it: frame.set_index(pd.to_datetime(frame.index))"),
     "a zone": (GOOD.tz_localize("Europe/Zurich"), "if its file had offsets, use UTC: index.tz_convert(None)"),
@@ -144,6 +157,8 @@ PROBLEMS = {
     "infinite": (with_value(frame(30), np.inf), "2024-02-28 04:00:00, column 'wind': an infinite value"),
     "words": (GOOD.assign(wind="calm"), "column 'wind' holds str, not numbers"),
     "switches": (GOOD.assign(wind=True), "column 'wind' holds bool, not numbers; convert it with frame.astype(float)"),
+    "times": (GOOD.assign(wind=GOOD.index), "column 'wind' holds datetime64[us], not numbers; the model reads numbers"),
+    "no columns": (GOOD[[]], "unknown column 'load'. Allowed: none"),
     "complex numbers": (GOOD.assign(wind=1j), "column 'wind' holds complex128, not numbers"),
     "no date": (GOOD.set_axis([pd.NaT, *GOOD.index[1:]]), "row 0: no date"),
 }
@@ -155,6 +170,14 @@ def test_every_problem_of_a_frame_is_one_clear_line(exported, name):
     with pytest.raises(UserError) as error:
         Forecaster.load(exported / "seasonal.onnx").predict(given)
     assert say in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("value", [1e300, -1.7e308])
+@pytest.mark.parametrize("file", ["linear.onnx", "linear.safetensors"])
+def test_a_value_that_is_too_large_for_the_model_is_named(exported, file, value):
+    with pytest.raises(UserError) as error:
+        Forecaster.load(exported / file).predict(with_value(frame(30), value))
+    assert str(error.value).endswith(f"3 finite values: column 'wind' holds {value:g}; is that a reading?")
 
 
 def test_what_was_wrong_before_the_look_back_does_not_matter(exported):

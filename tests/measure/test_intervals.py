@@ -1,5 +1,7 @@
 """Intervals of a model come from the validation windows; what they cover from those of the test."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -36,6 +38,25 @@ def test_of_too_many_windows_some_at_even_distances_are_taken(splits, monkeypatc
     found = prediction_intervals(create_model("RepeatLast", **SIZES), splits)
     assert found == conformal(repeated(splits.val, every[0]), repeated(splits.test, every[1]))
     assert found.windows <= 50
+
+
+def test_what_is_constant_has_no_errors_as_its_forecast_keeps_its_value():
+    table = load_table("synthetic_short")
+    values = table.values.copy()
+    values[:, 1] = 3.0
+    splits = make_splits(replace(table, values=values), **SIZES)
+    torch.manual_seed(1)
+    found = prediction_intervals(create_model("DLinear", **SIZES), splits)
+    assert found.columns[1] == 0 and min(found.columns[:1] + found.columns[2:]) > 0
+
+
+def test_of_pooled_series_a_window_is_of_one_and_none_is_taken_for_constant():
+    table = load_table("synthetic_short")
+    table = replace(table, pooled=True, blocked=np.zeros(table.values.shape, bool))
+    splits = make_splits(table, **SIZES)
+    splits.std[0] = 1.0
+    model = create_model("RepeatLast", **SIZES, enc_in=1, dec_in=1, c_out=1)
+    assert prediction_intervals(model, splits) == conformal(repeated(splits.val), repeated(splits.test))
 
 
 def test_a_model_is_left_as_it_was_and_one_without_finite_forecasts_is_refused(splits):

@@ -129,7 +129,7 @@ def forecast(
     """Forecast the values after the last row, with dates, in the data's own units."""
     from tsprune.deploy import Forecaster
     from tsprune.deploy.backtest import backtest as run_backtest
-    from tsprune.deploy.reading import read_frame, write_frame
+    from tsprune.deploy.reading import check_names, read_frame, write_frame
 
     if backtest and not (output is level is plot is None):
         raise UserError("--output, --level and --plot are for a forecast and --backtest prints errors: give only one")
@@ -137,6 +137,8 @@ def forecast(
     how = {"missing": missing, "date_column": date_column, "time_step": time_step}
     forecaster = Forecaster.load(model)
     card = forecaster.card
+    if not backtest:
+        check_names(card.columns)
     needed = card.seq_len + (backtest or 0) * card.pred_len
     frame, filled, notes = read_frame(file, card, needed, **how, date_order=date_order, encoding=encoding)
     for note in notes:
@@ -151,8 +153,9 @@ def forecast(
     if plot:
         from tsprune.deploy.plot import write_plot
 
-        write_plot(frame.iloc[-card.seq_len :], predicted, card, level, plot)
-        print(f"{plot}: the last {card.seq_len} time steps and the forecast", file=sys.stderr)
+        boxes = write_plot(frame.iloc[-card.seq_len :], predicted, card, level, plot)
+        without = f"; its font has no sign for {boxes}" if boxes else ""
+        print(f"{plot}: the last {card.seq_len} time steps and the forecast{without}", file=sys.stderr)
     if output is None:
         print(predicted.to_csv(), end="")
         return

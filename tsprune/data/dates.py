@@ -324,7 +324,8 @@ def _offsets(zone: _Texts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             return _WEST - 1
         return (int(digits[:2]) * 60 + int(digits[2:])) * (-1 if text[0] == "-" else 1)
 
-    written = np.array([minutes(text) for text in zone])
+    told = {text: minutes(text) for text in set(zone)}  # a file has few
+    written = np.array([told[text] for text in zone])
     known = (written >= _WEST) & (written <= _EAST)
     return written.astype("timedelta64[m]"), np.array([bool(text) for text in zone]), known
 

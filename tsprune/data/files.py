@@ -109,10 +109,17 @@ def _table(content: bytes, reader: Callable[[BinaryIO], pd.DataFrame]) -> pd.Dat
     """What pandas' ``reader`` of a binary format makes of a file."""
     try:
         return reader(io.BytesIO(content))
+    except ImportError:  # where forecasts are made of CSV files pyarrow need not be
+        raise UserError(f"is a {_kind(reader)} file, which needs pyarrow: pip install pyarrow") from None
     except (OSError, ValueError) as error:  # what pyarrow raises of damaged files
         if "Multiple matches for FieldRef" in str(error):
             raise UserError("has columns of one name; names must differ") from None
-        raise UserError(f"is a damaged {reader.__name__.removeprefix('read_')} file: {plain(error, 200)}") from None
+        raise UserError(f"is a damaged {_kind(reader)} file: {plain(error, 200)}") from None
+
+
+def _kind(reader: Callable) -> str:
+    """The format that a ``reader`` of pandas reads."""
+    return reader.__name__.removeprefix("read_")
 
 
 def _is_packed(content: bytes) -> bool:

@@ -64,13 +64,17 @@ def names_month(word: str) -> bool:
 
 def begin_of(text: str) -> str:
     """Of a span of time ('2020-01-01 00:00 - 2020-01-01 01:00') the begin, of anything else all of it."""
+    if text.isdigit():  # seconds since 1970: nothing stands between two ends
+        return text
     text = re.sub(r" ?\(UTC\)$", "", text)
     if clocks := re.fullmatch(r"(.*\d{1,2}:\d{2}) [-\u2013] \d{1,2}:\d{2}", text):
         return clocks[1]
     for sign in _BETWEEN:
         half, rest = divmod(len(text) - len(sign), 2)
+        if rest or text[max(half, 0) : half + len(sign)] != sign:
+            continue
         begin, end = text[: max(half, 0)], text[half + len(sign) :]
-        if not rest and text[half : half + len(sign)] == sign and begin != end and min(map(_digits, (begin, end))) >= 8:
+        if begin != end and min(map(_digits, (begin, end))) >= 8:
             return begin
     return text
 

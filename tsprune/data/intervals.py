@@ -65,11 +65,14 @@ def conformal(errors: np.ndarray, later: np.ndarray) -> Intervals:
     """Intervals from validation ``errors`` (windows, pred_len, columns) in scaled units; coverage on ``later`` ones.
 
     The half-width of a level is the ceil((n + 1) level)-th smallest of the n multiples at a step, the largest where
-    there are fewer.
+    there are fewer. Columns without any error have intervals without width and no part in those of others, nor in the
+    coverage as long as there is no error in ``later`` either.
     """
     errors, later = np.abs(errors), np.abs(later)
     columns = np.sqrt(np.square(errors).mean((0, 1)))
-    multiples = np.divide(errors, columns, out=np.zeros_like(errors), where=columns > 0)
+    wide = columns > 0
+    counted = wide | later.any((0, 1))
+    multiples = errors[..., wide] / columns[wide] if wide.any() else np.zeros_like(errors)
     pooled = np.sort(multiples.swapaxes(0, 1).reshape(errors.shape[1], -1), axis=1)  # (pred_len, windows x columns)
     count = pooled.shape[1]
     steps = [pooled[:, min(math.ceil((count + 1) * level), count) - 1] for level in LEVELS]
@@ -77,6 +80,8 @@ def conformal(errors: np.ndarray, later: np.ndarray) -> Intervals:
         levels=LEVELS,
         steps=tuple(tuple(step.tolist()) for step in steps),
         columns=columns,
-        coverage=tuple(float((later <= np.outer(step, columns)).mean()) for step in steps),
+        coverage=tuple(
+            float((later <= np.outer(step, columns))[..., counted].mean()) if counted.any() else 1.0 for step in steps
+        ),
         windows=len(errors),
     )

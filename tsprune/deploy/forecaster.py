@@ -92,8 +92,19 @@ class Forecaster:
         if forecast.shape != (1, card.pred_len, len(card.columns)) or not np.isfinite(forecast).all():
             raise UserError(
                 f"{self._name}: the forecast is not {card.pred_len} rows of {len(card.columns)} finite values"
+                f"{_out_of_range(rows.numbers, card)}"
             )
         return Rows(forecast[0], future)
+
+
+def _out_of_range(values: np.ndarray, card: Card) -> str:
+    """What to say of a value that, scaled, has no square in single precision: models compute in it."""
+    with np.errstate(over="ignore"):
+        away = np.abs((values - card.mean) / np.array(card.std))
+    row, column = np.unravel_index(np.argmax(away), away.shape)
+    if away[row, column] <= np.sqrt(np.finfo(np.float32).max):
+        return ""
+    return f": column {quoted(card.columns[column])} holds {values[row, column]:g}; is that a reading?"
 
 
 def _is_checkpoint(path: str | os.PathLike) -> bool:

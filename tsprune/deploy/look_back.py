@@ -9,7 +9,7 @@ import pandas as pd
 from tsprune.data.timesteps import canonical, count_steps, detect_step, following, grid
 from tsprune.deploy.card import Card
 from tsprune.errors import UserError, unknown
-from tsprune.shown import listed, more, quoted
+from tsprune.shown import listed, more, plain, quoted
 
 
 class Rows(NamedTuple):
@@ -28,7 +28,10 @@ def last_rows(frame: pd.DataFrame, card: Card, count: int, what: str) -> Rows:
     """
     if not isinstance(frame, pd.DataFrame):
         raise UserError(f"a {type(frame).__name__} is not a frame; give a pandas.DataFrame with dates as its index")
-    dates = _dates(frame.index)  # first: where they are a column, that is what to say, not that it is one too many
+    # First: where dates are a column, that is what to say, not that it is one too many.
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        raise UserError(f"the index holds {_held(frame.index)}, not dates; {_to_dates(frame, card.columns)}")
+    dates = _dates(frame.index)
     _check_columns(list(frame.columns), card.columns)
     if len(frame) < count:
         raise UserError(f"{len(frame)} rows; {what} needs {count} ({card.model} looks back {card.seq_len} time steps)")
@@ -53,15 +56,38 @@ def _check_columns(found: list, wanted: tuple[str, ...]) -> None:
     raise UserError(f"the columns are in another order; the model reads {listed(list(wanted))}")
 
 
-def _dates(index: pd.Index) -> pd.DatetimeIndex:
-    if not isinstance(index, pd.DatetimeIndex):
-        if isinstance(index, pd.PeriodIndex):
-            how = "frame.to_timestamp()"
-        elif pd.api.types.is_any_real_numeric_dtype(index):
-            how = "frame.set_index(pd.to_datetime(frame.pop('date')))"
-        else:
-            how = "frame.set_index(pd.to_datetime(frame.index))"
-        raise UserError(f"the index holds {index.dtype}, not dates; make dates of it: {how}")
+def _held(index: pd.Index) -> str:
+    return "several levels" if isinstance(index, pd.MultiIndex) else str(index.dtype)
+
+
+def _to_dates(frame: pd.DataFrame, wanted: tuple[str, ...]) -> str:
+    """How a frame gets dates as its index: from a column that the model does not read, or from what the index holds."""
+    index, how = frame.index, None
+    column = next((name for name in frame if name not in wanted and _are_dates(frame[[name]].iloc[:, 0])), None)
+    if column is not None:
+        how = f"frame.set_index(pd.to_datetime(frame.pop({column!r})))"
+    elif isinstance(index, pd.PeriodIndex):
+        how = "frame.to_timestamp()"
+    elif isinstance(index.dtype, pd.ArrowDtype):  # to_datetime leaves what is a time there already
+        how = "frame.set_index(pd.DatetimeIndex(frame.index))"
+    elif not isinstance(index, pd.MultiIndex) and _are_dates(index):
+        how = "frame.set_index(pd.to_datetime(frame.index))"
+    return f"make dates of it: {plain(how, 200)}" if how else "give the date of each row there, as a DatetimeIndex"
+
+
+def _are_dates(cells: pd.Series | pd.Index) -> bool:
+    """Whether cells are dates, or texts that pandas reads as such: their first one tells."""
+    if pd.api.types.is_datetime64_any_dtype(cells):
+        return True
+    if not len(cells) or cells.dtype.kind in "biufcm":
+        return False
+    first = [str(pd.Series(cells).iloc[0])]
+    number = pd.to_numeric(first, errors="coerce")[0]
+    date = pd.to_datetime(first, format="mixed", errors="coerce", utc=True)[0]
+    return pd.isna(number) and pd.notna(date)
+
+
+def _dates(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
     if index.tz is not None:
         raise UserError(
             f"the dates have the zone {index.tz}, and the model's data had none; if its file had offsets, use UTC: "
@@ -99,9 +125,9 @@ def _values(frame: pd.DataFrame, dates: pd.DatetimeIndex) -> np.ndarray:
     for name, column in frame.items():
         kinds = pd.api.types
         if not kinds.is_numeric_dtype(column) or kinds.is_bool_dtype(column) or kinds.is_complex_dtype(column):
-            raise UserError(
-                f"column {quoted(name)} holds {column.dtype}, not numbers; convert it with frame.astype(float)"
-            )
+            times = kinds.is_datetime64_any_dtype(column) or kinds.is_timedelta64_dtype(column)
+            how = "the model reads numbers" if times else "convert it with frame.astype(float)"
+            raise UserError(f"column {quoted(name)} holds {column.dtype}, not numbers; {how}")
     values = frame.to_numpy(np.float64, na_value=np.nan)
     if not np.isfinite(values).all():
         bad = np.argwhere(~np.isfinite(values))

@@ -2,11 +2,13 @@
 
 import io
 import os
+import warnings
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from tsprune.deploy.card import Card
 from tsprune.report import drawing as kit
@@ -39,7 +41,8 @@ def draw(known: pd.DataFrame, predicted: pd.DataFrame, card: Card, level: float 
                 axes.fill_between(predicted.index, *band, color=look, alpha=0.2, linewidth=0)
             axes.set_title(plain(name))
             axes.grid(axis="y", zorder=0)
-            locator = AutoDateLocator(maxticks=6)
+            # So many that every span has a step of the locator's: with fewer it warns and takes one too short.
+            locator = AutoDateLocator(minticks=3, maxticks=8)
             axes.xaxis.set_major_locator(locator)
             axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         kit.legend(figure, [kit.handle("known", INK), kit.handle("forecast", look, linewidth=2)])
@@ -59,8 +62,15 @@ def _hidden(card: Card, names: list[str]) -> str:
 
 def write_plot(
     known: pd.DataFrame, predicted: pd.DataFrame, card: Card, level: float | None, path: str | os.PathLike
-) -> None:
-    """:func:`draw` into a file of one of PICTURES. Raises :class:`UserError` where it cannot be written."""
+) -> str:
+    """:func:`draw` into a file of one of PICTURES; returns the signs of names for which its font has only boxes.
+    Raises :class:`UserError` where it cannot be written."""
     content = io.BytesIO()
-    draw(known, predicted, card, level).savefig(content, format=Path(path).suffix[1:], dpi=150)
+    figure = draw(known, predicted, card, level)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # told by what is returned
+        figure.savefig(content, format=Path(path).suffix[1:], dpi=150)
     write_whole(path, content.getvalue())
+    font = get_font(findfont(FontProperties()))
+    signs = dict.fromkeys("".join(axes.get_title("left") for axes in figure.axes))
+    return "".join(sign for sign in signs if not font.get_char_index(ord(sign)))

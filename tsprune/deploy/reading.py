@@ -3,7 +3,7 @@ file."""
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import pandas as pd
 from tsprune.data import CATALOG, load_table
 from tsprune.deploy.card import Card
 from tsprune.deploy.files import named, need_place
+from tsprune.deploy.packages import need
 from tsprune.errors import UserError, unknown
 from tsprune.shown import plain, quoted
 from tsprune.whole import write_whole
@@ -78,14 +79,21 @@ def check_output(path: str | os.PathLike, endings: Sequence[str], what: str) -> 
     ending = Path(path).suffix
     if ending not in endings:
         raise UserError(f"{named(path)}: {unknown(f'ending of {what}', ending, endings)}")
+    if ending == ".parquet":
+        need("pyarrow", "what parquet files need")
     need_place(path)
 
 
-def write_frame(frame: pd.DataFrame, path: str | os.PathLike) -> None:
-    """As CSV or parquet, by the ending, the dates as the column ``date``. Raises :class:`UserError` where a column of
-    values is called so too, or where the file cannot be written."""
-    if "date" in frame:
+def check_names(columns: Container[str]) -> None:
+    """Raise :class:`UserError` where a column of values is called as that of a forecast's dates will be."""
+    if "date" in columns:
         raise UserError("a column of values is called 'date', like the column of dates; rename it in the data")
+
+
+def write_frame(frame: pd.DataFrame, path: str | os.PathLike) -> None:
+    """As CSV or parquet, by the ending, the dates as the column ``date``. Raises :class:`UserError` as
+    :func:`check_names`, and where the file cannot be written."""
+    check_names(frame)
     content = io.BytesIO()
     if Path(path).suffix == ".csv":
         frame.to_csv(content)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tsprune.data import Splits, Windows
+from tsprune.data import Batch, Splits, Windows
 from tsprune.data.intervals import Intervals, conformal
 from tsprune.errors import UserError
 
@@ -18,14 +18,18 @@ def prediction_intervals(model: nn.Module, splits: Splits) -> Intervals:
 
     Raises :class:`UserError` where a forecast is not finite.
     """
-    errors, later = _errors(model, splits.val), _errors(model, splits.test)
+    width = splits.val.values.shape[1]
+    pooled = len(splits.std) != width  # a window is of one column, whichever: each has a scale of its own
+    constant = torch.as_tensor(splits.std == 1)[:width] & (not pooled)
+    errors, later = _errors(model, splits.val, constant), _errors(model, splits.test, constant)
     if not (np.isfinite(errors).all() and np.isfinite(later).all()):
         raise UserError("the model's forecasts of validation or test windows are not all finite: it has no intervals")
     return conformal(errors, later)
 
 
-def _errors(model: nn.Module, windows: Windows) -> np.ndarray:
-    """Forecast less truth (windows, pred_len, columns), float64, in scaled units, in evaluation mode."""
+def _errors(model: nn.Module, windows: Windows, constant: torch.Tensor) -> np.ndarray:
+    """Forecast less truth (windows, pred_len, columns), float64, in scaled units, in evaluation mode. What was
+    ``constant`` in training and is so in a window keeps its value, as in a forecast in the data's own units."""
     room = max(1, MOST_NUMBERS // (windows.pred_len * windows.values.shape[1]))
     some = windows.subset(torch.arange(0, len(windows), -(-len(windows) // room)))
     training = model.training
@@ -33,9 +37,16 @@ def _errors(model: nn.Module, windows: Windows) -> np.ndarray:
     try:
         with torch.no_grad():
             parts = [
-                (batch.same_shape(model(*batch[:4]).double(), model) - batch.y).cpu().numpy()
+                (batch.same_shape(model(*batch[:4]).double(), model).masked_fill(_held(batch, constant), 0) - batch.y)
+                .cpu()
+                .numpy()
                 for batch in some.batches(_BATCH)
             ]
     finally:
         model.train(training)
     return np.concatenate(parts)
+
+
+def _held(batch: Batch, constant: torch.Tensor) -> torch.Tensor:
+    """Which columns of which windows keep their value, (B, 1, columns)."""
+    return (constant.to(batch.x_enc.device) & (batch.x_enc == 0)).all(1, keepdim=True)

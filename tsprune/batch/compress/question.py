@@ -111,6 +111,11 @@ class Question(Sizes):
             yield f"{table.stands_in_for} is not available here, and nothing is compressed for stand-in data"
         elif table.pooled:
             yield f"{table.name}: each column is a separate series, so a model of them all has no unit to forecast in"
+        elif _is_constant(table):
+            yield (
+                f"{plain(table.name)}: every column is constant in the training and validation rows; repeating its "
+                "value is as good as any model, so there is nothing to compress"
+            )
         elif self.checkpoint is not None:
             yield from _other_data(self.checkpoint, table)
 
@@ -147,7 +152,11 @@ def ask(
     asked |= _said(given, asked)
     if checkpoint is None and isinstance(asked.get("seq_len"), int):
         asked.setdefault("label_len", asked["seq_len"] // 2)  # as 48 is to 96
-    return Question.parse(asked, where="compress")
+    try:
+        return Question.parse(asked, where="compress")
+    except UserError as error:
+        typed = f"compress: models = {[model]}:"
+        raise UserError(str(error).replace(typed, f"--model {plain(model)}:")) from None
 
 
 def in_options(problems: str, given: bool) -> str:
@@ -192,6 +201,12 @@ def _of_checkpoint(path: str) -> dict:
         raise UserError(f"{path}: this model is already pruned; give the dense model that it was made from")
     said = {name: config[name] for name in Question.model_fields.keys() & config.keys()}
     return said | {"models": [model.name], "pred_lens": [config["pred_len"]], "checkpoint": str(Path(path).absolute())}
+
+
+def _is_constant(table: Table) -> bool:
+    """Whether there is no error on the validation rows that a loss could be a share of."""
+    rows = table.values[: table.split.borders(len(table.values))[1][1]]
+    return bool((rows == rows[:1]).all())
 
 
 def _other_data(path: str, table: Table) -> Iterator[str]:

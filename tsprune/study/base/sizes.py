@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from tsprune.models import narrows
+from tsprune.models import list_models, narrows
 from tsprune.study.base.config import ONCE, SOME, Positive, StudyConfig
 from tsprune.typed import AboveZero
 
@@ -36,7 +36,10 @@ class Sizes(StudyConfig):
     def _can_be_narrowed(cls, names: list[str]) -> list[str]:
         for name in names:
             if not narrows(name):
-                raise ValueError(f"nothing in {name} can be narrowed, so there is no other size to prune it to")
+                others = ", ".join(filter(narrows, list_models(trainable=True)))
+                raise ValueError(
+                    f"nothing in {name} can be narrowed, so there is no other size to prune it to. Allowed: {others}"
+                )
         return names
 
     @model_validator(mode="after")
