@@ -117,9 +117,22 @@ def test_a_wide_interval_is_in_the_ranges_and_is_told():
     )  # as fast as dense there: a quarter is kept
     text = told(frame)
     assert "ONNX Runtime keeps 25 to 100 % at 1 window and 100 % at 32 windows" in text
-    assert text.endswith("1 of 40 times is not known to a tenth; the ranges here include them.")
+    assert text.endswith(
+        "1 of 40 times is not known to a tenth; speeds beside dense in eager PyTorch include its 95 % interval, all "
+        "else its median."
+    )
     frame.loc[row, "load"], frame.loc[row, "trouble"] = LOAD, TROUBLE
     assert "ONNX Runtime keeps 100 % at 1 window" in told(frame), "what other work slowed down is no measurement"
+
+
+def test_a_speed_that_is_not_known_to_a_tenth_is_told_by_its_interval():
+    frame = speeds()
+    wide = (frame["batch"] == 32) & frame["runtime"].isin([KERNEL, ONNX]) & (frame["form"] != NARROW)
+    frame.loc[wide, "trouble"] = WIDE
+    frame.loc[wide, "speedup_low"], frame.loc[wide, "speedup_high"] = frame["speedup"] - 0.5, frame["speedup"] + 0.6
+    text = told(frame)
+    assert "forecasts 3.5 to 4.6 times as fast as dense in eager PyTorch; with 5 %, 5.5 to 6.6 times." in text
+    assert "is 3.0 times as fast in bfloat16, 1.5 to 2.6 times as fast in ONNX Runtime, and 2.5 times" in text
 
 
 def test_what_is_kept_of_a_promise_is_within_a_runtime():

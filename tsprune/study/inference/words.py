@@ -7,7 +7,7 @@ import pandas as pd
 
 from tsprune.report.text import bold, counted, density_text, listed, percent
 from tsprune.study.inference import gpu_words
-from tsprune.study.inference.phrases import percents, spread, windows
+from tsprune.study.inference.phrases import faster, percents, windows
 from tsprune.study.inference.result import (
     BFLOAT16,
     DENSE,
@@ -68,7 +68,7 @@ def _answer(rows: pd.DataFrame) -> str:
         return f"{where}, nothing can be said about the sparse kernel."
     parts = []
     for share, group in sparse[sparse["share"].isin(_two(sparse["share"]))].groupby("share", sort=False):
-        parts.append((percent(share), f"{spread(group['speedup'])} times"))
+        parts.append((percent(share), f"{faster(group)} times"))
     many = sparse["model"].nunique()
     names = bold(sparse["model"]) if many <= _NAMED else f"{many} forecasters"
     verb = "forecasts" if many == 1 else "forecast"
@@ -132,7 +132,7 @@ def _rivals(fine: pd.DataFrame, batch: float) -> str:
     if dense.empty:
         return ""
     parts = [
-        f"{spread(dense.loc[dense['runtime'] == name, 'speedup'])} times as fast {words}"
+        f"{faster(dense[dense['runtime'] == name])} times as fast {words}"
         for name, words in _RIVALS.items()
         if name in set(dense["runtime"])
     ]
@@ -155,7 +155,7 @@ def _other_batches(fine: pd.DataFrame, most: float) -> str:
     if rows.empty:
         return ""
     lowest = rows[rows["share"] == rows["share"].min()]
-    parts = [f"{spread(group['speedup'])} times at {windows(batch)}" for batch, group in lowest.groupby("batch")]
+    parts = [f"{faster(group)} times at {windows(batch)}" for batch, group in lowest.groupby("batch")]
     return f"At a density of {density_text(lowest['share'].iloc[0])} the kernel gives {listed(parts)}."
 
 
@@ -182,18 +182,19 @@ def _claim(fine: pd.DataFrame) -> str:
     if masked.empty:
         return text
     text = (
-        f"{text} Zeros in dense matrices give {spread(masked['speedup'])} times the dense speed here: a dense kernel "
+        f"{text} Zeros in dense matrices give {faster(masked)} times the dense speed here: a dense kernel "
         "multiplies by zero as by any other number."
     )
     return text if on_gpu(fine) else f"{text} A kernel that skips zeros changes that."
 
 
 def _unmeasured(done: pd.DataFrame) -> str:
-    """How many times are not spoken of, and how many have a wide interval and are in the ranges all the same."""
+    """How many times are not spoken of, and how many have a wide interval and are spoken of by that."""
     lost = disturbed(done)
     wide = int((done["trouble"].notna() & ~lost).sum())
     parts = [f"{lost.sum()} of {len(done)} times are not measurable here and are left out."] if lost.any() else []
     if wide:
-        are = "is" if wide == 1 else "are"
-        parts.append(f"{wide} of {len(done)} times {are} not known to a tenth; the ranges here include them.")
+        are, its, more = ("is", "its", "") if wide == 1 else ("are", "their", "s")
+        told = f"speeds beside dense in eager PyTorch include {its} 95 % interval{more}, all else {its} median{more}"
+        parts.append(f"{wide} of {len(done)} times {are} not known to a tenth; {told}.")
     return " ".join(parts)
