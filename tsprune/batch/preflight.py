@@ -9,7 +9,7 @@ from pathlib import Path
 from tsprune.batch.profiles import NotebookRun
 from tsprune.engine.temporary import temporary_name
 from tsprune.errors import UserError
-from tsprune.places import resolve
+from tsprune.places import locate
 from tsprune.study.base.preflight import problems
 from tsprune.study.base.shared import Tables
 from tsprune.study.registry import STUDIES
@@ -34,7 +34,7 @@ def check_runs(runs: Sequence[NotebookRun], begins: bool = True, writes: bool = 
     folders = {run.folder: "--output" for run in runs}
     for run in runs:
         chosen_by = "--output" if run.origins["store"] == "--output" else "the parameter store"
-        folders.setdefault(resolve(run.parameters["store"]), chosen_by)
+        folders.setdefault(locate(run.parameters["store"]), chosen_by)
     for look in (need_folder, try_folder) if writes else (need_shape,):  # none is made before all are looked at
         for folder, chosen_by in folders.items():
             look(folder, chosen_by)

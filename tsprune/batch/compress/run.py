@@ -35,7 +35,7 @@ from tsprune.engine.execute import failure
 from tsprune.engine.progress import Progress
 from tsprune.engine.step import NOT_RUN, NOT_YET, Step
 from tsprune.errors import UserError
-from tsprune.places import resolve
+from tsprune.places import locate
 from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.compare import block_length
 from tsprune.steps.kept import save_model
@@ -123,14 +123,14 @@ class Compressing(Cells[Question, Answer]):
             check(self.config, self.tables)
         except UserError as error:
             raise UserError(in_options(str(error), given=self.config.checkpoint is not None)) from None
-        need_folder(resolve(self.config.store), "--store")
+        need_folder(locate(self.config.store), "--store")
 
     def run(self, *, make_executor: Callable[[], Executor] | None = None, progress: Progress | None = None) -> Answer:
         """Raises :class:`UserError` before anything runs as :meth:`check`, and where not even the dense model came to a
         result."""
         began, budget = time.monotonic(), 3600 * self.config.budget_hours
         self.check()
-        try_folder(resolve(self.config.store), "--store")
+        try_folder(locate(self.config.store), "--store")
         # Ctrl-C leaves through the blocks, which ends the workers and what they have open.
         with Kept(make_executor or self.workers()) as maker, undone_by_stop(partial(sys.exit, STATUS)):
             self._compute(began, budget, {"make_executor": maker, "progress": progress})

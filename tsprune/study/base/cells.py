@@ -18,7 +18,7 @@ from tsprune.engine.progress import Progress, make_progress
 from tsprune.engine.step import FINAL, Step
 from tsprune.engine.store import Corrupt, Store
 from tsprune.measure import Difference, places_on_gpu
-from tsprune.places import resolve
+from tsprune.places import locate, resolve
 from tsprune.report.text import counted, literal
 from tsprune.steps.archive import Archive
 from tsprune.steps.compare import compare
@@ -66,7 +66,7 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
 
     @cached_property
     def store(self) -> Store:
-        return Store(resolve(self.config.store))
+        return Store(locate(self.config.store))
 
     @cached_property
     def archive(self) -> Archive:
