@@ -43,8 +43,8 @@ def resolve(path: str | Path) -> Path:
 
 
 def locate(path: str | Path) -> Path:
-    """The absolute path of something that should exist: a relative one starts at the working directory (of the command
-    or of the notebook's kernel) and, if nothing is there, at the project's root."""
+    """The absolute path of a dataset, a store or another thing that should exist: a relative one starts at the working
+    directory (of the command or of the notebook's kernel) and, if nothing is there, at the project's root."""
     here = Path.cwd() / of_home(path)
     return here if os.path.exists(here) else resolve(path)  # of a name that is too long for a file, Path itself raises
 

@@ -1,6 +1,10 @@
 """Two runs side by side: what differs in parameters and errors, out of their stores, and nothing computed."""
 
+import errno
+import json
 import math
+import os
+from pathlib import Path
 
 import nbformat
 import pandas as pd
@@ -10,9 +14,12 @@ import yaml
 from tsprune.batch.compare import compare_runs, side_by_side
 from tsprune.batch.runs import find_runs
 from tsprune.engine.progress import Progress
+from tsprune.engine.store import Store
 from tsprune.errors import UserError
+from tsprune.study.base import preflight
 from tsprune.study.pruning_sweep.cells import PruningSweepCells
 from tsprune.study.pruning_sweep.config import PruningSweep
+from tsprune.typed import digest
 
 
 def cells(**mse) -> pd.DataFrame:
@@ -63,6 +70,55 @@ def test_what_is_not_finished_is_refused_and_not_computed(run):
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"seeds": [1, 2]}))
     with pytest.raises(UserError, match=r"01_pruning_sweep is not finished in its store .*; run it again first"):
         compare_runs(str(a), str(a))
+
+
+def everything(folder) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def pruned(folder) -> Path:
+    """The identity of one of the study's own steps in the store of a run."""
+    return next(path for path in folder.rglob("config.json") if json.loads(path.read_text())["step"] == "prune")
+
+
+def test_a_store_that_may_only_be_read_is_compared(run, monkeypatch):
+    a = run("a")
+    for recipe in (a / "store").rglob("step.json"):  # entries of before there were recipes
+        manifest = recipe.with_name("manifest.json")
+        manifest.write_text(json.dumps({k: v for k, v in json.loads(manifest.read_text()).items() if k != recipe.name}))
+        recipe.unlink()
+    refuse = OSError(errno.EROFS, os.strerror(errno.EROFS))
+    monkeypatch.setattr(Store, "aside", lambda self: (_ for _ in ()).throw(refuse))
+    before = everything(a)
+    assert "+0.0%" in compare_runs(str(a), str(a))
+    assert everything(a) == before
+
+
+def test_a_failed_row_is_still_there_after_it_was_compared(run):
+    a = run("a")
+    store, config = Store(a / "store"), json.loads(pruned(a).read_text())
+    row = store.row(digest(config))
+    store.discard(digest(config))
+    store.put(config, row | {"status": "failed", "reason": "as told", "result": {}})
+    before = everything(a)
+    with pytest.raises(UserError, match=r"01_pruning_sweep is not finished in its store .*; run it again first"):
+        compare_runs(str(a), str(a))
+    assert everything(a) == before
+
+
+def test_a_damaged_row_is_named_by_compare_and_stays(run):
+    a = run("a")
+    path = pruned(a).with_name("row.json")
+    path.write_text(path.read_text() + " ")
+    with pytest.raises(UserError, match=r"was changed after it was written; run its study again to compute it anew"):
+        compare_runs(str(a), str(a))
+    assert path.exists()
+
+
+def test_runs_of_another_device_are_compared_without_it(run, monkeypatch):
+    a = run("a")
+    monkeypatch.setattr(preflight, "resolve_device", lambda name: (_ for _ in ()).throw(UserError("no such device")))
+    assert "all parameters are the same" in compare_runs(str(a), str(a))
 
 
 def test_a_notebook_run_elsewhere_is_known_by_its_parameters(smoke, tmp_path):

@@ -1,5 +1,6 @@
 """One user's question: what is asked and refused, what is chosen of a table, what is said, and a small run."""
 
+import errno
 import json
 import math
 import sys
@@ -51,10 +52,12 @@ from tsprune.batch.compress.ways import (
 )
 from tsprune.data import load_table, make_splits
 from tsprune.deploy import Forecaster
+from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.measure import paired
 from tsprune.models import About, create_model, load_checkpoint, save_checkpoint
 from tsprune.pruners import magnitude_masks
+from tsprune.report.text import plain_text
 from tsprune.steps.given import GivenStep
 from tsprune.steps.recipes import rebuild
 from tsprune.steps.serve import ONNX_FILE, ServedLatencyStep, ServeStep
@@ -575,6 +578,41 @@ def test_a_time_that_is_too_short_for_more_still_gives_the_dense_file_and_says_w
     assert answer.files["kind"].tolist() == [DENSE] and answer.chosen == answer.baseline
     assert answer.untried[LONGER] == "the time was up" and len(answer.untried) == 8
     assert (tmp_path / "out" / ONNX_FILE).exists()
+
+
+def test_what_a_full_disk_leaves_undone_is_laid_to_it_and_not_to_the_time(question, tmp_path, at_once, monkeypatch):
+    monkeypatch.setattr(running, "ways", lambda *given: ways(*given)[:3])
+    put, stored, tried = Store.put, [], []
+
+    def full(self, config, row, files=None):
+        if "serve" in stored:
+            tried.append(row["kind"])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        stored.append(row["kind"])
+        return put(self, config, row, files)
+
+    monkeypatch.setattr(Store, "put", full)
+    answer = compress(question(goal="latency", jobs=1), tmp_path / "out")
+    disk = f"the disk of {tmp_path / 'store'} is full"
+    assert answer.halted == disk and len(tried) == 1, "nothing more is computed in vain"
+    assert disk in answer.untried.values() and "the time was up" not in answer.untried.values()
+    said = plain_text(words.verdict(answer))
+    assert "nothing could be made that may cost less than iTransformer dense." in said and "time given" not in said
+    assert f"The disk of {tmp_path / 'store'} is full; " in said and said.endswith("Make room and run this again.")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<strong>No time was measured</strong>" in page and "The time was up" not in page
+
+
+@pytest.mark.parametrize("goal", ["latency", "size"])
+def test_where_no_time_could_be_measured_the_reason_is_told(found, tmp_path, goal):
+    times = [name for name in FILES if name.startswith(("ms_", "speedup"))]
+    answer = found(FILES.assign(**dict.fromkeys(times, float("nan"))), goal, busy="failed: OSError: full")
+    said = words.verdict(answer)
+    told = "**nothing can be said about times on this machine now** (failed: OSError: full): run this again; all but"
+    assert (told in said) == (goal == "latency") and "quiet" not in said
+    write_page(answer, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<img") == (goal == "size") and "<strong>No time was measured</strong> (failed: OSErr" in page
 
 
 def test_what_answers_another_question_is_kept_and_told_and_the_same_question_is_renewed(

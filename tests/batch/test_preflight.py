@@ -154,6 +154,14 @@ def test_where_nothing_is_written_no_folder_is_made_and_a_wrong_one_is_told_all_
             planned(output)
 
 
+def test_a_plan_is_made_where_nothing_may_be_written(tmp_path, csv, monkeypatch):
+    runs = plan_profile("smoke", only=["01_pruning_sweep"], replaced=[f"dataset={csv}"], output=str(tmp_path / "out"))
+    monkeypatch.setattr(os, "access", lambda path, how: not how & os.W_OK)
+    assert check_runs(runs, writes=False)
+    with pytest.raises(UserError, match="no permission to write in"):
+        check_runs(runs)
+
+
 def test_a_folder_that_cannot_be_written_to_leaves_nothing_of_itself(tmp_path, monkeypatch):
     def full(*given):
         raise OSError(28, "No space left on device")

@@ -1,10 +1,12 @@
 """A run beside the archive that ships: what came out otherwise is named, and the exit status tells."""
 
 import gzip
+import hashlib
 import json
 import sys
 
 import pytest
+import torch
 import yaml
 
 from tsprune import cli
@@ -79,6 +81,37 @@ def test_a_run_with_one_number_of_one_epoch_otherwise_ends_with_1_and_names_it(r
     compared = len([line for line in lines if line["kind"] != "latency"])
     assert status == 1 and f"of {compared} rows" in told and f", {compared - 1} are equal" in told
     assert "now, 0.125 in the archive" in told.splitlines()[1] and "history 1 train_mse" in told
+
+
+def test_rows_of_uncommitted_code_or_of_versions_of_their_own_are_added_with_a_word(run, monkeypatch, capsys):
+    archive, place = run
+    (path,) = archive.files()
+    lines = read(path)
+    monkeypatch.setattr(sys, "argv", ["tsprune", "results", "add", str(place)])
+
+    def added(kind: str, **protocol) -> str:
+        """What is said where the rows of this kind are new and the others have this in their protocol."""
+        write(path, [line | {"protocol": line["protocol"] | protocol} for line in lines if line["kind"] != kind])
+        for row in (place / "store").glob("??/*/row.json"):
+            commit = {"commit": "0123abcd-dirty"}
+            told = json.loads(row.read_text())
+            row.write_text(json.dumps(told | {"made": told["made"] | commit}))
+            manifest = json.loads(row.with_name("manifest.json").read_text())
+            manifest["row.json"] = hashlib.sha256(row.read_bytes()).hexdigest()
+            row.with_name("manifest.json").write_text(json.dumps(manifest))
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert not end.value.code
+        return capsys.readouterr().out
+
+    assert added("none").endswith(f"01_pruning_sweep, few: 0 of {len(lines)} steps added\n")
+    assert added("train").endswith(
+        "1 of 8 steps added; 1 of them made by code that was not committed (0123abcd-dirty)\n".replace(
+            "8", str(len(lines))
+        )
+    )
+    said = added("train", version_torch="1.0")
+    assert f"; 1 of them by torch {torch.__version__}, which no row there was\n" in said and "pandas" not in said
 
 
 @pytest.mark.parametrize("command", ["check", "add"])

@@ -118,6 +118,7 @@ def test_on_a_full_disk_nothing_more_is_computed_in_vain(make, store, monkeypatc
         rows = run(steps, store, progress, jobs=1)
     assert [rows[s.key]["status"] for s in steps] == ["failed", "not run", "not run", "not run"]
     assert "No space left on device" in rows[steps[0].key]["reason"] and ran(steps[0]) == ["a"]
+    assert {rows[s.key]["reason"] for s in steps[1:]} == {f"the disk of {store.root} is full"}
     (told,) = [news for news in progress.news if "is full" in news]
     assert told.endswith(f"the disk of {store.root} is full: no further step is begun; make room, run again")
     assert [row["status"] for row in run(steps, store).values()] == ["ok"] * 4

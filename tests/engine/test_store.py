@@ -212,6 +212,65 @@ def test_an_entry_that_goes_while_a_file_is_added_is_told(store):
     assert list((store.root / "tmp").iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["row.json", "model"])
+def test_two_processes_that_add_to_one_entry_at_once_lose_nothing(store, name):
+    key = store.put(CONFIG, ROW)
+    other = Store(store.root)
+    add = {
+        "row.json": lambda: other.add(key, "recipe", lambda path: path.write_text("r")),
+        "model": lambda: other.add(key, "model", lambda path: path.write_text("another's")),
+    }[name]
+    store.add(key, "model", lambda path: (path.write_text("mine"), add()))
+    store.verify(key)
+    assert store.row(key) == ROW
+    assert store.artifact(key, "model").read_text() == {"row.json": "mine", "model": "another's"}[name]
+    assert store.has(key, "recipe") == (name == "row.json")
+
+
+def test_processes_that_add_to_the_same_entries_lose_nothing(tmp_path):
+    code = (
+        "import sys; from tsprune.engine.store import Store; store = Store(sys.argv[1])\n"
+        "for n in range(150):\n"
+        "    key = store.put({'n': n}, {'status': 'ok'})\n"
+        "    for name in (sys.argv[2], 'same'):\n"
+        "        store.add(key, name, lambda path: path.write_text(sys.argv[2]))\n"
+        "        store.verify(key); assert store.has(key, sys.argv[2])\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "store")]
+    running = [subprocess.Popen([*command, name], stderr=subprocess.PIPE, text=True) for name in ("a", "b", "c")]
+    assert [process.communicate()[1] for process in running] == ["", "", ""]
+    store = Store(tmp_path / "store")
+    for key in store.entries():
+        store.verify(key)
+        assert all(store.has(key, name) for name in ("a", "b", "c", "same"))
+
+
+def test_a_file_whose_adding_was_killed_is_not_there_and_is_added_again(store, monkeypatch):
+    key = store.put(CONFIG, ROW)
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(type(store.root), "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        store.add(key, "model", lambda path: path.write_text("x"))
+    store.verify(key)
+    assert not store.has(key, "model") and store.row(key) == ROW
+    store.add(key, "model", lambda path: path.write_text("y"))
+    assert store.artifact(key, "model").read_text() == "y"
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_dropped_file_leaves_no_trace_and_may_come_again(store, later):
+    files = {"model": lambda path: path.write_text("x")}
+    key = store.put(CONFIG, ROW, {} if later else files)
+    store.add(key, "model", files["model"])
+    store.drop(key, "model")
+    store.verify(key)
+    assert not store.has(key, "model")
+    assert {path.name for path in store.folder(key).iterdir()} == {"config.json", "row.json", "manifest.json"}
+    store.add(key, "model", lambda path: path.write_text("y"))
+    store.artifact(key, "model").write_text("x")  # what it was before
+    with pytest.raises(Corrupt, match="was changed after it was written"):
+        store.artifact(key, "model")
+
+
 def test_processes_that_discard_sweep_and_put_the_same_entries_never_fail(tmp_path):
     code = (
         "import sys; from tsprune.engine.store import Store; store = Store(sys.argv[1])\n"

@@ -1,8 +1,11 @@
 """Rows that ship with the project: as they were when they come back, small, and refused where anything is wrong."""
 
+import fcntl
 import gc
 import gzip
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -63,6 +66,28 @@ def put(store: Store, name: str, windows=None, **changes) -> str:
     row = {name: value for name, value in row.items() if value is not ...}
     files = {SCORES_FILE: lambda path: save_file(scores(windows), path)} if windows is not None else {}
     return store.put(config, row, files)
+
+
+def test_processes_that_add_to_one_file_at_once_lose_no_row(store, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from tsprune.engine.store import Store\n"
+        "from tsprune.steps.archive import Archive\n"
+        "for key in sys.argv[3:]:\n"
+        "    Archive(Path(sys.argv[1])).add('01_x', 'ETTh1', [key], Store(sys.argv[2]))\n"
+    )
+    keys = [put(store, str(n)) for n in range(60)]
+    command = [sys.executable, "-c", code, str(tmp_path / "results"), str(store.root)]
+    running = [subprocess.Popen([*command, *keys[n::3]], stderr=subprocess.PIPE, text=True) for n in range(3)]
+    assert [process.communicate()[1] for process in running] == ["", "", ""]
+    assert Archive(tmp_path / "results").lines.keys() == set(keys)
+
+
+def test_where_nothing_can_be_locked_rows_are_added_and_that_is_told(store, archive, monkeypatch, capsys):
+    monkeypatch.setattr(fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(37, "No locks available")))
+    assert archive.add("01_x", "ETTh1", [put(store, "a")], store) == (1, 0)
+    assert capsys.readouterr().err == (
+        f"{archive.folder} cannot be locked (No locks available): let no other process add rows meanwhile\n"
+    )
 
 
 def test_a_row_comes_back_as_it_was_with_its_errors_and_says_where_from(store, archive, tmp_path):

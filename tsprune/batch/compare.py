@@ -1,11 +1,9 @@
 """Two runs of a study side by side: the parameters in which they differ, and their errors, read from their stores."""
 
-from concurrent.futures import Executor
-
 import pandas as pd
 
 from tsprune.batch.runs import Run, find_runs
-from tsprune.engine.progress import Progress
+from tsprune.engine.store import damage_told
 from tsprune.errors import UserError
 from tsprune.parameters import without_plumbing
 from tsprune.study.registry import STUDIES
@@ -18,7 +16,7 @@ WHAT = (
 
 
 def compare_runs(first: str, second: str) -> str:
-    """The text that compares the studies found in both places. Nothing is computed.
+    """The text that compares the studies found in both places. Nothing is computed or written.
 
     Raises UserError where they hold none in common, or where a run is not finished in its store.
     """
@@ -51,11 +49,12 @@ def _differing(a: Run, b: Run) -> list[str]:
 
 
 def _cells(run: Run) -> pd.DataFrame:
-    def refuse() -> Executor:
+    with damage_told():
+        result = run.cells.read()
+    if result is None:
         place = run.cells.store.root
         raise UserError(f"{run.place}: {run.study} is not finished in its store {place}; run it again first")
-
-    return run.cells.run(make_executor=refuse, progress=Progress()).cells
+    return result.cells
 
 
 def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:

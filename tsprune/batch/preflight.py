@@ -9,7 +9,7 @@ from pathlib import Path
 from tsprune.batch.profiles import NotebookRun
 from tsprune.engine.temporary import temporary_name
 from tsprune.errors import UserError
-from tsprune.places import resolve
+from tsprune.places import locate
 from tsprune.study.base.preflight import problems
 from tsprune.study.base.shared import Tables
 from tsprune.study.registry import STUDIES
@@ -34,8 +34,8 @@ def check_runs(runs: Sequence[NotebookRun], begins: bool = True, writes: bool = 
     folders = {run.folder: "--output" for run in runs}
     for run in runs:
         chosen_by = "--output" if run.origins["store"] == "--output" else "the parameter store"
-        folders.setdefault(resolve(run.parameters["store"]), chosen_by)
-    for look in (need_folder, try_folder) if writes else (need_folder,):  # none is made before all are looked at
+        folders.setdefault(locate(run.parameters["store"]), chosen_by)
+    for look in (need_folder, try_folder) if writes else (need_shape,):  # none is made before all are looked at
         for folder, chosen_by in folders.items():
             look(folder, chosen_by)
     return tables
@@ -48,8 +48,15 @@ def _line(problem: str, names: Sequence[str], of: int) -> str:
 def need_folder(folder: Path, chosen_by: str) -> None:
     """Raise :class:`UserError` if a folder could not be written to, or could not be made, as far as that can be seen
     without making anything."""
-    parts = (folder, *folder.parents)
-    for part in parts:
+    need_shape(folder, chosen_by)
+    there = next(part for part in (folder, *folder.parents) if os.path.isdir(part))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _unwritable(folder, f"no permission to write in {there}", chosen_by)
+
+
+def need_shape(folder: Path, chosen_by: str) -> None:
+    """Raise :class:`UserError` for what can be no folder whoever asks: its name is none, or a file is in its way."""
+    for part in (folder, *folder.parents):
         if os.path.exists(part) and not os.path.isdir(part):
             raise UserError(f"{folder}: {part} is a file, not a folder; choose another folder with {chosen_by}")
     try:
@@ -57,9 +64,6 @@ def need_folder(folder: Path, chosen_by: str) -> None:
             os.stat(folder)
     except (OSError, ValueError) as error:  # the second for a name with a NUL sign
         raise _unwritable(folder, error, chosen_by) from None
-    there = next(part for part in parts if os.path.isdir(part))
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise _unwritable(folder, f"no permission to write in {there}", chosen_by)
 
 
 def try_folder(folder: Path, chosen_by: str) -> None:

@@ -1,6 +1,7 @@
 """The archive of rows that ships with the project: filled from finished runs, checked, listed."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -27,17 +28,39 @@ def sound() -> Archive:
 
 
 def add_runs(place: str) -> list[str]:
-    """Put the results of the runs at ``place`` into the archive; returns a line per run. Raises UserError as
-    :func:`find_runs` and :meth:`Archive.add`, and for a row that is damaged in its store."""
+    """Put the results of the runs at ``place`` into the archive; returns a line per run, which says what is odd about
+    its rows. Raises UserError as :func:`find_runs` and :meth:`Archive.add`, and for a row that is damaged in its
+    store."""
     lines = []
     for run in (run for run in find_runs(place).values() if STUDIES[run.study].trains):
         cells = run.cells
+        before = archive().lines.keys()
         with damage_told():
             keys = [step.key for step in cells.every_step()]
             added, lacking = archive().add(run.study, cells.base.table.name, keys, cells.store)
         without = f", {lacking} have no result yet" if lacking else ""
-        lines.append(f"{run.study}, {cells.base.table.name}: {added} of {len(keys)} steps added{without}")
+        found = archive().lines
+        odd = _oddities([found[key] for key in found.keys() - before], [found[key] for key in before])
+        lines.append(f"{run.study}, {cells.base.table.name}: {added} of {len(keys)} steps added{without}{odd}")
     return lines
+
+
+def _oddities(new: Sequence[dict], others: Sequence[dict]) -> str:
+    """What whoever adds rows may not have meant: of code that no commit has, or of versions that no other row is of."""
+    found = []
+    if uncommitted := [line for line in new if line["made"]["commit"].endswith("-dirty")]:
+        which = ", ".join(sorted({line["made"]["commit"] for line in uncommitted}))
+        found.append(f"{len(uncommitted)} of them made by code that was not committed ({which})")
+    known = set().union(*map(_versions, others))
+    for name, number in sorted(set().union(*map(_versions, new)) - known if others else ()):
+        count = sum((name, number) in _versions(line) for line in new)
+        found.append(f"{count} of them by {name} {number}, which no row there was")
+    return "".join(f"; {told}" for told in found)
+
+
+def _versions(line: dict) -> set[tuple[str, str]]:
+    told = line["protocol"].items()
+    return {(name.removeprefix("version_"), number) for name, number in told if name.startswith("version_")}
 
 
 def check_anew(place: str) -> tuple[list[str], bool]:

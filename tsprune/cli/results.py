@@ -13,7 +13,11 @@ group = typer.Typer(
 def add_results(
     run: Annotated[str, typer.Argument(help="A folder of reports, a report, or an executed notebook.")],
 ) -> None:
-    """Add the results of a run to results/, one file per study and dataset; rows that are there already stay."""
+    """Add the results of a run to results/, one file per study and dataset; rows that are there already stay.
+
+    Rows are taken whatever code and versions made them, which every row says; the line that is printed tells of code
+    that was not committed and of versions that no other row has.
+    """
     from tsprune.batch.results import add_runs
 
     print(*add_runs(run), sep="\n")

@@ -54,7 +54,8 @@ def study(
     A parameter can be set in several places; the last one wins: the notebook's own cell, common.yaml of the
     profile, the profile's file for the notebook, -p. --show prints them and runs nothing.
 
-    Relative paths start at the working directory; a dataset that is not there is looked for in the project's root.
+    Relative paths start at the working directory; a dataset, or a profile's store, that is not there is looked for in
+    the project's root.
 
     A new report replaces an older one that has the same parameters. An older one with other parameters is kept as
     NAME.previous.html (only the latest), and a line says so.

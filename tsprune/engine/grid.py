@@ -17,7 +17,7 @@ from tsprune.engine.execute import RECIPE_FILE, execute, failure
 from tsprune.engine.executors import Lost, WorkerDied
 from tsprune.engine.partial import sweep_states
 from tsprune.engine.progress import Progress
-from tsprune.engine.step import FINAL, NOT_RUN, Step
+from tsprune.engine.step import FINAL, NOT_RUN, NOT_YET, Step
 from tsprune.engine.store import Corrupt, Store
 from tsprune.errors import Stopped
 from tsprune.typed import canonical_json
@@ -282,8 +282,9 @@ class _Run:
             over = [*self.suspects, *(self.todo[key] for ready in self.ready.values() for _, key in ready)]
             self.suspects.clear()
             self.ready.clear()
+            why = f"the disk of {self.store.root} is full" if self.full else NOT_YET
             for step in over:
-                self._finish(step, failure(step, "has not run yet", NOT_RUN))
+                self._finish(step, failure(step, why, NOT_RUN))
             return
         if self.suspects:
             if not self.flying:

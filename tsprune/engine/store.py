@@ -5,15 +5,18 @@
                                     step.json        how to make the step again, where it ends with a model
                                     *.safetensors    artifacts (never pickle), traceback.txt of a failed step
                                     manifest.json    sha256 of every other file
+                                    NAME.sha256-SUM  sha256 of the file NAME, where it was added later
 
 A folder is filled under a temporary name and renamed, so a process killed anywhere leaves either a whole entry or a
-temporary folder that nobody reads and that the next run sweeps away.
+temporary folder that nobody reads and that the next run sweeps away. What is added to an entry later brings its sum in
+a name of its own: many processes may add at once, and none has to change, or to lock, what another writes.
 """
 
 import hashlib
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +26,8 @@ from tsprune.errors import UserError
 from tsprune.typed import canonical_json, digest
 
 _TEMPORARY = "tmp"
+
+_SUM = ".sha256-"
 
 _KEY = re.compile("[0-9a-f]{20}")
 
@@ -74,11 +79,11 @@ class Store:
 
     def verify(self, key: str, but: str | None = None) -> None:
         """Compare every file of the entry, ``but`` one, with its checksum. Raises :class:`Corrupt`."""
-        self._check(key, tuple(name for name in self._manifest(key) if name != but))
+        self._check(key, tuple(name for name in self._names(key) if name != but))
 
     def has(self, key: str, name: str) -> bool:
         """Whether there is an entry ``key`` with a file ``name``. Raises :class:`Corrupt` for a damaged manifest."""
-        return self._is_there(key) and name in self._manifest(key)
+        return self._is_there(key) and name in self._names(key)
 
     def put(self, config: dict, row: dict, files: Mapping[str, Callable[[Path], None]] | None = None) -> str:
         """Write an entry and return its key; ``files`` has, by name, what writes each further file of it.
@@ -122,23 +127,30 @@ class Store:
 
         Raises :class:`Corrupt` if there is no such entry, for example because another process has just removed it.
         """
-        manifest = self._manifest(key)
-        if name in manifest:
+        if name in self._names(key):
             return
         with self.aside() as path:
             write(path)
-            total = _sha256(path)
             _flush(path)
-            self._replace(path, key, name)
-        self._write_manifest(key, manifest | {name: total})
+            if self.has(key, name):  # another process was faster
+                return
+            with self._there(key, name):
+                # First its sum, which says nothing as long as there is no such file.
+                (self.folder(key) / f"{name}{_SUM}{_sha256(path)}").touch()
+                path.replace(self.folder(key) / name)
 
     def drop(self, key: str, name: str) -> None:
         """Remove a file from an entry, which stays valid without it; does nothing if it has no such file."""
-        if self.has(key, name):
-            manifest = self._manifest(key)
-            del manifest[name]
-            self._write_manifest(key, manifest)
-            (self.folder(key) / name).unlink(missing_ok=True)
+        if not self.has(key, name):
+            return
+        manifest = self._manifest(key)
+        if manifest.pop(name, None):
+            with self.aside() as path, self._there(key, "manifest.json"):
+                path.write_text(json.dumps(manifest, indent=1))
+                _flush(path)
+                path.replace(self.folder(key) / "manifest.json")
+        for path in (self.folder(key) / name, *self.folder(key).glob(f"{name}{_SUM}*")):
+            path.unlink(missing_ok=True)
 
     def entries(self) -> list[str]:
         """The keys of all entries, in order."""
@@ -179,17 +191,26 @@ class Store:
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise Corrupt(f"{path} cannot be read ({type(error).__name__})") from None
 
-    def _write_manifest(self, key: str, sums: dict[str, str]) -> None:
-        with self.aside() as path:
-            path.write_text(json.dumps(sums, indent=1))
-            _flush(path)
-            self._replace(path, key, "manifest.json")
-
-    def _replace(self, path: Path, key: str, name: str) -> None:
+    @contextmanager
+    def _there(self, key: str, name: str) -> Iterator[None]:
         try:
-            path.replace(self.folder(key) / name)
+            yield
         except FileNotFoundError:
             raise Corrupt(f"{self.folder(key)} was removed while {name} was written") from None
+
+    def _names(self, key: str) -> dict[str, None]:
+        """Of all files of an entry but those of sums."""
+        return dict.fromkeys((*self._manifest(key), *self._added(key)))
+
+    def _added(self, key: str) -> dict[str, list[str]]:
+        """The files that were added to an entry, with the sums that each may have: several, where processes added it at
+        once."""
+        found, folder = defaultdict(list), self.folder(key)
+        for each in os.listdir(folder) if folder.is_dir() else ():
+            name, _, total = each.rpartition(_SUM)
+            if name and (folder / name).is_file():
+                found[name].append(total)
+        return found
 
     def _check(self, key: str, names: tuple[str, ...]) -> None:
         manifest = self._manifest(key)
@@ -201,7 +222,7 @@ class Store:
                 total = _sha256(path)
             except OSError as error:
                 raise Corrupt(f"{path} cannot be read ({error.strerror})") from None
-            if manifest.get(name) != total:
+            if total != manifest.get(name) and total not in self._added(key)[name]:
                 raise Corrupt(f"{path} was changed after it was written")
 
 

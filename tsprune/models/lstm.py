@@ -11,6 +11,7 @@ from tsprune.layers.axes import Axis, Slot, inputs
 from tsprune.layers.dropout import Dropout
 from tsprune.layers.normalisation import standardise
 from tsprune.models.base import ForecastConfig, Forecaster, register, same_channel_problems, weight_problems
+from tsprune.processor import has_bfloat16
 
 
 class LSTMConfig(ForecastConfig):
@@ -73,7 +74,7 @@ def _bfloat16_anywhere(x: torch.Tensor) -> Iterator[None]:
     runs there, in bfloat16 as well."""
     backend = torch.backends.mkldnn
     asked = x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and backend.is_available()
-    if not asked or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if not asked or has_bfloat16():
         yield
         return
     enabled, *_ = backend.set_flags(_enabled=False, _fp32_precision=None)

@@ -8,6 +8,8 @@ the row as the store has it stand its identity (``config``) and its test errors 
 import gc
 import gzip
 import json
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
@@ -76,7 +78,11 @@ class Archive:
     def add(self, study: str, dataset: str, keys: Iterable[str], store: Store) -> tuple[int, int]:
         """Write the rows ``keys`` of ``store`` that are results and not here yet; how many were added, and how many of
         the others have no result. A row of before rows said on what machine they were made is refused."""
-        path = self.folder / study / f"{dataset}{ENDING}"
+        with _alone(self.folder):
+            self.__dict__.pop("lines", None)
+            return self._add(self.folder / study / f"{dataset}{ENDING}", keys, store)
+
+    def _add(self, path: Path, keys: Iterable[str], store: Store) -> tuple[int, int]:
         mine = {line["key"]: line for line in read(path)} if path.exists() else {}
         added = lacking = 0
         for key in keys:
@@ -127,6 +133,28 @@ class Archive:
             if wrong:
                 found.append(f"{place}: {'; '.join(wrong)}")
         return found
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Inside the block no other process adds to the archive: of two that did, one would write its file without the
+    other's rows. The lock ends with the process, however that ends; where there is no such lock a line says so."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written to: {error.strerror}") from None
+    try:
+        try:
+            import fcntl  # not everywhere
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except (ImportError, OSError) as error:
+            why = getattr(error, "strerror", None) or error
+            print(f"{folder} cannot be locked ({why}): let no other process add rows meanwhile", file=sys.stderr)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _line(store: Store, key: str, row: dict) -> dict[str, Any]:

@@ -47,15 +47,21 @@ def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
         told, result = row["protocol"], row["result"]
         kib = (store.folder(key) / step.keepsake).stat().st_size / 2**10 if there else None
         size = f"{told['d_model']}x{told['e_layers']}" if told.get("d_model") else ""
-        rounded = f"multiples of {told['multiple']}" if "multiple" in told else None
-        made = ", ".join(filter(None, (told["method"], told.get("structure"), told.get("scope"), rounded)))
         share = told.get("data_fraction", 1.0)
         dataset = told["dataset"] + (f" ({share:.0%})" if share < 1 else "")
-        which = key, dataset, told["pred_len"], told["model"], size, told["seed"], made
+        which = key, dataset, told["pred_len"], told["model"], size, told["seed"], _made(told)
         kept = _KEPT[step.keepsake] if there else "numbers"
         records.append((*which, result["density"], result["density_all"], result["mse"], kept, kib))
     table = pd.DataFrame(records, columns=COLUMNS)
     return table.sort_values(list(COLUMNS[1:8]), kind="stable", ignore_index=True), damaged
+
+
+def _made(told: dict) -> str:
+    """How a model of this protocol was made, in words."""
+    if told["method"] == "dense longer":  # its step prunes to all weights: structure and scope say nothing of it
+        return "dense, trained longer"
+    rounded = f"multiples of {told['multiple']}" if "multiple" in told else None
+    return ", ".join(filter(None, dict.fromkeys((told["method"], told.get("structure"), told.get("scope"), rounded))))
 
 
 def save_model(store: Store, key: str, path: Path) -> ModelStep:

@@ -63,7 +63,7 @@ class LatencyStep(Step):
         index = torch.arange(min(max(self.batch_sizes), len(splits.test)))
         inputs = splits.test.batch(index)[:4]
         variants = {step.key: (step.load(store), inputs) for step in self.of}
-        # In turn, as the rows that ship were timed: to time them again takes their trainings.
+        # Each right after another, none after itself, as the rows that ship: to time them again takes their trainings.
         table = measure.measure_latency(
             variants,
             self.batch_sizes,

@@ -18,6 +18,7 @@ from tsprune.deploy.sparse_layers import stored_bytes
 from tsprune.errors import UserError
 from tsprune.measure import version_of
 from tsprune.models import Forecaster
+from tsprune.processor import has_bfloat16
 
 EAGER, BFLOAT16, SPARSE = "PyTorch", "PyTorch, bfloat16", "sparse kernel"
 ONNX, INT8 = "ONNX Runtime", "ONNX Runtime, int8"
@@ -53,7 +54,7 @@ def runnable(model: Forecaster, runtime: str, folder: Path, threads: int) -> Run
     if next(model.parameters()).is_cuda:
         return _on_gpu(model, runtime)
     if runtime == BFLOAT16:
-        if not _has_bfloat16():
+        if not has_bfloat16():
             raise UserError("this processor has no instructions for it: PyTorch emulates it, far slower than float32")
         return Runnable(_autocast(model), stored_bytes(model))
     if runtime == SPARSE:
@@ -66,11 +67,6 @@ def runnable(model: Forecaster, runtime: str, folder: Path, threads: int) -> Run
         content = quantised(content, model.name, everywhere=not _has_vnni()) if runtime == INT8 else content
         return Runnable(_session(model, content, threads), len(content))
     raise ValueError(runtime)
-
-
-def _has_bfloat16() -> bool:
-    """Whether PyTorch computes in bfloat16 on this processor without taking several times as long as in float32."""
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def _has_vnni() -> bool:

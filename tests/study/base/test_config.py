@@ -82,6 +82,20 @@ def test_a_file_is_the_same_dataset_from_whichever_folder_it_is_named(valid, tmp
     assert Path(there).samefile(tmp_path / "far" / "load.csv"), "a link before '..' leads where the system says"
 
 
+def test_a_relative_store_is_looked_for_where_a_relative_dataset_is(valid, tmp_path, monkeypatch):
+    for place in ("here", "project"):
+        (tmp_path / place).mkdir()
+    monkeypatch.setattr("tsprune.places.project_root", lambda: tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "here")
+
+    def place(name: str) -> Path:
+        return STUDIES["01_pruning_sweep"].cells(PruningSweep.parse(valid | {"store": name})).store.root
+
+    assert place("mine") == tmp_path / "project" / "mine"
+    (tmp_path / "here" / "mine").mkdir()
+    assert place("mine") == tmp_path / "here" / "mine" == place(str(tmp_path / "here" / "mine"))
+
+
 def test_no_device_is_meant_by_another_ones_name(valid):
     """Of three letters, two agree by chance."""
     with pytest.raises(UserError, match=r"device = 'gpu': input should be 'auto', 'cpu' or 'cuda'$"):

@@ -35,7 +35,7 @@ def run(tmp_path_factory):
 
 def test_every_form_is_timed_in_every_runtime(run, monkeypatch):
     pytest.importorskip("onnxruntime", reason="the extra 'deploy' is not installed: ONNX files are not timed")
-    monkeypatch.setattr(runtimes, "_has_bfloat16", lambda: True)  # emulated, it is there as well
+    monkeypatch.setattr(runtimes, "has_bfloat16", lambda: True)  # emulated, it is there as well
     result = run(models=["DLinear"], width_shares=[], runtimes=list(RIVALS))
     speeds = result.speeds
     assert speeds["reason"].isna().all() or "compiler" in speeds["reason"].dropna().iloc[0]
@@ -53,7 +53,7 @@ def test_every_form_is_timed_in_every_runtime(run, monkeypatch):
 
 
 def test_bfloat16_that_would_be_emulated_is_not_timed(run, monkeypatch):
-    monkeypatch.setattr(runtimes, "_has_bfloat16", lambda: False)
+    monkeypatch.setattr(runtimes, "has_bfloat16", lambda: False)
     speeds = run(models=["DLinear"], width_shares=[], runtimes=[BFLOAT16], densities=[0.3]).speeds
     (reason,) = speeds["reason"].dropna().unique()
     assert reason.startswith("this processor has no instructions for it: PyTorch emulates it")

@@ -44,7 +44,7 @@ class Answer:
     there are, by ``validation`` and ``test``; windows that are ``block`` apart have nothing in common.
     ``untried``: ways without a result by name, and why. ``steps``: for each row of ``files`` the step that made the
     file; for a model without its zeros, the step of the file with the same forecasts. ``busy``: why the times cannot be
-    trusted; None if they can.
+    trusted, or why there are none; None if they can. ``halted``: why something was not begun although there was time.
     """
 
     question: Question
@@ -61,6 +61,7 @@ class Answer:
     protocol: dict[str, str]
     notes: tuple[str, ...]
     seconds: float
+    halted: str | None = None
 
     @property
     def cost(self) -> str:
@@ -92,6 +93,11 @@ class Answer:
         A file that loses more than is accepted is out of the question whatever its time."""
         timed = self.question.goal == "latency" and self.busy is not None and self.chosen == self.baseline
         return timed and not within(rivals(self.files, self.baseline), self.question.max_loss).empty
+
+    @property
+    def untimed(self) -> bool:
+        """Whether no time was measured; ``busy`` says why."""
+        return bool(self.files["ms_1"].isna().all())
 
     @property
     def mark(self) -> str:

@@ -28,7 +28,7 @@ def write_page(answer: Answer, path: Path) -> None:
     cells = [
         new_markdown_cell(f"# {TITLE}\n\n{asked(answer)}"),
         _cell(verdict(answer), tags=["verdict"]),
-        _cell(pareto(answer), tags=["figure"]),
+        *([] if answer.untimed and answer.question.goal == "latency" else [_cell(pareto(answer), tags=["figure"])]),
         new_markdown_cell(f"## How to use it\n\n{use(answer)}"),
         new_markdown_cell(f"## Every file\n\n{_meaning(answer)}{_times(answer)}"),
         _cell(files(answer)),
@@ -69,7 +69,8 @@ def _meaning(answer: Answer) -> str:
 
 
 def _times(answer: Answer) -> str:
-    return f" **The times are not to be trusted** ({literal(answer.busy)})." if answer.busy else ""
+    what = "No time was measured" if answer.untimed else "The times are not to be trusted"
+    return f" **{what}** ({literal(answer.busy)})." if answer.busy else ""
 
 
 def files(answer: Answer) -> Styler:
@@ -106,6 +107,7 @@ def protocol(answer: Answer) -> dict[str, str]:
     start = (
         "the checkpoint given" if question.checkpoint else f"trained for at most {counted(question.epochs, 'epoch')}"
     )
+    untrusted = "not measured" if answer.untimed else "not to be trusted"
     return answer.protocol | {
         "dense model": f"{question.model}, d_model {question.d_model}, {start}",
         "training": f"Adam {question.learning_rate:g}, schedule {question.schedule}, batch {question.batch_size}; all "
@@ -119,7 +121,7 @@ def protocol(answer: Answer) -> dict[str, str]:
         "interval": "paired bootstrap over blocks of test windows as long as look-back and horizon; none below "
         f"{FEW} blocks",
         "latency": f"ONNX Runtime on the CPU, {question.timed_threads} thread; medians of rounds over all files, "
-        "each call right after one of the same file" + (f"; not to be trusted: {answer.busy}" if answer.busy else ""),
+        "each call right after one of the same file" + (f"; {untrusted}: {answer.busy}" if answer.busy else ""),
         "time": times_taken(answer),
     }
 

@@ -31,11 +31,11 @@ from tsprune.batch.compress.workers import Kept
 from tsprune.batch.preflight import need_folder, try_folder
 from tsprune.batch.stop import STATUS, undone_by_stop
 from tsprune.data import Windows
-from tsprune.engine.grid import NOT_RUN
+from tsprune.engine.execute import failure
 from tsprune.engine.progress import Progress
-from tsprune.engine.step import Step
+from tsprune.engine.step import NOT_RUN, NOT_YET, Step
 from tsprune.errors import UserError
-from tsprune.places import resolve
+from tsprune.places import locate
 from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.compare import block_length
 from tsprune.steps.kept import save_model
@@ -123,14 +123,14 @@ class Compressing(Cells[Question, Answer]):
             check(self.config, self.tables)
         except UserError as error:
             raise UserError(in_options(str(error), given=self.config.checkpoint is not None)) from None
-        need_folder(resolve(self.config.store), "--store")
+        need_folder(locate(self.config.store), "--store")
 
     def run(self, *, make_executor: Callable[[], Executor] | None = None, progress: Progress | None = None) -> Answer:
         """Raises :class:`UserError` before anything runs as :meth:`check`, and where not even the dense model came to a
         result."""
         began, budget = time.monotonic(), 3600 * self.config.budget_hours
         self.check()
-        try_folder(resolve(self.config.store), "--store")
+        try_folder(locate(self.config.store), "--store")
         # Ctrl-C leaves through the blocks, which ends the workers and what they have open.
         with Kept(make_executor or self.workers()) as maker, undone_by_stop(partial(sys.exit, STATUS)):
             self._compute(began, budget, {"make_executor": maker, "progress": progress})
@@ -163,9 +163,18 @@ class Compressing(Cells[Question, Answer]):
         self._add([self.timed], **how)
 
     def _add(self, steps: Iterable[Step], **how) -> None:
-        """The rows of those steps that have none yet."""
-        if left := [step for step in steps if self.rows.get(step.key, _LEFT)["status"] == NOT_RUN]:
+        """The rows of those steps that have none yet; of a full disk, that they are not run."""
+        left = [step for step in steps if self.rows.get(step.key, _LEFT)["status"] == NOT_RUN]
+        if self.halted:
+            self.rows |= {step.key: failure(step, self.halted, NOT_RUN) for step in left}
+        elif left:
             self.rows |= self.compute(left, **how)
+
+    @property
+    def halted(self) -> str | None:
+        """Why steps that there was time for were not begun; None if there are none."""
+        waiting = (row["reason"] for row in self.rows.values() if row["status"] == NOT_RUN)
+        return next((reason for reason in waiting if reason != NOT_YET), None)
 
     def _took(self, steps: Iterable[Step]) -> list[float]:
         """Seconds that each of the steps took that have a result."""
@@ -237,10 +246,11 @@ class Compressing(Cells[Question, Answer]):
             block=block_length(ok[baseline].protocol()),
             untried=self._untried(),
             steps=made,
-            busy=busy(times),
+            busy=busy(times) if self.ok(self.timed) else _why(self.rows[self.timed.key]),
             protocol=data_lines(self.base.table, self.config),
             notes=self.data_notes(),
             seconds=self.seconds,
+            halted=self.halted,
         )
 
     def _naive(self, windows: Windows) -> pd.DataFrame:
@@ -270,4 +280,6 @@ def _with_files(way: Way) -> tuple[Step, ...]:
 
 
 def _why(row: dict) -> str:
-    return OVER if row["status"] == NOT_RUN else f"{row['status']}: {row['reason']}"
+    if row["status"] != NOT_RUN:
+        return f"{row['status']}: {row['reason']}"
+    return OVER if row["reason"] == NOT_YET else row["reason"]

@@ -31,22 +31,23 @@ def verdict(answer: Answer) -> str:
         )
         parts = [first, _sure(row, limit)]
     if question.goal == "latency" and answer.busy is not None:
-        again = (
-            f"({literal(answer.busy)}): run this again when the machine is quiet; all but the times is in the store."
-        )
+        when = "" if answer.untimed else " when the machine is quiet"
+        again = f"({literal(answer.busy)}): run this again{when}; all but the times is in the store."
         if answer.undecided:
             kept = f"Until then {ONNX_FILE} is {question.model} {literal(named(row))}."
             parts = [f"{about} **nothing can be said about times on this machine now** {again} {kept}"]
         elif answer.chosen != answer.baseline:
             parts.append(f"**The times are not to be trusted** {again}")
-    first = " ".join(filter(None, [_useless(answer), *parts, _few(answer)]))
+    first = " ".join(filter(None, [_useless(answer), *parts, _few(answer), _halted(answer)]))
     return "\n\n".join(filter(None, [first, _speed(answer)]))
 
 
 def _nothing(answer: Answer, limit: str) -> str:
     """Why the dense model is kept."""
-    model = answer.question.model
-    if rivals(answer.files, answer.baseline).empty and OVER in answer.untried.values():
+    model, alone = answer.question.model, rivals(answer.files, answer.baseline).empty
+    if alone and answer.halted:
+        return f"**nothing could be made** that may cost less than {model} dense."
+    if alone and OVER in answer.untried.values():
         return (
             f"**the time given was too short** for anything that may cost less than {model} dense: give more with "
             "--budget, what is done is in the store."
@@ -156,6 +157,14 @@ def _few(answer: Answer) -> str:
         f"The choice rests on {counted(count, 'validation window')}, which overlap: they span less than {FEW} times "
         f"look-back and horizon, so another file may do better on other rows."
     )
+
+
+def _halted(answer: Answer) -> str:
+    if answer.halted is None:
+        return ""
+    lost = list(answer.untried.values()).count(answer.halted)
+    told = f"; {lost} {'was' if lost == 1 else 'were'} not begun" if lost else ""
+    return f"**{literal(answer.halted[:1].upper() + answer.halted[1:])}**{told}. Make room and run this again."
 
 
 def on_card(answer: Answer) -> str:

@@ -15,10 +15,10 @@ from tsprune.engine.cluster import dask_workers
 from tsprune.engine.executors import cores, local_processes
 from tsprune.engine.grid import run_grid
 from tsprune.engine.progress import Progress, make_progress
-from tsprune.engine.step import Step
+from tsprune.engine.step import FINAL, Step
 from tsprune.engine.store import Corrupt, Store
 from tsprune.measure import Difference, places_on_gpu
-from tsprune.places import resolve
+from tsprune.places import locate, resolve
 from tsprune.report.text import counted, listed, literal
 from tsprune.steps.archive import Archive
 from tsprune.steps.compare import compare
@@ -66,7 +66,7 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
 
     @cached_property
     def store(self) -> Store:
-        return Store(resolve(self.config.store))
+        return Store(locate(self.config.store))
 
     @cached_property
     def archive(self) -> Archive:
@@ -114,6 +114,17 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         result = self.gather()
         self._drop((*own, *beside))
         return result
+
+    def read(self) -> AnyResult | None:
+        """The tables of a run that is finished in its store; None where a step has no result. Writes nothing and needs
+        no device. Raises UserError as :meth:`run`, and ``Corrupt`` for a row that was damaged."""
+        check(self.config.model_copy(update={"budget_hours": 0}), self.tables)
+        return self.gather() if self._stored(self.plan()) and self._stored(self.then()) else None
+
+    def _stored(self, steps: Iterable[Step]) -> bool:
+        """Whether the store has a result of each, which is now in :attr:`rows`."""
+        self.rows |= {step.key: self.store.row(step.key) for step in steps}
+        return all(row is not None and row["status"] in FINAL for row in self.rows.values())
 
     @property
     def jobs(self) -> int:

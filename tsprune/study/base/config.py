@@ -143,7 +143,9 @@ class StudyConfig(Config):
     seeds: Annotated[list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]], SOME, ONCE]
     """Random seeds; every model is trained once with each."""
     store: Folder = "outputs/store"
-    """Folder of results, shared by all studies; a relative path counts from the project's root."""
+    """Folder of results, shared by all studies; a relative path starts at the working directory, else at the project.
+
+    As a dataset's: at the project where nothing of that name is in the working directory."""
     jobs: Annotated[int, Field(ge=0, le=MOST_JOBS)] = 0
     """Steps side by side; 0: as many as cores.
 

@@ -20,7 +20,9 @@ class Claims(Config):
     least_cases: Positive
     """Cases that a claim needs, at least, for a verdict."""
     store: Folder = "outputs/store"
-    """Folder of results, shared by all studies; a relative path counts from the project's root."""
+    """Folder of results, shared by all studies; a relative path starts at the working directory, else at the project.
+
+    As a dataset's: at the project where nothing of that name is in the working directory."""
 
     @classmethod
     def from_namespace(cls, namespace: Mapping[str, Any]) -> Self:
