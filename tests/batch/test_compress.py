@@ -3,6 +3,7 @@
 import errno
 import json
 import math
+import shlex
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +34,7 @@ from tsprune.batch.compress.choice import (
 )
 from tsprune.batch.compress.figure import pareto
 from tsprune.batch.compress.page import write_page
-from tsprune.batch.compress.question import ask, parse_percent
+from tsprune.batch.compress.question import ask, command, parse_percent
 from tsprune.batch.compress.run import Compressing, compress
 from tsprune.batch.compress.ways import (
     DENSE,
@@ -91,6 +92,27 @@ def at_once(monkeypatch, rules_read_once):
         return compute(self, steps, **how | {"make_executor": lambda: ThreadPoolExecutor(1), "progress": Recorder()})
 
     monkeypatch.setattr(Compressing, "compute", here)
+
+
+def test_the_command_of_a_question_asks_it_again(question, few, tmp_path, monkeypatch):
+    monkeypatch.chdir(Path(few["dataset"]).parent)
+    mine, found = str(checkpoint(question(), tmp_path)), []
+    monkeypatch.setattr(running, "compress", lambda asked, folder: found.append(asked) or sys.exit(0))
+    of_it = ("d_model", "n_heads", "d_ff", "e_layers", "label_len")
+    for asked in (
+        question(),
+        question(model=None, budget="90s", goal="latency", max_loss="0.25%", date_column="date", seq_len=None),
+        question(model="Transformer", label_len=3, missing="interpolate", given=["schedule=constant"], e_layers=None),
+        question(checkpoint=mine, **UNSAID | dict.fromkeys(of_it)),
+    ):
+        line = command(asked)
+        assert str(tmp_path) not in line and "store" not in line
+        monkeypatch.setattr(sys, "argv", shlex.split(line.replace("mine.safetensors", mine)))
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert found[-1].budget_hours == pytest.approx(asked.budget_hours)
+        same = {name: getattr(asked, name) for name in ("store", "budget_hours")}
+        assert found[-1].model_copy(update=same) == asked, line
 
 
 @pytest.mark.parametrize(("text", "share"), [("2%", 0.02), ("0.5 %", 0.005), ("12.25%", 0.1225)])
@@ -550,6 +572,9 @@ def test_a_run_ends_with_a_page_and_a_file_that_forecasts_and_starts_from_the_st
     assert forecaster.predict(rows).shape == (8, 2) and forecaster.card.weights == answer.row["weights"]
     assert forecaster.card.after["mse"] == pytest.approx(answer.row["mse"], rel=1e-4)
     assert (tmp_path / "out" / "model.md").read_text().startswith("# Model card: model.onnx")
+    card = (tmp_path / "out" / "model.md").read_text()
+    assert "| seed | 1 |" in card and "| training 1 | " in card and f"`{command(asked)}`" in card
+    assert str(tmp_path) not in card and f"`tsprune export {answer.steps[answer.chosen].of.key} model.onnx" in card
     assert files["low"].notna().all()
     monkeypatch.setattr(paired, "FEW", 1000)
     without = compress(asked, tmp_path / "out").files
@@ -676,6 +701,7 @@ def test_a_checkpoint_stands_in_the_place_of_the_training_and_comes_back_from_it
     splits = make_splits(load_table(asked.dataset), seq_len=24, label_len=12, pred_len=8)
     assert outcome.result["mse"] == pytest.approx(evaluate(model, splits.test, TrainConfig()).mse)
     narrowed = cells.ways[2].step
+    assert narrowed.key  # as every run asks first
     (tmp_path / "step.json").write_text(json.dumps(narrowed.recipe()))
     assert rebuild(tmp_path / "step.json") == narrowed
     path.write_bytes(path.read_bytes() + b"x")

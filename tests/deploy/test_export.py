@@ -132,6 +132,33 @@ def test_the_file_and_its_page_say_what_the_checkpoint_says(tmp_path):
         assert line in page.splitlines()
 
 
+def test_the_page_says_how_the_model_was_made_and_how_to_make_it_again(tmp_path):
+    training = {"epochs": 3, "learning_rate": 0.0005, "gradient_clip": None}
+    made = {"method": "fine-tuned", "structure": "2:4", "scope": "layer", "density_asked": 0.5, "seed": 7}
+    made |= {"device": "cpu", "version_torch": "2.13.0"}
+    origin = made | {"key": "0a1b", "training": [training, training | {"epochs": 1}]}
+    pages = {}
+    for name, protocol in (
+        ("known", origin),
+        ("longer", origin | {"method": "dense longer", "density_asked": 1.0}),
+        ("unknown", {}),
+    ):
+        about = ABOUT.model_copy(update={"protocol": protocol})
+        export_onnx(tiny("DLinear"), tmp_path / f"{name}.onnx", "scaled", about=about)
+        pages[name] = (tmp_path / f"{name}.md").read_text()
+    for line in (
+        "| made by | fine-tuned: structure 2:4, scope layer, density asked 0.5 |",
+        "| seed | 7 |",
+        "| training 1 | epochs 3, learning rate 0.0005 |",
+        "| training 2 | epochs 1, learning rate 0.0005 |",
+        "| made with | torch 2.13.0, on cpu |",
+    ):
+        assert line in pages["known"].splitlines()
+    assert "`tsprune export 0a1b known.onnx --units scaled`" in pages["known"]
+    assert "| made by | dense longer: density asked 1.0 |" in pages["longer"]
+    assert "| made by | unknown |\n| seed | unknown |\n" in pages["unknown"] and "again" not in pages["unknown"]
+
+
 def refused(tmp_path, model=None, file="x.onnx", units="real", **given):
     """The line that is said instead of an export; nothing is written."""
     before = sorted(tmp_path.rglob("*"))

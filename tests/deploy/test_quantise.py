@@ -92,7 +92,7 @@ def test_of_times_that_are_not_to_be_trusted_a_card_says_why_and_no_speedup(expo
     table["trouble"] = [None, "not measurable here: 2 cores, 1.8 of them busy"]
     monkeypatch.setattr(quantise, "measure_latency", lambda *given, **how: table)
     _, card = in_int8(content, served.card, lambda batch: {name: each[:batch] for name, each in inputs.items()})
-    page = card_text(card, "x.onnx", 100)
+    page = card_text(card, "x.onnx", 100, {})
     assert "| speed beside float32, batch 1 | 1.20 times as fast" in page
     assert "| speed beside float32, batch 32 | not measurable here: 2 cores, 1.8 of them busy |" in page
 

@@ -1,8 +1,19 @@
 """The list of what a store keeps of models."""
 
+import errno
+import json
+import os
+import re
 from types import SimpleNamespace
 
-from tsprune.steps.kept import kept_models
+import pytest
+
+from tsprune.engine.execute import RECIPE_FILE
+from tsprune.engine.store import Store
+from tsprune.errors import UserError
+from tsprune.steps.kept import kept_models, save_model
+from tsprune.study.base.shared import base_steps
+from tsprune.study.pruning_sweep.config import PruningSweep
 
 
 def test_models_of_one_density_that_differ_in_rounded_widths_are_told_apart():
@@ -16,6 +27,29 @@ def test_models_of_one_density_that_differ_in_rounded_widths_are_told_apart():
         "fine-tuned, structured, global",
         "fine-tuned, structured, global, multiples of 8",
     ]
+
+
+@pytest.fixture
+def trained(smoke, few):
+    return base_steps(PruningSweep.parse(smoke | few | {"models": ["DLinear"]})).dense[0]
+
+
+def test_a_model_that_cannot_be_made_again_where_nothing_may_be_written_is_a_line(trained, tmp_path, monkeypatch):
+    row, recipe = {"kind": "train", "status": "ok", "result": {}}, json.dumps(trained.recipe())
+    store = Store(tmp_path / "store")
+    store.put(trained.identity(), row, {RECIPE_FILE: lambda path: path.write_text(recipe)})
+    refuse = OSError(errno.EROFS, os.strerror(errno.EROFS))
+    monkeypatch.setattr(Store, "aside", lambda self: (_ for _ in ()).throw(refuse))
+    said = f"the model of entry {trained.key} cannot be read or made again in {store.root}: Read-only file system"
+    with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
+        save_model(store, trained.key[:6], tmp_path / "x.safetensors")
+
+
+def test_a_recipe_of_another_model_is_told_and_not_followed(trained, tmp_path):
+    store, recipe = Store(tmp_path / "store"), json.dumps(trained.recipe())
+    key = store.put({"x": 1}, {"kind": "train", "status": "ok"}, {RECIPE_FILE: lambda path: path.write_text(recipe)})
+    with pytest.raises(UserError, match=rf"^entry {key}: its recipe makes another model; delete .*{key} and run again"):
+        save_model(store, key, tmp_path / "x.safetensors")
 
 
 def test_a_dense_model_that_was_trained_longer_is_not_called_pruned():

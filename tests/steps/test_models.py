@@ -198,6 +198,8 @@ def test_a_saved_model_says_what_it_forecasts(trained, store, run):
     splits, table = trained.data.splits("cpu"), trained.data.table()
     assert about.columns == table.columns and about.mean == tuple(splits.mean) and about.std == tuple(splits.std)
     assert (about.time_step, about.season, about.unit) == (table.time_step, table.season, None)
+    assert about.protocol["key"] == step.key and about.protocol["seed"] == trained.seed
+    assert [recipe["epochs"] for recipe in about.protocol["training"]] == [trained.train.epochs, step.train.epochs]
     assert about.protocol["method"] == "iterative" and about.density_achieved == row["result"]["density"]
     assert about.after == {"mse": row["result"]["mse"], "mae": row["result"]["mae"]}
     assert about.before["mse"] == store.row(trained.key)["result"]["mse"]

@@ -81,7 +81,7 @@ def export_onnx(
         content, card = in_int8(content, card, lambda batch: _arrays(network, network.example(batch)), splits)
     content = join(content, card)
     write_whole(path, content)
-    write_whole(page, card_text(card, path.name, len(content)).encode())
+    write_whole(page, card_text(card, path.name, len(content), about.protocol).encode())
     return card
 
 

@@ -1,6 +1,9 @@
 """The page that goes with an exported model: what it reads, how well it is known to forecast, how to run it."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
+
+from pydantic import JsonValue
 
 from tsprune.deploy.card import Card
 from tsprune.shown import listed
@@ -19,14 +22,49 @@ _SCALED = """The file holds the bare network: scale values by `(value - mean) / 
 calendar features to [-0.5, 0.5], and the forecast back by `value * std + mean`. An export with `--units real` does all
 of this itself.
 """
+_AGAIN = """In a store that has its entry: `{command}`. A study, or `tsprune compress`, that is run with the same
+parameters, data and versions puts it there under the same key.
+"""
+
+_BESIDE = {"dataset", "seq_len", "label_len", "pred_len", "freq", "model", "seed", "method", "device", "threads"}
+"""What a protocol says that has a line of its own, or changes little."""
 
 
-def card_text(card: Card, file: str, size: int) -> str:
-    """The page in Markdown. ``file``: the ONNX file's name, ``size``: its bytes."""
-    rows = "\n".join(f"| {what} | {value} |" for what, value in _facts(card, size))
+def card_text(card: Card, file: str, size: int, origin: Mapping[str, JsonValue]) -> str:
+    """The page in Markdown. ``file``: the ONNX file's name, ``size``: its bytes, ``origin``: the ``protocol`` of what
+    the model was about."""
+    rows = "\n".join(f"| {what} | {value} |" for what, value in (*_facts(card, size), *_made(origin)))
     how = _REAL.format(file=file) if card.units == "real" else _SCALED
     inputs = "\n".join(f"- `{name}`: {meaning}" for name, meaning in _inputs(card))
-    return f"{CARD_TITLE}{file}\n\n| | |\n|---|---|\n{rows}\n\n## Inputs and output\n\n{inputs}\n\n## Use\n\n{how}"
+    again = _again(card, file, origin)
+    head = f"{CARD_TITLE}{file}\n\n| | |\n|---|---|\n{rows}"
+    return f"{head}\n\n## Inputs and output\n\n{inputs}\n\n## Use\n\n{how}{again}"
+
+
+def _made(origin: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
+    """How the model was made, and with what."""
+    kept = {"structure", "scope"} if origin.get("density_asked") == 1 else set()  # of a model that loses no weight
+    told = {name: value for name, value in origin.items() if name not in {*_BESIDE, *kept, "key", "training"}}
+    versions = {name.removeprefix("version_"): told.pop(name) for name in [*told] if name.startswith("version_")}
+    method = f": {_listed(told)}" if told else ""
+    yield "made by", f"{origin['method']}{method}" if "method" in origin else "unknown"
+    yield "seed", _known(None if origin.get("seed") is None else str(origin["seed"]))
+    for number, recipe in enumerate(origin.get("training", ()), start=1):
+        yield f"training {number}", _listed(recipe)
+    if versions:
+        yield "made with", f"{_listed(versions)}, on {origin.get('device', 'an unknown device')}"
+
+
+def _listed(values: Mapping[str, JsonValue]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items() if value is not None)
+
+
+def _again(card: Card, file: str, origin: Mapping[str, JsonValue]) -> str:
+    if "key" not in origin:
+        return ""
+    options = [*(["--units", "scaled"] if card.units == "scaled" else []), *(["--int8"] if card.unquantised else [])]
+    command = shlex.join(["tsprune", "export", str(origin["key"]), file, *options])
+    return f"\n## To make it again\n\n{_AGAIN.format(command=command)}"
 
 
 def _facts(card: Card, size: int) -> Iterator[tuple[str, str]]:

@@ -99,4 +99,6 @@ class Step(Config, ABC):
 
     def recipe(self) -> dict:
         """All it takes to make the step again, as JSON values: its kind and its fields."""
-        return {"kind": self.kind, "fields": self.model_dump(mode="json")}
+        # Each step by what it is: of several kinds that a field may hold, pydantic takes the first one that has no more
+        # to it where something beside its fields, such as its key, is known of a step already.
+        return {"kind": self.kind, "fields": self.model_dump(mode="json", serialize_as_any=True)}

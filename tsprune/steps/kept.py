@@ -74,8 +74,14 @@ def save_model(store: Store, key: str, path: Path) -> ModelStep:
     """
     with damage_told():
         step = _step(store, _full(store, key))
-        _mend(step, store)
-        model, masks, about = leaving(store, step)
+        try:
+            _mend(step, store)
+            model, masks, about = leaving(store, step)
+        except OSError as error:
+            why = error.strerror or error
+            raise UserError(
+                f"the model of entry {step.key} cannot be read or made again in {store.root}: {why}"
+            ) from None
     try:
         save_checkpoint(path, model, masks, about=about)
     except OSError as error:
@@ -119,7 +125,12 @@ def _full(store: Store, key: str) -> str:
 def _step(store: Store, key: str) -> ModelStep:
     row = store.row(key)
     if store.has(key, RECIPE_FILE):
-        return rebuild(store.artifact(key, RECIPE_FILE))
+        step = rebuild(store.artifact(key, RECIPE_FILE))
+        if step.key != key:  # as of earlier versions, which forgot what checkpoint a model was made from
+            raise UserError(
+                f"entry {key}: its recipe makes another model; delete {store.folder(key)} and run again what made it"
+            )
+        return step
     step = kinds().get(row["kind"])
     if step is None or step.keepsake is None:
         raise UserError(f"entry {key} is a {row['kind']} step: it ends with numbers, not with a model")

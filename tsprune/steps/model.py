@@ -1,6 +1,7 @@
 """Steps that end with a model, and can give it back."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import ClassVar
 
 from torch import nn
@@ -48,6 +49,11 @@ class ModelStep(Step):
             if row["status"] != "ok":
                 raise UserError(f"{self.label} ({self.key}) has no model: {row['status']}, {row['reason']}")
 
+    def origin(self, protocol: dict) -> dict:
+        """The ``protocol``, and what else it takes to make the model again: its ``key``, and its ``training``, a recipe
+        for each that it went through."""
+        return protocol | {"key": self.key, "training": list(_trainings(self.recipe()["fields"]))}
+
     def about(self, result: dict, before: dict | None = None, protocol: dict | None = None) -> About:
         """What a checkpoint of the model says: the data's columns, scaling and unit, the ``protocol`` (None: that of
         this process), the test errors ``before`` pruning and after it (``result``). A model of pooled data is for any
@@ -62,12 +68,21 @@ class ModelStep(Step):
             season=table.season,
             dataset=data.label,
             fingerprint=data.fingerprint,
-            protocol=protocol,
+            protocol=self.origin(protocol),
             density_asked=protocol.get("density_asked"),
             density_achieved=result.get("density"),
             before=_errors(before or {}),
             after=_errors(result),
         )
+
+
+def _trainings(fields: dict) -> Iterator[dict]:
+    """Those of the steps that a step goes back to before its own; a given checkpoint says nothing of its."""
+    for name, value in fields.items():
+        if isinstance(value, dict) and name != "train":
+            yield from _trainings(value)
+    if "train" in fields and "checkpoint" not in fields:
+        yield fields["train"]
 
 
 def _errors(result: dict) -> dict:

@@ -84,9 +84,10 @@ class ServeStep(Step):
             "density": card.density,
             "difference": card.difference,
         }
+        origin = self.of.origin(store.row(self.of.key)["protocol"])
         kept = {
             ONNX_FILE: lambda path: path.write_bytes(content),
-            CARD_FILE: lambda path: path.write_text(card_text(card, ONNX_FILE, len(content))),
+            CARD_FILE: lambda path: path.write_text(card_text(card, ONNX_FILE, len(content), origin)),
         }
         return Outcome(result, {}, {}, files=scores_file(scores) | kept)
 

@@ -1,6 +1,8 @@
 """The question: data, forecaster, accepted loss, goal and time limit."""
 
+import json
 import re
+import shlex
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -14,6 +16,7 @@ from tsprune.data import Table
 from tsprune.errors import UserError, unknown
 from tsprune.models import load_checkpoint, read_about
 from tsprune.models.base import model_class
+from tsprune.parameters import PLUMBING
 from tsprune.shown import listed, plain
 from tsprune.steps.data import DataSpec
 from tsprune.steps.given import GivenStep, checksum
@@ -30,6 +33,10 @@ CLOSE = 1e-6
 
 
 _LENGTHS = {"seq_len": "--look-back", "pred_lens": "--horizon"}
+
+_READING = {
+    name: f"--{name.replace('_', '-')}" for name in ("missing", "date_column", "time_step", "date_order", "encoding")
+}
 
 _SAID = {"seq_len": "look-back", "pred_len": "horizon"}
 """Lengths as messages about the data call them, and in plain words."""
@@ -157,6 +164,32 @@ def ask(
     except UserError as error:
         typed = f"compress: models = {[model]}:"
         raise UserError(str(error).replace(typed, f"--model {plain(model)}:")) from None
+
+
+def command(question: Question) -> str:
+    """The command line that asks the question: files by their names, without where they lie here, and nothing of where
+    and how it is carried out."""
+    given = {} if question.checkpoint is None else _of_checkpoint(question.checkpoint)
+    percent = f"{100 * question.max_loss:.4f}".rstrip("0").rstrip(".")
+    said = ["--max-loss", f"{percent}%", "--for", question.goal, "--budget", f"{60 * question.budget_hours:.4g}m"]
+    if given:
+        said += ["--checkpoint", Path(question.checkpoint).name]
+    elif question.label_len == question.seq_len // 2:  # as `ask` has it
+        given = {"label_len": question.label_len}
+    skipped = {"dataset", "max_loss", "goal", *PLUMBING, *given}
+    for name, value in question.model_dump(mode="json").items():
+        field = Question.model_fields[name]
+        if name in skipped or value == field.get_default(call_default_factory=True):
+            continue
+        if name == "models":
+            said += ["--model", value[0]]
+        elif name in _LENGTHS:
+            said += [_LENGTHS[name], str(value[0] if name == "pred_lens" else value)]
+        elif name in _READING:
+            said += [_READING[name], value]
+        else:
+            said += ["-p", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+    return shlex.join(["tsprune", "compress", Path(question.dataset).name, *said])
 
 
 def in_options(problems: str, given: bool) -> str:

@@ -24,7 +24,7 @@ from tsprune.batch.compress.choice import (
 )
 from tsprune.batch.compress.page import write_page
 from tsprune.batch.compress.place import PAGE_FILE, check_place, make_way
-from tsprune.batch.compress.question import Question, in_options
+from tsprune.batch.compress.question import Question, command, in_options
 from tsprune.batch.compress.ways import DENSE, LONGER, MASKED, SMALLER, Way, ways
 from tsprune.batch.compress.words import on_card
 from tsprune.batch.compress.workers import Kept
@@ -73,7 +73,8 @@ def compress(question: Question, folder: Path, *, progress: Progress | None = No
         print(told, flush=True)
     write_whole(folder / ONNX_FILE, run.store.artifact(step.key, ONNX_FILE).read_bytes())
     card = run.store.artifact(step.key, CARD_FILE).read_text()
-    write_whole(folder / CARD_FILE, f"{card}\n## Is it worth using?\n\n{on_card(found)}\n".encode())
+    again = f"What it was chosen from, which depends on the times measured: `{command(question)}`."
+    write_whole(folder / CARD_FILE, f"{card}\n{again}\n\n## Is it worth using?\n\n{on_card(found)}\n".encode())
     if found.row["weights"] == SPARSE_RUN:
         save_model(run.store, step.of.key, folder / MODEL_FILE)
     write_page(found, folder / PAGE_FILE)
