@@ -1,5 +1,6 @@
 """The front door: clear lines and exit status, whatever is typed and wherever it is printed."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def test_the_version_is_told(tsprune):
 @pytest.mark.parametrize(
     ("into", "status", "words"),
     [
-        (">/dev/full", 2, "tsprune: the output cannot be printed: No space left on device\n"),
+        (">/dev/full", 2, "tsprune: the output, or a temporary file, cannot be written: No space left on device\n"),
         ("| head -n 0", 1, ""),
         (">&-", 0, ""),
     ],
@@ -69,6 +70,17 @@ def test_what_cannot_be_printed_leaves_no_traceback(tmp_path, into, status, word
     done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, cwd=project_root())
     assert done.stderr == words
     assert int((tmp_path / "status").read_text()) == status
+
+
+@pytest.mark.parametrize(("name", "told"), [(None, "the output, or a temporary file,"), ("/x/y", "/x/y")])
+def test_a_full_disk_is_not_laid_to_the_output(tsprune, monkeypatch, name, told):
+    def full(**_):
+        raise OSError(errno.ENOSPC, "No space left on device", name)
+
+    monkeypatch.setattr(cli, "app", full)
+    monkeypatch.setattr(cli, "_print_nowhere", lambda: None)
+    status, _, err = tsprune("data", "list")
+    assert (status, err) == (2, f"tsprune: {told} cannot be written: No space left on device\n")
 
 
 def test_signs_that_a_terminal_has_not_are_escaped(tmp_path):

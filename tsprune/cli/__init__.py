@@ -80,10 +80,11 @@ def _run() -> int:
         _print_nowhere()
         return 1
     except OSError as error:
-        if error.errno not in _FULL or error.filename is not None:
+        if error.errno not in _FULL or (error.errno == errno.EIO and error.filename is not None):
             raise
         _print_nowhere()
-        raise UserError(f"the output cannot be printed: {error.strerror}") from None
+        what = error.filename or "the output, or a temporary file,"  # which of the two, the system does not say
+        raise UserError(f"{what} cannot be written: {error.strerror}") from None
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
