@@ -235,13 +235,15 @@ def test_how_often_an_advantage_survives_is_counted_from_the_table(table):
     }
     shared = sets["pruned, wanda"].keys() & sets["fine-tuned, wanda"].keys()
     won = [case for case in shared if sets["pruned, wanda"][case]]
-    found = re.search(r"Of (\d+) cases? where it is clearly better before, (\d+) still", text)
-    assert bool(found) == bool(won)
-    if found:
-        assert (int(found.group(1)), int(found.group(2))) == (
-            len(won),
-            sum(sets["fine-tuned, wanda"][case] for case in won),
-        )
+    still = sum(sets["fine-tuned, wanda"][case] for case in won)
+    if len(won) == 1:
+        how = "still is" if still else "is no longer"
+        assert f"In the one case where it is clearly better before, it {how} after." in text
+    elif won:
+        found = re.search(r"Of (\d+) cases where it is clearly better before, (\d+) still (is|are) after", text)
+        assert found.groups() == (str(len(won)), str(still), "is" if still == 1 else "are")
+    else:
+        assert "clearly better before" not in text
 
 
 @settings(deadline=None, max_examples=30)

@@ -152,7 +152,7 @@ def test_what_could_not_be_measured_is_not_spoken_of(latency, structures):
 def test_nothing_to_show_is_a_clear_line(structures):
     with pytest.raises(UserError, match="none of the 28 pruned cells finished"):
         figures.structures(structures.assign(status="failed"))
-    with pytest.raises(UserError, match="only unstructured"):
+    with pytest.raises(UserError, match="no cell but unstructured"):
         tables.structures(structures[structures["structure"] == "unstructured"])
     with pytest.raises(UserError, match="no cell was narrowed"):
         tables.targets(structures[structures["structure"] == "2:4"])
