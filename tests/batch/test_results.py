@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import sys
+from copy import deepcopy
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ from tsprune.study.pruning_sweep.config import PruningSweep
 @pytest.mark.parametrize("mse", ["abc", -5.0, float("nan")])
 def test_rows_that_are_wrong_are_told_in_a_line_by_what_reads_them_all(tmp_path, monkeypatch, capsys, command, mse):
     (path, *_) = archive().files()
-    lines = read(path)
+    lines = deepcopy(read(path))  # which all that read it share
     lines[0]["result"]["mse"] = lines[1]["result"]["mse"] = mse
     wrong = tmp_path / "results" / "01_x" / "ETTh1.jsonl.gz"
     wrong.parent.mkdir(parents=True)
@@ -73,7 +74,7 @@ def test_a_run_that_came_out_as_before_ends_with_0_and_says_what_is_not_compared
 def test_a_run_with_one_number_of_one_epoch_otherwise_ends_with_1_and_names_it(run, monkeypatch, capsys):
     archive, place = run
     (path,) = archive.files()
-    lines = read(path)
+    lines = deepcopy(read(path))
     (trained,) = (line for line in lines if line["kind"] == "train")
     trained["detail"]["history"][0]["train_mse"] = 0.125
     write(path, lines)

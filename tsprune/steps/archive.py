@@ -212,8 +212,8 @@ def _named(row: dict) -> str:
 
 
 def read(path: Path) -> list[dict]:
-    """The lines of a file. Raises UserError, one line, for one that cannot be read. All that ship take a second: each
-    study asks for them, and the page of each twice."""
+    """The lines of a file, shared by all that read it: do not modify them. All that ship take a second, and each study
+    asks for them, the page of each twice. Raises UserError, one line, for a file that cannot be read."""
     about = path.stat() if path.exists() else None
     return _read(path.absolute(), about and (about.st_mtime_ns, about.st_size))
 
