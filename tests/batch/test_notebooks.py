@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pandas import date_range
 
-from tsprune.batch import notebooks
+from tsprune.batch import kernel
 from tsprune.batch.notebooks import run_profile
 from tsprune.batch.profiles import plan_profile
 from tsprune.places import project_root
@@ -85,7 +85,7 @@ def test_a_failing_notebook_is_rendered_and_told_and_the_index_stands(tmp_path, 
 
 
 def test_kernels_of_studies_side_by_side_share_no_socket_and_leave_none():
-    with notebooks._sockets() as one, notebooks._sockets() as other:
+    with kernel._sockets() as one, kernel._sockets() as other:
         folders = [Path(of["ip"]).parent for of in (one, other)]
         assert one["transport"] == other["transport"] == "ipc" and folders[0] != folders[1]
         assert not any(folder.stat().st_mode & 0o77 for folder in folders), "nobody else may listen in"
@@ -96,7 +96,7 @@ def test_where_a_sockets_name_would_be_too_long_the_kernel_listens_at_ports(tmp_
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(deep))
-    with notebooks._sockets() as sockets:
+    with kernel._sockets() as sockets:
         assert sockets == {"transport_encryption": "auto"}
 
 

@@ -19,7 +19,7 @@ DIES = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 def run(tmp_path):
     """Run notebooks, each a name, its second cell and its parameters, in one folder; returns how many were bad."""
 
-    def run(*given):
+    def run(*given, **how):
         runs = []
         for name, source, parameters in given:
             cells = [nbformat.v4.new_markdown_cell(f"# About {name}"), nbformat.v4.new_code_cell("seeds = [1]")]
@@ -29,7 +29,7 @@ def run(tmp_path):
             path = tmp_path / f"{name}.ipynb"
             nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
             runs.append(NotebookRun(name, path, tmp_path / "out" / "mine", parameters, {}))
-        return run_profile(runs)
+        return run_profile(runs, **how)
 
     return run
 
@@ -56,6 +56,30 @@ def test_a_kernel_that_dies_is_a_failed_notebook_with_its_page_and_the_rest_goes
         "01_pruning_sweep: 1 without a result; the report names them\n"
     )
     assert "Traceback" not in out and out.count("report: ") == 2
+
+
+MEETS = """
+import pathlib, time
+pathlib.Path({own!r}).touch()
+while not pathlib.Path({other!r}).exists():
+    time.sleep(0.05)
+print({said!r})
+"""
+
+
+def test_where_only_pages_are_made_notebooks_run_side_by_side_and_tell_of_it_in_turn(run, folder, tmp_path, capfd):
+    one, other = str(tmp_path / "one"), str(tmp_path / "other")
+    meets = MEETS.format(own=one, other=other, said="a first line"), MEETS.format(own=other, other=one, said="of both")
+    given = {"seeds": [1], "jobs": 3}
+    names = "01_pruning_sweep", "02_fine_tuning", "03_right_sizing"
+    assert run(*((name, code, given) for name, code in zip(names, (*meets, DIES), strict=True)), only_pages=True) == 1
+    out, err = capfd.readouterr()
+    for name, said in (names[0], "a first line"), (names[1], "of both"):
+        assert re.search(rf"== {name} ==\n{said}\nthe last cell\n{name}: .*\nreport: .*{name}.html\n", out)
+        assert said in (folder / f"{name}.html").read_text()
+    assert "03_right_sizing failed: the process of its kernel died" in err
+    assert "This notebook failed" in (folder / "03_right_sizing.html").read_text()
+    assert (folder / "index.html").read_text().count('.html"') >= 3
 
 
 def test_a_kernel_that_is_slow_to_end_is_left_to_end_and_says_nothing_of_it(run, folder, capfd):

@@ -6,12 +6,13 @@ import profiles
 import pytest
 import yaml
 
-from tsprune.batch.plan import plan_text
+from tsprune.batch.plan import nothing_to_run, plan_text
 from tsprune.batch.profiles import plan_profile
 from tsprune.engine.progress import Progress
 from tsprune.engine.store import Store
 from tsprune.steps.archive import Archive
 from tsprune.study.base.cells import Cells
+from tsprune.study.base.shared import Tables
 from tsprune.study.inference.cells import InferenceCells
 from tsprune.study.inference.config import Inference
 from tsprune.study.pruning_sweep.cells import PruningSweepCells
@@ -31,7 +32,7 @@ def plan(tmp_path, smoke, few, monkeypatch):
         given = smoke | few | small | {"store": str(tmp_path / "store")} | changes
         (folder / "01_pruning_sweep.yaml").write_text(yaml.safe_dump(given))
         (run,) = runs = plan_profile(str(folder), output=str(tmp_path / "out"))
-        plan.config = PruningSweep.parse(run.parameters)
+        plan.runs, plan.config = runs, PruningSweep.parse(run.parameters)
         return plan_text(runs)
 
     return plan
@@ -48,11 +49,14 @@ def test_everything_is_to_run_at_first_and_nothing_once_it_has_and_why_is_said(p
     assert (stored, archived) == (0, 0) and todo == steps
     assert f"for {steps} of them no earlier step of their kind, model and width on cpu tells the time" in text
     assert "1 never run" in re.search(r"train .*", text).group()
+    assert not nothing_to_run(plan.runs, Tables())
     PruningSweepCells(plan.config).run(make_executor=threads, progress=Progress())
     text = plan()
+    assert nothing_to_run(plan.runs, Tables())
     assert in_all(text) == (steps, steps, 0, 0) and "of them" not in text
 
     text = plan(learning_rate=0.5)
+    assert not nothing_to_run(plan.runs, Tables())
     assert "1 run with other data or another recipe" in re.search(r"train .*", text).group()
     naive = int(re.search(r"naive\s+(\d+)", text).group(1))
     assert in_all(text) == (steps, naive, 0, steps - naive)

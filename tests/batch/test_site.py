@@ -19,8 +19,8 @@ SOME = ("01_pruning_sweep/ILI", "05_pals/ILI", "06_inference/ETTh1")
 def test_the_entrance_leads_to_pages_and_tables_and_says_what_was_run_where(tmp_path, monkeypatch):
     ran = []
 
-    def run_profile(runs, hours) -> int:
-        ran.append(([run.name for run in runs], hours, {run.parameters["store"] for run in runs}))
+    def run_profile(runs, hours, only_pages) -> int:
+        ran.append(([run.name for run in runs], hours, only_pages, {run.parameters["store"] for run in runs}))
         runs[0].folder.mkdir(parents=True)
         (runs[0].folder / "index.html").touch()
         return 0
@@ -38,8 +38,8 @@ def test_the_entrance_leads_to_pages_and_tables_and_says_what_was_run_where(tmp_
     monkeypatch.setattr("tsprune.batch.site.reports_in", reports_in)
     site, store = tmp_path / "site", tmp_path / "store"
     assert make_site(["paper_ili"], str(site), str(store)) == 0
-    ((names, hours, stores),) = ran
-    assert "01_pruning_sweep" in names and hours == 0 and stores == {str(store)}
+    ((names, hours, only_pages, stores),) = ran
+    assert "01_pruning_sweep" in names and hours == 0 and only_pages and stores == {str(store)}
     page = (site / "index.html").read_text()
     links = re.findall(r'href="([^"]+)"', page)
     assert "paper_ili/index.html" in links and "paper_ili/07_claims.html" in links and len(links) >= 5

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import pytest
 from helpers import Recorder
 
@@ -155,3 +156,29 @@ def test_a_study_is_stopped_with_its_kernel_and_workers_and_goes_on_when_started
     assert run_shard(runs, Shard(1, 1), make_executor=threads, progress=news) == 0  # the same steps, without the pages
     assert any(re.search(r" steps, [1-9]\d* of them in the store", line) for line in news.news)
     assert list((out / "store" / "tmp").iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes as Linux lists them")
+def test_pages_made_side_by_side_are_stopped_together(tmp_path):
+    names = ("01_pruning_sweep", "02_fine_tuning")
+    for name in names:
+        cell = nbformat.v4.new_code_cell(WAITS.replace("'begun'", f"'begun', file=open({str(tmp_path / name)!r}, 'w')"))
+        metadata = {"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=metadata), tmp_path / f"{name}.ipynb")
+    code = (
+        "from pathlib import Path; from tsprune import cli; from tsprune.batch.notebooks import run_profile\n"
+        "from tsprune.batch.profiles import NotebookRun as Run\n"
+        f"folder = Path({str(tmp_path)!r})\n"
+        f"runs = [Run(name, folder / f'{{name}}.ipynb', folder / 'out', {{'jobs': 2}}, {{}}) for name in {names}]\n"
+        "cli.app = lambda **_: run_profile(runs, only_pages=True); cli.main()"
+    )
+    process = start(code, env=os.environ | {"TSPRUNE_TEST_MARK": str(tmp_path)})
+    while not all((tmp_path / name).exists() for name in names):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    status, err, seconds = interrupted(process)
+    assert status == 130 and "tsprune: stopped" in err and "Traceback" not in err and seconds < 3
+    deadline = time.monotonic() + 10
+    while relatives(str(tmp_path)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert relatives(str(tmp_path)) == [] and list((tmp_path / "out").iterdir()) == []

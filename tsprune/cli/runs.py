@@ -95,8 +95,9 @@ def study(
         raise typer.Exit(1 if run_shard(runs, part) else 0)
     print(describe(runs, profile), flush=True)
     from tsprune.batch.notebooks import run_profile
+    from tsprune.batch.plan import nothing_to_run
 
-    if run_profile(runs, hours):
+    if run_profile(runs, hours, only_pages=hours == 0 or nothing_to_run(runs, tables)):
         raise typer.Exit(1)
 
 

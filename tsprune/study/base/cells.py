@@ -121,6 +121,14 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         check(self.config.model_copy(update={"budget_hours": 0}), self.tables)
         return self.gather() if self._stored(self.plan()) and self._stored(self.then()) else None
 
+    def stored(self) -> bool:
+        """Whether the store has a result of every step, so that :meth:`run` would compute nothing."""
+        try:
+            rows = [(step, self.store.row(step.key)) for step in self.every_step()]
+        except Corrupt:
+            return False
+        return all(row and row["status"] in FINAL and not from_elsewhere(step, row) for step, row in rows)
+
     def _stored(self, steps: Iterable[Step]) -> bool:
         """Whether the store has a result of each, which is now in :attr:`rows`."""
         self.rows |= {step.key: self.store.row(step.key) for step in steps}
