@@ -15,7 +15,7 @@ from tsprune.study.claims.cells import ClaimsCells, _seeds, _span
 from tsprune.study.claims.config import Claims
 from tsprune.study.claims.evidence import CASE, evidence, gather
 from tsprune.study.claims.listed import CLAIMS
-from tsprune.study.claims.result import CANNOT, DOES_NOT, HOLDS, PAPERS, SMALL
+from tsprune.study.claims.result import CANNOT, DOES_NOT, HOLDS, PAPERS, SMALL, UNCLEAR
 from tsprune.study.registry import STUDIES
 
 HALF = CLAIMS[0].says
@@ -63,6 +63,15 @@ def test_the_first_claim_is_judged_by_size_and_the_words_say_what_the_table_says
     assert html.count("ETTh1") == 12  # at half they beat dense, or not
     assert "Transformer on ETTh1, horizon 96" in html and f">+50{NBSP}%<" in html
     assert len(figures.outcomes(result.claims).axes) == 2
+
+
+def test_an_interval_of_two_seeds_that_differ_ends_where_errors_do(dense, after, judged):
+    trained = [dense("Informer", seed, d_model=512) for seed in (1, 2)]
+    lost = [after(one, "authors", loss, density=0.512) for one, loss in zip(trained, (1.0, 1.5), strict=True)]
+    cases = judged([*trained, *lost]).cases
+    (case,) = cases[cases["claim"] == "half-is-safe"].to_dict("records")
+    assert case["low"] == 0 and case["high"] == pytest.approx(1.25 + 12.706 * 0.25, rel=1e-4)
+    assert case["outcome"] == UNCLEAR
 
 
 def test_without_rows_nothing_can_be_said_and_the_page_stands(judged):

@@ -1,5 +1,6 @@
 """Study 07: from the rows that are there to a verdict per claim and size; nothing is trained."""
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
@@ -82,11 +83,18 @@ def judged(
     claims: Sequence[Claim] = CLAIMS,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The claims at every size, and the cases that the verdicts rest on: the tables of :class:`ClaimsResult`."""
-    cases = {claim.name: by_case(claim.measure(found), claim.bounds, least_seeds, found.paired) for claim in claims}
+    cases = {claim.name: _cases(claim, found, least_seeds) for claim in claims}
     records = [_verdict(claim, size, cases[claim.name], least_cases) for claim in claims for size in SIZES]
     every = [own.assign(claim=name) for name, own in cases.items() if len(own)]
     table = pd.concat(every, ignore_index=True) if every else pd.DataFrame(columns=CASE_COLUMNS)
     return pd.DataFrame(records, columns=CLAIM_COLUMNS), table[CASE_COLUMNS]
+
+
+def _cases(claim: Claim, found: Evidence, least_seeds: int) -> pd.DataFrame:
+    """As :func:`by_case`, with intervals cut to what is possible: by two seeds that differ an error may be below 0."""
+    cases = by_case(claim.measure(found), claim.bounds, least_seeds, found.paired)
+    least, most = (-1.0, 1.0) if claim.unit == "points" else (0.0, math.inf)
+    return cases.assign(low=cases["low"].clip(lower=least), high=cases["high"].clip(upper=most))
 
 
 def shipped(page: str = "") -> pd.DataFrame:
