@@ -146,7 +146,7 @@ def test_a_page_is_told_what_holds_of_its_claims_at_the_papers_size_and_no_more(
     assert [item.count("1 to 3 x") for item in items] == [1, 1] and "later forecasters by 1 to 3 x" in items[0]
     assert words.summary(found).splitlines()[2:4] == [f"- {item}." for item in items]
     verdict = words.verdict(found).split("\n\n")
-    assert verdict[1].splitlines()[1:] == [f"{items[0]}.  ", f"{items[1]}.*"], "in italics: shown at once"
+    assert verdict[1].splitlines()[1:] == [f"• {items[0]}.  ", f"• {items[1]}.*"], "in italics: shown at once"
     assert f"Of {of} claims, 1 holds and {of - 1} cannot be judged yet. The data: ETTh1." in summary
     summary = summary[summary.index("| claim | whose | at the papers' size | found |") :]
     assert [line.split(" | ")[2] for line in summary[2:]] == ["**holds**: 3 of 3 cases for it, 0 against"]

@@ -33,7 +33,7 @@ def verdict(claims: pd.DataFrame) -> str:
     first = _counted(theirs[theirs["size"] == PAPERS], f"Of {theirs['claim'].nunique()} claims of the two papers")
     lines = [f"{first} at the papers' size (d_model 512; {_data(theirs)})."]
     if short := in_short(claims):  # in italics, which the page shows at once
-        lines.append(f"*In short, {_ENDS}:{BREAK}{f'.{BREAK}'.join(short)}.*")
+        lines.append(f"*In short, {_ENDS}:{''.join(f'{BREAK}• {item}.' for item in short)}*")
     for word in (HOLDS, DOES_NOT, IN_PART):
         own = theirs[(theirs["size"] == PAPERS) & (theirs["verdict"] == word)]
         lines += [f"- {bold([word.capitalize()])}: {row['says']} ({row['basis']})." for row in own.to_dict("records")]
