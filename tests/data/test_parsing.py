@@ -364,3 +364,12 @@ def test_a_frame_brings_its_index_of_dates_along():
         parse_frame(pd.DataFrame([[1, 2]], columns=["a", "a "]))
     with pytest.raises(UserError, match="column 'a' occurs more than once"):
         parse_frame(pd.DataFrame({"a": [1, 2]}, index=pd.Index([3, 5], name="a")))
+
+
+def test_the_numbers_of_the_rows_of_a_larger_frame_are_no_series():
+    frame = pd.DataFrame({"date": pd.date_range("2020-01-01", periods=9), "x": np.arange(9.0)})
+    parsed = parse_frame(frame[frame["x"] != 3])
+    assert list(parsed.frame) == ["date", "x"]
+    assert parsed.notes == ("the index, whole numbers without a name, is left out",)
+    assert list(parse_frame(frame.drop(columns="date").set_axis([*range(20200101, 20200110)])).frame) == ["index", "x"]
+    assert list(parse_frame(frame.set_axis(pd.Index([*range(8), 9], name="level"))).frame) == ["level", "date", "x"]

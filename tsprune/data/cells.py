@@ -63,9 +63,9 @@ class ReadCells:
 def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
     """The columns beside the dates as numbers. Empty cells are a problem unless gaps are filled.
 
-    A column without a name, or with one that numbers of rows usually have, is left out if it counts the rows, wherever
-    it stands: what goes up by 1 from the first row to the last is not nitric oxide, though called NO. So is one with
-    neither a name nor a value: lines that end in a separator.
+    A column without a name, or with one that numbers of rows usually have, is left out if it counts the rows from 0 or
+    1, wherever it stands: what goes up by 1 from the first row to the last is not nitric oxide, though called NO. So is
+    one with neither a name nor a value: lines that end in a separator.
     """
     found = ReadCells(parsed.frame)
     columns, at = {}, f"{parsed.place} {parsed.header}: " if parsed.place == "line" else ""
@@ -74,7 +74,7 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
         if name == parsed.date:
             continue
         nameless, counts = _NAMELESS.fullmatch(name) is not None, _counts(given)
-        if (nameless or name.lower().rstrip(".") in _ROW_NAMES) and counts:
+        if (nameless or name.lower().rstrip(".") in _ROW_NAMES) and counts and given.iloc[0] in (0, 1):
             what = f"column {position}, without a name," if nameless else f"column {quoted(name)}"
             found.notes.append(f"{what} counts the rows: it is left out")
         elif nameless and given.isna().all():
@@ -94,9 +94,11 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
 
 
 def _counts(given: pd.Series) -> bool:
-    if given.dtype.kind not in "iuf" or given.iloc[0] not in (0, 1):
+    """Whether a column goes up by 1 from row to row, or down."""
+    if given.dtype.kind not in "iuf":
         return False
-    return bool((np.diff(given.to_numpy(np.float64)) == 1).all())
+    steps = np.diff(given.to_numpy(np.float64))
+    return bool(len(steps)) and abs(steps[0]) == 1 and bool((steps == steps[0]).all())
 
 
 def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool, found: ReadCells) -> np.ndarray | None:

@@ -124,9 +124,13 @@ def _joined(frame: pd.DataFrame, parts: Sequence[str]) -> tuple[pd.DataFrame, st
 
 
 def parse_frame(frame: pd.DataFrame, *, date_column: str | None = None) -> Parsed:
-    """The table of a binary file, its index among the columns where that holds more than numbers of rows."""
+    """The table of a binary file, its index among the columns where that holds more than numbers of rows: whole numbers
+    without a name that are not the dates are those of the rows of a larger table."""
+    unnamed = frame.index.nlevels == 1 and frame.index.name is None and frame.index.dtype.kind in "iu"
+    numbers = None
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index(allow_duplicates=True)  # refused below
+        numbers = str(frame.columns[0]) if unnamed else None
     # Of names on several levels all that say something.
     names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
     frame = frame.set_axis([name.strip() for name in names], axis=1)
@@ -135,12 +139,15 @@ def parse_frame(frame: pd.DataFrame, *, date_column: str | None = None) -> Parse
         raise UserError(f"column {quoted(twice[0])} occurs more than once; names must differ")
     if len(frame) == 0:
         raise UserError("the file has no rows")
-    parts = () if date_column else date_parts(frame.head(200))
+    parts, notes = () if date_column else date_parts(frame.head(200)), []
+    date = parts[0] if parts else find_date_column(frame.head(200), date_column)
+    if numbers not in (None, date, *parts):
+        frame = frame.drop(columns=numbers)
+        notes.append("the index, whole numbers without a name, is left out")
     if parts:
         frame, note = _joined(frame, parts)
-        return Parsed(frame, parts[0], np.arange(1, len(frame) + 1), place="row", notes=(note,))
-    date = find_date_column(frame.head(200), date_column)
-    return Parsed(frame, date, np.arange(1, len(frame) + 1), place="row")
+        notes.append(note)
+    return Parsed(frame, date, np.arange(1, len(frame) + 1), place="row", notes=tuple(notes))
 
 
 def _decoded(content: bytes, encoding: str | None) -> str:
