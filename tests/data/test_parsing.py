@@ -265,6 +265,20 @@ def test_commas_before_three_digits_throughout_are_decimals_and_that_is_said():
     )
 
 
+def test_commas_beside_decimal_points_in_another_column_mark_no_decimals():
+    thousands, decimals = [f"{20 + i},{100 + i}" for i in range(40)], [f"{i}.25" for i in range(40)]
+    parsed = parse_csv(csv_of(STAMPS, thousands, decimals, header="date;x;y", sep=";"))
+    assert parsed.decimal == "." and parsed.frame["x"].tolist() == thousands
+    told = csv_of(STAMPS, [f"{cell}5" for cell in thousands], decimals, header="date;x;y", sep=";")
+    assert parse_csv(told).decimal == ","
+
+
+def test_names_below_facts_of_the_place_are_told():
+    facts = b"latitude,longitude,height\n52.5,13.4,38\n\n"
+    table = csv_of(STAMPS, LOAD, LOAD, header="time,temperature,rain")
+    assert refusal(facts + table) == "line 4: are these the column names? Remove the lines above them"
+
+
 @pytest.mark.parametrize("mark", [".", ","])
 def test_zeros_and_codes_of_no_reading_may_stand_among_decimals_as_whole_numbers(mark):
     cells = ["0", "-9999", "-99", "12", *[f"{100 + i}.12{i % 9 + 1}".replace(".", mark) for i in range(36)]]

@@ -23,6 +23,8 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_MOST_FACTS = 20
+"""Lines between the first and the column names."""
 _WHOLE = re.compile(r"[+-]?\d+")
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = {mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:\{mark}\d{{3}})+") for mark in ",."}
@@ -59,8 +61,12 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
     names = [name or _unnamed(position, names) for position, name in enumerate(names)]
     options = {"sep": rows.separator, "header": None, "names": names, "index_col": False, "skiprows": 1}
     sample = _read(rows, dtype=str, nrows=200, **options)
-    parts = () if date_column else date_parts(sample)
-    date = parts[0] if parts else find_date_column(sample, date_column)
+    try:
+        parts = () if date_column else date_parts(sample)
+        date = parts[0] if parts else find_date_column(sample, date_column)
+    except UserError:
+        _refuse_names_below(rows)
+        raise
     notes = [f"lines above line {rows.starts[0]}, the column names, are left out"] if rows.titles else []
     if rows.separator != ",":
         notes.append(f"fields are separated by {SEPARATORS[rows.separator]}")
@@ -112,6 +118,15 @@ def _refuse_other_names(rows: Rows, beside: Sequence[int], names: Sequence[str],
     for row in beside:
         fields = [field.strip().lower() for field in rows.fields(row)]
         if fields[names.index(date)] in DATE_NAMES and all(fields) and date.lower() not in DATE_NAMES:
+            raise UserError(f"line {rows.starts[row]}: are these the column names? Remove the lines above them")
+
+
+def _refuse_names_below(rows: Rows) -> None:
+    """Raise UserError where a line with a usual name of dates stands below what was taken for the names: facts of a
+    place."""
+    for row in range(1, min(len(rows.starts), _MOST_FACTS)):
+        fields = [field.strip().lower() for field in rows.fields(row)]
+        if all(fields) and not set(fields).isdisjoint(DATE_NAMES):
             raise UserError(f"line {rows.starts[row]}: are these the column names? Remove the lines above them")
 
 
@@ -266,12 +281,24 @@ def _read(rows: Rows, **options) -> pd.DataFrame:
 
 
 def _has_decimal_commas(rows: Rows, date: str, options: dict) -> bool:
-    """Whether numbers have a decimal comma; UserError where it may as well be a mark of thousands."""
-    texts, found = _read(rows, dtype=str, **options).drop(columns=date), False
+    """Whether numbers have a decimal comma; UserError where it may as well be a mark of thousands. It is one where all
+    stand before three digits and other columns have a decimal point."""
+    texts = _read(rows, dtype=str, **options).drop(columns=date)
+    found = told = False
     for name in texts:
-        found |= bool(texts[name].str.strip().str.fullmatch(_COMMA.pattern, na=False).any())
+        cells = texts[name].dropna().str.strip()
+        commas = cells[cells.str.fullmatch(_COMMA.pattern)]
+        found |= len(commas) > 0
+        told |= not commas.str.fullmatch(_THOUSANDS[","].pattern).all()
         _refuse_thousands(texts[name], ",", rows)
-    return found
+    return found and (told or not any(_has_points(texts[name]) for name in texts))
+
+
+def _has_points(texts: pd.Series) -> bool:
+    """Whether all numbers of a column have a decimal point or none, some of them one that marks no thousands."""
+    cells = texts.dropna().str.strip()
+    points = cells[cells.str.contains(".", regex=False)]
+    return bool(len(points)) and cells.map(is_number).all() and not points.str.fullmatch(_THOUSANDS["."].pattern).all()
 
 
 def _refuse_points(frame: pd.DataFrame, sample: pd.DataFrame, rows: Rows, options: dict) -> None:
