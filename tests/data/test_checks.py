@@ -437,6 +437,14 @@ def test_an_ambiguous_date_is_refused_and_can_be_told(tmp_path):
         assert load_table(path, date_order=order).dates[0] == pd.Timestamp(first)
 
 
+def test_an_order_that_others_fit_is_told():
+    rows = [[f"{date:%d/%m/%Y}", "1", str(i % 7)] for i, date in enumerate(pd.date_range("2020-01-01", periods=40))]
+    assert problems_of(csv_of(rows), date_order="mdy")[0] == (
+        "line 14, column 'date': '13/01/2020' is not a date (and 18 more); it does not fit date_order='mdy', all do "
+        "fit 'dmy'"
+    )
+
+
 def test_dates_that_are_no_dates_are_told_how_to_be(tmp_path):
     for cells, advice in (
         ([f"FY{year}" for year in range(1900, 1930)], "write years as the day they begin with, like 2020-01-01 or"),

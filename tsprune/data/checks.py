@@ -11,7 +11,7 @@ from tsprune.data.advice import date_advice
 from tsprune.data.catalog import SHARES
 from tsprune.data.cells import read_cells
 from tsprune.data.codes import find_codes
-from tsprune.data.dates import DISPUTED, TWO_DIGITS, Reading, read_dates
+from tsprune.data.dates import DISPUTED, ORDERS, TWO_DIGITS, Reading, read_dates
 from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading, whole_periods
 from tsprune.data.parsing import Parsed, parse_csv, parse_frame
 from tsprune.data.scale import scale_problems
@@ -116,6 +116,7 @@ def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -
     """The dates of each row, and a problem where cells cannot be read as dates."""
     cells = parsed.frame[parsed.date]
     cells = cells if pd.api.types.is_datetime64_any_dtype(cells) else cells.astype(str).where(cells.notna(), "")
+    readings = []
     if not pd.api.types.is_string_dtype(cells):
         reading = _typed(cells) if time_step else whole_periods(_typed(cells))
     elif readings := read_dates(cells):
@@ -133,7 +134,12 @@ def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -
     cell = f"{quoted(text)} is not a date" if text else "no date"
     every = len(bad) == len(cells)
     first, last = not every and bad[-1] == len(bad) - 1, not every and bad[0] == len(cells) - len(bad)
-    advice = date_advice(text, parsed.date, first=first, last=last, every=every)
+    others = [other.order for other in readings if date_order and not other.unread and other.order in ORDERS]
+    advice = (
+        f"it does not fit date_order={date_order!r}, all do fit {others[0]!r}"
+        if others
+        else date_advice(text, parsed.date, first=first, last=last, every=every)
+    )
     where = f"{parsed.place} {parsed.lines[bad[0]]}, column {quoted(parsed.date)}"
     return reading, [f"{where}: {cell}{more(len(bad) - 1)}; {advice}"]
 
