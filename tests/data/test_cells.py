@@ -93,6 +93,16 @@ def test_a_word_among_numbers_is_told_to_be_left_out():
     assert problem.endswith("write a number, or leave the cell empty where nothing was measured")
 
 
+@pytest.mark.parametrize("cell", ['"1,234.50"', "5 %", "(5.10)"])
+def test_a_word_among_numerals_is_what_is_named(cell):
+    found = cells_of([*[cell] * 28, "-", "n.d."])
+    assert found.problems == [
+        "line 30, column 'x': '-' is not a number (and 1 more); write a number, or leave the cell empty where nothing "
+        "was measured"
+    ]
+    assert np.isnan(found.frame["x"].iloc[28])
+
+
 def test_whole_numbers_that_double_precision_rounds_are_said_to_be():
     found = cells_of([str(2**53 + 1 + 2 * i) for i in range(30)])
     assert found.notes == [

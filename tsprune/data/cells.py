@@ -47,6 +47,8 @@ _CAUSES = (
     ),
 )
 _LEAVE = "write a number, or leave the cell empty where nothing was measured"
+_NUMERALS = 8
+"""Cells of text that must be numbers in another notation for one among them that is none to be left to blame."""
 _EXACT = 2**53
 """Whole numbers up to here are all there are in double precision; of larger ones some."""
 
@@ -114,8 +116,11 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
         return numbers
     empty = np.isnan(numbers) if typed else (given.isna() | _blank(given)).to_numpy()
     text = np.flatnonzero(~empty & np.isnan(numbers))
-    if len(text) and (read := read_numerals(given.astype(object).where(~empty))):
-        numbers, text = read[0], text[:0]
+    words = ~empty & _without_digits(given) if len(text) else empty
+    if _NUMERALS * words.sum() > len(text):  # too many to be what is wrong
+        words = np.zeros_like(words)
+    if len(text) and (read := read_numerals(given.astype(object).where(~empty & ~words))):
+        numbers, text = read[0], np.flatnonzero(words)
         found.notes.append(f"column {quoted(name)}: {read[1]}")
     if len(text):
         every = len(text) == (~empty).sum()
@@ -165,6 +170,11 @@ def _floats(given: pd.Series, decimal: str) -> np.ndarray:
 def _blank(given: pd.Series) -> pd.Series:
     """Where a cell is text of nothing but spaces, or says that there is none."""
     return given.map(lambda cell: isinstance(cell, str) and cell.strip().lower() in {"", *NOTHING}).astype(bool)
+
+
+def _without_digits(given: pd.Series) -> np.ndarray:
+    """Where a cell is text that cannot be a number, however it is written."""
+    return given.map(lambda cell: isinstance(cell, str) and not any(map(str.isdigit, cell))).to_numpy(bool)
 
 
 def _rounded(given: pd.Series, numbers: np.ndarray, name: str) -> list[str]:
