@@ -509,7 +509,7 @@ def test_months_and_years_of_two_digits_are_no_days(begin, months):
 
 
 @pytest.mark.parametrize("freq", ["1h", "1D", "MS"])
-@pytest.mark.parametrize("written", ["%Y%m%d", "%Y%m%d%H%M", "seconds", "milliseconds", "spreadsheet"])
+@pytest.mark.parametrize("written", ["%Y%m%d", "%Y%m%d%H%M", "seconds", "milliseconds", "spreadsheet", "years"])
 def test_numbers_that_are_the_dates_once_more_are_no_series(freq, written):
     dates = pd.date_range("2020-01-01", periods=60, freq=freq)
     since = (dates - pd.Timestamp("1970-01-01")) // pd.Timedelta("1s")
@@ -517,6 +517,7 @@ def test_numbers_that_are_the_dates_once_more_are_no_series(freq, written):
         "seconds": since,
         "milliseconds": since * 1000,
         "spreadsheet": (dates - pd.Timestamp("1899-12-30")).days,
+        "years": [f"{date.year + (date.day_of_year - 0.5) / 366:.9g}" for date in dates],
     }.get(written, dates.strftime(written))
     rows = [[str(date), str(i % 7), str(numbers[i])] for i, date in enumerate(dates)]
     content = csv_of(rows)

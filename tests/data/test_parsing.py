@@ -113,7 +113,7 @@ def test_lines_with_the_sign_of_a_remark_are_taken_for_one():
     parsed = parse_csv(("# load, in MW, hourly\n" + lines).encode())
     assert len(parsed.frame) == len(LOAD) and parsed.header == 2 and parsed.lines[0] == 3
     assert parsed.notes == ("lines above line 2, the column names, are left out",)
-    assert refusal((lines + "# no more\n").encode()) == (
+    assert refusal((lines + "# no more\n2020-01-03,1\n").encode()) == (
         "line 42: 1 field, the header has 2; is it a comment? Remove it"
     )
 
@@ -271,6 +271,20 @@ def test_commas_beside_decimal_points_in_another_column_mark_no_decimals():
     assert parsed.decimal == "." and parsed.frame["x"].tolist() == thousands
     told = csv_of(STAMPS, [f"{cell}5" for cell in thousands], decimals, header="date;x;y", sep=";")
     assert parse_csv(told).decimal == ","
+
+
+@pytest.mark.parametrize(
+    "end", ["Source: the city", "(40 rows)\n\nEND", '"Note: a, b"', "\x1a", "Total,1\n* estimated"]
+)
+def test_remarks_below_the_table_are_left_out_and_named(end):
+    parsed = parse_csv(csv_of(STAMPS, LOAD, header="date,x") + end.encode())
+    assert len(parsed.frame) == 40 and "is not a row of the table: it is left out" in parsed.notes[0]
+
+
+def test_a_row_that_may_be_cut_off_is_no_remark():
+    months = [f"{date:%b %d, %H:%M}".replace(",", "") for date in pd.date_range("2020-01-01", periods=40, freq="h")]
+    for stamps, end in ((STAMPS, "2020-0"), (STAMPS, "40 rows"), (months, "Ja")):
+        assert "seems to be cut off there" in refusal(csv_of(stamps, LOAD, header="date,x") + end.encode())
 
 
 def test_names_below_facts_of_the_place_are_told():

@@ -57,6 +57,11 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
     """
     rows = Rows(_decoded(content, encoding))
     names = _names(rows)
+    notes = []
+    if remarks := rows.remarks_below():
+        line, text = rows.starts[remarks[0]], rows.fields(remarks[0])[0]
+        notes.append(f"line {line}, {quoted(text)}{more(len(remarks) - 1)}, is not a row of the table: it is left out")
+        rows.leave_out(remarks)
     rows.refuse_ragged()
     names = [name or _unnamed(position, names) for position, name in enumerate(names)]
     options = {"sep": rows.separator, "header": None, "names": names, "index_col": False, "skiprows": 1}
@@ -67,7 +72,8 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
     except UserError:
         _refuse_names_below(rows)
         raise
-    notes = [f"lines above line {rows.starts[0]}, the column names, are left out"] if rows.titles else []
+    if rows.titles:
+        notes.append(f"lines above line {rows.starts[0]}, the column names, are left out")
     if rows.separator != ",":
         notes.append(f"fields are separated by {SEPARATORS[rows.separator]}")
     if beside := _beside(rows, names.index(date)):

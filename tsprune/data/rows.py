@@ -110,6 +110,17 @@ class Rows:
         finally:
             csv.field_size_limit(largest)
 
+    def remarks_below(self) -> list[int]:
+        """Rows at the end that are a single field of a table of more, and begin with a sign or a letter where others,
+        of which the one in the middle tells, begin with a digit: no row that is cut off does."""
+        last = end = len(self.starts)
+        while last > 2 and self.widths[last - 1] == 1 < self.widths[0] and not self._begins_with_digit(last - 1):
+            last -= 1
+        return [*range(last, end)] if self._begins_with_digit((last + 1) // 2) else []
+
+    def _begins_with_digit(self, row: int) -> bool:
+        return self.fields(row)[0].strip()[:1].isdigit()
+
     def refuse_ragged(self) -> None:
         """Raise UserError if a row has more or fewer fields than the header: its values would end up in wrong
         columns."""
