@@ -281,6 +281,13 @@ def test_remarks_below_the_table_are_left_out_and_named(end):
     assert len(parsed.frame) == 40 and "is not a row of the table: it is left out" in parsed.notes[0]
 
 
+@pytest.mark.parametrize("empty", ["\t\n", " \t \t\n\t\t\n"])
+def test_lines_of_tabs_alone_are_no_rows(empty):
+    content = csv_of(STAMPS, LOAD, header="date\tx", sep="\t").replace(b"\n", b"\n" + empty.encode(), 1)
+    parsed = parse_csv(content + empty.encode())
+    assert len(parsed.frame) == 40 and parsed.lines[0] == 2 + empty.count("\n")
+
+
 def test_a_row_that_may_be_cut_off_is_no_remark():
     months = [f"{date:%b %d, %H:%M}".replace(",", "") for date in pd.date_range("2020-01-01", periods=40, freq="h")]
     for stamps, end in ((STAMPS, "2020-0"), (STAMPS, "40 rows"), (months, "Ja")):

@@ -394,7 +394,7 @@ def date_parts(sample: pd.DataFrame) -> tuple[str, ...]:
 
     Year and month, day, hour, minute, second, as far as they are there; year and quarter; year and day of the year,
     with what clock there is; or days that come again and again and a clock (12:30) or an hour (0 to 24) beside them, or
-    the one of whole dates.
+    the one of whole dates; or days and, in a column of such a name, the clock of each.
     Raises UserError where a year comes again and again and nothing tells what part of it is meant.
     """
     called = {name.lower().strip("<>"): name for name in reversed(sample.columns)}
@@ -402,10 +402,12 @@ def date_parts(sample: pd.DataFrame) -> tuple[str, ...]:
         date = find_date_column(sample)
     except UserError:
         return _parts_of_year(sample, called)
-    if not _days_again(sample[date]):
-        return ()
     others = [name for name in sample if name != date]
     hours = {called[name] for name in ("time", "uhrzeit", "zeit", "hh", *_PARTS[3]) if name in called}
+    if not _days_again(sample[date]):
+        clocks = (name for name in others if name in hours and not _all_numbers(sample[name]))
+        clock = next((name for name in clocks if _tells_hours(sample[name], named=True)), None)
+        return (date, clock) if clock and not sample[date].astype(str).str.contains(":").any() else ()
     if clock := next((name for name in others if _tells_hours(sample[name], name in hours)), None):
         return date, clock
     texts = (name for name in others if not _all_numbers(sample[name]))

@@ -39,6 +39,9 @@ class Rows:
         filled = np.flatnonzero(ends > begins)
         spaced = filled[signs[begins[filled]] <= ord(" ")]  # only these can hold nothing but spaces
         blank = [line for line in spaced if not content[begins[line] : ends[line]].strip()]
+        if any(b"\t" in content[begins[line] : ends[line]] for line in blank):
+            # To pandas it is a row, where tabs separate.
+            return self.__init__(re.sub(r"^[ \t]+$", "", text, flags=re.MULTILINE))
         filled = np.setdiff1d(filled, blank, assume_unique=True) if blank else filled
         if len(filled) > 1 and re.fullmatch(rb' *"?sep=."? *', content[: ends[filled[0]]].lstrip(), re.IGNORECASE):
             filled = filled[1:]  # a line for Excel alone: it says what stands between the fields
