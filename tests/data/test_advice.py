@@ -28,7 +28,14 @@ def problems_of(cells: list[str], name: str = "date") -> tuple[str, ...]:
         ("1. ledna 2020", "month names are read in English and Western European languages"),
         ("2020-02-30", "there is no such day"),
         ("29/2/2563", "(are its years of another calendar?)"),
-        ("FY1990 Q1", "write quarters like 2020Q1"),
+        *(
+            (cell, "write quarters like 2020Q1")
+            for cell in ("FY1990 Q1", "1980Q01", "1980-T1", "1. kvartal 1980", "Q1, 1980")
+        ),
+        *((cell, "write quarters like 2020Q1") for cell in ("Quarter 1 1980", "1er trimestre 1980", "1980-IV")),
+        *((cell, "write weeks like 2020-W05") for cell in ("13/2015", "uge 2 2015", "2. KW 2015")),
+        ("2020-02-01, Saturday", "'Saturday' beside the date is not read; remove it"),
+        ("737456", "numbers are read as dates where they are like 20201231"),
         ("201553", "write weeks like 2020-W05"),
         ("2020-03-01T00:00:00+01:00[Europe/Berlin]", "time zone names are not read; write offsets like"),
         (
@@ -63,6 +70,7 @@ def test_the_cell_that_is_shown_is_one_that_cannot_be_read(cells, problem):
 @pytest.mark.parametrize(
     ("cells", "advice"),
     [
+        (["20d", *GOOD], "is it a second line of names, or one of units? Remove it"),
         (["", *GOOD], "is it a second line of names, or one of units? Remove it"),
         ([*GOOD, "31 rows selected."], "does the file end with a sum or a comment? Remove it"),
         ([*GOOD, "As of 2020-02-01"], "does the file end with a sum or a comment? Remove it"),

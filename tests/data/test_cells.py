@@ -93,6 +93,16 @@ def test_a_word_among_numbers_is_told_to_be_left_out():
     assert problem.endswith("write a number, or leave the cell empty where nothing was measured")
 
 
+@pytest.mark.parametrize("cell", ['"1,234.50"', "5 %", "(5.10)"])
+def test_a_word_among_numerals_is_what_is_named(cell):
+    found = cells_of([*[cell] * 28, "-", "n.d."])
+    assert found.problems == [
+        "line 30, column 'x': '-' is not a number (and 1 more); write a number, or leave the cell empty where nothing "
+        "was measured"
+    ]
+    assert np.isnan(found.frame["x"].iloc[28])
+
+
 def test_whole_numbers_that_double_precision_rounds_are_said_to_be():
     found = cells_of([str(2**53 + 1 + 2 * i) for i in range(30)])
     assert found.notes == [
@@ -137,7 +147,10 @@ def test_a_series_that_happens_to_count_is_kept():
     found = cells_of([str(i) for i in range(30)])
     assert found.frame["x"].tolist() == list(range(30))
     assert found.notes == ["column 'x' counts the rows and is kept; to leave it out give columns"]
-    assert cells_of([str(i + 5) for i in range(30)], "date,id").frame["id"].tolist() == list(range(5, 35))
+    for name, counted in (("id", range(5, 35)), ("id", range(30, 0, -1)), ("x", range(1950, 1980))):
+        found = cells_of([str(i) for i in counted], f"date,{name}")
+        assert found.frame[name].tolist() == list(counted)
+        assert found.notes == [f"column '{name}' counts the rows and is kept; to leave it out give columns"]
     assert cells_of([str(i % 29) for i in range(30)], "date,NO").frame["NO"].tolist() == [*range(29), 0]
 
 

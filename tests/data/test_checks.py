@@ -437,6 +437,14 @@ def test_an_ambiguous_date_is_refused_and_can_be_told(tmp_path):
         assert load_table(path, date_order=order).dates[0] == pd.Timestamp(first)
 
 
+def test_an_order_that_others_fit_is_told():
+    rows = [[f"{date:%d/%m/%Y}", "1", str(i % 7)] for i, date in enumerate(pd.date_range("2020-01-01", periods=40))]
+    assert problems_of(csv_of(rows), date_order="mdy")[0] == (
+        "line 14, column 'date': '13/01/2020' is not a date (and 18 more); it does not fit date_order='mdy', all do "
+        "fit 'dmy'"
+    )
+
+
 def test_dates_that_are_no_dates_are_told_how_to_be(tmp_path):
     for cells, advice in (
         ([f"FY{year}" for year in range(1900, 1930)], "write years as the day they begin with, like 2020-01-01 or"),
@@ -501,7 +509,7 @@ def test_months_and_years_of_two_digits_are_no_days(begin, months):
 
 
 @pytest.mark.parametrize("freq", ["1h", "1D", "MS"])
-@pytest.mark.parametrize("written", ["%Y%m%d", "%Y%m%d%H%M", "seconds", "milliseconds", "spreadsheet"])
+@pytest.mark.parametrize("written", ["%Y%m%d", "%Y%m%d%H%M", "seconds", "milliseconds", "spreadsheet", "years"])
 def test_numbers_that_are_the_dates_once_more_are_no_series(freq, written):
     dates = pd.date_range("2020-01-01", periods=60, freq=freq)
     since = (dates - pd.Timestamp("1970-01-01")) // pd.Timedelta("1s")
@@ -509,6 +517,7 @@ def test_numbers_that_are_the_dates_once_more_are_no_series(freq, written):
         "seconds": since,
         "milliseconds": since * 1000,
         "spreadsheet": (dates - pd.Timestamp("1899-12-30")).days,
+        "years": [f"{date.year + (date.day_of_year - 0.5) / 366:.9g}" for date in dates],
     }.get(written, dates.strftime(written))
     rows = [[str(date), str(i % 7), str(numbers[i])] for i, date in enumerate(dates)]
     content = csv_of(rows)

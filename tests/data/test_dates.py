@@ -156,6 +156,14 @@ def test_quarters_half_years_and_weeks_are_their_first_day(texts, dates, note):
         (["2020/2/1 \uc624\ud6c4 12:30", "2020/2/1 \uc624\ud6c4 1:30"], "2020-02-01 12:30"),
         (["J\u00e4nner 2020", "Februar 2020"], "2020-01-01"),
         (["01.02.2020-07.02.2020", "08.02.2020-14.02.2020"], "2020-02-01"),
+        (["2020/02/01 05", "2020/02/01 06"], "2020-02-01 05:00"),
+        (["1.2.2020 05", "1.2.2020 06"], "2020-02-01 05:00"),
+        (["1-Feb-2020 05", "1-Feb-2020 06"], "2020-02-01 05:00"),
+        (["2020-02-01 05-30-00", "2020-02-01 06-30-00"], "2020-02-01 05:30"),
+        (["2020_02_01_05_30", "2020_02_01_06_30"], "2020-02-01 05:30"),
+        (["2020:02:01 05:30:00", "2020:02:01 06:30:00"], "2020-02-01 05:30"),
+        (["01/02/2020-05:30", "01/02/2020-06:30"], "2020-02-01 05:30"),
+        (["43862,5", "43862,75"], "2020-02-01 12:00"),
     ],
 )
 def test_other_ways_to_write_a_day(texts, first):
@@ -340,6 +348,11 @@ def test_the_column_of_dates_is_told_by_its_content_before_its_name():
         ({"<DATE>": ["20200201"] * 2, "<TIME>": ["053000", "060000"]}, "20200201 05:30:00"),
         ({"date": ["2020-02-01"] * 2, "time": ["0530", "0600"]}, "2020-02-01 05:30"),
         ({"date": ["2020-02-01"] * 2, "time": ["05:30-06:00", "06:00-06:30"]}, "2020-02-01 05:30 - 06:00"),
+        ({"Datum": ["1.2.2020"] * 2, "x": ["5:00-6:00", "6:00-7:00"]}, "1.2.2020 5:00 - 6:00"),
+        ({"Date": ["1/2/2020"] * 2, "Time": ["18.00.00", "18.30.00"]}, "1/2/2020 18:00:00"),
+        ({"Date": ["2020-02-01", "2020-02-02"], "Time": ["09:30:00"] * 2}, "2020-02-01 09:30:00"),
+        ({"Datum": ["1.2.2020"] * 2, "Stunde": ["5", "6"]}, "1.2.2020 05:00"),
+        ({"YYYYMMDD": ["20200201"] * 2, "HH": ["1", "2"]}, "20200201 01:00"),
         ({"date": ["2020-02-01"] * 2, "datetime": ["2020-02-01 05:30", "2020-02-01 06:00"]}, "2020-02-01 05:30"),
     ],
 )
@@ -387,3 +400,14 @@ def test_no_column_of_dates_is_refused():
 def test_what_may_be_values_and_no_names_is_told_so():
     with pytest.raises(UserError, match=r"put a line of column names above them$"):
         find_date_column(sample(**{"FY1990": ["FY1991"], "50,08": ["50,89"]}))
+
+
+def test_names_that_are_dates_are_told_to_be_turned():
+    for names in (["2019", "2020", "2021"], ["1/22/20", "1/23/20", "1/24/20"], ["Jan", "Feb", "M\u00e4rz"]):
+        with pytest.raises(UserError, match=r"turn the table: a row per time step, a column per series$"):
+            find_date_column(sample(**{name: ["x1"] for name in ["country", *names]}))
+
+
+def test_when_all_was_published_is_no_column_of_dates():
+    columns = {"LAST UPDATE": ["01/02/20 23:00:00"] * 3, "TIME_PERIOD": ["2000-01", "2000-02", "2000-03"]}
+    assert find_date_column(sample(**columns)) == "TIME_PERIOD"

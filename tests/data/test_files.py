@@ -117,6 +117,7 @@ def test_what_is_wrong_with_a_parquet_file_is_named_by_row(tmp_path):
         (b"\x28\xb5\x2f\xfd" + CSV, "packed with zstd"),
         (b"\x89HDF\r\n", "an HDF5 file"),
         (b"CDF\x01", "a netCDF file"),
+        (b"\x40" + bytes(7) + b'{"__metadata__":{}}', "a checkpoint of a model"),
         (b"\x89PNG\r\n", "a picture"),
         (b"\x80\x04\x95", "a Python pickle, which is never opened"),
         (gzip.compress(b"RDX3\nX\n", mtime=0), "an R data file"),

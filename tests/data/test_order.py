@@ -26,6 +26,19 @@ def test_a_year_mistyped_is_named_before_a_grid_is_made(wrong, fill, monkeypatch
     assert any("a wrong date?" in problem for problem in ordered(dates, fill=fill).problems)
 
 
+def test_a_time_step_that_was_given_may_be_what_is_wrong():
+    problems = ordered(pd.date_range("2020-01-01", periods=400), step="1s").problems
+    assert len(problems) == 1 and problems[0].endswith(" times for 400 rows: another time_step, or a wrong date?")
+
+
+@pytest.mark.parametrize(
+    ("last", "word"), [(4, "quarters? Write them like 2020Q1"), (2, "half-years? Write them like")]
+)
+def test_quarters_and_half_years_read_as_months_are_told(last, word):
+    (problem,) = ordered([f"{year}-{part}" for year in range(2000, 2020) for part in range(1, last + 1)]).problems
+    assert f"never one after month {last} of a year ({word}" in problem
+
+
 def test_seconds_over_centuries_are_counted_and_named_by_line():
     dates = ["1700-01-01 00:00:00", "1700-01-01 00:00:01", "1700-01-01 00:00:02", "2200-01-01 00:00:00"]
     assert ordered(dates, fill=True).problems == (
@@ -158,6 +171,8 @@ def test_the_hour_that_comes_twice_in_autumn_is_named(freq, zone, first, fill):
 def test_other_gaps_and_doubles_are_not_blamed_on_daylight_saving():
     assert "daylight" not in ordered(HOURS.delete(50)).problems[0]
     assert "keep one row per time" in ordered(HOURS.insert(50, HOURS[49])).problems[0]
+    april = pd.date_range("2020-04-05", periods=100, freq="h")
+    assert "daylight" not in ordered(april.append(april[3:4])).problems[0]
     sunday = pd.date_range("2020-03-29", periods=24, freq="h").delete([2, 3])
     assert "daylight" not in ordered(sunday).problems[0]
 

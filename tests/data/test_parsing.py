@@ -113,7 +113,7 @@ def test_lines_with_the_sign_of_a_remark_are_taken_for_one():
     parsed = parse_csv(("# load, in MW, hourly\n" + lines).encode())
     assert len(parsed.frame) == len(LOAD) and parsed.header == 2 and parsed.lines[0] == 3
     assert parsed.notes == ("lines above line 2, the column names, are left out",)
-    assert refusal((lines + "# no more\n").encode()) == (
+    assert refusal((lines + "# no more\n2020-01-03,1\n").encode()) == (
         "line 42: 1 field, the header has 2; is it a comment? Remove it"
     )
 
@@ -265,6 +265,41 @@ def test_commas_before_three_digits_throughout_are_decimals_and_that_is_said():
     )
 
 
+def test_commas_beside_decimal_points_in_another_column_mark_no_decimals():
+    thousands, decimals = [f"{20 + i},{100 + i}" for i in range(40)], [f"{i}.25" for i in range(40)]
+    parsed = parse_csv(csv_of(STAMPS, thousands, decimals, header="date;x;y", sep=";"))
+    assert parsed.decimal == "." and parsed.frame["x"].tolist() == thousands
+    told = csv_of(STAMPS, [f"{cell}5" for cell in thousands], decimals, header="date;x;y", sep=";")
+    assert parse_csv(told).decimal == ","
+
+
+@pytest.mark.parametrize(
+    "end", ["Source: the city", "(40 rows)\n\nEND", '"Note: a, b"', "\x1a", "Total,1\n* estimated"]
+)
+def test_remarks_below_the_table_are_left_out_and_named(end):
+    parsed = parse_csv(csv_of(STAMPS, LOAD, header="date,x") + end.encode())
+    assert len(parsed.frame) == 40 and "is not a row of the table: it is left out" in parsed.notes[0]
+
+
+@pytest.mark.parametrize("empty", ["\t\n", " \t \t\n\t\t\n"])
+def test_lines_of_tabs_alone_are_no_rows(empty):
+    content = csv_of(STAMPS, LOAD, header="date\tx", sep="\t").replace(b"\n", b"\n" + empty.encode(), 1)
+    parsed = parse_csv(content + empty.encode())
+    assert len(parsed.frame) == 40 and parsed.lines[0] == 2 + empty.count("\n")
+
+
+def test_a_row_that_may_be_cut_off_is_no_remark():
+    months = [f"{date:%b %d, %H:%M}".replace(",", "") for date in pd.date_range("2020-01-01", periods=40, freq="h")]
+    for stamps, end in ((STAMPS, "2020-0"), (STAMPS, "40 rows"), (months, "Ja")):
+        assert "seems to be cut off there" in refusal(csv_of(stamps, LOAD, header="date,x") + end.encode())
+
+
+def test_names_below_facts_of_the_place_are_told():
+    facts = b"latitude,longitude,height\n52.5,13.4,38\n\n"
+    table = csv_of(STAMPS, LOAD, LOAD, header="time,temperature,rain")
+    assert refusal(facts + table) == "line 4: are these the column names? Remove the lines above them"
+
+
 @pytest.mark.parametrize("mark", [".", ","])
 def test_zeros_and_codes_of_no_reading_may_stand_among_decimals_as_whole_numbers(mark):
     cells = ["0", "-9999", "-99", "12", *[f"{100 + i}.12{i % 9 + 1}".replace(".", mark) for i in range(36)]]
@@ -364,3 +399,12 @@ def test_a_frame_brings_its_index_of_dates_along():
         parse_frame(pd.DataFrame([[1, 2]], columns=["a", "a "]))
     with pytest.raises(UserError, match="column 'a' occurs more than once"):
         parse_frame(pd.DataFrame({"a": [1, 2]}, index=pd.Index([3, 5], name="a")))
+
+
+def test_the_numbers_of_the_rows_of_a_larger_frame_are_no_series():
+    frame = pd.DataFrame({"date": pd.date_range("2020-01-01", periods=9), "x": np.arange(9.0)})
+    parsed = parse_frame(frame[frame["x"] != 3])
+    assert list(parsed.frame) == ["date", "x"]
+    assert parsed.notes == ("the index, whole numbers without a name, is left out",)
+    assert list(parse_frame(frame.drop(columns="date").set_axis([*range(20200101, 20200110)])).frame) == ["index", "x"]
+    assert list(parse_frame(frame.set_axis(pd.Index([*range(8), 9], name="level"))).frame) == ["level", "date", "x"]

@@ -7,14 +7,19 @@ from tsprune.data.habits import as_read, names_month
 from tsprune.shown import quoted
 
 _LIKE = "write dates like 2020-12-31 23:00"
+_QUARTER = r"(q|qtr|quarter|quartal|kvartal|k|trim\w*|t)"
+_WEEK = r"(week|woche|uge|wk|KW|CW|W)"
 _MEANT = {
     r"FY ?'?\d{2}|(FY ?)?[12]\d{3}([-/\u2013]\d{1,4}|s|\.0+)?": (
         "write years as the day they begin with, like 2020-01-01 or 2020-04-01, and weeks like 2020-W05"
     ),
-    r"[12]\d{3}(1[3-9]|[2-4]\d|5[0-3])": "write weeks like 2020-W05",
-    r"(FY ?'?)?[12]\d{3}( ?[:.] ?[1-4]| ?qtr\.? ?[1-4])|FY ?'?(\d{2}|\d{4})[-/ ]?Q[1-4]"
-    r"|([1-4]|T[1-4]|I{1,3}|IV)\W*(qtr|quarter|quartal|trim\w*)?\W*[12]\d{3}": ("write quarters like 2020Q1"),
-    r"(week|KW|CW|W)\W*\d{1,2}\W*[12]\d{3}|[12]\d{3}\W*(week|KW|CW|W)\W*\d{1,2}": "write weeks like 2020-W05",
+    r"[12]\d{3}(1[3-9]|[2-4]\d|5[0-3])|(1[3-9]|[2-4]\d|5[0-3])[-/.](19|20)\d{2}": "write weeks like 2020-W05",
+    rf"(FY ?'?)?[12]\d{{3}}( ?[:.] ?[1-4]|\W*{_QUARTER}\W*0?[1-4]|\W*[1-4]\W*{_QUARTER}|\W+(I{{1,3}}|IV))"
+    rf"|FY ?'?(\d{{2}}|\d{{4}})[-/ ]?Q[1-4]|Q[1-4] ?FY ?'?(\d{{2}}|\d{{4}})|{_QUARTER}\W*[1-4]\W*[12]\d{{3}}"
+    rf"|([1-4]|I{{1,3}}|IV)(er|e|st|nd|rd|th)?\W*{_QUARTER}?\W*[12]\d{{3}}": "write quarters like 2020Q1",
+    rf"{_WEEK}\W*\d{{1,2}}\W*[12]\d{{3}}|[12]\d{{3}}\W*{_WEEK}\W*\d{{1,2}}|\d{{1,2}}\W*{_WEEK}\W*[12]\d{{3}}": (
+        "write weeks like 2020-W05"
+    ),
     r".*\d:\d{2}.*( [A-Z]{1,2}[SD]?T|(UTC|GMT)[+-].*|\[.+/.+\])": (
         "time zone names are not read; write offsets like 2020-12-31 23:00+01:00"
     ),
@@ -29,7 +34,7 @@ def date_advice(text: str, column: str, *, first: bool, last: bool, every: bool)
         return "is the line a comment? Remove it"
     if text == column:
         return "are these the column names again? Remove the line"
-    if first and not any(sign.isdigit() for sign in text):
+    if first and sum(sign.isdigit() for sign in text) < 3:  # 20d, as files of the USGS have it, is no date
         return "is it a second line of names, or one of units? Remove it"
     words = [] if has_shape(text) else _WORD.findall(as_read(text))
     if last and (words or not any(sign.isdigit() for sign in text)):
@@ -39,13 +44,13 @@ def date_advice(text: str, column: str, *, first: bool, last: bool, every: bool)
             return advice
     if looks_like_date(text):
         return f"it is not written as others are; {_LIKE}, all in the same way"
-    if has_shape(text):
-        calendar = " (are its years of another calendar?)" if re.search(r"\b2[45]\d\d\b", text) else ""
-        return f"there is no such day, time or offset, or it falls on another day of the week{calendar}"
     if every and is_number(text):
         return (
             f"numbers are read as dates where they are like 20201231, or seconds (thousandths, ...) since 1970; {_LIKE}"
         )
+    if has_shape(text):
+        calendar = " (are its years of another calendar?)" if re.search(r"\b2[45]\d\d\b", text) else ""
+        return f"there is no such day, time or offset, or it falls on another day of the week{calendar}"
     if beside := _beside(text):
         return f"{quoted(beside)} beside the date is not read; remove it"
     if (
@@ -62,6 +67,7 @@ def _beside(text: str) -> str:
     first, *others = text.split() or [""]
     *before, last = [first, *others]
     for word, date in ((first, " ".join(others)), (last, " ".join(before))):
-        if has_shape(date) and not (date.isdecimal() or word.isdecimal()):
+        date = date.strip(",")
+        if has_shape(date) and not (date.isdecimal() or word.isdecimal() or has_shape(word.strip(","))):
             return word
     return ""

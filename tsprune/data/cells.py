@@ -47,6 +47,8 @@ _CAUSES = (
     ),
 )
 _LEAVE = "write a number, or leave the cell empty where nothing was measured"
+_NUMERALS = 8
+"""Cells of text that must be numbers in another notation for one among them that is none to be left to blame."""
 _EXACT = 2**53
 """Whole numbers up to here are all there are in double precision; of larger ones some."""
 
@@ -63,9 +65,9 @@ class ReadCells:
 def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
     """The columns beside the dates as numbers. Empty cells are a problem unless gaps are filled.
 
-    A column without a name, or with one that numbers of rows usually have, is left out if it counts the rows, wherever
-    it stands: what goes up by 1 from the first row to the last is not nitric oxide, though called NO. So is one with
-    neither a name nor a value: lines that end in a separator.
+    A column without a name, or with one that numbers of rows usually have, is left out if it counts the rows from 0 or
+    1, wherever it stands: what goes up by 1 from the first row to the last is not nitric oxide, though called NO. So is
+    one with neither a name nor a value: lines that end in a separator.
     """
     found = ReadCells(parsed.frame)
     columns, at = {}, f"{parsed.place} {parsed.header}: " if parsed.place == "line" else ""
@@ -74,7 +76,7 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
         if name == parsed.date:
             continue
         nameless, counts = _NAMELESS.fullmatch(name) is not None, _counts(given)
-        if (nameless or name.lower().rstrip(".") in _ROW_NAMES) and counts:
+        if (nameless or name.lower().rstrip(".") in _ROW_NAMES) and counts and given.iloc[0] in (0, 1):
             what = f"column {position}, without a name," if nameless else f"column {quoted(name)}"
             found.notes.append(f"{what} counts the rows: it is left out")
         elif nameless and given.isna().all():
@@ -94,9 +96,11 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
 
 
 def _counts(given: pd.Series) -> bool:
-    if given.dtype.kind not in "iuf" or given.iloc[0] not in (0, 1):
+    """Whether a column goes up by 1 from row to row, or down."""
+    if given.dtype.kind not in "iuf":
         return False
-    return bool((np.diff(given.to_numpy(np.float64)) == 1).all())
+    steps = np.diff(given.to_numpy(np.float64))
+    return bool(len(steps)) and abs(steps[0]) == 1 and bool((steps == steps[0]).all())
 
 
 def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool, found: ReadCells) -> np.ndarray | None:
@@ -112,8 +116,11 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
         return numbers
     empty = np.isnan(numbers) if typed else (given.isna() | _blank(given)).to_numpy()
     text = np.flatnonzero(~empty & np.isnan(numbers))
-    if len(text) and (read := read_numerals(given.astype(object).where(~empty))):
-        numbers, text = read[0], text[:0]
+    words = ~empty & _without_digits(given) if len(text) else empty
+    if _NUMERALS * words.sum() > len(text):  # too many to be what is wrong
+        words = np.zeros_like(words)
+    if len(text) and (read := read_numerals(given.astype(object).where(~empty & ~words))):
+        numbers, text = read[0], np.flatnonzero(words)
         found.notes.append(f"column {quoted(name)}: {read[1]}")
     if len(text):
         every = len(text) == (~empty).sum()
@@ -163,6 +170,11 @@ def _floats(given: pd.Series, decimal: str) -> np.ndarray:
 def _blank(given: pd.Series) -> pd.Series:
     """Where a cell is text of nothing but spaces, or says that there is none."""
     return given.map(lambda cell: isinstance(cell, str) and cell.strip().lower() in {"", *NOTHING}).astype(bool)
+
+
+def _without_digits(given: pd.Series) -> np.ndarray:
+    """Where a cell is text that cannot be a number, however it is written."""
+    return given.map(lambda cell: isinstance(cell, str) and not any(map(str.isdigit, cell))).to_numpy(bool)
 
 
 def _rounded(given: pd.Series, numbers: np.ndarray, name: str) -> list[str]:

@@ -11,7 +11,7 @@ from tsprune.data.advice import date_advice
 from tsprune.data.catalog import SHARES
 from tsprune.data.cells import read_cells
 from tsprune.data.codes import find_codes
-from tsprune.data.dates import DISPUTED, TWO_DIGITS, Reading, read_dates
+from tsprune.data.dates import DISPUTED, ORDERS, TWO_DIGITS, Reading, read_dates
 from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading, whole_periods
 from tsprune.data.parsing import Parsed, parse_csv, parse_frame
 from tsprune.data.scale import scale_problems
@@ -116,6 +116,7 @@ def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -
     """The dates of each row, and a problem where cells cannot be read as dates."""
     cells = parsed.frame[parsed.date]
     cells = cells if pd.api.types.is_datetime64_any_dtype(cells) else cells.astype(str).where(cells.notna(), "")
+    readings = []
     if not pd.api.types.is_string_dtype(cells):
         reading = _typed(cells) if time_step else whole_periods(_typed(cells))
     elif readings := read_dates(cells):
@@ -133,7 +134,12 @@ def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -
     cell = f"{quoted(text)} is not a date" if text else "no date"
     every = len(bad) == len(cells)
     first, last = not every and bad[-1] == len(bad) - 1, not every and bad[0] == len(cells) - len(bad)
-    advice = date_advice(text, parsed.date, first=first, last=last, every=every)
+    others = [other.order for other in readings if date_order and not other.unread and other.order in ORDERS]
+    advice = (
+        f"it does not fit date_order={date_order!r}, all do fit {others[0]!r}"
+        if others
+        else date_advice(text, parsed.date, first=first, last=last, every=every)
+    )
     where = f"{parsed.place} {parsed.lines[bad[0]]}, column {quoted(parsed.date)}"
     return reading, [f"{where}: {cell}{more(len(bad) - 1)}; {advice}"]
 
@@ -178,24 +184,34 @@ def _yearless(parsed: Parsed, reading: Reading) -> list[str]:
 
 
 def _dates_again(frame: pd.DataFrame, parsed: Parsed, reading: Reading) -> list[str]:
-    """A problem for each column of numbers that holds the dates once more (20200131, 1580428800, 43861): what is no
-    more than a day, or a step, from the date of its row in every one of some rows."""
+    """A problem for each column of numbers that holds the dates once more (20200131, 1580428800, 43861, 2020.083): what
+    is no more than a day, or a step, from the date of its row in every one of some rows."""
     rows = np.unique(np.linspace(0, len(frame) - 1, _SOME).astype(int)) if len(frame) else np.array([], dtype=int)
     rows = rows[reading.dates[rows].notna()]
     if len(rows) < 3:
         return []
     dates = reading.dates[rows]
     reach = max(DAY, pd.Series(reading.dates).diff().median())
+    years = (dates.year + (dates.day_of_year - 1) / 365.25).to_numpy()
     problems = []
     for name in frame:
         values = frame[name].to_numpy()[rows]
-        if not (np.isfinite(values).all() and (values >= _LEAST_DATE).all() and (values % 1 == 0).all()):
+        if not np.isfinite(values).all():
             continue
-        ways = read_dates([f"{value:.0f}" for value in values])
-        if any(not way.unread and (abs(way.dates - dates) <= reach).all() for way in ways):
+        again = bool((values % 1 > 0).any() and (abs(values - years) <= reach / (365.25 * DAY)).all())
+        if (values >= _LEAST_DATE).all() and (values % 1 == 0).all():
+            ways = read_dates([f"{value:.0f}" for value in values])
+            again = any(not way.unread and (abs(way.dates - dates) <= reach).all() for way in ways)
+        if again:
             where = f"{parsed.place} {parsed.lines[rows[0]]}, column {quoted(name)}"
-            problems.append(f"{where}: {values[0]:.0f} is the date once more; a second column of dates; remove it")
+            problems.append(
+                f"{where}: {_written(values[0])} is the date once more; a second column of dates; remove it"
+            )
     return problems
+
+
+def _written(value: float) -> str:
+    return f"{value:.0f}" if value % 1 == 0 else f"{value:.12g}"
 
 
 def _far_years(dates: pd.DatetimeIndex) -> list[str]:

@@ -43,6 +43,7 @@ _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY = r"(?:(mon|tues?|wed(?:nes)?|thur?s?|fri|sat(?:ur)?|sun)(?:day)?\.?,? +)?"
 _CLOCK = r"(\d{1,2})(?::(\d{2}))?(?::(\d{2})(?:[.,](\d{1,9}))?)? ?([ap]\.? ?m\.?)?"
 _ZONE = r" ?(z|utc|gmt|[+-]\d{2}(?::?\d{2})?)?"
+_POINTED = r"(?:[01]\d|2[0-4])\.[0-5]\d(?:\.[0-5]\d)?"  # 18.00.00
 _PACKED_CLOCKS = (r"(?:[01]\d|2[0-4])[0-5]\d", r"(?:[01]\d|2[0-4])[0-5]\d[0-5]\d")  # 1230, 123000
 # A clock needs a colon, AM/PM or a T in front: '2020-01-01 5' is no time.
 _TIME = rf"(?:(?:t(?=\d\d)|(?:t|,? +)(?=\d{{1,2}}(?::| ?[ap]))){_CLOCK}{_ZONE})?"
@@ -147,7 +148,12 @@ def read_dates(cells: Sequence[str] | pd.Series) -> list[Reading]:
     readings = _readings(texts)
     if not readings or readings[0].unread:
         begins = list(map(begin_of, texts))
-        spans = ("of time spans, the start is read",) if begins != texts else ()
+        begins = [re.sub(r"^(\d{5}|\d{9,10}),(\d+)$", r"\1.\2", text) for text in begins]  # days, seconds
+        spans = (
+            ("of time spans, the start is read",)
+            if any(len(one) < len(text) for one, text in zip(begins, texts, strict=True))
+            else ()
+        )
         numbered = sum(map(is_number, begins[:100])) > len(begins[:100]) / 2
         others = _numbered(begins) if numbered else _readings([as_read(text) for text in begins])
         if others and (not readings or others[0].unread < readings[0].unread):
@@ -366,13 +372,18 @@ def find_date_column(sample: pd.DataFrame, given: str | None = None) -> str:
         return given
     usual = [name for name in sample if name.lower() in DATE_NAMES]
     words_first = sorted(sample.columns, key=lambda name: _all_numbers(sample[name]))
-    for name in (*(name for name in words_first if name in usual), *words_first):
-        if _reads_as_dates(sample[name], unnamed=name not in usual):
-            return name
+    order = dict.fromkeys((*(name for name in words_first if name in usual), *words_first))
+    found = (name for name in order if _reads_as_dates(sample[name], unnamed=name not in usual))
+    if first := next(found, None):
+        again = len(sample) > 2 and sample[first].nunique() < 2  # when all was published
+        return next((name for name in found if sample[name].nunique() > 1), first) if again else first
     if usual:
         return usual[0]
     values = any(is_number(name.replace(",", ".")) for name in sample)
     advice = "; if these are values, put a line of column names above them" if values else ""
+    across = sum(has_shape(name) or as_read(name.lower()[:3]) in _MONTHS for name in sample)
+    if across > 2 and 2 * across > len(sample.columns):
+        advice = ", or, as the names are dates, turn the table: a row per time step, a column per series"
     raise UserError(
         f"no column of dates found; columns: {listed(list(sample.columns))}. Name it with date_column{advice}"
     )
@@ -383,7 +394,7 @@ def date_parts(sample: pd.DataFrame) -> tuple[str, ...]:
 
     Year and month, day, hour, minute, second, as far as they are there; year and quarter; year and day of the year,
     with what clock there is; or days that come again and again and a clock (12:30) or an hour (0 to 24) beside them, or
-    the one of whole dates.
+    the one of whole dates; or days and, in a column of such a name, the clock of each.
     Raises UserError where a year comes again and again and nothing tells what part of it is meant.
     """
     called = {name.lower().strip("<>"): name for name in reversed(sample.columns)}
@@ -391,10 +402,12 @@ def date_parts(sample: pd.DataFrame) -> tuple[str, ...]:
         date = find_date_column(sample)
     except UserError:
         return _parts_of_year(sample, called)
-    if not _days_again(sample[date]):
-        return ()
-    hours = (called.get("time"), called.get("hour"))
     others = [name for name in sample if name != date]
+    hours = {called[name] for name in ("time", "uhrzeit", "zeit", "hh", *_PARTS[3]) if name in called}
+    if not _days_again(sample[date]):
+        clocks = (name for name in others if name in hours and not _all_numbers(sample[name]))
+        clock = next((name for name in clocks if _tells_hours(sample[name], named=True)), None)
+        return (date, clock) if clock and not sample[date].astype(str).str.contains(":").any() else ()
     if clock := next((name for name in others if _tells_hours(sample[name], name in hours)), None):
         return date, clock
     texts = (name for name in others if not _all_numbers(sample[name]))
@@ -439,7 +452,8 @@ def _whole(cells: pd.Series) -> pd.Series:
 def _tells_hours(cells: pd.Series, named: bool) -> bool:
     """Whether cells are times of day; of a column without a name of such ones with minutes (12:30)."""
     texts = _whole(cells.dropna())
-    ways = (_CLOCK, rf"{_CLOCK} ?[-\u2013] ?{_CLOCK}", *_PACKED_CLOCKS) if named else (rf"(?=.*:){_CLOCK}",)
+    span = rf"{_CLOCK} ?[-\u2013] ?{_CLOCK}"
+    ways = (_CLOCK, span, _POINTED, *_PACKED_CLOCKS) if named else (rf"(?=.*:){_CLOCK}", rf"(?=.*:.*:){span}")
     return bool(len(texts)) and any(texts.str.fullmatch(way, case=False).all() for way in ways)
 
 
@@ -470,7 +484,7 @@ def join_dates(parts: pd.DataFrame) -> pd.Series:
     if not clock:
         return first
     hour, *rest = (cells.where(~cells.str.isdigit(), cells.str.zfill(2)) for cells in clock)
-    hour = hour.str.replace(r"^(\d\d)(\d\d)(\d\d)?$", _with_colons, regex=True)
+    hour = hour.str.replace(r"^(\d\d)\.?(\d\d)(?:\.?(\d\d))?$", _with_colons, regex=True)
     hour = hour.str.replace(r"^(\d+:\d\d) ?[-\u2013] ?(\d+:\d\d)$", r"\1 - \2", regex=True)  # read as other spans
     hour = hour.where(~hour.str.isdigit() | bool(rest), hour + ":00")
     return first + " " + hour.str.cat(rest, sep=":")

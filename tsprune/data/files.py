@@ -53,6 +53,7 @@ _OTHERS = {
     rb"\x89PNG": "a picture; the table is needed as CSV",
     rb"\xff\xd8\xff": "a picture; the table is needed as CSV",
     rb"\x80[\x02-\x05]": "a Python pickle, which is never opened as it may run code; save the table as CSV or parquet",
+    rb".{5}\x00\x00\x00\{[\"}]": "a checkpoint of a model (safetensors); a table of dates and numbers is needed",
     rb"RD[AX][23]\n": "an R data file; save the table as CSV or parquet",
     rb"MATLAB \d\.\d MAT-file": "a MATLAB file; save the table as CSV or parquet",
     rb"ORC" + _NO_TEXT: "an ORC file; save the table as CSV or parquet",

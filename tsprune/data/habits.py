@@ -21,6 +21,12 @@ _NAMES = (
     "dezember dez decembre diciembre dicembre dic dezembro desember des",
 )
 _MONTHS = {name: month for month, names in zip(_ENGLISH, _NAMES, strict=True) for name in names.split()}
+
+
+def _clock_of_file(found: re.Match) -> str:
+    return f"{found[1].replace('_', '-')} {':'.join(filter(None, found.groups()[2:]))}"
+
+
 _SIGNS = tuple(
     (re.compile(pattern, re.IGNORECASE), written)
     for pattern, written in (
@@ -34,6 +40,12 @@ _SIGNS = tuple(
         (r" (?:at|um|a|kl\.?) (?=\d{1,2}[:. ])", " "),  # 1 May 2020 at 5:00
         (r"^([a-z]{3} [a-z]{3} \d{1,2}) (\d{2}:\d{2}:\d{2})( utc| gmt)? (\d{4})$", r"\1 \4 \2\3"),  # as C and Unix do
         (r"^(\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]m)?),? (.*\d.*)$", r"\2 \1"),  # the clock before the day
+        # In names of files, of cameras, and where a clock is joined by a dash; an hour alone needs two digits.
+        (r"^(\d{4}([-_])\d{2}\2\d{2})[-_ ](\d{2})[-_](\d{2})(?:[-_](\d{2}))?$", _clock_of_file),
+        (r"^(\d{4}):(\d{2}):(\d{2})(?= \d{1,2}:)", r"\1-\2-\3"),
+        (r"^(\d{1,2}/\d{1,2}/\d{4})-(?=\d{1,2}:\d{2})", r"\1 "),
+        (r"^(\d{4}([/.])\d{1,2}\2\d{1,2}|\d{1,2}([/.-])\d{1,2}\3\d{4}) (\d{2})$", r"\1 \4:00"),
+        (r"^(\d{1,2}[-/. ]*[a-z]{3,9}[-/., ]*\d{4}) (\d{2})$", r"\1 \2:00"),
         (r"(?<=\d)_(?=\d{1,2}:\d{2})", " "),  # of weather models: 2020-01-01_00:00:00
         (r"^(\d{1,2}[-/ ]?[a-z]{3}[-/ ]?\d{2,4}):(?=\d{1,2}:\d{2})", r"\1 "),  # of SAS and of servers: 01JAN2020:00:00
         (r"(?<= )(\d{1,2})[.h](\d{2})(?:\.(\d{2}))?(?=$| ?[-+z])", lambda m: ":".join(filter(None, m.groups()))),

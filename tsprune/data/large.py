@@ -58,8 +58,8 @@ def open_large(path: Path, date_column: str | None) -> Large | None:
     if fits(size):
         return None
     head = parse_frame(next(file.iter_batches(batch_size=200)).to_pandas(), date_column=date_column)
-    if head.notes:
-        raise UserError(f"{head.notes[0]}, which is not possible for a file too large for memory; put them into one")
+    if joined := [note for note in head.notes if note.startswith("dates are")]:
+        raise UserError(f"{joined[0]}, which is not possible for a file too large for memory; put them into one")
     names = tuple(name for name in head.frame if name != head.date)
     if beside := [name for name in names if name not in _stored(file)]:
         raise UserError(f"its index holds {listed(beside)} beside the dates; save these as columns, or not at all")

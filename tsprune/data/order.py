@@ -131,7 +131,8 @@ def check_order(
         return Ordered(time_step or "", ordered, 0, tuple(problems))
     step = canonical(time_step) if time_step else detect_step(ordered)
     if _is_endless(ordered, step):
-        problems.append(_jump(stamps, ordered, lines, place, step))
+        cause = "another time_step, or a wrong date?" if time_step else "a wrong date?"
+        problems.append(f"{_jump(stamps, ordered, lines, place, step)}: {cause}")
         return Ordered(step, ordered, 0, tuple(problems))
     off, absent, first = _against_grid(ordered, step)
     few_unread = known.mean() >= 1 - MADE_UP  # where many dates cannot be read their gaps tell no step
@@ -159,7 +160,7 @@ def _misplaced(stamps: pd.DatetimeIndex, lines: np.ndarray, place: str) -> list[
         first = np.flatnonzero(stamps == stamps[twice[0]])[0]
         problems.append(
             f"{place} {lines[twice[0]]}: the time {stamps[twice[0]]} is already on {place} {lines[first]}"
-            f"{more(len(twice) - 1)}; {_autumn(stamps[twice]) or _once(len(twice), len(stamps))}"
+            f"{more(len(twice) - 1)}; {_autumn(stamps, twice) or _once(len(twice), len(stamps))}"
         )
     back = np.flatnonzero(stamps[1:] < stamps[:-1]) + 1
     if len(back):
@@ -177,7 +178,7 @@ def _jump(stamps: pd.DatetimeIndex, ordered: pd.DatetimeIndex, lines: np.ndarray
     line = lines[np.flatnonzero(stamps == ordered[jump + 1])[0]]
     return (
         f"{place} {line}: the time jumps from {ordered[jump]} to {ordered[jump + 1]}; at a time step of {step} "
-        f"this makes {count_steps(ordered[0], ordered[-1], step):,} times for {len(ordered):,} rows: a wrong date?"
+        f"this makes {count_steps(ordered[0], ordered[-1], step):,} times for {len(ordered):,} rows"
     )
 
 
@@ -234,7 +235,7 @@ def _absent(
         if many
         else ("; add the rows, or have gaps filled (missing: interpolate)")
     )
-    weekend = _weekends(ordered, step) if many else ""
+    weekend = _weekends(ordered, step) or _no_months(ordered, step) if many else ""
     return [
         f"after {after}: the time {first} is missing at a time step of {step}{more(absent - 1)}{many}{weekend}"
         f"{advice}{'; ' + spring + ', write the times in UTC or with their UTC offset' if spring else ''}"
@@ -248,6 +249,13 @@ def _weekends(ordered: pd.DatetimeIndex, step: str) -> str:
     missing = [name for number, name in enumerate(days) if not (ordered.day_of_week == number).any()]
     daily = length is not None and length <= pd.Timedelta("1D") and ordered[-1] - ordered[0] > pd.Timedelta("14D")
     return f", never a {' or '.join(missing)}" if missing and daily else ""
+
+
+def _no_months(ordered: pd.DatetimeIndex, step: str) -> str:
+    """A remark where what is read as months seems to be quarters (2020-1 to 2020-4) or half-years."""
+    what = {4: "quarters? Write them like 2020Q1", 2: "half-years? Write them like 2020H1"}
+    last = int(ordered.month.max())
+    return f", never one after month {last} of a year ({what[last]})" if step == "MS" and last in what else ""
 
 
 def _spring(ordered: pd.DatetimeIndex, step: str) -> str:
@@ -271,9 +279,12 @@ def _once(twice: int, rows: int) -> str:
     )
 
 
-def _autumn(twice: pd.DatetimeIndex) -> str:
-    """What to do about stamps that stand twice as clocks are put back: "" where they do not look so."""
-    seen = twice[(twice.day_of_week == 6) & (twice.hour < 4) & twice.month.isin(_CLOCKS_CHANGE)]
+def _autumn(stamps: pd.DatetimeIndex, rows: np.ndarray) -> str:
+    """What to do about the ``rows`` whose stamps stand twice as clocks are put back, within an hour of each other: ""
+    where they do not look so."""
+    twice = stamps[rows]
+    late = abs(twice - stamps[rows - 1]) <= _HOUR
+    seen = twice[late & (twice.day_of_week == 6) & (twice.hour < 4) & twice.month.isin(_CLOCKS_CHANGE)]
     if not len(seen) or len(seen) < len(twice):
         return ""
     return (

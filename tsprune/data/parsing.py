@@ -23,6 +23,8 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_MOST_FACTS = 20
+"""Lines between the first and the column names."""
 _WHOLE = re.compile(r"[+-]?\d+")
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = {mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:\{mark}\d{{3}})+") for mark in ",."}
@@ -55,13 +57,23 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
     """
     rows = Rows(_decoded(content, encoding))
     names = _names(rows)
+    notes = []
+    if remarks := rows.remarks_below():
+        line, text = rows.starts[remarks[0]], rows.fields(remarks[0])[0]
+        notes.append(f"line {line}, {quoted(text)}{more(len(remarks) - 1)}, is not a row of the table: it is left out")
+        rows.leave_out(remarks)
     rows.refuse_ragged()
     names = [name or _unnamed(position, names) for position, name in enumerate(names)]
     options = {"sep": rows.separator, "header": None, "names": names, "index_col": False, "skiprows": 1}
     sample = _read(rows, dtype=str, nrows=200, **options)
-    parts = () if date_column else date_parts(sample)
-    date = parts[0] if parts else find_date_column(sample, date_column)
-    notes = [f"lines above line {rows.starts[0]}, the column names, are left out"] if rows.titles else []
+    try:
+        parts = () if date_column else date_parts(sample)
+        date = parts[0] if parts else find_date_column(sample, date_column)
+    except UserError:
+        _refuse_names_below(rows)
+        raise
+    if rows.titles:
+        notes.append(f"lines above line {rows.starts[0]}, the column names, are left out")
     if rows.separator != ",":
         notes.append(f"fields are separated by {SEPARATORS[rows.separator]}")
     if beside := _beside(rows, names.index(date)):
@@ -115,6 +127,15 @@ def _refuse_other_names(rows: Rows, beside: Sequence[int], names: Sequence[str],
             raise UserError(f"line {rows.starts[row]}: are these the column names? Remove the lines above them")
 
 
+def _refuse_names_below(rows: Rows) -> None:
+    """Raise UserError where a line with a usual name of dates stands below what was taken for the names: facts of a
+    place."""
+    for row in range(1, min(len(rows.starts), _MOST_FACTS)):
+        fields = [field.strip().lower() for field in rows.fields(row)]
+        if all(fields) and not set(fields).isdisjoint(DATE_NAMES):
+            raise UserError(f"line {rows.starts[row]}: are these the column names? Remove the lines above them")
+
+
 def _joined(frame: pd.DataFrame, parts: Sequence[str]) -> tuple[pd.DataFrame, str]:
     """The frame with one column of dates, called as the first of its ``parts`` and in its place; and a note of it."""
     frame = frame.assign(**{parts[0]: join_dates(frame[list(parts)])}).drop(columns=list(parts[1:]))
@@ -124,9 +145,13 @@ def _joined(frame: pd.DataFrame, parts: Sequence[str]) -> tuple[pd.DataFrame, st
 
 
 def parse_frame(frame: pd.DataFrame, *, date_column: str | None = None) -> Parsed:
-    """The table of a binary file, its index among the columns where that holds more than numbers of rows."""
+    """The table of a binary file, its index among the columns where that holds more than numbers of rows: whole numbers
+    without a name that are not the dates are those of the rows of a larger table."""
+    unnamed = frame.index.nlevels == 1 and frame.index.name is None and frame.index.dtype.kind in "iu"
+    numbers = None
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index(allow_duplicates=True)  # refused below
+        numbers = str(frame.columns[0]) if unnamed else None
     # Of names on several levels all that say something.
     names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
     frame = frame.set_axis([name.strip() for name in names], axis=1)
@@ -135,12 +160,15 @@ def parse_frame(frame: pd.DataFrame, *, date_column: str | None = None) -> Parse
         raise UserError(f"column {quoted(twice[0])} occurs more than once; names must differ")
     if len(frame) == 0:
         raise UserError("the file has no rows")
-    parts = () if date_column else date_parts(frame.head(200))
+    parts, notes = () if date_column else date_parts(frame.head(200)), []
+    date = parts[0] if parts else find_date_column(frame.head(200), date_column)
+    if numbers not in (None, date, *parts):
+        frame = frame.drop(columns=numbers)
+        notes.append("the index, whole numbers without a name, is left out")
     if parts:
         frame, note = _joined(frame, parts)
-        return Parsed(frame, parts[0], np.arange(1, len(frame) + 1), place="row", notes=(note,))
-    date = find_date_column(frame.head(200), date_column)
-    return Parsed(frame, date, np.arange(1, len(frame) + 1), place="row")
+        notes.append(note)
+    return Parsed(frame, date, np.arange(1, len(frame) + 1), place="row", notes=tuple(notes))
 
 
 def _decoded(content: bytes, encoding: str | None) -> str:
@@ -259,12 +287,24 @@ def _read(rows: Rows, **options) -> pd.DataFrame:
 
 
 def _has_decimal_commas(rows: Rows, date: str, options: dict) -> bool:
-    """Whether numbers have a decimal comma; UserError where it may as well be a mark of thousands."""
-    texts, found = _read(rows, dtype=str, **options).drop(columns=date), False
+    """Whether numbers have a decimal comma; UserError where it may as well be a mark of thousands. It is one where all
+    stand before three digits and other columns have a decimal point."""
+    texts = _read(rows, dtype=str, **options).drop(columns=date)
+    found = told = False
     for name in texts:
-        found |= bool(texts[name].str.strip().str.fullmatch(_COMMA.pattern, na=False).any())
+        cells = texts[name].dropna().str.strip()
+        commas = cells[cells.str.fullmatch(_COMMA.pattern)]
+        found |= len(commas) > 0
+        told |= not commas.str.fullmatch(_THOUSANDS[","].pattern).all()
         _refuse_thousands(texts[name], ",", rows)
-    return found
+    return found and (told or not any(_has_points(texts[name]) for name in texts))
+
+
+def _has_points(texts: pd.Series) -> bool:
+    """Whether all numbers of a column have a decimal point or none, some of them one that marks no thousands."""
+    cells = texts.dropna().str.strip()
+    points = cells[cells.str.contains(".", regex=False)]
+    return bool(len(points)) and cells.map(is_number).all() and not points.str.fullmatch(_THOUSANDS["."].pattern).all()
 
 
 def _refuse_points(frame: pd.DataFrame, sample: pd.DataFrame, rows: Rows, options: dict) -> None:

@@ -39,6 +39,9 @@ class Rows:
         filled = np.flatnonzero(ends > begins)
         spaced = filled[signs[begins[filled]] <= ord(" ")]  # only these can hold nothing but spaces
         blank = [line for line in spaced if not content[begins[line] : ends[line]].strip()]
+        if any(b"\t" in content[begins[line] : ends[line]] for line in blank):
+            # To pandas it is a row, where tabs separate.
+            return self.__init__(re.sub(r"^[ \t]+$", "", text, flags=re.MULTILINE))
         filled = np.setdiff1d(filled, blank, assume_unique=True) if blank else filled
         if len(filled) > 1 and re.fullmatch(rb' *"?sep=."? *', content[: ends[filled[0]]].lstrip(), re.IGNORECASE):
             filled = filled[1:]  # a line for Excel alone: it says what stands between the fields
@@ -109,6 +112,17 @@ class Rows:
             return next(csv.reader(io.StringIO(line, newline=""), delimiter=self.separator))
         finally:
             csv.field_size_limit(largest)
+
+    def remarks_below(self) -> list[int]:
+        """Rows at the end that are a single field of a table of more, and begin with a sign or a letter where others,
+        of which the one in the middle tells, begin with a digit: no row that is cut off does."""
+        last = end = len(self.starts)
+        while last > 2 and self.widths[last - 1] == 1 < self.widths[0] and not self._begins_with_digit(last - 1):
+            last -= 1
+        return [*range(last, end)] if self._begins_with_digit((last + 1) // 2) else []
+
+    def _begins_with_digit(self, row: int) -> bool:
+        return self.fields(row)[0].strip()[:1].isdigit()
 
     def refuse_ragged(self) -> None:
         """Raise UserError if a row has more or fewer fields than the header: its values would end up in wrong
