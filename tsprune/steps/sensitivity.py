@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from tsprune import measure
 from tsprune.engine.step import Outcome
 from tsprune.engine.store import Store
-from tsprune.pruners import magnitude_masks, prunable_weights, pruned
-from tsprune.pruners.magnitude import magnitude_scores, select
+from tsprune.pruners import magnitude_masks, magnitude_scores, prunable_weights, pruned, select
 from tsprune.pruners.masks import Masks
 from tsprune.pruners.selection import Scope
 from tsprune.steps.calibration import evenly_spaced
