@@ -181,6 +181,11 @@ def span(row: Mapping) -> str:
     return f"{amount(low).removesuffix(f'{NBSP}%')} to {amount(high)}"
 
 
+def between(least: str, most: str, unit: str = "") -> str:
+    """``20 to 59``, or the one text that both are; a ``unit`` that ends both stands once: ``20 to 59 %``."""
+    return most if least == most else f"{least.removesuffix(unit)} to {most}"
+
+
 def interval(row: Mapping) -> str:
     """``+5.1 % (+3.0 to +7.2)``, of a difference that is known."""
     return "no result" if pd.isna(row["relative"]) else f"{signed(row['relative'])} ({ends(row)})"
