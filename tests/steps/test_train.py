@@ -96,7 +96,7 @@ def test_widths_in_multiples_are_another_step_and_those_of_one_are_the_step_that
     tuned = NarrowTuneStep(trained=trained, density=0.5, multiple=8, train=trained.train)
     assert tuned.key != NarrowTuneStep(trained=trained, density=0.5, train=trained.train).key
     rows = run(tuned)
-    assert rows[tuned.key]["protocol"]["multiple"] == store.row(tuned.narrow.key)["protocol"]["multiple"] == 8
+    assert rows[tuned.key]["protocol"]["multiple"] == store.row(tuned.pruned.key)["protocol"]["multiple"] == 8
     assert "widths in multiples of 8" in tuned.label and "multiples" not in plain.label
     widths = {axis.name: axis.width for axis in tuned.load(store).axes()}
     assert widths["d_model"] in (8, 16, 24) and all(widths[name] % 8 == 0 for name in widths if "d_ff" in name)
@@ -107,8 +107,8 @@ def test_widths_in_multiples_are_another_step_and_those_of_one_are_the_step_that
 
 def test_what_a_step_starts_from_is_that_of_its_own_fields(trained):
     tuned = NarrowTuneStep(trained=trained, density=0.5, train=trained.train)
-    assert tuned.narrow is tuned.narrow and tuned.needs == (StructuredStep(trained=trained, density=0.5),)
-    assert tuned.model_copy(update={"density": 0.25}).narrow == StructuredStep(trained=trained, density=0.25)
+    assert tuned.pruned is tuned.pruned and tuned.needs == (StructuredStep(trained=trained, density=0.5),)
+    assert tuned.model_copy(update={"density": 0.25}).pruned == StructuredStep(trained=trained, density=0.25)
 
 
 def test_two_of_four_is_held_while_training_on(trained, run):

@@ -106,7 +106,7 @@ class DistillStep(ModelStep):
         if not then.best_val_mse < first.best_val_mse:
             model.load_state_dict(before)
         scores = evaluate(model, splits.test, self.student.train)
-        macs = measure.count_macs(model, first_windows(splits, 1))
+        macs = measure.count_macs(model, first_windows(splits.train, 1))
         epochs = first.epochs_run + then.epochs_run
         result = {
             "mse": scores.mse,

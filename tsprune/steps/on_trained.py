@@ -61,6 +61,6 @@ def live_result(
     trained: TrainStep, store: Store, model: nn.Module, splits: Splits, masks: Masks | None = None
 ) -> dict[str, float | int]:
     """Parameters that still have an effect on the forecast, and as a share of the dense model's."""
-    few = first_windows(splits, _LIVE_WINDOWS)
+    few = first_windows(splits.train, _LIVE_WINDOWS)
     live = measure.live_parameters(model, few, draws=1, masks=masks).live
     return {"parameters_live": live, "density_live": live / store.row(trained.key)["result"]["parameters_live"]}

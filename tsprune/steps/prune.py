@@ -182,8 +182,9 @@ class AuthorsStep(MaskStep):
         return pruning_columns("authors", "unstructured", "global", self.density)
 
     def mask(self, model: nn.Module) -> tuple[Masks, dict[str, str]]:
-        seven = self.trained.data.columns if self.trained.model == "Crossformer" else 7
-        return authors_masks(model, self.density, {1, seven})
+        # That code leaves outputs as wide as the data's columns, which it takes to be 7 but for Crossformer.
+        columns = self.trained.data.columns if self.trained.model == "Crossformer" else 7
+        return authors_masks(model, self.density, {1, columns})
 
 
 def counted(scope: Selection) -> dict:
@@ -205,7 +206,7 @@ def tested_under(trained: TrainStep, store: Store, model: nn.Module, masks: Mask
     with measure.PeakMemory(trained.train.device) as peak, pruned(model, masks):
         scores = evaluate(model, splits.test, trained.train)
     achieved = density(model, masks)
-    macs = _macs(trained, model, first_windows(splits, 1), masks)
+    macs = _macs(trained, model, first_windows(splits.train, 1), masks)
     finite = math.isfinite(scores.mse)
     live = live_result(trained, store, model, splits, masks) if finite else {}
     return Outcome(

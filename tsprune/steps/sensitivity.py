@@ -70,7 +70,7 @@ class SensitivityStep(OnTrained):
         splits = self.trained.data.splits(train.device)
         windows = splits.test.subset(evenly_spaced(len(splits.test), self.windows))
         model = self.trained.load(store)
-        few = first_windows(splits, LIVE_WINDOWS)
+        few = first_windows(splits.train, LIVE_WINDOWS)
         parts = Parts.of(model, measure.live_parameters(model, few, draws=2).masks)
         dense = evaluate(model, windows, train).mse
 

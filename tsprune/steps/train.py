@@ -150,7 +150,7 @@ class TrainStep(ModelStep):
         if done.status != "ok":
             return Outcome(result, detail, cost, status=done.status, reason=done.reason)
         scores = evaluate(model, splits.test, self.train)
-        few = first_windows(splits, LIVE_WINDOWS)
+        few = first_windows(splits.train, LIVE_WINDOWS)
         macs = measure.count_macs(model, few)
         result |= {
             "mse": scores.mse,

@@ -191,16 +191,11 @@ class NarrowTuneStep(TunePrunedStep):
     multiple: Multiple = 1
 
     @cached_property
-    def narrow(self) -> StructuredStep:
-        """The step that narrows."""
+    def pruned(self) -> StructuredStep:
         return StructuredStep(trained=self.trained, density=self.density, multiple=self.multiple)
 
-    @property
-    def pruned(self) -> StructuredStep:
-        return self.narrow
-
     def what(self) -> dict:
-        return {"narrow": self.narrow.key, "train": recipe_identity(self.train)}
+        return {"narrow": self.pruned.key, "train": recipe_identity(self.train)}
 
     @property
     def arm(self) -> str:
