@@ -29,13 +29,13 @@ def check_results(
 ) -> None:
     """Print what is wrong with the rows in results/, a line each; with RUN, print the rows that differ from those RUN
     computed itself, times aside. Exit status 1 if anything is wrong or differs."""
-    from tsprune.batch.results import archive, check_anew
+    from tsprune.batch.results import check_anew, project_archive
 
     if run is not None:
         lines, wrong = check_anew(run)
     else:
-        problems = archive().problems()
-        lines, wrong = problems or [f"{len(archive().lines)} rows, nothing wrong"], bool(problems)
+        problems = project_archive().problems()
+        lines, wrong = problems or [f"{len(project_archive().lines)} rows, nothing wrong"], bool(problems)
     print(*lines, sep="\n")
     if wrong:
         raise typer.Exit(1)

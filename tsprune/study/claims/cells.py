@@ -6,9 +6,8 @@ from concurrent.futures import Executor
 import pandas as pd
 
 from tsprune.engine.progress import Progress
-from tsprune.places import resolve
 from tsprune.report.text import NBSP, counted, number, percent
-from tsprune.steps.archive import Archive
+from tsprune.steps.archive import project_archive
 from tsprune.study.base.cells import Cells
 from tsprune.study.claims.config import Claims
 from tsprune.study.claims.evidence import Evidence, evidence, gather
@@ -93,7 +92,7 @@ def shipped(page: str = "") -> pd.DataFrame:
     """The claims, where a ``page`` is named those that it is about, as the rows judge them that ship with the project,
     whatever a store holds."""
     claims = [claim for claim in CLAIMS if not page or page in (claim.page, claim.also)]
-    return judged(evidence(Archive(resolve("results")).lines.values()), claims=claims)[0]
+    return judged(evidence(project_archive().lines.values()), claims=claims)[0]
 
 
 def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> dict:

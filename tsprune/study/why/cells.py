@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from tsprune.engine.step import NOT_RUN, Step
-from tsprune.report.text import literal
 from tsprune.steps.sensitivity import SensitivityStep
 from tsprune.steps.train import NaiveStep
 from tsprune.study.base.cells import Cells
 from tsprune.study.base.result import TOLERANCE
-from tsprune.study.base.shared import Base, Tables
+from tsprune.study.base.shared import Base, Tables, further_bases
 from tsprune.study.why.config import Why
 from tsprune.study.why.look_backs import dense_base
 from tsprune.study.why.result import CARRIES, CELL, LEAST_PAIRS, PAIR, PREDICTORS, SLACK, WhyResult
@@ -37,14 +36,12 @@ class WhyCells(Cells[Why, WhyResult]):
     def found(self) -> tuple[tuple[Base, ...], tuple[str, ...]]:
         """Every dataset once, with its dense trainings of the first seed; a note per dataset that could not be had."""
         first = {"seeds": self.config.seeds[:1]}
-        bases, notes = [dense_base(self.config.model_copy(update=first), self.tables)], []
-        for dataset in self.config.why_datasets:
-            base = dense_base(self.config.model_copy(update=first | {"dataset": dataset}), self.tables)
-            if base.table.stands_in_for is not None:
-                notes.append(f"{literal(dataset)} could not be had and is left out.")
-            elif base.table.fingerprint not in [other.table.fingerprint for other in bases]:
-                bases.append(base)
-        return tuple(bases), tuple(notes)
+        own, *others = (
+            dense_base(self.config.model_copy(update=first | {"dataset": dataset}), self.tables)
+            for dataset in (self.config.dataset, *self.config.why_datasets)
+        )
+        further, notes = further_bases(own, others)
+        return (own, *further), notes
 
     @cached_property
     def looks(self) -> tuple[SensitivityStep, ...]:
