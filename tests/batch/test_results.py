@@ -111,7 +111,7 @@ def test_rows_of_uncommitted_code_or_of_versions_of_their_own_are_added_with_a_w
         )
     )
     said = added("train", version_torch="1.0")
-    assert f"; 1 of them by torch {torch.__version__}, which no row there was\n" in said and "pandas" not in said
+    assert f"; 1 of them by torch {torch.__version__}, as no row before\n" in said and "pandas" not in said
 
 
 @pytest.mark.parametrize("command", ["check", "add"])

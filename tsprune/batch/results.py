@@ -49,7 +49,7 @@ def _oddities(new: Sequence[dict], others: Sequence[dict]) -> str:
     known = set().union(*map(_versions, others))
     for name, number in sorted(set().union(*map(_versions, new)) - known if others else ()):
         count = sum((name, number) in _versions(line) for line in new)
-        found.append(f"{count} of them by {name} {number}, which no row there was")
+        found.append(f"{count} of them by {name} {number}, as no row before")
     return "".join(f"; {told}" for told in found)
 
 

@@ -15,8 +15,8 @@ def add_results(
 ) -> None:
     """Add the results of a run to results/, one file per study and dataset; rows that are there already stay.
 
-    Rows are taken whatever code and versions made them, which every row says; the line that is printed tells of code
-    that was not committed and of versions that no other row has.
+    Rows made by any code and versions are accepted, as every row names both; the printed line points out code that was
+    not committed, and versions that no other row has.
     """
     from tsprune.batch.results import add_runs
 
@@ -58,4 +58,4 @@ def list_results() -> None:
     from tsprune.batch.results import list_results
 
     table = list_results()
-    print(table.to_string(index=False) if len(table) else "no rows there")
+    print(table.to_string(index=False) if len(table) else "no rows yet")

@@ -34,7 +34,7 @@ _MOST = 40
 
 PROSE = (
     *("source", "protocol here and there", "reason", "value", "condition", "most sensitive group", "found"),
-    *("the papers' size", "small models", "large less small", "evidence", "the paper's number", "why"),
+    *("the papers' size", "small models", "large minus small", "evidence", "the paper's number", "why"),
 )
 """Columns of sentences: to the left, with line breaks."""
 

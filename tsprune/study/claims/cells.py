@@ -66,8 +66,8 @@ class ClaimsCells(Cells[Claims, ClaimsResult]):
             f"{config.least_seeds} seeds or more, by its 95 % interval: that of the mean over the seeds (Student's t), "
             "and of a ratio of MSE no narrower than the paired bootstrap over seeds and blocks of test windows; of "
             "timings that of the median over rounds (study 06 on a CPU: of a model called again and again; else models "
-            "take turns); of a share of trainings Wilson's. It is a case of the benchmark's own "
-            "test windows: where these are few, as of influenza, another period may say otherwise",
+            "take turns); of a share of trainings Wilson's. All are of the benchmark's own "
+            "test windows: where these are few, as for influenza, another period may say otherwise",
             "a verdict": f"of {config.least_cases} cases or more, no more than half of them unclear: holds where "
             f"{percent(MOST)} say so, does not where more than half speak against it, in part where no fewer speak for "
             "it than against; counts and means of the papers by the interval of ours",
