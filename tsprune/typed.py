@@ -96,10 +96,6 @@ class Config(BaseModel, metaclass=_Called):
                 lines.append((first, f"{name} = {value}: {message[:1].lower()}{message[1:]}"))
         return lines
 
-    def canonical(self) -> str:
-        """The config as JSON with sorted keys and no white space: equal configs give equal text."""
-        return canonical_json(self.model_dump(mode="json"))
-
 
 def _said(problem: Mapping[str, Any]) -> str:
     """What is wrong with a value; of lists in words that say what to write."""
