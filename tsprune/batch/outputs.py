@@ -45,6 +45,7 @@ def write_parameters(run: NotebookRun, folder: Path) -> None:
 
 
 def parameters_text(parameters: Mapping[str, Any]) -> str:
+    """Parameters as YAML, in their order."""
     return yaml.safe_dump(dict(parameters), sort_keys=False)
 
 

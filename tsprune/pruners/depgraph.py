@@ -61,6 +61,7 @@ def traceable(model: nn.Module) -> Iterator[None]:
 
 
 def one_tap(module: TrendProjection, x: Tensor) -> Tensor:
+    """The projection by the weights of its first tap alone, which have the shapes of all three."""
     return F.linear(x, module.weight[: module.channels])
 
 

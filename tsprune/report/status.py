@@ -18,6 +18,7 @@ def failed(states: pd.Series) -> int:
 
 
 def not_run(states: pd.Series) -> int:
+    """How many have not run yet."""
     return int((states == NOT_RUN).sum())
 
 

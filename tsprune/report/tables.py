@@ -178,6 +178,7 @@ def labelled(rows: Mapping[tuple, Mapping], names: Sequence[str], frame: pd.Data
 
 
 def mean_and_spread(rows: pd.DataFrame, metric: str) -> str:
+    """``0.412 ± 0.003`` over the rows that finished, and how many did where not all; else their states."""
     done = finished(rows)[metric]
     if rows.empty:
         return "not run"

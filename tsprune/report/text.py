@@ -162,6 +162,7 @@ def number(share: float) -> str:
 
 
 def signed(share: float) -> str:
+    """:func:`number` with the sign for percent: ``+5.1 %``."""
     return f"{number(share)}{NBSP}%"
 
 

@@ -26,9 +26,9 @@ class DataSpec(Config):
     label: str
     fingerprint: str
     columns: int
-    """Of a window."""
+    """How many a window has."""
     series: int = 1
-    """That windows are cut from: of pooled data each is of one of them."""
+    """How many windows are cut from; each window of pooled data is of one of them."""
     seq_len: int
     label_len: int
     pred_len: int

@@ -53,7 +53,8 @@ class OnTrained(Step):
         """The same as protocol columns: method, structure, scope, density_asked."""
 
 
-def pruning_columns(method: str, structure: str, scope: str, density: float) -> dict:
+def pruning_columns(method: str, structure: str, scope: str | None, density: float | None) -> dict:
+    """The columns of :meth:`OnTrained.columns`; None for what does not apply."""
     return {"method": method, "structure": structure, "scope": scope, "density_asked": density}
 
 

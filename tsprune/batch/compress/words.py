@@ -60,6 +60,7 @@ def _nothing(answer: Answer, limit: str) -> str:
 
 
 def named(row: pd.Series) -> str:
+    """A file by the way its model was made, and what differs from float32 with its zeros."""
     return row["name"] + {"float32": "", "int8": ", int8", SPARSE_RUN: ", run without its zeros"}[row["weights"]]
 
 
@@ -101,6 +102,7 @@ def gain(answer: Answer) -> str:
 
 
 def cost_text(answer: Answer, row: pd.Series) -> str:
+    """What the file costs by the measure that is the goal, with its unit."""
     value = row[answer.cost]
     return {"latency": f"{value:.3g} ms a window", "size": f"{value / 1024:,.0f} KiB", "macs": short_count(value)}[
         answer.question.goal

@@ -18,7 +18,7 @@ def windows(batch: float) -> str:
 
 
 def spread(values: pd.Series) -> str:
-    """The smallest and the largest, to a tenth; one where they are alike."""
+    """From the smallest to the largest, to a tenth."""
     return between(f"{values.min():.1f}", f"{values.max():.1f}")
 
 
@@ -31,5 +31,5 @@ def faster(rows: pd.DataFrame) -> str:
 
 
 def percents(values: pd.Series) -> str:
-    """The smallest and the largest share, in percent; one where they are alike."""
+    """From the smallest share to the largest, in percent."""
     return f"{between(f'{100 * values.min():.0f}', f'{100 * values.max():.0f}')}{NBSP}%"
