@@ -60,7 +60,7 @@ def put_in_place(run: NotebookRun, folder: Path) -> str | None:
         (folder / (run.name + end)).replace(run.folder / (run.name + end))
     if names:
         return (
-            f"{run.name}: the report that was there is of other parameters ({', '.join(names)}); it is kept as "
+            f"{run.name}: the report that was there has other parameters ({', '.join(names)}); it is kept as "
             f"{run.name}.previous.html"
         )
     return None

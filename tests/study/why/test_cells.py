@@ -323,7 +323,7 @@ def test_a_dataset_that_cannot_be_had_is_left_out_and_said(config, monkeypatch):
     monkeypatch.setattr(PruningSweep, "load_data", lambda self: others[self.dataset])
     why = WhyCells(config.model_copy(update={"why_datasets": ["Traffic"]}))
     assert {step.trained.data.label for step in why.looks} == {"synthetic_short"}
-    assert why.found[1] == ("Traffic could not be had and is left out.",)
+    assert why.found[1] == ("Traffic is not available here and is left out.",)
 
 
 def test_names_are_checked_before_the_first_hour(smoke):

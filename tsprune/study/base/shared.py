@@ -79,7 +79,7 @@ def further_bases(first: Base, others: Iterable[Base]) -> tuple[tuple[Base, ...]
     seen, found, notes = {first.table.fingerprint}, [], []
     for base in others:
         if base.table.stands_in_for is not None:
-            notes.append(f"{literal(base.table.stands_in_for)} could not be had and is left out.")
+            notes.append(f"{literal(base.table.stands_in_for)} is not available here and is left out.")
         elif base.table.fingerprint not in seen:
             seen.add(base.table.fingerprint)
             found.append(base)
