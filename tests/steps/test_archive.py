@@ -42,11 +42,6 @@ def scores(windows, columns: int = 2) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
 def archive(tmp_path):
     return Archive(tmp_path / "results")
 

@@ -8,7 +8,6 @@ import torch
 from helpers import Recorder
 
 from tsprune.engine.grid import run_grid
-from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.steps.artifacts import SCORES_FILE, load_scores
 from tsprune.steps.compare import compare
@@ -27,22 +26,6 @@ from tsprune.training import evaluate
 def trained(smoke):
     config = PruningSweep.parse(smoke | {"models": ["iTransformer"], "store": "unused"})
     return base_steps(config).dense[0]
-
-
-@pytest.fixture
-def linear(smoke):
-    """The quickest to train."""
-    return base_steps(PruningSweep.parse(smoke | {"models": ["DLinear"], "store": "unused"})).dense[0]
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
-def run(store, threads):
-    return lambda *steps: run_grid(steps, store, make_executor=threads, jobs=2, progress=Recorder(2))
 
 
 def test_a_share_of_the_data_is_the_most_recent_and_gets_as_many_steps(trained):
