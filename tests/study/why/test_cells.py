@@ -17,7 +17,8 @@ from tsprune.steps.train import TrainStep
 from tsprune.study.base.shared import base_steps
 from tsprune.study.pruning_sweep.cells import PruningSweepCells
 from tsprune.study.pruning_sweep.config import PruningSweep
-from tsprune.study.why.cells import WhyCells, alone_loss, explain, rank_predictors
+from tsprune.study.why.cells import WhyCells
+from tsprune.study.why.explain import alone_loss, explain, rank_predictors
 
 PAIR = {"dataset": "D", "model": "M", "pred_len": 12}
 

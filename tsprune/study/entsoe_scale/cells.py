@@ -145,6 +145,7 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
                 yield f"left out at horizon {pred_len}, because they touch such a gap: {', '.join(parts)}"
 
     def widths(self, cells: pd.DataFrame) -> pd.DataFrame:
+        """``ScaleResult.widths``."""
         dense = cells[(cells["arm"] == "dense") & (cells["status"] == "ok")]
         size = ["model", "pred_len", "data_fraction", "windows_train", "width"]
         means = dense.groupby(size, sort=False)[["val_mse", "mse"]].mean().reset_index()
@@ -159,6 +160,7 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
         )
 
     def differences(self, widths: pd.DataFrame) -> pd.DataFrame:
+        """``ScaleResult.differences``."""
         records = []
         for group in self.groups:
             for question, names, pair in self.questions(group, widths):
