@@ -36,7 +36,7 @@ def canvas(height: float, label: str) -> Iterator[Figure]:
         yield figure
 
 
-def panels(figure: Figure, count: int, across: int, xlabel: str, ylabel: str, **share: bool) -> list[Axes]:
+def panels(figure: Figure, count: int, across: int, xlabel: str, ylabel: str, **share: bool | str) -> list[Axes]:
     """``count`` panels, at most ``across`` side by side, labelled at the left and under the lowest of each column."""
     columns = min(across, count)
     grid = list(figure.subplots(-(-count // columns), columns, squeeze=False, **share).flat)
