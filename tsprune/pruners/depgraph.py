@@ -177,7 +177,7 @@ def found(model: nn.Module, pruned: nn.Module, inputs: Sequence[Tensor | None], 
 
 def paper_pruner(
     model: nn.Module,
-    inputs: Sequence[Tensor],
+    inputs: Sequence[Tensor | None],
     ratio: float,
     *,
     global_pruning: bool = False,

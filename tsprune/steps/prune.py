@@ -12,6 +12,7 @@ from tsprune import measure
 from tsprune.engine.step import Outcome, Step
 from tsprune.engine.store import Store
 from tsprune.measure.macs import MacReport
+from tsprune.models import Forecaster
 from tsprune.pruners import (
     Selection,
     apply_masks,
@@ -59,7 +60,7 @@ class MaskStep(OnTrained, ModelStep):
     def mask(self, model: nn.Module) -> tuple[Masks, dict[str, str]]:
         """The masks for the trained ``model``, and which weights have none, with the reason."""
 
-    def load_masked(self, store: Store) -> tuple[nn.Module, Masks]:
+    def load_masked(self, store: Store) -> tuple[Forecaster, Masks]:
         """The masked model, its zeros stored as any other weight, and the masks."""
         model = self.trained.load(store)
         if store.has(self.key, MASKS_FILE):
