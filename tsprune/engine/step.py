@@ -57,6 +57,7 @@ class Step(Config, ABC):
 
     @cached_property
     def key(self) -> str:
+        """The hash of :meth:`identity`: the step's name in the store."""
         return digest(self.identity())
 
     def __copy__(self) -> Self:
