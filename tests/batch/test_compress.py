@@ -422,7 +422,7 @@ def test_a_model_that_a_naive_forecast_does_as_well_as_is_told_first(found, naiv
 
 def test_a_smaller_model_that_beats_the_naive_forecast_where_the_dense_one_does_not_is_called_that(found):
     better = FILES.assign(mse=[0.4, 0.35, *FILES["mse"][2:]])
-    assert "dense 0.400); model.onnx is (0.350)." in words.verdict(found(better, naive=0.39))
+    assert "dense 0.400); model.onnx is better (0.350)." in words.verdict(found(better, naive=0.39))
 
 
 def test_how_few_windows_a_choice_rests_on_is_told_where_they_are_few(found, tmp_path):
@@ -634,7 +634,7 @@ def test_where_no_time_could_be_measured_the_reason_is_told(found, tmp_path, goa
     times = [name for name in FILES if name.startswith(("ms_", "speedup"))]
     answer = found(FILES.assign(**dict.fromkeys(times, float("nan"))), goal, busy="failed: OSError: full")
     said = words.verdict(answer)
-    told = "**nothing can be said about times on this machine now** (failed: OSError: full): run this again; all but"
+    told = "**nothing can be said about times on this machine now** (failed: OSError: full): run this again; everything"
     assert (told in said) == (goal == "latency") and "quiet" not in said
     write_page(answer, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
