@@ -23,7 +23,7 @@ class _Graph(NamedTuple):
     graph: torch.cuda.CUDAGraph
     loss: Tensor
     gradients: list[Tensor | None]
-    """Where it writes them, a place per parameter; None: the loss does not hang on that one."""
+    """Where it writes them, a place per parameter; None: the loss does not depend on that one."""
 
 
 class Captured:

@@ -56,6 +56,7 @@ def read_cell(source: str) -> dict[str, Parameter]:
 
 
 def tags(cell: Mapping[str, Any]) -> list[str]:
+    """Of a notebook's cell; none where it has none."""
     return cell["metadata"].get("tags", [])
 
 
@@ -107,6 +108,7 @@ def parameters_of_run(notebook: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_plumbing(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """``parameters`` without those of :data:`PLUMBING`."""
     return {name: value for name, value in parameters.items() if name not in PLUMBING}
 
 

@@ -36,20 +36,20 @@ def need_name(folder: str, chosen_by: str) -> None:
         raise UserError(f"{chosen_by}: the folder name is empty")
 
 
-def resolve(path: str | Path) -> Path:
+def resolve(path: str | os.PathLike) -> Path:
     """An absolute path; a relative one starts at the project's root."""
     path = of_home(path)
     return path if path.is_absolute() else project_root() / path
 
 
-def locate(path: str | Path) -> Path:
+def locate(path: str | os.PathLike) -> Path:
     """The absolute path of a dataset, a store or another thing that should exist: a relative one starts at the working
     directory (of the command or of the notebook's kernel) and, if nothing is there, at the project's root."""
     here = Path.cwd() / of_home(path)
     return here if os.path.exists(here) else resolve(path)  # of a name that is too long for a file, Path itself raises
 
 
-def near_file(path: str | Path) -> str:
+def near_file(path: str | os.PathLike) -> str:
     """``; did you mean 'FILE'?`` for a file that does not exist, with the closest name in its folder; nothing where
     none is close.
 
@@ -67,6 +67,6 @@ def near_file(path: str | Path) -> str:
     return f"; did you mean '{plain(named[close].name)}'?" if close else ""
 
 
-def of_home(path: str | Path) -> Path:
+def of_home(path: str | os.PathLike) -> Path:
     """``~`` and ``~somebody`` as their folders; a ``~`` that is nobody's stays as it is."""
     return Path(os.path.expanduser(path))

@@ -31,6 +31,7 @@ def more(count: int) -> str:
 
 
 def epochs_text(count: int) -> str:
+    """``1 epoch``, ``3 epochs``."""
     return f"{count} epoch{'' if count == 1 else 's'}"
 
 

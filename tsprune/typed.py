@@ -14,14 +14,14 @@ from tsprune.shown import plain
 LONGEST = 200  # signs of a value that a message shows
 
 
-def listed(value: Any) -> Any:
-    """Turns arrays, tensors and lists into the tuples that a frozen config keeps."""
+def as_tuple(value: Any) -> Any:
+    """An array, a tensor or a list as the tuple that a frozen config keeps; anything else as it is."""
     value = value.tolist() if hasattr(value, "tolist") else value
     return tuple(value) if isinstance(value, list) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
-Numbers = Annotated[tuple[float, ...], BeforeValidator(listed)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+Numbers = Annotated[tuple[float, ...], BeforeValidator(as_tuple)]
 
 
 def _with_a_name(folder: str) -> str:
@@ -95,10 +95,6 @@ class Config(BaseModel, metaclass=_Called):
                 value = plain(repr(problem["input"]), LONGEST)
                 lines.append((first, f"{name} = {value}: {message[:1].lower()}{message[1:]}"))
         return lines
-
-    def canonical(self) -> str:
-        """The config as JSON with sorted keys and no white space: equal configs give equal text."""
-        return canonical_json(self.model_dump(mode="json"))
 
 
 def _said(problem: Mapping[str, Any]) -> str:

@@ -331,7 +331,7 @@ def test_the_verdict_says_what_to_take_what_it_gains_and_how_sure_it_is(found):
 
 def test_times_that_are_not_to_be_trusted_are_told_where_a_time_is_the_goal(found):
     told = "2 cores, 1.4 of them busy with other processes"
-    assert f"**The times are not to be trusted** ({told}): run this again" in words.verdict(found(busy=told))
+    assert f"**The times cannot be trusted** ({told}): run this again" in words.verdict(found(busy=told))
     slow = FILES.assign(speedup_low_1=0.9)
     said = words.verdict(found(slow, busy=told))
     assert f"**nothing can be said about times on this machine now** ({told}): run this again" in said
@@ -341,7 +341,7 @@ def test_times_that_are_not_to_be_trusted_are_told_where_a_time_is_the_goal(foun
 
 def test_where_there_was_no_time_for_anything_else_it_asks_for_more_and_calls_nothing_tried(found):
     said = words.verdict(found(FILES.iloc[:1]))
-    assert "**the time given was too short** for anything that may cost less than iTransformer dense" in said
+    assert "**the time was too short** for anything that might cost less than iTransformer dense" in said
     assert "nothing tried" not in said and "--budget" in said
 
 
@@ -362,7 +362,7 @@ def test_what_is_kept_for_want_of_times_is_not_called_recommended(found, tmp_pat
         page = (tmp_path / "page.html").read_text()
         assert f"← {mark}" in page and f"← {other}" not in page
         assert mark in [text.get_text() for text in pareto(answer).legends[0].get_texts()]
-        assert f"<strong>The times are not to be trusted</strong> ({told})" in page
+        assert f"<strong>The times cannot be trusted</strong> ({told})" in page
 
 
 def test_a_speedup_whose_interval_holds_one_is_none_and_zeros_count_where_they_are_left_out():
@@ -392,19 +392,19 @@ def test_where_nothing_is_within_the_loss_it_says_so_and_names_the_closest(found
             0.39,
             "2%",
             "**The dense model is no better than a naive forecast** (repeat last value: MSE 0.390, dense 0.400); "
-            "model.onnx is not either (0.402). Train it longer, or on more data, before you compress it.",
+            "model.onnx is no better either (0.402). Train it longer, or on more data, before you compress it.",
         ),
         (
             0.401,
             "2%",
             "**The dense model is hardly better than a naive forecast** (repeat last value: MSE 0.401, dense 0.400): "
-            "the loss that you accept is more than it is better by, and model.onnx is no better (0.402).",
+            "the loss that you accept is larger than its lead, and model.onnx is no better (0.402).",
         ),
         (
             0.405,
             "2%",
             "**The dense model is hardly better than a naive forecast** (repeat last value: MSE 0.405, dense 0.400): "
-            "the loss that you accept is more than it is better by.",
+            "the loss that you accept is larger than its lead.",
         ),
         (
             0.3,
@@ -422,7 +422,7 @@ def test_a_model_that_a_naive_forecast_does_as_well_as_is_told_first(found, naiv
 
 def test_a_smaller_model_that_beats_the_naive_forecast_where_the_dense_one_does_not_is_called_that(found):
     better = FILES.assign(mse=[0.4, 0.35, *FILES["mse"][2:]])
-    assert "dense 0.400); model.onnx is (0.350)." in words.verdict(found(better, naive=0.39))
+    assert "dense 0.400); model.onnx is better (0.350)." in words.verdict(found(better, naive=0.39))
 
 
 def test_how_few_windows_a_choice_rests_on_is_told_where_they_are_few(found, tmp_path):
@@ -451,9 +451,9 @@ def test_the_page_has_the_answer_the_front_every_file_and_what_was_not_tried(fou
     write_page(answer, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert (
-        "at a loss of at most 2\u00a0%? 20 minutes given, 1.0 taken." in page
-        and "comes to its end" not in page
-        and "not to be trusted" not in page
+        "at a loss of at most 2\u00a0%? 20 minutes allowed, 1.0 taken." in page
+        and "what had begun" not in page
+        and "cannot be trusted" not in page
     )
     assert "smaller from the start ← recommended" in page and page.count("<img") == 1
     assert "The time was up: zeros by PALS." in page and "tsprune forecast model.onnx data.csv" in page
@@ -462,7 +462,7 @@ def test_the_page_has_the_answer_the_front_every_file_and_what_was_not_tried(fou
 
 def test_more_time_than_was_given_is_said_with_why(found):
     long = replace(found(), seconds=1500.0)
-    assert words.times_taken(long) == "20 minutes given, 25.0 taken: what has begun comes to its end."
+    assert words.times_taken(long) == "20 minutes allowed, 25.0 taken: what had begun was finished."
 
 
 def test_too_few_test_windows_for_an_interval_leave_it_open_how_certain_a_loss_is(found, tmp_path):
@@ -488,10 +488,11 @@ def test_a_file_that_a_naive_forecast_does_as_well_as_is_not_called_recommended(
 
 
 def test_what_was_left_for_lack_of_time_is_counted_where_nothing_was_found(found):
-    assert "1 more were left for lack of time" not in words.verdict(found())
-    assert words.verdict(found(max_loss="0.1%")).endswith("1 more was left for lack of time: give more with --budget.")
+    assert "1 more were not tried for lack of time" not in words.verdict(found())
+    one = words.verdict(found(max_loss="0.1%"))
+    assert one.endswith("1 more was not tried for lack of time: allow more with --budget.")
     two = replace(found(max_loss="0.1%"), untried={"a": "the time was up", "b": "the time was up", "c": "failed: x"})
-    assert words.verdict(two).endswith("2 more were left for lack of time: give more with --budget.")
+    assert words.verdict(two).endswith("2 more were not tried for lack of time: allow more with --budget.")
 
 
 def test_of_zeros_is_said_what_was_tested_of_them_and_nothing_where_none_were(found):
@@ -622,7 +623,7 @@ def test_what_a_full_disk_leaves_undone_is_laid_to_it_and_not_to_the_time(questi
     assert answer.halted == disk and len(tried) == 1, "nothing more is computed in vain"
     assert disk in answer.untried.values() and "the time was up" not in answer.untried.values()
     said = plain_text(words.verdict(answer))
-    assert "nothing could be made that may cost less than iTransformer dense." in said and "time given" not in said
+    assert "no model could be made that might cost less than iTransformer dense." in said and "too short" not in said
     assert f"The disk of {tmp_path / 'store'} is full; " in said and said.endswith("Make room and run this again.")
     page = (tmp_path / "out" / "report.html").read_text()
     assert "<strong>No time was measured</strong>" in page and "The time was up" not in page
@@ -633,7 +634,7 @@ def test_where_no_time_could_be_measured_the_reason_is_told(found, tmp_path, goa
     times = [name for name in FILES if name.startswith(("ms_", "speedup"))]
     answer = found(FILES.assign(**dict.fromkeys(times, float("nan"))), goal, busy="failed: OSError: full")
     said = words.verdict(answer)
-    told = "**nothing can be said about times on this machine now** (failed: OSError: full): run this again; all but"
+    told = "**nothing can be said about times on this machine now** (failed: OSError: full): run this again; everything"
     assert (told in said) == (goal == "latency") and "quiet" not in said
     write_page(answer, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()

@@ -160,6 +160,6 @@ def test_without_data_the_built_in_series_stands_in_and_the_report_says_so(tmp_p
     (folder / "01_pruning_sweep.yaml").write_text(yaml.safe_dump(given))
     assert run_profile(plan_profile(str(folder), output=str(tmp_path / "out"))) == 0
     page = (tmp_path / "out" / "mine" / "01_pruning_sweep.html").read_text()
-    assert "Synthetic data: Traffic could not be had" in page
+    assert "Synthetic data: Traffic is not available here" in page
     assert "On synthetic" in page
     assert "On Traffic" not in page

@@ -148,7 +148,7 @@ def test_a_report_of_other_parameters_is_kept_and_told_and_one_of_the_same_is_re
     assert not list(folder.glob("*previous*")) and "previous" not in capfd.readouterr().out
     run(("02_fine_tuning", "print('third')", {"seeds": [1, 2], "epochs": 3, "jobs": 2}))
     assert (
-        "02_fine_tuning: the report that was there is of other parameters (seeds, epochs); it is kept as "
+        "02_fine_tuning: the report that was there has other parameters (seeds, epochs); it is kept as "
         "02_fine_tuning.previous.html\n" in capfd.readouterr().out
     )
     kept = files(folder)

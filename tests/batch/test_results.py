@@ -11,10 +11,9 @@ import torch
 import yaml
 
 from tsprune import cli
-from tsprune.batch.results import archive
 from tsprune.engine.progress import Progress
 from tsprune.engine.store import Store
-from tsprune.steps.archive import Archive, read, write
+from tsprune.steps.archive import Archive, project_archive, read, write
 from tsprune.study.pruning_sweep.cells import PruningSweepCells
 from tsprune.study.pruning_sweep.config import PruningSweep
 
@@ -22,13 +21,13 @@ from tsprune.study.pruning_sweep.config import PruningSweep
 @pytest.mark.parametrize("command", ["verdicts", "list"])
 @pytest.mark.parametrize("mse", ["abc", -5.0, float("nan")])
 def test_rows_that_are_wrong_are_told_in_a_line_by_what_reads_them_all(tmp_path, monkeypatch, capsys, command, mse):
-    (path, *_) = archive().files()
+    (path, *_) = project_archive().files()
     lines = deepcopy(read(path))  # which all that read it share
     lines[0]["result"]["mse"] = lines[1]["result"]["mse"] = mse
     wrong = tmp_path / "results" / "01_x" / "ETTh1.jsonl.gz"
     wrong.parent.mkdir(parents=True)
     wrong.write_bytes(gzip.compress("".join(f"{json.dumps(line)}\n" for line in lines).encode()))
-    monkeypatch.setattr("tsprune.batch.results.archive", lambda: Archive(tmp_path / "results"))
+    monkeypatch.setattr("tsprune.batch.results.project_archive", lambda: Archive(tmp_path / "results"))
     monkeypatch.setattr(sys, "argv", ["tsprune", "results", command])
     with pytest.raises(SystemExit) as end:
         cli.main()
@@ -42,7 +41,7 @@ def test_rows_that_are_wrong_are_told_in_a_line_by_what_reads_them_all(tmp_path,
 def run(tmp_path, smoke, few, threads, monkeypatch):
     """A finished run of study 01 with times, its place, and an archive of all its rows."""
     archive = Archive(tmp_path / "results")
-    monkeypatch.setattr("tsprune.batch.results.archive", lambda: Archive(archive.folder))
+    monkeypatch.setattr("tsprune.batch.results.project_archive", lambda: Archive(archive.folder))
     small = {"models": ["DLinear"], "densities": [1.0, 0.5], "scopes": ["layer"], "jobs": 1, "latency_repeats": 2}
     config = PruningSweep.parse(smoke | few | small | {"store": str(tmp_path / "store")})
     cells = PruningSweepCells(config)
@@ -112,7 +111,7 @@ def test_rows_of_uncommitted_code_or_of_versions_of_their_own_are_added_with_a_w
         )
     )
     said = added("train", version_torch="1.0")
-    assert f"; 1 of them by torch {torch.__version__}, which no row there was\n" in said and "pandas" not in said
+    assert f"; 1 of them by torch {torch.__version__}, as no row before\n" in said and "pandas" not in said
 
 
 @pytest.mark.parametrize("command", ["check", "add"])

@@ -6,11 +6,10 @@ import shutil
 import pandas as pd
 import pytest
 
-from tsprune.batch.results import archive
 from tsprune.batch.site import make_site
 from tsprune.errors import UserError
 from tsprune.report.info import ReportInfo
-from tsprune.steps.archive import Archive
+from tsprune.steps.archive import Archive, project_archive
 
 SOME = ("01_pruning_sweep/ILI", "05_pals/ILI", "06_inference/ETTh1")
 """Of the files that ship: with times of trained models, without, and with nothing else."""
@@ -32,8 +31,8 @@ def test_the_entrance_leads_to_pages_and_tables_and_says_what_was_run_where(tmp_
 
     for name in SOME:
         (tmp_path / "results" / name).parent.mkdir(parents=True)
-        shutil.copy(archive().folder / f"{name}.jsonl.gz", tmp_path / "results" / f"{name}.jsonl.gz")
-    monkeypatch.setattr("tsprune.batch.results.archive", lambda: Archive(tmp_path / "results"))
+        shutil.copy(project_archive().folder / f"{name}.jsonl.gz", tmp_path / "results" / f"{name}.jsonl.gz")
+    monkeypatch.setattr("tsprune.batch.results.project_archive", lambda: Archive(tmp_path / "results"))
     monkeypatch.setattr("tsprune.batch.site.run_profile", run_profile)
     monkeypatch.setattr("tsprune.batch.site.reports_in", reports_in)
     site, store = tmp_path / "site", tmp_path / "store"

@@ -22,7 +22,7 @@ from tsprune.engine.step import RESULTS_VERSION
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.measure import paired_difference
-from tsprune.steps.archive import Archive, read, write
+from tsprune.steps.archive import Archive, project_archive, read, write
 from tsprune.steps.artifacts import SCORES_FILE, load_scores
 from tsprune.steps.narrow import StructuredStep
 from tsprune.steps.packed import MOST, pack, unpack
@@ -39,11 +39,6 @@ def scores(windows, columns: int = 2) -> dict[str, torch.Tensor]:
         name: torch.linspace(0.123456789, 1, columns, dtype=torch.float64) for name in ("column_mse", "column_mae")
     }
     return {"window_mse": torch.as_tensor(np.asarray(windows, float))} | parts
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
 
 
 @pytest.fixture
@@ -348,16 +343,12 @@ def test_equal_rows_give_equal_files_in_any_order(store, archive, tmp_path):
 
 
 def test_the_rows_that_ship_with_the_project_are_sound():
-    from tsprune.batch.results import archive
-
-    assert archive().problems() == []
+    assert project_archive().problems() == []
 
 
 def test_shipped_rows_of_narrowed_models_are_those_of_the_steps_of_today(smoke):
-    from tsprune.batch.results import archive
-
     trained = base_steps(PruningSweep.parse(smoke | {"store": "unused"})).dense[0]
-    shipped = [line["config"] for line in archive().lines.values() if line["kind"] == "structured"]
+    shipped = [line["config"] for line in project_archive().lines.values() if line["kind"] == "structured"]
     assert shipped
     for config in shipped:
         today = StructuredStep(trained=trained, density=config["density"])

@@ -2,14 +2,11 @@
 
 import pytest
 import torch
-from helpers import Recorder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsprune.data import load_table, make_splits
 from tsprune.engine import partial
-from tsprune.engine.grid import run_grid
-from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.steps import distill
 from tsprune.steps.artifacts import load_scores
@@ -42,16 +39,6 @@ def make(large, small):
         return DistillStep(**of | {"weight": weight} | changes)
 
     return make
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
-def run(store, threads):
-    return lambda *steps: run_grid(steps, store, make_executor=threads, jobs=2, progress=Recorder(2))
 
 
 def test_without_a_share_for_the_teacher_it_is_the_small_model_trained_as_long_bit_for_bit(make, small, store, run):

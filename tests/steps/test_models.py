@@ -79,11 +79,6 @@ def trained(smoke, few):
 
 
 @pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
 def run(store, threads):
     def run(*steps, keeps=lambda step: True):
         progress = Recorder(2)

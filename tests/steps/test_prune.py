@@ -7,7 +7,6 @@ import torch
 from helpers import Recorder
 
 from tsprune.engine.grid import run_grid
-from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.pruners import (
     Unprunable,
@@ -35,11 +34,6 @@ def trainings(smoke, few):
     """Dense trainings by model; FEDformer's Fourier weights are seen by no score that looks at inputs."""
     config = PruningSweep.parse(smoke | few | {"models": ["FEDformer", "Crossformer"], "store": "unused"})
     return {step.model: step for step in base_steps(config).dense}
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
 
 
 @pytest.fixture

@@ -6,11 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from helpers import Recorder
 
 from tsprune import training
-from tsprune.engine.grid import run_grid
-from tsprune.engine.store import Store
 from tsprune.measure.macs import MacReport, Operation
 from tsprune.pruners import prunable_weights
 from tsprune.pruners.baselines import GMP
@@ -18,24 +15,6 @@ from tsprune.pruners.initial import initial_masks
 from tsprune.pruners.methods import METHODS, make_method
 from tsprune.steps.artifacts import load_scores
 from tsprune.steps.sparse import CALIBRATION_WINDOWS, SparseTrainStep, training_macs
-from tsprune.study.base.shared import base_steps
-from tsprune.study.pruning_sweep.config import PruningSweep
-
-
-@pytest.fixture
-def linear(smoke):
-    """The quickest to train."""
-    return base_steps(PruningSweep.parse(smoke | {"models": ["DLinear"], "store": "unused"})).dense[0]
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
-def run(store, threads):
-    return lambda *steps: run_grid(steps, store, make_executor=threads, jobs=2, progress=Recorder(2))
 
 
 def recipe(dense, **changes):

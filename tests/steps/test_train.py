@@ -8,7 +8,6 @@ import torch
 from helpers import Recorder
 
 from tsprune.engine.grid import run_grid
-from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.steps.artifacts import SCORES_FILE, load_scores
 from tsprune.steps.compare import compare
@@ -27,22 +26,6 @@ from tsprune.training import evaluate
 def trained(smoke):
     config = PruningSweep.parse(smoke | {"models": ["iTransformer"], "store": "unused"})
     return base_steps(config).dense[0]
-
-
-@pytest.fixture
-def linear(smoke):
-    """The quickest to train."""
-    return base_steps(PruningSweep.parse(smoke | {"models": ["DLinear"], "store": "unused"})).dense[0]
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
-def run(store, threads):
-    return lambda *steps: run_grid(steps, store, make_executor=threads, jobs=2, progress=Recorder(2))
 
 
 def test_a_share_of_the_data_is_the_most_recent_and_gets_as_many_steps(trained):
@@ -96,7 +79,7 @@ def test_widths_in_multiples_are_another_step_and_those_of_one_are_the_step_that
     tuned = NarrowTuneStep(trained=trained, density=0.5, multiple=8, train=trained.train)
     assert tuned.key != NarrowTuneStep(trained=trained, density=0.5, train=trained.train).key
     rows = run(tuned)
-    assert rows[tuned.key]["protocol"]["multiple"] == store.row(tuned.narrow.key)["protocol"]["multiple"] == 8
+    assert rows[tuned.key]["protocol"]["multiple"] == store.row(tuned.pruned.key)["protocol"]["multiple"] == 8
     assert "widths in multiples of 8" in tuned.label and "multiples" not in plain.label
     widths = {axis.name: axis.width for axis in tuned.load(store).axes()}
     assert widths["d_model"] in (8, 16, 24) and all(widths[name] % 8 == 0 for name in widths if "d_ff" in name)
@@ -107,8 +90,8 @@ def test_widths_in_multiples_are_another_step_and_those_of_one_are_the_step_that
 
 def test_what_a_step_starts_from_is_that_of_its_own_fields(trained):
     tuned = NarrowTuneStep(trained=trained, density=0.5, train=trained.train)
-    assert tuned.narrow is tuned.narrow and tuned.needs == (StructuredStep(trained=trained, density=0.5),)
-    assert tuned.model_copy(update={"density": 0.25}).narrow == StructuredStep(trained=trained, density=0.25)
+    assert tuned.pruned is tuned.pruned and tuned.needs == (StructuredStep(trained=trained, density=0.5),)
+    assert tuned.model_copy(update={"density": 0.25}).pruned == StructuredStep(trained=trained, density=0.25)
 
 
 def test_two_of_four_is_held_while_training_on(trained, run):

@@ -45,6 +45,7 @@ def write_parameters(run: NotebookRun, folder: Path) -> None:
 
 
 def parameters_text(parameters: Mapping[str, Any]) -> str:
+    """Parameters as YAML, in their order."""
     return yaml.safe_dump(dict(parameters), sort_keys=False)
 
 
@@ -59,7 +60,7 @@ def put_in_place(run: NotebookRun, folder: Path) -> str | None:
         (folder / (run.name + end)).replace(run.folder / (run.name + end))
     if names:
         return (
-            f"{run.name}: the report that was there is of other parameters ({', '.join(names)}); it is kept as "
+            f"{run.name}: the report that was there has other parameters ({', '.join(names)}); it is kept as "
             f"{run.name}.previous.html"
         )
     return None

@@ -116,7 +116,7 @@ def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None, part: S
     )
     lines += [line for device, groups in totals.items() for line in _in_all(device, groups)]
     if open_ended:
-        lines.append(f"{', '.join(open_ended)}: further steps depend on what these come to")
+        lines.append(f"{', '.join(open_ended)}: further steps depend on the results of these")
     return "\n".join(lines)
 
 

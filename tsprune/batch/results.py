@@ -8,19 +8,14 @@ import pandas as pd
 from tsprune.batch.runs import find_runs
 from tsprune.engine.store import damage_told
 from tsprune.errors import UserError
-from tsprune.places import resolve
 from tsprune.shown import more
-from tsprune.steps.archive import Archive, read
+from tsprune.steps.archive import Archive, project_archive, read
 from tsprune.study.registry import STUDIES
-
-
-def archive() -> Archive:
-    return Archive(resolve("results"))
 
 
 def sound() -> Archive:
     """The archive, for what reads all of it. Raises UserError, one line, where anything is wrong with a row."""
-    found = archive()
+    found = project_archive()
     if problems := found.problems():
         told = f"{problems[0]}{more(len(problems) - 1)}"
         raise UserError(f"rows that ship with the project: {told}; `tsprune results check` lists them all")
@@ -34,12 +29,12 @@ def add_runs(place: str) -> list[str]:
     lines = []
     for run in (run for run in find_runs(place).values() if STUDIES[run.study].trains):
         cells = run.cells
-        before = archive().lines.keys()
+        before = project_archive().lines.keys()
         with damage_told():
             keys = [step.key for step in cells.every_step()]
-            added, lacking = archive().add(run.study, cells.base.table.name, keys, cells.store)
+            added, lacking = project_archive().add(run.study, cells.base.table.name, keys, cells.store)
         without = f", {lacking} have no result yet" if lacking else ""
-        found = archive().lines
+        found = project_archive().lines
         odd = _oddities([found[key] for key in found.keys() - before], [found[key] for key in before])
         lines.append(f"{run.study}, {cells.base.table.name}: {added} of {len(keys)} steps added{without}{odd}")
     return lines
@@ -54,7 +49,7 @@ def _oddities(new: Sequence[dict], others: Sequence[dict]) -> str:
     known = set().union(*map(_versions, others))
     for name, number in sorted(set().union(*map(_versions, new)) - known if others else ()):
         count = sum((name, number) in _versions(line) for line in new)
-        found.append(f"{count} of them by {name} {number}, which no row there was")
+        found.append(f"{count} of them by {name} {number}, as no row before")
     return "".join(f"; {told}" for told in found)
 
 
@@ -71,7 +66,7 @@ def check_anew(place: str) -> tuple[list[str], bool]:
     for run in (run for run in find_runs(place).values() if STUDIES[run.study].trains):
         cells = run.cells
         with damage_told():
-            equal, times, others = archive().anew([step.key for step in cells.every_step()], cells.store)
+            equal, times, others = project_archive().anew([step.key for step in cells.every_step()], cells.store)
         untold = f"; {times} more hold times, which cannot be compared" if times else ""
         lines.append(
             f"{run.study}, {cells.base.table.name}: of {equal + len(others)} rows that were computed anew and are in "

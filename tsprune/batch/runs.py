@@ -18,6 +18,8 @@ from tsprune.study.registry import STUDIES
 
 @dataclass(frozen=True)
 class Run:
+    """A finished run of one study. ``place``: what the user named, for messages."""
+
     study: str
     """Name of its notebook."""
     place: str

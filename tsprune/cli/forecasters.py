@@ -15,7 +15,7 @@ def compress(
     max_loss: Annotated[str, typer.Option(metavar="PERCENT", help="Rise in error that you accept, such as 2%.")] = "2%",
     goal: Annotated[str, typer.Option("--for", help="What to minimise: latency, size, or macs.")] = "latency",
     budget: Annotated[
-        str, typer.Option(metavar="TIME", help="Time to take; what has begun by then comes to its end.")
+        str, typer.Option(metavar="TIME", help="Time to spend; what has begun by then is finished.")
     ] = "20m",
     model: Annotated[str | None, typer.Option(help="Forecaster to train and compress (iTransformer).")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="Or a trained one, from `tsprune models save`.")] = None,
@@ -38,7 +38,7 @@ def compress(
     For example: tsprune compress load.csv --max-loss 2% --for latency --budget 20m
 
     Writes report.html (what each file costs and loses, which one to take and how sure that is), model.onnx and its
-    model card. Run again, it goes on where it stopped; a longer --budget tries more. Files in the folder that answer
+    model card. Run it again to go on where it stopped; a longer --budget tries more. Files in the folder that answer
     another question are kept as NAME.previous.* (only the latest), and a line says so.
     """
     from pathlib import Path

@@ -12,9 +12,9 @@ group = typer.Typer(
     invoke_without_command=True,
     help="""Trained and pruned models from studies: list them, save one to a file.
 
-    In the list, density is the share of the prunable weights that are not zero, left that of all parameters. Of a model
-    that is another one with zeros, only the masks are kept: KiB is then not the size of its file, which `save` and
-    `tsprune export` write whole.""",
+    In the list, density is the share of the prunable weights that are not zero, left the same share of all parameters.
+    If a model is another one with zeros, only its masks are kept, and KiB is their size; `save` and `tsprune export`
+    write it whole.""",
 )
 
 

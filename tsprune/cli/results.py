@@ -15,8 +15,8 @@ def add_results(
 ) -> None:
     """Add the results of a run to results/, one file per study and dataset; rows that are there already stay.
 
-    Rows are taken whatever code and versions made them, which every row says; the line that is printed tells of code
-    that was not committed and of versions that no other row has.
+    Rows made by any code and versions are accepted, as every row names both; the printed line points out code that was
+    not committed, and versions that no other row has.
     """
     from tsprune.batch.results import add_runs
 
@@ -29,13 +29,13 @@ def check_results(
 ) -> None:
     """Print what is wrong with the rows in results/, a line each; with RUN, print the rows that differ from those RUN
     computed itself, times aside. Exit status 1 if anything is wrong or differs."""
-    from tsprune.batch.results import archive, check_anew
+    from tsprune.batch.results import check_anew, project_archive
 
     if run is not None:
         lines, wrong = check_anew(run)
     else:
-        problems = archive().problems()
-        lines, wrong = problems or [f"{len(archive().lines)} rows, nothing wrong"], bool(problems)
+        problems = project_archive().problems()
+        lines, wrong = problems or [f"{len(project_archive().lines)} rows, nothing wrong"], bool(problems)
     print(*lines, sep="\n")
     if wrong:
         raise typer.Exit(1)
@@ -58,4 +58,4 @@ def list_results() -> None:
     from tsprune.batch.results import list_results
 
     table = list_results()
-    print(table.to_string(index=False) if len(table) else "no rows there")
+    print(table.to_string(index=False) if len(table) else "no rows yet")

@@ -39,7 +39,7 @@ def study(
         typer.Option(
             metavar="TIME",
             help="Begin no step after this time (2h, 30m, 90s; shared among the notebooks); one seed and horizon of "
-            "all models come first; 0: only make pages of the results that are there.",
+            "all models come first; 0: only make pages from existing results.",
         ),
     ] = None,
     shard: Annotated[

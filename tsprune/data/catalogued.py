@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from tsprune.data.catalog import SHARES, Entry, SplitRule
-from tsprune.data.checks import Checked, check_csv
+from tsprune.data.checks import Checked, check_csv, need_columns
 from tsprune.data.cleaning import Cleaned, clean
 from tsprune.data.sources import sums, with_line_feeds
 from tsprune.data.synthetic import synthetic_frame
 from tsprune.data.table import Table, row_by_row, vouch_for
-from tsprune.errors import UserError, no_column
+from tsprune.errors import UserError
 
 
 def known_table(
@@ -72,11 +72,7 @@ def chosen(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The columns asked for; without a choice all of them, the target 'OT' last where the split is by shares."""
     if columns is not None:
-        for column in columns:
-            if column not in frame:
-                raise UserError(f"{name}: {no_column(column, frame.columns)}")
-        if not columns or len(set(columns)) < len(columns):
-            raise UserError(f"columns = {list(columns)}: name at least one column, and each once")
+        need_columns(columns, frame.columns, name)
         return frame[list(columns)].copy(), [f"{len(columns)} of {frame.shape[1]} columns are used"]
     if split == SHARES and "OT" in frame and frame.columns[-1] != "OT":
         return frame[[column for column in frame if column != "OT"] + ["OT"]], ["column 'OT' is moved last"]

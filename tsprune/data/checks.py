@@ -1,7 +1,7 @@
 """Checks of a user's own CSV: every problem found at once, one line each, naming the line of the file and the
 column."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -98,16 +98,22 @@ def check_csv(
     )
 
 
+def need_columns(columns: Sequence[str], there: Collection[str], name: str = "") -> None:
+    """Raise UserError for a column that is not ``there`` (in the dataset ``name``), for none, and for one named
+    twice."""
+    for column in columns:
+        if column not in there:
+            raise UserError(f"{name}{': ' if name else ''}{no_column(column, there)}")
+    if not columns or len(set(columns)) < len(columns):
+        raise UserError(f"columns = {list(columns)}: name at least one column, and each once")
+
+
 def _only(parsed: Parsed, columns: Sequence[str] | None) -> Parsed:
     """The dates and the columns asked for; UserError names one that is not there."""
     if columns is None:
         return parsed
     others = [name for name in parsed.frame if name != parsed.date]
-    for name in columns:
-        if name not in others:
-            raise UserError(no_column(name, others))
-    if not columns or len(set(columns)) < len(columns):
-        raise UserError(f"columns = {list(columns)}: name at least one column, and each once")
+    need_columns(columns, others)
     notes = [f"{len(columns)} of {len(others)} columns are used"] if len(columns) < len(others) else []
     return replace(parsed, frame=parsed.frame[[parsed.date, *columns]], notes=(*parsed.notes, *notes))
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from tsprune.errors import UserError, unknown
 from tsprune.shown import quoted
-from tsprune.typed import Config, Numbers, listed
+from tsprune.typed import Config, Numbers, as_tuple
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 
@@ -24,7 +24,7 @@ class Intervals(Config):
     """
 
     levels: Numbers  # ascending, in (0, 1)
-    steps: Annotated[tuple[Numbers, ...], BeforeValidator(listed)]  # per level (pred_len,)
+    steps: Annotated[tuple[Numbers, ...], BeforeValidator(as_tuple)]  # per level (pred_len,)
     columns: Numbers  # (columns,)
     coverage: Numbers  # per level: share of the test split's values within, over all steps and columns
     windows: Annotated[int, Field(ge=1)]  # of the validation split, that errors were taken from

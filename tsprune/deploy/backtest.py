@@ -41,7 +41,7 @@ class Backtest:
                 "",
                 f"mean absolute error in {card.unit or 'units of the data'}, by column",
                 columns.to_string(float_format="{:.5g}".format),
-                *([f"and {hidden} columns more"] if hidden else []),
+                *([f"and {hidden} more columns"] if hidden else []),
                 *([f"not counted: {self.left_out} values that were filled in"] if self.left_out else []),
                 *(
                     f"within the {level:.0%} intervals: {share:.1%} of the values"

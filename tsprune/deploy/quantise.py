@@ -63,7 +63,7 @@ def _difference(models: list[InPlace], inputs: Mapping[str, np.ndarray]) -> floa
 
 def _times(sessions: list[Session], inputs: Mapping[str, np.ndarray]) -> dict[str, dict]:
     """``speedup``: by batch, how many times as fast as the first of two sessions the second is: median, 5th, 95th
-    percentile; ``untimed``: by batch, why that is not to be trusted here, in its place."""
+    percentile; ``untimed``: by batch, why that cannot be trusted here, in its place."""
 
     def caller(session: Session) -> Callable[..., np.ndarray]:
         return lambda *given: session.run(dict(zip(inputs, (each.numpy() for each in given), strict=True)))

@@ -30,7 +30,7 @@ class Progress:
         self._began: dict[str, float] = {}
         self._known: dict[str, float | None] = {}
         self._left: dict[tuple, _Left] = defaultdict(_Left)
-        self._seconds: dict[tuple, list[float]] = defaultdict(list)
+        self._seconds: dict[tuple | str, list[float]] = defaultdict(list)
 
     def start(
         self,

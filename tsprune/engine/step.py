@@ -22,10 +22,10 @@ FINAL = ("ok", "diverged", "broken")
 """Rows with these states are results: they are not computed again. A failed step is tried again by the next run."""
 
 NOT_RUN = "not run"
+"""The status of a step that was not begun, for lack of time or room. It is not a result and is not stored."""
 
 NOT_YET = "has not run yet"
 """The reason of a row that is not run where nothing but time was lacking."""
-"""The status of a step that was not begun, for lack of time or room. It is not a result and is not stored."""
 
 Writer = Callable[[Path], None]
 """Writes one file, at the path it is given."""
@@ -57,6 +57,7 @@ class Step(Config, ABC):
 
     @cached_property
     def key(self) -> str:
+        """The hash of :meth:`identity`: the step's name in the store."""
         return digest(self.identity())
 
     def __copy__(self) -> Self:

@@ -49,9 +49,9 @@ def measure_latency(
     variants in their order.
 
     ``warm``: each timed call of less than a tenth of a second follows one of the same variant that is not timed, as in
-    a service that runs one model. Else the round's other variants have just emptied the caches of it, which makes a
-    small model up to twice as slow and a large one, which no cache holds, hardly slower; on a GPU, one whose operators
-    the processor starts.
+    a service that runs one model. Otherwise the round's other variants have just emptied the caches: a small model is
+    then up to twice as slow, a large one, which no cache holds, hardly slower; so is, on a GPU, a model whose operators
+    the processor starts one by one.
 
     ``variant``, ``batch``, ``threads``, ``device``, ``repeats``; ``median_ms``, ``p5_ms``, ``p95_ms``, of the rounds
     that all variants have, so that they can be compared; ``baseline``; ``speedup``, ``speedup_p5``, ``speedup_p95``:

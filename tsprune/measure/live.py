@@ -4,7 +4,6 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -24,8 +23,6 @@ class LiveReport:
 
     in_evaluation: Mapping[str, Tensor]
     in_training: Mapping[str, Tensor]
-    reached: frozenset[str]
-    """Parameters that the output is computed from: their gradient exists, be it zero."""
 
     @property
     def masks(self) -> dict[str, Tensor]:
@@ -33,40 +30,9 @@ class LiveReport:
         return {name: live | self.in_training[name] for name, live in self.in_evaluation.items()}
 
     @property
-    def parameters(self) -> int:
-        """All trainable parameters, tied ones once."""
-        return sum(live.numel() for live in self.in_evaluation.values())
-
-    @property
     def live(self) -> int:
         """Parameters with an effect on the output, in evaluation or in training."""
         return sum(int(live.sum()) for live in self.masks.values())
-
-    @property
-    def dead(self) -> int:
-        return self.parameters - self.live
-
-    def reason(self, name: str) -> str:
-        """Why all of a tensor is dead: ``no gradient`` (not used), ``zero gradient`` (cancels out); else ``""``."""
-        if self.masks[name].any():
-            return ""
-        return "zero gradient" if name in self.reached else "no gradient"
-
-    def frame(self) -> pd.DataFrame:
-        """One row per tensor: ``layer``, ``parameters``, ``live``, ``live_evaluation``, ``live_training``,
-        ``reason``."""
-        masks = self.masks
-        return pd.DataFrame(
-            {
-                "layer": name,
-                "parameters": live.numel(),
-                "live": int(live.sum()),
-                "live_evaluation": int(self.in_evaluation[name].sum()),
-                "live_training": int(self.in_training[name].sum()),
-                "reason": self.reason(name),
-            }
-            for name, live in masks.items()
-        )
 
 
 def live_parameters(
@@ -97,14 +63,12 @@ def live_parameters(
                 raise UserError(unknown("parameter", name, parameters))
             parameters[name].data.mul_(mask.to(device))
     live = {}
-    reached: set[str] = set()
     for training in (False, True):
         live[training] = {n: torch.zeros(p.shape, dtype=torch.bool) for n, p in _trainable(copies[torch.float64])}
         for draw in range(draws):
             given = _scaled(inputs, draw, device)
             exact = _gradients(copies[torch.float64].train(training), given, draw)
             coarse = _gradients(copies[torch.float32].train(training), given, draw)
-            reached |= exact.keys()
             for name, gradient in exact.items():
                 size = gradient.abs()
                 largest = size.max()
@@ -116,7 +80,7 @@ def live_parameters(
                     live[training][name] |= (size > SMALLEST * largest).cpu()
         for name in live[training].keys() & (masks or {}).keys():  # a frozen parameter is not asked about
             live[training][name] &= masks[name].cpu()
-    return LiveReport(live[False], live[True], frozenset(reached))
+    return LiveReport(live[False], live[True])
 
 
 def _trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:

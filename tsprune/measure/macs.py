@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -120,18 +119,6 @@ class MacReport:
         for operation in self.operations:
             total[operation.kind] += operation.macs
         return dict(total.most_common())
-
-    def frame(self) -> pd.DataFrame:
-        """One row per product, in the order of execution: ``module``, ``operator``, ``kind``, ``macs_executed``,
-        ``weights`` (names, joined by a blank) and, with masks, ``macs_if_zeros_skipped``."""
-        rows = []
-        for o in self.operations:
-            row = {"module": o.module, "operator": o.operator, "kind": o.kind, "macs_executed": o.macs}
-            row["weights"] = " ".join(o.weights)
-            if self.densities is not None:
-                row["macs_if_zeros_skipped"] = o.macs * self._density(o)
-            rows.append(row)
-        return pd.DataFrame(rows)
 
     def _density(self, operation: Operation) -> float:
         total = sum(self.sizes[name] for name in operation.weights)

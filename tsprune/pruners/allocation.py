@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from tsprune.errors import UserError
+from tsprune.pruners.masks import need_share
 
 Allocation = Literal["layer", "global", "erk", "lamp"]
 """``layer``: the same share of each tensor (uniform). ``erk``: Erdős-Rényi-Kernel, small tensors denser. ``global``:
@@ -75,8 +75,7 @@ def proportional(total: float, shares: Sequence[float], most: Sequence[int]) -> 
 
 def erdos_renyi(shapes: Sequence[tuple[int, ...]], density: float) -> list[int]:
     """As ``erk``, each tensor rounded for itself, so that the sum may be off by some weights: how PALS starts."""
-    if not 0 < density <= 1:
-        raise UserError(f"density = {density}: allowed is a number above 0 and at most 1")
+    need_share("density", density)
     sizes = [math.prod(shape) for shape in shapes]
     wanted = proportional(density * sum(sizes), [sum(shape) for shape in shapes], sizes)
     return [max(1, round(w)) for w in wanted]

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from tsprune.errors import UserError
-from tsprune.pruners.masks import prunable_weights
+from tsprune.pruners.masks import owners, prunable_weights
 from tsprune.pruners.scores import Calibration
 
 Visit = Callable[[str, Tensor], None]
@@ -52,8 +52,8 @@ def layer_inputs(model: nn.Module, calibration: Calibration, visit: Visit) -> di
         for hook in hooks:
             hook.remove()
     need_batches(batches)
-    owners = {id(p): module for module in model.modules() for p in module.parameters(recurse=False)}
-    return {name: unseen(owners[id(w)]) for name, w in weights.items() if name not in reached}
+    owner = owners(model)
+    return {name: unseen(owner[id(w)]) for name, w in weights.items() if name not in reached}
 
 
 class SeenProducts(TorchFunctionMode):

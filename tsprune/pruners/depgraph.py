@@ -20,6 +20,7 @@ from tsprune.layers.decomposition import TrendProjection
 from tsprune.layers.fourier import FourierLayer
 from tsprune.measure import out_of_memory
 from tsprune.pruners.cost import count
+from tsprune.pruners.masks import need_share
 from tsprune.pruners.structured import Group, StructuredResult, forecast, output_groups
 
 
@@ -60,6 +61,7 @@ def traceable(model: nn.Module) -> Iterator[None]:
 
 
 def one_tap(module: TrendProjection, x: Tensor) -> Tensor:
+    """The projection by the weights of its first tap alone, which have the shapes of all three."""
     return F.linear(x, module.weight[: module.channels])
 
 
@@ -82,8 +84,7 @@ def depgraph_paper(
     Raises :class:`UserError` for a density outside (0, 1], and :class:`Unprunable` if there is nothing to remove or the
     pruned model no longer runs.
     """
-    if not 0 < density <= 1:
-        raise UserError(f"density = {density}: allowed is a number above 0 and at most 1")
+    need_share("density", density)
     pruned = working_copy(model)
     with library(model, pruned, example_inputs):
         paper_pruner(pruned, example_inputs, 1 - density, global_pruning=global_pruning).step()
@@ -176,7 +177,7 @@ def found(model: nn.Module, pruned: nn.Module, inputs: Sequence[Tensor | None], 
 
 def paper_pruner(
     model: nn.Module,
-    inputs: Sequence[Tensor],
+    inputs: Sequence[Tensor | None],
     ratio: float,
     *,
     global_pruning: bool = False,

@@ -15,6 +15,7 @@ from tsprune.errors import UserError, unknown
 from tsprune.layers.axes import Axis, Slot
 from tsprune.pruners.calibration import summed_gradients
 from tsprune.pruners.scores import Calibration
+from tsprune.pruners.selection import check_finite
 
 Importance = Literal["l1", "l2", "group-l2", "taylor", "random"]
 
@@ -45,9 +46,7 @@ def axis_scores(
         found = [group_mean(axis, 1, gradients) for axis in axes]
     else:
         found = [group_mean(axis, 1 if importance == "l1" else 2) for axis in axes]
-    for axis, scores in zip(axes, found, strict=True):
-        if not torch.isfinite(scores).all():
-            raise UserError(f"scores of '{axis.name}' hold NaN or infinite values; nothing to rank")
+    check_finite({axis.name: scores for axis, scores in zip(axes, found, strict=True)})
     if importance in ("group-l2", "taylor"):
         found = [scores / (scores.mean() or 1) for scores in found]
     return [scores.view(axis.groups, axis.width) for axis, scores in zip(axes, found, strict=True)]

@@ -6,12 +6,10 @@ from torch import Tensor, nn
 
 from tsprune.errors import UserError
 from tsprune.layers.decomposition import TrendProjection
-from tsprune.pruners.masks import Masked, Masks, prunable_weights
+from tsprune.pruners.masks import Masked, Masks, need_share, owners, prunable_weights
 from tsprune.pruners.ranking import largest_anywhere
 from tsprune.pruners.scores import magnitude
 from tsprune.pruners.selection import Selection, check_finite, select
-
-__all__ = ["DENSITIES", "authors_masks", "magnitude_masks", "magnitude_scores", "select"]
 
 DENSITIES = tuple(round(0.8**i, 10) for i in range(11))
 """The first paper's grid: 0.8^i for i = 0..10, from dense to 10.7 % (arXiv 2412.12883, section 4)."""
@@ -36,10 +34,9 @@ def authors_masks(model: nn.Module, density: float, widths: Collection[int] = (1
     is as wide as one of ``widths``: 1 or 7, for Crossformer 1 or the number of variables. A layer may lose all its
     weights. Raises :class:`UserError` for a density outside (0, 1], or if nothing can be ranked.
     """
-    if not 0 < density <= 1:
-        raise UserError(f"density = {density}: allowed is a number above 0 and at most 1")
-    owners = {id(p): module for module in model.modules() for p in module.parameters(recurse=False)}
-    left = {name: why for name, w in prunable_weights(model).items() if (why := _authors_leave(owners[id(w)], widths))}
+    need_share("density", density)
+    owner = owners(model)
+    left = {name: why for name, w in prunable_weights(model).items() if (why := _authors_leave(owner[id(w)], widths))}
     scores = {name: score for name, score in magnitude_scores(model).items() if name not in left}
     if not scores:
         raise UserError(f"{type(model).__name__} has no layer that the first paper's protocol prunes")

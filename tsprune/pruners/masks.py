@@ -19,6 +19,12 @@ from tsprune.errors import UserError, unknown
 Masks = dict[str, Tensor]
 
 
+def need_share(name: str, value: float) -> None:
+    """Raise :class:`UserError` for a value that is not above 0 and at most 1."""
+    if not 0 < value <= 1:
+        raise UserError(f"{name} = {value}: allowed is a number above 0 and at most 1")
+
+
 class Masked(NamedTuple):
     """Masks of the weights that can take them, and for every other prunable weight the reason why it stays dense."""
 
@@ -33,6 +39,11 @@ def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     dimensions).
     """
     return {name: p for name, p in model.named_parameters() if p.dim() >= 2}
+
+
+def owners(model: nn.Module) -> dict[int, nn.Module]:
+    """The module that each parameter belongs to, by the parameter's ``id``; of a tied one, the last."""
+    return {id(p): module for module in model.modules() for p in module.parameters(recurse=False)}
 
 
 def without(weights: dict[str, nn.Parameter], patterns: Sequence[str]) -> dict[str, nn.Parameter]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from tsprune.errors import UserError
-from tsprune.pruners.masks import Masked, prunable_weights
+from tsprune.pruners.masks import Masked, owners, prunable_weights
 from tsprune.pruners.scores import magnitude
 from tsprune.pruners.selection import check_finite
 
@@ -16,18 +16,14 @@ def nm_masks(model: nn.Module, n: int = 2, m: int = 4, scores: dict[str, Tensor]
     ``n / m`` of its weights. ``scores``: by parameter name, of the weights' shapes; None: magnitude. Among equal scores
     the lower index stays. Raises :class:`UserError` unless 0 < n < m, and for scores that are not finite.
     """
-    if not 0 < n < m:
-        raise UserError(f"n:m = {n}:{m}: allowed is 0 < n < m, as in 2:4")
+    need_pattern(n, m)
     if scores is None:
         scores = magnitude(model).scores
-    owners = {id(p): module for module in model.modules() for p in module.parameters(recurse=False)}
+    owner = owners(model)
     masks, left = {}, {}
     for name, weight in prunable_weights(model).items():
-        owner = owners[id(weight)]
-        if not (isinstance(owner, nn.Linear) and weight is owner.weight):
-            left[name] = f"not the weight of a Linear but of {type(owner).__name__}"
-        elif weight.shape[1] % m:
-            left[name] = f"its {weight.shape[1]} inputs are not a multiple of {m}"
+        if why := ungrouped(weight, owner[id(weight)], m):
+            left[name] = why
         elif name not in scores:
             left[name] = "it has no score"
         else:
@@ -36,3 +32,16 @@ def nm_masks(model: nn.Module, n: int = 2, m: int = 4, scores: dict[str, Tensor]
             best = groups.sort(dim=-1, descending=True, stable=True).indices[..., :n]
             masks[name] = torch.zeros_like(groups, dtype=torch.bool).scatter_(-1, best, True).flatten(1)
     return Masked(masks, left)
+
+
+def need_pattern(n: int, m: int) -> None:
+    """Raise :class:`UserError` unless 0 < n < m."""
+    if not 0 < n < m:
+        raise UserError(f"n:m = {n}:{m}: allowed is 0 < n < m, as in 2:4")
+
+
+def ungrouped(weight: Tensor, owner: nn.Module, m: int) -> str | None:
+    """Why the inputs of ``weight``, which belongs to ``owner``, do not fall into groups of ``m``; None if they do."""
+    if not (isinstance(owner, nn.Linear) and weight is owner.weight):
+        return f"not the weight of a Linear but of {type(owner).__name__}"
+    return f"its {weight.shape[1]} inputs are not a multiple of {m}" if weight.shape[1] % m else None

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tsprune.errors import UserError
 from tsprune.pruners.allocation import apportion, by_shape
 from tsprune.pruners.calibration import layer_inputs
-from tsprune.pruners.masks import Masks, apply_masks, prunable_weights
+from tsprune.pruners.masks import Masks, apply_masks, need_share, owners, prunable_weights
+from tsprune.pruners.nm import need_pattern, ungrouped
 from tsprune.pruners.ranking import largest
 from tsprune.pruners.scores import Calibration, Scored, register
 
@@ -104,17 +104,16 @@ def second_order_prune(
     ``calibration``, where the authors prune block after block and recompute. Raises :class:`UserError` for a density
     outside (0, 1], a pattern without 0 < n < m, or if there is no batch.
     """
-    if not 0 < density <= 1:
-        raise UserError(f"density = {density}: allowed is a number above 0 and at most 1")
-    if pattern and not 0 < pattern[0] < pattern[1]:
-        raise UserError(f"n:m = {pattern[0]}:{pattern[1]}: allowed is 0 < n < m, as in 2:4")
+    need_share("density", density)
     if pattern:
+        need_pattern(*pattern)
         block = max(1, block // pattern[1]) * pattern[1]  # no group across two blocks
     found, left = hessians(model, calibration)
     pruned = copy.deepcopy(model)
     weights = prunable_weights(pruned)
     if pattern:
-        left |= _without_groups(pruned, {name: weights[name] for name in found}, pattern[1])
+        owner = owners(pruned)
+        left |= {n: why for n in found if (why := ungrouped(weights[n], owner[id(weights[n])], pattern[1]))}
     names = [name for name in weights if name in found and name not in left]
     total = sum(weights[name].numel() for name in names)
     counts = by_shape([tuple(weights[n].shape) for n in names], round(density * total), "layer") if names else []
@@ -127,19 +126,6 @@ def second_order_prune(
         masks[name] = mask.view(weight.shape)
     apply_masks(pruned, masks)
     return Reconstructed(pruned, masks, left)
-
-
-def _without_groups(model: nn.Module, weights: dict[str, nn.Parameter], m: int) -> dict[str, str]:
-    """The ``weights`` whose inputs do not fall into groups of ``m``, each with the reason."""
-    owners = {id(p): module for module in model.modules() for p in module.parameters(recurse=False)}
-    left = {}
-    for name, weight in weights.items():
-        width, owner = weight.shape[1], owners[id(weight)]
-        if not isinstance(owner, nn.Linear):
-            left[name] = f"not the weight of a Linear but of {type(owner).__name__}"
-        elif width % m:
-            left[name] = f"its {width} inputs are not a multiple of {m}"
-    return left
 
 
 def surgery(

@@ -19,6 +19,7 @@ from tsprune.layers.axes import Axis
 from tsprune.pruners.calibration import evaluation
 from tsprune.pruners.cost import Cost, Measure, cost_of, count, without_numbers
 from tsprune.pruners.importance import Calibration, Importance, axis_scores
+from tsprune.pruners.masks import need_share
 from tsprune.pruners.search import (
     Ranking,
     RungCost,
@@ -145,8 +146,7 @@ def _refuse_unknown(
         if value not in get_args(allowed):
             raise UserError(unknown(what, value, get_args(allowed)))
     for what, value in (("target", target), ("max_ratio", max_ratio)):
-        if not 0 < value <= 1:
-            raise UserError(f"{what} = {value}: allowed is a number above 0 and at most 1")
+        need_share(what, value)
     if type(multiple) is not int or multiple < 1:
         raise UserError(f"multiple = {multiple}: allowed is a whole number of units, 1 or more")
 

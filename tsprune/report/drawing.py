@@ -36,7 +36,7 @@ def canvas(height: float, label: str) -> Iterator[Figure]:
         yield figure
 
 
-def panels(figure: Figure, count: int, across: int, xlabel: str, ylabel: str, **share: bool) -> list[Axes]:
+def panels(figure: Figure, count: int, across: int, xlabel: str, ylabel: str, **share: bool | str) -> list[Axes]:
     """``count`` panels, at most ``across`` side by side, labelled at the left and under the lowest of each column."""
     columns = min(across, count)
     grid = list(figure.subplots(-(-count // columns), columns, squeeze=False, **share).flat)
@@ -76,7 +76,7 @@ def band_line(axes: Axes, rows: pd.DataFrame, x: str, y: str, by: str | None = N
     return drawn
 
 
-def mark_above(axes: Axes, drawn: pd.DataFrame, top: float, colour: tuple) -> None:
+def mark_above(axes: Axes, drawn: pd.DataFrame, top: float, colour: str) -> None:
     """An open triangle at the upper edge for each of the :func:`points` above ``top``."""
     above = drawn.loc[drawn["mean"] > top, "at"]
     if len(above):
@@ -85,7 +85,7 @@ def mark_above(axes: Axes, drawn: pd.DataFrame, top: float, colour: tuple) -> No
         axes.plot(above, np.full(len(above), 0.97), marker="^", color=colour, **look, **place)
 
 
-def dot(axes: Axes, place: float, ends: tuple, colour: tuple, marker: str = "o", *, filled: bool = True) -> None:
+def dot(axes: Axes, place: float, ends: tuple, colour: str, marker: str = "o", *, filled: bool = True) -> None:
     """A dot in line ``place`` on a bar, ``ends`` being its low end, the dot and its high end; hollow: no claim."""
     low, middle, high = ends
     axes.hlines(place, low, high, color=colour, linewidth=2, zorder=2)
@@ -93,7 +93,7 @@ def dot(axes: Axes, place: float, ends: tuple, colour: tuple, marker: str = "o",
     axes.plot(middle, place, marker=marker, color=colour, markerfacecolor=face, markersize=6, zorder=3)
 
 
-def difference_dot(axes: Axes, place: float, row: Mapping, colour: tuple, marker: str = "o") -> None:
+def difference_dot(axes: Axes, place: float, row: Mapping, colour: str, marker: str = "o") -> None:
     """A :func:`dot` of a relative difference and its interval, in percent: filled where it is ``clear`` of zero."""
     ends = 100 * row["low"], 100 * row["relative"], 100 * row["high"]
     dot(axes, place, ends, colour, marker, filled=row["clear"])
@@ -140,7 +140,7 @@ def heat_map(
     return image
 
 
-def handle(label: str, colour: tuple | str = INK, marker: str | None = None, **look) -> Line2D:
+def handle(label: str, colour: str = INK, marker: str | None = None, **look) -> Line2D:
     """An entry of a legend: a line with markers, or the thin line that others are read against."""
     edge = colour if look.get("linestyle") == "none" else "white"
     usual = {"linewidth": 1.2 if marker is None else 2, "markersize": 7, "markeredgecolor": edge}

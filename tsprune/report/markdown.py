@@ -13,6 +13,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 
 def data_uri(mime: str, data: bytes) -> str:
+    """A file as an address that holds all of it."""
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
 

@@ -25,7 +25,7 @@ from tsprune.report.info import ReportInfo
 from tsprune.report.links import BEGIN, END
 from tsprune.report.markdown import MarkdownFilter, data_uri
 from tsprune.report.parts import is_report, only_text, parts, split_verdict, texts
-from tsprune.report.status import told
+from tsprune.report.status import reported
 from tsprune.report.text import describe_parameters, headline, plain_text
 from tsprune.whole import aside
 
@@ -146,8 +146,8 @@ def _info(notebook: NotebookNode, ipynb_path: Path, html_path: Path, title: str 
         parameters=without_plumbing(parameters_of_run(notebook)),
         date=date if date.tzinfo else date.replace(tzinfo=UTC),
         seconds=run.get("duration"),
-        unfinished=told(notebook.cells, "failures"),
-        not_run=told(notebook.cells, "not_run"),
+        unfinished=reported(notebook.cells, "failures"),
+        not_run=reported(notebook.cells, "not_run"),
         size=_size(verdicts[0]) if verdicts else "",
         failed_cell=failing["number"] if failing else None,
         error=failing["line"] if failing else None,

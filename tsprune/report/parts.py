@@ -56,6 +56,7 @@ def split_verdict(text: str) -> tuple[str, str]:
 
 
 def is_size(paragraph: str) -> bool:
+    """Whether a paragraph is all in italics, as the size of a run is."""
     return re.fullmatch(r"\*[^*].*[^*]\*", paragraph.strip(), re.DOTALL) is not None
 
 

@@ -18,10 +18,11 @@ def failed(states: pd.Series) -> int:
 
 
 def not_run(states: pd.Series) -> int:
+    """How many have not run yet."""
     return int((states == NOT_RUN).sum())
 
 
-def told(cells: Iterable[Mapping], count: str) -> int:
+def reported(cells: Iterable[Mapping], count: str) -> int:
     """``failures`` or ``not_run`` of all studies in a notebook, by the outputs of its ``cells``."""
     outputs = (output for cell in cells for output in cell.get("outputs", ()))
     return sum(output["data"][STATUS_MIME].get(count, 0) for output in outputs if STATUS_MIME in output.get("data", {}))

@@ -162,6 +162,7 @@ def number(share: float) -> str:
 
 
 def signed(share: float) -> str:
+    """:func:`number` with the sign for percent: ``+5.1 %``."""
     return f"{number(share)}{NBSP}%"
 
 
@@ -179,6 +180,11 @@ def span(row: Mapping) -> str:
     """The interval of a clear difference without its sign: ``3.0 to 7.2 %``."""
     low, high = sorted((abs(row["low"]), abs(row["high"])))
     return f"{amount(low).removesuffix(f'{NBSP}%')} to {amount(high)}"
+
+
+def between(least: str, most: str, unit: str = "") -> str:
+    """``20 to 59``, or the one text that both are; a ``unit`` that ends both stands once: ``20 to 59 %``."""
+    return most if least == most else f"{least.removesuffix(unit)} to {most}"
 
 
 def interval(row: Mapping) -> str:

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from tsprune.engine.step import FINAL
 from tsprune.engine.store import Corrupt, Store
 from tsprune.errors import UserError
+from tsprune.places import resolve
 from tsprune.shown import more
 from tsprune.steps.artifacts import SCORES_FILE, load_scores
 from tsprune.steps.packed import pack, unpack
@@ -133,6 +134,11 @@ class Archive:
             if wrong:
                 found.append(f"{place}: {'; '.join(wrong)}")
         return found
+
+
+def project_archive() -> Archive:
+    """The rows that ship with the project."""
+    return Archive(resolve("results"))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import torch
 
-from tsprune.data import Splits, Table, load_table, make_splits
+from tsprune.data import Splits, Table, Windows, load_table, make_splits
 from tsprune.data.mapped import DATASETS_PER_PROCESS
 from tsprune.errors import UserError
 from tsprune.typed import Config
@@ -26,9 +26,9 @@ class DataSpec(Config):
     label: str
     fingerprint: str
     columns: int
-    """Of a window."""
+    """How many a window has."""
     series: int = 1
-    """That windows are cut from: of pooled data each is of one of them."""
+    """How many windows are cut from; each window of pooled data is of one of them."""
     seq_len: int
     label_len: int
     pred_len: int
@@ -64,9 +64,9 @@ class DataSpec(Config):
         return {"dataset": self.label, **lengths} | ({"series": self.series} if self.series > 1 else {})
 
 
-def first_windows(splits: Splits, count: int) -> tuple[torch.Tensor, ...]:
-    """The first ``count`` training windows, or all, as a forecaster's four inputs."""
-    return splits.train.batch(torch.arange(min(count, len(splits.train))))[:4]
+def first_windows(windows: Windows, count: int) -> tuple[torch.Tensor, ...]:
+    """The first ``count`` windows, or all, as a forecaster's four inputs."""
+    return windows.batch(torch.arange(min(count, len(windows))))[:4]
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,7 @@ from tsprune.steps.artifacts import model_file, scores_file
 from tsprune.steps.data import DataSpec, first_windows
 from tsprune.steps.model import ModelStep
 from tsprune.steps.train import TrainStep, not_counted
-from tsprune.steps.train_on import told
+from tsprune.steps.train_on import recipe_identity
 from tsprune.steps.tune import FineTuneStep
 from tsprune.training import TrainConfig, TrainResult, evaluate, train
 from tsprune.typed import ZeroToOne
@@ -65,7 +65,7 @@ class DistillStep(ModelStep):
             "version": RESULTS_VERSION,
             "teacher": self.teacher.key,
             "student": self.student.key,
-            "train": told(self.train),
+            "train": recipe_identity(self.train),
             "weight": self.weight,
         }
 
@@ -106,7 +106,7 @@ class DistillStep(ModelStep):
         if not then.best_val_mse < first.best_val_mse:
             model.load_state_dict(before)
         scores = evaluate(model, splits.test, self.student.train)
-        macs = measure.count_macs(model, first_windows(splits, 1))
+        macs = measure.count_macs(model, first_windows(splits.train, 1))
         epochs = first.epochs_run + then.epochs_run
         result = {
             "mse": scores.mse,

@@ -35,7 +35,7 @@ class GivenStep(TrainStep):
 
     def run(self, store: Store) -> Outcome:
         splits, model = self.data.splits(self.train.device), self._given().to(self.train.device)
-        scores, few = evaluate(model, splits.test, self.train), first_windows(splits, LIVE_WINDOWS)
+        scores, few = evaluate(model, splits.test, self.train), first_windows(splits.train, LIVE_WINDOWS)
         macs = measure.count_macs(model, few)
         result = {
             "mse": scores.mse,

@@ -24,7 +24,7 @@ from tsprune.measure import count_macs
 from tsprune.models import Forecaster, create_model
 from tsprune.pruners import apply_masks, magnitude_masks, nm_masks
 from tsprune.seeded import seeded
-from tsprune.steps.data import DataSpec
+from tsprune.steps.data import DataSpec, first_windows
 from tsprune.steps.latency import plain_records
 from tsprune.steps.runtimes import (
     BFLOAT16,
@@ -146,7 +146,7 @@ class InferenceStep(Step):
             torch.set_num_threads(before)
 
     def _speeds(self) -> list[dict]:
-        inputs = self._inputs()
+        inputs = first_windows(self.data.splits(self.device).test, max(self.batch_sizes))
         forms, calls, records = {}, {}, []
         with tempfile.TemporaryDirectory() as folder:
             for number, (form, share, runtimes, model, macs) in enumerate(self._forms(inputs)):
@@ -199,11 +199,6 @@ class InferenceStep(Step):
         with seeded(self.seed):
             model = create_model(self.model, **self.data.geometry(), **hyper)
         return model.eval().to(resolve_device(self.device))
-
-    def _inputs(self) -> tuple[Tensor, ...]:
-        """Windows of the test split, as many as the largest batch, or all."""
-        windows = self.data.splits(self.device).test
-        return windows.batch(torch.arange(min(max(self.batch_sizes), len(windows))))[:4]
 
 
 def _masked(

@@ -3,12 +3,12 @@
 from typing import Annotated, ClassVar
 
 import pandas as pd
-import torch
 from pydantic import Field
 
 from tsprune import measure
 from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
 from tsprune.engine.store import Store
+from tsprune.steps.data import first_windows
 from tsprune.steps.model import ModelStep
 
 _LONGER = 2
@@ -18,8 +18,7 @@ _LONGER = 2
 class LatencyStep(Step):
     """Latency of the models that ``of`` keeps, interleaved; the first is the baseline of the speedups.
 
-    All have the same windows. Times hold for one machine, so its processor and
-    its accelerator are part of the identity.
+    All have the same windows. Times hold for one machine, so its processor and accelerator are part of the identity.
     """
 
     kind: ClassVar[str] = "latency"
@@ -59,9 +58,7 @@ class LatencyStep(Step):
 
     def run(self, store: Store) -> Outcome:
         data, device = self.of[0].place
-        splits = data.splits(device)
-        index = torch.arange(min(max(self.batch_sizes), len(splits.test)))
-        inputs = splits.test.batch(index)[:4]
+        inputs = first_windows(data.splits(device).test, max(self.batch_sizes))
         variants = {step.key: (step.load(store), inputs) for step in self.of}
         # Each right after another, none after itself, as the rows that ship: to time them again takes their trainings.
         table = measure.measure_latency(

@@ -4,14 +4,12 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
 
-from torch import nn
-
 from tsprune.data import CATALOG
 from tsprune.engine.execute import execute, finite
 from tsprune.engine.step import Step
 from tsprune.engine.store import Store
 from tsprune.errors import UserError
-from tsprune.models import About, load_checkpoint
+from tsprune.models import About, Forecaster, load_checkpoint
 from tsprune.pruners.masks import Masks
 from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.data import DataSpec
@@ -27,7 +25,7 @@ class ModelStep(Step):
     def place(self) -> tuple[DataSpec, str]:
         """The data that the model is for, and the device that it lies on."""
 
-    def load(self, store: Store) -> nn.Module:
+    def load(self, store: Store) -> Forecaster:
         """The model as the step left it, on its device, zeros where weights were pruned.
 
         Computed again where the store has its numbers only. Raises ``Corrupt`` when the stored file was damaged and
@@ -35,7 +33,7 @@ class ModelStep(Step):
         """
         return self.load_masked(store)[0]
 
-    def load_masked(self, store: Store) -> tuple[nn.Module, Masks]:
+    def load_masked(self, store: Store) -> tuple[Forecaster, Masks]:
         """:meth:`load`, and the masks by parameter name; none for a model that is dense or narrowed."""
         self.need_keepsake(store)
         model, masks = load_checkpoint(store.artifact(self.key, MODEL_FILE))

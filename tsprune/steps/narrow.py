@@ -43,7 +43,7 @@ class NarrowStep(OnTrained, ModelStep):
     def start(self, store: Store) -> tuple[nn.Module, Splits, tuple]:
         """The trained model, its data, and a batch of one window for a call."""
         splits = self.trained.data.splits(self.trained.train.device)
-        return self.trained.load(store), splits, first_windows(splits, 1)
+        return self.trained.load(store), splits, first_windows(splits.train, 1)
 
     def tested(self, found: StructuredResult, splits: Splits) -> tuple[Scores, float]:
         """Test errors of the narrow model, and the peak memory of testing it, in MiB."""
@@ -55,7 +55,7 @@ class NarrowStep(OnTrained, ModelStep):
         self, store: Store, model: nn.Module, found: StructuredResult, scores: Scores, memory: float, splits: Splits
     ) -> Outcome:
         """What became of ``model``, tested with these ``scores``."""
-        one = first_windows(splits, 1)
+        one = first_windows(splits.train, 1)
         finite = math.isfinite(scores.mse)
         live = live_result(self.trained, store, found.model, splits) if finite else {}
         weights = {name: w.numel() for name, w in prunable_weights(model).items()}

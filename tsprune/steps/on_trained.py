@@ -53,7 +53,8 @@ class OnTrained(Step):
         """The same as protocol columns: method, structure, scope, density_asked."""
 
 
-def pruning_columns(method: str, structure: str, scope: str, density: float) -> dict:
+def pruning_columns(method: str, structure: str, scope: str | None, density: float | None) -> dict:
+    """The columns of :meth:`OnTrained.columns`; None for what does not apply."""
     return {"method": method, "structure": structure, "scope": scope, "density_asked": density}
 
 
@@ -61,6 +62,6 @@ def live_result(
     trained: TrainStep, store: Store, model: nn.Module, splits: Splits, masks: Masks | None = None
 ) -> dict[str, float | int]:
     """Parameters that still have an effect on the forecast, and as a share of the dense model's."""
-    few = first_windows(splits, _LIVE_WINDOWS)
+    few = first_windows(splits.train, _LIVE_WINDOWS)
     live = measure.live_parameters(model, few, draws=1, masks=masks).live
     return {"parameters_live": live, "density_live": live / store.row(trained.key)["result"]["parameters_live"]}

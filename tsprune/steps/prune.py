@@ -12,6 +12,7 @@ from tsprune import measure
 from tsprune.engine.step import Outcome, Step
 from tsprune.engine.store import Store
 from tsprune.measure.macs import MacReport
+from tsprune.models import Forecaster
 from tsprune.pruners import (
     Selection,
     apply_masks,
@@ -59,7 +60,7 @@ class MaskStep(OnTrained, ModelStep):
     def mask(self, model: nn.Module) -> tuple[Masks, dict[str, str]]:
         """The masks for the trained ``model``, and which weights have none, with the reason."""
 
-    def load_masked(self, store: Store) -> tuple[nn.Module, Masks]:
+    def load_masked(self, store: Store) -> tuple[Forecaster, Masks]:
         """The masked model, its zeros stored as any other weight, and the masks."""
         model = self.trained.load(store)
         if store.has(self.key, MASKS_FILE):
@@ -182,8 +183,9 @@ class AuthorsStep(MaskStep):
         return pruning_columns("authors", "unstructured", "global", self.density)
 
     def mask(self, model: nn.Module) -> tuple[Masks, dict[str, str]]:
-        seven = self.trained.data.columns if self.trained.model == "Crossformer" else 7
-        return authors_masks(model, self.density, {1, seven})
+        # That code leaves outputs as wide as the data's columns, which it takes to be 7 but for Crossformer.
+        columns = self.trained.data.columns if self.trained.model == "Crossformer" else 7
+        return authors_masks(model, self.density, {1, columns})
 
 
 def counted(scope: Selection) -> dict:
@@ -205,7 +207,7 @@ def tested_under(trained: TrainStep, store: Store, model: nn.Module, masks: Mask
     with measure.PeakMemory(trained.train.device) as peak, pruned(model, masks):
         scores = evaluate(model, splits.test, trained.train)
     achieved = density(model, masks)
-    macs = _macs(trained, model, first_windows(splits, 1), masks)
+    macs = _macs(trained, model, first_windows(splits.train, 1), masks)
     finite = math.isfinite(scores.mse)
     live = live_result(trained, store, model, splits, masks) if finite else {}
     return Outcome(

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from tsprune import measure
 from tsprune.engine.step import Outcome
 from tsprune.engine.store import Store
-from tsprune.pruners import magnitude_masks, prunable_weights, pruned
-from tsprune.pruners.magnitude import magnitude_scores, select
+from tsprune.pruners import magnitude_masks, magnitude_scores, prunable_weights, pruned, select
 from tsprune.pruners.masks import Masks
 from tsprune.pruners.selection import Scope
 from tsprune.steps.calibration import evenly_spaced
@@ -71,7 +70,7 @@ class SensitivityStep(OnTrained):
         splits = self.trained.data.splits(train.device)
         windows = splits.test.subset(evenly_spaced(len(splits.test), self.windows))
         model = self.trained.load(store)
-        few = first_windows(splits, LIVE_WINDOWS)
+        few = first_windows(splits.train, LIVE_WINDOWS)
         parts = Parts.of(model, measure.live_parameters(model, few, draws=2).masks)
         dense = evaluate(model, windows, train).mse
 

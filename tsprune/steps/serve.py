@@ -26,6 +26,7 @@ from tsprune.models import Forecaster
 from tsprune.models.base import INPUTS
 from tsprune.pruners.masks import Masks
 from tsprune.steps.artifacts import scores_file
+from tsprune.steps.data import first_windows
 from tsprune.steps.kept import leaving
 from tsprune.steps.latency import plain_records
 from tsprune.steps.model import ModelStep
@@ -100,7 +101,7 @@ class ServeStep(Step):
     def _quantised(self, store: Store, splits: Splits) -> tuple[Card, bytes]:
         card, content = read_onnx(store.artifact(ServeStep(of=self.of).key, ONNX_FILE))
         model = InPlace(card, Session(content, self.label, threads=1))
-        small, card = in_int8(content, card, lambda batch: model.arrays(*_windows(splits, batch)), splits)
+        small, card = in_int8(content, card, lambda batch: model.arrays(*first_windows(splits.test, batch)), splits)
         return card, join(small, card)
 
 
@@ -153,7 +154,7 @@ class ServedLatencyStep(Step):
 
     def run(self, store: Store) -> Outcome:
         splits = self.of[0].of.place[0].splits("cpu")
-        windows = _windows(splits, max(self.batch_sizes))
+        windows = first_windows(splits.test, max(self.batch_sizes))
         variants = {}
         for step in self.of:
             card, content = read_onnx(store.artifact(step.key, ONNX_FILE))
@@ -169,11 +170,6 @@ class ServedLatencyStep(Step):
             variants, self.batch_sizes, threads=self.threads, repeats=self.repeats, most=_LONGER * self.repeats
         )
         return Outcome({}, {"latency": plain_records(table), "sparse": told}, {})
-
-
-def _windows(splits: Splits, count: int) -> tuple[torch.Tensor, ...]:
-    """The first ``count`` test windows, or all, as a forecaster's four inputs."""
-    return splits.test.batch(torch.arange(min(count, len(splits.test))))[:4]
 
 
 def _sparsified(model: Forecaster, masks: Masks, windows: tuple, threads: int) -> tuple[Variant, dict] | None:

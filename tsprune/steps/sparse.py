@@ -129,7 +129,7 @@ class SparseTrainStep(ModelStep):
         recipe = self.dense.train
         masks, scores = sparsity.masks_now(), evaluate(model, splits.test, recipe)
         achieved = density(model, masks)
-        one = first_windows(splits, 1)
+        one = first_windows(splits.train, 1)
         macs = measure.count_macs(model, one, masks)
         a_look = len(splits.val if self.signal == "whole" else self.subset(splits.val))
         forward = macs.macs_executed

@@ -4,14 +4,13 @@ from typing import ClassVar
 
 import torch
 from pydantic import Field
-from torch import nn
 
 from tsprune import measure
 from tsprune.data import Splits, Windows
 from tsprune.engine.partial import Interruptible
 from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
 from tsprune.engine.store import Store
-from tsprune.models import create_model
+from tsprune.models import Forecaster, create_model
 from tsprune.models.base import model_class
 from tsprune.pruners import layer_densities
 from tsprune.seeded import seeded
@@ -107,7 +106,7 @@ class TrainStep(ModelStep):
             **{f"version_{name}": number for name, number in measure.versions().items()},
         }
 
-    def build(self) -> nn.Module:
+    def build(self) -> Forecaster:
         """The model as its seed initialises it, on its device."""
         with seeded(self.seed):
             model = create_model(self.model, **self.hyper)
@@ -150,7 +149,7 @@ class TrainStep(ModelStep):
         if done.status != "ok":
             return Outcome(result, detail, cost, status=done.status, reason=done.reason)
         scores = evaluate(model, splits.test, self.train)
-        few = first_windows(splits, LIVE_WINDOWS)
+        few = first_windows(splits.train, LIVE_WINDOWS)
         macs = measure.count_macs(model, few)
         result |= {
             "mse": scores.mse,

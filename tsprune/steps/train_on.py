@@ -15,7 +15,7 @@ from tsprune.steps.train import TrainStep
 from tsprune.training import Scores, TrainConfig, TrainResult, evaluate, train
 
 
-def told(recipe: TrainConfig) -> dict:
+def recipe_identity(recipe: TrainConfig) -> dict:
     """The part of an identity that says how a model is trained on. Device and batches of the tests are those of the
     training that it goes back to, which says them."""
     return recipe.model_dump(exclude={"eval_batch_size", "device"})

@@ -21,7 +21,7 @@ from tsprune.steps.narrow import Multiple, StructuredStep, multiples_text
 from tsprune.steps.on_trained import OnTrained, pruning_columns
 from tsprune.steps.prune import EXACT, PruneStep
 from tsprune.steps.second_order import SecondOrderStep
-from tsprune.steps.train_on import TrainOn, told
+from tsprune.steps.train_on import TrainOn, recipe_identity
 from tsprune.training import TrainConfig
 
 
@@ -59,7 +59,7 @@ class FineTuneStep(OnTrained, ModelStep):
             "scope": self.scope,
             "densities": self.densities,
             "start": self.start,
-            "train": told(self.train),
+            "train": recipe_identity(self.train),
         } | ({"counts": EXACT} if self._counts_matter else {})
 
     @property
@@ -191,16 +191,11 @@ class NarrowTuneStep(TunePrunedStep):
     multiple: Multiple = 1
 
     @cached_property
-    def narrow(self) -> StructuredStep:
-        """The step that narrows."""
+    def pruned(self) -> StructuredStep:
         return StructuredStep(trained=self.trained, density=self.density, multiple=self.multiple)
 
-    @property
-    def pruned(self) -> StructuredStep:
-        return self.narrow
-
     def what(self) -> dict:
-        return {"narrow": self.narrow.key, "train": told(self.train)}
+        return {"narrow": self.pruned.key, "train": recipe_identity(self.train)}
 
     @property
     def arm(self) -> str:
@@ -227,7 +222,7 @@ class ScoreTuneStep(TunePrunedStep):
         return pruned_by(self.trained, self.score, self.density, self.calibration_windows)
 
     def what(self) -> dict:
-        return {"pruned": self.pruned.key, "train": told(self.train)}
+        return {"pruned": self.pruned.key, "train": recipe_identity(self.train)}
 
     @property
     def arm(self) -> str:

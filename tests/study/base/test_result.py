@@ -12,7 +12,7 @@ import pytest
 from tsprune import study
 from tsprune.errors import UserError
 from tsprune.study.base.meaning import meanings
-from tsprune.study.base.result import StudyResult, Tables
+from tsprune.study.base.result import Findings, StudyResult
 from tsprune.study.registry import STUDIES
 
 
@@ -45,7 +45,7 @@ def test_every_study_with_tables_of_its_own_is_looked_at():
 def test_every_field_of_every_result_says_what_it_means(folder):
     module = import_module(f"tsprune.study.{folder}.result")
     (result,) = (c for c in vars(module).values() if isinstance(c, type) and c.__module__ == module.__name__
-                 and issubclass(c, Tables))  # fmt: skip
+                 and issubclass(c, Findings))  # fmt: skip
     told = meanings(result)
     assert [field.name for field in dataclasses.fields(result) if not told.get(field.name)] == []
     assert "``" not in "".join(told.values())

@@ -47,7 +47,7 @@ def test_made_up_data_is_told_with_why_and_where_the_file_goes(table):
     said = stand_in(dataclasses.replace(table, stands_in_for="ETTh1")).data
     for part in (
         "Synthetic data",
-        "ETTh1 could not be had",
+        "ETTh1 is not available here",
         "ETTh1.csv into data/",
         "TSPRUNE_DATA",
         "data fetch ETTh1",

@@ -52,9 +52,9 @@ def test_the_first_claim_is_judged_by_size_and_the_words_say_what_the_table_says
     )
     assert text.startswith(f"{first} at the papers' size")
     assert f"{HALF} (3 of 3 cases for it, 0 against)" in text
-    assert f"With the size the verdict differs: “{HALF}” does not hold there, and holds at the papers' size." in text
+    assert f"The verdict depends on the size: “{HALF}” does not hold there, and holds at the papers' size." in text
     apart = result.claims.assign(grown="")
-    assert "at the papers' size (of other models or data, so size need not be the cause)." in words.verdict(apart)
+    assert "at the papers' size (models or data differ, so size need not be the cause)." in words.verdict(apart)
     assert own["grown"].to_dict() == {PAPERS: "−49 points (−49 to −49; 3 cases)", SMALL: ""}
     html = tables.claims(result.claims).to_html()
     assert "−49 points" in html and "no two cases in both" in html

@@ -17,7 +17,7 @@ from tsprune.steps.runtimes import BFLOAT16, EAGER, INT8, ON, ONNX, RIVALS, SPAR
 from tsprune.study.inference import result as vocabulary
 from tsprune.study.inference.cells import InferenceCells
 from tsprune.study.inference.config import Inference
-from tsprune.study.inference.elsewhere import shown
+from tsprune.study.inference.elsewhere import timed_elsewhere
 from tsprune.typed import digest
 
 
@@ -175,7 +175,7 @@ def test_of_several_machines_this_one_comes_first_then_the_newest_row():
         return {"kind": "inference", "key": digest(config), "config": config, "made": {"date": date}}
 
     other, newer, wider = line("A", "2026-01-01"), line("B", "2026-02-01"), line("C", "2026-03-01", threads=7)
-    assert shown(step, [wider]) is step
-    assert shown(step, [other, newer, wider]).key == newer["key"]
+    assert timed_elsewhere(step, [wider]) is step
+    assert timed_elsewhere(step, [other, newer, wider]).key == newer["key"]
     mine = {"kind": "inference", "key": step.key, "config": step.identity(), "made": {"date": "2025-01-01"}}
-    assert shown(step, [other, mine, newer]) is step
+    assert timed_elsewhere(step, [other, mine, newer]) is step

@@ -10,7 +10,7 @@ from matplotlib.collections import PolyCollection
 from tsprune.errors import UserError
 from tsprune.report.style import style
 from tsprune.report.text import readable_layer
-from tsprune.study.pruning_sweep import figures, layers_words
+from tsprune.study.pruning_sweep import figures, words
 
 
 def lines(axes):
@@ -241,11 +241,11 @@ def test_how_unevenly_layers_are_cut_is_said_at_the_lowest_density():
         row("B", "projection.weight", 1.0, 0.5),
         row("A", "x", 0.0, 0.1, "layer"),
     ]
-    assert layers_words.said(pd.DataFrame(rows)) == (
+    assert words.layers(pd.DataFrame(rows)) == (
         "One threshold for the whole model cuts layers unevenly: asked for density 0.1, it leaves layers 10\u00a0% "
         "(encoder 0 query of A) to 90\u00a0% (projection of B) of their weights."
     )
-    assert layers_words.said(pd.DataFrame(rows[-1:])).startswith("Every layer keeps the share that was asked for")
+    assert words.layers(pd.DataFrame(rows[-1:])).startswith("Every layer keeps the share that was asked for")
 
 
 @pytest.mark.parametrize(

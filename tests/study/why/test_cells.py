@@ -17,7 +17,8 @@ from tsprune.steps.train import TrainStep
 from tsprune.study.base.shared import base_steps
 from tsprune.study.pruning_sweep.cells import PruningSweepCells
 from tsprune.study.pruning_sweep.config import PruningSweep
-from tsprune.study.why.cells import WhyCells, alone_loss, explain, rank_predictors
+from tsprune.study.why.cells import WhyCells
+from tsprune.study.why.explain import alone_loss, explain, rank_predictors
 
 PAIR = {"dataset": "D", "model": "M", "pred_len": 12}
 
@@ -323,7 +324,7 @@ def test_a_dataset_that_cannot_be_had_is_left_out_and_said(config, monkeypatch):
     monkeypatch.setattr(PruningSweep, "load_data", lambda self: others[self.dataset])
     why = WhyCells(config.model_copy(update={"why_datasets": ["Traffic"]}))
     assert {step.trained.data.label for step in why.looks} == {"synthetic_short"}
-    assert why.found[1] == ("Traffic could not be had and is left out.",)
+    assert why.found[1] == ("Traffic is not available here and is left out.",)
 
 
 def test_names_are_checked_before_the_first_hour(smoke):

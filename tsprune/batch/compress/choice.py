@@ -89,7 +89,7 @@ class Answer:
 
     @property
     def undecided(self) -> bool:
-        """Whether times would decide but are not to be trusted: then the dense file is kept and nothing is recommended.
+        """Whether times would decide but cannot be trusted: then the dense file is kept and nothing is recommended.
         A file that loses more than is accepted is out of the question whatever its time."""
         timed = self.question.goal == "latency" and self.busy is not None and self.chosen == self.baseline
         return timed and not within(rivals(self.files, self.baseline), self.question.max_loss).empty

@@ -69,7 +69,7 @@ def _meaning(answer: Answer) -> str:
 
 
 def _times(answer: Answer) -> str:
-    what = "No time was measured" if answer.untimed else "The times are not to be trusted"
+    what = "No time was measured" if answer.untimed else "The times cannot be trusted"
     return f" **{what}** ({literal(answer.busy)})." if answer.busy else ""
 
 
@@ -107,7 +107,7 @@ def protocol(answer: Answer) -> dict[str, str]:
     start = (
         "the checkpoint given" if question.checkpoint else f"trained for at most {counted(question.epochs, 'epoch')}"
     )
-    untrusted = "not measured" if answer.untimed else "not to be trusted"
+    untrusted = "not measured" if answer.untimed else "cannot be trusted"
     return answer.protocol | {
         "dense model": f"{question.model}, d_model {question.d_model}, {start}",
         "training": f"Adam {question.learning_rate:g}, schedule {question.schedule}, batch {question.batch_size}; all "

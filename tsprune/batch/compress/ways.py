@@ -43,8 +43,8 @@ def ways(question: Question, data: DataSpec) -> list[Way]:
     """All ways in the order in which they are tried: the dense model and its training on, then one of each kind, then
     the same kinds at other strengths. Rounded widths only for latency, which is all they can gain.
 
-    Every model is trained as long: ``epochs`` and then ``fine_tune_epochs`` more; a sparse training, which cannot be
-    trained on, for as many in one go.
+    Every model is trained equally long: ``epochs`` and then ``fine_tune_epochs`` more; a sparse training, which cannot
+    be trained on, for as many in one go.
     """
     dense = question.dense(data)
     on = dense.train.continued(question.fine_tune_epochs, question.fine_tune_learning_rate)

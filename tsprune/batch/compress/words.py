@@ -32,12 +32,12 @@ def verdict(answer: Answer) -> str:
         parts = [first, _sure(row, limit)]
     if question.goal == "latency" and answer.busy is not None:
         when = "" if answer.untimed else " when the machine is quiet"
-        again = f"({literal(answer.busy)}): run this again{when}; all but the times is in the store."
+        again = f"({literal(answer.busy)}): run this again{when}; everything but the times is in the store."
         if answer.undecided:
             kept = f"Until then {ONNX_FILE} is {question.model} {literal(named(row))}."
             parts = [f"{about} **nothing can be said about times on this machine now** {again} {kept}"]
         elif answer.chosen != answer.baseline:
-            parts.append(f"**The times are not to be trusted** {again}")
+            parts.append(f"**The times cannot be trusted** {again}")
     first = " ".join(filter(None, [_useless(answer), *parts, _few(answer), _halted(answer)]))
     return "\n\n".join(filter(None, [first, _speed(answer)]))
 
@@ -46,29 +46,29 @@ def _nothing(answer: Answer, limit: str) -> str:
     """Why the dense model is kept."""
     model, alone = answer.question.model, rivals(answer.files, answer.baseline).empty
     if alone and answer.halted:
-        return f"**nothing could be made** that may cost less than {model} dense."
+        return f"**no model could be made** that might cost less than {model} dense."
     if alone and OVER in answer.untried.values():
         return (
-            f"**the time given was too short** for anything that may cost less than {model} dense: give more with "
-            "--budget, what is done is in the store."
+            f"**the time was too short** for anything that might cost less than {model} dense: allow more with "
+            "--budget; finished work is in the store."
         )
     keep = "" if answer.useless else ": keep it dense"
     left = list(answer.untried.values()).count(OVER)
-    more = (
-        f" {left} more {'was' if left == 1 else 'were'} left for lack of time: give more with --budget." if left else ""
-    )
+    were = "was" if left == 1 else "were"
+    more = f" {left} more {were} not tried for lack of time: allow more with --budget." if left else ""
     return f"**nothing tried makes {model} cheaper** within a loss of {limit}{keep}. {_closest(answer)}{more}"
 
 
 def named(row: pd.Series) -> str:
+    """A file by the way its model was made, and what differs from float32 with its zeros."""
     return row["name"] + {"float32": "", "int8": ", int8", SPARSE_RUN: ", run without its zeros"}[row["weights"]]
 
 
 def times_taken(answer: Answer) -> str:
-    """``20 minutes given, 18.3 taken.``"""
+    """``20 minutes allowed, 18.3 taken.``"""
     given, taken = round(60 * answer.question.budget_hours, 1), round(answer.seconds / 60, 1)
-    over = ": what has begun comes to its end" if taken > given else ""
-    return f"{counted(given, 'minute')} given, {taken} taken{over}."
+    over = ": what had begun was finished" if taken > given else ""
+    return f"{counted(given, 'minute')} allowed, {taken} taken{over}."
 
 
 def loss_text(question: Question) -> str:
@@ -102,6 +102,7 @@ def gain(answer: Answer) -> str:
 
 
 def cost_text(answer: Answer, row: pd.Series) -> str:
+    """What the file costs by the measure that is the goal, with its unit."""
     value = row[answer.cost]
     return {"latency": f"{value:.3g} ms a window", "size": f"{value / 1024:,.0f} KiB", "macs": short_count(value)}[
         answer.question.goal
@@ -109,7 +110,7 @@ def cost_text(answer: Answer, row: pd.Series) -> str:
 
 
 def _closest(answer: Answer) -> str:
-    """Of what is cheaper than dense, the file that loses least; where times are not to be trusted, of all others."""
+    """Of what is cheaper than dense, the file that loses least; where times cannot be trusted, of all others."""
     untold = answer.question.goal == "latency" and answer.busy is not None
     found = cheaper(answer.files, answer.question.goal, answer.baseline)
     found = rivals(answer.files, answer.baseline) if untold else found
@@ -131,7 +132,7 @@ def _useless(answer: Answer) -> str:
     beside = f"{_naive_name(naive)}: MSE {error_text(naive['mse'])}, dense {error_text(dense)}"
     better = row < naive["mse"]
     if dense >= naive["mse"]:
-        own = f"; {ONNX_FILE} is {'' if better else 'not either '}({error_text(row)})"
+        own = f"; {ONNX_FILE} is {'better' if better else 'no better either'} ({error_text(row)})"
         also = "" if answer.chosen == answer.baseline else own
         return (
             f"**The dense model is no better than a naive forecast** ({beside}){also}. Train it longer, or on more "
@@ -139,8 +140,8 @@ def _useless(answer: Answer) -> str:
         )
     lost = "" if better else f", and {ONNX_FILE} is no better ({error_text(row)})"
     return (
-        f"**The dense model is hardly better than a naive forecast** ({beside}): the loss that you accept is more than "
-        f"it is better by{lost}."
+        f"**The dense model is hardly better than a naive forecast** ({beside}): the loss that you accept is larger "
+        f"than its lead{lost}."
     )
 
 

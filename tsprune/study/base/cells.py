@@ -18,9 +18,9 @@ from tsprune.engine.progress import Progress, make_progress
 from tsprune.engine.step import FINAL, Step
 from tsprune.engine.store import Corrupt, Store
 from tsprune.measure import Difference, places_on_gpu
-from tsprune.places import locate, resolve
+from tsprune.places import locate
 from tsprune.report.text import counted, listed, literal
-from tsprune.steps.archive import Archive
+from tsprune.steps.archive import Archive, project_archive
 from tsprune.steps.compare import compare
 from tsprune.study.base.config import StudyConfig
 from tsprune.study.base.preflight import check
@@ -71,7 +71,7 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
     @cached_property
     def archive(self) -> Archive:
         """The rows that ship with the project."""
-        return Archive(resolve("results"))
+        return project_archive()
 
     @abstractmethod
     def steps(self) -> Iterable[Step]:

@@ -12,8 +12,8 @@ def stand_in(table: Table) -> HTML | None:
         return None
     name, file = table.stands_in_for, CATALOG[table.stands_in_for].source.file
     return banner(
-        f"Synthetic data: {name} could not be had. These made-up numbers are not results on it. Its file {file} is in "
-        "none of the places that are searched (TSPRUNE_DATA, data/, ../shared/data, the user's cache) and could not be "
-        f"downloaded; 'tsprune data fetch {name}' says why. Put {file} into data/, or name its folder in TSPRUNE_DATA, "
-        "and run again."
+        f"Synthetic data: {name} is not available here. These made-up numbers are not results on it. Its file {file} "
+        "is in none of the places that are searched (TSPRUNE_DATA, data/, ../shared/data, the user's cache) and could "
+        f"not be downloaded; 'tsprune data fetch {name}' says why. Put {file} into data/, or name its folder in "
+        "TSPRUNE_DATA, and run again."
     )

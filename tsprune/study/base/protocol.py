@@ -13,7 +13,7 @@ from tsprune.study.base.units import scale_of, unit_of
 _LISTED = 8
 """Columns whose scale is named one by one."""
 
-_FEW_WINDOWS = f"; fewer than {FEW} of them share no time step: what differs clearly here may not in another period"
+_FEW_WINDOWS = f"; fewer than {FEW} of them share no time step: a clear difference here may not hold in another period"
 
 
 def _naive_words(base: Base) -> str:
@@ -86,7 +86,7 @@ def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> di
         names = [name for name in config.models if name in first]
         devices = " / ".join(sorted({row["protocol"]["device"] for _, row in done}))
         facts["device"] = (
-            f"{devices}: there the dense models were trained; elsewhere the same recipe ends at other errors"
+            f"{devices}, where the dense models were trained; on another the same recipe ends with other errors"
         )
         facts["parameters"] = ", ".join(f"{name} {first[name]['result']['parameters']:,}" for name in names)
         facts["training time"] = ", ".join(

@@ -42,14 +42,14 @@ _CELL = [
 ]
 
 
-class Tables:
-    """Tables that explain themselves; base of what every study found."""
+class Findings:
+    """What a study found, as tables that explain themselves; base of all results."""
 
     def __init_subclass__(cls):
         """``help(result)`` explains each field."""
         lines = "\n".join(f"{name}: {meaning}" for name, meaning in meanings(cls).items())
         cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{lines}"
-        cls.__repr__ = Tables.__repr__  # that of a dataclass prints every table
+        cls.__repr__ = Findings.__repr__  # that of a dataclass prints every table
 
     def __repr__(self) -> str:
         """The line that a notebook shows too."""
@@ -81,7 +81,7 @@ class Tables:
 
 
 @dataclass(frozen=True)
-class StudyResult(Tables):
+class StudyResult(Findings):
     """What a study found, as tables."""
 
     tidy: pd.DataFrame

@@ -1,10 +1,12 @@
 """What every study starts from: the data, naive forecasts, dense trainings."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tsprune.data import Table
 from tsprune.errors import UserError
 from tsprune.models import list_models, narrows
+from tsprune.report.text import literal
 from tsprune.steps.data import DataSpec
 from tsprune.steps.train import NaiveStep, TrainStep, train_step
 from tsprune.study.base.config import StudyConfig
@@ -69,6 +71,19 @@ def base_steps(config: StudyConfig, tables: Tables | None = None) -> Base:
             for seed in config.seeds
         ),
     )
+
+
+def further_bases(first: Base, others: Iterable[Base]) -> tuple[tuple[Base, ...], tuple[str, ...]]:
+    """Those of ``others`` whose data are another dataset's than all before, ``first`` too; a note, as Markdown, per
+    dataset that could not be had."""
+    seen, found, notes = {first.table.fingerprint}, [], []
+    for base in others:
+        if base.table.stands_in_for is not None:
+            notes.append(f"{literal(base.table.stands_in_for)} is not available here and is left out.")
+        elif base.table.fingerprint not in seen:
+            seen.add(base.table.fingerprint)
+            found.append(base)
+    return tuple(found), tuple(notes)
 
 
 def no_season(table: Table, seq_len: int) -> tuple[str, ...]:

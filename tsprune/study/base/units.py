@@ -7,9 +7,9 @@ import pandas as pd
 
 from tsprune.data import CATALOG, Table
 from tsprune.data.scale import scaling
-from tsprune.engine.step import Step
 from tsprune.engine.store import Store
 from tsprune.steps.artifacts import load_scores
+from tsprune.steps.train import NaiveStep, TrainStep
 
 
 def scale_of(table: Table) -> np.ndarray:
@@ -24,7 +24,9 @@ def unit_of(table: Table) -> str | None:
     return CATALOG[table.catalog_name].unit if table.catalog_name else None
 
 
-def errors_in_units(store: Store, table: Table, rows: Mapping[str, dict], steps: Sequence[Step]) -> pd.DataFrame:
+def errors_in_units(
+    store: Store, table: Table, rows: Mapping[str, dict], steps: Sequence[NaiveStep | TrainStep]
+) -> pd.DataFrame:
     """Mean absolute test error of the forecasts in ``steps`` that have a result, in the data's units: a row per
     ``pred_len``, ``model`` and ``column``, ``mae`` being the mean over the seeds."""
     scale, records = scale_of(table), []

@@ -7,9 +7,8 @@ from concurrent.futures import Executor
 import pandas as pd
 
 from tsprune.engine.progress import Progress
-from tsprune.places import resolve
 from tsprune.report.text import NBSP, counted, number, percent
-from tsprune.steps.archive import Archive
+from tsprune.steps.archive import project_archive
 from tsprune.study.base.cells import Cells
 from tsprune.study.claims.config import Claims
 from tsprune.study.claims.evidence import Evidence, evidence, gather
@@ -68,8 +67,8 @@ class ClaimsCells(Cells[Claims, ClaimsResult]):
             f"{config.least_seeds} seeds or more, by its 95 % interval: that of the mean over the seeds (Student's t), "
             "and of a ratio of MSE no narrower than the paired bootstrap over seeds and blocks of test windows; of "
             "timings that of the median over rounds (study 06 on a CPU: of a model called again and again; else models "
-            "take turns); of a share of trainings Wilson's. It is a case of the benchmark's own "
-            "test windows: where these are few, as of influenza, another period may say otherwise",
+            "take turns); of a share of trainings Wilson's. All are of the benchmark's own "
+            "test windows: where these are few, as for influenza, another period may say otherwise",
             "a verdict": f"of {config.least_cases} cases or more, no more than half of them unclear: holds where "
             f"{percent(MOST)} say so, does not where more than half speak against it, in part where no fewer speak for "
             "it than against; counts and means of the papers by the interval of ours",
@@ -101,7 +100,7 @@ def shipped(page: str = "") -> pd.DataFrame:
     """The claims, where a ``page`` is named those that it is about, as the rows judge them that ship with the project,
     whatever a store holds."""
     claims = [claim for claim in CLAIMS if not page or page in (claim.page, claim.also)]
-    return judged(evidence(Archive(resolve("results")).lines.values()), claims=claims)[0]
+    return judged(evidence(project_archive().lines.values()), claims=claims)[0]
 
 
 def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> dict:

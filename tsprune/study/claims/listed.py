@@ -170,7 +170,7 @@ CLAIMS = (
         "fine-tuning restores accuracy (no dense model trained as long)", "02_fine_tuning",
         partial(measures.against_control, density=TENTH, but=_PLAIN_MODELS), KEPT,
         "MSE {} against the dense model trained as long",
-        why="The dense control is trained longer, too, and keeps its best epoch, be it the start: what more training "
+        why="The dense control is trained longer, too, and keeps its best epoch, even the start: what more training "
         "gains is not credited to pruning.",
     ),
     Claim(

@@ -7,6 +7,7 @@ from statistics import fmean
 
 import pandas as pd
 
+from tsprune.pruners import DENSITIES
 from tsprune.pruners.pals import PALS
 from tsprune.pruners.structured import LEAST
 from tsprune.report.text import percent
@@ -20,7 +21,7 @@ from tsprune.typed import digest
 NEAR = 0.1
 """A density counts as the one that a claim names where it differs by less, as a share; of several the nearest."""
 
-TENTH = 0.1073741824
+TENTH = DENSITIES[-1]
 """The lowest density of the first paper's grid, 0.8 to the tenth power."""
 
 FOLD = 7

@@ -6,7 +6,7 @@ import pandas as pd
 
 from tsprune.report.status import STATUS_MIME
 from tsprune.report.text import NBSP, number, percent, signed
-from tsprune.study.base.result import Tables
+from tsprune.study.base.result import Findings
 
 PAPERS, SMALL = "the papers' size", "small models"
 SIZES = (PAPERS, SMALL)
@@ -52,7 +52,7 @@ def written(value: float, unit: str) -> str:
 
 
 @dataclass(frozen=True)
-class ClaimsResult(Tables):
+class ClaimsResult(Findings):
     """What became of each claim, at each size."""
 
     claims: pd.DataFrame

@@ -18,12 +18,12 @@ def claims(claims: pd.DataFrame) -> Styler:
         first = own.iloc[0]
         by_size = {row["size"]: _verdict(row) for row in own.to_dict("records")}
         grown = own.loc[own["size"] == PAPERS, "grown"].iloc[0]
-        beside = {"large less small": grown or "no two cases in both", "evidence": first["page"]}
+        beside = {"large minus small": grown or "no two cases in both", "evidence": first["page"]}
         rows[first["says"]] = {size: by_size[size] for size in SIZES} | beside
     index = pd.Index(rows, name="claim")
     caption = (
         "A verdict per claim and size, and what it rests on; a case that is neither for nor against is unclear. Large "
-        "less small: how much higher the measured value is at the papers' size, over the cases that both have. "
+        "minus small: how much higher the measured value is at the papers' size, over the cases that both have. "
         "Evidence: the pages with the rows; a verdict uses every seed there is, a page the seeds it asks for."
     )
     return styled(pd.DataFrame(list(rows.values()), index=index), caption)

@@ -40,7 +40,7 @@ def verdict(claims: pd.DataFrame) -> str:
     lines.append(_counted(theirs[theirs["size"] == SMALL], "Among small models") + ".")
     turned = _turned(theirs)
     if len(turned):
-        lines.append("With the size the verdict differs: " + "; ".join(turned) + ".")
+        lines.append("The verdict depends on the size: " + "; ".join(turned) + ".")
     others = claims[claims["paper"].isin(_OTHERS) & (claims["verdict"] != CANNOT)]
     lines += [
         f"{_OTHERS[row['paper']]}: {row['says']}, {row['size']}: {row['verdict']} ({row['basis']})."
@@ -133,7 +133,7 @@ def _turned(claims: pd.DataFrame) -> list[str]:
         small, large = (by.loc[size, "verdict"] for size in reversed(SIZES))
         if small != large and CANNOT not in (small, large):
             row = by.loc[PAPERS]
-            cause = "" if row["grown"] else " (of other models or data, so size need not be the cause)"
+            cause = "" if row["grown"] else " (models or data differ, so size need not be the cause)"
             found.append(f"“{row['says']}” {small} there, and {large} at the papers' size{cause}")
     return found
 

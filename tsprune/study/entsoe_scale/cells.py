@@ -11,12 +11,12 @@ import pandas as pd
 from tsprune.data import Splits
 from tsprune.engine.step import Step
 from tsprune.report.cases import of_case
-from tsprune.report.text import counted, literal, percent
+from tsprune.report.text import counted, percent
 from tsprune.steps.artifacts import load_scores
 from tsprune.steps.train import TrainStep
 from tsprune.steps.week import WeekStep, week_frame
 from tsprune.study.base.cells import Cells
-from tsprune.study.base.shared import Base, base_steps
+from tsprune.study.base.shared import Base, base_steps, further_bases
 from tsprune.study.entsoe_scale.chosen import by_seed, tells_apart
 from tsprune.study.entsoe_scale.config import EntsoeScale
 from tsprune.study.entsoe_scale.forecasts import (
@@ -44,14 +44,8 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
     @cached_property
     def others(self) -> tuple[tuple[Base, ...], tuple[str, ...]]:
         """The other datasets, each once; a note per dataset that could not be had."""
-        bases, notes = [self.base], []
-        for dataset in self.config.more_datasets:
-            base = base_steps(self.config.model_copy(update={"dataset": dataset}), self.tables)
-            if base.table.stands_in_for is not None:
-                notes.append(f"{literal(dataset)} could not be had and is left out.")
-            elif base.table.fingerprint not in [other.table.fingerprint for other in bases]:
-                bases.append(base)
-        return tuple(bases[1:]), tuple(notes)
+        configs = (self.config.model_copy(update={"dataset": dataset}) for dataset in self.config.more_datasets)
+        return further_bases(self.base, (base_steps(config, self.tables) for config in configs))
 
     @cached_property
     def elsewhere(self) -> tuple[TrainStep, ...]:
@@ -151,6 +145,7 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
                 yield f"left out at horizon {pred_len}, because they touch such a gap: {', '.join(parts)}"
 
     def widths(self, cells: pd.DataFrame) -> pd.DataFrame:
+        """``ScaleResult.widths``."""
         dense = cells[(cells["arm"] == "dense") & (cells["status"] == "ok")]
         size = ["model", "pred_len", "data_fraction", "windows_train", "width"]
         means = dense.groupby(size, sort=False)[["val_mse", "mse"]].mean().reset_index()
@@ -165,6 +160,7 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
         )
 
     def differences(self, widths: pd.DataFrame) -> pd.DataFrame:
+        """``ScaleResult.differences``."""
         records = []
         for group in self.groups:
             for question, names, pair in self.questions(group, widths):

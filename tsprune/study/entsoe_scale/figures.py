@@ -179,7 +179,7 @@ def _laws(axes: Axes, group: pd.DataFrame, looks: dict[int, tuple]) -> None:
     axes.grid(axis="y", zorder=0)
 
 
-def _law(axes: Axes, own: pd.DataFrame, colour: tuple, marker: str) -> None:
+def _law(axes: Axes, own: pd.DataFrame, colour: str, marker: str) -> None:
     look = {"color": colour, "marker": marker, "linestyle": "none", "markersize": 5, "zorder": 3}
     axes.plot(own["windows_train"], own["mse"], markeredgecolor="white", **look)
     if law := fitted(own):

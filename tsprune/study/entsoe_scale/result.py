@@ -78,6 +78,7 @@ def _levels(naive: pd.DataFrame, model: str) -> dict[int, float]:
 
 
 def need_countries(countries: pd.DataFrame) -> None:
+    """Raise UserError for a missing column, NoRows for an empty table."""
     columns = ["pred_len", "column", "load", "kind", "forecaster", "mae", "percent", "percent_low", "percent_high"]
     need(countries, "countries", columns)
 

@@ -135,7 +135,7 @@ def _figure(
     return figure
 
 
-def _cross(axes: Axes, rows: pd.DataFrame, colour: tuple) -> None:
+def _cross(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
     """2:4 has one density: the mean over the seeds and their range."""
     if len(rows):
         values = rows["mse_relative"]

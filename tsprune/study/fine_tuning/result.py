@@ -72,6 +72,7 @@ CELLS = (
 
 
 def drawable(cells: pd.DataFrame) -> pd.DataFrame:
+    """The finished cells. Raises UserError for a missing column, NoRows where no pruned model finished."""
     need(cells, "cells", CELLS)
     done = finished(cells)
     if not done["arm"].isin(SPARSE_ARMS).any():

@@ -8,6 +8,7 @@ from tsprune.report.outcomes import BETTER, LOST, NOISE, WORSE, furthest, known_
 from tsprune.report.text import (
     NBSP,
     amount,
+    between,
     density_text,
     ends,
     interval,
@@ -146,8 +147,7 @@ def _amount(rows: pd.DataFrame, with_interval: bool) -> str:
     if len(rows) == 1:
         row = clear.iloc[0]
         return interval(row) if with_interval else signed(row["relative"])
-    low, high = signed(clear["relative"].min()), signed(clear["relative"].max())
-    reach = low if low == high else f"{low} to {high}"
+    reach = between(signed(clear["relative"].min()), signed(clear["relative"].max()))
     rest = "" if len(clear) == len(rows) else f" (at {len(clear)} of {len(rows)} horizons, else {NOISE})"
     return reach + rest
 

@@ -17,7 +17,7 @@ from tsprune.study.base.shared import Base, base_steps
 from tsprune.study.base.units import unit_of
 from tsprune.study.base.words import missing_words
 from tsprune.study.inference.config import Inference
-from tsprune.study.inference.elsewhere import shown
+from tsprune.study.inference.elsewhere import timed_elsewhere
 from tsprune.study.inference.result import SPEEDS, InferenceResult
 from tsprune.training import device_type
 
@@ -46,7 +46,7 @@ class InferenceCells(Cells[Inference, InferenceResult]):
         if self.config.budget_hours != 0:
             return self._here
         lines = self.archive.lines.values()
-        return [step if self._is_there(step) else shown(step, lines) for step in self._here]
+        return [step if self._is_there(step) else timed_elsewhere(step, lines) for step in self._here]
 
     def _is_there(self, step: InferenceStep) -> bool:
         """Whether the store has its row; one that is damaged tells nothing."""

@@ -6,7 +6,7 @@ from typing import Any
 from tsprune.steps.inference import MACHINE, InferenceStep
 
 
-def shown(step: InferenceStep, lines: Iterable[dict[str, Any]]) -> InferenceStep:
+def timed_elsewhere(step: InferenceStep, lines: Iterable[dict[str, Any]]) -> InferenceStep:
     """``step`` as it was timed on the machine of one of ``lines``, which are rows of an archive: on this machine if it
     is among them, otherwise on that of the newest row of the same question. ``step`` itself if there is none."""
     asked = _but_for_machine(step.identity())

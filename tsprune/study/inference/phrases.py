@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from tsprune.report.text import NBSP, counted, density_text
+from tsprune.report.text import NBSP, between, counted, density_text
 from tsprune.study.inference.result import DENSE, NARROW, ZEROS
 
 
@@ -18,9 +18,8 @@ def windows(batch: float) -> str:
 
 
 def spread(values: pd.Series) -> str:
-    """The smallest and the largest, to a tenth; one where they are alike."""
-    low, high = f"{values.min():.1f}", f"{values.max():.1f}"
-    return low if low == high else f"{low} to {high}"
+    """From the smallest to the largest, to a tenth."""
+    return between(f"{values.min():.1f}", f"{values.max():.1f}")
 
 
 def faster(rows: pd.DataFrame) -> str:
@@ -32,6 +31,5 @@ def faster(rows: pd.DataFrame) -> str:
 
 
 def percents(values: pd.Series) -> str:
-    """The smallest and the largest share, in percent; one where they are alike."""
-    low, high = f"{100 * values.min():.0f}", f"{100 * values.max():.0f}"
-    return f"{low}{NBSP}%" if low == high else f"{low} to {high}{NBSP}%"
+    """From the smallest share to the largest, in percent."""
+    return f"{between(f'{100 * values.min():.0f}', f'{100 * values.max():.0f}')}{NBSP}%"

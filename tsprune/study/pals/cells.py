@@ -104,7 +104,7 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
         gammas, lams = (", ".join(f"{v:g}" for v in values) for values in (self.config.gammas, self.config.lams))
         return (
             f"per model the pair of gamma ({gammas}) and lambda ({lams}) of the lowest validation MSE, mean over the "
-            "seeds; it costs what all cost"
+            "seeds; charged with what all pairs cost"
         )
 
     def _rivals(self) -> str:

@@ -83,7 +83,7 @@ def _decision_signs() -> list[Line2D]:
     return [kit.handle(name, marker=sign, markerfacecolor=_face(name), **grey) for name, sign in DECISIONS.items()]
 
 
-def _face(decision: str, colour: tuple | str = "#555555") -> tuple | str:
+def _face(decision: str, colour: str = "#555555") -> str:
     return "white" if decision == "stable" else colour
 
 
@@ -143,7 +143,7 @@ def _method_names(cells: pd.DataFrame) -> pd.Series:
     return cells["arm"].where(~cells["group"].isin(TOLD), cells["method"])
 
 
-def _points(axes: Axes, rows: pd.DataFrame, colour: tuple, marker: str) -> None:
+def _points(axes: Axes, rows: pd.DataFrame, colour: str, marker: str) -> None:
     for _, cell in rows.groupby("arm", sort=False):
         x, y = cell["density"], cell["mse_relative"]
         axes.hlines(y.mean(), x.min(), x.max(), color=colour, alpha=0.5, linewidth=2, zorder=2)

@@ -7,6 +7,7 @@ from tsprune.report.frames import finished, need, repeat_last
 from tsprune.report.outcomes import BETTER, LOST, NOISE, WORSE, outcomes
 from tsprune.report.text import (
     amount,
+    between,
     bold,
     density_text,
     interval,
@@ -297,7 +298,7 @@ def _paper(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
     if theirs.empty or against.empty:
         return ""
     ends = theirs.groupby("model", sort=False)["density"].mean()
-    reach = _reach([density_text(ends.min()), density_text(ends.max())])
+    reach = between(density_text(ends.min()), density_text(ends.max()))
     clear = against[against["clear"]]
     if clear.empty:
         return f"As the paper describes it, PALS ends at density {reach}, with MSE within the noise of its code's."
@@ -373,13 +374,13 @@ def _overhead(cells: pd.DataFrame, ours: pd.DataFrame) -> str:
     )
     return (
         f"With an update every {every} steps, training with PALS takes "
-        f"{_reach([percent(macs.min()), percent(macs.max())])} of the multiply-adds of dense training if zeros were "
+        f"{between(percent(macs.min()), percent(macs.max()))} of the multiply-adds of dense training if zeros were "
         f"skipped. {longer}."
     )
 
 
 def _times(shares: pd.Series) -> str:
-    return _reach([f"{shares.min():.2f}", f"{shares.max():.2f}"])
+    return between(f"{shares.min():.2f}", f"{shares.max():.2f}")
 
 
 def _caveats(cells: pd.DataFrame) -> str:
@@ -402,15 +403,11 @@ def _difference(pairs: pd.DataFrame) -> str:
         return WITHIN
     if len(pairs) == 1:
         return f"MSE {interval(clear.iloc[0])}"
-    reach = _reach([signed(clear["relative"].min()), signed(clear["relative"].max())])
+    reach = between(signed(clear["relative"].min()), signed(clear["relative"].max()))
     rest = (
         "" if len(clear) == len(pairs) else f", else within the noise: clear at {len(clear)} of {len(pairs)} horizons"
     )
     return f"MSE {reach}{rest}"
-
-
-def _reach(ends: list[str]) -> str:
-    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
 RIVALS_DO = {

@@ -128,7 +128,7 @@ def _line(axes: Axes, rows: pd.DataFrame, x: str, by: str, **look) -> pd.DataFra
     return pd.concat(drawn) if drawn else kit.points(done, x, "mse_relative", by)
 
 
-def _model_line(axes: Axes, rows: pd.DataFrame, model: str, colour: tuple, marker: str, top: float) -> None:
+def _model_line(axes: Axes, rows: pd.DataFrame, model: str, colour: str, marker: str, top: float) -> None:
     look = {"color": colour, "marker": marker, "markersize": 5, "markeredgewidth": 0.7, "label": model}
     kit.mark_above(axes, _line(axes, rows, "density", "density_asked", **look), top, colour)
     lost = rows.loc[~rows["status"].isin(["ok", NOT_RUN]), "density_asked"].unique()
@@ -143,7 +143,7 @@ def _why_none(cells: pd.DataFrame, model: str) -> str:
     return "not run yet" if (states == NOT_RUN).all() else "no cell finished"
 
 
-def _naive_level(axes: Axes, model: str, value: float | None, colour: tuple, ends: tuple[float, float]) -> None:
+def _naive_level(axes: Axes, model: str, value: float | None, colour: str, ends: tuple[float, float]) -> None:
     """The MSE of repeating the last value, unless no cell of the model finished; beyond the ``ends`` of the axis an
     arrow at that end points to it, as a mark drawn out there would push the panels together."""
     if value is None:

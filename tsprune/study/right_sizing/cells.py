@@ -103,7 +103,7 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
             if isinstance(step, FineTuneStep):  # holds masks of ones: what it started from was counted
                 frame.at[i, "macs_executed"] = self.rows[step.trained.key]["result"].get("macs_executed")
             if isinstance(step, NarrowTuneStep):  # a floor that the narrowing came to
-                frame.at[i, "reason"] = self.rows[step.narrow.key]["reason"]
+                frame.at[i, "reason"] = self.rows[step.pruned.key]["reason"]
         return frame.astype({"parameters": float})
 
     def _latency(self) -> pd.DataFrame:

@@ -31,7 +31,7 @@ class RightSizingResult(StudyResult):
     """A row per distilled model and rival (RIVALS): the relative difference of the test MSE to it (positive: distilled
     is worse)."""
     data_map: pd.DataFrame
-    """A row per share of the data, width, density (1: dense) and seed; all trained as long."""
+    """A row per share of the data, width, density (1: dense) and seed; all trained equally long."""
     choices: pd.DataFrame
     """Per share of the data: the width and density of best validation MSE, and how its test MSE there compares with
     that of what is best on all the data."""

@@ -102,8 +102,8 @@ def distilled(distilled: pd.DataFrame) -> Styler:
         marks.setdefault(label, {})[RIVALS[row["rival"]]] = "" if row["clear"] else "fallen"
     table, classes = (labelled(part, ["model", "horizon", "distilled"], distilled) for part in (rows, marks))
     caption = (
-        "Difference in test MSE of the small model taught by the large one, all trained as long, in percent (below 0: "
-        f"distilled is better). {interval_words(distilled)} In italics: within the noise, no claim."
+        "Difference in test MSE of the small model taught by the large one, all trained equally long, in percent "
+        f"(below 0: distilled is better). {interval_words(distilled)} In italics: within the noise, no claim."
     )
     return styled(table, caption).set_td_classes(classes)
 

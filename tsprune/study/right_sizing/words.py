@@ -11,6 +11,7 @@ from tsprune.report.status import not_run
 from tsprune.report.text import (
     NBSP,
     amount,
+    between,
     bold,
     counted,
     ends,
@@ -246,8 +247,7 @@ def _teaching(sizes: pd.DataFrame) -> str:
     ratios = (means["distilled"] / means["dense longer"]).dropna()
     if ratios.empty:
         return ""
-    low, high = times(ratios.min()), times(ratios.max())
-    reach = high if low == high else f"{low.removesuffix(' times')} to {high}"
+    reach = between(times(ratios.min()), times(ratios.max()), " times")
     return f"Counting the training of the large model, distilling takes {reach} the multiply-adds of training alone."
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from tsprune.errors import UserError, unknown
 from tsprune.report.frames import need
 from tsprune.report.status import STATUS_MIME, failed, not_run
-from tsprune.study.base.result import Tables
+from tsprune.study.base.result import Findings
 
 CARRIES = 0.5
 """Share of a cell's loss that a group, or the sum of all groups, must reach alone to count as its explanation."""
@@ -21,7 +21,7 @@ CELL = [*PAIR, "scope", "density_asked"]
 
 
 @dataclass(frozen=True)
-class WhyResult(Tables):
+class WhyResult(Findings):
     """Tidy tables; a *pair* is a dataset, model and horizon. Losses are ``MSE / dense MSE - 1`` on the same windows."""
 
     cells: pd.DataFrame

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tsprune.report.frames import need
-from tsprune.report.text import NBSP, bold, listed, literal, on_data, percent, readable_layer
+from tsprune.report.text import NBSP, between, bold, listed, literal, on_data, percent, readable_layer
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.base.words import LAST_VALUE, all_of
 from tsprune.study.why.result import (
@@ -132,8 +132,7 @@ def _free_words(done: pd.DataFrame) -> str:
     models = done.drop_duplicates(PAIR)
     free = models["dead"] + models["near_zero"]
     change = (models["without_free"] - 1).abs().max()
-    least, most = percent(free.min()), percent(free.max())
-    share = most if least == most else f"{least.removesuffix(NBSP + '%')} to {most}"
+    share = between(percent(free.min()), percent(free.max()), f"{NBSP}%")
     text = (
         f"Dead or near-zero weights are {share} of the prunable ones; removing them all changes the MSE by at most "
         f"{100 * change:.2g}{NBSP}%"

@@ -4,10 +4,9 @@ import pandas as pd
 
 from tsprune.report.cases import CASE
 from tsprune.report.frames import finished
-from tsprune.report.text import mean_text, percent, seeds_text
+from tsprune.report.text import between, mean_text, percent, seeds_text
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.base.words import LAST_VALUE, idle, no_better
-from tsprune.study.pruning_sweep.words.common import between
 
 WEIGHTS = {"layer": "each layer's weights", "global": "all weights together"}
 """What a share is a share of, by scope: a model may bear one cut and not the other, so the sentence says which."""

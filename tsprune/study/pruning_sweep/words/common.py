@@ -10,11 +10,6 @@ NAMED = 3
 """At most so many models or scores are named one by one; of more, the ends or their number."""
 
 
-def between(least: str, most: str) -> str:
-    """``20 % to 59 %``, or the one text that both are."""
-    return least if least == most else f"{least} to {most}"
-
-
 def from_to(shares: pd.Series) -> str:
     """The ends of ``shares`` by model with their models, as ``12 % (**A**) to 64 % (**B**)``; there are two or more."""
     least, most = shares.idxmin(), shares.idxmax()

@@ -6,9 +6,9 @@ import pandas as pd
 
 from tsprune.report.frames import finished, need
 from tsprune.report.status import NOT_RUN
-from tsprune.report.text import bold, density_text, listed, on_data, percent
+from tsprune.report.text import between, bold, density_text, listed, on_data, percent
 from tsprune.study.pruning_sweep.result import AUTHORS, AUTHORS_COLUMNS, ENDS, SOLVED
-from tsprune.study.pruning_sweep.words.common import alike, at_horizons, between, from_to
+from tsprune.study.pruning_sweep.words.common import alike, at_horizons, from_to
 
 
 def authors(authors: pd.DataFrame) -> str:

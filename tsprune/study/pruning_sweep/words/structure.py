@@ -3,9 +3,8 @@
 import pandas as pd
 
 from tsprune.report.frames import finished, need
-from tsprune.report.text import NBSP, bold, listed, percent
+from tsprune.report.text import NBSP, between, bold, listed, percent
 from tsprune.study.pruning_sweep.result import STRUCTURES
-from tsprune.study.pruning_sweep.words.common import between
 
 
 def structures(structures: pd.DataFrame, latency: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ from tsprune.report.frames import NoRows, need, need_scopes
 from tsprune.report.text import density_text, percent, readable_layer
 
 
-def said(layers: pd.DataFrame) -> str:
+def layers(layers: pd.DataFrame) -> str:
     """How unevenly one threshold for the whole model cuts the layers at the lowest density; means over seeds and
     horizons. Raises UserError for an empty table, a missing column, an unknown scope."""
     need(layers, "layers", ["model", "scope", "density_asked", "layer", "layer_density"])
