@@ -1,7 +1,6 @@
 """From calibration batches: the inputs of every layer and the gradient of every weight, one batch at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -10,6 +9,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from tsprune.errors import UserError
+from tsprune.layers import evaluation
 from tsprune.pruners.masks import prunable_weights
 from tsprune.pruners.scores import Calibration
 
@@ -129,14 +129,3 @@ def need_batches(count: int) -> None:
     """Raises :class:`UserError` for none."""
     if not count:
         raise UserError("calibration has no batch; give at least one (inputs, target)")
-
-
-@contextmanager
-def evaluation(model: nn.Module) -> Iterator[None]:
-    """Inside the block the model is in evaluation mode."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)

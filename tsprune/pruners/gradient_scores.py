@@ -5,7 +5,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from tsprune.pruners.calibration import evaluation, need_batches, summed_gradients
+from tsprune.layers import evaluation
+from tsprune.pruners.calibration import need_batches, summed_gradients
 from tsprune.pruners.masks import prunable_weights
 from tsprune.pruners.scores import Calibration, Scored, register
 

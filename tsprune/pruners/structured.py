@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from tsprune.errors import UserError, unknown
+from tsprune.layers import evaluation
 from tsprune.layers.axes import Axis
-from tsprune.pruners.calibration import evaluation
 from tsprune.pruners.cost import Cost, Measure, cost_of, count, without_numbers
 from tsprune.pruners.importance import Calibration, Importance, axis_scores
 from tsprune.pruners.search import (
