@@ -8,6 +8,7 @@ does not guarantee): masks stay nested.
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Literal
 
 import torch
@@ -31,6 +32,12 @@ def by_shape(
     sizes = [math.prod(shape) for shape in shapes]
     shares = sizes if allocation == "layer" else [sum(shape) for shape in shapes]
     return apportion(count, shares, sizes if most is None else most)
+
+
+def need_share(what: str, value: float) -> None:
+    """Raises :class:`UserError` for a share of all that is no number above 0 and at most 1."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= 1:
+        raise UserError(f"{what} = {value!r}: allowed is a number above 0 and at most 1")
 
 
 def apportion(count: int, shares: Sequence[float], most: Sequence[int]) -> list[int]:
@@ -75,8 +82,7 @@ def proportional(total: float, shares: Sequence[float], most: Sequence[int]) -> 
 
 def erdos_renyi(shapes: Sequence[tuple[int, ...]], density: float) -> list[int]:
     """As ``erk``, each tensor rounded for itself, so that the sum may be off by some weights: how PALS starts."""
-    if not 0 < density <= 1:
-        raise UserError(f"density = {density}: allowed is a number above 0 and at most 1")
+    need_share("density", density)
     sizes = [math.prod(shape) for shape in shapes]
     wanted = proportional(density * sum(sizes), [sum(shape) for shape in shapes], sizes)
     return [max(1, round(w)) for w in wanted]

@@ -18,9 +18,11 @@ from tsprune.errors import UserError
 from tsprune.layers import Attention, PositionTable, plain_attention
 from tsprune.layers.decomposition import TrendProjection
 from tsprune.layers.fourier import FourierLayer
+from tsprune.layers.wrappers import innermost
 from tsprune.measure import out_of_memory
+from tsprune.pruners.allocation import need_share
 from tsprune.pruners.cost import count
-from tsprune.pruners.structured import Group, StructuredResult, forecast, output_groups
+from tsprune.pruners.structured import Group, StructuredResult, declared, forecast, output_groups
 
 
 class Unprunable(UserError):
@@ -82,8 +84,7 @@ def depgraph_paper(
     Raises :class:`UserError` for a density outside (0, 1], and :class:`Unprunable` if there is nothing to remove or the
     pruned model no longer runs.
     """
-    if not 0 < density <= 1:
-        raise UserError(f"density = {density}: allowed is a number above 0 and at most 1")
+    need_share("density", density)
     pruned = working_copy(model)
     with library(model, pruned, example_inputs):
         paper_pruner(pruned, example_inputs, 1 - density, global_pruning=global_pruning).step()
@@ -129,7 +130,9 @@ def into_fourier(model: nn.Module) -> list[nn.Module]:
 
 
 def working_copy(model: nn.Module) -> nn.Module:
-    """A copy to prune. Raises :class:`Unprunable` for a model in which the library finds nothing to remove."""
+    """A copy to prune. Raises :class:`Unprunable` for a model in which the library finds nothing to remove, and as
+    :func:`declared` does."""
+    model = declared(innermost(model), "axes", "output_layers")
     name, kinds = type(model).__name__, (nn.Linear, nn.Conv1d, nn.LSTM)
     if not any(isinstance(m, kinds) and m not in model.output_layers() for m in model.modules()):
         raise Unprunable(f"{name} has nothing to remove: its widths are the variables, the look-back and the horizon")

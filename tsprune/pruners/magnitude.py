@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from tsprune.errors import UserError
 from tsprune.layers.decomposition import TrendProjection
+from tsprune.pruners.allocation import need_share
 from tsprune.pruners.masks import Masked, Masks, prunable_weights
 from tsprune.pruners.ranking import largest_anywhere
 from tsprune.pruners.scores import magnitude
@@ -36,8 +37,7 @@ def authors_masks(model: nn.Module, density: float, widths: Collection[int] = (1
     is as wide as one of ``widths``: 1 or 7, for Crossformer 1 or the number of variables. A layer may lose all its
     weights. Raises :class:`UserError` for a density outside (0, 1], or if nothing can be ranked.
     """
-    if not 0 < density <= 1:
-        raise UserError(f"density = {density}: allowed is a number above 0 and at most 1")
+    need_share("density", density)
     owners = {id(p): module for module in model.modules() for p in module.parameters(recurse=False)}
     left = {name: why for name, w in prunable_weights(model).items() if (why := _authors_leave(owners[id(w)], widths))}
     scores = {name: score for name, score in magnitude_scores(model).items() if name not in left}

@@ -1,5 +1,7 @@
 """N:M sparsity: of every m neighbouring weights along a layer's input, the n of highest score stay."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -16,8 +18,7 @@ def nm_masks(model: nn.Module, n: int = 2, m: int = 4, scores: dict[str, Tensor]
     ``n / m`` of its weights. ``scores``: by parameter name, of the weights' shapes; None: magnitude. Among equal scores
     the lower index stays. Raises :class:`UserError` unless 0 < n < m, and for scores that are not finite.
     """
-    if not 0 < n < m:
-        raise UserError(f"n:m = {n}:{m}: allowed is 0 < n < m, as in 2:4")
+    need_pattern((n, m))
     if scores is None:
         scores = magnitude(model).scores
     owners = {id(p): module for module in model.modules() for p in module.parameters(recurse=False)}
@@ -30,9 +31,18 @@ def nm_masks(model: nn.Module, n: int = 2, m: int = 4, scores: dict[str, Tensor]
             left[name] = f"its {weight.shape[1]} inputs are not a multiple of {m}"
         elif name not in scores:
             left[name] = "it has no score"
+        elif scores[name].shape != weight.shape:
+            ours, theirs = tuple(scores[name].shape), tuple(weight.shape)
+            raise UserError(f"scores of '{name}' have shape {ours}, the weight has {theirs}")
         else:
             check_finite({name: scores[name]})
             groups = scores[name].unflatten(1, (-1, m))
             best = groups.sort(dim=-1, descending=True, stable=True).indices[..., :n]
             masks[name] = torch.zeros_like(groups, dtype=torch.bool).scatter_(-1, best, True).flatten(1)
     return Masked(masks, left)
+
+
+def need_pattern(pattern: Sequence[int]) -> None:
+    """Raises :class:`UserError` unless these are two whole numbers, 0 < n < m."""
+    if len(pattern) != 2 or not all(type(each) is int for each in pattern) or not 0 < pattern[0] < pattern[1]:
+        raise UserError(f"n:m = {':'.join(map(str, pattern))}: allowed is 0 < n < m in whole numbers, as in 2:4")

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from tsprune.errors import UserError, unknown
-from tsprune.pruners.allocation import Allocation, by_shape, lamp
-from tsprune.pruners.masks import Masks
+from tsprune.pruners.allocation import Allocation, by_shape, lamp, need_share
+from tsprune.pruners.masks import Masks, need_numbers
 from tsprune.pruners.ranking import largest, largest_anywhere
 
 Scope = Literal["layer", "global"]
@@ -30,8 +30,7 @@ def select(scores: dict[str, Tensor], density: float, scope: Selection) -> Masks
 
     Raises :class:`UserError` for a density outside (0, 1], an unknown scope, or scores that are not finite.
     """
-    if not 0 < density <= 1:
-        raise UserError(f"density = {density}: allowed is a number above 0 and at most 1")
+    need_share("density", density)
     if scope not in get_args(Selection):
         raise UserError(unknown("scope", scope, get_args(Selection)))
     check_finite(scores)
@@ -76,6 +75,7 @@ def best_of_rows(score: Tensor, count: int) -> Tensor:
 
 def check_finite(scores: dict[str, Tensor]) -> None:
     """Raises :class:`UserError` for scores that cannot be ranked."""
+    need_numbers(scores)
     for name, score in scores.items():
         if not torch.isfinite(score).all():
             raise UserError(f"scores of '{name}' hold NaN or infinite values; nothing to rank")

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from tsprune.errors import UserError, unknown
 from tsprune.layers import evaluation
 from tsprune.layers.axes import Axis
+from tsprune.layers.wrappers import innermost
+from tsprune.pruners.allocation import need_share
 from tsprune.pruners.cost import Cost, Measure, cost_of, count, without_numbers
 from tsprune.pruners.importance import Calibration, Importance, axis_scores
 from tsprune.pruners.search import (
@@ -104,7 +106,8 @@ def structured_prune(
     Raises :class:`UserError` for a model without widths to narrow, and for values that are unknown or out of range.
     """
     _refuse_unknown(by, scope, inside, target, max_ratio, multiple)
-    everything = _declared(model)
+    model = declared(innermost(model), "axes", "output_layers")
+    everything = model.axes()
     left = {axis.name: left_alone(axis, inside) for axis in everything}
     axes = [axis for axis in everything if left[axis.name] is None]
     if not axes:
@@ -145,19 +148,19 @@ def _refuse_unknown(
         if value not in get_args(allowed):
             raise UserError(unknown(what, value, get_args(allowed)))
     for what, value in (("target", target), ("max_ratio", max_ratio)):
-        if not 0 < value <= 1:
-            raise UserError(f"{what} = {value}: allowed is a number above 0 and at most 1")
+        need_share(what, value)
     if type(multiple) is not int or multiple < 1:
         raise UserError(f"multiple = {multiple}: allowed is a whole number of units, 1 or more")
 
 
-def _declared(model: nn.Module) -> list[Axis]:
-    """The widths that the model says it has. Raises :class:`UserError` for a model that says nothing of them."""
-    if not hasattr(model, "axes"):
-        raise UserError(
-            f"{type(model).__name__} declares no widths to narrow: it lacks the axes() that tsprune.models have"
-        )
-    return model.axes()
+def declared(model: nn.Module, *methods: str) -> nn.Module:
+    """``model``, if it says of itself what ``methods`` tell; raises :class:`UserError` if it lacks one."""
+    for method in methods:
+        if not hasattr(model, method):
+            raise UserError(
+                f"{type(model).__name__} declares no widths to narrow: it lacks the {method}() that tsprune.models have"
+            )
+    return model
 
 
 @dataclass(frozen=True)
