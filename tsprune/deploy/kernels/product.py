@@ -53,6 +53,12 @@ class Products:
     def __deepcopy__(self, memo: dict) -> Self:
         return self
 
+    def __reduce__(self) -> tuple:
+        """Written as the layers and the path: what points into memory is made where it is read."""
+        each = len(self.layers) // self.stacks
+        stacks = [self.layers[i : i + each] for i in range(0, len(self.layers), each)]
+        return Products, (stacks, self.kernel.path)
+
     @property
     def bytes_per_weight(self) -> float:
         """Of all layers, per weight that is not zero; NaN where none is."""
@@ -92,6 +98,9 @@ class Product(Products):
 
     def __init__(self, layers: Sequence[Packed], path: str):
         super().__init__([layers], path)
+
+    def __reduce__(self) -> tuple:
+        return Product, (self.layers, self.kernel.path)
 
     def __call__(self, x: Tensor) -> Tensor:
         return super().__call__(x.unsqueeze(0)).squeeze(0)
