@@ -74,6 +74,7 @@ class Products:
         need_plain(x, "a sparse layer")
         if x.dim() != 3 or x.shape[0] != self.stacks or x.shape[2] != self.inputs:
             raise UserError(f"a sparse layer takes {self.stacks} x (tokens, {self.inputs}), not {tuple(x.shape)}")
+        x = x.resolve_neg()  # torch may keep a sign apart from the numbers, as of a conjugate's imaginary part
         if x.stride(2) != 1 and x.shape[2] > 1:
             x = x.contiguous()
         threads, lanes, tokens = torch.get_num_threads(), self.kernel.lanes, x.shape[1]
