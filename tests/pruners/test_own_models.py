@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 
 from tsprune.errors import UserError
+from tsprune.models import create_model
 from tsprune.pruners import (
     HeldMasks,
     apply_masks,
@@ -20,6 +21,7 @@ from tsprune.pruners import (
     score_weights,
     second_order_prune,
     select,
+    structured_prune,
 )
 from tsprune.pruners.dynamic import Sparsity
 from tsprune.pruners.methods import make_method
@@ -209,6 +211,37 @@ def test_attention_of_torchs_own_says_why_its_last_product_is_not_seen():
 
 def test_a_model_that_declares_nothing_is_not_given_to_torch_pruning():
     refused(lambda: depgraph_paper(own(), [X], 0.5), "Sequential declares no widths to narrow: it lacks the axes()")
+
+
+def small():
+    sizes = {"seq_len": 12, "label_len": 6, "pred_len": 6, "d_model": 8, "n_heads": 2, "d_ff": 8, "e_layers": 1}
+    return create_model("iTransformer", enc_in=2, dec_in=2, c_out=2, **sizes)
+
+
+def test_weights_that_are_one_stay_one_in_a_narrower_model_and_count_once():
+    model = small()
+    attention = model.encoder.layers[0].attention
+    attention.key.weight = attention.query.weight
+    found = structured_prune(model, [torch.randn(1, *shape) for shape in model.input_shapes().values()], 0.5)
+    narrow = found.model.encoder.layers[0].attention
+    assert narrow.key.weight is narrow.query.weight
+    assert found.parameters == tuple(sum(p.numel() for p in m.parameters()) for m in (model, found.model))
+
+
+def test_what_is_narrowed_is_the_model_inside_a_wrapper():
+    model = small()
+    inputs = [torch.randn(2, *shape) for shape in model.input_shapes().values()]
+    for narrow in (structured_prune, depgraph_paper):
+        found = narrow(nn.DataParallel(model), inputs, 0.5)
+        assert type(found.model) is type(model) and found.achieved == narrow(model, inputs, 0.5).achieved
+        refused(
+            lambda narrow=narrow: narrow(model, dict(enumerate(inputs)), 0.5), "example_inputs are a list of tensors"
+        )
+        refused(lambda narrow=narrow: narrow(model, None, 0.5), "not a NoneType")
+        empty = copy.deepcopy(model).to("meta")
+        refused(lambda narrow=narrow, empty=empty: narrow(empty, inputs, 0.5), "has no numbers")
+    prune.l1_unstructured(model.projection, "weight", 0.5)
+    refused(lambda: structured_prune(model, inputs, 0.5), "'projection.weight' is computed from other parameters")
 
 
 def steps(method, *, after, zero_first=False, **fields):

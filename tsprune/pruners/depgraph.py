@@ -18,7 +18,6 @@ from tsprune.errors import UserError
 from tsprune.layers import Attention, PositionTable, plain_attention
 from tsprune.layers.decomposition import TrendProjection
 from tsprune.layers.fourier import FourierLayer
-from tsprune.layers.wrappers import innermost
 from tsprune.measure import out_of_memory
 from tsprune.pruners.allocation import need_share
 from tsprune.pruners.cost import count
@@ -85,6 +84,7 @@ def depgraph_paper(
     pruned model no longer runs.
     """
     need_share("density", density)
+    model, example_inputs = declared(model, example_inputs)
     pruned = working_copy(model)
     with library(model, pruned, example_inputs):
         paper_pruner(pruned, example_inputs, 1 - density, global_pruning=global_pruning).step()
@@ -108,6 +108,7 @@ def depgraph_to_the_end(
     """
     if steps < 1:
         raise UserError(f"steps = {steps}: allowed is a whole number of at least 1")
+    model, example_inputs = declared(model, example_inputs)
     pruned = working_copy(model)
     with library(model, pruned, example_inputs):
         left_alone = into_fourier(pruned)
@@ -130,9 +131,7 @@ def into_fourier(model: nn.Module) -> list[nn.Module]:
 
 
 def working_copy(model: nn.Module) -> nn.Module:
-    """A copy to prune. Raises :class:`Unprunable` for a model in which the library finds nothing to remove, and as
-    :func:`declared` does."""
-    model = declared(innermost(model), "axes", "output_layers")
+    """A copy to prune. Raises :class:`Unprunable` for a model in which the library finds nothing to remove."""
     name, kinds = type(model).__name__, (nn.Linear, nn.Conv1d, nn.LSTM)
     if not any(isinstance(m, kinds) and m not in model.output_layers() for m in model.modules()):
         raise Unprunable(f"{name} has nothing to remove: its widths are the variables, the look-back and the horizon")

@@ -21,6 +21,7 @@ from tsprune.layers.wrappers import innermost
 from tsprune.pruners.allocation import need_share
 from tsprune.pruners.cost import Cost, Measure, cost_of, count, without_numbers
 from tsprune.pruners.importance import Calibration, Importance, axis_scores
+from tsprune.pruners.masks import need_numbers, prunable_weights
 from tsprune.pruners.search import (
     Ranking,
     RungCost,
@@ -106,7 +107,7 @@ def structured_prune(
     Raises :class:`UserError` for a model without widths to narrow, and for values that are unknown or out of range.
     """
     _refuse_unknown(by, scope, inside, target, max_ratio, multiple)
-    model = declared(innermost(model), "axes", "output_layers")
+    model, example_inputs = declared(model, example_inputs)
     everything = model.axes()
     left = {axis.name: left_alone(axis, inside) for axis in everything}
     axes = [axis for axis in everything if left[axis.name] is None]
@@ -153,14 +154,25 @@ def _refuse_unknown(
         raise UserError(f"multiple = {multiple}: allowed is a whole number of units, 1 or more")
 
 
-def declared(model: nn.Module, *methods: str) -> nn.Module:
-    """``model``, if it says of itself what ``methods`` tell; raises :class:`UserError` if it lacks one."""
-    for method in methods:
+def declared(model: nn.Module, example_inputs: object) -> tuple[nn.Module, Sequence[Tensor | None]]:
+    """The model to narrow, without a wrapper, and what it is called with.
+
+    Raises :class:`UserError` for one that does not declare its widths, whose weights are computed from others or have
+    no numbers, and for inputs that are no sequence of tensors and None.
+    """
+    model = innermost(model)
+    for method in ("axes", "output_layers"):
         if not hasattr(model, method):
             raise UserError(
                 f"{type(model).__name__} declares no widths to narrow: it lacks the {method}() that tsprune.models have"
             )
-    return model
+    need_numbers(prunable_weights(model))
+    inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else example_inputs
+    if not isinstance(inputs, Sequence) or not all(x is None or isinstance(x, Tensor) for x in inputs):
+        raise UserError(
+            f"example_inputs are a list of tensors, None where none is needed, not a {type(inputs).__name__}"
+        )
+    return model, inputs
 
 
 @dataclass(frozen=True)
