@@ -19,7 +19,7 @@ from tsprune.allocator import keep_freed_memory
 from tsprune.captured import Captured, generators, passes
 from tsprune.cudnn import whole_float32
 from tsprune.errors import UserError
-from tsprune.layers import seed_dropout
+from tsprune.layers import evaluation, seed_dropout
 from tsprune.typed import Config
 
 # How often the training loop looks at the loss: a look makes a GPU wait, so not at every step.
@@ -357,22 +357,23 @@ def evaluate(model: nn.Module, windows: Windows, config: TrainConfig) -> Scores:
     count = len(windows) - (len(windows) % config.eval_batch_size if drop_last else 0)
     errors = torch.empty(2, count, dtype=torch.float64, device=device)  # by window: squared, absolute
     seen, columns = 0, None
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), _autocast(device, config), whole_float32(), _products("highest"):
-            for batch in windows.batches(config.eval_batch_size, drop_last=drop_last):
-                error = _forecast(model, batch).double().sub_(batch.y)
-                if columns is None:
-                    columns = torch.zeros(2, error.shape[2], dtype=torch.float64, device=device)
-                square, steps = error.square().sum(1), error.shape[1]
-                own = slice(seen, seen + len(error))
-                errors[0, own] = square.mean(1) / steps
-                errors[1, own] = error.abs_().mean((1, 2))
-                columns += torch.stack([square.sum(0), error.sum((0, 1))])
-                seen += len(error)
-    finally:
-        model.train(was_training)
+    with (
+        evaluation(model),
+        torch.inference_mode(),
+        _autocast(device, config),
+        whole_float32(),
+        _products("highest"),
+    ):
+        for batch in windows.batches(config.eval_batch_size, drop_last=drop_last):
+            error = _forecast(model, batch).double().sub_(batch.y)
+            if columns is None:
+                columns = torch.zeros(2, error.shape[2], dtype=torch.float64, device=device)
+            square, steps = error.square().sum(1), error.shape[1]
+            own = slice(seen, seen + len(error))
+            errors[0, own] = square.mean(1) / steps
+            errors[1, own] = error.abs_().mean((1, 2))
+            columns += torch.stack([square.sum(0), error.sum((0, 1))])
+            seen += len(error)
     errors, means = errors.cpu(), (columns / (seen * steps)).cpu()
     overall = [float(of.mean()) for of in means]
     if windows.count > 1:

@@ -141,8 +141,20 @@ def test_an_average_on_two_threads_and_of_numbers_at_a_distance(path):
         torch.set_num_threads(before)
 
 
+def test_a_sign_that_torch_keeps_apart_is_read(path):
+    numbers = torch.complex(torch.ones(6, 1), torch.arange(6.0)[:, None])
+    x = numbers.conj().imag
+    assert x.is_neg()
+    product = Product([Packed.of(torch.ones(2, 1))], path)
+    assert torch.equal(product(x), (-torch.arange(6.0)[:, None]).expand(6, 2))
+    assert torch.equal(Packed.of(x).dense(), x)
+    assert torch.equal(Average(0, 0, path)(x[None]), x[None].resolve_neg())
+
+
 def test_what_an_average_refuses(plain):
     average = Average(1, 1, plain)
+    with pytest.raises(UserError, match=r"takes \(batch, length, channels\), not \(2, 3\)"):
+        average(torch.ones(2, 3))
     with pytest.raises(UserError, match=r"a moving average of the kernel takes float32 on the CPU, not torch\.float64"):
         average(torch.ones(1, 2, 3).double())
     with pytest.raises(UserError, match="no gradient"):

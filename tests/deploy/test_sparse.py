@@ -1,9 +1,12 @@
 """Masked forecasters without their zeros: the same forecasts, sparse where that is faster, and said where it is not."""
 
+import pickle
+
 import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from tests.models.small import example, small_model
 from tsprune.deploy import sparse
@@ -159,9 +162,27 @@ def test_without_a_kernel_the_model_stays_and_the_reason_is_said(monkeypatch):
     assert "kernel: dense (found no C compiler (gcc, cc))" in str(found)
 
 
+def test_the_model_inside_a_wrapper_is_made_sparse_and_no_other_module():
+    model = masked("DLinear")
+    for given in (model, nn.DataParallel(model), torch.compile(model)):
+        assert (sparsify(given, 2, measured=False).layers["runs"] == "sparse").all()
+    with pytest.raises(UserError, match="Linear is not a registered forecaster"):
+        sparsify(nn.Linear(2, 2), 2)
+    prune.l1_unstructured(model.trend, "weight", 0.5)
+    with pytest.raises(UserError, match=r"'trend.weight' is computed from other parameters"):
+        sparsify(model, 2)
+
+
+def test_sparse_layers_are_written_and_read_as_any_module_is():
+    found = sparsify(masked("FEDformer"), 2, measured=False).model
+    again, inputs = pickle.loads(pickle.dumps(found)), example(found, batch=2)  # noqa: S301 (our own)
+    with torch.inference_mode():
+        assert torch.equal(again(*inputs), found(*inputs))
+
+
 def test_bad_input(monkeypatch):
-    for given in ({"batch": 0}, {"batch": 1, "rounds": 0}):
-        with pytest.raises(UserError, match=r"(batch|rounds) = 0: allowed are whole numbers of 1 or more"):
+    for given in ({"batch": 0}, {"batch": 1, "rounds": 0}, {"batch": 1.5}, {"batch": "4"}):
+        with pytest.raises(UserError, match=r"(batch|rounds) = (0|1.5|'4'): allowed are whole numbers of 1 or more"):
             sparsify(masked("DLinear"), **given)
     with pytest.raises(
         UserError, match=r"DLinear: the weights are torch.float64; sparse layers need float32: model.float\(\)"

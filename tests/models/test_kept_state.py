@@ -5,11 +5,12 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from tests.models.small import example, small_model
 from tsprune.errors import UserError
 from tsprune.models import ForecastConfig, Forecaster, base, list_models, load_checkpoint, register, save_checkpoint
-from tsprune.pruners import magnitude_masks, structured_prune
+from tsprune.pruners import magnitude_masks, nm_masks, structured_prune
 
 PRECISIONS = (torch.bfloat16, torch.float16, torch.float64)
 
@@ -145,6 +146,43 @@ def test_of_a_wrapped_model_the_one_inside_is_saved(wrap, tmp_path):
 
 
 @pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel])
+@pytest.mark.parametrize("begin", ["", "module.", "_orig_mod."])
+def test_masks_of_a_wrapped_model_are_saved_under_the_names_of_the_one_inside(wrap, begin, tmp_path):
+    model = small_model("DLinear")
+    masks = magnitude_masks(model, 0.5, "layer")
+    save_checkpoint(tmp_path / "x", wrap(model), {begin + name: mask for name, mask in masks.items()})
+    _, kept = load_checkpoint(tmp_path / "x")
+    assert kept.keys() == masks.keys() and all(torch.equal(kept[name], masks[name]) for name in masks)
+
+
+@pytest.mark.parametrize("masks", [lambda model: nm_masks(model), lambda model: {"seasonal.weight": [[True]]}])
+def test_what_is_no_mask_is_told_in_a_line(masks, tmp_path):
+    model = small_model("DLinear")
+    with pytest.raises(UserError, match=r"not a Masked; give its field masks|expected a bool tensor, found a list"):
+        save_checkpoint(tmp_path / "x", model, masks(model))
+
+
+class Extra(nn.Linear):
+    """Its state has more than tensors, as that of torch's quantised layers has."""
+
+    def get_extra_state(self):
+        return {"scale": 1.0}
+
+
+def test_a_model_with_weights_that_are_computed_or_no_tensors_is_told_in_a_line(tmp_path):
+    model = small_model("DLinear")
+    prune.l1_unstructured(model.trend, "weight", 0.5)
+    words = r"'trend.weight' is computed .* torch.nn.utils.prune.remove\(layer, 'weight'\)"
+    with pytest.raises(UserError, match=words):
+        save_checkpoint(tmp_path / "x", model)
+    prune.remove(model.trend, "weight")
+    assert loaded(model, tmp_path / "x").trend.weight.count_nonzero() < model.trend.weight.numel()
+    model.trend = Extra(1, 1)
+    with pytest.raises(UserError, match=r"cannot be saved: trend._extra_state is a dict, not a tensor"):
+        save_checkpoint(tmp_path / "x", model)
+
+
+@pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel])
 def test_a_model_with_a_wrapped_part_is_refused(wrap, tmp_path):
     model = small_model("Transformer")
     model.encoder = wrap(model.encoder)
@@ -249,6 +287,12 @@ def test_inputs_of_another_precision_are_refused_in_a_line(name, precision):
         "model.to(torch.float32)"
     )
     assert model(*example(model, dtype=precision)).dtype == precision
+
+
+def test_inputs_of_whole_numbers_are_to_be_converted_and_not_the_model():
+    model = small_model("DLinear").eval()
+    with pytest.raises(UserError, match=r"x_enc is torch.int64, .*; convert it: x_enc.to\(torch.float32\)$"):
+        model(*(x.long() for x in example(model)))
 
 
 def test_inputs_that_are_no_tensors_or_have_no_numbers_are_told_what_is_wrong_with_them():

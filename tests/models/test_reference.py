@@ -10,7 +10,7 @@ from torch import nn
 
 from tests.models import golden
 from tsprune.errors import UserError
-from tsprune.models import create_model, load_reference_state
+from tsprune.models import create_model, load_reference_state, save_checkpoint
 
 
 @pytest.fixture
@@ -81,6 +81,41 @@ def test_a_prefix_that_no_wrapper_has_is_told_to_be_taken_off(case):
 def test_names_of_its_own_are_told_where_they_go(case):
     with pytest.raises(UserError, match="these are its own names: use load_state_dict"):
         load_reference_state(case[0], case[0].state_dict())
+
+
+@pytest.mark.parametrize("begin", ["model.module.", "student.net.core."])
+def test_so_is_a_prefix_of_a_wrapper_within_a_wrapper(begin, case):
+    model, state = case
+    with pytest.raises(UserError, match=rf"; remove '{begin}' from each name\n"):
+        load_reference_state(model, {begin + name: tensor for name, tensor in state.items()})
+
+
+def test_weights_of_more_than_the_model_are_told_apart(case):
+    model, state = case
+    more = {f"model.{name}": tensor for name, tensor in state.items()} | {"criterion.weight": torch.ones(3)}
+    with pytest.raises(UserError, match=r"; remove 'model\.' from the names that begin so, and leave out the others\n"):
+        load_reference_state(model, more)
+
+
+@pytest.mark.parametrize("begin", ["module.", "model."])
+def test_names_of_its_own_behind_a_prefix_are_told_where_they_go(begin, case):
+    words = f"these are its own names: remove '{begin}' from each name, then use load_state_dict"
+    with pytest.raises(UserError, match=words):
+        load_reference_state(case[0], {begin + name: tensor for name, tensor in case[0].state_dict().items()})
+
+
+def test_weights_that_torch_has_split_are_told_how_to_put_together(case):
+    model, state = case
+    weight = state.pop("decoder.projection.weight")
+    state |= {"decoder.projection.weight_orig": weight, "decoder.projection.weight_mask": torch.ones_like(weight)}
+    with pytest.raises(UserError, match=r"multiply each \*_orig by its \*_mask, or save after prune.remove\n"):
+        load_reference_state(model, state)
+
+
+def test_a_checkpoint_of_our_own_is_told_who_reads_it(case, tmp_path):
+    save_checkpoint(tmp_path / "own.safetensors", case[0])
+    with pytest.raises(UserError, match=r"own\.safetensors is a checkpoint of tsprune: load_checkpoint reads it"):
+        load_reference_state(case[0], tmp_path / "own.safetensors")
 
 
 def test_a_prefix_on_some_names_only_is_not_taken_off(case):

@@ -15,8 +15,10 @@ from tsprune.deploy.network import Bare
 from tsprune.deploy.sparse_layers import sparse_form
 from tsprune.errors import UserError
 from tsprune.layers.decomposition import MovingAverage
+from tsprune.layers.wrappers import computed
 from tsprune.measure import latency_rounds, measure_latency
 from tsprune.models import Forecaster
+from tsprune.models.weights import unwrapped
 
 COLUMNS = ("layer", "weights", "density", "calls", "dense_ms", "sparse_ms", "bytes_per_weight", "runs")
 SPARSE = "sparse"
@@ -82,8 +84,11 @@ def sparsify(
     forecasts above 1).
     """
     for name, value in {"batch": batch, "rounds": rounds}.items():
-        if value < 1:
-            raise UserError(f"{name} = {value}: allowed are whole numbers of 1 or more")
+        if type(value) is not int or value < 1:
+            raise UserError(f"{name} = {value!r}: allowed are whole numbers of 1 or more")
+    model = unwrapped(model)
+    if problem := computed(model):
+        raise UserError(f"{model.name}: {problem}")
     if kinds := {str(weight.dtype) for weight in model.parameters()} - {"torch.float32"}:
         raise UserError(
             f"{model.name}: the weights are {', '.join(sorted(kinds))}; sparse layers need float32: model.float()"

@@ -4,6 +4,7 @@ from tsprune.layers.attention import Attention, FullAttention, plain_attention
 from tsprune.layers.autocorrelation import AutoCorrelation
 from tsprune.layers.dropout import Dropout, seed_dropout
 from tsprune.layers.embedding import CircularTokens, DataEmbedding, PositionTable
+from tsprune.layers.evaluation import evaluation
 
 __all__ = [
     "Attention",
@@ -13,6 +14,7 @@ __all__ = [
     "Dropout",
     "FullAttention",
     "PositionTable",
+    "evaluation",
     "plain_attention",
     "seed_dropout",
 ]

@@ -68,10 +68,19 @@ class Axis:
         return self.slots[0].units // self.groups
 
     def take(self, units: torch.Tensor) -> None:
-        """Keep the units with these numbers ``(kept,)``, as many of each group, in place and in this order."""
+        """Keep the units with these numbers ``(kept,)``, as many of each group, in place and in this order.
+
+        Tensors that are one stay one.
+        """
         size = self.slots[0].units
+        taken: dict[tuple, tuple[torch.Tensor, torch.Tensor]] = {}
         for module, tensor, dim, outer, inner in self.slots:
             value = getattr(module, tensor)
+            same = (id(value), dim, outer, inner)
+            if same in taken:
+                setattr(module, tensor, taken[same][1])
+                read_geometry(module)
+                continue
             # On the meta device, where a model without numbers is, sums are slow, and the first loads torch's compiler.
             if units.is_meta:
                 index = torch.empty(outer * len(units) * inner, dtype=torch.int64, device="meta")
@@ -80,7 +89,9 @@ class Axis:
                 index = (index[:, None] * inner + torch.arange(inner, device=units.device)).flatten()
             kept = value.detach().index_select(dim, index.to(value.device))
             is_parameter = isinstance(value, nn.Parameter)
-            setattr(module, tensor, nn.Parameter(kept, value.requires_grad) if is_parameter else kept)
+            kept = nn.Parameter(kept, value.requires_grad) if is_parameter else kept
+            setattr(module, tensor, kept)
+            taken[same] = value, kept  # with the old one, whose id is its own as long as it is there
             read_geometry(module)
         for module, attribute in self.writes:
             setattr(module, attribute, len(units) // self.groups)

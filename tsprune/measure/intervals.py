@@ -7,6 +7,7 @@ from torch import nn
 from tsprune.data import Batch, Splits, Windows
 from tsprune.data.intervals import Intervals, conformal
 from tsprune.errors import UserError
+from tsprune.layers import evaluation
 
 MOST_NUMBERS = 1 << 24
 """Errors of a split that are held at once; of more only windows at even distances are forecast. Neighbours overlap."""
@@ -32,18 +33,13 @@ def _errors(model: nn.Module, windows: Windows, constant: torch.Tensor) -> np.nd
     ``constant`` in training and is so in a window keeps its value, as in a forecast in the data's own units."""
     room = max(1, MOST_NUMBERS // (windows.pred_len * windows.values.shape[1]))
     some = windows.subset(torch.arange(0, len(windows), -(-len(windows) // room)))
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            parts = [
-                (batch.same_shape(model(*batch[:4]).double(), model).masked_fill(_held(batch, constant), 0) - batch.y)
-                .cpu()
-                .numpy()
-                for batch in some.batches(_BATCH)
-            ]
-    finally:
-        model.train(training)
+    with evaluation(model), torch.no_grad():
+        parts = [
+            (batch.same_shape(model(*batch[:4]).double(), model).masked_fill(_held(batch, constant), 0) - batch.y)
+            .cpu()
+            .numpy()
+            for batch in some.batches(_BATCH)
+        ]
     return np.concatenate(parts)
 
 

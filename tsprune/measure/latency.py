@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tsprune.allocator import keep_freed_memory
 from tsprune.cudnn import whole_float32
 from tsprune.errors import UserError, unknown
+from tsprune.layers import evaluation
 from tsprune.measure.load import Load, Watch
 
 Variant = tuple[Callable[..., Any], Sequence[Tensor | None]]
@@ -270,19 +271,15 @@ def _quiet(calls: Sequence[Callable[..., Any]], threads: int | None) -> Iterator
     """Models in evaluation mode, ``threads`` threads, no garbage collection, freed memory kept; on leaving, all but the
     last as before."""
     keep_freed_memory()
-    models = [(call, call.training) for call in calls if isinstance(call, nn.Module)]
+    models = [call for call in calls if isinstance(call, nn.Module)]
     before, collecting = torch.get_num_threads(), gc.isenabled()
     try:
-        for model, _ in models:
-            model.eval()
         torch.set_num_threads(before if threads is None else threads)
         gc.collect()
         gc.disable()
-        with whole_float32():
+        with evaluation(*models), whole_float32():
             yield
     finally:
-        for model, training in models:
-            model.train(training)
         torch.set_num_threads(before)
         if collecting:
             gc.enable()

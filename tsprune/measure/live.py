@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tsprune.errors import UserError, unknown
+from tsprune.layers.wrappers import innermost
 from tsprune.seeded import seeded
 
 ROUNDING = 1e-4
@@ -54,6 +55,7 @@ def live_parameters(
     ``masks``: weights outside are set to zero in the copy and are not live; nor are those that nothing reaches then.
     Raises :class:`UserError` for a mask of an unknown name and for a gradient that is not finite.
     """
+    model = innermost(model)
     copies = {dtype: copy.deepcopy(model).to(dtype) for dtype in (torch.float64, torch.float32)}
     device = next(model.parameters()).device
     for clone in copies.values():

@@ -196,9 +196,11 @@ class Forecaster(nn.Module):
         autocast = not given.is_meta and torch.is_autocast_enabled(given.device.type)
         own = {weight.dtype for weight in self.parameters()}
         if not autocast and given.dtype not in own:
+            fits = f"{name}.to({first.dtype})"  # a model is of no whole numbers
+            how = f"one of them: {fits} or model.to({given.dtype})" if given.is_floating_point() else f"it: {fits}"
             raise UserError(
                 f"{self.name}: {name} is {given.dtype}, the weights are {', '.join(sorted(map(str, own)))}; "
-                f"convert one of them: {name}.to({first.dtype}) or model.to({given.dtype})"
+                f"convert {how}"
             )
 
     def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec) -> torch.Tensor:

@@ -15,13 +15,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from tsprune.errors import UserError
+from tsprune.layers.wrappers import computed
 from tsprune.models.about import About
 from tsprune.models.base import Forecaster, model_class
 from tsprune.models.blank import compare, empty
 from tsprune.models.filling import fill
 from tsprune.models.manifest import FORMATS, KEY, MOST_TEXT, Manifest, need_checkpoint, parse_manifest
 from tsprune.models.mask_bits import mask_problem, pack
-from tsprune.models.weights import unusable, unwrapped
+from tsprune.models.weights import unusable, unwrapped, without_wrappers
 from tsprune.whole import aside
 
 CHECKSUM = "sha256"
@@ -47,7 +48,10 @@ def save_checkpoint(
     model's config, that are NaN, infinite or on no device, masks that do not fit the weights, a description with
     another number of columns than the model reads or of more than 4 MiB; and if there is no such folder.
     """
-    path, model, masks = Path(path), unwrapped(model), masks or {}
+    path, given, model = Path(path), model, unwrapped(model)
+    masks = masks or {}
+    if model is not given and isinstance(masks, Mapping):
+        masks = without_wrappers(masks)
     _refuse(path, model, masks, about)
     try:
         saved_widths, constants = compare(model)
@@ -84,7 +88,7 @@ def _refuse(path: Path, model: Forecaster, masks: Mapping[str, torch.Tensor], ab
         raise UserError(
             f"{model.name} reads enc_in = {model.config.enc_in} columns, but about has {len(about.columns)}"
         )
-    if problem := unusable(model.state_dict()) or mask_problem(model, masks):
+    if problem := computed(model) or unusable(model.state_dict()) or mask_problem(model, masks):
         raise UserError(f"{model.name} cannot be saved: {problem}")
 
 

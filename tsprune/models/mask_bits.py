@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from tsprune.errors import unknown
+from tsprune.layers.masks import misfit, no_masks
 from tsprune.models.base import Forecaster
 
 
@@ -25,11 +26,12 @@ def unpack(bits: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
 
 def mask_problem(model: Forecaster, masks: Mapping[str, torch.Tensor]) -> str | None:
     """The first mask of no parameter of ``model``, of another shape than it, or not of bools, in words."""
+    if not isinstance(masks, Mapping):
+        return no_masks(masks)
     parameters = dict(model.named_parameters(remove_duplicate=False))
     for name, mask in masks.items():
         if name not in parameters:
             return unknown("parameter to be masked", name, parameters)
-        if mask.shape != parameters[name].shape or mask.dtype != torch.bool:
-            shape = tuple(parameters[name].shape)
-            return f"mask of '{name}': expected bool {shape}, found {mask.dtype} {tuple(mask.shape)}"
+        if problem := misfit(name, mask, parameters[name].shape):
+            return problem
     return None

@@ -129,9 +129,9 @@ def load_reference_state(model: Forecaster, state_dict: Mapping[str, torch.Tenso
     are NaN or infinite raise :class:`UserError`, which lists them; the model is then unchanged.
     """
     model = unwrapped(model)
-    state = without_wrappers(named_tensors(state_dict))
-    ours, unknown, dropped = from_reference(model, state)
-    if lines := _misfits(model, state, ours, unknown):
+    given = named_tensors(state_dict)
+    ours, unknown, dropped = from_reference(model, without_wrappers(given))
+    if lines := _misfits(model, given, ours, unknown):
         raise UserError("\n".join(lines))
     if dropped:
         warnings.warn(
@@ -142,9 +142,9 @@ def load_reference_state(model: Forecaster, state_dict: Mapping[str, torch.Tenso
 
 
 def _misfits(
-    model: Forecaster, state: Mapping[str, torch.Tensor], ours: Mapping[str, torch.Tensor], unknown: list[str]
+    model: Forecaster, given: Mapping[str, torch.Tensor], ours: Mapping[str, torch.Tensor], unknown: list[str]
 ) -> list[str]:
-    """Why ``ours``, which :func:`from_reference` made of ``state``, cannot be loaded: a line per kind of reason."""
+    """Why ``ours``, which :func:`from_reference` made of ``given``, cannot be loaded: a line per kind of reason."""
     own = model.state_dict()
     unknown = [*unknown, *sorted(ours.keys() - own.keys())]
     missing = sorted(n for n in own.keys() - ours.keys() if not any(re.fullmatch(p, n) for p in model.own_state))
@@ -161,7 +161,7 @@ def _misfits(
     ]
     lines = []
     if unknown:
-        lines.append(f"{model.name} has no place for: {', '.join(unknown)}{_meant(model, state)}")
+        lines.append(f"{model.name} has no place for: {', '.join(unknown)}{_meant(model, given)}")
     if missing:
         lines.append(f"the checkpoint lacks what {model.name} needs: {', '.join(missing)}")
     if shapes:
@@ -174,14 +174,33 @@ def _misfits(
     return lines
 
 
-def _meant(model: Forecaster, state: Mapping[str, torch.Tensor]) -> str:
-    """What helps where no name is known: the names are the model's own, or all begin alike."""
-    if state.keys() == model.state_dict().keys():
-        return "; these are its own names: use load_state_dict"
-    first = {name.partition(".")[0] + "." for name in state}
-    if len(first) > 1 or from_reference(model, {name.partition(".")[2]: state[name] for name in state}).unknown:
-        return ""
-    return f"; remove {first.pop()!r} from each name"
+def _meant(model: Forecaster, given: Mapping[str, torch.Tensor]) -> str:
+    """What helps where a name is not known: names are the model's own, some or all begin with words of what is around
+    the model, or torch has put masks beside weights."""
+    if any(name.endswith("_orig") and f"{name.removesuffix('orig')}mask" in given for name in given):
+        return (
+            "; torch.nn.utils.prune has split weights: multiply each *_orig by its *_mask, or save after prune.remove"
+        )
+    begins = {name[: i + 1] for name in given for i, letter in enumerate(name) if letter == "."}
+    for begin in ("", *sorted(begins, key=lambda each: (len(each), each))):
+        part = {name.removeprefix(begin): tensor for name, tensor in given.items() if name.startswith(begin)}
+        whole, own = len(part) == len(given), part.keys() == model.state_dict().keys()
+        if not own and not _fits(model, part, whole):
+            continue
+        how = f"remove {begin!r} from {'each name' if whole else 'the names that begin so, and leave out the others'}"
+        if not own:
+            return f"; {how}"
+        return f"; these are its own names: {how + ', then ' if begin else ''}use load_state_dict"
+    return ""
+
+
+def _fits(model: Forecaster, part: Mapping[str, torch.Tensor], whole: bool) -> bool:
+    """Whether the names of ``part``, ``whole`` or not, may be those of the reference's weights of ``model``."""
+    try:
+        ours, unknown, _ = from_reference(model, part)
+    except UserError:
+        return False
+    return not unknown and (whole or ours.keys() >= model.state_dict().keys())
 
 
 def named_tensors(state: object) -> Mapping[str, torch.Tensor]:

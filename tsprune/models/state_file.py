@@ -4,11 +4,11 @@ import os
 import pickle
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from tsprune.errors import UserError
-from tsprune.models.manifest import is_of_torch, need_file
+from tsprune.models.manifest import KEY, is_of_torch, need_file
 
 
 def read_state(path: str | os.PathLike) -> object:
@@ -16,7 +16,12 @@ def read_state(path: str | os.PathLike) -> object:
     file that is missing, damaged, or holds more than tensors, numbers and words."""
     need_file(path)
     try:
-        return _of_torch(path) if is_of_torch(path) else load_file(path)
+        if is_of_torch(path):
+            return _of_torch(path)
+        with safe_open(path, "pt") as file:
+            if KEY in (file.metadata() or {}):
+                raise UserError(f"{path} is a checkpoint of tsprune: load_checkpoint reads it")
+        return load_file(path)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a readable file of weights: {error}") from None
 

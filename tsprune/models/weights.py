@@ -6,12 +6,12 @@ import torch
 from torch import nn
 
 from tsprune.errors import UserError
+from tsprune.layers.wrappers import innermost
 from tsprune.models.base import Forecaster, list_models, model_class
 
 PREFIXES = ("module.", "_orig_mod.")
 """What wrappers of a whole model, DataParallel and ``torch.compile``, put before every name in a ``state_dict``."""
 
-PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -21,8 +21,7 @@ def unwrapped(model: nn.Module) -> Forecaster:
     Raises :class:`UserError` for any other module, for one whose class is not registered itself, and where a wrapper
     is around a part of it.
     """
-    while hasattr(model, "_orig_mod") or isinstance(model, PARALLEL):
-        model = model.module if isinstance(model, PARALLEL) else model._orig_mod
+    model = innermost(model)
     kind = type(model)
     if not isinstance(model, Forecaster) or getattr(kind, "name", None) not in list_models():
         raise UserError(f"{kind.__name__} is not a registered forecaster; those are {', '.join(list_models())}")
@@ -31,7 +30,7 @@ def unwrapped(model: nn.Module) -> Forecaster:
             f"{kind.__name__} is not the class that is registered as {model.name}: register it under its own name"
         )
     for name, module in model.named_modules():
-        if hasattr(module, "_orig_mod") or isinstance(module, PARALLEL):
+        if innermost(module) is not module:
             raise UserError(f"{model.name}: {name} is wrapped ({type(module).__name__}): wrap only the whole model")
     return model
 
@@ -46,6 +45,8 @@ def without_wrappers(state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Te
 def unusable(tensors: Mapping[str, torch.Tensor]) -> str | None:
     """The first tensor that makes forecasts impossible, in words: see :func:`no_weight`, or not finite."""
     for name, tensor in tensors.items():
+        if not isinstance(tensor, torch.Tensor):  # packed weights of torch's quantised layers, a layer's extra state
+            return f"{name} is a {type(tensor).__name__}, not a tensor"
         if problem := no_weight(name, tensor):
             return problem
         # A sum that is finite says that all terms are, a hundred times as fast; one that is not may have overflowed.

@@ -217,6 +217,11 @@ class SET(Method):
     """``magnitude``: the smallest go, whatever their sign."""
 
     def start(self, sparsity: Sparsity) -> None:
+        complex_ones = [name for name, w in zip(sparsity.names, sparsity.weights, strict=True) if w.is_complex()]
+        if complex_ones and self.removal == "each sign":
+            raise UserError(
+                f"set: '{complex_ones[0]}' is complex and has no sign; allowed is removal = 'magnitude', or exclude it"
+            )
         start_at(sparsity, self.density, self.distribution)
 
     def update(self, sparsity: Sparsity) -> str:

@@ -7,9 +7,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from torch.overrides import TorchFunctionMode
 
 from tsprune.errors import UserError
+from tsprune.layers import evaluation
 from tsprune.pruners.masks import owners, prunable_weights
 from tsprune.pruners.scores import Calibration
 
@@ -42,16 +44,13 @@ def layer_inputs(model: nn.Module, calibration: Calibration, visit: Visit) -> di
         for module in model.modules()
         if isinstance(module, nn.LSTM) and one_layer(module)
     ]
-    batches = 0
     try:
         with evaluation(model), torch.no_grad(), SeenProducts(see):
-            for inputs, _ in calibration:
+            for inputs, _ in batches(calibration):
                 model(*inputs)
-                batches += 1
     finally:
         for hook in hooks:
             hook.remove()
-    need_batches(batches)
     owner = owners(model)
     return {name: unseen(owner[id(w)]) for name, w in weights.items() if name not in reached}
 
@@ -101,6 +100,8 @@ def unseen(owner: nn.Module) -> str:
             return "its LSTM has several layers, directions or a projection"
         case nn.Conv1d() if owner.groups > 1 or isinstance(owner.padding, str):
             return "its Conv1d has groups, or a padding by name"
+        case NonDynamicallyQuantizableLinear():  # the last product of nn.MultiheadAttention
+            return "torch multiplies it within its attention"
         case nn.Linear() | nn.Conv1d() | nn.LSTM():
             return "no input reaches it"
     return f"not the weight of a Linear, Conv1d or LSTM but of {type(owner).__name__}"
@@ -113,30 +114,43 @@ def summed_gradients(model: nn.Module, weights: Sequence[nn.Parameter], calibrat
     """
     if not weights:
         return []
-    total = [torch.zeros_like(w) for w in weights]
-    batches = 0
-    with evaluation(model), torch.backends.cudnn.flags(enabled=False):  # its LSTM has no gradient in evaluation
-        for inputs, target in calibration:
-            loss = (model(*inputs) - target).square().mean()
+    with gradients(model):
+        total = [torch.zeros_like(w) for w in weights]
+        for inputs, target in batches(calibration):
+            forecast = model(*inputs)
+            if not isinstance(forecast, Tensor) or forecast.shape != target.shape:
+                theirs = tuple(forecast.shape) if isinstance(forecast, Tensor) else f"a {type(forecast).__name__}"
+                raise UserError(
+                    f"{type(model).__name__} gives {theirs}, the calibration target is {tuple(target.shape)}"
+                )
+            loss = (forecast - target).square().mean()
+            if not loss.requires_grad:  # the forecast depends on none of them
+                continue
             for sum_, gradient in zip(total, torch.autograd.grad(loss, weights, materialize_grads=True), strict=True):
                 sum_ += gradient
-            batches += 1
-    need_batches(batches)
     return total
 
 
-def need_batches(count: int) -> None:
-    """Raises :class:`UserError` for none."""
+@contextmanager
+def gradients(model: nn.Module) -> Iterator[None]:
+    """Inside the block gradients are computed, whatever is so outside, of the model in evaluation mode."""
+    without_cudnn = torch.backends.cudnn.flags(enabled=False)  # its LSTM has no gradient in evaluation
+    with evaluation(model), torch.inference_mode(False), torch.enable_grad(), without_cudnn:
+        yield
+
+
+def batches(calibration: Calibration) -> Iterator[tuple[Sequence[Tensor | None], Tensor]]:
+    """The batches of ``calibration``. Raises :class:`UserError` for what is no batch, and where there is none."""
+    count = 0
+    for batch in calibration:
+        if not isinstance(batch, Sequence) or len(batch) != 2:
+            raise UserError(f"a calibration batch is (inputs, target), not a {_told(batch)}")
+        inputs, target = batch
+        yield (inputs,) if isinstance(inputs, Tensor) else inputs, target
+        count += 1
     if not count:
         raise UserError("calibration has no batch; give at least one (inputs, target)")
 
 
-@contextmanager
-def evaluation(model: nn.Module) -> Iterator[None]:
-    """Inside the block the model is in evaluation mode."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
+def _told(batch: object) -> str:
+    return f"{type(batch).__name__} of {len(batch)}" if isinstance(batch, Sequence) else type(batch).__name__

@@ -21,7 +21,7 @@ from tsprune.layers.fourier import FourierLayer
 from tsprune.measure import out_of_memory
 from tsprune.pruners.cost import count
 from tsprune.pruners.masks import need_share
-from tsprune.pruners.structured import Group, StructuredResult, forecast, output_groups
+from tsprune.pruners.structured import Group, StructuredResult, declared, forecast, output_groups
 
 
 class Unprunable(UserError):
@@ -85,6 +85,7 @@ def depgraph_paper(
     pruned model no longer runs.
     """
     need_share("density", density)
+    model, example_inputs = declared(model, example_inputs)
     pruned = working_copy(model)
     with library(model, pruned, example_inputs):
         paper_pruner(pruned, example_inputs, 1 - density, global_pruning=global_pruning).step()
@@ -108,6 +109,7 @@ def depgraph_to_the_end(
     """
     if steps < 1:
         raise UserError(f"steps = {steps}: allowed is a whole number of at least 1")
+    model, example_inputs = declared(model, example_inputs)
     pruned = working_copy(model)
     with library(model, pruned, example_inputs):
         left_alone = into_fourier(pruned)

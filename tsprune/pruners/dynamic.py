@@ -84,13 +84,19 @@ class Sparsity:
     def attach(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Take hold of ``model``; its weights outside the starting masks become zero.
 
-        Raises :class:`UserError` where no weight is left to prune, or a pattern of ``exclude`` fits none.
+        Raises :class:`UserError` where no weight is left to prune, a pattern of ``exclude`` fits none, or ``optimizer``
+        moves none of the weights.
         """
         self.model, self.optimizer = model, optimizer
         weights = without(prunable_weights(model), self.method.exclude)
         weights = {name: weight for name, weight in weights.items() if weight.requires_grad}
         if not weights:
             raise UserError(f"{type(model).__name__} has no weight to prune")
+        moved = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        if not any(id(weight) in moved for weight in weights.values()):
+            raise UserError(
+                f"the optimizer holds none of the weights of this {type(model).__name__}: of another model?"
+            )
         self.names, self.weights = list(weights), list(weights.values())
         self.sizes = [w.numel() for w in self.weights]
         self.others = sum(p.numel() for p in model.parameters()) - sum(self.sizes)
@@ -146,6 +152,7 @@ class Sparsity:
         ``loss``: the training loss of this step, detached.
         """
         self.step += 1
+        loss = torch.as_tensor(loss).detach()  # else the average would hold the graphs of all steps
         old = loss if self._average is None else self._average
         self._average = torch.lerp(old, loss, 1 - _LOSS_MEMORY)
         self.hold()
@@ -262,6 +269,10 @@ class Sparsity:
     def _without_gradient(self) -> list[int]:
         """Layers that nothing can be grown in by gradient; the record of this update names them."""
         dead = [i for i, gradient in enumerate(self._gradients()) if gradient is None]
+        if len(dead) == len(self.names):
+            raise UserError(
+                f"{self.method.name}: no weight has a gradient to grow by; call after_step before optimizer.zero_grad"
+            )
         if dead:
             self.log[-1]["no_gradient"] = [self.names[i] for i in dead]
         return dead

@@ -5,7 +5,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from tsprune.pruners.calibration import evaluation, need_batches, summed_gradients
+from tsprune.errors import UserError
+from tsprune.pruners.calibration import batches, gradients, summed_gradients
 from tsprune.pruners.masks import prunable_weights
 from tsprune.pruners.scores import Calibration, Scored, register
 
@@ -44,18 +45,21 @@ def synflow(model: nn.Module, calibration: Calibration, seed: int = 0) -> Scored
     positive = copy.deepcopy(model)
     with torch.no_grad():
         for parameter in positive.parameters():
-            parameter.abs_()
+            parameter.copy_(parameter.abs())  # not in place: complex ones are as large, and stay complex
     for module in positive.modules():
         if isinstance(module, (nn.LayerNorm, nn.BatchNorm1d)):
             module.forward = lambda x: x
-    first = next(iter(calibration), None)
-    need_batches(first is not None)
-    ones = [None if x is None else torch.ones_like(x[:1]) for x in first[0]]
+    inputs, _ = next(batches(calibration))
     weights = {name: w for name, w in prunable_weights(positive).items() if w.requires_grad}
-    with evaluation(positive), torch.backends.cudnn.flags(enabled=False):
-        flow = positive(*ones).sum()
-        gradients = torch.autograd.grad(flow, list(weights.values()), materialize_grads=True)
-    scores = {n: (w.detach() * g).abs() for (n, w), g in zip(weights.items(), gradients, strict=True)}
+    with gradients(positive):
+        forecast = positive(*(None if x is None else torch.ones_like(x[:1]) for x in inputs))
+        if not isinstance(forecast, Tensor):
+            raise UserError(f"{type(model).__name__} gives a {type(forecast).__name__}; synflow needs a tensor")
+        if weights and forecast.requires_grad:
+            flows = torch.autograd.grad(forecast.sum(), list(weights.values()), materialize_grads=True)
+            scores = {n: (w.detach() * g).abs() for (n, w), g in zip(weights.items(), flows, strict=True)}
+        else:
+            scores = {name: torch.zeros_like(w) for name, w in weights.items()}
     left = {name: FROZEN for name in prunable_weights(model) if name not in weights}
     return Scored(*no_flow(scores, left))
 

@@ -4,25 +4,29 @@ A mask set is a plain ``dict`` from parameter name to a boolean tensor of the pa
 is kept. It is saved with the checkpoint (``tsprune.models.save_checkpoint``).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import accumulate
+from numbers import Real
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from tsprune.errors import UserError, unknown
+from tsprune.layers.masks import misfit, no_masks
+from tsprune.layers.wrappers import computed, innermost
 
 Masks = dict[str, Tensor]
 
 
 def need_share(name: str, value: float) -> None:
-    """Raise :class:`UserError` for a value that is not above 0 and at most 1."""
-    if not 0 < value <= 1:
-        raise UserError(f"{name} = {value}: allowed is a number above 0 and at most 1")
+    """Raise :class:`UserError` for a share of all that is no number above 0 and at most 1."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= 1:
+        raise UserError(f"{name} = {value!r}: allowed is a number above 0 and at most 1")
 
 
 class Masked(NamedTuple):
@@ -33,12 +37,27 @@ class Masked(NamedTuple):
 
 
 def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Every weight tensor of two dimensions or more, under its first name; a tied tensor stands once.
+    """Every weight tensor of two dimensions or more, under its first name; a tied tensor stands once. Of a compiled or
+    data-parallel model, the names are those of the model inside.
 
     Biases and norm weights (one dimension) stay dense, as in both papers (PALS: every parameter with at least two
-    dimensions).
+    dimensions); so does what has no entry. Raises :class:`UserError` for a weight that is computed from others at each
+    call (``torch.nn.utils.prune``, weight norm), and for one without a shape (a lazy layer's).
     """
-    return {name: p for name, p in model.named_parameters() if p.dim() >= 2}
+    model = innermost(model)
+    if problem := computed(model):
+        raise UserError(f"{type(model).__name__}: {problem}")
+    parameters = dict(model.named_parameters())
+    if lazy := [name for name, p in parameters.items() if is_lazy(p)]:
+        raise UserError(f"{type(model).__name__}: '{lazy[0]}' has no shape yet; call the model once before")
+    return {name: p for name, p in parameters.items() if p.dim() >= 2 and p.numel()}
+
+
+def need_numbers(weights: Mapping[str, Tensor]) -> None:
+    """Raises :class:`UserError` for tensors, by name, that have a shape only."""
+    for name, weight in weights.items():
+        if weight.is_meta:
+            raise UserError(f"'{name}' has no numbers (it is on the device 'meta'); there is nothing to rank")
 
 
 def owners(model: nn.Module) -> dict[int, nn.Module]:
@@ -102,7 +121,7 @@ def apply_masks(model: nn.Module, masks: Masks) -> None:
     """Set every weight outside the masks to zero, in place."""
     weights = _checked(model, masks)
     for name, mask in masks.items():
-        zero_outside(weights[name], mask)
+        zero_outside(weights[name], mask.to(weights[name].device))
 
 
 def zero_outside(weight: Tensor, mask: Tensor) -> None:
@@ -139,7 +158,7 @@ class HeldMasks:
         """Apply the masks to ``model``. Raises :class:`UserError` for masks that do not fit it."""
         apply_masks(model, self.masks)
         weights = prunable_weights(model)
-        self.pairs = [(weights[name], mask) for name, mask in self.masks.items()]
+        self.pairs = [(weights[name], mask.to(weights[name].device)) for name, mask in self.masks.items()]
 
     def mask_gradients(self) -> None:
         """Leave only the gradients of weights that are kept; called before gradients are clipped."""
@@ -167,12 +186,12 @@ class HeldMasks:
 
 
 def _checked(model: nn.Module, masks: Masks) -> dict[str, nn.Parameter]:
+    if not isinstance(masks, Mapping):
+        raise UserError(no_masks(masks))
     weights = prunable_weights(model)
     for name, mask in masks.items():
         if name not in weights:
             raise UserError(unknown("prunable weight", name, weights))
-        if mask.shape != weights[name].shape or mask.dtype != torch.bool:
-            raise UserError(
-                f"mask of '{name}': expected bool {tuple(weights[name].shape)}, found {mask.dtype} {tuple(mask.shape)}"
-            )
+        if problem := misfit(name, mask, weights[name].shape):
+            raise UserError(problem)
     return weights

@@ -1,5 +1,7 @@
 """N:M sparsity: of every m neighbouring weights along a layer's input, the n of highest score stay."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +18,7 @@ def nm_masks(model: nn.Module, n: int = 2, m: int = 4, scores: dict[str, Tensor]
     ``n / m`` of its weights. ``scores``: by parameter name, of the weights' shapes; None: magnitude. Among equal scores
     the lower index stays. Raises :class:`UserError` unless 0 < n < m, and for scores that are not finite.
     """
-    need_pattern(n, m)
+    need_pattern((n, m))
     if scores is None:
         scores = magnitude(model).scores
     owner = owners(model)
@@ -26,6 +28,9 @@ def nm_masks(model: nn.Module, n: int = 2, m: int = 4, scores: dict[str, Tensor]
             left[name] = why
         elif name not in scores:
             left[name] = "it has no score"
+        elif scores[name].shape != weight.shape:
+            ours, theirs = tuple(scores[name].shape), tuple(weight.shape)
+            raise UserError(f"scores of '{name}' have shape {ours}, the weight has {theirs}")
         else:
             check_finite({name: scores[name]})
             groups = scores[name].unflatten(1, (-1, m))
@@ -34,14 +39,14 @@ def nm_masks(model: nn.Module, n: int = 2, m: int = 4, scores: dict[str, Tensor]
     return Masked(masks, left)
 
 
-def need_pattern(n: int, m: int) -> None:
-    """Raise :class:`UserError` unless 0 < n < m."""
-    if not 0 < n < m:
-        raise UserError(f"n:m = {n}:{m}: allowed is 0 < n < m, as in 2:4")
-
-
 def ungrouped(weight: Tensor, owner: nn.Module, m: int) -> str | None:
     """Why the inputs of ``weight``, which belongs to ``owner``, do not fall into groups of ``m``; None if they do."""
     if not (isinstance(owner, nn.Linear) and weight is owner.weight):
         return f"not the weight of a Linear but of {type(owner).__name__}"
     return f"its {weight.shape[1]} inputs are not a multiple of {m}" if weight.shape[1] % m else None
+
+
+def need_pattern(pattern: Sequence[int]) -> None:
+    """Raise :class:`UserError` unless these are two whole numbers, 0 < n < m."""
+    if len(pattern) != 2 or not all(type(each) is int for each in pattern) or not 0 < pattern[0] < pattern[1]:
+        raise UserError(f"n:m = {':'.join(map(str, pattern))}: allowed is 0 < n < m in whole numbers, as in 2:4")

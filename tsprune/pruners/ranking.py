@@ -73,8 +73,13 @@ def _last_of(bits: Tensor, count: int) -> Tensor:
 
 def _ordered(score: Tensor, mask: Tensor | None) -> Tensor:
     """In one row, positive integers in the order of the magnitudes; 0: cannot be chosen."""
-    bits = (score.detach().float().flatten().view(torch.int32) & 2**31 - 1) + 1
+    bits = (_float(score).flatten().view(torch.int32) & 2**31 - 1) + 1
     return bits if mask is None else bits.mul_(mask.flatten())
+
+
+def _float(score: Tensor) -> Tensor:
+    """In float32, with the magnitude of the number; of a complex one, its absolute value."""
+    return (score.detach().abs() if score.is_complex() else score.detach()).float()
 
 
 def _from(bits: Tensor, value: Tensor, count: int) -> Tensor:
@@ -95,7 +100,7 @@ def _within(score: Tensor, count: int, among: Tensor | None) -> Tensor:
 
 def _halves(scores: Iterable[Tensor], among: Iterable[Tensor | None]) -> tuple[list[Tensor], list[Tensor]]:
     """Per tensor the upper half of the bits without the sign, plus one; 0: cannot be chosen. And all bits."""
-    bits = [score.detach().float().contiguous().view(torch.int32) for score in scores]
+    bits = [_float(score).contiguous().view(torch.int32) for score in scores]
     uppers = [(b >> _HALF).short().bitwise_and_(2**15 - 1).add_(1) for b in bits]
     return [u if mask is None else u.mul_(mask) for u, mask in zip(uppers, among, strict=True)], bits
 

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from tsprune.errors import UserError, unknown
 from tsprune.pruners.allocation import lamp
-from tsprune.pruners.masks import prunable_weights
+from tsprune.pruners.masks import need_numbers, prunable_weights
 
 Calibration = Iterable[tuple[Sequence[Tensor], Tensor]]
-"""Batches ``(inputs, target)``: what the model is called with, and the forecast that would be right."""
+"""Batches ``(inputs, target)``: what the model is called with, one tensor or several, and the forecast that would be
+right."""
 
 Needs = Literal["nothing", "inputs", "targets"]
 
@@ -68,7 +69,7 @@ def list_scores() -> list[str]:
 
 def get_score(name: str) -> Score:
     """The entry of this name. Raises :class:`UserError` naming the closest one that there is."""
-    if name not in _registry:
+    if not isinstance(name, str) or name not in _registry:
         raise UserError(unknown("score", name, list_scores()))
     return _registry[name]
 
@@ -82,8 +83,10 @@ def score_weights(name: str, model: nn.Module, calibration: Calibration | None =
     score = get_score(name)
     if score.needs != "nothing" and calibration is None:
         raise UserError(f"score '{name}' needs calibration: batches (inputs, target)")
+    weights = prunable_weights(model)
+    need_numbers(weights)
     found = score.compute(model, calibration, seed)
-    _need_complete(name, found, prunable_weights(model))
+    _need_complete(name, found, weights)
     return found
 
 

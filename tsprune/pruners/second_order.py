@@ -7,17 +7,21 @@ positions, by which it is divided here, change neither.
 """
 
 import copy
+import math
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
 
+from tsprune.errors import UserError
 from tsprune.pruners.allocation import apportion, by_shape
 from tsprune.pruners.calibration import layer_inputs
-from tsprune.pruners.masks import Masks, apply_masks, need_share, owners, prunable_weights
+from tsprune.pruners.masks import Masks, apply_masks, need_numbers, need_share, owners, prunable_weights
 from tsprune.pruners.nm import need_pattern, ungrouped
 from tsprune.pruners.ranking import largest
 from tsprune.pruners.scores import Calibration, Scored, register
+from tsprune.pruners.selection import check_finite
 
 WIDEST = 4096
 """Inputs of the widest layer that a Hessian is computed for: 64 MiB in float32, and the inverse beside it."""
@@ -49,6 +53,9 @@ def hessians(model: nn.Module, calibration: Calibration) -> tuple[dict[str, Tens
         counts[name] += len(rows)
 
     left = layer_inputs(model, calibration, visit)
+    for name, total in sums.items():
+        if not total.isfinite().all():
+            raise UserError(f"the inputs of '{name}' hold NaN or infinite values, or squares beyond float32")
     return {name: total.div_(counts[name]) for name, total in sums.items()}, left | wide
 
 
@@ -71,7 +78,10 @@ def obs(model: nn.Module, calibration: Calibration, seed: int = 0) -> Scored:
     for name, weight in prunable_weights(model).items():
         if name in found:
             inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped(found[name], DAMPING))).diagonal()
-            scores[name] = (weight.detach().flatten(1).square() / inverse.float()).view(weight.shape)
+            scores[name] = (
+                weight.detach().flatten(1).to(torch.promote_types(weight.dtype, torch.float32)).square()
+                / inverse.float()
+            ).view(weight.shape)
     return Scored(scores, left)
 
 
@@ -102,12 +112,18 @@ def second_order_prune(
 
     Inputs are those of the dense model for all layers, from one pass over the batches ``(inputs, target)`` of
     ``calibration``, where the authors prune block after block and recompute. Raises :class:`UserError` for a density
-    outside (0, 1], a pattern without 0 < n < m, or if there is no batch.
+    outside (0, 1], a pattern without 0 < n < m, ``damping`` or ``block`` out of range, weights or inputs that are not
+    finite, or if there is no batch.
     """
     need_share("density", density)
+    if not (isinstance(damping, Real) and math.isfinite(damping) and damping > 0):
+        raise UserError(f"damping = {damping!r}: allowed is a finite number above 0")
+    if type(block) is not int or block < 1:
+        raise UserError(f"block = {block!r}: allowed is a whole number of at least 1")
     if pattern:
-        need_pattern(*pattern)
+        need_pattern(pattern)
         block = max(1, block // pattern[1]) * pattern[1]  # no group across two blocks
+    need_numbers(prunable_weights(model))
     found, left = hessians(model, calibration)
     pruned = copy.deepcopy(model)
     weights = prunable_weights(pruned)
@@ -117,6 +133,7 @@ def second_order_prune(
     names = [name for name in weights if name in found and name not in left]
     total = sum(weights[name].numel() for name in names)
     counts = by_shape([tuple(weights[n].shape) for n in names], round(density * total), "layer") if names else []
+    check_finite({name: weights[name] for name in names})
     masks = {}
     for name, count in zip(names, counts, strict=True):
         weight = weights[name]

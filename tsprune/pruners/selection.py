@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tsprune.errors import UserError, unknown
 from tsprune.pruners.allocation import Allocation, by_shape, lamp
-from tsprune.pruners.masks import Masks, need_share
+from tsprune.pruners.masks import Masks, need_numbers, need_share
 from tsprune.pruners.ranking import largest, largest_anywhere
 
 Scope = Literal["layer", "global"]
@@ -75,6 +75,7 @@ def best_of_rows(score: Tensor, count: int) -> Tensor:
 
 def check_finite(scores: dict[str, Tensor]) -> None:
     """Raises :class:`UserError` for scores that cannot be ranked."""
+    need_numbers(scores)
     for name, score in scores.items():
         if not torch.isfinite(score).all():
             raise UserError(f"scores of '{name}' hold NaN or infinite values; nothing to rank")

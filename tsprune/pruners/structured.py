@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from tsprune.errors import UserError, unknown
+from tsprune.layers import evaluation
 from tsprune.layers.axes import Axis
-from tsprune.pruners.calibration import evaluation
+from tsprune.layers.wrappers import innermost
 from tsprune.pruners.cost import Cost, Measure, cost_of, count, without_numbers
 from tsprune.pruners.importance import Calibration, Importance, axis_scores
-from tsprune.pruners.masks import need_share
+from tsprune.pruners.masks import need_numbers, need_share, prunable_weights
 from tsprune.pruners.search import (
     Ranking,
     RungCost,
@@ -105,7 +106,8 @@ def structured_prune(
     Raises :class:`UserError` for a model without widths to narrow, and for values that are unknown or out of range.
     """
     _refuse_unknown(by, scope, inside, target, max_ratio, multiple)
-    everything = _declared(model)
+    model, example_inputs = declared(model, example_inputs)
+    everything = model.axes()
     left = {axis.name: left_alone(axis, inside) for axis in everything}
     axes = [axis for axis in everything if left[axis.name] is None]
     if not axes:
@@ -151,13 +153,25 @@ def _refuse_unknown(
         raise UserError(f"multiple = {multiple}: allowed is a whole number of units, 1 or more")
 
 
-def _declared(model: nn.Module) -> list[Axis]:
-    """The widths that the model says it has. Raises :class:`UserError` for a model that says nothing of them."""
-    if not hasattr(model, "axes"):
+def declared(model: nn.Module, example_inputs: object) -> tuple[nn.Module, Sequence[Tensor | None]]:
+    """The model to narrow, without a wrapper, and what it is called with.
+
+    Raises :class:`UserError` for one that does not declare its widths, whose weights are computed from others or have
+    no numbers, and for inputs that are no sequence of tensors and None.
+    """
+    model = innermost(model)
+    for method in ("axes", "output_layers"):
+        if not hasattr(model, method):
+            raise UserError(
+                f"{type(model).__name__} declares no widths to narrow: it lacks the {method}() that tsprune.models have"
+            )
+    need_numbers(prunable_weights(model))
+    inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else example_inputs
+    if not isinstance(inputs, Sequence) or not all(x is None or isinstance(x, Tensor) for x in inputs):
         raise UserError(
-            f"{type(model).__name__} declares no widths to narrow: it lacks the axes() that tsprune.models have"
+            f"example_inputs are a list of tensors, None where none is needed, not a {type(inputs).__name__}"
         )
-    return model.axes()
+    return model, inputs
 
 
 @dataclass(frozen=True)

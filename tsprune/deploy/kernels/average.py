@@ -7,6 +7,7 @@ from torch import Tensor
 
 from tsprune.deploy.kernels.compiled import load
 from tsprune.deploy.kernels.product import need_plain
+from tsprune.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,12 @@ class Average:
     def __call__(self, x: Tensor, rest: bool = False) -> Tensor:
         """Of ``x`` (batch, length, channels), the same shape; with ``rest`` what it leaves of ``x``.
 
-        Raises :class:`tsprune.errors.UserError` for anything but float32 on the CPU, and where a gradient is asked for.
+        Raises :class:`UserError` for anything but float32 on the CPU, another shape, and where a gradient is asked for.
         """
         need_plain(x, "a moving average of the kernel")
-        x = x.contiguous()
+        if x.dim() != 3:
+            raise UserError(f"a moving average takes (batch, length, channels), not {tuple(x.shape)}")
+        x = x.resolve_neg().contiguous()
         y = torch.empty_like(x)
         batch, length, channels = x.shape
         run = load(self.path).average

@@ -51,7 +51,7 @@ class Packed:
         for name, tensor, dims in (("weight", weight, 2), ("bias", bias, 1)):
             if tensor is not None and (tensor.dtype != torch.float32 or tensor.dim() != dims):
                 raise UserError(f"{name}: expected float32 of {dims} dimensions, found {tensor.dtype} {tensor.shape}")
-        dense = weight.detach().cpu().numpy()
+        dense = weight.detach().cpu().resolve_neg().numpy()
         outputs, inputs = dense.shape
         width = _width(inputs, np.count_nonzero(dense) / max(1, dense.size))
         parts = [_block(dense[:, start : start + width]) for start in range(0, inputs, width)]

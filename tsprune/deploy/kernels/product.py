@@ -53,6 +53,12 @@ class Products:
     def __deepcopy__(self, memo: dict) -> Self:
         return self
 
+    def __reduce__(self) -> tuple:
+        """Written as the layers and the path: what points into memory is made where it is read."""
+        each = len(self.layers) // self.stacks
+        stacks = [self.layers[i : i + each] for i in range(0, len(self.layers), each)]
+        return Products, (stacks, self.kernel.path)
+
     @property
     def bytes_per_weight(self) -> float:
         """Of all layers, per weight that is not zero; NaN where none is."""
@@ -68,6 +74,7 @@ class Products:
         need_plain(x, "a sparse layer")
         if x.dim() != 3 or x.shape[0] != self.stacks or x.shape[2] != self.inputs:
             raise UserError(f"a sparse layer takes {self.stacks} x (tokens, {self.inputs}), not {tuple(x.shape)}")
+        x = x.resolve_neg()  # torch may keep a sign apart from the numbers, as of a conjugate's imaginary part
         if x.stride(2) != 1 and x.shape[2] > 1:
             x = x.contiguous()
         threads, lanes, tokens = torch.get_num_threads(), self.kernel.lanes, x.shape[1]
@@ -92,6 +99,9 @@ class Product(Products):
 
     def __init__(self, layers: Sequence[Packed], path: str):
         super().__init__([layers], path)
+
+    def __reduce__(self) -> tuple:
+        return Product, (self.layers, self.kernel.path)
 
     def __call__(self, x: Tensor) -> Tensor:
         return super().__call__(x.unsqueeze(0)).squeeze(0)
