@@ -241,7 +241,7 @@ def test_a_model_with_nothing_to_remove_keeps_its_horizon():
         ({"inside": "heads"}, "did you mean 'n_heads'"),
         ({"importance": "L2"}, "did you mean 'l2'"),
         ({"importance": "taylor"}, "needs calibration"),
-        ({"multiple": 0}, "multiple = 0: allowed is a whole number of units, 1 or more"),
+        ({"multiple": 0}, "multiple = 0: allowed are whole numbers of 1 or more"),
         ({"multiple": -8}, "multiple = -8"),
         ({"multiple": 8.0}, "multiple = 8.0"),
         ({"multiple": True}, "multiple = True"),

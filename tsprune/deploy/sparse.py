@@ -19,6 +19,7 @@ from tsprune.layers.wrappers import computed
 from tsprune.measure import latency_rounds, measure_latency
 from tsprune.models import Forecaster
 from tsprune.models.weights import unwrapped
+from tsprune.pruners.masks import need_count
 
 COLUMNS = ("layer", "weights", "density", "calls", "dense_ms", "sparse_ms", "bytes_per_weight", "runs")
 SPARSE = "sparse"
@@ -84,8 +85,7 @@ def sparsify(
     forecasts above 1).
     """
     for name, value in {"batch": batch, "rounds": rounds}.items():
-        if type(value) is not int or value < 1:
-            raise UserError(f"{name} = {value!r}: allowed are whole numbers of 1 or more")
+        need_count(name, value)
     model = unwrapped(model)
     if problem := computed(model):
         raise UserError(f"{model.name}: {problem}")

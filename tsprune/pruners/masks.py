@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import accumulate
-from numbers import Real
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import torch
@@ -27,6 +27,12 @@ def need_share(name: str, value: float) -> None:
     """Raise :class:`UserError` for a share of all that is no number above 0 and at most 1."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= 1:
         raise UserError(f"{name} = {value!r}: allowed is a number above 0 and at most 1")
+
+
+def need_count(name: str, value: int) -> None:
+    """Raise :class:`UserError` for what is no whole number, or below 1."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise UserError(f"{name} = {value!r}: allowed are whole numbers of 1 or more")
 
 
 class Masked(NamedTuple):

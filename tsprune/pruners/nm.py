@@ -1,6 +1,7 @@
 """N:M sparsity: of every m neighbouring weights along a layer's input, the n of highest score stay."""
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -48,5 +49,5 @@ def ungrouped(weight: Tensor, owner: nn.Module, m: int) -> str | None:
 
 def need_pattern(pattern: Sequence[int]) -> None:
     """Raise :class:`UserError` unless these are two whole numbers, 0 < n < m."""
-    if len(pattern) != 2 or not all(type(each) is int for each in pattern) or not 0 < pattern[0] < pattern[1]:
+    if len(pattern) != 2 or not all(isinstance(each, Integral) for each in pattern) or not 0 < pattern[0] < pattern[1]:
         raise UserError(f"n:m = {':'.join(map(str, pattern))}: allowed is 0 < n < m in whole numbers, as in 2:4")

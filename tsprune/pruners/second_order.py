@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tsprune.errors import UserError
 from tsprune.pruners.allocation import apportion, by_shape
 from tsprune.pruners.calibration import layer_inputs
-from tsprune.pruners.masks import Masks, apply_masks, need_numbers, need_share, owners, prunable_weights
+from tsprune.pruners.masks import Masks, apply_masks, need_count, need_numbers, need_share, owners, prunable_weights
 from tsprune.pruners.nm import need_pattern, ungrouped
 from tsprune.pruners.ranking import largest
 from tsprune.pruners.scores import Calibration, Scored, register
@@ -118,8 +118,7 @@ def second_order_prune(
     need_share("density", density)
     if not (isinstance(damping, Real) and math.isfinite(damping) and damping > 0):
         raise UserError(f"damping = {damping!r}: allowed is a finite number above 0")
-    if type(block) is not int or block < 1:
-        raise UserError(f"block = {block!r}: allowed is a whole number of at least 1")
+    need_count("block", block)
     if pattern:
         need_pattern(pattern)
         block = max(1, block // pattern[1]) * pattern[1]  # no group across two blocks

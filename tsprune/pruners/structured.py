@@ -20,7 +20,7 @@ from tsprune.layers.axes import Axis
 from tsprune.layers.wrappers import innermost
 from tsprune.pruners.cost import Cost, Measure, cost_of, count, without_numbers
 from tsprune.pruners.importance import Calibration, Importance, axis_scores
-from tsprune.pruners.masks import need_numbers, need_share, prunable_weights
+from tsprune.pruners.masks import need_count, need_numbers, need_share, prunable_weights
 from tsprune.pruners.search import (
     Ranking,
     RungCost,
@@ -149,8 +149,7 @@ def _refuse_unknown(
             raise UserError(unknown(what, value, get_args(allowed)))
     for what, value in (("target", target), ("max_ratio", max_ratio)):
         need_share(what, value)
-    if type(multiple) is not int or multiple < 1:
-        raise UserError(f"multiple = {multiple}: allowed is a whole number of units, 1 or more")
+    need_count("multiple", multiple)
 
 
 def declared(model: nn.Module, example_inputs: object) -> tuple[nn.Module, Sequence[Tensor | None]]:
