@@ -248,6 +248,16 @@ def test_a_folder_is_told_to_be_one(tmp_path, monkeypatch):
     assert check_dataset("").problems[0].startswith("unknown dataset ''")
 
 
+def test_the_file_that_a_mistyped_name_may_mean_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "load.csv").touch()
+    for name in ("load.cvs", "load", "laod"):
+        (problem,) = check_dataset(name).problems
+        assert problem.endswith("or give the path of a CSV file; did you mean 'load.csv'?"), name
+    (tmp_path / "etth1.csv").touch()
+    assert check_dataset("etth1").problems[0].count("did you mean") == 1  # of the catalogue
+
+
 def test_interpolate_fills_gaps_and_blocks_long_ones(tmp_path):
     rows = rows_of(100)
     rows[30][1] = ""

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 from tsprune.data import entsoe, synthetic
 from tsprune.data.cleaning import Rule, Sentinel
-from tsprune.errors import UserError, unknown
+from tsprune.errors import UserError, meant, unknown
+from tsprune.places import near_file
 
 SPLITS = ("train", "val", "test")
 
@@ -407,5 +408,11 @@ CATALOG: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 def find_entry(name: str) -> Entry:
     """The catalogue's entry; UserError that names the closest one (another case is an error too)."""
     if name not in CATALOG:
-        raise UserError(unknown("dataset", name, CATALOG) + "; or give the path of a CSV file")
+        raise UserError(no_entry(name))
     return CATALOG[name]
+
+
+def no_entry(name: str) -> str:
+    """What is wrong with a name that is neither in the catalogue nor of a file, and the closest one."""
+    file = "" if meant(name, CATALOG) else near_file(name)
+    return f"{unknown('dataset', name, CATALOG)}; or give the path of a CSV file{file}"

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from tsprune.data import CATALOG, Table, is_path, load_table
+from tsprune.data.catalog import no_entry
 from tsprune.errors import UserError, unknown
 from tsprune.models import list_models, outline
 from tsprune.places import locate, near_file
@@ -42,7 +43,7 @@ def _known_dataset(name: str) -> str:
     if is_path(name):
         there = os.path.isdir(path)
         raise ValueError("that is a folder; name a file in it" if there else f"there is no such file{near_file(name)}")
-    raise ValueError(unknown("dataset", name, CATALOG) + "; or give the path of a CSV file")
+    raise ValueError(no_entry(name))
 
 
 Dataset = Annotated[str, AfterValidator(_known_dataset)]
