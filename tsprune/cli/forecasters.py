@@ -8,6 +8,7 @@ import typer
 
 from tsprune.cli.options import DateColumn, DateOrder, Encoding, Missing, StoreFolder, TimeStep, existing_store
 from tsprune.errors import UserError
+from tsprune.shown import plain
 
 
 def compress(
@@ -142,7 +143,7 @@ def forecast(
     needed = card.seq_len + (backtest or 0) * card.pred_len
     frame, filled, notes = read_frame(file, card, needed, **how, date_order=date_order, encoding=encoding)
     for note in notes:
-        print(f"{file}: {note}", file=sys.stderr)
+        print(f"{plain(file)}: {note}", file=sys.stderr)
     if backtest:
         print(run_backtest(forecaster, frame, backtest, filled))
         return
