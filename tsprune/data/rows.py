@@ -39,9 +39,7 @@ class Rows:
         filled = np.flatnonzero(ends > begins)
         spaced = filled[signs[begins[filled]] <= ord(" ")]  # only these can hold nothing but spaces
         blank = [line for line in spaced if not content[begins[line] : ends[line]].strip()]
-        if any(b"\t" in content[begins[line] : ends[line]] for line in blank):
-            # To pandas it is a row, where tabs separate.
-            return self.__init__(re.sub(r"^[ \t]+$", "", text, flags=re.MULTILINE))
+        content = _spaces(content, [slice(begins[line], ends[line]) for line in blank])
         filled = np.setdiff1d(filled, blank, assume_unique=True) if blank else filled
         if len(filled) > 1 and re.fullmatch(rb' *"?sep=."? *', content[: ends[filled[0]]].lstrip(), re.IGNORECASE):
             filled = filled[1:]  # a line for Excel alone: it says what stands between the fields
@@ -215,6 +213,16 @@ def _pieces(rows: list[list[str]], width: int) -> list[str]:
             return []
         pieces += [field for field in numbers[1::2] if field.isdigit()]
     return pieces
+
+
+def _spaces(content: bytes, blank: Sequence[slice]) -> bytes:
+    """``content`` with spaces alone in its ``blank`` lines: tabs alone are a row to pandas where tabs separate."""
+    if not any(b"\t" in content[line] for line in blank):
+        return content
+    changed = bytearray(content)
+    for line in blank:
+        changed[line] = b" " * (line.stop - line.start)
+    return bytes(changed)
 
 
 def _titles(lines: list[str]) -> int:
