@@ -259,7 +259,8 @@ def _codes(
                 continue
             problems.append(
                 f"{parsed.place} {parsed.lines[rows[0]]}, column {quoted(name)}: {code:.10g}{more(len(rows) - 1)} "
-                "looks like 'no reading'; missing: interpolate takes it as missing and fills it in, raw: true keeps it"
+                "looks like 'no reading'; missing: interpolate takes it as missing and fills it in; a study keeps it "
+                "with raw: true"
             )
         emptied[name] = values
     return emptied, problems, notes
