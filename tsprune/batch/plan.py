@@ -123,7 +123,7 @@ def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None, part: S
 def nothing_to_run(runs: Sequence[NotebookRun], tables: Tables) -> bool:
     """Whether the store has a result of every step."""
     training = [(STUDIES[run.name], run.parameters) for run in runs if STUDIES[run.name].trains]
-    return all(study.cells(study.config.parse(parameters), tables).stored() for study, parameters in training)
+    return all(study.cells(study.config.parse(parameters), tables).complete() for study, parameters in training)
 
 
 def _in_all(device: str, groups: Sequence[_Group]) -> list[str]:

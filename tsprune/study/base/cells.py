@@ -121,7 +121,7 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         check(self.config.model_copy(update={"budget_hours": 0}), self.tables)
         return self.gather() if self._stored(self.plan()) and self._stored(self.then()) else None
 
-    def stored(self) -> bool:
+    def complete(self) -> bool:
         """Whether the store has a result of every step, so that :meth:`run` would compute nothing."""
         try:
             rows = [(step, self.store.row(step.key)) for step in self.every_step()]
