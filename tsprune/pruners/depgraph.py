@@ -20,7 +20,7 @@ from tsprune.layers.decomposition import TrendProjection
 from tsprune.layers.fourier import FourierLayer
 from tsprune.measure import out_of_memory
 from tsprune.pruners.cost import count
-from tsprune.pruners.masks import need_share
+from tsprune.pruners.masks import need_count, need_share
 from tsprune.pruners.structured import Group, StructuredResult, declared, forecast, output_groups
 
 
@@ -107,8 +107,7 @@ def depgraph_to_the_end(
     Raises :class:`UserError` for ``steps`` below 1, and :class:`Unprunable` where nothing can be taken and, once it
     gets there, if the pruned model no longer runs.
     """
-    if steps < 1:
-        raise UserError(f"steps = {steps}: allowed is a whole number of at least 1")
+    need_count("steps", steps)
     model, example_inputs = declared(model, example_inputs)
     pruned = working_copy(model)
     with library(model, pruned, example_inputs):
