@@ -80,13 +80,13 @@ class MovingAverage(nn.Module):
         self.kernel = ours.kernel
         self.average = nn.AvgPool1d(ours.kernel, stride=1)
 
-    def forward(self, x):
+    def forward(self, x, time_last=False, rest=False):
+        if time_last:
+            return self(x.transpose(1, 2)).transpose(1, 2)
         half = (self.kernel - 1) // 2
         front, end = x[:, :1].repeat(1, half, 1), x[:, -1:].repeat(1, half, 1)
-        return self.average(torch.cat([front, x, end], dim=1).permute(0, 2, 1)).permute(0, 2, 1)
-
-    def seasonal(self, x):
-        return x - self(x)
+        trend = self.average(torch.cat([front, x, end], dim=1).permute(0, 2, 1)).permute(0, 2, 1)
+        return x - trend if rest else trend
 
 
 class EinsumAttention:
