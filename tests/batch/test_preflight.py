@@ -95,6 +95,8 @@ def test_a_batch_that_no_split_fills_is_refused_where_incomplete_ones_are_droppe
     (line,) = problems("eval_batch_size=20", "protocol=as_published")
     assert line.startswith("eval_batch_size = 20: mine has 19 windows in the val split at pred_len = 12, not one full")
     assert len(problems("eval_batch_size=50", "protocol=as_published")) == 2
+    (line,) = problems("eval_stride=2", "protocol=as_published", "eval_batch_size=2")
+    assert line.endswith("eval_stride = 2: protocol = 'as_published' asks for every window, eval_stride = 1")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
@@ -112,7 +114,8 @@ def test_a_page_of_rows_that_are_there_needs_no_device(tmp_path, csv):
 def test_a_problem_of_some_notebooks_names_them(tmp_path, csv):
     folder = tmp_path / "mine"
     folder.mkdir()
-    common = f"dataset: {csv}\nseq_len: 24\nlabel_len: 12\nprotocol: as_published\neval_batch_size: 20\n"
+    common = f"dataset: {csv}\nseq_len: 24\nlabel_len: 12\nprotocol: as_published\n"
+    common += "eval_batch_size: 20\neval_stride: 1\n"
     for name, more in (("02_fine_tuning", "pred_lens: [12, 40]"), ("05_pals", "pred_lens: [12]")):
         (folder / f"{name}.yaml").write_text(f"{common}{more}\n")
     with pytest.raises(UserError) as error:

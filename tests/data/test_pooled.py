@@ -99,6 +99,13 @@ def test_errors_are_kept_by_series(protocol):
     assert scores.window_mse.tolist() == pytest.approx(error.square().mean((1, 2)).tolist())
 
 
+def test_a_stride_is_one_of_times_so_that_no_series_is_left_out():
+    lengths = {"seq_len": 6, "label_len": 3, "pred_len": 2}
+    every, some = (make_splits(table_of(100, 3), **lengths, eval_stride=stride) for stride in (1, 3))
+    assert torch.equal(some.test.starts.view(-1, 3), every.test.starts.view(-1, 3)[::3])
+    assert some.test.series.bincount().unique().numel() == 1
+
+
 def test_a_block_of_the_bootstrap_holds_all_series_of_its_time(monkeypatch):
     """Countries err together: windows of one time are never taken for independent ones."""
     monkeypatch.setattr(compare, "load_scores", lambda store, key: {"window_mse": torch.ones(9)})
@@ -110,6 +117,26 @@ def test_a_block_of_the_bootstrap_holds_all_series_of_its_time(monkeypatch):
     assert compare.compare(None, {"k": {"status": "ok"}}, [step], [step]) == (6 + 2) * 5
     one = spec.model_copy(update={"series": 1})
     assert "series" not in one.protocol() and "series" not in one.identity()
+
+
+def test_rows_say_their_stride_and_a_block_is_as_long_in_time():
+    spec = DataSpec(name="x", label="x", fingerprint="f", columns=1, seq_len=6, label_len=3, pred_len=3, freq="h")
+    some = spec.model_copy(update={"eval_stride": 4})
+    assert some.identity() == spec.identity() | {"eval_stride": 4}
+    assert some.protocol() == spec.protocol() | {"eval_stride": 4}
+    assert "eval_stride" not in spec.identity() | spec.protocol(), "rows keep the keys of before there was a choice"
+    assert [compare.block_length(of.protocol()) for of in (spec, some)] == [9, 3]
+    assert some.every_window() == spec
+
+
+def test_models_that_were_tested_on_other_windows_are_not_paired(monkeypatch):
+    spec = DataSpec(name="x", label="x", fingerprint="f", columns=1, seq_len=6, label_len=3, pred_len=3, freq="h")
+    ours, others = (
+        SimpleNamespace(key="k", protocol=lambda of=of: {"seed": 1, **of.protocol()})
+        for of in (spec, spec.model_copy(update={"eval_stride": 4}))
+    )
+    with pytest.raises(UserError, match="nothing to pair"):
+        compare.compare(None, {"k": {"status": "ok"}}, [ours], [others])
 
 
 def test_nothing_is_compressed_for_pooled_data():

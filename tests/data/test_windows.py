@@ -194,6 +194,19 @@ def test_a_split_whose_windows_all_touch_a_gap_is_an_error():
         make_splits(random_table(100, blocked=blocked), seq_len=6, label_len=3, pred_len=4)
 
 
+@pytest.mark.parametrize("stride", [2, 5, 1000])
+def test_a_stride_keeps_validation_and_test_windows_at_even_distances_and_all_of_training(stride):
+    blocked = np.zeros(200, dtype=bool)
+    blocked[150] = True
+    table, lengths = random_table(200, blocked=blocked), {"seq_len": 6, "label_len": 3, "pred_len": 2}
+    every, some = make_splits(table, **lengths), make_splits(table, **lengths, eval_stride=stride)
+    assert torch.equal(some.train.starts, every.train.starts)
+    for split, name in enumerate(NAMES[1:], start=1):
+        first = table.split.borders(200)[split][0] - 6
+        wanted = [start for start in getattr(every, name).starts.tolist() if (start - first) % stride == 0]
+        assert getattr(some, name).starts.tolist() == wanted and wanted[0] == first
+
+
 def test_too_few_rows_name_every_split_that_is_too_short():
     with pytest.raises(UserError) as error:
         make_splits(random_table(100), seq_len=60, label_len=30, pred_len=24)
@@ -214,6 +227,7 @@ def test_the_shortest_table_that_fits_has_one_window_per_short_split():
         ({"seq_len": 0}, "seq_len = 0: expected a whole number of at least 1"),
         ({"label_len": -1}, "label_len = -1: expected a whole number of at least 0"),
         ({"pred_len": 0}, "pred_len = 0: expected a whole number of at least 1"),
+        ({"eval_stride": 0}, "eval_stride = 0: expected a whole number of at least 1"),
         ({"label_len": 7}, "label_len = 7: at most seq_len = 6"),
         ({"freq": "x"}, "unknown frequency of time features 'x'"),
     ],

@@ -153,14 +153,22 @@ class Splits:
 
 
 def make_splits(
-    table: Table, *, seq_len: int, label_len: int, pred_len: int, freq: str = "h", device: str | torch.device = "cpu"
+    table: Table,
+    *,
+    seq_len: int,
+    label_len: int,
+    pred_len: int,
+    freq: str = "h",
+    device: str | torch.device = "cpu",
+    eval_stride: int = 1,
 ) -> Splits:
     """Windows of ``seq_len`` known and ``pred_len`` asked rows, per split of the table's rule.
 
     Protocol (tests/golden/data_protocol.json): borders from ``table.split``; validation and test begin ``seq_len``
     rows early, so that their first forecast starts at the border; every column is scaled with mean and population
     standard deviation of the train rows in float64 (a zero deviation counts as 1), then cast to float32. A split of
-    n rows (look-back included) has n - seq_len - pred_len + 1 windows. Windows that touch a row that
+    n rows (look-back included) has n - seq_len - pred_len + 1 windows; with ``eval_stride`` validation and test have
+    those only whose first row is a multiple of it behind that of the first window. Windows that touch a row that
     ``table.blocked`` names are left out and counted in ``Splits.left_out``.
 
     Raises UserError if lengths are out of range, if a split is too short for one window, if values are missing, or if
@@ -168,7 +176,8 @@ def make_splits(
     """
     if not isinstance(table, Table):
         raise UserError(f"a {type(table).__name__} is not a table; load_table makes one from a name or a file")
-    starts, left_out = window_starts(table, seq_len=seq_len, label_len=label_len, pred_len=pred_len)
+    lengths = {"seq_len": seq_len, "label_len": label_len, "pred_len": pred_len}
+    starts, left_out = window_starts(table, **lengths, eval_stride=eval_stride)
     mean, std = scaling(table.values[slice(*table.split.borders(len(table.values))[0])])
     scaled = empty(table.values.shape, np.float32)
     for rows in blocks(table.values):
@@ -183,9 +192,7 @@ def make_splits(
             values,
             marks,
             torch.as_tensor(first, device=device),
-            seq_len=seq_len,
-            label_len=label_len,
-            pred_len=pred_len,
+            **lengths,
             count=table.series,
         )
         for first in starts.values()
@@ -194,14 +201,15 @@ def make_splits(
 
 
 def window_starts(
-    table: Table, *, seq_len: int, label_len: int, pred_len: int
+    table: Table, *, seq_len: int, label_len: int, pred_len: int, eval_stride: int = 1
 ) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     """The first row of each window, by split (train, val, test), and how many are left out; no window is built. Of
     pooled data the rows of the second series follow those of the first; windows are in order of time, series by series.
 
     Raises UserError as :func:`make_splits`.
     """
-    for name, length, least in (("seq_len", seq_len, 1), ("label_len", label_len, 0), ("pred_len", pred_len, 1)):
+    lengths = {"seq_len": (seq_len, 1), "label_len": (label_len, 0), "pred_len": (pred_len, 1)}
+    for name, (length, least) in (lengths | {"eval_stride": (eval_stride, 1)}).items():
         if not isinstance(length, int | np.integer) or length < least:
             raise UserError(f"{name} = {length}: expected a whole number of at least {least}")
     if label_len > seq_len:
@@ -221,7 +229,7 @@ def window_starts(
     length = seq_len + pred_len
     found, left_out = {}, {}
     for split, (name, (begin, end)) in enumerate(zip(SPLITS, borders, strict=True)):
-        starts = np.arange(begin - seq_len if split else begin, end - length + 1)
+        starts = np.arange(begin - seq_len if split else begin, end - length + 1, eval_stride if split else 1)
         free = blocked[starts + length] == blocked[starts]
         found[name], left_out[name] = (starts[:, None] + series)[free], int((~free).sum())
         if not free.any():

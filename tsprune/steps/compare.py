@@ -23,7 +23,7 @@ def compare(store: Store, rows: dict[str, dict], ours: Sequence[Step], others: S
         return None
     protocols = [step.protocol() for step in steps]
     seeds = [protocol["seed"] for protocol in protocols]
-    same = {(p["dataset"], p["seq_len"], p["pred_len"], p.get("series", 1)) for p in protocols}
+    same = {(p["dataset"], p["seq_len"], p["pred_len"], p.get("series", 1), p.get("eval_stride", 1)) for p in protocols}
     if seeds[: len(ours)] != seeds[len(ours) :] or len(same) != 1:
         raise UserError(f"nothing to pair: seeds {seeds}, windows of {sorted(same)}")
     errors = [np.stack([load_scores(store, s.key)["window_mse"].numpy() for s in side]) for side in (ours, others)]
@@ -31,6 +31,7 @@ def compare(store: Store, rows: dict[str, dict], ours: Sequence[Step], others: S
 
 
 def block_length(protocol: Mapping[str, Any]) -> int:
-    """Windows in a block of the bootstrap: as many as one window has time steps, look-back and horizon, since so many
-    overlap; of all series where data are pooled, whose windows of one time stand together."""
-    return (protocol["seq_len"] + protocol["pred_len"]) * protocol.get("series", 1)
+    """Windows in a block of the bootstrap: as many as begin in the time that one window spans, look-back and horizon,
+    since so many overlap; of all series where data are pooled, whose windows of one time stand together."""
+    length, stride = protocol["seq_len"] + protocol["pred_len"], protocol.get("eval_stride", 1)
+    return -(-length // stride) * protocol.get("series", 1)

@@ -39,9 +39,20 @@ class DataSpec(Config):
     time_step: str | None = None
     date_order: str | None = None
     encoding: str | None = None
+    eval_stride: int = 1
+    """Time steps between two validation or test windows."""
 
     def identity(self) -> dict:
-        return self.model_dump(include={"label", "fingerprint", "seq_len", "label_len", "pred_len", "freq"})
+        what = self.model_dump(include={"label", "fingerprint", "seq_len", "label_len", "pred_len", "freq"})
+        return what | self._stride()
+
+    def _stride(self) -> dict:
+        """Left out where every window counts: rows keep the identity of before there was a choice."""
+        return {"eval_stride": self.eval_stride} if self.eval_stride > 1 else {}
+
+    def every_window(self) -> "DataSpec":
+        """The same data, with every validation and test window."""
+        return self.model_copy(update={"eval_stride": 1})
 
     def table(self) -> Table:
         """The dataset; the last one is kept. Raises :class:`UserError` when its values are no longer those named."""
@@ -61,7 +72,9 @@ class DataSpec(Config):
 
     def protocol(self) -> dict:
         lengths = self.model_dump(include={"seq_len", "label_len", "pred_len", "freq"})
-        return {"dataset": self.label, **lengths} | ({"series": self.series} if self.series > 1 else {})
+        return {"dataset": self.label, **lengths, **self._stride()} | (
+            {"series": self.series} if self.series > 1 else {}
+        )
 
 
 def first_windows(windows: Windows, count: int) -> tuple[torch.Tensor, ...]:
@@ -83,4 +96,5 @@ def _splits(spec: DataSpec, device: str) -> Splits:
         pred_len=spec.pred_len,
         freq=spec.freq,
         device=device,
+        eval_stride=spec.eval_stride,
     )

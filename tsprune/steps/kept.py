@@ -96,8 +96,9 @@ def leaving(store: Store, step: ModelStep) -> tuple[Forecaster, Masks, About]:
     row, trained = store.row(step.key), getattr(step, "trained", None)
     dense = store.row(trained.key) if trained else None  # gone where somebody removed it: this model does without
     data, device = step.place
+    splits = data.every_window().splits(device)
     about = step.about(row["result"], dense and dense["result"], row["protocol"])
-    return model, masks, about.model_copy(update={"intervals": prediction_intervals(model, data.splits(device))})
+    return model, masks, about.model_copy(update={"intervals": prediction_intervals(model, splits)})
 
 
 def _mend(step: ModelStep, store: Store) -> None:

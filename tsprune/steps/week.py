@@ -45,6 +45,7 @@ class WeekStep(Step):
 
     def run(self, store: Store) -> Outcome:
         data, device = self.of.place
+        data = data.every_window()  # horizons that follow each other without a gap
         week = week_of_forecasts(self.of.load(store), data.table(), data.splits(device), self.columns)
         dates = [date.isoformat() for date in week["date"]]
         return Outcome({}, {"week": week.assign(date=dates).to_dict("list")}, {})

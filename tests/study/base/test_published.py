@@ -65,6 +65,11 @@ def test_whose_code_drops_the_last_batch_of_the_test_split_is_told(cells, config
         assert told["FEDformer"].endswith("moving average 25 (there 24); Fourier modes 32 (there 64)")
 
 
+def test_that_not_every_test_window_counts_here_is_told(cells, config):
+    found = compare_with_published(cells, NAIVE, config.model_copy(update={"eval_stride": 5}), "ETTh1")
+    assert all("one test window in 5 (there all)" in words for words in found["protocol"])
+
+
 def test_cleaned_data_and_other_arithmetic_are_differences_too(cells, config):
     """With Weather's -9999 left in, repeating the last value has the published error, .259; without them, .326."""
     for raw, told in ((False, "faulty values filled in (there left as they are)"), (True, "none known")):

@@ -141,6 +141,11 @@ class StudyConfig(Config):
     """Windows per batch in validation and test; changes no score.
 
     Except under ``as_published``, where it says which batch is incomplete."""
+    eval_stride: Positive = 1
+    """Validation and test windows that count: every so many, 5 for every fifth; 1: all.
+
+    Neighbours overlap in all time steps but one, so a fifth of them have nearly the same mean error. A number that
+    shares no divisor with the season, as 5 with 24 hours, leaves out no time of day."""
     seeds: Annotated[list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]], SOME, ONCE]
     """Random seeds; every model is trained once with each."""
     store: Folder = "outputs/store"
@@ -179,6 +184,14 @@ class StudyConfig(Config):
         """An option of workers that are not asked for is no option that was meant."""
         if self.executor == "processes" and (given := [n for n in ("scheduler", "resources") if getattr(self, n)]):
             raise ValueError(f"{', '.join(given)}: only for executor = 'dask'")
+        return self
+
+    @model_validator(mode="after")
+    def _published_windows_are_all(self) -> Self:
+        if self.protocol == "as_published" and self.eval_stride > 1:
+            raise ValueError(
+                f"eval_stride = {self.eval_stride}: protocol = 'as_published' asks for every window, eval_stride = 1"
+            )
         return self
 
     @field_validator("models")
@@ -251,5 +264,6 @@ class StudyConfig(Config):
             label_len=self.label_len,
             pred_len=pred_len,
             freq=self.freq,
+            eval_stride=self.eval_stride,
             **({} if synthetic else self.reading()),
         )

@@ -39,9 +39,9 @@ def _of_data(config: StudyConfig, tables: Tables, own: bool) -> Iterator[str]:
     if own:
         yield from config.does_not_suit(table)
     for pred_len in config.pred_lens:
-        lengths = {"seq_len": config.seq_len, "label_len": config.label_len, "pred_len": pred_len}
+        lengths = {name: getattr(config, name) for name in ("seq_len", "label_len", "eval_stride")}
         try:
-            starts, _ = window_starts(table, **lengths)
+            starts, _ = window_starts(table, pred_len=pred_len, **lengths)
         except UserError as error:
             yield from _lines(error)
         else:

@@ -69,9 +69,7 @@ def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> di
     facts = {
         **data_lines(table, config),
         "label": f"{config.label_len} known time steps given to the decoder",
-        "test windows": f"{' / '.join(windows) or 'not known yet'} ("
-        + ("every window counted once)" if config.protocol == "full" else "last incomplete batch dropped)")
-        + (_FEW_WINDOWS if few else ""),
+        "test windows": f"{' / '.join(windows) or 'not known yet'} ({_counted(config)}){_FEW_WINDOWS if few else ''}",
         "naive forecasts": _naive_words(base),
         "errors": "on scaled data (mean 0, standard deviation 1 of the training rows), as in the papers",
         "models": f"d_model {config.d_model}, heads {config.n_heads}, encoder layers {config.e_layers}, decoder "
@@ -96,6 +94,15 @@ def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> di
         peak = max(row["cost"]["peak_memory_mib"] for _, row in done)
         facts["peak memory"] = f"{peak:,.0f} MiB in the largest training process"
     return facts | archived(rows)
+
+
+def _counted(config: StudyConfig) -> str:
+    """Which validation and test windows are in a mean."""
+    if config.protocol == "as_published":
+        return "last incomplete batch dropped"
+    if config.eval_stride > 1:
+        return f"one in {config.eval_stride}, evenly spaced, in validation too; neighbours overlap in all steps but one"
+    return "every window counted once"
 
 
 def archived(rows: dict[str, dict]) -> dict[str, str]:

@@ -60,7 +60,9 @@ def _difference(config: StudyConfig, dataset: str, look_back: int, model: str) -
     differs = [f"look-back {config.seq_len} (there {look_back})"] if config.seq_len != look_back else []
     if CATALOG[dataset].rules and not config.raw:
         differs.append("faulty values filled in (there left as they are)")
-    if config.protocol == "full" and model in _DROPS:
+    if config.eval_stride > 1:
+        differs.append(f"one test window in {config.eval_stride} (there all)")
+    elif config.protocol == "full" and model in _DROPS:
         differs.append("every test window (there not those of the last incomplete batch)")
     if config.protocol == "as_published" and model not in _DROPS:
         differs.append("last incomplete batch of the test split left out (there not)")
