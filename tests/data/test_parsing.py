@@ -1,6 +1,7 @@
 """From bytes to a table: rows of the header's length, separators and decimal commas, encodings, line ends."""
 
 import codecs
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsprune.data import load_table
 from tsprune.data.parsing import parse_csv, parse_frame
 from tsprune.errors import UserError
 
@@ -384,6 +386,22 @@ def test_a_field_of_any_length_is_read():
 
 def test_every_separator_mark_is_no_part_of_a_byte_order_mark():
     assert not any(mark in codecs.BOM_UTF16 for mark in b",;\t|")
+
+
+def test_names_are_the_same_however_their_accents_are_written(tmp_path):
+    one, two = (unicodedata.normalize(form, "Zürich") for form in ("NFC", "NFD"))
+    assert one != two
+    for name in (one, two):
+        (tmp_path / "mine.csv").write_bytes(csv_of(STAMPS, LOAD, header=f"{name},{name}!"))
+        for asked in (one, two):
+            table = load_table(str(tmp_path / "mine.csv"), columns=[f"{asked}!"], date_column=asked)
+            assert table.columns == (f"{one}!",)
+    assert "column 'Zürich' occurs 2 times" in refusal(csv_of(STAMPS, LOAD, LOAD, header=f"date,{one},{two}"))
+    frame = pd.DataFrame({"date": pd.date_range("2020-01-01", periods=3), one: 1.5, two: [1.0, 2.0, 3.0]})
+    with pytest.raises(UserError, match="column 'Zürich' occurs more than once"):
+        parse_frame(frame)
+    frame.drop(columns=one).to_parquet(tmp_path / "mine.parquet")
+    assert load_table(str(tmp_path / "mine.parquet"), columns=[one]).columns == (one,)
 
 
 # Binary tables
