@@ -132,6 +132,24 @@ def test_lines_of_units_and_sums_are_no_rows_and_said_to_be_left_out(below, end,
     assert parsed.notes[0].startswith(f"line {gone[0]}, ") and parsed.notes[0].endswith("it is left out")
 
 
+@pytest.mark.parametrize("end", ["", "Total,,4000\n", "Total,,4000\nMean,,100\n"])
+@pytest.mark.parametrize("below", ["", "[a],[q],MW\n"])
+def test_units_and_sums_do_not_hide_how_dates_are_written(below, end):
+    quarters = "".join(f"{2000 + i // 4},{i % 4 + 1},{100 + i}\n" for i in range(12))
+    parsed = parse_csv(f"year,quarter,x\n{below}{quarters}{end}".encode())
+    assert parsed.frame["year"].tolist() == [f"{2000 + i // 4}Q{i % 4 + 1}" for i in range(12)]
+    days = "".join(f"2020-01-{day:02},0:00,{day}\n" for day in range(1, 13))
+    parsed = parse_csv(f"when,start of shift,x\n{below}{days}{end}{end}".encode())  # a sum twice is no day again
+    assert (parsed.date, list(parsed.frame)) == ("when", ["when", "start of shift", "x"])
+
+
+@pytest.mark.parametrize("end", ["", "Total,4000\n"])
+def test_a_sum_makes_no_dates_of_numbers_of_items(end):
+    items = "".join(f"2020-{item},{item}\n" for item in range(101, 141))
+    assert "no column of dates found" in refusal(f"item,x\n{items}{end}".encode())
+    assert len(parse_csv(f"date,x\n{items}{end}".encode()).frame) == 40
+
+
 @pytest.mark.parametrize("above", ["Station:,Berlin\nUnit:,MW", "Station,Berlin"])
 def test_words_above_the_names_that_look_like_a_header_are_none(above):
     content = f"{above}\ndate,load\n2020-01-01,5\n2020-01-02,6\n".encode()

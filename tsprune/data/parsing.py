@@ -68,8 +68,9 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
     options = {"sep": rows.separator, "header": None, "names": names, "index_col": False, "skiprows": 1}
     sample = _read(rows, dtype=str, nrows=200, **options)
     try:
-        parts = () if date_column else date_parts(sample)
-        date = parts[0] if parts else find_date_column(sample, date_column)
+        told = sample.apply(_without_ends)
+        parts = () if date_column else date_parts(told)
+        date = parts[0] if parts else find_date_column(told, date_column)
     except UserError:
         _refuse_names_below(rows)
         raise
@@ -98,6 +99,12 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
         frame, note = _joined(frame, parts)
         notes.append(note)
     return Parsed(frame, date, rows.starts[1:], "line", int(rows.starts[0]), decimal, tuple(notes))
+
+
+def _without_ends(cells: pd.Series) -> pd.Series:
+    """Cells without the words above and below what has digits: units and the names of sums tell nothing of dates."""
+    digits = cells.str.contains(r"\d", na=False)
+    return cells.where(digits.cummax() & digits[::-1].cummax())
 
 
 def _beside(rows: Rows, date: int) -> list[int]:
