@@ -77,7 +77,8 @@ def check_csv(
     parsed = _only(parsed, columns)
     reading, problems = _read_dates(parsed, date_order, time_step)
     order = check_order(reading.dates, parsed.lines, parsed.place, time_step, gaps_are_filled)
-    years = _century(parsed, reading) or (_yearless(parsed, reading) if date_order is None else [])
+    years = _century(parsed, reading) or _no_count(parsed, reading)
+    years = years or (_yearless(parsed, reading) if date_order is None else [])
     cells = read_cells(parsed, gaps_are_filled)
     again = _dates_again(cells.frame, parsed, reading)
     frame, asked, taken = _codes(cells.frame, parsed, gaps_are_filled, codes_are_kept)
@@ -165,6 +166,23 @@ def _century(parsed: Parsed, reading: Reading) -> list[str]:
     return [
         f"{parsed.place} {parsed.lines[row]}, column {quoted(parsed.date)}: {cell}{more(len(disputed) - 1)} may be of "
         f"{years[row]:.0f} or, as spreadsheets read it, of {years[row] - 100:.0f}; write years with four digits"
+    ]
+
+
+def _no_count(parsed: Parsed, reading: Reading) -> list[str]:
+    """A problem where what is read as a count since 1970 is in every row a day of a year of two digits and a time too
+    (2501010030): hardly any ten counts are, as few numbers end in an hour and a minute."""
+    cells = parsed.frame[parsed.date].astype(str)
+    if reading.order != "unix" or not cells.str.fullmatch(r"\d{10}|\d{12}").all():
+        return []
+    days = (pd.to_datetime(cells.str[:6], format=order, errors="coerce") for order in ("%y%m%d", "%d%m%y", "%m%d%y"))
+    clocks = cells.str[6:].str.fullmatch("([01][0-9]|2[0-3])([0-5][0-9]){1,2}")
+    if not clocks.all() or not any(dates.notna().all() for dates in days):
+        return []
+    where = f"{parsed.place} {parsed.lines[0]}, column {quoted(parsed.date)}"
+    return [
+        f"{where}: {quoted(cells.iloc[0])}{more(len(cells) - 1)} may count from 1970 to {reading.dates[0]}, or be a "
+        "day of a year of two digits and a time; write dates like 202012312300 or 2020-12-31 23:00"
     ]
 
 
