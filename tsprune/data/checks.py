@@ -19,6 +19,9 @@ from tsprune.data.timesteps import DAY
 from tsprune.errors import UserError, no_column
 from tsprune.shown import more, quoted
 
+KEEPS_CODES = "raw: true keeps it"
+"""What helps where a value only looks like "no reading", as a study's parameter and load_table's are called; a command
+that has another way says that instead."""
 _MOST_OF_A_CENTURY = 80
 """Years."""
 _USUAL_YEARS = (1600, 2300)
@@ -81,7 +84,8 @@ def check_csv(
     years = years or (_yearless(parsed, reading) if date_order is None else [])
     cells = read_cells(parsed, gaps_are_filled)
     again = _dates_again(cells.frame, parsed, reading)
-    frame, asked, taken = _codes(cells.frame, parsed, gaps_are_filled, codes_are_kept)
+    keeping = f"; {KEEPS_CODES}" if scaled else ""  # a model that is there already reads no such value
+    frame, asked, taken = _codes(cells.frame, parsed, gaps_are_filled, codes_are_kept, keeping)
     if gaps_are_filled:
         asked += _made_up(frame, order)
     train = SHARES.borders(len(order.grid))[0][1] if len(order.grid) > 2 else 0
@@ -262,9 +266,10 @@ def _typed(cells: pd.Series) -> Reading:
 
 
 def _codes(
-    frame: pd.DataFrame, parsed: Parsed, gaps_are_filled: bool, codes_are_kept: bool
+    frame: pd.DataFrame, parsed: Parsed, gaps_are_filled: bool, codes_are_kept: bool, keeping: str
 ) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """The frame without values that look like "no reading", or with them where they are kept; problems; notes."""
+    """The frame without values that look like "no reading", or with them where they are kept; problems, which end
+    in ``keeping``; notes."""
     if codes_are_kept:
         return frame, [], []
     problems, notes, emptied = [], [], frame.copy(deep=False)
@@ -277,8 +282,7 @@ def _codes(
                 continue
             problems.append(
                 f"{parsed.place} {parsed.lines[rows[0]]}, column {quoted(name)}: {code:.10g}{more(len(rows) - 1)} "
-                "looks like 'no reading'; missing: interpolate takes it as missing and fills it in; a study keeps it "
-                "with raw: true"
+                f"looks like 'no reading'; missing: interpolate takes it as missing and fills it in{keeping}"
             )
         emptied[name] = values
     return emptied, problems, notes
