@@ -10,13 +10,12 @@ programs disturb less than the clock's; there, too, `least` tells most on a busy
 """
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
 from unittest.mock import patch
 
 import torch
-from models import SIZES, inputs
+from models import SIZES, inputs, quartiles
 
 from tsprune.models import create_model
 from tsprune.pruners import dynamic, selection
@@ -114,7 +113,7 @@ def main() -> None:
                 theirs.append(took)
                 if not all(map(torch.equal, masks, others)):
                     raise SystemExit(f"{name}: the two versions choose differently")
-            (low, mid, high), (a, b, c) = (statistics.quantiles(times, n=4) for times in (ours, theirs))
+            (low, mid, high), (a, b, c) = map(quartiles, (ours, theirs))
             print(
                 f"| {name} | {threads} | {mid:.0f} | {low:.0f}-{high:.0f} | {min(ours):.0f} "
                 f"| {b:.0f} | {a:.0f}-{c:.0f} | {b / mid:.1f} |",

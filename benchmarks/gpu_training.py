@@ -13,7 +13,7 @@ import statistics
 import time
 
 import torch
-from models import SIZES, inputs, random_model
+from models import SIZES, inputs, quartiles, random_model
 
 from tsprune import captured
 from tsprune.data.windows import Batch
@@ -39,7 +39,7 @@ def main() -> None:
         for precision in ("bfloat16", "float32"):
             graph, plain = measured(name, precision, given)
             ratios = [slow / fast for fast, slow in zip(graph, plain, strict=True)]
-            low, median, high = statistics.quantiles(ratios, n=4)
+            low, median, high = quartiles(ratios)
             both = " | ".join(f"{statistics.median(times):.2f}" for times in (graph, plain))
             print(f"| {name} | {precision} | {both} | {median:.1f} ({low:.1f} to {high:.1f}) |", flush=True)
 

@@ -95,6 +95,11 @@ def timed(step: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
+def quartiles(values: Sequence[float]) -> list[float]:
+    """The three quartiles; of a single value that."""
+    return statistics.quantiles(values, n=4) if len(values) > 1 else [*values] * 3
+
+
 def interleave(
     ours: Callable[[], None], theirs: Callable[[], None], seconds: float
 ) -> tuple[float, float, list[float]]:
@@ -103,7 +108,7 @@ def interleave(
     while len(pairs) < 5 or time.perf_counter() < stop:
         pairs.append((timed(ours), timed(theirs)))
     mine, other = (statistics.median(times) * 1e3 for times in zip(*pairs, strict=True))
-    return mine, other, statistics.quantiles([b / a for a, b in pairs], n=4)
+    return mine, other, quartiles([b / a for a, b in pairs])
 
 
 def against_style(name: str, size: dict):

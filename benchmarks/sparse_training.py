@@ -19,7 +19,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from models import SIZES
+from models import SIZES, quartiles
 
 from tsprune.data import load_table, make_splits
 from tsprune.models import create_model
@@ -78,7 +78,7 @@ def main() -> None:
         dense = times.pop("dense")
         cells = [f"{1e3 * statistics.median(dense) / given.steps:.1f}"]
         for own in times.values():
-            low, middle, high = statistics.quantiles([a / b for a, b in zip(own, dense, strict=True)], n=4)
+            low, middle, high = quartiles([a / b for a, b in zip(own, dense, strict=True)])
             cells.append(f"{middle:.3f} ({low:.3f}-{high:.3f})")
         cells.append(f"{statistics.median(looks) / (given.every * statistics.median(dense) / given.steps):.1%}")
         print(f"| {name} | {' | '.join(cells)} |", flush=True)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Self
 
@@ -20,7 +21,18 @@ def as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def composed(name: Any) -> Any:
+    """The name of a column as all that compare names have it: 'ü' as one sign, where a Mac may have written it as two
+    (Unicode's NFC). What is no text stays as it is."""
+    return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
+
+
+def _all_composed(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(composed, names))
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+Columns = Annotated[Names, AfterValidator(_all_composed)]
 Numbers = Annotated[tuple[float, ...], BeforeValidator(as_tuple)]
 
 

@@ -25,6 +25,24 @@ def aside(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[str]:
+    """Inside the block nobody else is in such a block of the same ``folder``. The lock ends with the process, however
+    that ends. Gives why there is none, "" where there is one; raises OSError where the folder cannot be opened."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            import fcntl  # not everywhere
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            unlocked = ""
+        except (ImportError, OSError) as error:
+            unlocked = getattr(error, "strerror", None) or str(error)
+        yield unlocked
+    finally:
+        os.close(handle)
+
+
 def write_whole(path: str | os.PathLike, content: bytes) -> None:
     """Write a file, its folder first where there is none; a reader never sees half of it.
 

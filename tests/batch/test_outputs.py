@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import threading
 
 import nbformat
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tsprune.batch import notebooks, outputs
 from tsprune.batch.notebooks import run_profile
 from tsprune.batch.profiles import NotebookRun
+from tsprune.report.info import ReportInfo
 
 DIES = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 
@@ -199,3 +201,25 @@ def test_a_page_leads_to_the_index_and_to_its_neighbours_also_when_they_come_lat
     assert links("03_right_sizing") == ["index.html", "02_fine_tuning.html"]
     run(("02_fine_tuning", "print('third')", {"seeds": [2]}))
     assert "02_fine_tuning.previous.html" in links("index")
+
+
+def test_a_page_that_another_study_puts_in_place_while_pages_are_linked_stays(tmp_path, folder, monkeypatch):
+    """The other study comes between the reading of a page and its writing."""
+    fresh = tmp_path / "fresh"
+    for place, said in ((folder, "an old page"), (fresh, "a new page")):
+        place.mkdir(parents=True)
+        for end in outputs.ENDINGS:
+            (place / f"01_pruning_sweep{end}").write_text(said)
+    other = NotebookRun("01_pruning_sweep", tmp_path, folder, {}, {})
+    putting = threading.Thread(target=outputs.put_in_place, args=(other, fresh))
+
+    def link(page, *rest):
+        putting.start()
+        putting.join(0.2)
+        return f"{page}, linked"
+
+    monkeypatch.setattr(notebooks, "cells_linked", link)
+    html = folder / "01_pruning_sweep.html"
+    notebooks.link_pages(folder, [ReportInfo(html=html, title="A", headline="", thumbnail=None, status="ok")])
+    putting.join()
+    assert html.read_text() == "a new page"

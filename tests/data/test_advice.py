@@ -1,5 +1,6 @@
 """What is said of a cell in the column of dates that is none."""
 
+import pandas as pd
 import pytest
 
 from tsprune.data.checks import check_csv
@@ -38,10 +39,8 @@ def problems_of(cells: list[str], name: str = "date") -> tuple[str, ...]:
         ("737456", "numbers are read as dates where they are like 20201231"),
         ("201553", "write weeks like 2020-W05"),
         ("2020-03-01T00:00:00+01:00[Europe/Berlin]", "time zone names are not read; write offsets like"),
-        (
-            "2458849.5",
-            "numbers are read as dates where they are like 20201231, or seconds (thousandths, ...) since 1970",
-        ),
+        ("2458849.5", "with four digits of the year in front, or seconds (thousandths, ...) since 1970"),
+        ("250101003000", "are like 20201231 or 202012312300, with four digits of the year in front"),
         ("Tue 2020-01-01", "it falls on another day of the week"),
         ("2020-01-01 12:00+25:00", "there is no such day, time or offset"),
     ],
@@ -82,3 +81,21 @@ def test_the_cell_that_is_shown_is_one_that_cannot_be_read(cells, problem):
 )
 def test_a_line_that_is_no_row_is_told_what_it_may_be(cells, advice):
     assert any(advice in problem for problem in problems_of(cells))
+
+
+@pytest.mark.parametrize(
+    ("written", "start"),
+    [("%y%m%d%H%M", "2025-01-03"), ("%d%m%y%H%M", "2025-01-03"), ("%y%m%d%H%M%S", "1999-01-03")],
+)
+def test_days_of_two_digit_years_and_a_time_are_no_counts_since_1970(written, start):
+    cells = pd.date_range(start, periods=25, freq="D").strftime(written)  # as a count even too
+    (problem,) = problems_of(cells)
+    assert problem.startswith(f"line 2, column 'date': '{cells[0]}' (and 24 more) may count from 1970 to ")
+    assert problem.endswith("a year of two digits and a time; write dates like 202012312300 or 2020-12-31 23:00")
+
+
+@pytest.mark.parametrize("step", ["1min", "1h", "1D", "7D"])
+@pytest.mark.parametrize("rows", [3, 100])
+def test_seconds_since_1970_are_dates(step, rows):
+    stamps = pd.date_range("2015-01-01", periods=rows, freq=step)
+    assert problems_of([f"{stamp.timestamp():.0f}" for stamp in stamps]) == ()

@@ -368,7 +368,7 @@ def test_values_that_look_like_no_reading_are_asked_about(tmp_path):
     path = write(tmp_path / "mine.csv", csv_of(rows))
     assert refused(path) == [
         "mine.csv: line 2, column 'b': -9999 (and 1 more) looks like 'no reading'; missing: interpolate takes it as "
-        "missing and fills it in; a study keeps it with raw: true"
+        "missing and fills it in; raw: true keeps it"
     ]
     kept, filled = load_table(path, raw=True), load_table(path, missing="interpolate")
     assert kept.values[[0, 50], 1].tolist() == [-9999, -9999]  # noqa: PD011

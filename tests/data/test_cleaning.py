@@ -177,5 +177,5 @@ def test_windows_lost_to_gaps_are_those_told_on_the_page_on_data(real_table):
 def test_raw_load_keeps_its_missing_values_and_windows_refuse_them(real_table):
     raw = real_table("entsoe_hourly", raw=True)
     assert np.isnan(raw.values).sum() == 669 and not raw.blocked.any()
-    with pytest.raises(UserError, match=r"669 values are missing, the first at .* load the table without raw=True"):
+    with pytest.raises(UserError, match=r"669 values are missing, the first at .*, so leave out raw"):
         make_splits(raw, seq_len=96, label_len=48, pred_len=96)

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import subprocess
 import sys
+import unicodedata
 
 import large
 import numpy as np
@@ -160,6 +161,14 @@ def test_a_parquet_file_too_large_for_memory_is_the_table_that_it_is_elsewhere(t
     assert "its values are kept in a file while in use, as they do not fit in memory" in table.notes
     assert {"column 'OT' is moved last", "2 missing time stamps are added"} <= set(table.notes)
     assert_same(load_table(str(path), missing="interpolate", columns=["OT", "c1"]), chosen)
+
+
+def test_names_of_a_large_file_are_the_same_however_their_accents_are_written(tmp_path, small, monkeypatch):
+    data = frame().rename(columns={"c1": unicodedata.normalize("NFD", "Zürich")})
+    data.to_parquet(tmp_path / "mine.parquet")
+    blocked_at(monkeypatch, 2 * 8 * len(data))
+    table = load_table(str(tmp_path / "mine.parquet"), columns=["OT", "Zürich"], missing="interpolate")
+    assert is_mapped(table.values) and table.columns == ("OT", "Zürich")
 
 
 def test_every_problem_of_a_large_file_is_told_at_once(tmp_path, small, monkeypatch):

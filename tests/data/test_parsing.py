@@ -1,6 +1,7 @@
 """From bytes to a table: rows of the header's length, separators and decimal commas, encodings, line ends."""
 
 import codecs
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsprune.data import load_table
 from tsprune.data.parsing import parse_csv, parse_frame
 from tsprune.errors import UserError
 
@@ -128,6 +130,24 @@ def test_lines_of_units_and_sums_are_no_rows_and_said_to_be_left_out(below, end,
     parsed = parse_csv(lines.encode())
     assert len(parsed.frame) == len(LOAD) and not set(gone) & set(parsed.lines)
     assert parsed.notes[0].startswith(f"line {gone[0]}, ") and parsed.notes[0].endswith("it is left out")
+
+
+@pytest.mark.parametrize("end", ["", "Total,,4000\n", "Total,,4000\nMean,,100\n"])
+@pytest.mark.parametrize("below", ["", "[a],[q],MW\n"])
+def test_units_and_sums_do_not_hide_how_dates_are_written(below, end):
+    quarters = "".join(f"{2000 + i // 4},{i % 4 + 1},{100 + i}\n" for i in range(12))
+    parsed = parse_csv(f"year,quarter,x\n{below}{quarters}{end}".encode())
+    assert parsed.frame["year"].tolist() == [f"{2000 + i // 4}Q{i % 4 + 1}" for i in range(12)]
+    days = "".join(f"2020-01-{day:02},0:00,{day}\n" for day in range(1, 13))
+    parsed = parse_csv(f"when,start of shift,x\n{below}{days}{end}{end}".encode())  # a sum twice is no day again
+    assert (parsed.date, list(parsed.frame)) == ("when", ["when", "start of shift", "x"])
+
+
+@pytest.mark.parametrize("end", ["", "Total,4000\n"])
+def test_a_sum_makes_no_dates_of_numbers_of_items(end):
+    items = "".join(f"2020-{item},{item}\n" for item in range(101, 141))
+    assert "no column of dates found" in refusal(f"item,x\n{items}{end}".encode())
+    assert len(parse_csv(f"date,x\n{items}{end}".encode()).frame) == 40
 
 
 @pytest.mark.parametrize("above", ["Station:,Berlin\nUnit:,MW", "Station,Berlin"])
@@ -384,6 +404,22 @@ def test_a_field_of_any_length_is_read():
 
 def test_every_separator_mark_is_no_part_of_a_byte_order_mark():
     assert not any(mark in codecs.BOM_UTF16 for mark in b",;\t|")
+
+
+def test_names_are_the_same_however_their_accents_are_written(tmp_path):
+    one, two = (unicodedata.normalize(form, "Zürich") for form in ("NFC", "NFD"))
+    assert one != two
+    for name in (one, two):
+        (tmp_path / "mine.csv").write_bytes(csv_of(STAMPS, LOAD, header=f"{name},{name}!"))
+        for asked in (one, two):
+            table = load_table(str(tmp_path / "mine.csv"), columns=[f"{asked}!"], date_column=asked)
+            assert table.columns == (f"{one}!",)
+    assert "column 'Zürich' occurs 2 times" in refusal(csv_of(STAMPS, LOAD, LOAD, header=f"date,{one},{two}"))
+    frame = pd.DataFrame({"date": pd.date_range("2020-01-01", periods=3), one: 1.5, two: [1.0, 2.0, 3.0]})
+    with pytest.raises(UserError, match="column 'Zürich' occurs more than once"):
+        parse_frame(frame)
+    frame.drop(columns=one).to_parquet(tmp_path / "mine.parquet")
+    assert load_table(str(tmp_path / "mine.parquet"), columns=[one]).columns == (one,)
 
 
 # Binary tables

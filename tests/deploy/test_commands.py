@@ -168,6 +168,20 @@ def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
     )
 
 
+def test_what_keeps_a_value_that_looks_like_no_reading_is_named_as_a_command_takes_it(tsprune, exported):
+    rows = frame(200).rename_axis("date")
+    rows.iloc[-3, 0] = -9999
+    rows.to_csv("code.csv")
+    looks = "line 199, column 'load': -9999 looks like 'no reading'; missing: interpolate takes it as missing"
+    looks += " and fills it in"
+    code, out, _ = tsprune("data", "check", "code.csv")
+    assert (code, out) == (1, f"code.csv: {looks}; a study keeps it with -p raw=true\n")
+    _, _, err = tsprune("compress", "code.csv", "--max-loss", "2%")
+    assert err == f"tsprune: code.csv: {looks}; -p raw=true keeps it\n"
+    _, _, err = tsprune("forecast", exported / "linear.onnx", "code.csv")
+    assert err == f"tsprune: code.csv: {looks}\n"
+
+
 @pytest.mark.parametrize(("step", "rows"), [("h", 64), ("15min", 16), ("MS", 32), ("QS", 16), ("YS", 100), ("D", 90)])
 def test_dates_of_a_picture_have_a_step_however_far_they_go(tmp_path, exported, step, rows):
     known = frame(rows, step)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import onnxruntime
@@ -14,6 +15,7 @@ from tsprune.data import load_table, make_splits
 from tsprune.data.intervals import Intervals
 from tsprune.deploy import Forecaster
 from tsprune.deploy.export import export_checkpoint, export_onnx
+from tsprune.deploy.reading import read_frame
 from tsprune.errors import UserError
 from tsprune.models import About, save_checkpoint
 
@@ -25,6 +27,19 @@ def test_the_seasonal_naive_repeats_the_last_day_with_its_dates_and_units(export
     assert list(forecast.index) == list(pd.date_range(known.index[-1], periods=9, freq="h")[1:])
     assert forecast.index.name == "date" and list(forecast.columns) == ["load", "wind", "sun"]
     np.testing.assert_allclose(forecast.to_numpy(), known.to_numpy()[6:14], rtol=1e-6)
+
+
+def test_names_of_columns_match_however_their_accents_are_written(tmp_path):
+    one, two = ((unicodedata.normalize(form, "Zürich"), "wind", "sun") for form in ("NFC", "NFD"))
+    about = ABOUT.model_copy(update={"columns": two})  # as files were written before
+    save_checkpoint(tmp_path / "x.safetensors", tiny("DLinear"), about=about)
+    forecaster = Forecaster.load(tmp_path / "x.safetensors")
+    forecasts = [forecaster.predict(frame(30).set_axis(names, axis=1)) for names in (one, two)]
+    frame(30).set_axis(one, axis=1).rename_axis("date").to_csv(tmp_path / "mine.csv")
+    forecasts.append(forecaster.predict(read_frame(str(tmp_path / "mine.csv"), forecaster.card, 24).frame))
+    assert all(list(forecast.columns) == list(one) for forecast in forecasts)
+    pd.testing.assert_frame_equal(forecasts[0], forecasts[1])
+    pd.testing.assert_frame_equal(forecasts[0], forecasts[2])
 
 
 @pytest.mark.parametrize("name", ["linear", "tcn"])

@@ -154,6 +154,15 @@ def test_gradients_are_computed_where_the_caller_has_none(around):
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
+def test_calibration_may_be_made_where_there_are_no_gradients():
+    model = own()
+    with torch.inference_mode():
+        made = [([x.clone() for x in inputs], target.clone()) for inputs, target in BATCHES]
+    for name in list_scores():
+        wanted, found = (score_weights(name, model, batches).scores for batches in (BATCHES, made))
+        assert all(torch.equal(found[weight], wanted[weight]) for weight in wanted), name
+
+
 def test_a_batch_may_be_a_pair_of_tensors_as_data_loaders_give_them():
     model = own()
     wanted = score_weights("taylor", model, BATCHES).scores

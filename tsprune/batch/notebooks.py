@@ -21,6 +21,7 @@ from tsprune.report.links import cells_linked, linked, links_of
 from tsprune.report.page import read_info, render_notebook
 from tsprune.study.base.words import is_papers_size
 from tsprune.study.registry import STUDIES
+from tsprune.whole import alone
 
 
 def run_profile(runs: list[NotebookRun], hours: float | None = None, *, only_pages: bool = False) -> int:
@@ -107,11 +108,12 @@ def link_pages(folder: Path, reports: Sequence[ReportInfo]) -> None:
     ]
     with aside(folder) as hidden:
         for place, report in enumerate(reports):
-            before = report.html.read_text(encoding="utf-8")
-            page = cells_linked(linked(before, links_of(reports, place)), reports, others)
-            if page != before:
-                (hidden / report.html.name).write_text(page, encoding="utf-8")
-                (hidden / report.html.name).replace(report.html)
+            with alone(folder):  # no study puts a newer page there between its being read and replaced
+                before = report.html.read_text(encoding="utf-8")
+                page = cells_linked(linked(before, links_of(reports, place)), reports, others)
+                if page != before:
+                    (hidden / report.html.name).write_text(page, encoding="utf-8")
+                    (hidden / report.html.name).replace(report.html)
 
 
 def reports_in(folder: Path, fresh: Sequence[ReportInfo] = ()) -> list[ReportInfo]:

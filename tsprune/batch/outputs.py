@@ -14,6 +14,7 @@ from tsprune.batch.strict_yaml import read_parameters
 from tsprune.engine.temporary import left_over, remove, temporary_name
 from tsprune.errors import UserError
 from tsprune.parameters import PLUMBING
+from tsprune.whole import alone
 
 ENDINGS = (".params.yaml", ".ipynb", ".html")
 """Of the files of a report, in the order in which they are put in place."""
@@ -52,12 +53,13 @@ def parameters_text(parameters: Mapping[str, Any]) -> str:
 def put_in_place(run: NotebookRun, folder: Path) -> str | None:
     """Move the files of a report from ``folder`` to where they belong. A report there that is of other parameters is
     kept as ``NAME.previous.*``, over one that was kept before; returns a line that says so."""
-    there = (run.folder / f"{run.name}.html").exists()
-    names = other_parameters(run.folder / f"{run.name}.params.yaml", run.parameters) if there else []
-    if names:
-        keep_previous(run.folder, [run.name + end for end in ENDINGS])
-    for end in ENDINGS:
-        (folder / (run.name + end)).replace(run.folder / (run.name + end))
+    with alone(run.folder):  # a study that links the pages there would put back the one that it has read
+        there = (run.folder / f"{run.name}.html").exists()
+        names = other_parameters(run.folder / f"{run.name}.params.yaml", run.parameters) if there else []
+        if names:
+            keep_previous(run.folder, [run.name + end for end in ENDINGS])
+        for end in ENDINGS:
+            (folder / (run.name + end)).replace(run.folder / (run.name + end))
     if names:
         return (
             f"{run.name}: the report that was there has other parameters ({', '.join(names)}); it is kept as "

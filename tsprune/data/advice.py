@@ -46,7 +46,8 @@ def date_advice(text: str, column: str, *, first: bool, last: bool, every: bool)
         return f"it is not written as others are; {_LIKE}, all in the same way"
     if every and is_number(text):
         return (
-            f"numbers are read as dates where they are like 20201231, or seconds (thousandths, ...) since 1970; {_LIKE}"
+            "numbers are read as dates where they are like 20201231 or 202012312300, with four digits of the year in "
+            f"front, or seconds (thousandths, ...) since 1970; {_LIKE}"
         )
     if has_shape(text):
         calendar = " (are its years of another calendar?)" if re.search(r"\b2[45]\d\d\b", text) else ""

@@ -19,6 +19,9 @@ from tsprune.data.timesteps import DAY
 from tsprune.errors import UserError, no_column
 from tsprune.shown import more, quoted
 
+KEEPS_CODES = "raw: true keeps it"
+"""What helps where a value only looks like "no reading", as a study's parameter and load_table's are called; a command
+that has another way says that instead."""
 _MOST_OF_A_CENTURY = 80
 """Years."""
 _USUAL_YEARS = (1600, 2300)
@@ -77,10 +80,12 @@ def check_csv(
     parsed = _only(parsed, columns)
     reading, problems = _read_dates(parsed, date_order, time_step)
     order = check_order(reading.dates, parsed.lines, parsed.place, time_step, gaps_are_filled)
-    years = _century(parsed, reading) or (_yearless(parsed, reading) if date_order is None else [])
+    years = _century(parsed, reading) or _no_count(parsed, reading)
+    years = years or (_yearless(parsed, reading) if date_order is None else [])
     cells = read_cells(parsed, gaps_are_filled)
     again = _dates_again(cells.frame, parsed, reading)
-    frame, asked, taken = _codes(cells.frame, parsed, gaps_are_filled, codes_are_kept)
+    keeping = f"; {KEEPS_CODES}" if scaled else ""  # a model that is there already reads no such value
+    frame, asked, taken = _codes(cells.frame, parsed, gaps_are_filled, codes_are_kept, keeping)
     if gaps_are_filled:
         asked += _made_up(frame, order)
     train = SHARES.borders(len(order.grid))[0][1] if len(order.grid) > 2 else 0
@@ -168,6 +173,23 @@ def _century(parsed: Parsed, reading: Reading) -> list[str]:
     ]
 
 
+def _no_count(parsed: Parsed, reading: Reading) -> list[str]:
+    """A problem where what is read as a count since 1970 is in every row a day of a year of two digits and a time too
+    (2501010030): hardly any ten counts are, as few numbers end in an hour and a minute."""
+    cells = parsed.frame[parsed.date].astype(str)
+    if reading.order != "unix" or not cells.str.fullmatch(r"\d{10}|\d{12}").all():
+        return []
+    days = (pd.to_datetime(cells.str[:6], format=order, errors="coerce") for order in ("%y%m%d", "%d%m%y", "%m%d%y"))
+    clocks = cells.str[6:].str.fullmatch("([01][0-9]|2[0-3])([0-5][0-9]){1,2}")
+    if not clocks.all() or not any(dates.notna().all() for dates in days):
+        return []
+    where = f"{parsed.place} {parsed.lines[0]}, column {quoted(parsed.date)}"
+    return [
+        f"{where}: {quoted(cells.iloc[0])}{more(len(cells) - 1)} may count from 1970 to {reading.dates[0]}, or be a "
+        "day of a year of two digits and a time; write dates like 202012312300 or 2020-12-31 23:00"
+    ]
+
+
 def _yearless(parsed: Parsed, reading: Reading) -> list[str]:
     """A problem where what is read as a month and a year of two digits ('01-Jan', 'Jan 02') may as well be a month and
     a day of it, as spreadsheets show days: where these go on by days or weeks, or within a day."""
@@ -244,9 +266,10 @@ def _typed(cells: pd.Series) -> Reading:
 
 
 def _codes(
-    frame: pd.DataFrame, parsed: Parsed, gaps_are_filled: bool, codes_are_kept: bool
+    frame: pd.DataFrame, parsed: Parsed, gaps_are_filled: bool, codes_are_kept: bool, keeping: str
 ) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """The frame without values that look like "no reading", or with them where they are kept; problems; notes."""
+    """The frame without values that look like "no reading", or with them where they are kept; problems, which end
+    in ``keeping``; notes."""
     if codes_are_kept:
         return frame, [], []
     problems, notes, emptied = [], [], frame.copy(deep=False)
@@ -259,8 +282,7 @@ def _codes(
                 continue
             problems.append(
                 f"{parsed.place} {parsed.lines[rows[0]]}, column {quoted(name)}: {code:.10g}{more(len(rows) - 1)} "
-                "looks like 'no reading'; missing: interpolate takes it as missing and fills it in; a study keeps it "
-                "with raw: true"
+                f"looks like 'no reading'; missing: interpolate takes it as missing and fills it in{keeping}"
             )
         emptied[name] = values
     return emptied, problems, notes

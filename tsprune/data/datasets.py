@@ -16,6 +16,7 @@ from tsprune.data.table import Table
 from tsprune.errors import UserError, unknown
 from tsprune.places import locate
 from tsprune.shown import listed, plain, quoted
+from tsprune.typed import composed
 
 MISSING = ("error", "interpolate")
 
@@ -74,13 +75,13 @@ def load_table(
     """
     own = {
         "missing": missing,
-        "date_column": date_column,
+        "date_column": composed(date_column),
         "time_step": time_step,
         "date_order": date_order,
         "encoding": encoding,
     }
     _refuse_wrong_kinds(name, raw, columns, own)
-    name = os.fspath(name)
+    name, columns = os.fspath(name), None if columns is None else list(map(composed, columns))
     if is_path(name):
         return own_table(name, raw, columns, scaled, **own)
     entry = find_entry(name)

@@ -412,7 +412,7 @@ def date_parts(sample: pd.DataFrame) -> tuple[str, ...]:
         return date, clock
     texts = (name for name in others if not _all_numbers(sample[name]))
     whole = next((name for name in texts if _reads_as_dates(sample[name], unnamed=True)), None)
-    return (whole,) if whole and sample[whole].is_unique else ()
+    return (whole,) if whole and sample[whole].dropna().is_unique else ()
 
 
 def _parts_of_year(sample: pd.DataFrame, called: dict[str, str]) -> tuple[str, ...]:
@@ -432,7 +432,8 @@ def _parts_of_year(sample: pd.DataFrame, called: dict[str, str]) -> tuple[str, .
     if day_of_year := named(_DAYS_OF_YEAR):
         return (year, day_of_year, *clock)
     quarter = named(_QUARTERS)
-    if quarter and _whole(sample[quarter]).str.fullmatch("[1-4]|Q0?[1-4]|M[01][0-9]", case=False).all():
+    cells = _whole(sample[quarter].dropna()) if quarter else []
+    if len(cells) and cells.str.fullmatch("[1-4]|Q0?[1-4]|M[01][0-9]", case=False).all():
         return (year, quarter)
     if sum(as_read(name.lower()[:3]) in _MONTHS for name in sample) > 1:
         return ()  # a year in a row, its months side by side
@@ -459,10 +460,11 @@ def _tells_hours(cells: pd.Series, named: bool) -> bool:
 
 def _days_again(cells: pd.Series) -> bool:
     """Whether dates stand on several rows and say no time of day but midnight."""
+    cells = cells.dropna()
     if not cells.duplicated().any():
         return False
     if not pd.api.types.is_datetime64_any_dtype(cells):
-        readings = read_dates(cells.dropna().astype(str))
+        readings = read_dates(cells.astype(str))
         cells = readings[0].dates if readings else pd.DatetimeIndex([])
     dates = pd.DatetimeIndex(cells).dropna()
     return len(dates) > 0 and (dates == dates.normalize()).all()

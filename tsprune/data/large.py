@@ -11,6 +11,7 @@ from tsprune.data.mapped import BLOCK, fits
 from tsprune.data.parsing import parse_frame
 from tsprune.errors import UserError
 from tsprune.shown import listed
+from tsprune.typed import composed
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -39,7 +40,7 @@ class Large:
 
 def _stored(file: "ParquetFile") -> dict[str, str]:
     """Names in the file by those that its columns go by."""
-    return {name.strip(): name for name in file.schema_arrow.names}
+    return {composed(name.strip()): name for name in file.schema_arrow.names}
 
 
 def open_large(path: Path, date_column: str | None) -> Large | None:

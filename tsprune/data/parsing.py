@@ -15,6 +15,7 @@ from tsprune.data.dates import DATE_NAMES, date_parts, find_date_column, is_numb
 from tsprune.data.rows import SEPARATORS, Rows
 from tsprune.errors import UserError
 from tsprune.shown import listed, more, plain, quoted
+from tsprune.typed import composed
 
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",  # begins like that of UTF-16, so it comes first
@@ -53,7 +54,7 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
 
     Fields are separated by commas, semicolons, tabs or '|', whichever the header has most of; where it is not commas,
     numbers may have a decimal comma. The text is UTF-8, or UTF-16 with its mark in front, unless ``encoding`` names
-    another. Every row has as many fields as the header. Names lose the spaces around them.
+    another. Every row has as many fields as the header. Names lose the spaces around them, and are :func:`composed`.
     """
     rows = Rows(_decoded(content, encoding))
     names = _names(rows)
@@ -67,8 +68,9 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
     options = {"sep": rows.separator, "header": None, "names": names, "index_col": False, "skiprows": 1}
     sample = _read(rows, dtype=str, nrows=200, **options)
     try:
-        parts = () if date_column else date_parts(sample)
-        date = parts[0] if parts else find_date_column(sample, date_column)
+        told = pd.DataFrame({name: _without_ends(sample[name]) for name in sample})
+        parts = () if date_column else date_parts(told)
+        date = parts[0] if parts else find_date_column(told, date_column)
     except UserError:
         _refuse_names_below(rows)
         raise
@@ -97,6 +99,14 @@ def parse_csv(content: bytes, *, encoding: str | None = None, date_column: str |
         frame, note = _joined(frame, parts)
         notes.append(note)
     return Parsed(frame, date, rows.starts[1:], "line", int(rows.starts[0]), decimal, tuple(notes))
+
+
+def _without_ends(cells: pd.Series) -> pd.Series:
+    """Cells without the words above and below what has digits: units and the names of sums tell nothing of dates."""
+    if all(any(map(str.isdigit, str(end))) for end in (*cells[:1], *cells[-1:])):
+        return cells  # most columns, fast
+    digits = cells.str.contains(r"\d", na=False)
+    return cells.where(digits.cummax() & digits[::-1].cummax())
 
 
 def _beside(rows: Rows, date: int) -> list[int]:
@@ -154,7 +164,7 @@ def parse_frame(frame: pd.DataFrame, *, date_column: str | None = None) -> Parse
         numbers = str(frame.columns[0]) if unnamed else None
     # Of names on several levels all that say something.
     names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
-    frame = frame.set_axis([name.strip() for name in names], axis=1)
+    frame = frame.set_axis([composed(name.strip()) for name in names], axis=1)
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise UserError(f"column {quoted(twice[0])} occurs more than once; names must differ")
@@ -229,7 +239,7 @@ def _not_text(content: bytes, name: str, error: UnicodeDecodeError) -> str:
 
 def _names(rows: Rows) -> list[str]:
     """The column names; UserError if they are values, or not all different."""
-    names, line = [name.strip() for name in rows.fields(0)], rows.starts[0]
+    names, line = [composed(name.strip()) for name in rows.fields(0)], rows.starts[0]
     if len(names) == 1:
         needed = "only one column; expected one of dates and at least one of numbers"
         raise UserError(f"line {line}: {needed}; {_why_one_column(rows)}")

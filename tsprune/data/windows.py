@@ -254,7 +254,7 @@ def _refuse_missing(table: Table) -> None:
         row, column = first
         raise UserError(
             f"{table.name}: {count} values are missing, the first at {table.dates[row]} in column "
-            f"{quoted(table.columns[column])}; windows need every value, so load the table without raw=True"
+            f"{quoted(table.columns[column])}; windows need every value, so leave out raw"
         )
 
 

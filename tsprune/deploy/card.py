@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from tsprune import __version__
 from tsprune.data.intervals import Intervals
 from tsprune.errors import UserError
-from tsprune.typed import Config, Names, Numbers, ZeroToOne
+from tsprune.typed import Columns, Config, Names, Numbers, ZeroToOne
 
 PREFIX = "tsprune."
 """What the name of every property in an ONNX file begins with; the value is JSON."""
@@ -46,7 +46,7 @@ class Card(Config):
     pred_len: Steps  # horizon, time steps
     freq: str  # names the finest calendar field (tsprune.data.calendar)
     calendar: Names = ()  # fields of the input `calendar`, in its order; none where the file has no such input
-    columns: Names = ()  # in the order of input and output
+    columns: Columns = ()  # in the order of input and output
     mean: Numbers = ()  # (columns,) in the data's unit
     std: Numbers = ()  # (columns,) in the data's unit, above 0
     unit: str | None = None  # of all columns

@@ -10,6 +10,7 @@ from tsprune.data.timesteps import canonical, count_steps, detect_step, followin
 from tsprune.deploy.card import Card
 from tsprune.errors import UserError, unknown
 from tsprune.shown import listed, more, plain, quoted
+from tsprune.typed import composed
 
 
 class Rows(NamedTuple):
@@ -32,7 +33,7 @@ def last_rows(frame: pd.DataFrame, card: Card, count: int, what: str) -> Rows:
     if not isinstance(frame.index, pd.DatetimeIndex):
         raise UserError(f"the index holds {_held(frame.index)}, not dates; {_to_dates(frame, card.columns)}")
     dates = _dates(frame.index)
-    _check_columns(list(frame.columns), card.columns)
+    _check_columns(list(map(composed, frame.columns)), card.columns)
     if len(frame) < count:
         raise UserError(f"{len(frame)} rows; {what} needs {count} ({card.model} looks back {card.seq_len} time steps)")
     dates = dates[-count:]

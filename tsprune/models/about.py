@@ -6,7 +6,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from tsprune import __version__
 from tsprune.data.intervals import Intervals
-from tsprune.typed import Config, Names, Numbers, ZeroToOne
+from tsprune.typed import Columns, Config, Numbers, ZeroToOne
 
 Facts = dict[str, JsonValue]
 Errors = dict[str, float | None]
@@ -21,7 +21,7 @@ class About(Config):
     ``mean`` and ``std`` of different lengths.
     """
 
-    columns: Names = ()  # names of the variables, in the order of the model's input
+    columns: Columns = ()  # names of the variables, in the order of the model's input
     mean: Numbers = ()  # (columns,) in the data's unit
     std: Numbers = ()  # (columns,) in the data's unit, above 0
     unit: str | None = None  # of all columns: 'MW', '°C'

@@ -117,6 +117,7 @@ def summed_gradients(model: nn.Module, weights: Sequence[nn.Parameter], calibrat
     with gradients(model):
         total = [torch.zeros_like(w) for w in weights]
         for inputs, target in batches(calibration):
+            inputs, target = [_recordable(x) for x in inputs], _recordable(target)
             forecast = model(*inputs)
             if not isinstance(forecast, Tensor) or forecast.shape != target.shape:
                 theirs = tuple(forecast.shape) if isinstance(forecast, Tensor) else f"a {type(forecast).__name__}"
@@ -137,6 +138,11 @@ def gradients(model: nn.Module) -> Iterator[None]:
     without_cudnn = torch.backends.cudnn.flags(enabled=False)  # its LSTM has no gradient in evaluation
     with evaluation(model), torch.inference_mode(False), torch.enable_grad(), without_cudnn:
         yield
+
+
+def _recordable(x: Tensor | None) -> Tensor | None:
+    """``x``, or a copy of it where it was made in inference mode: no gradient is computed with such a tensor."""
+    return x.clone() if isinstance(x, Tensor) and x.is_inference() else x
 
 
 def batches(calibration: Calibration) -> Iterator[tuple[Sequence[Tensor | None], Tensor]]:

@@ -8,10 +8,9 @@ the row as the store has it stand its identity (``config``) and its test errors 
 import gc
 import gzip
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +28,7 @@ from tsprune.steps.packed import pack, unpack
 from tsprune.steps.recipes import kinds
 from tsprune.steps.sound import problems
 from tsprune.typed import canonical_json
-from tsprune.whole import write_whole
+from tsprune.whole import alone, write_whole
 
 ENDING = ".jsonl.gz"
 
@@ -144,23 +143,16 @@ def project_archive() -> Archive:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Inside the block no other process adds to the archive: of two that did, one would write its file without the
-    other's rows. The lock ends with the process, however that ends; where there is no such lock a line says so."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written to: {error.strerror}") from None
-    try:
+    other's rows. Where there is no such lock a line says so."""
+    with ExitStack() as stack:
         try:
-            import fcntl  # not everywhere
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except (ImportError, OSError) as error:
-            why = getattr(error, "strerror", None) or error
-            print(f"{folder} cannot be locked ({why}): let no other process add rows meanwhile", file=sys.stderr)
+            folder.mkdir(parents=True, exist_ok=True)
+            unlocked = stack.enter_context(alone(folder))
+        except OSError as error:
+            raise UserError(f"{folder} cannot be written to: {error.strerror}") from None
+        if unlocked:
+            print(f"{folder} cannot be locked ({unlocked}): let no other process add rows meanwhile", file=sys.stderr)
         yield
-    finally:
-        os.close(handle)
 
 
 def _line(store: Store, key: str, row: dict) -> dict[str, Any]:
