@@ -143,7 +143,7 @@ def test_what_is_meant_for_all_notebooks_must_be_a_parameter_of_all_of_them(prob
     assert (
         lines[1] == f"{folder / 'common.yaml'}: 'stages' is not a parameter of {others}; set it only for 02_fine_tuning"
     )
-    assert lines[2].startswith("-p: 'every' is not a parameter of 04_entsoe_scale, 01_pruning_sweep")
+    assert lines[2].startswith("-p: 'every' is not a parameter of 02_fine_tuning, 01_pruning_sweep")
     assert list(plan({"common.yaml": ""}, replaced=["every=4"], only=["05_pals"])) == ["05_pals"]
 
 

@@ -28,10 +28,10 @@ class Study:
 
 # In the order in which a profile runs them: first the one whose page is there soonest, last what reads others' rows.
 STUDIES = {
-    "04_entsoe_scale": Study("entsoe_scale", "EntsoeScale", "EntsoeScaleCells"),
-    "01_pruning_sweep": Study("pruning_sweep", "PruningSweep", "PruningSweepCells"),
     "02_fine_tuning": Study("fine_tuning", "FineTuning", "FineTuningCells"),
+    "01_pruning_sweep": Study("pruning_sweep", "PruningSweep", "PruningSweepCells"),
     "03_right_sizing": Study("right_sizing", "RightSizing", "RightSizingCells"),
+    "04_entsoe_scale": Study("entsoe_scale", "EntsoeScale", "EntsoeScaleCells"),
     "05_pals": Study("pals", "SparseTraining", "PalsCells"),
     "06_inference": Study("inference", "Inference", "InferenceCells"),
     "07_claims": Study("claims", "Claims", "ClaimsCells", trains=False),
