@@ -17,16 +17,25 @@ from hypothesis import settings
 from tsprune import cli
 
 # The same examples each time: a run of the tests tells of the change, not of luck.
-# `pytest --hypothesis-profile=default` searches further.
-settings.register_profile("same", derandomize=True, deadline=None)
+# `pytest --hypothesis-profile=default` searches further, among a hundred.
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("same")
 
 
+# torch and thousands of tests stay to the end: to look them through for garbage again and again is a tenth of the work
+# of the tests, and a fifth of an export's.
+gc.set_threshold(20_000, 20, 100)
+
+
 def pytest_collection_finish() -> None:
-    """torch and thousands of tests stay to the end: to look them through for garbage again and again is a tenth of the
-    work of the tests, and a fifth of an export's."""
     gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_is_loaded_is_no_garbage() -> None:
+    """Who measures times looks for garbage first, a second each time where what earlier files loaded is looked at."""
+    gc.collect()
+    gc.freeze()
 
 
 DENSITIES = [1.0, 0.8, 0.64, 0.512, 0.4096]
@@ -211,4 +220,6 @@ def rules_read_once():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
+        ONNXRegistry.from_torchlib()
+        gc.freeze()
         yield

@@ -41,24 +41,19 @@ def ran(tmp_path, monkeypatch):
     return Ran()
 
 
-def test_grids_have_the_same_workers_which_end_with_the_block(ran):
+def test_grids_have_the_same_workers_others_where_they_died_and_none_after_the_block(ran):
     with Kept(ran.make) as maker:
         assert ran.made == []
         assert ran(maker, "a") == "ok"
         (first,) = ran.workers()
         assert ran(maker, "b") == "ok" and ran.workers() == [first] and len(ran.made) == 1
         assert first.is_alive()
-    assert not first.is_alive()
-
-
-def test_workers_that_died_between_two_grids_or_in_one_are_replaced(ran):
-    with Kept(ran.make) as maker:
-        assert ran(maker, "a") == "ok"
-        (first,) = ran.workers()
         os.kill(first.pid, signal.SIGKILL)
         first.join()
-        assert ran(maker, "b") == "ok" and len(ran.made) == 2
         assert ran(maker, "c", act="die-once") == "ok" and len(ran.made) == 3
+        (last,) = ran.workers()
+        assert last.is_alive()
+    assert not last.is_alive()
 
 
 def test_an_exception_does_not_wait_for_what_runs(ran):

@@ -137,6 +137,7 @@ def test_a_csv_of_ones_own_by_plain_papermill(tmp_path):
     assert "DLinear" in text
 
 
+@pytest.mark.slow  # tests/study/base/test_namespace.py gives a notebook's namespace the same cell, without a kernel
 def test_plain_papermill_with_a_misspelt_parameter_is_refused_by_the_notebook(tmp_path):
     done = subprocess.run(
         [
@@ -149,17 +150,3 @@ def test_plain_papermill_with_a_misspelt_parameter_is_refused_by_the_notebook(tm
     )
     assert done.returncode != 0
     assert "unknown parameter 'densitys'; did you mean 'densities'?" in done.stderr
-
-
-def test_without_data_the_built_in_series_stands_in_and_the_report_says_so(tmp_path, smoke):
-    """No dataset to be found and none to be downloaded: a banner, and never numbers under the dataset's name."""
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    given = smoke | {"dataset": "Traffic", "models": ["DLinear"], "jobs": 1}
-    given["store"] = str(tmp_path / "store")
-    (folder / "01_pruning_sweep.yaml").write_text(yaml.safe_dump(given))
-    assert run_profile(plan_profile(str(folder), output=str(tmp_path / "out"))) == 0
-    page = (tmp_path / "out" / "mine" / "01_pruning_sweep.html").read_text()
-    assert "Synthetic data: Traffic is not available here" in page
-    assert "On synthetic" in page
-    assert "On Traffic" not in page

@@ -53,7 +53,7 @@ def test_a_file_and_its_checkpoint_forecast_the_same(exported, name):
 
 def test_a_column_that_was_constant_and_still_is_stays_so(tmp_path):
     about = ABOUT.model_copy(update={"mean": (50_000.0, 8.1, -1.5), "std": (9_000.0, 1.0, 1.0)})
-    save_checkpoint(tmp_path / "x.safetensors", tiny("Transformer"), about=about)
+    save_checkpoint(tmp_path / "x.safetensors", tiny("TCN"), about=about)
     known = frame(30).assign(wind=8.1)
     known["sun"] = [-1.5] * 29 + [-1.0]
     export_checkpoint(tmp_path / "x.safetensors", tmp_path / "x.onnx")

@@ -6,7 +6,7 @@ import re
 
 import profiles
 import pytest
-from IPython.display import Markdown
+from IPython.display import HTML, Markdown
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
@@ -78,6 +78,18 @@ def test_a_page_of_one_model_of_two_draws_the_one_and_names_the_other(page, smok
     }
     assert [figure for figure in shown if isinstance(figure, Figure)]
     assert "cells have not run yet (**Transformer** 4)" in texts(shown) and "have not run yet" in result.missing
+
+
+def test_without_data_the_built_in_series_stands_in_and_the_page_says_so(page, smoke, threads):
+    """No dataset to be found and none to be downloaded: a banner, and never numbers under the dataset's name."""
+    given = smoke | {"dataset": "Traffic", "models": ["DLinear"], "store": page.store}
+    PruningSweepCells(PruningSweep.parse(given)).run(make_executor=threads, progress=Progress())
+    shown, space = page("01_pruning_sweep", **given)
+    told = texts(shown)
+    (banner,) = (thing.data for thing in shown if isinstance(thing, HTML))
+    assert "Synthetic data: Traffic is not available here" in banner
+    assert "On synthetic" in told and "On Traffic" not in told
+    assert space["result"].failures == 0 and set(space["result"].cells["status"]) == {"ok"}
 
 
 def test_what_is_missing_is_counted_by_kind():

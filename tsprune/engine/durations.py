@@ -23,13 +23,12 @@ class Durations:
 
     def __init__(self, rows: Iterable[dict], lengths: Mapping[str, int] = MappingProxyType({})):
         self._lengths = lengths
-        self._costs: dict[tuple, list[dict]] = defaultdict(list)
+        # Rows are thousands, of which a run asks for those of a few kinds and models: the others are not looked at.
+        self._rows: dict[tuple, list[dict]] = defaultdict(list)
         self._told: dict[tuple, tuple[float | None, ...]] = {}
         for row in rows:
             if row.get("status") == "ok":
-                costs = row["cost"] | {"length": self._length(row)}
-                for alike in _ALIKE:
-                    self._costs[_place(row["kind"], row["protocol"], alike)].append(costs)
+                self._rows[row["kind"], row["protocol"].get("model")].append(row)
 
     def _length(self, row: dict) -> int | None:
         """Of the data that the step went through; None where it went through none, or through an unknown number."""
@@ -42,19 +41,20 @@ class Durations:
 
     def costs(self, kind: str, protocol: dict, *names: str) -> tuple[float | None, ...]:
         """Costs by name, as rows have them, likewise, of a step of this kind and protocol."""
-        asked = (_place(kind, protocol, _ALIKE[0]), names)  # has all that the others have
+        asked = (kind, *map(protocol.get, _ALIKE[0]), names)  # has all that the others have
         if asked not in self._told:
-            places = [_place(kind, protocol, alike) for alike in _ALIKE]
+            rows = self._rows.get((kind, protocol.get("model")), ())
+            alike = [[row for row in rows if _same(row["protocol"], protocol, of)] for of in _ALIKE]
             length = self._lengths.get(protocol.get("dataset"))
-            self._told[asked] = tuple(self._median(places, name, length) for name in names)
+            self._told[asked] = tuple(self._median(alike, name, length) for name in names)
         return self._told[asked]
 
-    def _median(self, places: Iterable[tuple], name: str, length: int | None) -> float | None:
-        """Of the first place that tells it, for data of this length."""
-        for place in places:
-            told = [costs for costs in self._costs.get(place, ()) if costs.get(name) is not None]
+    def _median(self, alike: Iterable[list[dict]], name: str, length: int | None) -> float | None:
+        """Of the first rows that tell it, for data of this length."""
+        for rows in alike:
+            told = [(row["cost"][name], self._length(row)) for row in rows if row["cost"].get(name) is not None]
             if told:
-                return median(costs[name] * _longer(name, length, costs["length"]) for costs in told)
+                return median(cost * _longer(name, length, theirs) for cost, theirs in told)
         return None
 
 
@@ -62,8 +62,8 @@ def _longer(name: str, length: int | None, theirs: int | None) -> float:
     return length / theirs if name == "seconds" and length and theirs else 1.0
 
 
-def _place(kind: str, protocol: dict, names: Sequence[str]) -> tuple:
-    return (kind, *((name, protocol.get(name)) for name in names))
+def _same(one: dict, other: dict, names: Sequence[str]) -> bool:
+    return all(one.get(name) == other.get(name) for name in names)
 
 
 def stored_rows(store: Store) -> Iterator[dict]:

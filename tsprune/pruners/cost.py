@@ -44,6 +44,16 @@ def cost_of(model: nn.Module, names: Sequence[str], inputs: Sequence[Tensor | No
     """
     if by not in get_args(Measure):
         raise UserError(unknown("measure", by, get_args(Measure)))
+    return costs_of(model, names, inputs, (by,))[by]
+
+
+def costs_of(
+    model: nn.Module,
+    names: Sequence[str],
+    inputs: Sequence[Tensor | None],
+    measures: Sequence[Measure] = get_args(Measure),
+) -> dict[Measure, Cost]:
+    """The cost by each of the measures, as :func:`cost_of`, of one twin."""
     twin = without_numbers(model)
     axes = {axis.name: axis for axis in twin.axes()}
     tensors = (*twin.state_dict().values(), *(x for x in inputs if x is not None))
@@ -51,8 +61,11 @@ def cost_of(model: nn.Module, names: Sequence[str], inputs: Sequence[Tensor | No
     primes = list(primes_above(8 * max(sizes), len(names)))
     for name, prime in zip(names, primes, strict=True):
         axes[name].take(torch.zeros(axes[name].groups * prime, dtype=torch.int64, device="meta"))
-    terms = Counter(factor(count, primes) for count in counts(twin, inputs, by))
-    return Cost([term[0] * n for term, n in terms.items()], [term[1:] for term in terms], len(names))
+    costs = {}
+    for by in measures:
+        terms = Counter(factor(count, primes) for count in counts(twin, inputs, by))
+        costs[by] = Cost([term[0] * n for term, n in terms.items()], [term[1:] for term in terms], len(names))
+    return costs
 
 
 def count(model: nn.Module, inputs: Sequence[Tensor | None], by: Measure) -> int:

@@ -18,7 +18,7 @@ from tsprune.errors import UserError, unknown
 from tsprune.layers import evaluation
 from tsprune.layers.axes import Axis
 from tsprune.layers.wrappers import innermost
-from tsprune.pruners.cost import Cost, Measure, cost_of, count, without_numbers
+from tsprune.pruners.cost import Cost, Measure, cost_of, costs_of, count, without_numbers
 from tsprune.pruners.importance import Calibration, Importance, axis_scores
 from tsprune.pruners.masks import need_count, need_numbers, need_share, prunable_weights
 from tsprune.pruners.search import (
@@ -116,7 +116,7 @@ def structured_prune(
         )
     names, before = [axis.name for axis in axes], [axis.width for axis in axes]
     scores = axis_scores(model, axes, importance, calibration, seed)
-    costs = {measure: cost_of(model, names, example_inputs, measure) for measure in get_args(Measure)}
+    costs = costs_of(model, names, example_inputs)
     end = _searched(axes, scores, costs[by], target, scope, max_ratio, multiple)
     after = end.widths
     keep = {name: best_units(s, width) for name, s, width in zip(names, scores, after, strict=True)}

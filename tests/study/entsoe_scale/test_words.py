@@ -123,11 +123,9 @@ def runs(draw) -> tuple[pd.DataFrame, ...]:
     return cells(values, models, horizons), chosen(widths, told), pd.DataFrame(rows), NAIVE
 
 
-@settings(deadline=None, max_examples=30)
-@given(runs())
-def test_the_first_sentence_is_short_and_agrees_with_the_tables(run):
+def the_first_sentence_is_short_and_agrees_with_the_tables(run, verdict):
     table, widths, differences, _ = run
-    text = first_sentence(words.verdict(*run))
+    text = first_sentence(verdict)
     best = table.groupby(
         ["model", "pred_len", "windows_train", "arm", "width", "structure", "density_asked"], dropna=False
     )["mse"].mean()
@@ -177,11 +175,9 @@ def test_the_first_sentence_is_short_and_agrees_with_the_tables(run):
         )
 
 
-@settings(deadline=None, max_examples=25)
-@given(runs())
-def test_the_best_row_and_the_pruned_sizes_below_dense_are_those_of_the_table(run):
+def the_best_row_and_the_pruned_sizes_below_dense_are_those_of_the_table(run, verdict):
     table = run[0]
-    text = details(words.verdict(*run))
+    text = details(verdict)
     lines = [line for line in text.split("\n") if line.startswith("- **")]
     groups = table[table["windows_train"] == 1000].groupby(["model", "pred_len"], sort=False)
     for line, (_, own) in zip(lines, groups, strict=True):
@@ -193,11 +189,9 @@ def test_the_best_row_and_the_pruned_sizes_below_dense_are_those_of_the_table(ru
         assert f"{below} of {len(tuned)} pruned and fine-tuned sizes {lie} below" in line
 
 
-@settings(deadline=None, max_examples=25)
-@given(runs())
-def test_every_lower_and_higher_in_the_details_is_clear_in_the_table(run):
+def every_lower_and_higher_in_the_details_is_clear_in_the_table(run, verdict):
     differences = run[2]
-    text = details(words.verdict(*run))
+    text = details(verdict)
     shown = differences[differences["windows_train"] == 1000]
     of_widths = shown[shown["question"] == "width"]
     cut = shown[shown["question"].isin(STRUCTURES) & shown["clear"]].groupby(["model", "pred_len"])["relative"]
@@ -209,11 +203,9 @@ def test_every_lower_and_higher_in_the_details_is_clear_in_the_table(run):
     assert text.count("(within the noise:") == (~of_widths["clear"] & (of_widths["seeds"] > 1)).sum()
 
 
-@settings(deadline=None, max_examples=25)
-@given(runs())
-def test_every_pruned_size_is_counted_against_the_dense_one_of_its_size_and_the_furthest_named(run):
+def every_pruned_size_is_counted_against_the_dense_one_of_its_size_and_the_furthest_named(run, verdict):
     differences = run[2]
-    lines = [line for line in details(words.verdict(*run)).split("\n") if line.startswith("- **")]
+    lines = [line for line in details(verdict).split("\n") if line.startswith("- **")]
     groups = differences[differences["windows_train"] == 1000].groupby(["model", "pred_len"], sort=False)
     for line, (_, own) in zip(lines, groups, strict=True):
         rows = own[own["question"].isin(STRUCTURES)]
@@ -238,13 +230,26 @@ def test_every_pruned_size_is_counted_against_the_dense_one_of_its_size_and_the_
                 assert f"{most['ours']}, against {most['others']}: " in line
 
 
-@settings(deadline=None, max_examples=30)
-@given(runs())
-def test_the_counts_add_up_to_the_rows_of_the_table(run):
+def the_counts_add_up_to_the_rows_of_the_table(run, verdict):
     rows, _ = read(tables.counts(run[2]))
     shown = [[int(cell) for cell in line[1:-1]] for line in rows[1:]]
     assert sum(line[-1] for line in shown) == len(run[2])
     assert all(sum(line[:-1]) == line[-1] for line in shown)
+
+
+@settings(deadline=None, max_examples=30)
+@given(runs())
+def test_what_is_said_and_counted_is_what_the_tables_say(run):
+    """One example for all: to say it takes longer than to check it."""
+    verdict = words.verdict(*run)
+    for agrees in (
+        the_first_sentence_is_short_and_agrees_with_the_tables,
+        the_best_row_and_the_pruned_sizes_below_dense_are_those_of_the_table,
+        every_lower_and_higher_in_the_details_is_clear_in_the_table,
+        every_pruned_size_is_counted_against_the_dense_one_of_its_size_and_the_furthest_named,
+        the_counts_add_up_to_the_rows_of_the_table,
+    ):
+        agrees(run, verdict)
 
 
 def test_models_no_better_than_the_naive_forecast_are_the_answer_and_too_little_data_is_no_answer():

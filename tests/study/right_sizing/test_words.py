@@ -218,10 +218,8 @@ def comparisons(draw) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@settings(deadline=None, max_examples=30)
-@given(comparisons())
-def test_the_first_sentence_is_short_and_agrees_with_the_table(table):
-    text = first_sentence(verdict(sizes(table["model"].unique(), (96, 720)), table))
+def the_first_sentence_is_short_and_agrees_with_the_table(table, said):
+    text = first_sentence(said)
     rows = table[(table["axis"] == "parameters") & (table["arm"] == "fine-tuned") & (table["seeds"] > 1)]
     pruned, dense = rows[rows["high"] < 0], rows[rows["low"] > 0]
     same = len(rows) - len(pruned) - len(dense)
@@ -245,11 +243,9 @@ def test_the_first_sentence_is_short_and_agrees_with_the_table(table):
         assert amount(most["relative"]).replace("\u00a0", " ") in text
 
 
-@settings(deadline=None, max_examples=25)
-@given(comparisons())
-def test_what_the_details_say_of_each_model_and_of_the_unpruned_one_is_so_in_the_table(table):
+def what_the_details_say_of_each_model_and_of_the_unpruned_one_is_so_in_the_table(table, said):
     models = table["model"].unique()
-    text = details(verdict(sizes(models, (96, 720)), table))
+    text = details(said)
     rows = table[(table["axis"] == "parameters") & (table["arm"] == "fine-tuned")]
     clauses = re.search(r"with no more parameters: (for .*?)\. (?=[A-Z]|$)", text + " ").group(1).split("; for ")
     for model, clause in zip(models, clauses, strict=True):
@@ -278,10 +274,8 @@ def outcome(relative: float, clear: bool, seeds: int) -> str:
     return "one seed" if seeds < 2 else "noise" if not clear else "better" if relative < 0 else "worse"
 
 
-@settings(deadline=None, max_examples=25)
-@given(comparisons())
-def test_that_the_choice_of_the_match_matters_is_said_where_it_does(table):
-    text = details(verdict(sizes(table["model"].unique(), (96, 720)), table))
+def that_the_choice_of_the_match_matters_is_said_where_it_does(table, said):
+    text = details(said)
     rows = table[(table["arm"] == "fine-tuned") & table["largest_width"].notna()]
     other = rows[rows["largest_width"] != rows["match_width"]]
     changed = sum(
@@ -345,14 +339,26 @@ def test_what_a_teacher_costs_is_told_beside_training_alone():
     assert "distilling takes" not in details(verdict(sizes().query("arm != 'distilled'"), pd.DataFrame([row(*SAME)])))
 
 
-@settings(deadline=None, max_examples=30)
-@given(comparisons())
-def test_the_counts_add_up_to_the_rows_of_the_table(table):
+def the_counts_add_up_to_the_rows_of_the_table(table, said):
     rows, _ = read(tables.counts(table))
     shown = [[int(cell) for cell in line[1:-1]] for line in rows[1:]]
     assert sum(line[-1] for line in shown) == len(table)
     assert all(sum(line[:-1]) == line[-1] for line in shown)
     assert [cell for cell in rows[0] if cell][:2] == ["pruned wins", "dense wins"]
+
+
+@settings(deadline=None, max_examples=30)
+@given(comparisons())
+def test_what_is_said_and_counted_is_what_the_table_says(table):
+    """One example for all: to say it takes longer than to check it."""
+    said = verdict(sizes(table["model"].unique(), (96, 720)), table)
+    for agrees in (
+        the_first_sentence_is_short_and_agrees_with_the_table,
+        what_the_details_say_of_each_model_and_of_the_unpruned_one_is_so_in_the_table,
+        that_the_choice_of_the_match_matters_is_said_where_it_does,
+        the_counts_add_up_to_the_rows_of_the_table,
+    ):
+        agrees(table, said)
 
 
 def test_counts_say_what_is_equal_and_what_was_not_fine_tuned():
