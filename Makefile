@@ -3,6 +3,8 @@ PYTHON ?= python3
 PROFILE ?= quick
 VENV := .venv
 BIN := $(VENV)/bin
+# Compiled code is written down whatever the environment says: every worker would compile the package anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup study report site test test-slow lint lab lock clean
@@ -29,13 +31,12 @@ report: $(VENV)/.ready  ## render a profile's pages from rows that are there, co
 site: $(VENV)/.ready  ## a folder to publish, outputs/site: pages at the papers' size, tables, what was run where
 	$(BIN)/tsprune site paper_ili paper_etth1 paper_exchange paper_entsoe paper_gpu paper_exchange_gpu paper_ettm1 paper_ettm2 paper_etth2 paper_weather
 
-# Two workers, a test file at a time in the order of their names, which has the longest first; one thread each. Compiled
-# code is written down whatever the environment says: a hundred processes would each compile the package anew.
+# Two workers, a test file at a time in the order of their names, which has the longest first; one thread each.
 test: $(VENV)/.ready  ## style, import contract and tests: minutes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.ready  ## the tests that take longer
 	$(BIN)/pytest -m slow
