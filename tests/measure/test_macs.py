@@ -75,7 +75,7 @@ def test_nothing_is_unsupported_and_parts_add_up(name, changes):
 
 @trainable_model
 def test_is_per_window_and_the_same_fused_or_plain_and_without_unused_inputs(name):
-    model = small_model(name, d_model=16)
+    model = small_model(name, d_model=16, e_layers=1, d_layers=1)
     one, many = count_macs(model, example(model, 1)), count_macs(model, example(model, 5))
     used = [x if key in model.uses else None for key, x in zip(INPUTS, example(model), strict=True)]
     with plain_attention(model):

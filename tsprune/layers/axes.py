@@ -81,13 +81,14 @@ class Axis:
                 setattr(module, tensor, taken[same][1])
                 read_geometry(module)
                 continue
-            # On the meta device, where a model without numbers is, sums are slow, and the first loads torch's compiler.
-            if units.is_meta:
-                index = torch.empty(outer * len(units) * inner, dtype=torch.int64, device="meta")
+            if value.is_meta:  # a model without numbers; its operators are slow, and the first loads torch's compiler
+                shape = list(value.shape)
+                shape[dim] = outer * len(units) * inner
+                kept = torch.empty(shape, dtype=value.dtype, device="meta")
             else:
                 index = (torch.arange(outer, device=units.device)[:, None] * size + units).flatten()
                 index = (index[:, None] * inner + torch.arange(inner, device=units.device)).flatten()
-            kept = value.detach().index_select(dim, index.to(value.device))
+                kept = value.detach().index_select(dim, index.to(value.device))
             is_parameter = isinstance(value, nn.Parameter)
             kept = nn.Parameter(kept, value.requires_grad) if is_parameter else kept
             setattr(module, tensor, kept)
