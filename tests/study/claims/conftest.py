@@ -13,7 +13,8 @@ def dense():
     def dense(model="Transformer", seed=1, mse=1.0, dataset="ETTh1", d_model=512, fraction=1.0, **result) -> dict:
         hyper = {"d_model": d_model, "pred_len": 96}
         config = {"step": "train", "version": RESULTS_VERSION, "model": model, "seed": seed, "hyper": hyper}
-        config |= {"train": {"epochs": 10}, "fraction": fraction, "data": {"label": dataset}}
+        config |= {"train": {"epochs": 10, "protocol": "full"}, "fraction": fraction}
+        config |= {"data": {"label": dataset, "fingerprint": dataset}}
         return line("train", config, protocol(dataset, model, seed, "dense", data_fraction=fraction), mse, **result)
 
     return dense

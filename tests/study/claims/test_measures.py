@@ -233,7 +233,7 @@ def test_a_small_model_is_held_against_a_pruned_one_of_as_many_parameters(dense,
     rows = measures.small_over_pruned(evidence([large, small, *trained_on, *tuned]))
     assert found(rows) == [0.75] and rows["case"].to_list() == ["width 64"]
     other = dense(d_model=64, mse=0.1, parameters=100, seed=1)
-    other["config"] |= {"train": {"epochs": 10, "precision": "bfloat16"}}
+    other["config"] |= {"train": other["config"]["train"] | {"precision": "bfloat16"}}
     other["key"] = "other"
     beside = after(other, "fine_tune", 0.1, method="dense longer", density=1.0, given=recipe, parameters=100)
     assert found(measures.small_over_pruned(evidence([large, other, beside, *tuned]))) == [], "of another recipe"
@@ -264,7 +264,8 @@ def test_more_data_should_widen_the_lead_of_the_wide_model(dense):
     assert lead(*lines, *second, *wider, *third) == [[0.5, 0.9]] * 2, "the widths that most seeds have"
     for change in ({"epochs": 1}, {"epochs": 10, "device": "cuda"}):
         other = dense(d_model=512, fraction=1.0, mse=0.1)
-        other["config"] |= {"train": change}  # another recipe, or another device, says nothing of these
+        # Another recipe, or another device, says nothing of these.
+        other["config"] |= {"train": other["config"]["train"] | change}
         other["key"] = "other"
         assert lead(other, *lines) == [[0.5, 0.9]]
 
@@ -350,14 +351,37 @@ def test_a_mechanism_that_never_acted_is_no_evidence(dense, after):
 
 def test_repeating_the_last_value(dense):
     one = dense(dataset="Exchange", mse=0.2)
-    naive = one | {"key": "n", "kind": "naive", "config": {"step": "naive", "version": RESULTS_VERSION},
-                   "protocol": one["protocol"] | {"model": "RepeatLast"}, "result": {"mse": 0.1}}  # fmt: skip
+    config = {"step": "naive", "version": RESULTS_VERSION, "data": one["config"]["data"], "protocol": "full"}
+    told = one["protocol"] | {"model": "RepeatLast"}
+    naive = one | {"key": "n", "kind": "naive", "config": config, "protocol": told, "result": {"mse": 0.1}}
     assert found(measures.repeat_last_over(evidence([one, naive]), "Exchange")) == [0.5]
     better = dense(dataset="Exchange", mse=0.05, val_mse=0.1)
-    better["config"] |= {"train": {"epochs": 5}}
+    better["config"] |= {"train": one["config"]["train"] | {"epochs": 5}}
     better["key"], one["result"]["val_mse"] = "better", 0.2
     assert found(measures.repeat_last_over(evidence([one, better, naive]), "Exchange")) == [2.0], "its best recipe"
     assert measures.repeat_last_over(evidence([one, naive]), "Exchange", ("Transformer",)).empty
+    some = naive | {"key": "some", "config": strided(naive), "result": {"mse": 0.8}}
+    assert found(measures.repeat_last_over(evidence([some, one, naive]), "Exchange")) == [0.5], "on the same windows"
+    assert measures.repeat_last_over(evidence([some, one]), "Exchange").empty
+
+
+def strided(line: dict) -> dict:
+    """The identity of ``line`` where one test window in five counts."""
+    return line["config"] | {"data": line["config"]["data"] | {"eval_stride": 5}}
+
+
+def test_models_of_one_recipe_that_were_tested_on_other_windows_are_not_mixed(dense, after):
+    recipe = {"train": {"epochs": 2, "learning_rate": 1e-4}}
+    large, small = dense(parameters=1000), dense(d_model=64, parameters=100)
+    tuned = after(large, "narrow_tune", 1.0, density=0.1, given=recipe, parameters=102)
+    longer = after(small, "fine_tune", 0.9, method="dense longer", density=1.0, given=recipe, parameters=100)
+    assert found(measures.small_over_pruned(evidence([large, small, tuned, longer]))) == [0.9]
+    small["config"] = strided(small)
+    assert found(measures.small_over_pruned(evidence([large, small, tuned, longer]))) == []
+    corners = [dense(d_model=width, fraction=share) for width in (512, 64) for share in (1.0, 0.1)]
+    assert len(measures.wide_needs_data(evidence(corners))) == 1
+    corners[0]["config"] = strided(corners[0])
+    assert measures.wide_needs_data(evidence(corners)).empty
 
 
 def test_errors_of_rows_that_ship_are_paired_by_window_and_without_them_nothing_is(dense, after):

@@ -30,7 +30,7 @@ device: on which kind of machine a seed ran makes no other case of it."""
 _PROTOCOL = ["dataset", "model", "pred_len", "seed", "method", "structure", "scope", "density_asked", "data_fraction"]
 _RESULT = ["mse", "mae", "parameters", "density", "density_all", "macs_executed", "macs_if_zeros_skipped"]
 _RESULT += ["val_mse", "training_macs_if_zeros_skipped", "training_macs_dense"]
-_COLUMNS = ["key", "step", "dense", "d_model", "device", "block", "identity", "sparsities", "floor"]
+_COLUMNS = ["key", "step", "dense", "d_model", "device", "block", "tested", "identity", "sparsities", "floor"]
 _COLUMNS += [*CASE, *_PROTOCOL[3:], *_RESULT]
 _SPEEDS = [*CASE, "seed", "form", "share", "runtime", "macs_share", "place", "batch", "speedup", "low", "high"]
 _TIMED = ("hyper", "lengths", "threads", "machine", "kernel", "runtime")
@@ -45,9 +45,9 @@ class Evidence:
 
     rows: pd.DataFrame
     """A row per finished step that goes back to a dense training, and per naive forecast. ``dense``: key of that
-    training, ``device``: where that ran; ``identity``: all that the row's numbers depend on; ``sparsities``: after each
-    update of PALS, as it is held against the cap; ``floor``: why structured pruning could not go as far as asked, if
-    so."""
+    training, ``device``: where that ran; ``tested``: names the windows of its tests; ``identity``: all that the row's
+    numbers depend on; ``sparsities``: after each update of PALS, as it is held against the cap; ``floor``: why
+    structured pruning could not go as far as asked, if so."""
     timings: pd.DataFrame
     """A row per model that was timed and batch size: its ``speedup`` over ``baseline``, and the 95 % interval of that,
     however wide; ``place``: "cpu", of one thread, or "cuda". What was timed on a machine that others kept busy is not
@@ -177,6 +177,13 @@ def _recipe(training: dict) -> str:
     return digest(recipe, 8)
 
 
+def _tested(training: dict) -> str:
+    """Names the windows that a training, or a naive forecast, and all that goes back to it are tested on."""
+    data, recipe = training["data"], training.get("train", training)
+    names = [data["fingerprint"], data.get("eval_stride", 1), recipe["protocol"], recipe.get("eval_batch_size")]
+    return digest(names, 8)
+
+
 def _row(line: dict, dense: str | None, training: dict, recipe: str) -> dict[str, Any]:
     config = training["config"]
     width = config.get("hyper", {}).get("d_model")
@@ -189,6 +196,7 @@ def _row(line: dict, dense: str | None, training: dict, recipe: str) -> dict[str
         "d_model": width,
         "device": config.get("train", {}).get("device"),
         "block": block_length(line["protocol"]),
+        "tested": _tested(config),
         "identity": line["config"],
         "recipe": recipe,
         "size": _size(width),

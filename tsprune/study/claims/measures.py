@@ -161,7 +161,8 @@ def small_over_pruned(evidence: Evidence) -> pd.DataFrame:
     """Test MSE of a small model trained from scratch over that of a large one pruned to as many parameters, both by one
     recipe, on the same data, and then trained on as long; a case per small width. Where several cuts of the large one
     come near it, the one that most seeds have, of these the nearest."""
-    trained = evidence.rows[evidence.rows["step"] == "train"].set_index("key")["identity"].map(_but_for_width)
+    trained = evidence.rows[evidence.rows["step"] == "train"].set_index("key")
+    trained = trained["identity"].map(_but_for_width) + trained["tested"]
     rows = evidence.rows.assign(beside=evidence.rows["dense"].map(trained))
     large = _by_length(rows[rows["step"] == "narrow_tune"])
     small = _by_length(_like(rows, step="fine_tune", method="dense longer"))
@@ -185,7 +186,7 @@ def wide_needs_data(evidence: Evidence) -> pd.DataFrame:
     """Test MSE of the widest model over that of the narrowest with all the data; ``before``: with the least of it. All
     of one recipe, on one device, with as many layers; the widths and the share are those that most seeds have."""
     rows = evidence.rows[evidence.rows["step"] == "train"]
-    rows = rows.assign(recipe=[_but_for_width(identity) for identity in rows["identity"]])
+    rows = rows.assign(recipe=rows["identity"].map(_but_for_width) + rows["tested"])
     records = []
     group = ["dataset", "model", "pred_len", "recipe"]
     rows = rows[[*group, "seed", "d_model", "data_fraction", "size", "key", "mse"]]
@@ -261,11 +262,13 @@ def repeat_last_over(evidence: Evidence, dataset: str, but: tuple[str, ...] = ()
     """Test MSE of repeating the last value over that of each dense model on ``dataset`` ``but`` some, with the recipe
     that suits it best by validation."""
     naive = _like(evidence.rows, step="naive", model="RepeatLast", dataset=dataset)
-    naive = naive.drop_duplicates("pred_len").set_index("pred_len")[["key", "mse"]]
+    same = ["pred_len", "tested"]
+    naive = naive.drop_duplicates(same).set_index(same)[["key", "mse"]]
     rows = evidence.rows[(evidence.rows["step"] == "train") & (evidence.rows["dataset"] == dataset)]
-    rows = rows[(rows["data_fraction"] == 1) & rows["pred_len"].isin(naive.index) & ~rows["model"].isin(but)]
+    rows = rows[(rows["data_fraction"] == 1) & ~rows["model"].isin(but)]
+    rows = rows[pd.MultiIndex.from_frame(rows[same]).isin(naive.index)]
     rows = _chosen(rows, ["model", "pred_len", "size"], "recipe")
-    theirs = naive.reindex(rows["pred_len"])
+    theirs = naive.reindex(pd.MultiIndex.from_frame(rows[same]))
     return _plain(
         rows.assign(value=theirs["mse"].to_numpy() / rows["mse"], other=rows["key"], key=theirs["key"].to_numpy())
     )
