@@ -81,12 +81,12 @@ def test_hours_are_shared_by_each_runs_own_jobs_and_grow_with_its_data(tmp_path,
     for name, given in own.items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(given))
     runs = plan_profile(str(folder), output=str(tmp_path / "out"))
-    protocol = PruningSweepCells(PruningSweep.parse(runs[0].parameters)).base.dense[0].protocol() | {"seed": 99}
+    protocol = PruningSweepCells(PruningSweep.parse(runs[1].parameters)).base.dense[0].protocol() | {"seed": 99}
     told = {"result": {"windows_test": 5}, "cost": {"seconds": 7200.0}}
     row = {"kind": "train", "key": "0", "status": "ok", "reason": None, "protocol": protocol, "detail": {}} | told
     Store(tmp_path / "store").put({"of": "test"}, row)
     text = plan_text(runs)
-    assert re.findall(r"^train .*", text, re.M)[1].split()[5:7] == ["4.0", "h"]
+    assert re.findall(r"^train .*", text, re.M)[0].split()[5:7] == ["4.0", "h"]
     assert "about 2.0 h on cpu for 2 of them, 2 and 4 at a time" in text
 
 
