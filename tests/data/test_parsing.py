@@ -143,6 +143,11 @@ def test_units_and_sums_do_not_hide_how_dates_are_written(below, end):
     assert (parsed.date, list(parsed.frame)) == ("when", ["when", "start of shift", "x"])
 
 
+def test_days_that_come_again_do_not_make_dates_of_a_column_with_few_of_them():
+    rows = "".join(f"2020-01-0{1 + i // 4},{'2021-05-05' if i == 7 else ''},{i}\n" for i in range(12))
+    assert parse_csv(f"date,updated,x\n{rows}".encode()).date == "date"
+
+
 @pytest.mark.parametrize("end", ["", "Total,4000\n"])
 def test_a_sum_makes_no_dates_of_numbers_of_items(end):
     items = "".join(f"2020-{item},{item}\n" for item in range(101, 141))

@@ -412,7 +412,7 @@ def date_parts(sample: pd.DataFrame) -> tuple[str, ...]:
         return date, clock
     texts = (name for name in others if not _all_numbers(sample[name]))
     whole = next((name for name in texts if _reads_as_dates(sample[name], unnamed=True)), None)
-    return (whole,) if whole and sample[whole].dropna().is_unique else ()
+    return (whole,) if whole and sample.loc[sample[date].notna(), whole].is_unique else ()
 
 
 def _parts_of_year(sample: pd.DataFrame, called: dict[str, str]) -> tuple[str, ...]:
