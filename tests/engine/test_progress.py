@@ -125,6 +125,15 @@ def test_the_closest_rows_tell_how_long_a_step_takes():
     assert known.costs("train", told, "peak_memory_mib", "seconds") == (None, 2)
 
 
+def test_what_was_tested_on_as_many_windows_in_so_many_tells_the_time_first():
+    told = {"model": "M", "d_model": 512, "dataset": "ILI"}
+    some = told | {"eval_stride": 5}
+    rows = [row("prune", "M", 512, "ILI", 100), row("prune", "M", 512, "ILI", 20) | {"protocol": some}]
+    assert Durations(rows).costs("prune", told, "seconds") == (100,)
+    assert Durations(rows).costs("prune", some, "seconds") == (20,)
+    assert Durations(rows[:1]).costs("prune", some, "seconds") == (100,), "better than nothing"
+
+
 def test_other_data_takes_as_much_longer_as_it_is_longer():
     def over(windows: int | None, dataset: str, seconds: float, mib: float = 100):
         cost = {"seconds": seconds, "peak_memory_mib": mib}

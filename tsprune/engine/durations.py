@@ -10,7 +10,11 @@ from types import MappingProxyType
 from tsprune.engine.step import Step
 from tsprune.engine.store import Store
 
-_ALIKE = (("device", "model", "d_model", "dataset"), ("device", "model", "d_model"))
+_ALIKE = (
+    ("device", "model", "d_model", "dataset", "eval_stride"),
+    ("device", "model", "d_model", "dataset"),
+    ("device", "model", "d_model"),
+)
 """What rows of one kind have in common with the step, the closest first. A width that was never run tells nothing,
 another model as little (a linear one trains a hundred times as fast), and a processor nothing of an accelerator."""
 
