@@ -192,6 +192,9 @@ def test_a_split_whose_windows_all_touch_a_gap_is_an_error():
     blocked[64::5] = True
     with pytest.raises(UserError, match=r"each of the .* windows of the val split touches a filled gap"):
         make_splits(random_table(100, blocked=blocked), seq_len=6, label_len=3, pred_len=4)
+    blocked[65:] = False  # the first window of validation alone
+    with pytest.raises(UserError, match=r"of the val split touches a filled gap; .*, or eval_stride = 1$"):
+        make_splits(random_table(100, blocked=blocked), seq_len=6, label_len=3, pred_len=4, eval_stride=1000)
 
 
 @pytest.mark.parametrize("stride", [2, 5, 1000])

@@ -233,9 +233,10 @@ def window_starts(
         free = blocked[starts + length] == blocked[starts]
         found[name], left_out[name] = (starts[:, None] + series)[free], int((~free).sum())
         if not free.any():
+            every = ", or eval_stride = 1" if split and eval_stride > 1 else ""
             problems.append(
                 f"{table.name}: each of the {free.size} windows of the {name} split touches a filled gap; "
-                "choose a shorter seq_len or pred_len, or fewer columns"
+                f"choose a shorter seq_len or pred_len, or fewer columns{every}"
             )
     if problems:
         raise UserError("\n".join(problems))

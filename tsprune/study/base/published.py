@@ -61,7 +61,8 @@ def _difference(config: StudyConfig, dataset: str, look_back: int, model: str) -
     if CATALOG[dataset].rules and not config.raw:
         differs.append("faulty values filled in (there left as they are)")
     if config.eval_stride > 1:
-        differs.append(f"one test window in {config.eval_stride} (there all)")
+        there = "all but those of the last incomplete batch" if model in _DROPS else "all"
+        differs.append(f"one test window in {config.eval_stride} (there {there})")
     elif config.protocol == "full" and model in _DROPS:
         differs.append("every test window (there not those of the last incomplete batch)")
     if config.protocol == "as_published" and model not in _DROPS:
