@@ -66,12 +66,19 @@ def test_a_dense_model_that_was_trained_longer_is_not_called_pruned():
     }
 
 
-def test_models_of_one_size_trained_on_different_shares_of_the_rows_are_told_apart():
+def test_models_of_one_size_trained_or_tested_on_different_shares_of_the_data_are_told_apart():
     told = {"dataset": "load", "pred_len": 24, "model": "iTransformer", "d_model": 16, "e_layers": 1, "seed": 1}
     row = {"kind": "train", "status": "ok", "result": {"density": 1.0, "density_all": 1.0, "mse": 0.1}}
-    shares = {"a": {"data_fraction": 0.2}, "b": {"data_fraction": 1.0}, "c": {}}
+    shares = {"a": {"data_fraction": 0.2}, "b": {"data_fraction": 1.0}, "c": {}, "d": {"eval_stride": 5}}
+    shares["e"] = shares["a"] | shares["d"]
     rows = {key: row | {"protocol": told | {"method": "dense"} | share} for key, share in shares.items()}
     store = SimpleNamespace(entries=lambda: list(rows), row=rows.get, has=lambda key, name: False)
     table, _ = kept_models(store)
-    assert dict(zip(table["key"], table["dataset"], strict=True)) == {"a": "load (20%)", "b": "load", "c": "load"}
+    assert dict(zip(table["key"], table["dataset"], strict=True)) == {
+        "a": "load (20%)",
+        "b": "load",
+        "c": "load",
+        "d": "load (test 1 in 5)",
+        "e": "load (20%, test 1 in 5)",
+    }
     assert set(table["kept"]) == {"numbers"} and table["KiB"].isna().all()

@@ -27,11 +27,11 @@ _TOLD = 3
 def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
     """A row per model that the store has or can make again, and a line per entry that is damaged.
 
-    ``dataset``: with the share of the training rows, where that is not all. ``size``: d_model x encoder layers before
-    pruning, where it has them. ``made``: how, with structure, scope and rounded widths where it was pruned.
-    ``density``: share of the prunable weights that is kept, as on pages and model cards; ``left``: of all parameters.
-    ``kept``: what the store has of it, ``KiB`` large: the model, its masks alone (of weights that are another entry's),
-    or nothing but numbers.
+    ``dataset``: with the share of the training rows and of the test windows, where that is not all. ``size``: d_model x
+    encoder layers before pruning, where it has them. ``made``: how, with structure, scope and rounded widths where
+    it was pruned. ``density``: share of the prunable weights that is kept, as on pages and model cards; ``left``:
+    of all parameters. ``kept``: what the store has of it, ``KiB`` large: the model, its masks alone (of weights
+    that are another entry's), or nothing but numbers.
     """
     records, damaged = [], []
     for key in store.entries():
@@ -47,8 +47,9 @@ def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
         told, result = row["protocol"], row["result"]
         kib = (store.folder(key) / step.keepsake).stat().st_size / 2**10 if there else None
         size = f"{told['d_model']}x{told['e_layers']}" if told.get("d_model") else ""
-        share = told.get("data_fraction", 1.0)
-        dataset = told["dataset"] + (f" ({share:.0%})" if share < 1 else "")
+        share, stride = told.get("data_fraction", 1.0), told.get("eval_stride", 1)
+        parts = [*([f"{share:.0%}"] if share < 1 else []), *([f"test 1 in {stride}"] if stride > 1 else [])]
+        dataset = told["dataset"] + (f" ({', '.join(parts)})" if parts else "")
         which = key, dataset, told["pred_len"], told["model"], size, told["seed"], _made(told)
         kept = _KEPT[step.keepsake] if there else "numbers"
         records.append((*which, result["density"], result["density_all"], result["mse"], kept, kib))
