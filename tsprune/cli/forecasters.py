@@ -92,7 +92,7 @@ def export(
 
     from tsprune.deploy.export import export_checkpoint
 
-    splits = None
+    tested = {}
     with TemporaryDirectory() as folder:
         if not (os.path.exists(model) or os.sep in model or model.endswith(".safetensors")):
             from pathlib import Path
@@ -101,8 +101,9 @@ def export(
 
             key, model = model, os.path.join(folder, "model.safetensors")
             data, _ = save_model(existing_store(store), key, Path(model)).place
-            splits = data.splits("cpu") if int8 else None
-        card = export_checkpoint(model, file, units, int8=int8, splits=splits)
+            if int8:
+                tested = {"splits": data.every_window().splits("cpu"), "test": data.splits("cpu").test}
+        card = export_checkpoint(model, file, units, int8=int8, **tested)
     print(f"{file}: {card.model}, {card.parameters:,} parameters, density {card.density:.3g}{', int8' if int8 else ''}")
     beside = "float32" if int8 else "PyTorch"
     print(f"its forecasts differ from those of {beside} by {card.difference:.1e} standard deviations at most")

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from tsprune.data import Splits
+from tsprune.data import Splits, Windows
 from tsprune.deploy.card import Card
 from tsprune.deploy.describe import describe
 from tsprune.deploy.files import MOST_BYTES, named, need_place, read_whole
@@ -38,7 +38,7 @@ int8 is not bounded but said."""
 
 
 def export_checkpoint(
-    checkpoint: str | os.PathLike, path: str | os.PathLike, units: str = "real", **how: bool | Splits | None
+    checkpoint: str | os.PathLike, path: str | os.PathLike, units: str = "real", **how: bool | Splits | Windows | None
 ) -> Card:
     """Write the model of a checkpoint as ONNX; see :func:`export_onnx` for the other arguments."""
     model, masks = load_checkpoint(checkpoint)
@@ -54,6 +54,7 @@ def export_onnx(
     about: About | None = None,
     int8: bool = False,
     splits: Splits | None = None,
+    test: Windows | None = None,
 ) -> Card:
     """Write ``model`` to ``path`` (.onnx) and its model card beside it (.md); returns what the file says of itself.
 
@@ -61,7 +62,7 @@ def export_onnx(
     have fixed names; ``model`` is left in evaluation mode. Nothing is written before ONNX Runtime's forecasts equal
     PyTorch's within TOLERANCE at each of BATCHES.
 
-    ``int8``: the network is then quantised, see :func:`in_int8`; ``splits``: the data that it is tested on.
+    ``int8``: the network is then quantised, see :func:`in_int8`; ``splits`` and ``test``: what it is tested on.
 
     Raises :class:`UserError` where a package is missing, the file cannot be written, an operator has no ONNX form
     (named), or the numbers differ.
@@ -78,7 +79,7 @@ def export_onnx(
     found = {"opset": OPSET, "difference": _difference(network, content), "macs": _macs(model)}
     card = describe(network, masks or {}, about).model_copy(update=found)
     if int8:
-        content, card = in_int8(content, card, lambda batch: _arrays(network, network.example(batch)), splits)
+        content, card = in_int8(content, card, lambda batch: _arrays(network, network.example(batch)), splits, test)
     content = join(content, card)
     write_whole(path, content)
     write_whole(page, card_text(card, path.name, len(content), about.protocol).encode())

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from tsprune.data import Splits
+from tsprune.data import Splits, Windows
 from tsprune.deploy.card import Card, Unquantised
 from tsprune.deploy.in_place import InPlace
 from tsprune.deploy.onnx_file import join
@@ -31,13 +31,18 @@ _PRODUCTS = ("MatMul", "Gemm")
 
 
 def in_int8(
-    network: bytes, card: Card, example: Callable[[int], Mapping[str, np.ndarray]], splits: Splits | None = None
+    network: bytes,
+    card: Card,
+    example: Callable[[int], Mapping[str, np.ndarray]],
+    splits: Splits | None = None,
+    test: Windows | None = None,
 ) -> tuple[bytes, Card]:
     """A float32 network quantised, and its card, which says what that changed in errors, intervals, time and size.
 
     ``example``: makes inputs of a number of windows, for timing and comparing. It is tested on the ``splits`` of its
-    data (on the CPU); without them the card has no test errors and no prediction intervals, as the old ones are the
-    float32 network's. Raises :class:`UserError` if there is no product to quantise, or the forecasts are not finite.
+    data (on the CPU), its errors on ``test`` where float32's are not those of every test window; without ``splits``
+    the card has no test errors and no prediction intervals, as the old ones are the float32 network's. Raises
+    :class:`UserError` if there is no product to quantise, or the forecasts are not finite.
     """
     small = quantised(network, card.model, everywhere=True)
     # One thread each: what two threads gain depends on what else the machine does.
@@ -48,7 +53,7 @@ def in_int8(
         raise UserError(f"{card.model}: in int8 its forecasts are not finite; nothing is written")
     found = {"weights": "int8", "difference": difference, "after": {}, "intervals": None}
     if splits is not None:
-        scores = evaluate(models[1], splits.test, TrainConfig(eval_batch_size=128))
+        scores = evaluate(models[1], splits.test if test is None else test, TrainConfig(eval_batch_size=128))
         found["after"] = {"mse": scores.mse, "mae": scores.mae}
         found["intervals"] = prediction_intervals(models[1], splits)
     times = _times(sessions, example(max(TIMED)))

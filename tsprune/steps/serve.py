@@ -101,7 +101,10 @@ class ServeStep(Step):
     def _quantised(self, store: Store, splits: Splits) -> tuple[Card, bytes]:
         card, content = read_onnx(store.artifact(ServeStep(of=self.of).key, ONNX_FILE))
         model = InPlace(card, Session(content, self.label, threads=1))
-        small, card = in_int8(content, card, lambda batch: model.arrays(*first_windows(splits.test, batch)), splits)
+        every = self.of.place[0].every_window().splits("cpu")
+        small, card = in_int8(
+            content, card, lambda batch: model.arrays(*first_windows(splits.test, batch)), every, splits.test
+        )
         return card, join(small, card)
 
 
