@@ -2,11 +2,12 @@
 
 import errno
 import os
+import sys
 
 import pytest
 
 from tsprune.errors import UserError
-from tsprune.whole import aside, write_whole
+from tsprune.whole import alone, aside, write_whole
 
 
 def test_a_file_takes_the_place_of_the_one_before_and_leaves_no_other(tmp_path):
@@ -64,3 +65,12 @@ def test_what_is_written_aside_stays_where_it_was_until_it_is_whole(tmp_path):
         assert not path.exists()
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []
+
+
+def test_where_folders_cannot_be_locked_the_block_runs_and_says_so(tmp_path, monkeypatch):
+    with alone(tmp_path) as unlocked:
+        assert unlocked == ""
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # as where there is none; a folder cannot be opened there either
+    monkeypatch.setattr("os.open", None)
+    with alone(tmp_path) as unlocked:
+        assert "fcntl" in unlocked

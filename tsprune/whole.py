@@ -29,15 +29,18 @@ def aside(path: Path) -> Iterator[Path]:
 def alone(folder: Path) -> Iterator[str]:
     """Inside the block nobody else is in such a block of the same ``folder``. The lock ends with the process, however
     that ends. Gives why there is none, "" where there is one; raises OSError where the folder cannot be opened."""
+    try:
+        import fcntl  # not everywhere, and where it is not a folder cannot be opened either
+    except ImportError as error:
+        yield str(error)
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
-            import fcntl  # not everywhere
-
             fcntl.flock(handle, fcntl.LOCK_EX)
             unlocked = ""
-        except (ImportError, OSError) as error:
-            unlocked = getattr(error, "strerror", None) or str(error)
+        except OSError as error:
+            unlocked = error.strerror or str(error)
         yield unlocked
     finally:
         os.close(handle)

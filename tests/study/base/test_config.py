@@ -131,6 +131,7 @@ def test_what_has_a_default_may_be_left_out_of_a_notebook_and_put_in_from_outsid
             "precision",
             "matmul",
             "protocol",
+            "eval_stride",
             "store",
             "jobs",
             "keep",

@@ -73,7 +73,6 @@ class Question(Sizes):
     epochs: Positive = 5
     device: Literal["auto", "cpu", "cuda"] = "auto"
     eval_batch_size: Positive = 128
-    eval_stride: Positive = 1
     seeds: Annotated[list[int], Field(min_length=1, max_length=1)] = _of(1)
     fine_tune_epochs: Positive = 3
     fine_tune_learning_rate: Annotated[float, Field(gt=0)] = 2e-4

@@ -141,7 +141,7 @@ class StudyConfig(Config):
     """Windows per batch in validation and test; changes no score.
 
     Except under ``as_published``, where it says which batch is incomplete."""
-    eval_stride: Positive
+    eval_stride: Positive = 1
     """Validation and test windows that count: every so many, 5 for every fifth; 1: all.
 
     Neighbours overlap in all time steps but one, so a fifth of them have nearly the same mean error. A number that

@@ -45,8 +45,6 @@ class Inference(StudyConfig):
     """No effect here: nothing is trained."""
     eval_batch_size: Positive = 32
     """No effect here: nothing is tested."""
-    eval_stride: Positive = 1
-    """No effect here: nothing is tested."""
     device: Literal["auto", "cpu", "cuda"]
     """Where forecasts are timed: "cpu", "cuda", or "auto", which is cuda where there is one."""
 
