@@ -72,9 +72,8 @@ class DataSpec(Config):
 
     def protocol(self) -> dict:
         lengths = self.model_dump(include={"seq_len", "label_len", "pred_len", "freq"})
-        return {"dataset": self.label, **lengths, **self._stride()} | (
-            {"series": self.series} if self.series > 1 else {}
-        )
+        series = {"series": self.series} if self.series > 1 else {}
+        return {"dataset": self.label, **lengths, **self._stride(), **series}
 
 
 def first_windows(windows: Windows, count: int) -> tuple[torch.Tensor, ...]:
