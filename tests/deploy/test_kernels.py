@@ -168,6 +168,9 @@ def test_activations_far_from_zero_and_of_what_is_no_number(path):
     torch.testing.assert_close(relu, F.relu(x), atol=0, rtol=0, equal_nan=True)
     torch.testing.assert_close(gelu[:10], F.gelu(x[:10]), atol=1e-6, rtol=1e-6, equal_nan=True)
     assert gelu[11] == torch.inf  # where torch says NaN
+    x = torch.linspace(-8, 8, 4001)
+    gelu = Product([Packed.of(one, None, "gelu")], path)(x[:, None])[:, 0]
+    torch.testing.assert_close(gelu.double(), F.gelu(x.double()), atol=1e-6, rtol=0)
 
 
 def test_tokens_may_lie_at_any_distance(path):

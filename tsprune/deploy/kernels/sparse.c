@@ -45,43 +45,48 @@ extern int omp_get_thread_num(void);
 
 static inline __attribute__((always_inline)) vec all(float value) { return value - (vec){0}; }
 
-/* The transpose of LANES x LANES numbers: halves change places, then quarters, ... */
-static inline __attribute__((always_inline)) void transpose(vec *a) {
-#pragma GCC unroll 16
-    for (int step = 1; step < LANES; step *= 2) {
-        ints low, high;
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++) {
-            low[i] = i & step ? LANES + i - step : i;
-            high[i] = i & step ? LANES + i : i + step;
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++)
-            if (!(i & step)) {
-                vec first = a[i], second = a[i + step];
-                a[i] = __builtin_shuffle(first, second, low);
-                a[i + step] = __builtin_shuffle(first, second, high);
+/* The transpose of LANES x LANES numbers: halves change places, then quarters, ... Which numbers go where is a constant,
+   so that the compiler finds the processor's own instruction for it. */
+#define LOW(i, step) ((i) & (step) ? LANES + (i) - (step) : (i))
+#define HIGH(i, step) ((i) & (step) ? LANES + (i) : (i) + (step))
+#define FOUR(of, i, step) of(i, step), of((i) + 1, step), of((i) + 2, step), of((i) + 3, step)
+#if LANES == 16
+#define EACH(of, step) {FOUR(of, 0, step), FOUR(of, 4, step), FOUR(of, 8, step), FOUR(of, 12, step)}
+#elif LANES == 8
+#define EACH(of, step) {FOUR(of, 0, step), FOUR(of, 4, step)}
+#else
+#define EACH(of, step) {FOUR(of, 0, step)}
+#endif
+#define CHANGE(step)                                                                    \
+    if (step < LANES)                                                                   \
+        _Pragma("GCC unroll 16")                                                        \
+        for (int i = 0; i < LANES; i++)                                                 \
+            if (!(i & step)) {                                                          \
+                const vec first = a[i], second = a[i + step];                           \
+                a[i] = __builtin_shuffle(first, second, (ints)EACH(LOW, step));         \
+                a[i + step] = __builtin_shuffle(first, second, (ints)EACH(HIGH, step)); \
             }
-    }
+static inline __attribute__((always_inline)) void transpose(vec *a) {
+    CHANGE(8)
+    CHANGE(4)
+    CHANGE(2)
+    CHANGE(1)
 }
 
-/* (tokens, features) to (features, wide); what is there beyond the tokens becomes zero. */
+/* (tokens, features) to (features, wide); beyond the tokens the last one is repeated. */
 static void turn_in(const float *x, ptrdiff_t stride, int tokens, int features, float *to, int wide) {
     for (int t = 0; t < wide; t += LANES) {
-        int here = tokens - t < LANES ? tokens - t : LANES, f = 0;
-        const float *from = x + t * stride;
+        const float *from[LANES];
+        for (int i = 0; i < LANES; i++) from[i] = x + (t + i < tokens ? t + i : tokens - 1) * stride;
+        int f = 0;
         for (; f + LANES <= features; f += LANES) {
             vec a[LANES];
-            for (int i = 0; i < LANES; i++)
-                if (i < here)
-                    a[i] = (vec) * (const loose *)(from + i * stride + f);
-                else
-                    a[i] = all(0);
+            for (int i = 0; i < LANES; i++) a[i] = (vec) * (const loose *)(from[i] + f);
             transpose(a);
             for (int i = 0; i < LANES; i++) *(vec *)(to + (ptrdiff_t)(f + i) * wide + t) = a[i];
         }
         for (; f < features; f++)
-            for (int i = 0; i < LANES; i++) to[(ptrdiff_t)f * wide + t + i] = i < here ? from[i * stride + f] : 0;
+            for (int i = 0; i < LANES; i++) to[(ptrdiff_t)f * wide + t + i] = from[i][f];
     }
 }
 
@@ -101,35 +106,24 @@ static void turn_out(const float *from, int wide, int tokens, int features, floa
     }
 }
 
-/* e^x for x from -80 to 0: 2^n times a polynomial for the rest, |rest| at most 1/2. */
-static inline __attribute__((always_inline)) vec exponential(vec x) {
-    vec z = x * 1.44269504f;
-    vec whole = (z + 12582912.0f) - 12582912.0f; /* 1.5 * 2^23: no digit is left after the point */
-    vec rest = z - whole;
-    vec p = rest * 1.53707048e-4f + 1.33998483e-3f;
-    p = p * rest + 9.61837325e-3f;
-    p = p * rest + 5.55032904e-2f;
-    p = p * rest + 2.40226485e-1f;
-    p = p * rest + 6.93147206e-1f;
-    p = p * rest + 1.0f;
-    return p * (vec)((__builtin_convertvector(whole, ints) + 127) << 23);
-}
-
-/* x (1 + erf(x / sqrt 2)) / 2 with erf of Abramowitz & Stegun, 7.1.26, within 1.5e-7. */
+/* x (1 + erf(x / sqrt 2)) / 2. Up to 5.4 erf is |x| times a quotient of polynomials in x^2, which weighted least squares
+   fitted so that the result is within 2e-8 (1e-6 as floats compute it); beyond it is 1, short of 7e-8. */
 static inline __attribute__((always_inline)) vec gelu(vec x) {
-    vec z = x * 0.70710678f;
-    ints sign = (ints)z & (-2147483647 - 1 - (ints){0});
-    vec size = (vec)((ints)z ^ sign);
-    vec t = 1.0f / (1.0f + 0.3275911f * size);
-    vec p = t * 1.061405429f - 1.453152027f;
-    p = p * t + 1.421413741f;
-    p = p * t - 0.284496736f;
-    p = p * t + 0.254829592f;
-    vec square = size * size;
-    ints far = square > 80.0f; /* e^-80 is nothing beside 1 */
-    square = (vec)(((ints)square & ~far) | ((ints)all(80.0f) & far));
-    vec erf = 1.0f - p * t * exponential(-square);
-    return 0.5f * x * (1.0f + (vec)((ints)erf | sign));
+    const ints sign = (ints)x & (-2147483647 - 1 - (ints){0});
+    const vec size = (vec)((ints)x ^ sign), half = 0.5f * x, square = size * size;
+    vec p = square * 4.5594291e-8f + 1.29408336e-5f;
+    p = p * square + 3.50114162e-4f;
+    p = p * square + 9.43078101e-3f;
+    p = p * square + 6.87697977e-2f;
+    p = p * square + 7.97884226e-1f;
+    vec q = square * 1.20771165e-6f + 7.60532203e-5f;
+    q = q * square + 1.91897433e-3f;
+    q = q * square + 2.89651398e-2f;
+    q = q * square + 2.52854913e-1f;
+    q = q * square + 1.0f;
+    const ints far = size > 5.4f;
+    const vec erf = (vec)(((ints)(size * p / q) & ~far) | ((ints)all(1.0f) & far));
+    return half + (vec)((ints)half ^ sign) * erf;
 }
 
 static inline __attribute__((always_inline)) vec active(vec x, int activation) {
