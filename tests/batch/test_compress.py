@@ -432,7 +432,16 @@ def test_how_few_windows_a_choice_rests_on_is_told_where_they_are_few(found):
         few
     )
     said = protocol(few)["windows"]
-    assert said == "159 for validation, 300 for the test; neighbours overlap, those 32 apart do not"
+    assert (
+        said == "159 for validation, 300 for the test (every window counted once); neighbours overlap, those 32 apart "
+        "do not"
+    )
+
+
+def test_the_page_says_which_windows_count(found):
+    answer = found()
+    some = replace(answer, question=answer.question.model_copy(update={"eval_stride": 5}))
+    assert "300 for the test (one in 5, evenly spaced, in validation too); " in protocol(some)["windows"]
 
 
 def test_the_model_card_says_whether_the_file_beats_a_naive_forecast(found):
@@ -455,7 +464,7 @@ def test_the_page_has_the_answer_the_front_every_file_and_what_was_not_tried(fou
         and "cannot be trusted" not in page
     )
     assert "smaller from the start ← recommended" in page and page.count("<img") == 1
-    assert "160 for validation, 300 for the test; neighbours overlap, those 32 apart do not" in page
+    assert "160 for validation, 300 for the test (every window counted once); neighbours overlap" in page
     assert "The time was up: zeros by PALS." in page and "tsprune forecast model.onnx data.csv" in page
     assert str(Path.home()) not in page and str(tmp_path) not in page
 
@@ -543,6 +552,19 @@ def test_what_comes_last_has_the_time_that_it_took_at_first(question, monkeypatc
     assert files == pytest.approx(1200 - times - 7, abs=1) and trainings == pytest.approx(files - 7 - 30 - 9, abs=1)
     assert {way.step.key for way in run.ways} <= first | rest and not first & rest
     assert none is None and last == [run.timed]
+
+
+def test_the_naive_forecasts_and_the_page_count_the_windows_that_models_are_tested_on(question, at_once):
+    run = Compressing(question(given=["protocol=as_published", "eval_batch_size=50"]))
+    test = run.base.specs[0].splits("cpu").test
+    left = len(test) - len(test) % 50
+    assert left < len(test) and run._counted(test) == left
+    run._add(run.base.naive)
+    levels = run._naive(test).set_index("model")
+    assert run.rows[run.base.naive[0].key]["result"]["windows_test"] == left
+    y = test.batch(range(left)).y.double()
+    assert levels.loc[running.MEAN, "mse"] == pytest.approx(y.square().mean().item())
+    assert levels.loc[running.MEAN, "mae"] == pytest.approx(y.abs().mean().item())
 
 
 def test_another_text_is_not_written_over_and_nothing_runs(question, tmp_path):

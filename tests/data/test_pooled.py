@@ -106,6 +106,15 @@ def test_a_stride_is_one_of_times_so_that_no_series_is_left_out():
     assert some.test.series.bincount().unique().numel() == 1
 
 
+def test_a_stride_that_leaves_a_series_untested_is_refused():
+    blocked = np.zeros((100, 3), dtype=bool)
+    blocked[80, 1] = True  # where the horizon of the first test window begins
+    lengths = {"seq_len": 6, "label_len": 3, "pred_len": 2}
+    assert make_splits(table_of(100, 3, blocked), **lengths).test.series.unique().tolist() == [0, 1, 2]
+    with pytest.raises(UserError, match=r"^made_up: eval_stride = 50 leaves series 'b' no window of the test split; "):
+        make_splits(table_of(100, 3, blocked), **lengths, eval_stride=50)
+
+
 def test_a_block_of_the_bootstrap_holds_all_series_of_its_time(monkeypatch):
     """Countries err together: windows of one time are never taken for independent ones."""
     monkeypatch.setattr(compare, "load_scores", lambda store, key: {"window_mse": torch.ones(9)})

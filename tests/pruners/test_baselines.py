@@ -379,6 +379,13 @@ def test_one_shot_at_the_last_update_prunes():
     assert sum(loop.sparsity.kept) == 50
 
 
+def test_one_shot_prunes_at_its_share_where_that_is_no_binary_fraction():
+    assert 0.55 * 100 > 55  # so that this step would be taken for one before the share
+    loop = Loop(tiny(), make_method("one_shot", at=0.55, until=0.7, every=5), steps=100).run(60)
+    assert [record["step"] for record in loop.sparsity.log if record["decision"] == "shrink"] == [55]
+    Sparsity(make_method("one_shot", at=0.55, until=0.55, every=5), steps=100)  # not refused
+
+
 def test_pals_masks_no_gradient_unless_gradients_are_clipped():
     for clipped, seen in ((False, GRADIENT), (True, [0.0, 0.0, 0.9, 0.1, 0.0, 0.0])):
         row = Row(PALS.variant("code", every=5), VALUES, MASK)

@@ -202,6 +202,25 @@ def test_every_update_is_logged_and_the_best_is_that_of_earlier_updates():
     assert all(len(r["removed"]) == len(r["grown"]) == len(loop.sparsity.names) for r in log)
 
 
+@pytest.mark.parametrize("new", ["zero", "random"])
+@pytest.mark.parametrize("regrown", ["keep", "zero", "random"])
+def test_values_are_drawn_for_the_weights_that_the_fields_say(new, regrown):
+    loop = Loop(tiny(), make_method("set", density=0.5, regrown=regrown, new=new, removal="magnitude", **FAST))
+    for weight in loop.sparsity.weights:
+        weight.data.fill_(1)  # a value that is neither drawn nor zero
+    loop.sparsity.hold()
+    loop.sparsity.step = 2
+    before = [mask.clone() for mask in loop.sparsity.masks]
+    loop.sparsity._before, loop.sparsity.log = before, [{"removed": None, "grown": None}]
+    loop.sparsity.exchange([k - 1 for k in loop.sparsity.kept], [k - 1 for k in loop.sparsity.kept], "random")
+    kinds = {"keep": lambda w: w == 1, "zero": lambda w: w == 0, "random": lambda w: (w != 0) & (w != 1)}
+    for weight, old, mask in zip(loop.sparsity.weights, before, loop.sparsity.masks, strict=True):
+        assert (mask & ~old).any() and (mask & old).sum() > 1
+        assert kinds[new](weight[mask & ~old]).all()
+        # the one that was not removed kept its value
+        assert kinds[regrown](weight[mask & old]).sum() >= (mask & old).sum() - 1
+
+
 def test_a_layer_without_a_gradient_only_loses_and_is_named():
     class Dead(nn.Module):
         def __init__(self):

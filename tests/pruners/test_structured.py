@@ -159,6 +159,13 @@ def test_a_target_out_of_reach_names_the_floor_and_its_group():
     assert all(g.after == -(-g.before * 3 // 4) for g in narrowest)
 
 
+@pytest.mark.parametrize("name", PRUNABLE)
+def test_the_floor_is_told_of_every_model_whatever_stays(name):
+    model = small_model(name)
+    result = structured_prune(model, example(model, 2), 1e-6, by="macs", inside="n_heads")
+    assert "is the least at max_ratio = 0.9" in result.floor and "depend on the width" in result.floor
+
+
 @pytest.mark.parametrize("target", [0.3, 0.2])
 def test_a_target_between_two_whole_units_names_the_group_that_is_too_coarse(target):
     model = model_of("PatchTST", 8, d_ff=16, n_heads=2, seq_len=96, pred_len=96)

@@ -232,11 +232,18 @@ def window_starts(
         starts = np.arange(begin - seq_len if split else begin, end - length + 1, eval_stride if split else 1)
         free = blocked[starts + length] == blocked[starts]
         found[name], left_out[name] = (starts[:, None] + series)[free], int((~free).sum())
+        strided = split and eval_stride > 1
         if not free.any():
-            every = ", or eval_stride = 1" if split and eval_stride > 1 else ""
+            every = ", or eval_stride = 1" if strided else ""
             problems.append(
                 f"{table.name}: each of the {free.size} windows of the {name} split touches a filled gap; "
                 f"choose a shorter seq_len or pred_len, or fewer columns{every}"
+            )
+        elif strided and not free.any(0).all():
+            missed = table.columns[int(np.argmin(free.any(0)))]
+            problems.append(
+                f"{table.name}: eval_stride = {eval_stride} leaves series {quoted(missed)} no window of the {name} "
+                "split; choose a smaller one"
             )
     if problems:
         raise UserError("\n".join(problems))

@@ -83,7 +83,7 @@ class ProbSparseAttention(Attention):
         mixed = "time and heads are mixed as published: without a head every time step would move"
         return [
             Axis("head_dim", self.inner(outer=n), writes=((self, "head_dim"),)),
-            Axis("n_heads", self.inner(inner=e), fixed=mixed),
+            Axis("n_heads", self.inner(inner=e), writes=((self, "n_heads"),), fixed=mixed),
         ]
 
     @torch.no_grad()

@@ -96,18 +96,22 @@ class OneShot(Method):
     scope: Allocation = "global"
 
     def problem(self, sparsity: Sparsity) -> str | None:
-        if self.at * sparsity.steps <= sparsity.last_update:
+        if self._begins(sparsity) <= sparsity.last_update:
             return None
         return (
             f"at = {self.at:g}: it would never prune, the last update is step {sparsity.last_update} of "
             f"{sparsity.steps} (until = {self.until:g}, every = {self.every})"
         )
 
+    def _begins(self, sparsity: Sparsity) -> float:
+        """The step that pruning may not come before: 0.55 of 100 is 55, not a rounding error more."""
+        return self.at * sparsity.steps - 1e-9
+
     def settled(self, sparsity: Sparsity) -> bool:
         return "pruned" in sparsity.memory
 
     def update(self, sparsity: Sparsity) -> str:
-        if sparsity.memory.get("pruned") or sparsity.step < self.at * sparsity.steps:
+        if sparsity.memory.get("pruned") or sparsity.step < self._begins(sparsity):
             return "stay"
         sparsity.memory["pruned"] = True
         sparsity.keep_only(round(self.density * sum(sparsity.sizes)), self.scope)

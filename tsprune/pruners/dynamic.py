@@ -289,11 +289,12 @@ class Sparsity:
             self.hold()  # what was removed in this update loses its value before it can come again
         if method.reset_moments or self._spread:
             for i, (weight, come) in enumerate(zip(self.weights, grown, strict=True)):
-                anew = come if method.regrown != "keep" else _except(come, self._before[i])
+                fresh = _except(come, self._before[i])  # did not exist before this update
                 if method.reset_moments:
-                    reset_moments(self.optimizer, weight, anew)
+                    reset_moments(self.optimizer, weight, fresh if method.regrown == "keep" else come)
                 if self._spread:
-                    drawn = come if method.regrown == "random" else _except(come, self._before[i])
+                    others = fresh if method.new == "random" else _except(come, fresh)
+                    drawn = come if method.new == method.regrown else others
                     like = {"device": weight.device, "dtype": weight.dtype}
                     values = torch.randn(counts[i], generator=self.generator, **like)
                     weight.masked_scatter_(drawn, values.mul_(self._spread[i]))

@@ -38,7 +38,7 @@ class Method(Config):
     zeta_over: Literal["training", "updates"] = "training"
     """What ``zeta_end`` is the end of: the training, or the updates."""
     regrown: Literal["keep", "zero", "random"] = "zero"
-    """Value of a weight that is removed and grown again in the same update; ``random``: as ``new``."""
+    """Value of a weight that is removed and grown again in the same update; ``random``: drawn as for ``new``."""
     new: Literal["zero", "random"] = "zero"
     """Value of a weight that did not exist before the update; ``random``: normal, as spread as the tensor's weights
     were at the start."""

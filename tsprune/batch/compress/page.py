@@ -19,6 +19,7 @@ from tsprune.report.page import render_notebook
 from tsprune.report.style import png
 from tsprune.report.tables import styled
 from tsprune.report.text import NBSP, counted, error_text, literal, short_count, signed
+from tsprune.study.base.protocol import windows_counted
 
 TITLE = "Which compressed model to take"
 
@@ -114,8 +115,8 @@ def protocol(answer: Answer) -> dict[str, str]:
         f"models then {counted(question.fine_tune_epochs, 'more epoch')} at {question.fine_tune_learning_rate:g}, PALS "
         "in one go",
         "seed": str(question.seeds[0]),
-        "windows": f"{answer.windows['validation']:,} for validation, {answer.windows['test']:,} for the test; "
-        f"neighbours overlap, those {answer.block} apart do not",
+        "windows": f"{answer.windows['validation']:,} for validation, {answer.windows['test']:,} for the test "
+        f"({windows_counted(question)}); neighbours overlap, those {answer.block} apart do not",
         "choice": f"the lowest {question.goal} within {loss_text(question)} of the dense model's validation MSE; the "
         "test windows can only rule it out",
         "interval": "paired bootstrap over blocks of test windows as long as look-back and horizon; none below "

@@ -14,6 +14,7 @@ _LISTED = 8
 """Columns whose scale is named one by one."""
 
 _FEW_WINDOWS = f"; fewer than {FEW} of them share no time step: a clear difference here may not hold in another period"
+_OVERLAP = "; neighbours overlap in all steps but one"
 
 
 def _naive_words(base: Base) -> str:
@@ -69,7 +70,8 @@ def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> di
     facts = {
         **data_lines(table, config),
         "label": f"{config.label_len} known time steps given to the decoder",
-        "test windows": f"{' / '.join(windows) or 'not known yet'} ({_counted(config)}){_FEW_WINDOWS if few else ''}",
+        "test windows": f"{' / '.join(windows) or 'not known yet'} ({windows_counted(config)}"
+        f"{_OVERLAP if config.eval_stride > 1 else ''}){_FEW_WINDOWS if few else ''}",
         "naive forecasts": _naive_words(base),
         "errors": "on scaled data (mean 0, standard deviation 1 of the training rows), as in the papers",
         "models": f"d_model {config.d_model}, heads {config.n_heads}, encoder layers {config.e_layers}, decoder "
@@ -96,12 +98,12 @@ def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> di
     return facts | archived(rows)
 
 
-def _counted(config: StudyConfig) -> str:
+def windows_counted(config: StudyConfig) -> str:
     """Which validation and test windows are in a mean."""
     if config.protocol == "as_published":
         return "last incomplete batch dropped"
     if config.eval_stride > 1:
-        return f"one in {config.eval_stride}, evenly spaced, in validation too; neighbours overlap in all steps but one"
+        return f"one in {config.eval_stride}, evenly spaced, in validation too"
     return "every window counted once"
 
 
