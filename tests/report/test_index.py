@@ -66,6 +66,12 @@ def test_every_report_is_listed_with_its_answer(tmp_path, infos):
     assert text.index("How far") < text.index("Fine-tuning")
 
 
+def test_points_that_follow_an_answer_stand_one_to_a_line(tmp_path, infos):
+    listed = replace(infos[0], size="In short: • A <b> falls. • C rises.")
+    text = write_index(tmp_path / "quick", [listed]).read_text(encoding="utf-8")
+    assert "In short:<br>• A &lt;b&gt; falls.<br>• C rises.</p>" in text
+
+
 def test_links_are_relative_and_nothing_is_fetched(tmp_path, infos):
     page = Page(write_index(tmp_path / "quick", infos).read_text(encoding="utf-8"))
     assert set(page.links) == {"01_sweep.html", "../elsewhere/02_tune.html"}

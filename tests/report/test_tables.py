@@ -38,6 +38,10 @@ def test_published_table_puts_the_protocols_beside_the_numbers():
     assert rows[2][3:5] == ["not run", "not run"]
     assert ", dataset ETTh1 (" in styler.caption, "what all rows share stands once"
     assert "<drop_last>" not in styler.to_html()
+    naive = published.head(3).assign(model="RepeatLast", mse_published=0.081, difference=[-0.00001, -0.0028])
+    rows, _ = read(published_table(naive))
+    assert [row[0] for row in rows[1:]] == ["repeat last value"] * 2
+    assert [row[4] for row in rows[1:]] == ["0.0000", "−0.0028"], "what rounds to nothing has no sign"
 
 
 def test_a_cell_of_a_number_breaks_at_its_lesser_parts_alone():

@@ -20,6 +20,7 @@ from tsprune.report.text import (
     mean_text,
     number,
     on_data,
+    short_interval,
     short_number,
     sized,
     span,
@@ -27,6 +28,12 @@ from tsprune.report.text import (
     times,
     whole_count,
 )
+
+
+def test_a_model_beside_itself_is_the_same_and_no_difference_of_nothing():
+    row = {"relative": 0.0, "low": 0.0, "high": 0.0, "seeds": 5}
+    assert short_interval(row) == "the same"
+    assert short_interval(row | {"high": 0.01}) == "+0.0 (0.0…1.0)"
 
 
 @pytest.mark.parametrize(

@@ -50,13 +50,15 @@ def published_table(published: pd.DataFrame) -> "Styler":
             "horizon": published["pred_len"].astype(str),
             "MSE published": published["mse_published"].map(_number),
             "MSE here": published["mse_here"].map(_number),
-            "difference": published["difference"].map(lambda d: "not run" if pd.isna(d) else f"{d:+.3f}"),
+            "difference": [
+                _difference(*pair) for pair in zip(published["difference"], published["mse_published"], strict=True)
+            ],
             "MAE published": published["mae_published"].map(_number),
             "MAE here": published["mae_here"].map(_number),
             "source": published["source"].astype(str),
             "protocol here and there": published["protocol"].astype(str),
         }
-    ).set_axis(pd.Index(list(published["model"])))
+    ).set_axis(pd.Index([NAIVE.get(model, model) for model in published["model"]]))
     same = [name for name in ("dataset", "horizon") if table[name].nunique() == 1]
     on = "".join(f", {name} {table[name].iloc[0]}" for name in same)
     caption = f"Dense models of this run beside published numbers{on} (difference: here minus published)."
@@ -192,3 +194,12 @@ def mean_and_spread(rows: pd.DataFrame, metric: str) -> str:
 
 def _number(value: float) -> str:
     return "not run" if pd.isna(value) else error_text(value)
+
+
+def _difference(value: float, like: float) -> str:
+    """With as many decimals as the error ``like`` which it is a difference of; what rounds to nothing has no sign."""
+    if pd.isna(value):
+        return "not run"
+    text = error_text(abs(value), like=like)
+    sign = "" if not float(text) else "+" if value > 0 else "−"
+    return sign + text

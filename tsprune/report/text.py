@@ -21,6 +21,9 @@ UNKNOWN_UNIT = "the data's units"
 SCOPES = {"layer": "each layer cut alike", "global": "one threshold for the whole model"}
 """Scopes of pruning, with the words for them, in the order of reading."""
 
+RANKED = {"layer": "by layer", "output": "by output", "global": "over the whole model"}
+"""Where weights were ranked, in the few words that a legend has room for."""
+
 NAIVE = {
     "RepeatLast": "repeat last value",
     "SeasonalNaive": "seasonal naive",
@@ -193,9 +196,12 @@ def interval(row: Mapping) -> str:
 
 
 def short_interval(row: Mapping) -> str:
-    """:func:`interval` for a table whose caption says that it is percent: ``+5.1 (3.0…7.2)``."""
+    """:func:`interval` for a table whose caption says that it is percent: ``+5.1 (3.0…7.2)``; of a model and itself,
+    ``the same``."""
     if not row["seeds"]:
         return "no result"
+    if row["low"] == row["high"] == 0:
+        return "the same"
     low, high = (number(row[end]).removeprefix("+") for end in ("low", "high"))
     return f"{number(row['relative'])} ({low}…{high})"
 

@@ -28,10 +28,12 @@ def config(smoke, tmp_path):
     return FineTuning.parse(smoke | {"store": str(tmp_path / "store")})
 
 
-def test_few_test_windows_are_told(config, threads):
+def test_few_test_windows_and_a_short_training_are_told(config, threads):
     cells = FineTuningCells(config)
     rows = cells.compute([*cells.base.dense, *cells.base.naive], make_executor=threads)
     (dense,) = cells.base.dense
+    rows[dense.key]["cost"]["seconds_per_epoch"] = 0.0162
+    assert "0.016 s per epoch" in protocol_lines(cells.base, rows, config)["training time"]
     for windows, few in ((5 * 36, False), (5 * 36 - 1, True)):  # look-back 24, horizon 12
         rows[dense.key]["result"]["windows_test"] = windows
         told = protocol_lines(cells.base, rows, config)["test windows"]

@@ -1,5 +1,6 @@
 """Figures, tables and words of study 06, on times as told."""
 
+import pandas as pd
 import pytest
 from reading import as_read
 
@@ -8,6 +9,7 @@ from tsprune.errors import UserError
 from tsprune.report.frames import NoRows
 from tsprune.report.text import headline
 from tsprune.study.inference import figures, tables, words
+from tsprune.study.inference.phrases import percents
 from tsprune.study.inference.result import EAGER, GRAPH_TWO_OF_FOUR, KERNEL, NARROW, ONNX, kept
 from tsprune.study.inference.words import break_even, verdict
 
@@ -31,6 +33,17 @@ def test_the_answer_is_the_kernels_at_the_largest_batch():
     assert "At a density of 0.05 the kernel gives 6.0 times at 1 window." in text
     assert "PyTorch keeps 75 % at 1 window and 75 % at 32 windows; ONNX Runtime keeps 100 % at 1 window" in text
     assert "Zeros in dense matrices give 1.0 times the dense speed here" in text and "not measurable" not in text
+
+
+def test_where_two_intervals_meet_zeros_are_not_said_to_pay_off_nor_to_fail():
+    frame = speeds()
+    at = (frame["form"] == "zeros") & (frame["share"] == 0.5)
+    frame.loc[at, ["speedup", "speedup_low", "speedup_high"]] = 3.2, 2.9, 3.5
+    assert "for **Transformer** up to a density of 0.1 (at 0.5 it is unclear; best rival: in bfloat16)." in told(frame)
+
+
+def test_a_share_that_is_not_all_of_the_promise_does_not_read_as_all():
+    assert percents(pd.Series([0.6, 0.996])).replace("\u00a0", " ") == "60 to 99.6 %"
 
 
 def test_of_many_forecasters_the_first_sentence_gives_the_number():

@@ -200,6 +200,14 @@ def test_the_signal_that_decided_agrees_with_itself(result):
     assert (agreement["min"] >= 0).all() and set(agreement.index) == {"whole", "subset", "training loss"}
 
 
+def test_the_signal_of_pals_itself_is_no_change_of_it(smoke):
+    few = smoke | {"signal": "whole", "rivals": [], "search": False, "gammas": [smoke["gamma"]], "lams": [smoke["lam"]]}
+    result = run(few)
+    assert "signal" not in set(result.cells["group"])
+    told = result.agreement.set_index("signal")["agreement"]
+    assert told["whole"] == 1 and set(result.agreement["model"]) == set(smoke["ablation_models"])
+
+
 def test_counts_are_those_of_our_own_table(result):
     ours = result.cells[result.cells["arm"] == "PALS as in its code"]
     mean = ours.groupby("model")[["mse_relative", "mae_relative", "density_all", "macs_share"]].mean()

@@ -353,6 +353,12 @@ def test_costs_naive_level_and_failures_are_told():
     )
 
 
+def test_ticks_without_labels_stand_over_those_that_have_them():
+    above, below = figures.trajectories(updates({"A": ["shrink", "expand", "stable"]})).axes
+    assert list(above.get_xticks()) == list(below.get_xticks()) and above.get_xlim() == below.get_xlim()
+    assert not any(label.get_visible() for label in above.get_xticklabels())
+
+
 def test_each_decision_has_a_marker_of_its_own():
     made = updates({"A": ["shrink", "expand", "stable"], "B": ["shrink"] * 3}, arms=(CODE, PAPER))
     figure = figures.trajectories(made)

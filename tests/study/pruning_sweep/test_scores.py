@@ -145,6 +145,9 @@ def test_the_first_papers_protocol_is_drawn_by_what_it_asks_and_by_what_it_leave
     assert "Density asked" in asked.get_xlabel() and "Share of all parameters left" in left.get_xlabel()
     shares = sorted({round(x, 6) for line in left.lines if len(line.get_xdata()) == 3 for x in line.get_xdata()})
     assert shares == [0.1, 0.4, 0.64, 0.76, 1.0]
+    assert "covers" not in figure.get_supxlabel()
+    same = figures.authors(authors.assign(density_all=authors["density_asked"]))
+    assert "FEDformer: both come to the same, and one line covers the other." in " ".join(same.get_supxlabel().split())
     rows, _ = read(tables.authors(authors))
     assert rows[-1][-5:] == ["60.0 %", "10.0 %", "10.00", "64.0 %", "10.00"]
     with pytest.raises(UserError, match="'authors': column 'untouched' is missing"):

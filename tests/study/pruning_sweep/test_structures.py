@@ -44,12 +44,21 @@ def test_a_panel_for_parameters_and_one_for_macs_per_model(structures):
     assert len(figure.axes) == 4
     assert [axes.get_title(loc="left") for axes in figure.axes[::2]] == ["A", "B"]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    masks = ["unstructured, by layer", "unstructured, by global", "2:4"]
+    masks = ["unstructured, by layer", "unstructured, over the whole model", "2:4"]
     assert labels == [*masks, "structured", "torch-pruning, ratio of channels", "dense"]
     assert figure.axes[2].get_xlabel() == "Share of live parameters left (log scale)"
     assert figure.axes[3].get_xlabel() == "Share of multiply-adds (log scale)"
     live = {x for line in figure.axes[0].lines for x in line.get_xdata()}
     assert {0.488, 0.26} <= {round(x, 6) for x in live}
+
+
+def test_a_structure_looks_alike_whatever_else_a_page_has(structures):
+    def looks(table):
+        return {line.get_label(): line.get_color() for line in figures.structures(table).legends[0].legend_handles}
+
+    every = looks(structures)
+    fewer = looks(structures[(structures["structure"] != "2:4") & (structures["scope"] != "global")][::-1])
+    assert len(fewer) < len(every) and fewer.items() <= every.items()
 
 
 def test_the_table_has_what_is_left_and_leaves_the_papers_protocol_to_its_own(structures):

@@ -83,6 +83,21 @@ def test_the_longest_first_sentence_is_still_short_enough(say, make_cells):
     )
 
 
+def test_a_first_sentence_that_must_say_most_is_still_short_enough(say, make_cells):
+    cells = make_cells(models=list("ABCDE"))
+    cells["mse"] += 9 * (cells["model"] == "E")
+    limits = {(model, "layer"): (0.41, 1.0) if model in "AB" else (0.41, 0.64) for model in "ABCDE"}
+    first = first_sentence(say(limits, cells).split(". ")[0] + ".")
+    assert "lose 30 % (2 models) to 48 % (2 models) of each" in first and first.endswith(
+        "5 % (seeds within 59 points)."
+    )
+
+
+def test_of_a_part_of_the_seeds_the_first_sentence_tells_how_far_they_lie_apart(say):
+    text = say({("A", "layer"): (0.41, 0.8), ("B", "layer"): 0.64}, seeds=5, known=2)
+    assert "by over 5 % (2 of 5 seeds, within 39 points)." in text
+
+
 def test_the_range_over_seeds_is_given_where_they_differ(say):
     assert "down to density 0.58 (42 % of the weights removed; seeds 0.51 to 0.64)" in say(
         {("A", "layer"): (0.512, 0.64)}
@@ -462,7 +477,7 @@ def test_the_first_sentence_is_short_and_every_number_in_it_is_that_of_the_table
         for model in models - set(rows["model"]):
             assert f" {model}" not in text and f"({model}" not in text, "a model without a result is not named"
         removed = [int(number) for number in re.findall(r"(\d+) %", text)]
-        spread = re.findall(r"seeds differ by up to (\d+) points", text)
+        spread = re.findall(r"within (\d+) points\)", text)
         assert spread == [f"{100 * (rows['limit_high'] - rows['limit_low']).max():.0f}"] * len(spread)
         if (rows["density"] >= 1).all():
             assert removed == [20, 5]
@@ -557,8 +572,8 @@ def test_the_score_that_beats_magnitude_most_often_comes_first_with_its_furthest
     )
     assert details(text).startswith(
         "Against magnitude ranked in the same scope, at density 0.1: **wanda** better in 1, worse in 0 of 2; "
-        "**obs** better in 2, worse in 0 of 2. Random choice, the yardstick, is worse than magnitude in 1 of 2; "
-        "where it is not (**B**), the choice of weights is not shown to matter. "
+        "**obs** better in 2, worse in 0 of 2. Random choice, the yardstick, is better than magnitude in 0, worse "
+        "in 1 of 2; where it is not worse (**B**), size is not shown to choose better than chance. "
         "As 2:4, which keeps half of every layer it fits: **wanda** better in 1, worse in 1 of 2. "
         "Calibration takes at most 0.4 seconds a model (**wanda** on **M**). Intervals:"
     )
@@ -643,7 +658,7 @@ def test_what_is_said_of_scores_is_short_and_is_what_the_table_says(table):
     random = known[known["score"] == "random"]
     assert ("yardstick" in told) == (len(random) > 0)
     if len(random):
-        assert f"worse than magnitude in {(random['low'] > 0).sum()} of {len(random)}" in told
+        assert f"better than magnitude in {(random['high'] < 0).sum()}, worse in {(random['low'] > 0).sum()} of" in told
 
 
 def by_authors(**left: float) -> pd.DataFrame:

@@ -109,6 +109,8 @@ def test_the_table_of_predictors_says_which_are_behind():
     table = tables.predictors(predictors()).data
     assert table.loc["norm removed"].tolist() == ["0.60", "−0.11", "−0.50 to 0.30", "yes"]
     assert table.loc["share of weights removed", "at equal density"] == "–"
+    few = predictors().assign(pairs=1, cells=0)
+    assert "0 cells of 1 pair of dataset and model" in tables.predictors(few).caption
     with pytest.raises(UserError, match="unknown predictor"):
         tables.predictors(predictors(predictor="luck"))
 

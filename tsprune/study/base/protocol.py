@@ -90,12 +90,18 @@ def protocol_lines(base: Base, rows: dict[str, dict], config: StudyConfig) -> di
         )
         facts["parameters"] = ", ".join(f"{name} {first[name]['result']['parameters']:,}" for name in names)
         facts["training time"] = ", ".join(
-            f"{name} {first[name]['cost']['seconds_per_epoch']:.1f} s per epoch x {first[name]['result']['epochs_run']}"
+            f"{name} {_seconds(first[name]['cost']['seconds_per_epoch'])} s per epoch x "
+            f"{first[name]['result']['epochs_run']}"
             for name in names
         )
         peak = max(row["cost"]["peak_memory_mib"] for _, row in done)
         facts["peak memory"] = f"{peak:,.0f} MiB in the largest training process"
     return facts | archived(rows)
+
+
+def _seconds(value: float) -> str:
+    """With a decimal; of less than a second two digits, so that no training reads as one that took no time."""
+    return f"{value:.1f}" if value >= 0.95 else f"{value:.2g}"
 
 
 def windows_counted(config: StudyConfig) -> str:

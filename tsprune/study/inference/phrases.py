@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from tsprune.report.text import NBSP, between, counted, density_text
+from tsprune.report.text import NBSP, between, counted, density_text, percent
 from tsprune.study.inference.result import DENSE, NARROW, ZEROS
 
 
@@ -32,4 +32,4 @@ def faster(rows: pd.DataFrame) -> str:
 
 def percents(values: pd.Series) -> str:
     """From the smallest share to the largest, in percent."""
-    return f"{between(f'{100 * values.min():.0f}', f'{100 * values.max():.0f}')}{NBSP}%"
+    return between(percent(values.min()), percent(values.max()), f"{NBSP}%")

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pandas as pd
 
-from tsprune.report.text import bold, counted, density_text, listed, percent
+from tsprune.report.text import bold, counted, density_labels, density_text, listed, percent
 from tsprune.study.inference import gpu_words
 from tsprune.study.inference.phrases import faster, percents, windows
 from tsprune.study.inference.result import (
@@ -126,7 +126,8 @@ def break_even(shares: pd.Series, speedups: pd.Series) -> float | None:
 
 
 def _rivals(fine: pd.DataFrame, batch: float) -> str:
-    """The dense model in other runtimes, and from which density zeros do not pay beside the best of them."""
+    """The dense model in other runtimes, and from which density zeros do not pay beside the best of them: they do where
+    the two intervals are apart, and where these meet it is unclear."""
     rows = fine[fine["batch"] == batch]
     dense = rows[(rows["form"] == DENSE) & rows["runtime"].isin(_RIVALS)]
     if dense.empty:
@@ -143,9 +144,13 @@ def _rivals(fine: pd.DataFrame, batch: float) -> str:
     lost: dict[str, list[str]] = {}
     for model, group in dense.groupby("model", sort=False):
         top = group.loc[group["speedup"].idxmax()]
-        own = sparse[(sparse["model"] == model) & (sparse["speedup_low"] > top["speedup_high"])]
-        up_to = "at no density tried" if own.empty else f"up to a density of {density_text(own['share'].max())}"
-        lost.setdefault(f"{up_to} (best rival: {_RIVALS[top['runtime']]})", []).append(model)
+        own = sparse[sparse["model"] == model]
+        pays = own["speedup_low"] > top["speedup_high"]
+        meet = density_labels(own.loc[~pays & (own["speedup_high"] >= top["speedup_low"]), "share"]).values()
+        unclear = f"at {listed(list(meet))} it is unclear; " if meet else ""
+        most = own.loc[pays, "share"].max()
+        up_to = f"up to a density of {density_text(most)}" if pays.any() else "at no density tried"
+        lost.setdefault(f"{up_to} ({unclear}best rival: {_RIVALS[top['runtime']]})", []).append(model)
     parts = [f"for {bold(models)} {words}" for words, models in lost.items()]
     return f"{text} Zeros pay off against the best of these {'; '.join(parts)}."
 

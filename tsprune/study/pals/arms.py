@@ -34,7 +34,8 @@ def planned_arms(config: SparseTraining, dense: Sequence[TrainStep]) -> tuple[Ar
             found.append(Arm(f"{rival} {density:.2g}", "rival", steps, rival))
     few = tuple(trained for trained in dense if trained.model in config.ablation_models)
     if few:
-        found.append(_pals(config, "signal: whole validation set", "signal", as_in_code(config), few, "whole"))
+        if config.signal != "whole":  # else it is PALS itself, with nothing changed
+            found.append(_pals(config, "signal: whole validation set", "signal", as_in_code(config), few, "whole"))
         found += [
             _pals(config, label, "ablation", as_in_code(config, **switch), few) for label, switch in ABLATIONS.items()
         ]

@@ -182,7 +182,10 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
         """Per cell whose signal was the whole validation set: share of its decisions that another signal shares, each
         signal with its own best so far, at the sparsities that were reached."""
         records = []
-        for step in (step for arm in self.planned if arm.group == "signal" for step in arm.steps):
+        whole = [step for arm in self.planned if arm.group == "signal" for step in arm.steps]
+        if self.config.signal == "whole":
+            whole = [step for step in self.planned[0].steps if _cell(step)[0] in self.config.ablation_models]
+        for step in whole:
             row, method = self.rows[step.key], PALS.parse(step.fields)
             head = {name: row["protocol"][name] for name in _SAME}
             updates = row["detail"].get("updates", ())

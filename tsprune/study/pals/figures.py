@@ -54,11 +54,12 @@ def trajectories(updates: pd.DataFrame) -> Figure:
             axes.remove()
         for place, (model, above, below) in enumerate(zip(models, upper, lower, strict=False)):
             own = shown[shown["model"] == model]
+            above.sharex(below)  # its ticks have no labels: they are to stand over those that do
             above.set_title(model.replace("_", "\n"))
             _trajectories(above, own, "sparsity")
             _trajectories(below, own, "loss")
             above.set_ylim(-0.03, 1.0)
-            above.set_xticklabels([])
+            above.tick_params(labelbottom=False)
             log_axis(below.yaxis, own["loss"].min() / 1.05, 1.05 * own["loss"].max(), text="{:.3g}".format)
             below.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             below.set_xlabel("Training step")

@@ -16,7 +16,7 @@ from tsprune.report.axes import density_axis, log_axis, relative_axis
 from tsprune.report.cases import CASE, case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
 from tsprune.report.status import NOT_RUN
-from tsprune.report.text import SCOPES, density_labels, percent, readable_layer, whole_count
+from tsprune.report.text import RANKED, SCOPES, density_labels, listed, percent, readable_layer, whole_count
 from tsprune.study.base.looks import model_looks
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.result import (
@@ -259,7 +259,7 @@ def structures(structures: pd.DataFrame) -> Figure:
     keys = cases(done[done["density_asked"] < 1])
     if not keys:
         raise NoRows(f"table 'structures': none of the {(structures['density_asked'] < 1).sum()} pruned cells finished")
-    kinds = kit.looks(done["kind"].unique())
+    kinds = {kind: look for kind, look in kit.looks(_EVERY_KIND).items() if (done["kind"] == kind).any()}
     across = {"density_live": "Share of live parameters left", "macs_share": "Share of multiply-adds"}
     alt = "Line charts of MSE relative to dense against live parameters and multiply-adds left."
     with kit.canvas(1.0 + 2.35 * len(keys), alt) as figure:
@@ -288,10 +288,16 @@ def _rows_of_panels(
     return [(*place, axes) for place, axes in zip(product(keys, across), grid.flat, strict=True)]
 
 
+_MASKED = {scope: f"unstructured, {RANKED[scope]}" for scope in SCOPES}
+
+_EVERY_KIND = (*_MASKED.values(), HALF, "structured", CHANNELS)
+"""Whatever a run leaves out, the rest looks alike on every page."""
+
+
 def _kinds(rows: pd.DataFrame) -> pd.Series:
     """Structure, with its scope where there are several, and CHANNELS apart."""
     kinds = rows["structure"].astype(str)
-    kinds = kinds.mask(rows["structure"] == "unstructured", "unstructured, by " + rows["scope"].astype(str))
+    kinds = kinds.mask(rows["structure"] == "unstructured", rows["scope"].map(_MASKED))
     return kinds.mask(rows["method"] == "depgraph_paper", CHANNELS)
 
 
@@ -334,7 +340,7 @@ def scores(scores: pd.DataFrame) -> Figure:
 
 def _ranked(rows: pd.DataFrame) -> pd.Series:
     """The score; of magnitude with its scope, which it has several of."""
-    return rows["score"].mask(rows["score"] == MAGNITUDE, MAGNITUDE + ", by " + rows["scope"].astype(str))
+    return rows["score"].mask(rows["score"] == MAGNITUDE, MAGNITUDE + ", " + rows["scope"].map(RANKED))
 
 
 def authors(authors: pd.DataFrame) -> Figure:
@@ -381,5 +387,15 @@ def _protocols(table: pd.DataFrame, name: str, protocols: list[str], across: dic
                 kit.mark_above(axes, drawn, top, colour)
         kit.legend(figure, [*(kit.handle(kind, *look) for kind, look in kinds.items()), kit.handle("dense")])
         above = "△: above the axis." if (done["mse_relative"] > HIGHEST).any() else ""
-        kit.note(figure, kit.spread_note(done), above)
+        kit.note(figure, kit.spread_note(done), above, _hidden(done[done[by] < 1], by))
     return figure
+
+
+def _hidden(pruned: pd.DataFrame, by: str) -> str:
+    """Names the models of which one line covers the other: by both protocols each cell came to the same, as far as one
+    can see."""
+    seen = pruned[["mse_relative", "density_all"]].round(2)
+    cells = pruned.assign(**seen).groupby([*CASE, "seed", by], sort=False)[["protocol", *seen]].nunique()
+    alike = (cells == [2, 1, 1]).all(axis=1).groupby(CASE, sort=False).all()
+    names = list(dict.fromkeys(model for model, _ in alike.index[alike]))
+    return f"{listed(names)}: both come to the same, and one line covers the other." if names else ""

@@ -26,6 +26,7 @@ from tsprune.report.tables import labelled, mean_and_spread, styled
 from tsprune.report.text import (
     NAIVE,
     NBSP,
+    RANKED,
     SCOPES,
     counted,
     density_labels,
@@ -322,7 +323,7 @@ def scores(scores: pd.DataFrame, gains: pd.DataFrame) -> Styler:
         cell = of_case(scores, model, pred_len)
         cell = cell[(cell["structure"] == structure) & (cell["density_asked"] == density)]
         by_scope = cell[cell["score"] == MAGNITUDE].groupby("scope", sort=False)
-        plain = {f"{MAGNITUDE}, by {scope}": _over_dense(own) for scope, own in by_scope}
+        plain = {f"{MAGNITUDE}, {RANKED[scope]}": _over_dense(own) for scope, own in by_scope}
         records = {row["score"]: row for row in group.to_dict("records")}
         pairs = {name: cell.loc[cell["score"].isin([name, MAGNITUDE]), "status"] for name in records}
         rows[label] = plain | {name: _gain(row, pairs[name]) for name, row in records.items()}
@@ -332,7 +333,7 @@ def scores(scores: pd.DataFrame, gains: pd.DataFrame) -> Styler:
     columns = sorted(table.columns, key=lambda name: not name.startswith(MAGNITUDE))
     table, classes = table[columns], classes[columns]
     ranked = gains[gains["structure"] != HALF].drop_duplicates("score")
-    where = ", ".join(f"{score} by {scope}" for score, scope in zip(ranked["score"], ranked["scope"], strict=True))
+    where = ", ".join(f"{score} {RANKED[scope]}" for score, scope in zip(ranked["score"], ranked["scope"], strict=True))
     caption = (
         f"Magnitude: test MSE over dense. Other scores ({where}): change of the test MSE against magnitude ranked in "
         f"the same scope, in percent (below 0: better). {interval_words(gains)} In italics: within the noise, no claim."

@@ -67,8 +67,9 @@ def predictors(predictors: pd.DataFrame) -> Styler:
         }
     first = predictors.iloc[0]
     caption = (
-        f"Spearman's rank correlation with the MSE relative to dense: {first['cells']} cells of {first['pairs']} pairs "
-        "of dataset and model; interval by bootstrap over the pairs. – : does not vary, or too few pairs."
+        f"Spearman's rank correlation with the MSE relative to dense: {counted(first['cells'], 'cell')} of "
+        f"{counted(first['pairs'], 'pair')} of dataset and model; interval by bootstrap over the pairs. "
+        "– : does not vary, or too few pairs."
     )
     return styled(pd.DataFrame(list(rows.values()), index=pd.Index(list(rows))), caption)
 

@@ -55,7 +55,7 @@ def _from_to(rows: pd.DataFrame, brief: bool, left_out: bool, alone: str) -> str
     """From the model that loses its accuracy first to the one that keeps it longest. ``left_out``: there are models
     that do not beat a naive forecast; ``alone``: says that all others are these. ``text``: what can go."""
     least, most = rows["text"][rows["density"].idxmax()], rows["text"][rows["density"].idxmin()]
-    names, over, seeds = rows["model"].unique(), percent(TOLERANCE), _seeds_words(rows)
+    names, over, seeds = rows["model"].unique(), percent(TOLERANCE), _seeds_words(rows, room=not left_out)
     weights = WEIGHTS[rows["scope"].iloc[0]]
     if len(names) == 1:
         name, lost = f"**{names[0]}**", f"{between(least, most)} of {weights}"
@@ -88,15 +88,14 @@ def _named(models: pd.Series, counted: bool) -> str:
     return f" ({len(names)} models)" if counted else ""
 
 
-def _seeds_words(rows: pd.DataFrame) -> str:
+def _seeds_words(rows: pd.DataFrame, room: bool = False) -> str:
     """How far the seeds lie apart, in percentage points of weights removed, at most; how many there are, where that is
-    not one number or not all that were asked for."""
+    not one number or not all that were asked for, and then how far apart only where the sentence has ``room``."""
     least, most, asked = rows["known"].min(), rows["known"].max(), rows["seeds"].max()
     if most < 2 and asked < 2:
         return "one seed"
-    if least < most:
-        return f"{least} to {most} seeds"
-    if most < asked:
-        return f"{most} of {asked} seeds"
     apart = f"{100 * (rows['limit_high'] - rows['limit_low']).max():.0f}"
-    return "seeds agree" if apart == "0" else f"seeds differ by up to {apart} points"
+    if least == most == asked:
+        return "seeds agree" if apart == "0" else f"seeds within {apart} points"
+    many = f"{least} to {most} seeds" if least < most else f"{most} of {asked} seeds"
+    return f"{many}, within {apart} points" if room and apart != "0" else many

@@ -82,15 +82,18 @@ def _score_counts(rows: pd.DataFrame, where: str) -> str:
 
 
 def _yardstick(rows: pd.DataFrame) -> str:
-    """What random choice says: where it is not clearly worse, no choice of weights is shown to matter."""
+    """What random choice says: where it is not clearly worse, magnitude is not shown to choose better than chance.
+    Another score may."""
     own = rows[rows["score"] == RANDOM]
     found = outcomes(own)
     own, found = own[~found.isin([ONE_SEED, LOST])], found[~found.isin([ONE_SEED, LOST])]
     if own.empty:
         return ""
-    text = f"Random choice, the yardstick, is worse than magnitude in {int((found == WORSE).sum())} of {len(own)}"
+    better, worse = (int((found == how).sum()) for how in (BETTER, WORSE))
+    text = f"Random choice, the yardstick, is better than magnitude in {better}, worse in {worse} of {len(own)}"
     alike = bold(own.loc[found != WORSE, "model"])
-    return text + (f"; where it is not ({alike}), the choice of weights is not shown to matter." if alike else ".")
+    unshown = f"; where it is not worse ({alike}), size is not shown to choose better than chance" if alike else ""
+    return f"{text}{unshown}."
 
 
 def _looking(scores: pd.DataFrame) -> str:
