@@ -71,6 +71,12 @@ def test_a_damaged_model_is_computed_again_when_it_is_asked_for(tsprune, store, 
     before = masks.read_bytes(), dense.read_bytes()
     masks.write_bytes(b"x")
     dense.unlink()
+    code, out, err = tsprune("models", "--store", str(damaged))
+    assert (code, err) == (0, f"{dense} is missing; the model is made again when asked for\n")
+    assert [line.split()[-2:] for line in out.splitlines()[1:]] == [["numbers", "-"], ["masks", "0"]]
+    for wrong in (["x.onnx", "--units", "rael"], ["x.txt"], ["no/x.onnx"]):
+        code, out, err = tsprune("export", dense.parent.name, *wrong, "--store", str(damaged))
+        assert (code, out, len(err.splitlines())) == (2, "", 1), "told before anything is computed"
     file = str(tmp_path / "x.safetensors")
     code, out, err = tsprune("models", "save", masks.parent.name, file, "--store", str(damaged))
     assert code == 0 and "density 0.500 by layer" in out

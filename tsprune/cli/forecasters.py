@@ -108,15 +108,15 @@ def export(
     store: StoreFolder = "outputs/store",
 ) -> None:
     """Write a model as ONNX, once ONNX Runtime agrees with PyTorch; needs the extra tsprune\\[deploy]."""
+    from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from tsprune.deploy.export import export_checkpoint
+    from tsprune.deploy.export import check_export, export_checkpoint
 
     tested = {}
+    check_export(Path(file), units)  # before a model of which only the numbers were kept is trained again
     with TemporaryDirectory() as folder:
         if not (os.path.exists(model) or os.sep in model or model.endswith(".safetensors")):
-            from pathlib import Path
-
             opened = existing_store(store)
             if not _may_be_key(model):
                 raise UserError(
