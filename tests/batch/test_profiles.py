@@ -179,6 +179,14 @@ def test_a_file_with_its_ending_in_capitals_is_one_of_the_profile(plan, problems
     assert line.endswith("common.yml: common.YAML is there too; remove one of them")
 
 
+def test_a_folder_that_may_not_be_listed_is_told_in_a_line(folder, problems, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", denied)  # as who runs this may be root
+    assert problems({"common.yaml": ""}) == [f"{folder}: Permission denied"]
+
+
 def test_a_number_is_one_in_a_file_and_on_the_command_line(plan):
     (run,) = plan({"05_pals.yaml": "learning_rate: 1e-3\n"}, replaced=["dropout=1e-1"]).values()
     assert (run.parameters["learning_rate"], run.parameters["dropout"]) == (0.001, 0.1)

@@ -62,6 +62,12 @@ def test_models_are_listed_from_the_store_where_the_command_is_typed_and_strays_
     assert tsprune("models") == (0, "no model in outputs/store; a study puts the models that it trains there\n", "")
 
 
+def test_a_store_that_may_not_be_read_is_not_said_to_be_empty(tsprune, store, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != str(store))  # as who runs this may be root
+    code, out, err = tsprune("models", "--store", str(store))
+    assert (code, out, err.count("\n")) == (2, "", 1) and f"{store} cannot be read: no permission" in err
+
+
 def test_a_damaged_model_is_computed_again_when_it_is_asked_for(tsprune, store, tmp_path):
     """The dense model too, which the masks are laid over; no study would look at either."""
     damaged = tmp_path / "store"

@@ -37,4 +37,6 @@ def existing_store(folder: str) -> "Store":
     if not os.path.isdir(place):
         places = dict.fromkeys((os.path.join(os.getcwd(), of_home(folder)), str(place)))
         raise UserError(f"there is no store at {' or '.join(places)}; choose another folder with --store")
+    if not os.access(place, os.R_OK | os.X_OK):  # what cannot be listed looks empty
+        raise UserError(f"{place} cannot be read: no permission; choose another folder with --store")
     return Store(place)
