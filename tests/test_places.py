@@ -56,10 +56,10 @@ def test_a_name_that_no_file_has_is_nowhere(own, name):
 
 def test_the_closest_file_of_the_folder_is_named_by_its_stem_and_where_it_was_looked_for(own):
     (own / "Lager Süd").mkdir()
-    for name in ("load.csv", "load.onnx", "Lager Süd/Österreich.csv"):
+    for name in ("load.csv", "load.onnx", "load.safetensors", "Lager Süd/Österreich.csv", ".gass.csv"):
         (own / name).write_text("x")
     assert near_file("lod.csv") == "; did you mean 'load.csv'?"
-    assert near_file("lod.onnx") == "; did you mean 'load.onnx'?"
+    assert near_file("lod.onnx") == near_file("load.onx") == "; did you mean 'load.onnx'?"
     assert near_file("Lager Süd/Osterreich.csv") == "; did you mean 'Österreich.csv'?"
     assert near_file(own / "lod.csv") == "; did you mean 'load.csv'?"
     for nothing in ("gas.csv", "notebook.csv", "nowhere/load.csv", "x" * 5000, "a\0b", ""):

@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import tsprune
@@ -54,14 +55,15 @@ def near_file(path: str | os.PathLike) -> str:
     none is close.
 
     Names are compared without their endings: files of one kind share theirs, however different they are. Of files
-    that differ in nothing else, the one with the ending that was given comes first.
+    that differ in nothing else, the one with the ending that is closest to the one given comes first. Hidden files are
+    nobody's data or models.
     """
     place = Path(of_home(path))
     try:
-        files = [entry for entry in place.parent.iterdir() if entry.is_file()]
+        files = [entry for entry in place.parent.iterdir() if entry.is_file() and not entry.name.startswith(".")]
     except (OSError, ValueError):  # no such folder, or a name that no folder can have
         return ""
-    files.sort(key=lambda file: (file.suffix == place.suffix, file.name))
+    files.sort(key=lambda file: (SequenceMatcher(None, file.suffix, place.suffix).ratio(), file.name))
     named = {plain(file.stem): file for file in files}
     close = closest(place.stem, named)
     return f"; did you mean '{plain(named[close].name)}'?" if close else ""

@@ -115,7 +115,10 @@ def _said(problem: Mapping[str, Any]) -> str:
     match problem["type"]:
         case "list_type":
             one = isinstance(given, str | int | float) and not isinstance(given, bool)
-            return f"expected a list, such as [{plain(given)}]" if one else "expected a list"
+            written = plain(given).strip()
+            if written.startswith("["):
+                return f"expected a list and not a text; leave out the quotes: {written}"
+            return f"expected a list, such as [{written}]" if one else "expected a list"
         case "too_short":
             return f"{_values(context['min_length'])} or more needed, found {_found(context['actual_length'])}"
         case "too_long":

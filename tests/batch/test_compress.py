@@ -747,6 +747,14 @@ def test_a_checkpoint_of_other_data_is_refused_before_anything_runs(question, tm
     assert not math.isnan(asked.max_loss)
 
 
+def test_a_checkpoint_of_a_model_that_cannot_be_narrowed_is_what_is_blamed(question, tmp_path):
+    path = tmp_path / "linear.safetensors"
+    save_checkpoint(path, create_model("DLinear", enc_in=2, dec_in=2, c_out=2, seq_len=24, label_len=12, pred_len=8))
+    with pytest.raises(UserError) as error:
+        question(checkpoint=str(path), **UNSAID)
+    assert str(error.value).startswith(f"--checkpoint {path}: nothing in DLinear can be narrowed")
+
+
 def test_a_pruned_checkpoint_is_refused(question, tmp_path):
     model, _ = load_checkpoint(checkpoint(question(), tmp_path))
     save_checkpoint(tmp_path / "cut.safetensors", model, magnitude_masks(model, 0.5, "layer"))

@@ -139,6 +139,15 @@ def test_an_output_that_is_a_file_is_told_in_a_line(problems, tmp_path, where):
     assert path.read_text() == "mine"
 
 
+@pytest.mark.parametrize("where", ["out", "out/smoke", "out/store"])
+def test_an_output_that_is_a_link_to_nothing_is_told_as_one(problems, tmp_path, where):
+    path = tmp_path / where
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to("disk that is not mounted")
+    (line,) = problems()
+    assert line.endswith(f": {path} is a link to nothing; choose another folder with --output")
+
+
 def test_a_store_of_its_own_that_is_a_file_is_told_with_the_parameter(problems, tmp_path):
     (tmp_path / "mine").write_text("mine")
     (line,) = problems(f"store={tmp_path / 'mine'}")

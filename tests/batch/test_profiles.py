@@ -129,9 +129,18 @@ def test_a_list_is_asked_for_in_words_that_say_what_to_write(problems):
     assert problems({"05_pals.yaml": ""}, replaced=["models=DLinear"]) == [
         "-p: models = 'DLinear': expected a list, such as [DLinear]"
     ]
+    assert problems({"05_pals.yaml": "seeds: '[1, 2]'\n"})[0].endswith(
+        ": seeds = '[1, 2]': expected a list and not a text; leave out the quotes: [1, 2]"
+    )
     assert problems({"05_pals.yaml": ""}, replaced=["seeds=[]"]) == [
         "-p: seeds = []: 1 value or more needed, found none"
     ]
+
+
+@pytest.mark.parametrize("given", ["5", "[a]", "{SLURMCluster: [1]}", "{SLURMCluster: }"])
+def test_workers_are_asked_for_in_one_line_of_what_to_write(problems, given):
+    (line,) = problems({"05_pals.yaml": ""}, replaced=[f"scheduler={given}", "executor=dask"])
+    assert line.startswith("-p: scheduler = ") and "expected an address, such as tcp://" in line
 
 
 def test_what_is_meant_for_all_notebooks_must_be_a_parameter_of_all_of_them(problems, plan, folder):
@@ -161,6 +170,21 @@ def test_what_is_meant_for_all_notebooks_must_be_a_parameter_of_all_of_them(prob
 def test_files_that_cannot_be_meant_are_told_in_a_line(problems, files, words):
     (line,) = problems(files)
     assert words in line
+
+
+def test_a_file_with_its_ending_in_capitals_is_one_of_the_profile(plan, problems):
+    found = plan({"common.YAML": "epochs: 3\n"}, only=["05_pals"])
+    assert found["05_pals"].parameters["epochs"] == 3
+    (line,) = problems({"common.yml": ""})
+    assert line.endswith("common.yml: common.YAML is there too; remove one of them")
+
+
+def test_a_folder_that_may_not_be_listed_is_told_in_a_line(folder, problems, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", denied)  # as who runs this may be root
+    assert problems({"common.yaml": ""}) == [f"{folder}: Permission denied"]
 
 
 def test_a_number_is_one_in_a_file_and_on_the_command_line(plan):
@@ -209,5 +233,7 @@ def test_what_will_come_is_said_with_what_the_profile_says_of_itself(plan, folde
         "pages to come, in this order; the path of each is printed when it is done: "
         + ", ".join(run.name for run in runs)
     )
+    (folder / "common.yaml").write_text(common, encoding="utf-8-sig")
+    assert describe(runs, str(folder)).splitlines()[0] == about, "Windows puts a mark in front"
     (folder / "common.yaml").write_text("seeds: [1]\n")
     assert describe(runs[:1], str(folder)).startswith("pages to come")

@@ -62,6 +62,12 @@ def test_models_are_listed_from_the_store_where_the_command_is_typed_and_strays_
     assert tsprune("models") == (0, "no model in outputs/store; a study puts the models that it trains there\n", "")
 
 
+def test_a_store_that_may_not_be_read_is_not_said_to_be_empty(tsprune, store, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != str(store))  # as who runs this may be root
+    code, out, err = tsprune("models", "--store", str(store))
+    assert (code, out, err.count("\n")) == (2, "", 1) and f"{store} cannot be read: no permission" in err
+
+
 def test_a_damaged_model_is_computed_again_when_it_is_asked_for(tsprune, store, tmp_path):
     """The dense model too, which the masks are laid over; no study would look at either."""
     damaged = tmp_path / "store"
@@ -71,6 +77,12 @@ def test_a_damaged_model_is_computed_again_when_it_is_asked_for(tsprune, store, 
     before = masks.read_bytes(), dense.read_bytes()
     masks.write_bytes(b"x")
     dense.unlink()
+    code, out, err = tsprune("models", "--store", str(damaged))
+    assert (code, err) == (0, f"{dense} is missing; the model is made again when asked for\n")
+    assert [line.split()[-2:] for line in out.splitlines()[1:]] == [["numbers", "-"], ["masks", "0"]]
+    for wrong in (["x.onnx", "--units", "rael"], ["x.txt"], ["no/x.onnx"]):
+        code, out, err = tsprune("export", dense.parent.name, *wrong, "--store", str(damaged))
+        assert (code, out, len(err.splitlines())) == (2, "", 1), "told before anything is computed"
     file = str(tmp_path / "x.safetensors")
     code, out, err = tsprune("models", "save", masks.parent.name, file, "--store", str(damaged))
     assert code == 0 and "density 0.500 by layer" in out

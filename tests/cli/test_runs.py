@@ -115,6 +115,14 @@ def test_show_prints_name_origin_and_value_and_runs_nothing(tsprune, tmp_path):
     assert max(len(line) for line in text.splitlines() if str(out) not in line) <= 100
 
 
+def test_a_tilde_that_the_shell_has_left_is_the_users_home(tsprune, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    profile(tmp_path / "mine", "epochs: 1\n")
+    code, text, err = tsprune("study", "~/mine", "--show", "--output=~/out")
+    assert (code, err) == (0, "")
+    assert ["store", "--output", str(tmp_path / "out" / "store")] in [line.split() for line in text.splitlines()]
+
+
 def test_only_takes_several_names_repeated_or_with_commas(tsprune):
     def shown(*only):
         code, out, err = tsprune("study", "smoke", "--show", *only)

@@ -3,6 +3,7 @@
 import http.server
 import sys
 import threading
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
@@ -202,8 +203,9 @@ def test_what_cannot_be_asked_for_is_refused_before_anything_is(arguments, words
         fresh.fresh_load(*arguments)
 
 
-def test_the_command_writes_a_file_that_is_a_dataset(platform, tmp_path, tsprune):
-    path = tmp_path / "load.csv"
+def test_the_command_writes_a_file_that_is_a_dataset(platform, tmp_path, tsprune, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("load.csv")  # here, and not where the project is
     options = ["--start", "2024-02-01", "--end", "2024-02-20", "--countries", "at,ch"]
     assert tsprune("data", "entsoe", str(path), *options)[:2] == (0, f"{path}\n")
     found = check_dataset(str(path))

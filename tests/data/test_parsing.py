@@ -367,10 +367,12 @@ def test_another_encoding_is_refused_with_what_to_pass():
     )
     for order in ("le", "be"):
         assert refusal(text.encode(f"utf-16-{order}")).endswith(f"give encoding='utf-16-{order}'")
-    for encoding in ("latin-1", "cp1252"):
-        assert refusal(text.encode(), encoding=encoding) == (
+    for encoding in ("latin-1", "cp1252", "utf-16", "utf-16-be", "utf-32"):
+        garbled = refusal(text.encode(), encoding=encoding), refusal(text.encode() + b"\n", encoding=encoding)
+        assert set(garbled) == {
             f"encoding = '{encoding}': the file is UTF-8 text, which this would garble; leave encoding out"
-        )
+        }
+    assert list(parse_csv(text.encode(), encoding="utf-8-sig").frame) == ["date", "größe"]
     assert refusal(text.encode(), encoding="utf-9") == (
         "encoding = 'utf-9': no such encoding; usual ones are 'utf-8', 'utf-16', 'latin-1', 'cp1252'"
     )

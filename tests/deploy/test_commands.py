@@ -226,13 +226,38 @@ def test_signs_that_a_picture_has_no_letters_for_are_told(tsprune):
         (("export", "none", "x.onnx", "--store", "nowhere"), "there is no store at"),
         (("export", "none.safetensors", "x.onnx"), "no checkpoint at none.safetensors"),
         (("export", "data.csv", "x.onnx"), "data.csv is not a readable checkpoint"),
+        (
+            ("export", "bare.safetensor", "x.onnx", "--store", "."),
+            "no such checkpoint; did you mean 'bare.safetensors'?",
+        ),
+        (("forecast", "a6c5", "data.csv"), "of a model in the store `tsprune export a6c5 FILE.onnx` makes one"),
+        (("forecast", "void.safetensors", "data.csv"), "void.safetensors is not a readable checkpoint"),
         (("export", "bare.safetensors", f"{300 * 'x'}.onnx"), "cannot be written: File name too long"),
         (("export", "MODEL", "x.onnx"), "not a readable checkpoint but an ONNX file; give the .safetensors"),
         (("export", "bare.safetensors", "x.onnx"), "does not say columns, mean and std"),
         (("export", "bare.safetensors", "x.onnx", "--units", "rael"), "did you mean 'real'?"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(tsprune, exported, arguments, say):
+def test_bad_input_is_one_line_and_status_2(tsprune, exported, tmp_path, arguments, say):
     save_checkpoint("bare.safetensors", tiny("RepeatLast"))
+    (tmp_path / "void.safetensors").touch()
     code, out, err = tsprune(*(exported / "linear.onnx" if word == "MODEL" else word for word in arguments))
     assert (code, out) == (2, "") and say in err and len(err.splitlines()) == 1
+
+
+def test_a_tilde_that_the_shell_has_left_is_the_users_home_in_all_that_is_read_and_written(
+    tsprune, exported, tmp_path, monkeypatch
+):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    (home / "linear.onnx").write_bytes((exported / "linear.onnx").read_bytes())
+    (tmp_path / "data.csv").rename(home / "data.csv")
+    before = (home / "data.csv").read_bytes()
+    written = "--output=~/out.csv", "--plot=~/out.png"
+    assert tsprune("forecast", "~/linear.onnx", "~/data.csv", *written)[0] == 0
+    assert {"out.csv", "out.png"} <= {path.name for path in home.iterdir()}
+    assert tsprune("forecast", "~/linear.onnx", "~/data.csv", "--output", home / "data.csv")[0] == 2
+    assert (home / "data.csv").read_bytes() == before, "what is read, whatever it is called"
+    assert tsprune("export", exported / "linear.safetensors", "~/mine.onnx")[0] == 0 and (home / "mine.md").exists()
+    assert not (tmp_path / "~").exists()

@@ -243,6 +243,27 @@ def test_what_a_row_says_is_what_the_training_says_that_it_goes_back_to(store, a
     assert found == ([] if words is None else [f"01_x/ETTh1.jsonl.gz, line {2 - itself}: {words}"])
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"config": ...}, "line 1: columns are not those of a row: config; `tsprune results check` lists all"),
+        ({"protocol": None}, "line 1: no names with values: protocol"),
+        ({"config": {"step": "prune"}}, "the key is not that of its config"),
+        ({"errors": {"a": "!"}}, "its errors by part cannot be read"),
+    ],
+)
+def test_a_study_is_given_no_row_that_it_could_not_use(store, archive, tmp_path, change, words):
+    key = put(store, "a", [1, 2])
+    archive.add("01_x", "ETTh1", [key], store)
+    (path,) = archive.files()
+    (line,) = read(path)
+    write_as_is(path, [{name: value for name, value in (line | change).items() if value is not ...}])
+    with pytest.raises(UserError) as error:
+        Archive(archive.folder).restore(key, Store(tmp_path / "new"))
+    assert words in str(error.value) and "\n" not in str(error.value)
+    assert not (tmp_path / "new").exists()
+
+
 def test_rows_that_go_back_to_each_other_or_to_none_end_the_look(store, archive):
     archive.add("01_x", "ETTh1", [put(store, "a")], store)
     (path,) = archive.files()
@@ -362,13 +383,13 @@ def test_a_file_that_is_being_written_is_not_read(archive, monkeypatch):
 
     def half(self, content):
         whole(self, content[:9])
-        seen.append(dict(Archive(archive.folder).lines))
+        seen.extend(line["key"] for file in Archive(archive.folder).files() for line in read(file))
         return whole(self, content)
 
     monkeypatch.setattr(Path, "write_bytes", half)
     write(path, [{"key": "b"}])
-    assert seen == [{"a": {"key": "a"}}]
-    assert archive.lines == {"b": {"key": "b"}}
+    assert seen == ["a"]
+    assert [line["key"] for line in read(path)] == ["b"]
 
 
 def test_a_file_that_was_written_anew_is_read_anew(store, archive):

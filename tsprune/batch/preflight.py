@@ -59,6 +59,8 @@ def need_shape(folder: Path, chosen_by: str) -> None:
     for part in (folder, *folder.parents):
         if os.path.exists(part) and not os.path.isdir(part):
             raise UserError(f"{folder}: {part} is a file, not a folder; choose another folder with {chosen_by}")
+        if os.path.islink(part) and not os.path.exists(part):  # as where a disk is not mounted
+            raise UserError(f"{folder}: {part} is a link to nothing; choose another folder with {chosen_by}")
     try:
         with suppress(FileNotFoundError):
             os.stat(folder)

@@ -92,7 +92,7 @@ def describe(runs: Sequence[NotebookRun], profile: str) -> str:
     """What is about to be run: the profile's description (the first paragraph of comments in its ``common.yaml``), and
     the pages to come, in order."""
     path = profile_files(_profile_folder(profile, project_root())).get(COMMON)
-    lines = path.read_text().split("\n#\n")[0].splitlines() if path else []
+    lines = path.read_text("utf-8-sig").split("\n#\n")[0].splitlines() if path else []
     about = " ".join(line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines))
     names = ", ".join(run.name for run in runs)
     told = f"{runs[0].folder.name}: {about}\n" if about else ""
@@ -105,7 +105,10 @@ def profile_files(folder: Path) -> dict[str, Path]:
     Raises :class:`UserError` for a folder without any, a file that belongs to no notebook, and two files for one
     notebook.
     """
-    paths = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".yaml", ".yml"))
+    except OSError as error:  # a folder that may be passed through, not listed
+        raise UserError(f"{folder}: {error.strerror}") from None
     if not paths:
         raise UserError(
             f"{folder}: no YAML files there; a profile has {COMMON}.yaml for all notebooks, or one file per notebook, "

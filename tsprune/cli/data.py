@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsprune.cli.options import DateColumn, DateOrder, Encoding, Missing, TimeStep
+from tsprune.cli.options import DateColumn, DateOrder, Encoding, Missing, TimeStep, at_home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ def fetch(name: Annotated[str, typer.Argument(help="A name of the catalogue.")])
 
 @group.command()
 def entsoe(
-    file: Annotated[str, typer.Argument(metavar="FILE.csv", help="File to write: MW by country.")],
+    file: Annotated[str, typer.Argument(metavar="FILE.csv", help="File to write: MW by country.", callback=at_home)],
     start: Annotated[str, typer.Option(help="First day, such as 2024-01-01 (UTC).")],
     end: Annotated[str, typer.Option(help="The day after the last.")],
     countries: Annotated[str, typer.Option(help="Country codes, such as at,be,de.")],
@@ -79,9 +79,7 @@ def entsoe(
     Each half month is kept in the user's cache; if stopped, the same command goes on from there.
     """
     from tsprune.data.fresh import fresh_load
-    from tsprune.places import locate
     from tsprune.whole import write_whole
 
-    path = locate(file)
-    write_whole(path, fresh_load(countries.split(","), start, end, step))
-    print(path)
+    write_whole(file, fresh_load(countries.split(","), start, end, step))
+    print(file)

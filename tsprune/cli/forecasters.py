@@ -1,32 +1,47 @@
 """Commands for a forecaster that is put to use: make a smaller one, write it as ONNX, forecast with it."""
 
 import os
+import re
 import sys
 from typing import Annotated
 
 import typer
 
-from tsprune.cli.options import DateColumn, DateOrder, Encoding, Missing, StoreFolder, TimeStep, existing_store
+from tsprune.cli.options import (
+    DateColumn,
+    DateOrder,
+    Encoding,
+    Missing,
+    StoreFolder,
+    TimeStep,
+    at_home,
+    existing_store,
+)
 from tsprune.errors import UserError
+from tsprune.places import near_file
 from tsprune.shown import plain
 
 
 def compress(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A CSV file of your own, or a dataset's name.")],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="A CSV file of your own, or a dataset's name.", callback=at_home)
+    ],
     max_loss: Annotated[str, typer.Option(metavar="PERCENT", help="Rise in error that you accept, such as 2%.")] = "2%",
     goal: Annotated[str, typer.Option("--for", help="What to minimise: latency, size, or macs.")] = "latency",
     budget: Annotated[
         str, typer.Option(metavar="TIME", help="Time to spend; what has begun by then is finished.")
     ] = "20m",
     model: Annotated[str | None, typer.Option(help="Forecaster to train and compress (iTransformer).")] = None,
-    checkpoint: Annotated[str | None, typer.Option(help="Or a trained one, from `tsprune models save`.")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Or a trained one, from `tsprune models save`.", callback=at_home)
+    ] = None,
     look_back: Annotated[int | None, typer.Option(min=1, help="Time steps that a forecast is made from (96).")] = None,
     horizon: Annotated[int | None, typer.Option(min=1, help="Time steps that are forecast (24).")] = None,
     parameter: Annotated[
         list[str],
         typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Another parameter, such as epochs=10."),
     ] = [],  # noqa: B006
-    output: Annotated[str | None, typer.Option(help="Folder for the page and the model.")] = None,
+    output: Annotated[str | None, typer.Option(help="Folder for the page and the model.", callback=at_home)] = None,
     store: StoreFolder = "outputs/store",
     missing: Missing = "error",
     date_column: DateColumn = None,
@@ -76,8 +91,13 @@ def compress(
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="A checkpoint, or the key of a model in the store (`tsprune models`).")],
-    file: Annotated[str, typer.Argument(metavar="FILE.onnx", help="File to write; its model card is FILE.md.")],
+    model: Annotated[
+        str,
+        typer.Argument(help="A checkpoint, or the key of a model in the store (`tsprune models`).", callback=at_home),
+    ],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE.onnx", help="File to write; its model card is FILE.md.", callback=at_home)
+    ],
     units: Annotated[
         str,
         typer.Option(help="real: values and dates in, values out, in the data's own units; scaled: the bare network."),
@@ -88,19 +108,26 @@ def export(
     store: StoreFolder = "outputs/store",
 ) -> None:
     """Write a model as ONNX, once ONNX Runtime agrees with PyTorch; needs the extra tsprune\\[deploy]."""
+    from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from tsprune.deploy.export import export_checkpoint
+    from tsprune.deploy.export import check_export, export_checkpoint
 
     tested = {}
+    check_export(Path(file), units)  # before a model of which only the numbers were kept is trained again
     with TemporaryDirectory() as folder:
         if not (os.path.exists(model) or os.sep in model or model.endswith(".safetensors")):
-            from pathlib import Path
+            opened = existing_store(store)
+            if not _may_be_key(model):
+                raise UserError(
+                    f"{plain(model, 300)}: there is no such checkpoint{near_file(model)}; keys of models, as `tsprune "
+                    "models` lists them, are of the digits 0-9 and a-f"
+                )
 
             from tsprune.steps.kept import save_model
 
             key, model = model, os.path.join(folder, "model.safetensors")
-            data, _ = save_model(existing_store(store), key, Path(model)).place
+            data, _ = save_model(opened, key, Path(model)).place
             if int8:
                 tested = {"splits": data.every_window().splits("cpu"), "test": data.splits("cpu").test}
         card = export_checkpoint(model, file, units, int8=int8, **tested)
@@ -110,9 +137,14 @@ def export(
 
 
 def forecast(
-    model: Annotated[str, typer.Argument(help="An ONNX file of `tsprune export`, or a checkpoint.")],
-    file: Annotated[str, typer.Argument(metavar="DATA", help="A file, or a dataset's name: its last rows are read.")],
-    output: Annotated[str | None, typer.Option(help="File to write (.csv, .parquet); otherwise printed.")] = None,
+    model: Annotated[str, typer.Argument(help="An ONNX file of `tsprune export`, or a checkpoint.", callback=at_home)],
+    file: Annotated[
+        str,
+        typer.Argument(metavar="DATA", help="A file, or a dataset's name: its last rows are read.", callback=at_home),
+    ],
+    output: Annotated[
+        str | None, typer.Option(help="File to write (.csv, .parquet); otherwise printed.", callback=at_home)
+    ] = None,
     backtest: Annotated[
         int | None, typer.Option(min=1, help="Forecast this many known horizons instead; print the errors.")
     ] = None,
@@ -120,7 +152,10 @@ def forecast(
         float | None, typer.Option(help="Add intervals meant to hold this share of the values: 0.5, 0.8, 0.9, 0.95.")
     ] = None,
     plot: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Picture to write (.png, .svg, .pdf): known values and forecast.")
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Picture to write (.png, .svg, .pdf): known values and forecast.", callback=at_home
+        ),
     ] = None,
     missing: Missing = "error",
     date_column: DateColumn = None,
@@ -137,6 +172,10 @@ def forecast(
         raise UserError("--output, --level and --plot are for a forecast and --backtest prints errors: give only one")
     _check_files(output, plot, model, file)
     how = {"missing": missing, "date_column": date_column, "time_step": time_step}
+    if _may_be_key(model) and not os.path.exists(model):
+        raise UserError(
+            f"there is no file {model}; of a model in the store `tsprune export {model} FILE.onnx` makes one"
+        )
     forecaster = Forecaster.load(model)
     card = forecaster.card
     if not backtest:
@@ -163,6 +202,11 @@ def forecast(
         return
     write_frame(predicted, output)
     print(f"{output}: {len(predicted)} time steps, {predicted.index[0]} to {predicted.index[-1]}")
+
+
+def _may_be_key(model: str) -> bool:
+    """Whether what is typed for a model can be the key of one in a store, or the beginning of a key."""
+    return re.fullmatch("[0-9a-f]{1,20}", model) is not None
 
 
 def _check_files(output: str | None, plot: str | None, *read: str) -> None:

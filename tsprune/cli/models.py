@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tsprune.cli.options import StoreFolder, existing_store
+from tsprune.cli.options import StoreFolder, at_home, existing_store
 from tsprune.shown import plain
 
 group = typer.Typer(
@@ -35,10 +35,10 @@ def list_models(context: typer.Context, store: StoreFolder = "outputs/store") ->
 @group.command()
 def save(
     key: Annotated[str, typer.Argument(help="The model's key in the list; its first characters are enough if unique.")],
-    file: Annotated[str, typer.Argument(help="Checkpoint to write (.safetensors).")],
+    file: Annotated[str, typer.Argument(help="Checkpoint to write (.safetensors).", callback=at_home)],
     context: typer.Context,
     store: Annotated[
-        str | None, typer.Option("--store", help="Folder of results.", show_default="outputs/store")
+        str | None, typer.Option("--store", help="Folder of results.", show_default="outputs/store", callback=at_home)
     ] = None,
 ) -> None:
     """Write a model as a checkpoint for tsprune.models.load_checkpoint; a model that was not kept is computed again."""

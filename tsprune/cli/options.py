@@ -10,7 +10,14 @@ from tsprune.errors import UserError
 if TYPE_CHECKING:
     from tsprune.engine.store import Store
 
-StoreFolder = Annotated[str, typer.Option("--store", help="Folder of results.")]
+
+def at_home(path: str | None) -> str | None:
+    """A callback of options that name a file or folder: shells leave the ``~`` of ``--output=~/x`` to the program, and
+    who wants to be rid of a folder of that name may lose all of the other."""
+    return None if path is None else os.path.expanduser(path)
+
+
+StoreFolder = Annotated[str, typer.Option("--store", help="Folder of results.", callback=at_home)]
 Missing = Annotated[str, typer.Option(help="error: refuse gaps; interpolate: fill them by stated rules.")]
 DateColumn = Annotated[str | None, typer.Option(help="Column of dates, if it cannot be detected.")]
 TimeStep = Annotated[str | None, typer.Option(help="Time between rows, such as 15min, B, MS.")]
@@ -30,4 +37,6 @@ def existing_store(folder: str) -> "Store":
     if not os.path.isdir(place):
         places = dict.fromkeys((os.path.join(os.getcwd(), of_home(folder)), str(place)))
         raise UserError(f"there is no store at {' or '.join(places)}; choose another folder with --store")
+    if not os.access(place, os.R_OK | os.X_OK):  # what cannot be listed looks empty
+        raise UserError(f"{place} cannot be read: no permission; choose another folder with --store")
     return Store(place)

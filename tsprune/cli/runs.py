@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from tsprune.cli.options import StoreFolder
+from tsprune.cli.options import StoreFolder, at_home
 from tsprune.errors import UserError
 
 
 def study(
     profile: Annotated[
-        str, typer.Argument(help="A name under params/ (smoke, quick, paper), or a folder of YAML files.")
+        str,
+        typer.Argument(help="A name under params/ (smoke, quick, paper), or a folder of YAML files.", callback=at_home),
     ],
     only: Annotated[
         list[str],
@@ -27,7 +28,9 @@ def study(
         ),
     ] = [],  # noqa: B006
     jobs: Annotated[int | None, typer.Option(min=0, help="Steps side by side; 0: as many as cores.")] = None,
-    output: Annotated[str, typer.Option(help="Folder for reports and for the store of results.")] = "outputs",
+    output: Annotated[
+        str, typer.Option(help="Folder for reports and for the store of results.", callback=at_home)
+    ] = "outputs",
     show: Annotated[
         bool, typer.Option("--show", help="Run nothing: print every parameter, its value, and where it comes from.")
     ] = False,
@@ -122,7 +125,7 @@ def _uncollected() -> Iterator[None]:
 
 def site(
     profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help="Profiles to show, e.g. paper_ili.")],
-    output: Annotated[str, typer.Option(help="Folder to publish.")] = "outputs/site",
+    output: Annotated[str, typer.Option(help="Folder to publish.", callback=at_home)] = "outputs/site",
     store: StoreFolder = "outputs/store",
 ) -> None:
     """Make a folder to publish from the results that exist: pages, tables, and what was run where. Computes nothing."""
@@ -134,8 +137,12 @@ def site(
 
 
 def report(
-    notebook: Annotated[str, typer.Argument(help="An executed notebook, from papermill or JupyterLab (.ipynb).")],
-    output: Annotated[str | None, typer.Option(help="Page to write (the notebook's name with .html).")] = None,
+    notebook: Annotated[
+        str, typer.Argument(help="An executed notebook, from papermill or JupyterLab (.ipynb).", callback=at_home)
+    ],
+    output: Annotated[
+        str | None, typer.Option(help="Page to write (the notebook's name with .html).", callback=at_home)
+    ] = None,
 ) -> None:
     """Turn an executed notebook into a page like those of a study: one file to share, which opens offline."""
     from pathlib import Path

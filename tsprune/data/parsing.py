@@ -194,14 +194,15 @@ def _decoded(content: bytes, encoding: str | None) -> str:
         )
     name = encoding or marked or "utf-8"
     try:
-        text = content.decode(name)
+        garbled = encoding is not None and _garbles(content, encoding)
+        text = "" if garbled else content.decode(name)
     except (LookupError, ValueError) as error:
         if isinstance(error, UnicodeDecodeError):
             raise UserError(_not_text(content, name, error)) from None
         raise UserError(
             f"encoding = {quoted(name)}: no such encoding; usual ones are 'utf-8', 'utf-16', 'latin-1', 'cp1252'"
         ) from None
-    if encoding and len(text) == len(content) and not content.isascii() and _is_utf8(content):
+    if garbled:
         raise UserError(
             f"encoding = {quoted(encoding)}: the file is UTF-8 text, which this would garble; leave encoding out"
         )
@@ -217,13 +218,16 @@ def _decoded(content: bytes, encoding: str | None) -> str:
     return text
 
 
-def _is_utf8(content: bytes) -> bool:
-    """Of text of one byte per sign, not all of them ASCII, hardly any is."""
+def _garbles(content: bytes, encoding: str) -> bool:
+    """Whether what is UTF-8 text would be read as other signs. Hardly any text of one byte per sign is UTF-8 too unless
+    all of it is ASCII, and none of two or more, as UTF-16, whose commas have zeros beside them."""
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return True
+    if len(",,".encode(encoding)) - len(",".encode(encoding)) > 1:
+        return b"\0" not in content[:1000]
+    return not content.isascii() and len(content.decode(encoding)) == len(content)
 
 
 def _not_text(content: bytes, name: str, error: UnicodeDecodeError) -> str:

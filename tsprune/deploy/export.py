@@ -68,11 +68,7 @@ def export_onnx(
     (named), or the numbers differ.
     """
     path = Path(path)
-    if units not in UNITS:
-        raise UserError(unknown("units", units, UNITS))
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        need(package)
-    page = card_place(path)
+    page = check_export(path, units)
     model = model.eval()
     network = (RealUnits(model, about) if units == "real" else Bare(model)).eval()
     content, about = _serialised(network), about or About()
@@ -84,6 +80,16 @@ def export_onnx(
     write_whole(path, content)
     write_whole(page, card_text(card, path.name, len(content), about.protocol).encode())
     return card
+
+
+def check_export(path: Path, units: str) -> Path:
+    """What can be said of an export before there is a model: raises :class:`UserError` as :func:`export_onnx` for other
+    units, a missing package and a file that cannot be written. Returns where the model card goes."""
+    if units not in UNITS:
+        raise UserError(unknown("units", units, UNITS))
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        need(package)
+    return card_place(path)
 
 
 def card_place(path: Path) -> Path:

@@ -108,12 +108,13 @@ def _out_of_range(values: np.ndarray, card: Card) -> str:
 
 
 def _is_checkpoint(path: str | os.PathLike) -> bool:
-    """Whether a file begins as one of safetensors does: eight bytes, then JSON. What is no file is none; one
-    that cannot be read raises :class:`UserError`."""
+    """Whether a file begins as one of safetensors does: eight bytes, then JSON; one that is shorter is what it is
+    called. What is no file is none; one that cannot be read raises :class:`UserError`."""
     if not os.path.isfile(path):
         return False
     try:
         with open(path, "rb") as file:
-            return file.read(9)[8:] == b"{"
+            kind = file.read(9)[8:]
+            return kind == b"{" or (not kind and os.fspath(path).endswith(".safetensors"))
     except OSError as error:
         raise UserError(f"{named(path)} cannot be read: {error.strerror}") from None

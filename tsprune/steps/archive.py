@@ -26,11 +26,13 @@ from tsprune.shown import more
 from tsprune.steps.artifacts import SCORES_FILE, load_scores
 from tsprune.steps.packed import pack, unpack
 from tsprune.steps.recipes import kinds
-from tsprune.steps.sound import problems
+from tsprune.steps.sound import misshapen, problems, unusable
 from tsprune.typed import canonical_json
 from tsprune.whole import alone, write_whole
 
 ENDING = ".jsonl.gz"
+
+_ALL = "`tsprune results check` lists all that is wrong"
 
 _TOLD = 5
 """Numbers of a row that differ, named one by one."""
@@ -58,17 +60,27 @@ class Archive:
 
     @cached_property
     def lines(self) -> dict[str, dict]:
-        """Raises UserError for a file that cannot be read."""
-        return {line["key"]: line for path in self.files() for line in read(path)}
+        """Raises UserError for a file that cannot be read, or has a line that is no row."""
+        found = {}
+        for path in self.files():
+            for at, line in enumerate(read(path), 1):
+                if wrong := misshapen(line):
+                    raise UserError(f"{path}, line {at}: {wrong}; {_ALL}")
+                found[line["key"]] = line
+        return found
 
     def files(self) -> list[Path]:
         return sorted(self.folder.glob(f"*/*{ENDING}"))
 
     def restore(self, key: str, store: Store) -> bool:
-        """Put the row ``key`` and its errors into ``store``, marked as ``archived``; False where there is none."""
+        """Put the row ``key`` and its errors into ``store``, marked as ``archived``; False where there is none.
+
+        Raises UserError for a row of another key, or whose errors cannot be read."""
         line = self.lines.get(key)
         if line is None:
             return False
+        if wrong := unusable(line):
+            raise UserError(f"{self.folder}, row {key}: {wrong}; {_ALL}")
         row = {name: value for name, value in line.items() if name not in ("config", "errors")}
         errors = unpack(line["errors"]) if line["errors"] else {}
         files = {SCORES_FILE: lambda path: save_file(errors, path)} if errors else {}

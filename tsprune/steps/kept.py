@@ -45,13 +45,20 @@ def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
             damaged.append(str(damage))
             continue
         told, result = row["protocol"], row["result"]
-        kib = (store.folder(key) / step.keepsake).stat().st_size / 2**10 if there else None
+        kib = None
+        if there:
+            try:
+                kib = (store.folder(key) / step.keepsake).stat().st_size / 2**10
+            except FileNotFoundError:  # somebody needed the space
+                damaged.append(
+                    f"{store.folder(key) / step.keepsake} is missing; the model is made again when asked for"
+                )
         size = f"{told['d_model']}x{told['e_layers']}" if told.get("d_model") else ""
         share, stride = told.get("data_fraction", 1.0), told.get("eval_stride", 1)
         parts = [*([f"{share:.0%}"] if share < 1 else []), *([f"test 1 in {stride}"] if stride > 1 else [])]
         dataset = told["dataset"] + (f" ({', '.join(parts)})" if parts else "")
         which = key, dataset, told["pred_len"], told["model"], size, told["seed"], _made(told)
-        kept = _KEPT[step.keepsake] if there else "numbers"
+        kept = "numbers" if kib is None else _KEPT[step.keepsake]
         records.append((*which, result["density"], result["density_all"], result["mse"], kept, kib))
     table = pd.DataFrame(records, columns=COLUMNS)
     return table.sort_values(list(COLUMNS[1:8]), kind="stable", ignore_index=True), damaged

@@ -18,18 +18,34 @@ _FIELDS = {"key", "kind", "status", "reason", "errors", *_TABLES}
 
 _MADE = {"date", "commit", "processor", "cores", "accelerator", "matmul"}
 
+_OTHER_KEY = "the key is not that of its config"
+_UNREADABLE = "its errors by part cannot be read"
+
 _ROUNDING = 1e-9
 """Two sums of the same errors differ by less, relative."""
 
 _LENGTHS = ("seq_len", "label_len", "pred_len")
 
 
+def misshapen(line: dict[str, Any]) -> str | None:
+    """Why a line is no row at all, whatever its numbers; None where it is one."""
+    if line.keys() != _FIELDS:
+        return f"columns are not those of a row: {', '.join(map(plain, sorted(line.keys() ^ _FIELDS)))}"
+    odd = [name for name in sorted(_TABLES) if not isinstance(line[name], dict)]
+    return f"no names with values: {', '.join(odd)}" if odd else None
+
+
+def unusable(line: dict[str, Any]) -> str | None:
+    """Why a row cannot be put into a store; None where it can."""
+    if _digest(line["config"]) != line["key"]:
+        return _OTHER_KEY
+    return None if not line["errors"] or _can_be_read(line["errors"]) else _UNREADABLE
+
+
 def problems(line: dict[str, Any], by_key: Mapping[str, dict]) -> Iterator[str]:
     """A few words per problem of a row; ``by_key``: all rows, of which it may go back to one."""
-    if line.keys() != _FIELDS:
-        yield f"columns are not those of a row: {', '.join(map(plain, sorted(line.keys() ^ _FIELDS)))}"
-    elif odd := [name for name in sorted(_TABLES) if not isinstance(line[name], dict)]:
-        yield f"no names with values: {', '.join(odd)}"
+    if wrong := misshapen(line):
+        yield wrong
     else:
         trained = _trained(line["config"], by_key)
         yield from _of_identity(line, trained)
@@ -56,7 +72,7 @@ def _trained(config: dict, by_key: Mapping[str, dict]) -> dict:
 def _of_identity(line: dict, trained: dict) -> Iterator[str]:
     config = line["config"]
     if _digest(config) != line["key"]:
-        yield "the key is not that of its config"
+        yield _OTHER_KEY
     if config.get("version") != RESULTS_VERSION:
         yield f"of results version {plain(config.get('version'))}, not {RESULTS_VERSION}: compute it again"
     if config.get("step") != line["kind"]:
@@ -108,7 +124,7 @@ def _finite(value: Any) -> bool:
 
 def _of_errors(line: dict, trained: dict) -> Iterator[str]:
     if not _can_be_read(line["errors"]):
-        yield "its errors by part cannot be read"
+        yield _UNREADABLE
         return
     mse, mae = (len(line["errors"][name]) for name in COLUMNS)
     hyper = trained.get("hyper")

@@ -105,7 +105,7 @@ def test_of_the_rows_that_ship_a_case_has_one_value_per_seed_and_device(claim):
 
 
 def test_of_a_row_that_ships_and_is_stored_too_the_one_that_ships_counts(dense, tmp_path):
-    line = dense(mse=1.0) | {"errors": None}
+    line = dense(mse=1.0) | {"errors": None, "made": {}}
     store, archive = Store(tmp_path / "store"), Archive(tmp_path / "results")
     store.put(line["config"], {name: line[name] for name in line if name not in ("config", "errors")})
     write(tmp_path / "results/01_x/ETTh1.jsonl.gz", [line | {"result": line["result"] | {"mse": 2.0}}])

@@ -163,8 +163,9 @@ def ask(
     try:
         return Question.parse(asked, where="compress")
     except UserError as error:
-        typed = f"compress: models = {[model]}:"
-        raise UserError(str(error).replace(typed, f"--model {plain(model)}:")) from None
+        typed = f"compress: models = {asked.get('models')}:"
+        said = f"--model {plain(model)}" if checkpoint is None else f"--checkpoint {plain(checkpoint, 300)}"
+        raise UserError(str(error).replace(typed, f"{said}:")) from None
 
 
 def command(question: Question) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from tsprune.data import CATALOG, Table, is_path, load_table
 from tsprune.data.catalog import no_entry
@@ -68,6 +68,17 @@ def _misfit(model: str, hyper: tuple[tuple[str, Any], ...]) -> str | None:
     except UserError as error:
         return str(error)
     return None
+
+
+def _of_workers(given: Any) -> Any:
+    """An address or a kind of cluster: of two types pydantic tells each what the other is, in words of its own."""
+    named = isinstance(given, dict) and all(isinstance(options, dict) for options in given.values())
+    if not (given is None or isinstance(given, str) or named):
+        raise ValueError(
+            "expected an address, such as tcp://10.0.0.1:8786, or a kind of cluster with its options, such as "
+            "{SLURMCluster: {cores: 8}}"
+        )
+    return given
 
 
 class StudyConfig(Config):
@@ -158,7 +169,7 @@ class StudyConfig(Config):
     On a GPU 0 is one for each 8 GiB of its memory, on Dask workers elsewhere as many as there are."""
     executor: Literal["processes", "dask"] = "processes"
     """Where steps run: "processes" of this machine, or "dask" workers (docs/cluster.md)."""
-    scheduler: str | dict[str, dict[str, Any]] | None = None
+    scheduler: Annotated[str | dict[str, dict[str, Any]] | None, BeforeValidator(_of_workers)] = None
     """Of Dask workers: its address, or a class of dask-jobqueue with its options; null: workers on this machine."""
     resources: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """What a step takes of what a Dask worker offers: {"GPU": 1}, or {"GPU": 0.5} for two steps on each."""
