@@ -146,7 +146,7 @@ static inline __attribute__((always_inline)) void multiply(const struct layer *l
             const int count = group[0], many = group[1];
             done += many;
             for (int r = 0; r < many; r++, row++) {
-                vec *to = (vec *)(out + (ptrdiff_t)*row * wide), sum[vectors];
+                vec *to = (vec *)(out + (ptrdiff_t)*row * wide), sum[VECTORS];
                 for (int v = 0; v < vectors; v++) sum[v] = block ? to[v] : all(l->bias ? l->bias[*row] : 0);
                 for (int k = 0; k < count; k++) {
                     const vec *from = (const vec *)(x + (ptrdiff_t)column[k] * wide);
