@@ -168,11 +168,24 @@ def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
     )
 
 
+def test_messages_on_data_name_what_a_command_takes(tsprune, exported):
+    rows = frame(60).rename_axis("date")
+    rows.drop(rows.index[-3]).to_csv("gap.csv")
+    wanted = [("gap.csv", (), "(--missing interpolate)"), ("gap.csv", ("--date-order", "dym"), "unknown --date-order")]
+    wanted += [("gap.csv", ("--time-step", "soon"), "--time-step 'soon': not a time step")]
+    frame(8, "MS").rename_axis("date").to_csv("twice.csv", date_format="%d/%m/%Y")
+    wanted += [("twice.csv", (), "choose with --date-order 'dmy' or --date-order 'mdy'")]
+    for file, options, said in wanted:
+        assert said in tsprune("data", "check", file, *options)[1]
+        assert said in tsprune("forecast", exported / "linear.onnx", file, *options)[2]
+        assert options or said in tsprune("compress", file, "--max-loss", "2%")[2]
+
+
 def test_what_keeps_a_value_that_looks_like_no_reading_is_named_as_a_command_takes_it(tsprune, exported):
     rows = frame(200).rename_axis("date")
     rows.iloc[-3, 0] = -9999
     rows.to_csv("code.csv")
-    looks = "line 199, column 'load': -9999 looks like 'no reading'; missing: interpolate takes it as missing"
+    looks = "line 199, column 'load': -9999 looks like 'no reading'; --missing interpolate takes it as missing"
     looks += " and fills it in"
     code, out, _ = tsprune("data", "check", "code.csv")
     assert (code, out) == (1, f"code.csv: {looks}; a study keeps it with -p raw=true\n")
