@@ -1,5 +1,6 @@
 """What is typed: a model of the store or a checkpoint to ONNX, a file to its forecast."""
 
+import os
 import sys
 import warnings
 
@@ -179,6 +180,20 @@ def test_messages_on_data_name_what_a_command_takes(tsprune, exported):
         assert said in tsprune("data", "check", file, *options)[1]
         assert said in tsprune("forecast", exported / "linear.onnx", file, *options)[2]
         assert options or said in tsprune("compress", file, "--max-loss", "2%")[2]
+
+
+def test_a_folder_that_may_not_be_entered_is_not_an_empty_one(tsprune, exported, monkeypatch):
+    def barred(path, *, stat=os.stat, **named):
+        if "closed" in os.fspath(path):
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, **named)
+
+    monkeypatch.setattr(os, "stat", barred)  # root may enter every folder
+    said = "closed/own.csv: cannot be read: no permission to enter its folder\n"
+    assert tsprune("data", "check", "closed/own.csv")[1] == said
+    assert tsprune("forecast", exported / "linear.onnx", "closed/own.csv")[2] == f"tsprune: {said}"
+    _, _, err = tsprune("forecast", "closed/linear.onnx", "own.csv")
+    assert err == "tsprune: closed/linear.onnx cannot be read: no permission to enter its folder\n"
 
 
 def test_what_keeps_a_value_that_looks_like_no_reading_is_named_as_a_command_takes_it(tsprune, exported):
