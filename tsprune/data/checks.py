@@ -131,6 +131,9 @@ def _only(parsed: Parsed, columns: Sequence[str] | None) -> Parsed:
     """The dates and the columns asked for; UserError names one that is not there."""
     if columns is None:
         return parsed
+    if parsed.date in columns:
+        is_value = "is one of those that are read as values"
+        raise UserError(f"column {quoted(parsed.date)} {is_value}: it cannot be the column of dates")
     others = [name for name in parsed.frame if name != parsed.date]
     need_columns(columns, others)
     notes = [f"{len(columns)} of {len(others)} columns are used"] if len(columns) < len(others) else []
