@@ -47,7 +47,19 @@ def locate(path: str | os.PathLike) -> Path:
     """The absolute path of a dataset, a store or another thing that should exist: a relative one starts at the working
     directory (of the command or of the notebook's kernel) and, if nothing is there, at the project's root."""
     here = Path.cwd() / of_home(path)
-    return here if os.path.exists(here) else resolve(path)  # of a name that is too long for a file, Path itself raises
+    # Of a name that is too long for a file, Path itself raises.
+    return here if os.path.exists(here) or is_barred(here) else resolve(path)
+
+
+def is_barred(path: str | os.PathLike) -> bool:
+    """Whether a folder on the way to ``path`` may not be entered: what is in it, nobody can say."""
+    try:
+        os.stat(path)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):  # no such file, or a name that no file can have
+        return False
+    return False
 
 
 def near_file(path: str | os.PathLike) -> str:

@@ -30,6 +30,7 @@ WRITTEN = [
     *((HOURS, form) for form in ("%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d-%m-%Y %H:%M", "%m/%d/%Y %H:%M")),
     *((HOURS, form) for form in ("%d.%m.%y %H:%M", "%m/%d/%y %H:%M", "%d/%m/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S%p")),
     *((HOURS, form) for form in ("%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%Y%m%dT%H%M", "%Y%m%d %H:%M")),
+    *((HOURS, form) for form in ("%y%m%d%H", "%d%m%y%H", "%m%d%y%H")),
     *((HOURS, form) for form in ("%a %d %b %Y %H:%M", "%d-%b-%Y, %H:%M", "%B %d, %Y %I:%M %p")),
     *(
         (DAYS, form)
@@ -411,3 +412,39 @@ def test_names_that_are_dates_are_told_to_be_turned():
 def test_when_all_was_published_is_no_column_of_dates():
     columns = {"LAST UPDATE": ["01/02/20 23:00:00"] * 3, "TIME_PERIOD": ["2000-01", "2000-02", "2000-03"]}
     assert find_date_column(sample(**columns)) == "TIME_PERIOD"
+
+
+@pytest.mark.parametrize(
+    ("first", "form", "freq", "ways"),
+    [
+        ("2025-01-20", "%y%m%d%H", "h", ["dmy", "ymd"]),  # or 25 January 2000 to 2023
+        ("2001-01-01", "%d%m%Y", "YS", ["dmy", "ymd"]),  # or 20 January 2001, 1:00 to 24:00
+        ("2012-02-10", "%d%m%y%H", "h", ["dmy", "mdy", "ymd"]),
+        ("2025-01-01", "%y%m%d", "D", ["dmy", "ymd"]),  # or 25 January 2001 to 2012
+    ],
+)
+def test_compact_dates_that_fit_twice_are_refused_and_an_order_tells(first, form, freq, ways):
+    dates = pd.date_range(first, periods=12, freq=freq)
+    with pytest.raises(UserError) as refused:
+        read(dates.strftime(form))
+    assert all(f"date_order='{way}'" in str(refused.value) for way in ways) and "2501-" not in str(refused.value)
+    order = {"y": "ymd", "d": "dmy"}[form[1]]
+    assert read(dates.strftime(form), date_order=order)[0].equals(dates.as_unit("us"))
+
+
+@pytest.mark.parametrize(("form", "freq"), [("%d%m%Y", "D"), ("%m%d%Y", "D"), ("%Y%m%d", "D"), ("%Y%m%d", "MS")])
+def test_what_may_be_an_hour_but_never_changes_is_the_end_of_a_year(form, freq):
+    dates = pd.date_range("2010-01-13", periods=11, freq=freq)
+    assert read(dates.strftime(form))[0].equals(dates.as_unit("us"))
+
+
+@pytest.mark.parametrize("days", [2, 25])
+def test_days_of_two_digit_years_on_many_rows_are_not_years_apart(days):
+    dates = pd.date_range("2025-01-01", periods=24 * days, freq="h")
+    assert read(dates.strftime("%y%m%d"))[0].equals(dates.normalize().as_unit("us"))
+
+
+def test_a_slip_among_days_with_hours_is_the_only_one_unread():
+    texts = [*HOURS.strftime("%y%m%d%H")]
+    texts[40] = "20410307"
+    assert np.flatnonzero(choose_reading(read_dates(texts), texts[0]).dates.isna()).tolist() == [40]

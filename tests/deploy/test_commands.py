@@ -1,5 +1,6 @@
 """What is typed: a model of the store or a checkpoint to ONNX, a file to its forecast."""
 
+import os
 import sys
 import warnings
 
@@ -168,11 +169,47 @@ def test_a_gap_is_refused_or_filled_as_in_a_study(tsprune, exported):
     )
 
 
+def test_messages_on_data_name_what_a_command_takes(tsprune, exported):
+    rows = frame(60).rename_axis("date")
+    rows.drop(rows.index[-3]).to_csv("gap.csv")
+    wanted = [("gap.csv", (), "(--missing interpolate)"), ("gap.csv", ("--date-order", "dym"), "unknown --date-order")]
+    wanted += [("gap.csv", ("--time-step", "soon"), "--time-step 'soon': not a time step")]
+    frame(8, "MS").rename_axis("date").to_csv("twice.csv", date_format="%d/%m/%Y")
+    wanted += [("twice.csv", (), "choose with --date-order 'dmy' or --date-order 'mdy'")]
+    for file, options, said in wanted:
+        assert said in tsprune("data", "check", file, *options)[1]
+        assert said in tsprune("forecast", exported / "linear.onnx", file, *options)[2]
+        assert options or said in tsprune("compress", file, "--max-loss", "2%")[2]
+
+
+def test_a_folder_that_may_not_be_entered_is_not_an_empty_one(tsprune, exported, monkeypatch):
+    def barred(path, *, stat=os.stat, **named):
+        if "closed" in os.fspath(path):
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, **named)
+
+    monkeypatch.setattr(os, "stat", barred)  # root may enter every folder
+    said = "closed/own.csv: cannot be read: no permission to enter its folder\n"
+    assert tsprune("data", "check", "closed/own.csv")[1] == said
+    assert tsprune("forecast", exported / "linear.onnx", "closed/own.csv")[2] == f"tsprune: {said}"
+    _, _, err = tsprune("forecast", "closed/linear.onnx", "own.csv")
+    assert err == "tsprune: closed/linear.onnx cannot be read: no permission to enter its folder\n"
+
+
+def test_a_column_that_the_model_reads_cannot_be_the_dates(tsprune, exported):
+    frame(60).rename_axis("date").to_csv("own.csv")
+    code, _, err = tsprune("forecast", exported / "linear.onnx", "own.csv", "--date-column", "load")
+    assert (code, err) == (
+        2,
+        "tsprune: own.csv: column 'load' is one of those that are read as values: it cannot be the column of dates\n",
+    )
+
+
 def test_what_keeps_a_value_that_looks_like_no_reading_is_named_as_a_command_takes_it(tsprune, exported):
     rows = frame(200).rename_axis("date")
     rows.iloc[-3, 0] = -9999
     rows.to_csv("code.csv")
-    looks = "line 199, column 'load': -9999 looks like 'no reading'; missing: interpolate takes it as missing"
+    looks = "line 199, column 'load': -9999 looks like 'no reading'; --missing interpolate takes it as missing"
     looks += " and fills it in"
     code, out, _ = tsprune("data", "check", "code.csv")
     assert (code, out) == (1, f"code.csv: {looks}; a study keeps it with -p raw=true\n")

@@ -45,7 +45,7 @@ def run_profile(runs: list[NotebookRun], hours: float | None = None, *, only_pag
         try:
             _write_index(folder, listed)
         except OSError as error:
-            print(f"index: not written: {error}", file=sys.stderr, flush=True)
+            print(f"index: not written: {_why(error, folder)}", file=sys.stderr, flush=True)
             bad += 1
         else:
             print(f"index: {_short(folder / 'index.html')}")
@@ -83,11 +83,16 @@ def _make(run: NotebookRun, told: TextIO) -> tuple[ReportInfo | None, int]:
             if replaced := put_in_place(run, folder):
                 print(replaced, file=told, flush=True)
     except OSError as error:
-        print(f"{run.name} failed, no report is written: {error}", file=sys.stderr, flush=True)
+        print(f"{run.name} failed, no report is written: {_why(error, run.folder)}", file=sys.stderr, flush=True)
         return None, 1
     report, failures = replace(report, html=run.folder / report.html.name), report.unfinished or int(failed)
     _tell(run, report, failures, time.monotonic() - started, told)
     return report, failures
+
+
+def _why(error: OSError, folder: Path) -> str:
+    """What the disk says, with a path: that of the ``folder`` where an error, as one of a full disk, tells none."""
+    return str(error) if error.filename else f"{folder} cannot be written to: {error.strerror or error}"
 
 
 def _write_index(folder: Path, reports: list[ReportInfo]) -> None:

@@ -49,11 +49,11 @@ def check(
     A study takes the same options as parameters: -p time_step=B.
     """
     from tsprune.data import check_dataset
-    from tsprune.data.checks import KEEPS_CODES
+    from tsprune.data.checks import in_options
 
     how = {"date_column": date_column, "time_step": time_step, "date_order": date_order, "encoding": encoding}
     report = check_dataset(name, missing=missing, **how)
-    print("\n".join(report).replace(KEEPS_CODES, "a study keeps it with -p raw=true"))
+    print(in_options("\n".join(report), keeping="a study keeps it with -p raw=true"))
     if not report.ok:
         raise typer.Exit(1)
 

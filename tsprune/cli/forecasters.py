@@ -164,6 +164,7 @@ def forecast(
     encoding: Encoding = None,
 ) -> None:
     """Forecast the values after the last row, with dates, in the data's own units."""
+    from tsprune.data.checks import in_options
     from tsprune.deploy import Forecaster
     from tsprune.deploy.backtest import backtest as run_backtest
     from tsprune.deploy.reading import check_names, read_frame, write_frame
@@ -181,7 +182,10 @@ def forecast(
     if not backtest:
         check_names(card.columns)
     needed = card.seq_len + (backtest or 0) * card.pred_len
-    frame, filled, notes = read_frame(file, card, needed, **how, date_order=date_order, encoding=encoding)
+    try:
+        frame, filled, notes = read_frame(file, card, needed, **how, date_order=date_order, encoding=encoding)
+    except UserError as error:
+        raise UserError(in_options(str(error))) from None
     for note in notes:
         print(f"{plain(file)}: {note}", file=sys.stderr)
     if backtest:

@@ -1,6 +1,7 @@
 """Checks of a user's own CSV: every problem found at once, one line each, naming the line of the file and the
 column."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,8 @@ from tsprune.shown import more, quoted
 KEEPS_CODES = "raw: true keeps it"
 """What helps where a value only looks like "no reading", as a study's parameter and load_table's are called; a command
 that has another way says that instead."""
+_GIVEN = re.compile(r"(?<![\w'-])(date_column|date_order|encoding|time_step)(?: = |=)(?=')")
+_NAMED = re.compile(r"(?:(?<=with )|(?<=the )|(?<=another )|(?<=unknown ))(date_column|date_order|time_step)\b(?!['.])")
 _MOST_OF_A_CENTURY = 80
 """Years."""
 _USUAL_YEARS = (1600, 2300)
@@ -103,6 +106,17 @@ def check_csv(
     )
 
 
+def in_options(text: str, keeping: str = KEEPS_CODES) -> str:
+    """What is said of data with parameters named as the options of a command; ``keeping``: in the place of
+    KEEPS_CODES."""
+
+    def option(found: re.Match, behind: str = "") -> str:
+        return f"--{found[found.lastindex].replace('_', '-')}{behind}"
+
+    text = text.replace(KEEPS_CODES, keeping).replace("missing: interpolate", "--missing interpolate")
+    return _NAMED.sub(option, _GIVEN.sub(lambda found: option(found, " "), text))
+
+
 def need_columns(columns: Sequence[str], there: Collection[str], name: str = "") -> None:
     """Raise UserError for a column that is not ``there`` (in the dataset ``name``), for none, and for one named
     twice."""
@@ -117,6 +131,9 @@ def _only(parsed: Parsed, columns: Sequence[str] | None) -> Parsed:
     """The dates and the columns asked for; UserError names one that is not there."""
     if columns is None:
         return parsed
+    if parsed.date in columns:
+        is_value = "is one of those that are read as values"
+        raise UserError(f"column {quoted(parsed.date)} {is_value}: it cannot be the column of dates")
     others = [name for name in parsed.frame if name != parsed.date]
     need_columns(columns, others)
     notes = [f"{len(columns)} of {len(others)} columns are used"] if len(columns) < len(others) else []

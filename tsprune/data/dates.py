@@ -33,6 +33,8 @@ ORDERS = {
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CENTURY = 69  # two digits from here on are of the 20th century, below of the 21st (POSIX strptime)
 TWO_DIGITS = "years of two digits are read as 1969 to 2068"
+PLAIN_YEARS = (1600, 2100)
+"""Of measurements: what reads in these is no day of another year with something behind it."""
 DISPUTED = (2030, 2068)  # of those the years that spreadsheets read as 1930 to 1968
 
 _NAME = (
@@ -64,6 +66,7 @@ def _shape(date: str, time: str = _TIME, **orders: str) -> _Shape:
     return _Shape(re.compile(rf"{_WEEKDAY}{date}{time}", re.IGNORECASE | re.ASCII), orders)
 
 
+_HOURLY = _shape(r"(\d{2})(\d{2})(\d{2})", time=r"(\d{2})()()()()()", dmy="dmy", mdy="mdy", ymd="ymd")  # 25013123
 _SHAPES = (
     _shape(r"(\d{4})([-/ _]|\. ?)(\d{1,2})\3(\d{1,2})\.?", ymd="y-md"),
     _shape(r"(\d{4})-(\d{2})-(\d{2})", time=rf"[t ](\d{{2}})()()()(){_ZONE}", ymd="ymd"),
@@ -92,6 +95,7 @@ _SHAPES = (
     _shape(r"(\d{4})(\d{2})(\d{2})", ymd="ymd"),
     _shape(r"(\d{2})(\d{2})(\d{4})", dmy="dmy", mdy="mdy"),
     _shape(r"(\d{4})(\d{2})(\d{2})", time=_PACKED, ymd="ymd"),
+    _HOURLY,
     _shape(r"((?:1[3-9]|2\d)\d{2})(\d{2})", ym="ym"),
     _shape(r"(\d{2})((?:19|20)\d{2})", my="my"),
     _shape(r"((?:1[6-9]|2[01])\d{2})", year="y"),
@@ -127,6 +131,12 @@ class Reading:
     def unread(self) -> int:
         """How many cells cannot be read so."""
         return int(self.dates.isna().sum())
+
+    @property
+    def is_far(self) -> bool:
+        """Whether a year is out of PLAIN_YEARS."""
+        years = self.dates.year  # NaN where there is no date
+        return bool(((years < PLAIN_YEARS[0]) | (years > PLAIN_YEARS[1])).any())
 
 
 def read_dates(cells: Sequence[str] | pd.Series) -> list[Reading]:
@@ -166,7 +176,12 @@ def _readings(texts: list[str]) -> list[Reading]:
     fits = [sum(shape.pattern.fullmatch(text) is not None for text in sample) for shape in _SHAPES]
     # Ways that fit equally well are all kept: '01022003' has its year in front or at the end.
     shapes = [shape for shape, fit in zip(_SHAPES, fits, strict=True) if fit and fit == max(fits)]
-    readings = [reading for shape in shapes for reading in _read(shape, texts)]
+    readings = [reading for shape in shapes if shape is not _HOURLY for reading in _read(shape, texts)]
+    if _HOURLY in shapes:
+        # 20201231 has no hour, and one that never changes is rather the end of a year: 01012020, 02012020.
+        days = {reading.order for reading in readings if not reading.unread and not reading.is_far}
+        hourly = [] if "ymd" in days else _read(_HOURLY, texts)
+        readings += [reading for reading in hourly if not days or len(np.unique(reading.dates.hour)) > 1]
     return sorted(readings, key=lambda reading: reading.unread)
 
 
@@ -277,7 +292,7 @@ def _days(cells: dict[str, tuple[str, ...]]) -> np.ndarray:
     day = np.array(cells["d"], dtype=int) if "d" in cells else np.ones(len(year), dtype=int)
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     length = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(int)
-    good = (month >= 1) & (month <= 12) & (day >= 1) & (day <= length) & (year >= 1)
+    good = (month >= 1) & (month <= 12) & (day >= 1) & (day <= length) & (year >= 1000)
     return np.where(good, months.astype("datetime64[D]") + (day - 1), np.datetime64("NaT")).astype("datetime64[us]")
 
 

@@ -62,9 +62,12 @@ def choose_reading(
         return (whole or readings)[0]
     faults = [_faults(reading.dates, time_step) for reading in whole]
     if min(faults) > len(whole[0].dates) * MADE_UP:
-        return whole[int(np.argmin(faults))]  # wrong whichever it is
+        # Wrong whichever it is. Days on several rows each are rather close together than one of each year.
+        ranked = sorted(zip(faults, whole, strict=True), key=lambda pair: (pair[0], pair[1].is_far, _span(pair[1])))
+        return ranked[0][1]
     allowed = 0 if 0 in faults else len(whole[0].dates) * MADE_UP
     fitting = [reading for reading, count in zip(whole, faults, strict=True) if count <= allowed]
+    fitting = [reading for reading in fitting if not reading.is_far] or fitting  # 250101 is no month of 2501
     if len(fitting) == 1:
         return fitting[0]
     ways = " or ".join(f"{ORDERS[reading.order]} ({reading.dates[0]} to {reading.dates[-1]})" for reading in fitting)
@@ -75,14 +78,19 @@ def choose_reading(
 
 
 def _one_per_order(readings: list[Reading], time_step: str | None) -> list[Reading]:
-    """Of readings in UTC and as written the better one; of readings that come to the same dates the first."""
+    """Of readings in UTC and as written the better one, of others of one order that of more usual years (a year of four
+    digits, or one of two and an hour); of readings that come to the same dates the first."""
     kept: list[Reading] = []
     for order in dict.fromkeys(reading.order for reading in readings):
         some = sorted((reading for reading in readings if reading.order == order), key=lambda r: bool(r.local))
-        best = min(some, key=lambda r: (r.unread, _faults(r.dates, time_step))) if len(some) > 1 else some[0]
+        best = min(some, key=lambda r: (r.unread, _faults(r.dates, time_step), r.is_far)) if len(some) > 1 else some[0]
         if not any(best.dates.equals(other.dates) for other in kept):
             kept.append(best)
     return sorted(kept, key=lambda reading: reading.unread)
+
+
+def _span(reading: Reading) -> pd.Timedelta:
+    return reading.dates.max() - reading.dates.min()
 
 
 def _faults(dates: pd.DatetimeIndex, time_step: str | None) -> int:

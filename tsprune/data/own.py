@@ -19,7 +19,7 @@ from tsprune.data.sources import sums
 from tsprune.data.table import Table, row_by_row
 from tsprune.data.timesteps import canonical
 from tsprune.errors import UserError
-from tsprune.places import locate, near_file
+from tsprune.places import is_barred, locate, near_file
 from tsprune.shown import listed, plain
 
 
@@ -28,6 +28,8 @@ def own_table(name: str, raw: bool, columns: Sequence[str] | None, scaled: bool,
     path = locate(name)
     if os.path.isdir(path):
         raise UserError(f"{plain(name)}: that is a folder; name a file in it")
+    if is_barred(path):
+        raise UserError(f"{plain(name)}: cannot be read: no permission to enter its folder")
     if not os.path.isfile(path):
         raise UserError(f"{plain(name)}: there is no such file{near_file(name)}")
     label = plain(path.name)

@@ -14,6 +14,7 @@ from tsprune.deploy.look_back import Rows, last_rows
 from tsprune.deploy.onnx_file import read_onnx
 from tsprune.deploy.session import Session
 from tsprune.errors import UserError
+from tsprune.places import is_barred
 from tsprune.shown import quoted
 
 
@@ -110,6 +111,8 @@ def _out_of_range(values: np.ndarray, card: Card) -> str:
 def _is_checkpoint(path: str | os.PathLike) -> bool:
     """Whether a file begins as one of safetensors does: eight bytes, then JSON; one that is shorter is what it is
     called. What is no file is none; one that cannot be read raises :class:`UserError`."""
+    if is_barred(path):
+        raise UserError(f"{named(path)} cannot be read: no permission to enter its folder")
     if not os.path.isfile(path):
         return False
     try:
