@@ -130,22 +130,17 @@ def test_a_dataset_that_cannot_be_had_is_stood_in_for_and_no_problem(check, monk
 
 
 @pytest.mark.parametrize("where", ["out", "out/smoke", "out/store"])
-def test_an_output_that_is_a_file_is_told_in_a_line(problems, tmp_path, where):
+@pytest.mark.parametrize("found", ["a file, not a folder", "a link to nothing"])
+def test_an_output_that_is_no_folder_is_told_in_a_line_and_stays_what_it_is(problems, tmp_path, where, found):
     path = tmp_path / where
     path.parent.mkdir(exist_ok=True)
-    path.write_text("mine")
+    if found == "a link to nothing":
+        path.symlink_to("disk that is not mounted")
+    else:
+        path.write_text("mine")
     (line,) = problems()
-    assert line.endswith(f": {path} is a file, not a folder; choose another folder with --output")
-    assert path.read_text() == "mine"
-
-
-@pytest.mark.parametrize("where", ["out", "out/smoke", "out/store"])
-def test_an_output_that_is_a_link_to_nothing_is_told_as_one(problems, tmp_path, where):
-    path = tmp_path / where
-    path.parent.mkdir(exist_ok=True)
-    path.symlink_to("disk that is not mounted")
-    (line,) = problems()
-    assert line.endswith(f": {path} is a link to nothing; choose another folder with --output")
+    assert line.endswith(f": {path} is {found}; choose another folder with --output")
+    assert path.is_symlink() if found == "a link to nothing" else path.read_text() == "mine"
 
 
 def test_a_store_of_its_own_that_is_a_file_is_told_with_the_parameter(problems, tmp_path):
