@@ -6,7 +6,8 @@
 Random weights, narrowed to a share of their parameters, with widths as found and in multiples.
 PyTorch, ONNX Runtime and, where its package is there, OpenVINO, all in turn and warm, one thread; a speedup is the
 median over rounds of the dense model's time over the narrow one's in the same round and runtime. `half` and `quarter`
-are the same model made with such shares of the widths. No part of the tests.
+are the same model made with such shares of the widths, with narrower heads or, where their number is named, with fewer
+heads of the dense model's width. No part of the tests.
 """
 
 import argparse
@@ -48,9 +49,11 @@ def rows(name: str, given: argparse.Namespace) -> None:
     for multiple in (1, *MULTIPLES):
         form = "as found" if multiple == 1 else f"of {multiple}"
         forms[form] = structured_prune(dense, one, given.density, multiple=multiple).model
-    shares = {"half": 0.5, "quarter": 0.25}
-    sizes = {form: {w: int(share * n) for w, n in SIZES[given.size].items()} for form, share in shares.items()}
-    forms |= {form: random_model(name, **size) for form, size in sizes.items()}
+    for form, share in {"half": 0.5, "quarter": 0.25}.items():
+        size = {width: int(share * n) for width, n in SIZES[given.size].items()}
+        fewer = int(share * dense.config.n_heads)
+        forms[form] = random_model(name, **size)
+        forms[f"{form}, {fewer} heads"] = random_model(name, **size, n_heads=fewer)
     macs = {form: count_macs(model, one).macs_executed for form, model in forms.items()}
     runtimes = {"PyTorch": lambda model: model, "ONNX Runtime": exported}
     if find_spec("openvino"):
