@@ -18,6 +18,7 @@ from tsprune.cudnn import whole_float32
 from tsprune.errors import UserError, unknown
 from tsprune.layers import evaluation
 from tsprune.measure.load import Load, Watch
+from tsprune.processor import on_threads
 
 Variant = tuple[Callable[..., Any], Sequence[Tensor | None]]
 """A model, or any other callable, and the inputs it is called with: windows along the first axis."""
@@ -268,14 +269,12 @@ def _quiet(calls: Sequence[Callable[..., Any]], threads: int | None) -> Iterator
     last as before."""
     keep_freed_memory()
     models = [call for call in calls if isinstance(call, nn.Module)]
-    before, collecting = torch.get_num_threads(), gc.isenabled()
+    collecting = gc.isenabled()
     try:
-        torch.set_num_threads(before if threads is None else threads)
         gc.collect()
         gc.disable()
-        with evaluation(*models), whole_float32():
+        with on_threads(threads), evaluation(*models), whole_float32():
             yield
     finally:
-        torch.set_num_threads(before)
         if collecting:
             gc.enable()
