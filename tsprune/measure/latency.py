@@ -63,9 +63,10 @@ def measure_latency(
     There are ``repeats`` rounds, and on to ``most`` (None: four times as many) until every such interval is at most
     the share :data:`PRECISION` wide, or until the further ones have taken 20 seconds, or half as long as the first
     where that is longer; these have the baseline and what is still wider. Where one stays wider, and where threads
-    shared their cores with other processes, there is trouble. ``baseline``: a name, by default the first.
+    shared their cores with other processes, there is trouble. ``baseline``: a name, by default the first. ``threads``:
+    of torch; None: as many as now.
 
-    Raises :class:`UserError` for an unknown baseline, and as :func:`latency_rounds`.
+    Raises :class:`UserError` for an unknown baseline, for ``threads`` below 1, and as :func:`latency_rounds`.
     """
     baseline = next(iter(variants), None) if baseline is None else baseline
     if variants and baseline not in variants:
@@ -98,25 +99,20 @@ def measure_latency(
 
 
 def latency_rounds(
-    variants: Mapping[str, Variant],
-    batch_sizes: Sequence[int] = (1, 32),
-    *,
-    threads: int | None = None,
-    repeats: int = 50,
-    warmup: int = 5,
+    variants: Mapping[str, Variant], batch_sizes: Sequence[int], *, repeats: int, warmup: int
 ) -> pd.DataFrame:
     """Every single time: one row per ``batch``, ``round`` and ``variant``, with ``ms``, ``threads``, ``device``.
 
     After ``warmup`` calls of each variant, each round calls every variant once, in an order that is drawn, alike in
-    every call of this function. Runs in inference mode, models in evaluation mode, with ``threads`` of torch (None: as
-    many as now), the garbage collector off; all of it is put back. A batch is the first windows of a variant's inputs,
-    repeated where they are too few. On a GPU the time is that between two CUDA events, on a CPU that of the wall clock.
+    every call of this function. Runs in inference mode, models in evaluation mode, the garbage collector off; all of it
+    is put back. A batch is the first windows of a variant's inputs, repeated where they are too few. On a GPU the time
+    is that between two CUDA events, on a CPU that of the wall clock.
 
-    Raises :class:`UserError` if there is nothing to measure, or a batch size, ``threads`` or ``repeats`` below 1.
+    Raises :class:`UserError` if there is nothing to measure, or a batch size or ``repeats`` below 1.
     """
-    _check(variants, batch_sizes, threads, repeats)
+    _check(variants, batch_sizes, None, repeats)
     order = np.random.default_rng(0)
-    with _quiet([call for call, _ in variants.values()], threads), torch.inference_mode():
+    with _quiet([call for call, _ in variants.values()], None), torch.inference_mode():
         parts = [_rounds(variants, batch, repeats, warmup, order).assign(batch=batch) for batch in batch_sizes]
     columns = ["batch", "round", "variant", "ms", "threads", "device"]
     return pd.concat(parts, ignore_index=True)[columns]

@@ -91,7 +91,7 @@ def depgraph_paper(model: nn.Module, example_inputs: Sequence[Tensor | None], de
 
 
 def depgraph_to_the_end(
-    model: nn.Module, example_inputs: Sequence[Tensor | None], steps: int = 50
+    model: nn.Module, example_inputs: Sequence[Tensor | None], steps: int
 ) -> Iterator[StructuredResult]:
     """Copies of ``model``, each narrower than the one before, as the first paper's public code prunes (arXiv
     2412.12883): one ranking over the model, all channels asked for in ``steps`` equal parts, until the library stops.
