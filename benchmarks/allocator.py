@@ -12,11 +12,8 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from models import SIZES, inputs, train_step
 
 from tsprune.allocator import keep_freed_memory

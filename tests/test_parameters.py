@@ -1,5 +1,6 @@
 """A notebook's cell of parameters is read one way, and what is wrong with it is one line."""
 
+import ast
 import json
 
 import pytest
@@ -24,10 +25,9 @@ def notebook(tmp_path):
     return write
 
 
-def test_values_and_comments_of_a_cell():
-    cell = read_cell(CELL)
-    assert {name: p.value for name, p in cell.items()} == {"name": "a # b", "rates": [0.001, 2], "low": -1, "high": -1}
-    assert [p.comment for p in cell.values()] == ["what it is", "per epoch", "", ""]
+def test_values_of_a_cell():
+    cell = {name: ast.literal_eval(node) for name, node in read_cell(CELL).items()}
+    assert cell == {"name": "a # b", "rates": [0.001, 2], "low": -1, "high": -1}
 
 
 def test_the_source_may_be_lines_as_in_a_file_or_text_as_nbformat_has_it(notebook):

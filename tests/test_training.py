@@ -122,16 +122,6 @@ def test_scores_do_not_depend_on_the_batch_size(splits):
         assert score.mae == pytest.approx(scores[0].mae, rel=1e-6)
 
 
-def test_scores_are_what_a_plain_loop_says(splits):
-    model, test = Tiny().eval(), splits[2]
-    batch = test.batch(torch.arange(len(test)))
-    with torch.no_grad():
-        error = model(*batch[:4]).double() - batch.y.double()
-    scores = evaluate(model, test, TrainConfig(eval_batch_size=7))
-    assert scores.mse == pytest.approx(float(error.square().mean()), rel=1e-6)
-    assert scores.mae == pytest.approx(float(error.abs().mean()), rel=1e-6)
-
-
 def test_a_forecast_of_another_shape_than_the_truth_is_refused_where_torch_would_stretch_one(splits):
     ones = make_splits(load_table("synthetic_short"), seq_len=12, label_len=6, pred_len=1)
     for run in (
@@ -351,12 +341,14 @@ def test_cuda_trains_bit_identically():
     assert torch.equal(*results)
 
 
-def test_scores_by_window_and_column_are_the_means_of_the_same_errors(splits):
+def test_scores_over_all_by_window_and_by_column_are_means_of_the_errors(splits):
     model, test = Tiny().eval(), splits[2]
     batch = test.batch(torch.arange(len(test)))
     with torch.no_grad():
         error = model(*batch[:4]).double() - batch.y.double()
     scores = evaluate(model, test, TrainConfig(eval_batch_size=7))
+    assert scores.mse == pytest.approx(float(error.square().mean()), rel=1e-6)
+    assert scores.mae == pytest.approx(float(error.abs().mean()), rel=1e-6)
     torch.testing.assert_close(scores.window_mse, error.square().mean((1, 2)), rtol=1e-6, atol=0)
     torch.testing.assert_close(scores.column_mse, error.square().mean((0, 1)), rtol=1e-6, atol=0)
     torch.testing.assert_close(scores.column_mae, error.abs().mean((0, 1)), rtol=1e-6, atol=0)

@@ -5,10 +5,7 @@ A notebook is its JSON here, as ``json.loads`` or ``nbformat`` gives it.
 
 import ast
 import json
-import tokenize
 from collections.abc import Mapping
-from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,37 +15,14 @@ PLUMBING = ("store", "jobs", "keep", "budget_hours", "executor", "scheduler", "r
 """Parameters that say where and how a run is carried out and nothing about its numbers: not repeated in reports."""
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """The right-hand side of an assignment, and the comment at its end (without ``#``; empty where there is none)."""
-
-    node: ast.expr
-    comment: str
-
-    @property
-    def value(self) -> Any:
-        """The literal. Raises :class:`ValueError` if the text is not one."""
-        try:
-            return ast.literal_eval(self.node)
-        except TypeError as error:  # a list as the key of a dict
-            raise ValueError(str(error)) from None
-
-    @property
-    def text(self) -> str:
-        return ast.unparse(self.node)
-
-
-def read_cell(source: str) -> dict[str, Parameter]:
-    """What a parameters cell assigns, by name, in its order; other statements are skipped.
+def read_cell(source: str) -> dict[str, ast.expr]:
+    """The right-hand sides of what a parameters cell assigns, by name, in its order; other statements are skipped.
 
     Raises :class:`SyntaxError` if it is not Python.
     """
-    body = ast.parse(source).body
-    tokens = tokenize.generate_tokens(StringIO(source).readline)
-    comments = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
     return {
-        target.id: Parameter(node.value, comments.get(node.end_lineno, ""))
-        for node in body
+        target.id: node.value
+        for node in ast.parse(source).body
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
@@ -60,11 +34,11 @@ def tags(cell: Mapping[str, Any]) -> list[str]:
     return cell["metadata"].get("tags", [])
 
 
-def notebook_parameters(path: Path) -> dict[str, Parameter]:
-    """The ``parameters`` cell of the notebook at ``path``.
+def default_parameters(path: Path) -> dict[str, Any]:
+    """Values of the ``parameters`` cell of the notebook at ``path``.
 
-    Raises :class:`UserError`, one line, for a file that is not a notebook, has no such cell or two, or a cell that is
-    not Python.
+    Raises :class:`UserError`, one line, for a file that is not a notebook, has no such cell or two, a cell that is not
+    Python, or a value that is no literal.
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist")
@@ -76,20 +50,15 @@ def notebook_parameters(path: Path) -> dict[str, Parameter]:
     if len(sources) != 1:
         raise UserError(f"{path}: expected one cell tagged 'parameters', found {len(sources)}")
     try:
-        return read_cell(sources[0])
+        nodes = read_cell(sources[0])
     except SyntaxError as error:
         raise UserError(f"{path}: line {error.lineno} of the cell 'parameters' is not Python: {error.msg}") from None
-
-
-def default_parameters(path: Path) -> dict[str, Any]:
-    """Values of a notebook's ``parameters`` cell. Raises :class:`UserError` where one is no literal, and as
-    :func:`notebook_parameters`."""
     values = {}
-    for name, parameter in notebook_parameters(path).items():
+    for name, node in nodes.items():
         try:
-            values[name] = parameter.value
-        except ValueError:
-            raise UserError(f"{path}: {name} = {parameter.text}: a parameter must be a literal") from None
+            values[name] = ast.literal_eval(node)
+        except (ValueError, TypeError):  # the second of a list as the key of a dict
+            raise UserError(f"{path}: {name} = {ast.unparse(node)}: a parameter must be a literal") from None
     return values
 
 
@@ -114,13 +83,14 @@ def without_plumbing(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _values_or_text(source: str) -> dict[str, Any]:
     try:
-        parameters = read_cell(source)
+        nodes = read_cell(source)
     except SyntaxError:
         return {}
-    values = {}
-    for name, parameter in parameters.items():
-        try:
-            values[name] = parameter.value
-        except ValueError:
-            values[name] = parameter.text
-    return values
+    return {name: _value_or_text(node) for name, node in nodes.items()}
+
+
+def _value_or_text(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError):
+        return ast.unparse(node)

@@ -30,9 +30,7 @@ def test_every_entry_is_complete(entry):
     entry.split.borders(entry.rows)
     for source in (entry.source, *entry.parts) if entry.source else ():
         assert source.file.endswith(".csv")
-        assert all(
-            re.fullmatch("[0-9a-f]{64}", each) for each in (source.sha256, source.packed, source.published) if each
-        )
+        assert all(re.fullmatch("[0-9a-f]{64}", each) for each in (source.sha256, source.published) if each)
         known = bool(source.sha256 or source.published)
         assert known or not source.addresses, "downloaded only with a checksum"
         for address in source.addresses:

@@ -14,6 +14,7 @@ from tsprune.deploy.kernels import ACTIVATIONS, DENSE, Average, Packed, Product,
 from tsprune.deploy.kernels.compiled import PATHS
 from tsprune.errors import UserError
 from tsprune.layers.decomposition import MovingAverage
+from tsprune.processor import on_threads
 
 AFTER = {"none": lambda x: x, "relu": F.relu, "gelu": F.gelu}
 
@@ -81,13 +82,10 @@ def test_every_path_gives_what_torch_gives(path, tokens, inputs, outputs, densit
 @pytest.mark.parametrize("count", [2, 3])
 def test_threads_share_the_tokens(path, count):
     weight, x = sparse(20, 64, 0.2), torch.randn(150, 64, generator=torch.Generator().manual_seed(5))
-    product, before = Product([Packed.of(weight)], path), torch.get_num_threads()
+    product = Product([Packed.of(weight)], path)
     alone = product(x)
-    try:
-        torch.set_num_threads(count)
+    with on_threads(count):
         assert torch.equal(product(x), alone) and torch.equal(product(x[:7]), alone[:7])
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_two_layers_in_one_call(path):
@@ -130,15 +128,12 @@ def test_every_path_averages_as_the_models_do(path, batch, length, channels, ker
 
 def test_an_average_on_two_threads_and_of_numbers_at_a_distance(path):
     x = torch.randn(3, 150, 20, generator=torch.Generator().manual_seed(7)).mT
-    average, before = Average(12, 12, path), torch.get_num_threads()
+    average = Average(12, 12, path)
     alone = average(x)
     assert alone.shape == x.shape
     torch.testing.assert_close(alone, MovingAverage(20, 25)(x), atol=1e-6, rtol=0)
-    try:
-        torch.set_num_threads(2)
+    with on_threads(2):
         assert torch.equal(average(x), alone)
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_a_sign_that_torch_keeps_apart_is_read(path):

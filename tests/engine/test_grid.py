@@ -82,6 +82,16 @@ def test_the_time_that_is_left_is_of_other_data_in_proportion_to_its_length(make
     assert progress.known == [pytest.approx(25.0, abs=0.1)], "the archive's row, and that of the step just run"
 
 
+def test_a_failure_is_a_row_whose_traceback_is_utf_8_whatever_signs_it_has(make, store, monkeypatch):
+    def fail(step, store):
+        raise ValueError("19 °C in \udcff.csv")  # as Python reads a name of a file that is no UTF-8
+
+    monkeypatch.setattr(FakeStep, "run", fail)
+    step = make("a")
+    assert execute(step, str(store.root))["status"] == "failed"
+    assert b"19 \xc2\xb0C in \\udcff.csv" in store.artifact(step.key, "traceback.txt").read_bytes()
+
+
 def test_failures_are_rows_and_the_study_goes_on(make, store):
     steps = [make("a", "error"), make("b", "user-error"), make("c", "diverge"), make("d")]
     steps.append(make("e", after=(steps[0],)))

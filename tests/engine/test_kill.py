@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
-import torch
 
 from tsprune.engine.progress import Progress
+from tsprune.processor import on_threads
 from tsprune.study.pruning_sweep.cells import PruningSweepCells
 from tsprune.study.pruning_sweep.config import PruningSweep
 
@@ -47,13 +47,9 @@ def start(tmp_path, parameters):
 
 def finish(parameters: dict) -> pd.DataFrame:
     """Run to the end in this process, with one thread as workers compute; the table."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with on_threads(1):
         cells = PruningSweepCells(PruningSweep.parse(parameters))
         tidy = cells.run(make_executor=lambda: ThreadPoolExecutor(1), progress=Progress()).tidy
-    finally:
-        torch.set_num_threads(before)
     return tidy[tidy["kind"] == "result"].reset_index(drop=True)
 
 

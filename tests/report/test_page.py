@@ -68,10 +68,10 @@ def cells():
 
 @pytest.fixture
 def render(tmp_path):
-    def build(cells, metadata=None, **kwargs):
+    def build(cells, metadata=None):
         notebook = new_notebook(cells=cells, metadata=metadata or {})
         nbformat.write(notebook, tmp_path / "01_sweep.ipynb")
-        info = render_notebook(tmp_path / "01_sweep.ipynb", tmp_path / "out" / "01_sweep.html", **kwargs)
+        info = render_notebook(tmp_path / "01_sweep.ipynb", tmp_path / "out" / "01_sweep.html")
         return info, (tmp_path / "out" / "01_sweep.html").read_text(encoding="utf-8")
 
     return build
@@ -170,7 +170,6 @@ def test_info_says_what_an_index_needs(render, cells, tmp_path):
     with Image.open(BytesIO(base64.b64decode(info.thumbnail.split(",")[1]))) as picture:
         assert picture.size == (THUMBNAIL, 200)
     assert read_info(tmp_path / "01_sweep.ipynb", info.html) == info
-    assert render(cells, run, title="Mine")[0].title == "Mine"
 
 
 def test_parameters_that_are_no_literals_do_not_stop_a_report(render):

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsprune.data import load_table, make_splits
-from tsprune.engine import partial
 from tsprune.errors import UserError
 from tsprune.steps import distill
 from tsprune.steps.artifacts import load_scores
@@ -101,32 +100,11 @@ def test_a_teacher_of_other_windows_is_refused(make, large):
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
-def test_distilling_goes_on_where_it_was_killed(make, store, run, monkeypatch, tmp_path, stop):
+def test_distilling_goes_on_where_it_was_killed(make, run, killed, stop):
     """Killed in its first training, at its end, and while it is trained on."""
     step = make()
     run(*step.needs)
-    calm = step.run(store)
-    monkeypatch.setattr(partial, "EVERY_SECONDS", 0.0)
-    write, stages = partial.write_state, []
-
-    def killed(store, key, state):
-        write(store, key, state)
-        stages.append(state["stage"])
-        if len(stages) == stop:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(partial, "write_state", killed)
-    with pytest.raises(KeyboardInterrupt):
-        step.run(store)
-    monkeypatch.setattr(partial, "write_state", lambda store, key, state: stages.append(state["stage"]))
-    rough = step.run(store)
-    assert stages == [0, 0, 1, 1]
-    assert (rough.result, rough.detail) == (calm.result, calm.detail)
-    for name in calm.files:
-        paths = tmp_path / f"calm-{name}", tmp_path / f"rough-{name}"
-        calm.files[name](paths[0])
-        rough.files[name](paths[1])
-        assert paths[0].read_bytes() == paths[1].read_bytes(), name
+    assert killed(step, stop, ("scores.safetensors", step.keepsake)) == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("at", [1, 2])

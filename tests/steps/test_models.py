@@ -7,7 +7,6 @@ import pytest
 import torch
 from helpers import Recorder
 
-from tsprune.engine import partial
 from tsprune.engine.execute import RECIPE_FILE
 from tsprune.engine.grid import run_grid
 from tsprune.engine.store import Store
@@ -206,33 +205,12 @@ def test_a_step_that_ends_with_numbers_says_so(trained, store):
         naive.load(store)
 
 
-@pytest.mark.parametrize("kind", ["fine_tune", "narrow_tune", "score_tune"])
+@pytest.mark.parametrize(
+    ("kind", "stages"), [("fine_tune", [0, 0, 1, 1]), ("narrow_tune", [0] * 4), ("score_tune", [0] * 4)]
+)
 @pytest.mark.parametrize("stop", [1, 3])
-def test_training_on_goes_on_where_it_was_killed(trained, store, run, monkeypatch, tmp_path, kind, stop):
+def test_training_on_goes_on_where_it_was_killed(trained, run, killed, kind, stages, stop):
     step = MAKE[kind](trained)
     step = step.model_copy(update={"train": more(trained, 4)})
     run(*step.needs)
-    calm = step.run(store)
-    monkeypatch.setattr(partial, "EVERY_SECONDS", 0.0)
-    write, states = partial.write_state, []
-
-    def killed(store, key, state):
-        write(store, key, state)
-        states.append(state["stage"])
-        if len(states) == stop:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(partial, "write_state", killed)
-    with pytest.raises(KeyboardInterrupt):
-        step.run(store)
-    stage = 1 if kind == "fine_tune" and stop == 3 else 0
-    assert states[-1] == stage
-    monkeypatch.setattr(partial, "write_state", lambda store, key, state: states.append(state["stage"]))
-    rough = step.run(store)
-    assert len(states) == 4
-    assert rough.result == calm.result and rough.detail == calm.detail
-    for name in ("scores.safetensors", step.keepsake):
-        paths = tmp_path / f"calm-{name}", tmp_path / f"rough-{name}"
-        calm.files[name](paths[0])
-        rough.files[name](paths[1])
-        assert paths[0].read_bytes() == paths[1].read_bytes(), name
+    assert killed(step, stop, ("scores.safetensors", step.keepsake)) == stages

@@ -29,7 +29,7 @@ _FEATURES = {
 }
 
 
-def time_features(dates: pd.DatetimeIndex, freq: str = "h") -> np.ndarray:
+def time_features(dates: pd.DatetimeIndex, freq: str) -> np.ndarray:
     """Calendar features of ``dates``: float64, shape (rows, features), each in [-0.5, 0.5], the finest field first.
 
     ``freq`` names the finest field: 's' second, 't' minute, 'h' hour, 'd' or 'b' weekday, 'w' day and ISO week,
@@ -40,7 +40,7 @@ def time_features(dates: pd.DatetimeIndex, freq: str = "h") -> np.ndarray:
     return (calendar_fields(dates, freq) - firsts) / spans - 0.5
 
 
-def calendar_fields(dates: pd.DatetimeIndex, freq: str = "h") -> np.ndarray:
+def calendar_fields(dates: pd.DatetimeIndex, freq: str) -> np.ndarray:
     """What ``time_features`` scales: int64, shape (rows, features), as a calendar has them: weekdays from 0 (Monday),
     days, weeks and months from 1."""
     return np.stack([np.asarray(_FIELDS[name][0](dates), dtype=np.int64) for name in field_names(freq)], axis=1)

@@ -54,13 +54,12 @@ class Source:
     ``file``: its name, unpacked; ``also``: other names it goes by below the folders that are searched. ``sha256`` is
     of the unpacked file with LF line ends: no other file is this one. ``published``: in its place, where only that is
     known, the sha256 of the file with whatever line ends it was published with: no other is downloaded, but one that
-    was put in place by hand is taken if it has the shape. With neither sum a file is never downloaded. ``packed`` is
-    the sha256 of the .csv.gz copy it was checked with, ``size`` the bytes of a long download, both for people.
+    was put in place by hand is taken if it has the shape. With neither sum a file is never downloaded. ``size``:
+    bytes of a long download, for people.
     """
 
     file: str
     sha256: str = ""
-    packed: str = ""
     addresses: tuple[Address, ...] = ()
     also: tuple[str, ...] = ()
     published: str = ""
@@ -136,13 +135,13 @@ def _country(code: str) -> Source:
     return Source(f"entsoe/{code}.csv", _ENTSOE_SHA256[code], addresses=addresses)
 
 
-def _ett(name: str, sha256: str, packed: str, fingerprint: str) -> Entry:
+def _ett(name: str, sha256: str, fingerprint: str) -> Entry:
     quarters = name.startswith("ETTm")
     path = f"ETT-small/{name}.csv"
     archive = Address(_raw(*_ZIPS, "ETT-small.zip").url, member=path)
     return Entry(
         name=name,
-        source=Source(f"{name}.csv", sha256, packed, (_raw(*_ETT, path), archive), also=(path,)),
+        source=Source(f"{name}.csv", sha256, (_raw(*_ETT, path), archive), also=(path,)),
         rows=69_680 if quarters else 17_420,
         columns=7,
         time_step="15min" if quarters else "1h",
@@ -162,7 +161,6 @@ _HOURLY = Entry(
     source=Source(
         "entsoe_hourly.csv",
         sha256="0fc79c998930d245e4de8659e80969e4062b4caaddc5e7891d51439d9cfcafd5",
-        packed="750b42cc330a245db9f805de5ad4548c8d425c1ba6958cc54df81726696d0764",
     ),
     rows=48_936,
     columns=15,
@@ -246,25 +244,21 @@ _ENTRIES = (
     _ett(
         "ETTh1",
         "f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066",
-        "f1141f82f9d46968f05afa77ba16abfc4f790fe07583f9de06bb685b29a5411f",
         fingerprint="6ac231db88fe25d2dd57f09d7faf3d47065a2d7d3b9ec0bdea72d540a782b246",
     ),
     _ett(
         "ETTh2",
         "a3dc2c597b9218c7ce1cd55eb77b283fd459a1d09d753063f944967dd6b9218b",
-        "41040ff6a385d9208bd0b6ca58c062859e92c380d1778d93e11dd093768b579a",
         fingerprint="7fd14c6dbef3dfaf236b61fdd6dff16cea1b26bda6a6cac8b4f041b8f9f159b1",
     ),
     _ett(
         "ETTm1",
         "6ce1759b1a18e3328421d5d75fadcb316c449fcd7cec32820c8dafda71986c9e",
-        "a3d8dc1454f3762c72f6a3b5c56cf852077724ec52f5316896f17c937474cde7",
         fingerprint="8b6b0fa35e1c19c43df50b464fedcc7634765d8a040140d85bb8ba6b87dd11f3",
     ),
     _ett(
         "ETTm2",
         "db973ca252c6410a30d0469b13d696cf919648d0f3fd588c60f03fdbdbadd1fd",
-        "975442df38506a4d905bb5b7e0aa8fb0ab22b5d2af9b9a933b0738902d99dbac",
         fingerprint="d279038aade326c69fccb300fb8909db65f6f60a0c5330284bb685d3a94820aa",
     ),
     Entry(
@@ -272,7 +266,6 @@ _ENTRIES = (
         source=Source(
             "exchange_rate.csv",
             sha256="d55e7aa2641009814a18ba3279431b13f6d413b0eab195b9ff21988d8cf94e97",
-            packed="856dbb4eb6d43f0594b130671be656598e10a622ed415b02b86f2f7699fb53c3",
             addresses=(_raw(*_SMALL, "dataset/exchange_rate/exchange_rate.csv"),),
             also=("exchange_rate/exchange_rate.csv",),
         ),
@@ -293,7 +286,6 @@ _ENTRIES = (
         source=Source(
             "weather.csv",
             sha256="9b2b19b13e342d9c9b9c51620d42b4be232df7fba30e7f5c4968b7c79ab138ad",
-            packed="1082feb90cf65254cb4aa6b3cc48cc17188830f8f12687e723ebc4647e4a4f67",
             addresses=(Address(_raw(*_ZIPS, "weather.zip").url, member="weather/weather.csv"),),
             also=("weather/weather.csv",),
         ),
@@ -320,7 +312,6 @@ _ENTRIES = (
         source=Source(
             "national_illness.csv",
             sha256="8594cecb98c6f2f9dc014eca11c4d5d1e38ad5ce6ed0592d4abe65b146fce395",
-            packed="b70cdf84f864a1ad06f38d923630f2fbb19cd327acae6f7c13660ccb2c511111",
             addresses=(_raw(*_SMALL, "dataset/illness/national_illness.csv"),),
             also=("illness/national_illness.csv",),
         ),

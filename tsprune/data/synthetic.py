@@ -8,7 +8,7 @@ COLUMNS = ("load_1", "load_2", "load_3", "load_4", "load_5", "load_6", "OT")
 _DAY, _WEEK, _YEAR = 24, 7 * 24, 365.25 * 24
 
 
-def synthetic_frame(rows: int = ROWS) -> tuple[np.ndarray, pd.DatetimeIndex, tuple[str, ...]]:
+def synthetic_frame(rows: int) -> tuple[np.ndarray, pd.DatetimeIndex, tuple[str, ...]]:
     """Values (rows, 7), hourly dates and column names of the synthetic dataset; the same bits on every call.
 
     Six "loads" and one "oil temperature", as in ETT. Each load has a slow trend, a year, a daily shape with a

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tsprune.deploy.export import TOLERANCE
-from tsprune.deploy.kernels import DENSE, Choice, best, load
+from tsprune.deploy.kernels import DENSE, Choice, best
 from tsprune.deploy.network import Bare
 from tsprune.deploy.sparse_layers import sparse_form
 from tsprune.errors import UserError
@@ -25,7 +25,7 @@ COLUMNS = ("layer", "weights", "density", "calls", "dense_ms", "sparse_ms", "byt
 SPARSE = "sparse"
 """What runs in a layer that computes without its zeros."""
 
-_WARMUP = 2
+_WARMUP, _ROUNDS = 2, 5
 
 
 @dataclass(frozen=True)
@@ -68,24 +68,20 @@ class Sparsified:
         )
 
 
-def sparsify(
-    model: Forecaster, batch: int, *, path: str | None = None, measured: bool = True, rounds: int = 5
-) -> Sparsified:
+def sparsify(model: Forecaster, batch: int, *, measured: bool = True) -> Sparsified:
     """A copy of ``model`` in which layers with zeros leave them out, where that is faster for ``batch`` windows at once
     with as many threads as torch uses now. A moving average is such a layer, too: most of its matrix is zeros, whatever
     the masks.
 
     Every layer that has a sparse form is timed in both forms on the inputs that it gets in a forecast, all layers in
-    turn, ``rounds`` times; finally the whole model is timed the same way, at least twice as often. ``path``: the
-    kernel's; None: the best that runs here. If none runs, the model is unchanged, and the result says why.
-    ``measured=False``: every layer that can be is made sparse, and nothing is timed.
+    turn, five times; finally the whole model is timed the same way, at least twice as often. Where no kernel runs, the
+    model is unchanged, and the result says why. ``measured=False``: every layer that can be is made sparse, and nothing
+    is timed.
 
-    Raises :class:`UserError` for a ``batch`` or ``rounds`` below 1, for weights that are not float32 on the CPU, a
-    ``path`` that does not run here, and where a forecast differs from the dense one's by more than 1e-5 (relative to
-    forecasts above 1).
+    Raises :class:`UserError` for a ``batch`` below 1, for weights that are not float32 on the CPU, and where a forecast
+    differs from the dense one's by more than 1e-5 (relative to forecasts above 1).
     """
-    for name, value in {"batch": batch, "rounds": rounds}.items():
-        need_count(name, value)
+    need_count("batch", batch)
     model = unwrapped(model)
     if problem := computed(model):
         raise UserError(f"{model.name}: {problem}")
@@ -93,7 +89,7 @@ def sparsify(
         raise UserError(
             f"{model.name}: the weights are {', '.join(sorted(kinds))}; sparse layers need float32: model.float()"
         )
-    choice = best() if path is None else Choice(load(path).path)
+    choice = best()
     dense = deepcopy(model).eval()
     network = Bare(dense)
     example = network.example(batch)
@@ -102,7 +98,7 @@ def sparsify(
     if choice.path != DENSE:
         builders = {name: sparse_form(module) for name, module in layers.items() if _density(module) < 1}
         forms = {name: build(choice.path) for name, build in builders.items() if build and given[name]}
-    times = _times(layers, forms, given, rounds) if measured and forms else {}
+    times = _times(layers, forms, given) if measured and forms else {}
     rows = [_row(name, module, len(given[name]), forms.get(name), times.get(name)) for name, module in layers.items()]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     chosen = frame.loc[frame["runs"] == SPARSE, "layer"]
@@ -113,7 +109,7 @@ def sparsify(
     whole = pd.DataFrame()
     if measured and len(chosen):
         variants = {DENSE: (network, example), SPARSE: (Bare(sparse), example)}
-        whole = measure_latency(variants, [batch], repeats=2 * rounds)
+        whole = measure_latency(variants, [batch], repeats=2 * _ROUNDS)
     return Sparsified(sparse, choice, frame, whole, batch, difference)
 
 
@@ -158,10 +154,7 @@ def _inputs(network: Bare, example: tuple[Tensor, ...]) -> dict[str, list[_Call]
 
 
 def _times(
-    layers: Mapping[str, nn.Module],
-    forms: Mapping[str, nn.Module],
-    given: Mapping[str, list[_Call]],
-    rounds: int,
+    layers: Mapping[str, nn.Module], forms: Mapping[str, nn.Module], given: Mapping[str, list[_Call]]
 ) -> dict[str, tuple[float, float]]:
     """Milliseconds of the calls of a forecast, dense and sparse, of each layer that has a sparse form: medians, the
     sparse one such that their ratio is the median of the rounds' ratios."""
@@ -169,7 +162,7 @@ def _times(
     for name, form in forms.items():
         for kind, module in ((DENSE, layers[name]), (SPARSE, form)):
             variants[f"{kind} {name}"] = (partial(_call, module, given[name]), ())
-    table = latency_rounds(variants, [1], repeats=rounds, warmup=_WARMUP)
+    table = latency_rounds(variants, [1], repeats=_ROUNDS, warmup=_WARMUP)
     table = table.pivot(index="round", columns="variant", values="ms")
     found = {}
     for name in forms:

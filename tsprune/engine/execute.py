@@ -42,7 +42,8 @@ def execute(step: Step, root: str, keep: bool = True) -> dict:
         status = "out of memory" if measure.out_of_memory(error) else "failed"
         trace = traceback.format_exc()
         row = failure(step, reason.splitlines()[0] if reason else type(error).__name__, status)
-        store.put(step.identity(), row, {"traceback.txt": lambda path: path.write_text(trace)})
+        told = trace.encode(errors="backslashreplace")  # a file's name may be no UTF-8
+        store.put(step.identity(), row, {"traceback.txt": lambda path: path.write_bytes(told)})
         return row
     finally:
         measure.share_gpu()

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import TextIO
 
 from tsprune.engine.step import NOT_RUN, Step
 
@@ -113,12 +112,8 @@ class Progress:
 class LineProgress(Progress):
     """A line per finished step: for logs, and for the terminal behind a batch run."""
 
-    def __init__(self, jobs: int, stream: TextIO | None = None):
-        super().__init__(jobs)
-        self.stream = stream or sys.stdout
-
     def show(self, news: str) -> None:
-        print(f"[{self.state()}] {news}", file=self.stream, flush=True)
+        print(f"[{self.state()}] {news}", flush=True)
 
 
 class NotebookProgress(Progress):

@@ -18,6 +18,7 @@ from tsprune.cudnn import whole_float32
 from tsprune.errors import UserError, unknown
 from tsprune.layers import evaluation
 from tsprune.measure.load import Load, Watch
+from tsprune.processor import on_threads
 
 Variant = tuple[Callable[..., Any], Sequence[Tensor | None]]
 """A model, or any other callable, and the inputs it is called with: windows along the first axis."""
@@ -41,8 +42,6 @@ def measure_latency(
     repeats: int = 50,
     warmup: int = 5,
     baseline: str | None = None,
-    seed: int = 0,
-    precision: float = PRECISION,
     most: int | None = None,
     warm: bool = True,
 ) -> pd.DataFrame:
@@ -62,18 +61,19 @@ def measure_latency(
     words; ``trouble``: None, or why nothing can be concluded from the row.
 
     There are ``repeats`` rounds, and on to ``most`` (None: four times as many) until every such interval is at most
-    the share ``precision`` wide, or until the further ones have taken 20 seconds, or half as long as the first where
-    that is longer; these have the baseline and what is still wider. Where one stays wider, and where threads shared
-    their cores with other processes, there is trouble. ``baseline``: a name, by default the first.
+    the share :data:`PRECISION` wide, or until the further ones have taken 20 seconds, or half as long as the first
+    where that is longer; these have the baseline and what is still wider. Where one stays wider, and where threads
+    shared their cores with other processes, there is trouble. ``baseline``: a name, by default the first. ``threads``:
+    of torch; None: as many as now.
 
-    Raises :class:`UserError` for an unknown baseline, and as :func:`latency_rounds`.
+    Raises :class:`UserError` for an unknown baseline, for ``threads`` below 1, and as :func:`latency_rounds`.
     """
     baseline = next(iter(variants), None) if baseline is None else baseline
     if variants and baseline not in variants:
         raise UserError(unknown("baseline", baseline, variants))
     _check(variants, batch_sizes, threads, repeats)
     most = 4 * repeats if most is None else max(most, repeats)
-    order = np.random.default_rng(seed)
+    order = np.random.default_rng(0)
     found = {}
     with _quiet([call for call, _ in variants.values()], threads), torch.inference_mode():
         watch = Watch()
@@ -82,7 +82,7 @@ def measure_latency(
             rounds = _rounds(variants, batch, repeats, warmup, order, warm=warm)
             done, now = repeats, time.perf_counter()
             until = now + max(_PATIENCE, (now - begun) / 2)
-            while done < most and (wide := _wide(_speedups(rounds, baseline), precision)):
+            while done < most and (wide := _wide(_speedups(rounds, baseline))):
                 if rounds["device"].iloc[0] == "cpu" and watch.load().crowded(torch.get_num_threads()):
                     break  # more rounds would be as little to be trusted
                 if time.perf_counter() > until:
@@ -94,31 +94,25 @@ def measure_latency(
                 done += count
             found[batch] = rounds
         load = watch.load()
-    parts = (_summary(variants, rounds, batch, baseline, load, precision, repeats) for batch, rounds in found.items())
+    parts = (_summary(variants, rounds, batch, baseline, load, repeats) for batch, rounds in found.items())
     return pd.DataFrame(chain.from_iterable(parts))
 
 
 def latency_rounds(
-    variants: Mapping[str, Variant],
-    batch_sizes: Sequence[int] = (1, 32),
-    *,
-    threads: int | None = None,
-    repeats: int = 50,
-    warmup: int = 5,
-    seed: int = 0,
+    variants: Mapping[str, Variant], batch_sizes: Sequence[int], *, repeats: int, warmup: int
 ) -> pd.DataFrame:
     """Every single time: one row per ``batch``, ``round`` and ``variant``, with ``ms``, ``threads``, ``device``.
 
-    After ``warmup`` calls of each variant, each round calls every variant once, in an order drawn from ``seed``. Runs
-    in inference mode, models in evaluation mode, with ``threads`` of torch (None: as many as now), the garbage
-    collector off; all of it is put back. A batch is the first windows of a variant's inputs, repeated where they are
-    too few. On a GPU the time is that between two CUDA events, on a CPU that of the wall clock.
+    After ``warmup`` calls of each variant, each round calls every variant once, in an order that is drawn, alike in
+    every call of this function. Runs in inference mode, models in evaluation mode, the garbage collector off; all of it
+    is put back. A batch is the first windows of a variant's inputs, repeated where they are too few. On a GPU the time
+    is that between two CUDA events, on a CPU that of the wall clock.
 
-    Raises :class:`UserError` if there is nothing to measure, or a batch size, ``threads`` or ``repeats`` below 1.
+    Raises :class:`UserError` if there is nothing to measure, or a batch size or ``repeats`` below 1.
     """
-    _check(variants, batch_sizes, threads, repeats)
-    order = np.random.default_rng(seed)
-    with _quiet([call for call, _ in variants.values()], threads), torch.inference_mode():
+    _check(variants, batch_sizes, None, repeats)
+    order = np.random.default_rng(0)
+    with _quiet([call for call, _ in variants.values()], None), torch.inference_mode():
         parts = [_rounds(variants, batch, repeats, warmup, order).assign(batch=batch) for batch in batch_sizes]
     columns = ["batch", "round", "variant", "ms", "threads", "device"]
     return pd.concat(parts, ignore_index=True)[columns]
@@ -183,9 +177,9 @@ def _speedups(rounds: pd.DataFrame, baseline: str) -> dict[str, np.ndarray]:
         return {name: ratio[times[name].notna()].to_numpy() for name, ratio in ratios.items()}
 
 
-def _wide(speedups: dict[str, np.ndarray], precision: float) -> set[str]:
+def _wide(speedups: dict[str, np.ndarray]) -> set[str]:
     """The variants of which too little is known."""
-    return {name for name, values in speedups.items() if not _width(values) <= precision}
+    return {name for name, values in speedups.items() if not _width(values) <= PRECISION}
 
 
 def _width(speedups: np.ndarray) -> float:
@@ -200,7 +194,6 @@ def _summary(
     batch: int,
     baseline: str,
     load: Load,
-    precision: float,
     shared: int,
 ) -> Iterator[dict]:
     """The rows of :func:`measure_latency` for one batch size; all variants have the first ``shared`` rounds."""
@@ -229,13 +222,13 @@ def _summary(
             "speedup_high": greatest,
             "others": load.others,
             "load": load.words(),
-            "trouble": f"not measurable here: {load.words()}" if crowded else _trouble(speedups[name], precision),
+            "trouble": f"not measurable here: {load.words()}" if crowded else _trouble(speedups[name]),
         }
 
 
-def _trouble(speedups: np.ndarray, precision: float) -> str | None:
-    """Why nothing is to be said from a variant whose interval stayed wider than ``precision``, or None."""
-    if _width(speedups) <= precision:
+def _trouble(speedups: np.ndarray) -> str | None:
+    """Why nothing is to be said from a variant whose interval stayed wider than :data:`PRECISION`, or None."""
+    if _width(speedups) <= PRECISION:
         return None
     low, high = median_interval(speedups)
     interval = "no interval" if math.isnan(low) else f"a speedup of {low:.2g} to {high:.2g}"
@@ -272,14 +265,12 @@ def _quiet(calls: Sequence[Callable[..., Any]], threads: int | None) -> Iterator
     last as before."""
     keep_freed_memory()
     models = [call for call in calls if isinstance(call, nn.Module)]
-    before, collecting = torch.get_num_threads(), gc.isenabled()
+    collecting = gc.isenabled()
     try:
-        torch.set_num_threads(before if threads is None else threads)
         gc.collect()
         gc.disable()
-        with evaluation(*models), whole_float32():
+        with on_threads(threads), evaluation(*models), whole_float32():
             yield
     finally:
-        torch.set_num_threads(before)
         if collecting:
             gc.enable()

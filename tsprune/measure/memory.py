@@ -15,7 +15,7 @@ GPU_STEP = 8 * 2**30
 
 
 class PeakMemory:
-    """Context manager; afterwards ``.mib`` is the highest memory in MiB and ``.what`` says of what.
+    """Context manager; afterwards ``.mib`` is the highest memory in MiB.
 
     On CUDA: memory allocated by torch on that device. On Linux: resident memory of this process, the kernel's
     high-water mark reset at the start, after memory that was freed before has been handed back. Elsewhere the mark
@@ -23,7 +23,6 @@ class PeakMemory:
     """
 
     mib: float = float("nan")
-    what: str = ""
 
     def __init__(self, device: torch.device | str = "cpu"):
         self.device = torch.device(device)
@@ -40,14 +39,13 @@ class PeakMemory:
 
     def __exit__(self, *_) -> None:
         if self.device.type == "cuda":
-            self.mib, self.what = torch.cuda.max_memory_allocated(self.device) / 2**20, "allocated on the device"
+            self.mib = torch.cuda.max_memory_allocated(self.device) / 2**20
         elif _CLEAR.exists():
             mark = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
-            self.mib, self.what = int(mark.split()[1]) / 2**10, "resident, process"
+            self.mib = int(mark.split()[1]) / 2**10
         else:
             unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
             self.mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-            self.what = "resident, process, since its start"
 
 
 def places_on_gpu() -> int:

@@ -31,8 +31,9 @@ from tsprune.models.base import (
 )
 from tsprune.models.encoder_decoder import EncoderDecoder
 from tsprune.models.reference import DECODER_RULES, DECOMPOSITION_RULES, EMBEDDING_RULES, ENCODER_RULES, WEIGHT
+from tsprune.typed import as_tuple
 
-Frequencies = Annotated[tuple[int, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+Frequencies = Annotated[tuple[int, ...], BeforeValidator(as_tuple)]
 
 
 class FEDformerConfig(ForecastConfig):

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, JsonValue, NonNegativeInt, Positive
 from tsprune.errors import UserError
 from tsprune.models.about import About
 from tsprune.places import near_file
-from tsprune.typed import Config, Names
+from tsprune.typed import Config, Names, as_tuple
 
 FORMATS = (1, 2)  # 2: masks are packed and the file may say what it is about
 KEY = "tsprune"  # the one metadata entry, JSON
@@ -24,7 +24,7 @@ _OF_ONNX = b"\x08"  # the tag of the version, which comes first
 _OF_TORCH = (b"PK", b"\x80")  # how the zip archive and the bare pickle of ``torch.save`` begin
 _OTHERS = "weights of another program are read by load_reference_state"
 
-Shape = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+Shape = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(as_tuple)]
 Shapes = dict[str, Shape]
 Widths = dict[str, PositiveInt]
 Ties = dict[str, str]

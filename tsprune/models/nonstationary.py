@@ -24,8 +24,9 @@ from tsprune.models.base import (
 )
 from tsprune.models.encoder_decoder import EncoderDecoder
 from tsprune.models.reference import DECODER_RULES, EMBEDDING_RULES, ENCODER_RULES, WEIGHT, taps_in
+from tsprune.typed import as_tuple
 
-Widths = Annotated[tuple[Width, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+Widths = Annotated[tuple[Width, ...], BeforeValidator(as_tuple)]
 
 
 class Nonstationary_TransformerConfig(ForecastConfig):

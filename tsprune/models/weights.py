@@ -92,7 +92,7 @@ def same_kind(own: torch.Tensor, given: torch.Tensor) -> bool:
     return own.dtype == given.dtype or (own.dtype in PRECISIONS and given.dtype in PRECISIONS)
 
 
-def some(texts: Iterable[str], between: str = ", ", most: int = 3) -> str:
-    """A few of ``texts`` in order, and how many more there are."""
+def some(texts: Iterable[str], between: str = ", ") -> str:
+    """The first three of ``texts`` in order, and how many more there are."""
     texts = sorted(texts)
-    return between.join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+    return between.join(texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")

@@ -71,9 +71,7 @@ def head_counts(model: nn.Module) -> dict[nn.Module, int]:
     return {projection: a.n_heads for a in layers for projection in (a.query, a.key, a.value)}
 
 
-def depgraph_paper(
-    model: nn.Module, example_inputs: Sequence[Tensor | None], density: float, global_pruning: bool = False
-) -> StructuredResult:
+def depgraph_paper(model: nn.Module, example_inputs: Sequence[Tensor | None], density: float) -> StructuredResult:
     """A copy of ``model`` pruned with ``pruning_ratio = 1 - density``, the plain call of the library.
 
     That ratio is one of channels: both sides of most matrices shrink, so that about ``density ** 2`` of the parameters
@@ -88,12 +86,12 @@ def depgraph_paper(
     model, example_inputs = declared(model, example_inputs)
     pruned = working_copy(model)
     with library(model, pruned, example_inputs):
-        paper_pruner(pruned, example_inputs, 1 - density, global_pruning=global_pruning).step()
+        paper_pruner(pruned, example_inputs, 1 - density).step()
     return found(model, pruned, example_inputs, density)
 
 
 def depgraph_to_the_end(
-    model: nn.Module, example_inputs: Sequence[Tensor | None], steps: int = 50
+    model: nn.Module, example_inputs: Sequence[Tensor | None], steps: int
 ) -> Iterator[StructuredResult]:
     """Copies of ``model``, each narrower than the one before, as the first paper's public code prunes (arXiv
     2412.12883): one ranking over the model, all channels asked for in ``steps`` equal parts, until the library stops.

@@ -38,7 +38,7 @@ LONG = 12
 """Printed text of more lines than this is folded."""
 
 
-def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str | None = None) -> ReportInfo:
+def render_notebook(ipynb_path: str | Path, html_path: str | Path) -> ReportInfo:
     """Render an executed notebook, whole or broken off, to one HTML file that asks no host for anything.
 
     Code is folded, contents come from the Markdown headings, figures are embedded, formulas are MathML; one that cannot
@@ -53,7 +53,7 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path, *, title: str
     """
     ipynb_path, html_path = Path(ipynb_path), Path(html_path)
     notebook = read_notebook(ipynb_path)
-    info = _info(notebook, ipynb_path, html_path, title)
+    info = _info(notebook, ipynb_path, html_path)
     resources = {
         "info": info,
         "summary": describe_parameters(info.parameters),
@@ -115,9 +115,9 @@ def _exporter(folder: Path) -> HTMLExporter:
     return exporter
 
 
-def read_info(ipynb_path: str | Path, html_path: str | Path, *, title: str | None = None) -> ReportInfo:
+def read_info(ipynb_path: str | Path, html_path: str | Path) -> ReportInfo:
     """What render_notebook returns, without rendering: for the index entry of a report that exists already."""
-    return _info(read_notebook(Path(ipynb_path)), Path(ipynb_path), Path(html_path), title)
+    return _info(read_notebook(Path(ipynb_path)), Path(ipynb_path), Path(html_path))
 
 
 def read_notebook(path: Path) -> NotebookNode:
@@ -130,7 +130,7 @@ def read_notebook(path: Path) -> NotebookNode:
         raise UserError(f"'{path}' is not a Jupyter notebook: {str(error).splitlines()[0]}") from error
 
 
-def _info(notebook: NotebookNode, ipynb_path: Path, html_path: Path, title: str | None) -> ReportInfo:
+def _info(notebook: NotebookNode, ipynb_path: Path, html_path: Path) -> ReportInfo:
     failing = _failing(notebook)
     run = notebook.metadata.get("papermill", {})
     verdicts = _outputs(notebook, "verdict", "text/markdown")
@@ -139,7 +139,7 @@ def _info(notebook: NotebookNode, ipynb_path: Path, html_path: Path, title: str 
     date = datetime.fromisoformat(ended) if ended else datetime.fromtimestamp(ipynb_path.stat().st_mtime, UTC)
     return ReportInfo(
         html=html_path,
-        title=title or _first_heading(notebook) or ipynb_path.stem.replace("_", " "),
+        title=_first_heading(notebook) or ipynb_path.stem.replace("_", " "),
         headline=headline(verdicts[0]) if verdicts else "",
         thumbnail=_thumbnail(pictures[0]) if pictures else None,
         status="failed" if failing else "ok",

@@ -11,9 +11,7 @@ from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.models import Forecaster, load_checkpoint
 from tsprune.pruners import layer_densities
-from tsprune.steps.artifacts import model_file, scores_file
-from tsprune.steps.data import LIVE_WINDOWS, first_windows
-from tsprune.steps.train import TrainStep, not_counted
+from tsprune.steps.train import TrainStep
 from tsprune.training import evaluate
 
 
@@ -35,21 +33,9 @@ class GivenStep(TrainStep):
 
     def run(self, store: Store) -> Outcome:
         splits, model = self.data.splits(self.train.device), self._given().to(self.train.device)
-        scores, few = evaluate(model, splits.test, self.train), first_windows(splits.train, LIVE_WINDOWS)
-        macs = measure.count_macs(model, few)
-        result = {
-            "mse": scores.mse,
-            "mae": scores.mae,
-            "val_mse": evaluate(model, splits.val, self.train).mse,
-            "windows_test": scores.windows,
-            "parameters": measure.count_parameters(model),
-            "density": 1.0,
-            "density_all": 1.0,
-            "macs_executed": macs.macs_executed,
-            "parameters_live": measure.live_parameters(model, few, draws=2).live,
-        }
-        detail = {"layers": layer_densities(model, {})} | not_counted(macs)
-        return Outcome(result, detail, {}, files=scores_file(scores) | model_file(model, about=self.about(result)))
+        val_mse = evaluate(model, splits.val, self.train).mse
+        parameters, layers = measure.count_parameters(model), layer_densities(model, {})
+        return self._tested(model, splits, val_mse, {"parameters": parameters}, {"layers": layers}, {})
 
     def _given(self) -> Forecaster:
         if checksum(self.checkpoint) != self.sha256:

@@ -22,6 +22,7 @@ from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.measure import count_macs
 from tsprune.models import Forecaster, create_model
+from tsprune.processor import on_threads
 from tsprune.pruners import apply_masks, magnitude_masks, nm_masks
 from tsprune.seeded import seeded
 from tsprune.steps.data import DataSpec, first_windows
@@ -137,13 +138,9 @@ class InferenceStep(Step):
     def run(self, store: Store) -> Outcome:
         if self.elsewhere:
             raise UserError(f"{self.label}: times of another machine are not measured on this one")
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
-            kernel = {"kernel": str(best())} if self.device == "cpu" else {}
+        kernel = {"kernel": str(best())} if self.device == "cpu" else {}
+        with on_threads(self.threads):
             return Outcome({}, {"speeds": self._speeds()} | kernel, {})
-        finally:
-            torch.set_num_threads(before)
 
     def _speeds(self) -> list[dict]:
         inputs = first_windows(self.data.splits(self.device).test, max(self.batch_sizes))

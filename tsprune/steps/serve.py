@@ -24,6 +24,7 @@ from tsprune.engine.store import Store
 from tsprune.measure.latency import Variant
 from tsprune.models import Forecaster
 from tsprune.models.base import INPUTS
+from tsprune.processor import on_threads
 from tsprune.pruners.masks import Masks
 from tsprune.steps.artifacts import scores_file
 from tsprune.steps.data import first_windows
@@ -37,7 +38,6 @@ Weights = Literal["float32", "int8"]
 
 ONNX_FILE = "model.onnx"
 CARD_FILE = "model.md"
-
 
 _LONGER = 10
 """How many times the asked rounds there may be: a forecast out of a file takes a millisecond or less, and its times
@@ -88,7 +88,7 @@ class ServeStep(Step):
         origin = self.of.origin(store.row(self.of.key)["protocol"])
         kept = {
             ONNX_FILE: lambda path: path.write_bytes(content),
-            CARD_FILE: lambda path: path.write_text(card_text(card, ONNX_FILE, len(content), origin)),
+            CARD_FILE: lambda path: path.write_text(card_text(card, ONNX_FILE, len(content), origin), "utf-8"),
         }
         return Outcome(result, {}, {}, files=scores_file(scores) | kept)
 
@@ -178,12 +178,8 @@ class ServedLatencyStep(Step):
 def _sparsified(model: Forecaster, masks: Masks, windows: tuple, threads: int) -> tuple[Variant, dict] | None:
     """What to time of a masked model that computes without its zeros, and what is to be told of it; None where no layer
     is faster so for one window."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with on_threads(threads):
         found = sparsify(model, batch=1)
-    finally:
-        torch.set_num_threads(before)
     runs = found.layers["runs"] == SPARSE
     if not runs.any():
         return None

@@ -148,13 +148,19 @@ class TrainStep(ModelStep):
         cost = {"seconds_per_epoch": done.seconds_per_epoch, "peak_memory_mib": peak.mib}
         if done.status != "ok":
             return Outcome(result, detail, cost, status=done.status, reason=done.reason)
+        return self._tested(model, splits, done.best_val_mse, result, detail, cost)
+
+    def _tested(
+        self, model: Forecaster, splits: Splits, val_mse: float, result: dict, detail: dict, cost: dict
+    ) -> Outcome:
+        """The outcome of a dense ``model``: what is known of it already, its test errors, what it takes to run."""
         scores = evaluate(model, splits.test, self.train)
         few = first_windows(splits.train, LIVE_WINDOWS)
         macs = measure.count_macs(model, few)
-        result |= {
+        result = result | {
             "mse": scores.mse,
             "mae": scores.mae,
-            "val_mse": done.best_val_mse,
+            "val_mse": val_mse,
             "windows_test": scores.windows,
             "density": 1.0,
             "density_all": 1.0,

@@ -28,8 +28,8 @@ def test_it_is_the_papers_size_only_with_their_width_and_their_epochs(widths, ep
 
 
 def test_several_widths_stand_in_order_each_once():
-    text = size_line([48, 16, 32, 16], 3, "2 cores", paper_width=48, paper_epochs=3)
-    assert text == "Models of d_model 16, 32, and 48 after up to 3 epochs on 2 cores. This is the papers' size."
+    text = size_line([512, 16, 32, 16], 10, "2 cores")
+    assert text == "Models of d_model 16, 32, and 512 after up to 10 epochs on 2 cores. This is the papers' size."
 
 
 BEST = pd.Series({("A", 96): 0.9, ("A", 720): 1.1, ("B", 96): 1.0, ("B", 720): 0.2}).rename_axis(["model", "pred_len"])

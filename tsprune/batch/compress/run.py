@@ -72,7 +72,7 @@ def compress(question: Question, folder: Path, *, progress: Progress | None = No
     if told := make_way(folder, question):
         print(told, flush=True)
     write_whole(folder / ONNX_FILE, run.store.artifact(step.key, ONNX_FILE).read_bytes())
-    card = run.store.artifact(step.key, CARD_FILE).read_text()
+    card = run.store.artifact(step.key, CARD_FILE).read_text("utf-8")
     again = f"It was chosen by `{command(question)}`, which measures times anew and may then choose another."
     write_whole(folder / CARD_FILE, f"{card}\n{again}\n\n## Is it worth using?\n\n{on_card(found)}\n".encode())
     if found.row["weights"] == SPARSE_RUN:

@@ -18,13 +18,7 @@ PAPER_WIDTH, PAPER_EPOCHS = 512, 10
 LAST_VALUE = "repeating the last value"
 
 
-def size_line(
-    d_model: int | Sequence[int],
-    epochs: int,
-    machine: str,
-    paper_width: int = PAPER_WIDTH,
-    paper_epochs: int = PAPER_EPOCHS,
-) -> str:
+def size_line(d_model: int | Sequence[int], epochs: int, machine: str) -> str:
     """At which size a run was made, beside the papers', in one line.
 
     ``d_model`` is the width in channels, or all of them where a study trains several; ``epochs`` as many as were
@@ -33,9 +27,9 @@ def size_line(
     """
     widths = sorted({d_model} if isinstance(d_model, int) else set(d_model))
     run = f"Models of d_model {listed([str(width) for width in widths])} after {_epochs(epochs)} on {machine}"
-    if widths[-1] == paper_width and epochs == paper_epochs:
+    if widths[-1] == PAPER_WIDTH and epochs == PAPER_EPOCHS:
         return f"{run}. This is the papers' size."
-    return f"{run}; the papers: d_model {paper_width}, {_epochs(paper_epochs)}. Not the papers' size."
+    return f"{run}; the papers: d_model {PAPER_WIDTH}, {_epochs(PAPER_EPOCHS)}. Not the papers' size."
 
 
 def is_papers_size(size: str) -> bool:

@@ -22,7 +22,8 @@ class SweepResult(StudyResult):
     dense, mean and range over the ``known`` of the ``seeds``: those that have run to the end of their range."""
     structures: pd.DataFrame
     """Every structure side by side: ``cells`` plus 2:4, structured, and CHANNELS (method ``depgraph_paper``,
-    status ``broken`` where it breaks a model), with ``macs_share`` (of the dense model's) and
+    status ``broken`` where it breaks a model), with ``macs_share`` (of the dense model's multiply-adds: executed where
+    it is structured, if zeros were skipped where it is masked), ``density_all`` (of all parameters) and
     ``density_live`` (of the dense model's live parameters)."""
     scores: pd.DataFrame
     """A row per model, horizon, seed, way to choose weights (``score``; magnitude at every ``scope`` that another is

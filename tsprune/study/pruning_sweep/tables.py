@@ -1,14 +1,5 @@
-"""Every structure of sparsity side by side: single weights, 2:4, narrower layers, and what each gains in time.
-
-``structures`` has a row per cell: model, pred_len, seed, method, structure ('unstructured', '2:4', 'structured'),
-scope, density_asked, density_all (share of all parameters kept), density_live (share of the parameters with an effect
-on the forecast), macs_share (multiply-adds over the dense model's: executed for structured, if zeros were skipped for
-masks), mse, mse_relative, status, reason. Method 'depgraph_paper' is torch-pruning asked for a ratio of channels,
-status 'broken' a model that it breaks.
-
-``latency`` has a row per model, horizon, variant and batch size: median and 5th and 95th percentile of the speedup
-over the dense model, measured beside it.
-"""
+"""Tables of study 01: errors by density and how far each model goes, structures and what they gain, scores, the first
+paper's own protocol; the frames they read are described in :mod:`tsprune.study.pruning_sweep.result`."""
 
 from collections.abc import Hashable, Iterable
 from itertools import product
@@ -68,15 +59,12 @@ def targets(structures: pd.DataFrame) -> Styler:
     for (model, pred_len, asked), group in narrowed.groupby(["model", "pred_len", "density_asked"], sort=False):
         by_channels = group["method"] == "depgraph_paper"
         ours, theirs = _reached(group[~by_channels]), _reached(group[by_channels])
-        reasons = _reasons(group)
         rows[model, f"{pred_len}", labels[asked]] = {
             **{f"solved: {name}": text for name, text in ours.items()},
             **({f"by channels: {name}": text for name, text in theirs.items()} if by_channels.any() else {}),
-            "reason": "; ".join(reasons),
+            "reason": "; ".join(_reasons(group)),
         }
-    table = labelled(rows, ["model", "horizon", "asked"], narrowed)
-    if not table["reason"].any():
-        table = table.drop(columns="reason")
+    table = _without_idle_reasons(labelled(rows, ["model", "horizon", "asked"], narrowed))
     caption = (
         "Structured pruning asked for a share of all parameters. Solved: pruned until that share is left. By channels: "
         "torch-pruning asked to leave that share of each layer's channels."
@@ -145,6 +133,11 @@ def _reasons(rows: pd.DataFrame) -> list[str]:
     return [cause(reason) for reason in told.unique() if reason]
 
 
+def _without_idle_reasons(table: pd.DataFrame) -> pd.DataFrame:
+    """``table``, its column of reasons only where there is one."""
+    return table if table["reason"].any() else table.drop(columns="reason")
+
+
 def _reached(rows: pd.DataFrame) -> dict[str, str]:
     done = finished(rows)
     of = f" ({len(done)} of {len(rows)})" if len(done) < len(rows) else ""
@@ -184,8 +177,9 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
     MSE no better than repeating the last value; a word stands where no seed finished, a count where some did.
     Raises UserError for an empty table, a missing column, an unknown scope or no repeat-last row.
     """
-    need(cells, "cells", ["model", "pred_len", "seed", "scope", "density_asked", "mse", "mae", "mse_relative"])
-    need(cells, "cells", ["status"])
+    need(
+        cells, "cells", ["model", "pred_len", "seed", "scope", "density_asked", "mse", "mae", "mse_relative", "status"]
+    )
     need(naive, "naive", ["pred_len", "model", "mse", "mae"])
     levels, texts = repeat_last(naive), density_labels(cells["density_asked"])
     columns = {
@@ -394,9 +388,7 @@ def ends(ends: pd.DataFrame) -> Styler:
             **_reached(group),
             "reason": "; ".join(_reasons(group)),
         }
-    table = labelled(rows, ["model", "horizon", "pruned", "asked to stay"], pruned)
-    if not table["reason"].any():
-        table = table.drop(columns="reason")
+    table = _without_idle_reasons(labelled(rows, ["model", "horizon", "pruned", "asked to stay"], pruned))
     caption = (
         "Structured pruning step by step to its end, ours asked for a share: what is left, and MSE over dense. A step "
         "that takes nothing has no row."
