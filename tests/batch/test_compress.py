@@ -146,6 +146,7 @@ def test_what_is_no_percentage_is_refused_with_what_is_one(text):
         ({"given": ["batch_size=8", "batch_size=9"]}, "-p batch_size=9: batch_size is given twice"),
         ({"given": ["max_loss=0.5"]}, "max_loss is set by its own option"),
         ({"given": ["fractions=[0.5]"]}, "all training windows are used here"),
+        ({"given": ["protocol=as_published"]}, "protocol = 'as_published': allowed is 'full': a file is"),
         ({"given": ["seeds=[1, 2]"]}, "seeds = [1, 2]: 1 value at most, found 2"),
         ({"checkpoint": "x.safetensors"}, "--model and --checkpoint: give only one"),
         (
@@ -554,15 +555,14 @@ def test_what_comes_last_has_the_time_that_it_took_at_first(question, monkeypatc
     assert none is None and last == [run.timed]
 
 
-def test_the_naive_forecasts_and_the_page_count_the_windows_that_models_are_tested_on(question, at_once):
-    run = Compressing(question(given=["protocol=as_published", "eval_batch_size=50"]))
+def test_the_naive_forecasts_count_every_window_as_files_do(question, at_once):
+    run = Compressing(question(given=["eval_batch_size=50"]))
     test = run.base.specs[0].splits("cpu").test
-    left = len(test) - len(test) % 50
-    assert left < len(test) and run._counted(test) == left
+    assert len(test) % 50
     run._add(run.base.naive)
     levels = run._naive(test).set_index("model")
-    assert run.rows[run.base.naive[0].key]["result"]["windows_test"] == left
-    y = test.batch(range(left)).y.double()
+    assert run.rows[run.base.naive[0].key]["result"]["windows_test"] == len(test)
+    y = test.batch(range(len(test))).y.double()
     assert levels.loc[running.MEAN, "mse"] == pytest.approx(y.square().mean().item())
     assert levels.loc[running.MEAN, "mae"] == pytest.approx(y.abs().mean().item())
 

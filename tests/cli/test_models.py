@@ -1,13 +1,13 @@
 """Models of studies, listed and saved."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """A store with a dense model, its pruned one, and a naive forecast."""
+def swept(folder, **more):
+    """``folder`` as a store with a dense model, its pruned one, and a naive forecast."""
     from concurrent.futures import ThreadPoolExecutor
 
     from helpers import Recorder
@@ -16,13 +16,17 @@ def store(tmp_path_factory):
     from tsprune.study.pruning_sweep.cells import PruningSweepCells
     from tsprune.study.pruning_sweep.config import PruningSweep
 
-    folder = tmp_path_factory.mktemp("models") / "store"
     few = {"models": ["DLinear"], "densities": [1.0, 0.5], "scopes": ["layer"], "latency_repeats": 0}
     few |= {"two_of_four": False, "structured_densities": [], "scores": [], "authors_paper": False, "authors_steps": 0}
     few |= {"store": str(folder)}
-    config = PruningSweep.parse(parameters("smoke", "01_pruning_sweep") | few)
+    config = PruningSweep.parse(parameters("smoke", "01_pruning_sweep") | few | more)
     PruningSweepCells(config).run(make_executor=lambda: ThreadPoolExecutor(1), progress=Recorder())
     return folder
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return swept(tmp_path_factory.mktemp("models") / "store")
 
 
 def test_models_are_listed_and_saved(tsprune, store, tmp_path):
@@ -49,6 +53,19 @@ def test_models_are_listed_and_saved(tsprune, store, tmp_path):
     assert about.density_achieved == 0.5 and len(about.intervals.steps[0]) == 12 and about.intervals.windows > 100
     code, out, _ = tsprune("export", key[:8], str(tmp_path / "small.onnx"), "--store", str(store))
     assert code == 0 and "small.onnx: DLinear, 600 parameters, density 0.5\n" in out
+
+
+def test_int8_is_tested_on_the_windows_that_its_float32_model_was(tsprune, tmp_path, monkeypatch):
+    store, sizes = swept(tmp_path / "store", protocol="as_published", eval_batch_size=50), {}
+
+    def export(*given, test, splits, **how):
+        sizes.update(test=len(test), every=len(splits.test))
+        return SimpleNamespace(model="DLinear", parameters=1, density=1.0, difference=0.0)
+
+    monkeypatch.setattr("tsprune.deploy.export.export_checkpoint", export)
+    key = next(store.glob("??/*/model.safetensors")).parent.name
+    assert tsprune("export", key, str(tmp_path / "x.onnx"), "--int8", "--store", str(store))[0] == 0
+    assert sizes["test"] == sizes["every"] - sizes["every"] % 50 < sizes["every"]
 
 
 def test_models_are_listed_from_the_store_where_the_command_is_typed_and_strays_are_passed_over(tsprune, subfolder):

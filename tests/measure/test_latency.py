@@ -73,6 +73,8 @@ def test_the_interval_of_a_median_by_hand():
     assert median_interval([3, 1, 2, 6, 5, 4]) == (1, 6)
     assert median_interval(range(9)) == (1, 7)
     assert all(math.isnan(end) for end in median_interval([1, 2, 3, 4, 5]))
+    # Of 10,000 the 4,902nd from either end: half of them less 1.96 standard deviations, of 50 each.
+    assert median_interval(range(10_000)) == (4901, 5098)
 
 
 def test_rounds_go_on_until_the_interval_is_narrow(clock):

@@ -90,7 +90,7 @@ def test_what_an_error_rests_on_is_the_mean_of_the_seeds_that_finished():
 
 
 def test_weights_are_counted_in_whole_thousands():
-    assert [whole_count(n) for n in (853, 36_864, 1_250_000)] == ["853", "37k", "1.2M"]
+    assert [whole_count(n) for n in (853, 36_864, 999_700, 1_250_000)] == ["853", "37k", "1.0M", "1.2M"]
 
 
 NAMES = (
@@ -157,10 +157,13 @@ def test_how_many_times_is_a_number_for_people(ratio, text):
     assert times(ratio) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(12345.6, "12,346"), (99.94, "99.9"), (0.5, "0.500"), (-250.2, "-250")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(12345.6, "12,346"), (99.94, "99.9"), (99.96, "100"), (0.5, "0.500"), (-250.2, "-250")]
+)
 def test_numbers_in_the_datas_units_are_short(value, text):
     assert short_number(value) == text
 
 
 def test_one_of_a_thing_is_no_plural():
     assert [counted(count, "epoch") for count in (1, 2, 1200)] == ["1 epoch", "2 epochs", "1,200 epochs"]
+    assert [counted(count, "window") for count in (1_234_567, 0.5)] == ["1,234,567 windows", "0.5 windows"]

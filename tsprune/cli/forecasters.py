@@ -124,12 +124,17 @@ def export(
                     "models` lists them, are of the digits 0-9 and a-f"
                 )
 
+            import torch
+
             from tsprune.steps.kept import save_model
 
             key, model = model, os.path.join(folder, "model.safetensors")
-            data, _ = save_model(opened, key, Path(model)).place
-            if int8:
-                tested = {"splits": data.every_window().splits("cpu"), "test": data.splits("cpu").test}
+            step = save_model(opened, key, Path(model))
+            data, _ = step.place
+            if int8:  # on the windows that float32 was tested on: the first, where a last batch was left out
+                count = opened.row(step.key)["result"]["windows_test"]
+                test = data.splits("cpu").test
+                tested = {"splits": data.every_window().splits("cpu"), "test": test.subset(torch.arange(count))}
         card = export_checkpoint(model, file, units, int8=int8, **tested)
     print(f"{file}: {card.model}, {card.parameters:,} parameters, density {card.density:.3g}{', int8' if int8 else ''}")
     beside = "float32" if int8 else "PyTorch"

@@ -123,11 +123,13 @@ def median_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]
     of the values: as many ranks from either end as a fair coin gives heads with a probability below 2.5 %. NaN below
     six values, which have no such interval."""
     count, ordered = len(values), np.sort(values)
-    below, rank = 0.5**count, 0  # the chance of at most `rank` heads
-    if below > 0.025:
+    every = 2**count  # tosses, as whole numbers: from 1,033 values on, floats have no room for them
+    ways = below = 1  # with just `rank` heads, and with at most so many
+    if 40 * below > every:
         return float("nan"), float("nan")
-    while (further := below + math.comb(count, rank + 1) * 0.5**count) <= 0.025:
-        below, rank = further, rank + 1
+    rank = 0
+    while 40 * (below + (ways := ways * (count - rank) // (rank + 1))) <= every:
+        below, rank = below + ways, rank + 1
     return float(ordered[rank]), float(ordered[count - 1 - rank])
 
 

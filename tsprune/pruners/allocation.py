@@ -2,8 +2,8 @@
 
 Shares are rounded to whole numbers by Webster's method for turning votes into seats: the weights come first whose
 number in their tensor, minus a half, is smallest relative to the tensor's share. So the sum is exact, a tensor is off
-its share by about half a weight, and no tensor loses a weight when the sum grows (which the largest-remainder method
-does not guarantee): masks stay nested.
+its share by a weight or so (1.3 at most in the rows that ship), and no tensor loses a weight when the sum grows (which
+the largest-remainder method does not guarantee): masks stay nested.
 """
 
 import math

@@ -121,7 +121,8 @@ def where(cells: pd.DataFrame) -> str:
 
 def counted(count: float, what: str) -> str:
     """``1 seed``, ``3 seeds``."""
-    return f"{count:,.6g} {what}{'' if count == 1 else 's'}"
+    digits = ".0f" if count % 1 == 0 else ".6g"
+    return f"{count:,{digits}} {what}{'' if count == 1 else 's'}"
 
 
 def some_of(count: int, of: int, what: str) -> str:
@@ -247,7 +248,7 @@ def readable_layer(name: str) -> str:
 
 def whole_count(count: int) -> str:
     """A number of weights in whole thousands: 853, 37k, 1.2M."""
-    return f"{count / 1e6:.1f}M" if count >= 1e6 else f"{count / 1e3:.0f}k" if count >= 1e3 else str(count)
+    return f"{count / 1e6:.1f}M" if count >= 999_500 else f"{count / 1e3:.0f}k" if count >= 1e3 else str(count)
 
 
 def short_count(value: float) -> str:
@@ -303,7 +304,7 @@ def listed(parts: Sequence[str]) -> str:
 
 def short_number(value: float) -> str:
     """A number in the data's units: three significant digits or whole units, with thousands separated."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
+    return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
 
 
 def duration_text(length: pd.Timedelta) -> str:

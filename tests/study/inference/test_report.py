@@ -46,6 +46,14 @@ def test_a_share_that_is_not_all_of_the_promise_does_not_read_as_all():
     assert percents(pd.Series([0.6, 0.996])).replace("\u00a0", " ") == "60 to 99.6 %"
 
 
+def test_two_densities_that_are_nearly_the_same_have_a_row_each():
+    frame = speeds()
+    near = frame[(frame["form"] == "zeros") & (frame["share"] == 0.1)].assign(share=0.104)
+    rows = tables.speeds(pd.concat([frame, near])).data
+    forms = rows.index.get_level_values("form")
+    assert (forms == "zeros, density 0.104").sum() == (forms == "zeros, density 0.1").sum() > 0
+
+
 def test_of_many_forecasters_the_first_sentence_gives_the_number():
     assert " 4 forecasters with " in words.verdict(speeds(models=("A", "B", "C", "D"))).split("\n\n")[0]
     assert "**A** and **B** with " in words.verdict(speeds(models=("A", "B"))).split("\n\n")[0]

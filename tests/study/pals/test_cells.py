@@ -111,6 +111,14 @@ def test_rivals_are_as_published_but_for_density_and_interval(planned):
     }
 
 
+def test_two_densities_of_a_rival_never_have_one_name(planned):
+    config, cells, _ = planned
+    near = config.model_copy(update={"rivals": ["gmp"], "densities": [0.12, 0.5, 0.123]})
+    arms = [arm for arm in planned_arms(near, cells.base.dense) if arm.group == "rival"]
+    found = [(arm.label, arm.steps[0].fields["density"]) for arm in arms]
+    assert found == [("gmp 0.5", 0.5), ("gmp 0.123", 0.123), ("gmp 0.12", 0.12)]
+
+
 def test_the_search_takes_the_lowest_validation_error_over_all_seeds_of_pairs_without_a_failure(planned):
     config, cells, rows = planned
     (arm,) = searched_arms(config, cells.planned, rows)

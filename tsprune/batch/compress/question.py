@@ -94,6 +94,13 @@ class Question(Sizes):
             raise ValueError("allowed is [1.0]: all training windows are used here")
         return shares
 
+    @field_validator("protocol")
+    @classmethod
+    def _every_window(cls, protocol: str) -> str:
+        if protocol != "full":
+            raise ValueError("allowed is 'full': a file is tested on every window, so all it is held against is too")
+        return protocol
+
     def every_width(self) -> list[int]:
         """The widths of the smaller models, the widest first, then that of the model itself."""
         halves = [self.d_model // part for part in (2, 4)]

@@ -243,7 +243,7 @@ class Compressing(Cells[Question, Answer]):
             chosen=choose(files, self.config.goal, self.config.max_loss, baseline),
             baseline=baseline,
             naive=self._naive(splits.test),
-            windows={"validation": self._counted(splits.val), "test": self._counted(splits.test)},
+            windows={"validation": len(splits.val), "test": len(splits.test)},
             block=block_length(ok[baseline].protocol()),
             untried=self._untried(),
             steps=made,
@@ -254,17 +254,11 @@ class Compressing(Cells[Question, Answer]):
             halted=self.halted,
         )
 
-    def _counted(self, windows: Windows) -> int:
-        """How many of these windows are in the mean errors."""
-        recipe = self.config.recipe()
-        return len(windows) - (len(windows) % recipe.eval_batch_size if recipe.drops_last else 0)
-
     def _naive(self, windows: Windows) -> pd.DataFrame:
         """The naive forecasts with a result; the training rows' mean, which is 0 in scaled units, is one more."""
         levels = self.frame(self.base.naive)[["dataset", "pred_len", "model", "mse", "mae"]].dropna(subset="mse")
         square = absolute = count = 0.0
-        size, drop_last = self.config.eval_batch_size, self.config.recipe().drops_last
-        for batch in windows.batches(size, drop_last=drop_last):
+        for batch in windows.batches(self.config.eval_batch_size):
             square += float(batch.y.double().square().sum())
             absolute += float(batch.y.double().abs().sum())
             count += batch.y.numel()

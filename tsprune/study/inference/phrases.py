@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from tsprune.report.text import NBSP, between, counted, density_text, percent
+from tsprune.report.text import NBSP, between, counted, percent
 from tsprune.study.inference.result import DENSE, NARROW, ZEROS
 
 
 def form_text(form: str, share: float) -> str:
     """A form for people: ``dense``, ``zeros, density 0.1``, ``widths x 0.5``."""
-    words = {DENSE: "dense", ZEROS: f"zeros, density {density_text(share)}", NARROW: f"widths x {share:g}"}
+    words = {DENSE: "dense", ZEROS: f"zeros, density {share:g}", NARROW: f"widths x {share:g}"}
     return words[form]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tsprune.pruners.pals import PALS
+from tsprune.report.text import density_labels
 from tsprune.steps.sparse import SparseTrainStep
 from tsprune.steps.train import TrainStep
 from tsprune.study.pals.config import RIVALS, SparseTraining
@@ -28,10 +29,11 @@ def planned_arms(config: SparseTraining, dense: Sequence[TrainStep]) -> tuple[Ar
     ablations, and gamma, lambda and the interval between updates."""
     found = [_pals(config, CODE, "PALS", as_in_code(config), dense)]
     found.append(_pals(config, PAPER, "PALS", {"gamma": config.gamma, "lam": config.lam}, dense))
+    texts = density_labels(config.densities)  # two arms of one name would be taken for one
     for rival in config.rivals:
-        for density in sorted(config.densities, reverse=True):
+        for density in texts:
             steps = tuple(_rival(config, rival, trained, density) for trained in dense)
-            found.append(Arm(f"{rival} {density:.2g}", "rival", steps, rival))
+            found.append(Arm(f"{rival} {texts[density]}", "rival", steps, rival))
     few = tuple(trained for trained in dense if trained.model in config.ablation_models)
     if few:
         if config.signal != "whole":  # else it is PALS itself, with nothing changed

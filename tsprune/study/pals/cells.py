@@ -10,6 +10,7 @@ import pandas as pd
 from tsprune.engine.step import Step
 from tsprune.pruners.methods import make_method
 from tsprune.pruners.pals import PALS
+from tsprune.report.text import density_labels
 from tsprune.steps.sparse import SIGNALS, SparseTrainStep
 from tsprune.steps.train import TrainStep
 from tsprune.study.base.cells import Cells, relative_to_dense
@@ -109,7 +110,7 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
 
     def _rivals(self) -> str:
         config = self.config
-        densities = ["densities " + ", ".join(f"{d:.2g}" for d in config.densities)] if config.densities else []
+        densities = ["densities " + ", ".join(density_labels(config.densities).values())] if config.densities else []
         densities += ["the density of PALS of the same model and seed"] if config.at_pals_density else []
         return (
             f"{', '.join(config.rivals)} at {' and '.join(densities)}; every other choice as published, but for the "
