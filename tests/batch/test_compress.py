@@ -322,7 +322,7 @@ def test_the_verdict_says_what_to_take_what_it_gains_and_how_sure_it_is(found):
     said = words.verdict(found()).replace("\u00a0", " ")
     assert said.startswith(
         "On few\\_\\*x\\*, 8 steps ahead, take **iTransformer narrowed**: 2 times as fast (1.02 ms a "
-        "window instead of 2 ms a window), at a test MSE +0.5 % against the dense model's. The 95 % interval of "
+        "window instead of 2.00 ms a window), at a test MSE +0.5 % against the dense model's. The 95 % interval of "
         "this change over the test windows is −0.5 to +1.5 %; all of it lies within the 2 % that you accept."
     )
     assert "is 1.96 (95 % interval 1.86 to 2.06)." in said and "trusted" not in said

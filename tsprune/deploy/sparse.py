@@ -49,7 +49,7 @@ class Sparsified:
     """Largest difference of a forecast from the dense model's."""
 
     def __str__(self) -> str:
-        table = self.layers.to_string(index=False, na_rep="", float_format="{:.3g}".format)
+        table = self.layers.to_string(index=False, na_rep="", float_format=_short)
         sparse = int((self.layers["runs"] == SPARSE).sum())
         first = f"kernel: {self.path}; batch {self.batch}; {sparse} of {len(self.layers)} layers run sparse"
         return f"{table}\n\n{first}{self._speed()}"
@@ -62,10 +62,15 @@ class Sparsified:
         if pd.notna(sparse["trouble"]):
             return f"{told}whole model: {sparse['trouble']}"
         return (
-            f"{told}whole model: {dense['median_ms']:.3g} ms dense, {sparse['median_ms']:.3g} ms sparse, "
+            f"{told}whole model: {_short(dense['median_ms'])} ms dense, {_short(sparse['median_ms'])} ms sparse, "
             f"{sparse['speedup']:.2f} times as fast (95 % interval {sparse['speedup_low']:.2f} to "
             f"{sparse['speedup_high']:.2f}, {sparse['repeats']:.0f} rounds)"
         )
+
+
+def _short(value: float) -> str:
+    """Three significant digits, or whole units."""
+    return f"{value:.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def sparsify(model: Forecaster, batch: int, *, measured: bool = True) -> Sparsified:

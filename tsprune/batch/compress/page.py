@@ -18,7 +18,7 @@ from tsprune.measure.paired import FEW
 from tsprune.report.page import render_notebook
 from tsprune.report.style import png
 from tsprune.report.tables import styled
-from tsprune.report.text import NBSP, counted, error_text, literal, short_count, signed
+from tsprune.report.text import NBSP, counted, error_text, literal, short_count, short_number, signed
 from tsprune.study.base.protocol import windows_counted
 
 TITLE = "Which compressed model to take"
@@ -82,7 +82,7 @@ def files(answer: Answer) -> Styler:
             "weights": rows["weights"],
             "KiB": rows["bytes"].map(lambda size: "a checkpoint" if pd.isna(size) else f"{size / 1024:,.0f}"),
             "multiply-adds": rows["macs"].map(lambda count: "unknown" if pd.isna(count) else short_count(count)),
-            "ms, batch 1": rows["ms_1"].map("{:.3g}".format),
+            "ms, batch 1": rows["ms_1"].map(short_number),
             f"faster (95{NBSP}%)": [
                 f"{row.speedup_1:.2f} ({row.speedup_low_1:.2f} to {row.speedup_high_1:.2f})"
                 for row in rows.itertuples()
@@ -91,7 +91,7 @@ def files(answer: Answer) -> Styler:
             f"test loss (95{NBSP}%)": [loss_with_interval(row) for _, row in rows.iterrows()],
             "test windows say": rows["verdict"],
             "test MSE": rows["mse"].map(error_text),
-            "ms, batch 32": rows["ms_32"].map("{:.3g}".format),
+            "ms, batch 32": rows["ms_32"].map(short_number),
             "faster, 32": rows["speedup_32"].map("{:.2f}".format),
             "parameters": rows["parameters"].map(short_count),
             "density": rows["density"].map("{:.2g}".format),

@@ -8,7 +8,7 @@ from tsprune.batch.compress.choice import KEPT, OVER, SPARSE_RUN, Answer, cheape
 from tsprune.batch.compress.question import Question
 from tsprune.batch.compress.ways import MASKED
 from tsprune.measure.paired import FEW, enough
-from tsprune.report.text import NAIVE, NBSP, counted, ends, error_text, literal, short_count, signed
+from tsprune.report.text import NAIVE, NBSP, counted, ends, error_text, literal, short_count, short_number, signed
 from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.serve import ONNX_FILE
 
@@ -104,9 +104,8 @@ def gain(answer: Answer) -> str:
 def cost_text(answer: Answer, row: pd.Series) -> str:
     """What the file costs by the measure that is the goal, with its unit."""
     value = row[answer.cost]
-    return {"latency": f"{value:.3g} ms a window", "size": f"{value / 1024:,.0f} KiB", "macs": short_count(value)}[
-        answer.question.goal
-    ]
+    latency = f"{short_number(value)} ms a window"
+    return {"latency": latency, "size": f"{value / 1024:,.0f} KiB", "macs": short_count(value)}[answer.question.goal]
 
 
 def _closest(answer: Answer) -> str:
