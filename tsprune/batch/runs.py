@@ -46,7 +46,9 @@ def find_runs(place: str) -> dict[str, Run]:
         stem = next((path.name.removesuffix(end) for end in ENDINGS if path.name.endswith(end)), None)
         runs = [_run(path.with_name(stem), place)] if stem and path.is_file() else []
     if not runs:
-        raise UserError(f"{place}: no run of a study there; give a folder of reports, or a report (.html, .ipynb)")
+        below = {str(found.parent) for name in STUDIES for end in ENDINGS for found in path.glob(f"*/{name}{end}")}
+        meant = " or ".join(sorted(below)) or "a folder of reports, or a report (.html, .ipynb)"
+        raise UserError(f"{place}: no run of a study there; give {meant}")
     return {run.study: run for run in runs}
 
 
