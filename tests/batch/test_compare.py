@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tsprune.batch.compare import compare_runs, side_by_side
+from tsprune.batch.results import add_runs, check_anew
 from tsprune.batch.runs import find_runs
 from tsprune.engine.progress import Progress
 from tsprune.engine.store import Store
@@ -147,3 +148,21 @@ def test_what_is_no_run_is_refused_in_a_line(tmp_path, text, words):
     for place in (tmp_path, tmp_path / "nowhere", tmp_path / "x.txt"):
         with pytest.raises(UserError, match="no run of a study there; give a folder of reports, or a report"):
             find_runs(str(place))
+
+
+def test_of_the_folder_that_holds_the_folder_of_reports_the_right_one_is_named(tmp_path):
+    """``tsprune study quick --output x`` puts its reports into x/quick."""
+    (tmp_path / "quick").mkdir()
+    (tmp_path / "store").mkdir()
+    (tmp_path / "quick" / "01_pruning_sweep.html").touch()
+    with pytest.raises(UserError) as error:
+        find_runs(str(tmp_path))
+    assert str(error.value) == f"{tmp_path}: no run of a study there; give {tmp_path / 'quick'}"
+
+
+def test_a_store_that_is_gone_is_not_said_to_be_unfinished(run, tmp_path):
+    a, b = run("a"), run("b")
+    (a / "store").rename(tmp_path / "elsewhere")
+    for look in (lambda: compare_runs(str(a), str(b)), lambda: check_anew(str(a)), lambda: add_runs(str(a))):
+        with pytest.raises(UserError, match=r"01_pruning_sweep is no longer at .*store; if it was moved"):
+            look()

@@ -169,6 +169,17 @@ def test_a_plan_is_made_where_nothing_may_be_written(tmp_path, csv, monkeypatch)
         check_runs(runs)
 
 
+def test_pages_are_made_of_a_store_that_may_only_be_read_and_nothing_is_computed_into_it(tmp_path, csv, monkeypatch):
+    (store := tmp_path / "theirs").mkdir()
+    replaced = [f"dataset={csv}", f"store={store}"]
+    runs = plan_profile("smoke", only=["01_pruning_sweep"], replaced=replaced, output=str(tmp_path / "out"))
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, how: access(path, how) and not (path == store and how & os.W_OK))
+    assert check_runs(runs, begins=False)
+    with pytest.raises(UserError, match=r"theirs: cannot be written to .* another folder with the parameter store"):
+        check_runs(runs)
+
+
 def test_a_folder_that_cannot_be_written_to_leaves_nothing_of_itself(tmp_path, monkeypatch):
     def full(*given):
         raise OSError(28, "No space left on device")

@@ -97,6 +97,16 @@ def test_a_problem_is_told_once_with_the_file_it_comes_from(problems, folder):
         assert sum(line.startswith(start) for line in lines) == 1
 
 
+def test_what_not_all_notebooks_take_is_told_with_those_that_do_not(problems, folder):
+    lines = problems({"common.yaml": "models: [DLinear]\nepochs: 0\n", "05_pals.yaml": "ablation_models: []\n"})
+    (narrow,) = [line for line in lines if "nothing in DLinear can be narrowed" in line]
+    assert narrow.startswith(f"{folder / 'common.yaml'}: models = ['DLinear']: ")
+    assert narrow.endswith(" (03_right_sizing, 04_entsoe_scale)")
+    assert not any(line.endswith(")") for line in lines if "epochs = 0" in line)
+    (line,) = problems({}, replaced=["models=[DLinear]"], only=["03_right_sizing"])[:1]
+    assert line.startswith("-p: models") and not line.endswith("(03_right_sizing)")
+
+
 def test_what_values_say_only_together_names_folder_and_notebook(problems, folder):
     (line,) = problems({"03_right_sizing.yaml": "widths: [64]\n"})
     assert line.startswith(f"{folder}, 03_right_sizing: widths: 64 is not below d_model = 48")

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -104,3 +105,11 @@ def test_help_speaks_to_users(tsprune):
     code, out, _ = tsprune("--help")
     assert code == 0 and "How far can a forecaster be pruned" in out and "Heavy imports" not in out
     assert "tsprune[deploy]" in tsprune("export", "--help")[1]
+
+
+@pytest.mark.parametrize("command", ["study", "compress", "models"])
+def test_a_paragraph_of_help_breaks_where_the_terminal_ends(tsprune, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "60")
+    prose = tsprune(command, "--help")[1].partition("╭")[0].splitlines()
+    for line, following in pairwise(line.strip() for line in prose):
+        assert not following or not line or len(f"{line} {following.split()[0]}") > 58, line

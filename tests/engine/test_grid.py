@@ -1,6 +1,7 @@
 """Each step once, in order of need; failures are rows; damage and dead workers are survived."""
 
 import errno
+import os
 import signal
 import time
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
@@ -201,6 +202,14 @@ def test_a_broken_pool_leaves_no_worker_behind():
     pool._broken = "another worker died"
     pool.shutdown()
     assert worker.exitcode == -signal.SIGKILL
+
+
+def test_a_worker_that_is_just_being_started_does_not_hear_of_ctrl_c():
+    with local_processes(2)() as pool:
+        done = pool.submit(abs, -1)
+        (worker,) = pool._processes.values()
+        os.kill(worker.pid, signal.SIGINT)
+        assert done.result() == 1
 
 
 def test_a_sound_entry_that_takes_the_place_of_a_damaged_one_is_seen(make, store, monkeypatch):

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tsprune.pruners.schedules import cubic, half_cosine
+from tsprune.pruners.schedules import SCHEDULES, constant, cubic, half_cosine
 
 
-@pytest.mark.parametrize("schedule", [cubic, half_cosine])
+@pytest.mark.parametrize("schedule", [schedule for schedule in SCHEDULES.values() if schedule is not constant])
 def test_every_schedule_goes_from_start_to_end(schedule):
     assert schedule(0, 0.8, 0.2) == 0.8
     assert schedule(1, 0.8, 0.2) == pytest.approx(0.2)

@@ -52,6 +52,7 @@ def _cells(run: Run) -> pd.DataFrame:
     with damage_told():
         result = run.cells.read()
     if result is None:
+        run.need_store()
         place = run.cells.store.root
         raise UserError(f"{run.place}: {run.study} is not finished in its store {place}; run it again first")
     return result.cells

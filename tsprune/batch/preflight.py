@@ -18,7 +18,7 @@ from tsprune.study.registry import STUDIES
 def check_runs(runs: Sequence[NotebookRun], begins: bool = True, writes: bool = True) -> Tables:
     """Check for every notebook what its study checks itself (:func:`tsprune.study.base.preflight.check`), and try the
     folders that are written to, where anything ``writes``; returns the datasets, each loaded once for all. Runs of
-    which none ``begins`` a step need no device.
+    which none ``begins`` a step need no device, and only read a store that is there.
 
     Raises :class:`UserError` with a line per problem, and the notebooks that have it, unless all have.
     """
@@ -34,7 +34,9 @@ def check_runs(runs: Sequence[NotebookRun], begins: bool = True, writes: bool = 
     folders = {run.folder: "--output" for run in runs}
     for run in runs:
         chosen_by = "--output" if run.origins["store"] == "--output" else "the parameter store"
-        folders.setdefault(locate(run.parameters["store"]), chosen_by)
+        store = locate(run.parameters["store"])
+        if begins or not is_readable(store):
+            folders.setdefault(store, chosen_by)
     for look in (need_folder, try_folder) if writes else (need_shape,):  # none is made before all are looked at
         for folder, chosen_by in folders.items():
             look(folder, chosen_by)
@@ -52,6 +54,11 @@ def need_folder(folder: Path, chosen_by: str) -> None:
     there = next(part for part in (folder, *folder.parents) if os.path.isdir(part))
     if not os.access(there, os.W_OK | os.X_OK):
         raise _unwritable(folder, f"no permission to write in {there}", chosen_by)
+
+
+def is_readable(store: Path) -> bool:
+    """Whether it is there and can be read: somebody else's, of which pages are made."""
+    return os.path.isdir(store) and os.access(store, os.R_OK | os.X_OK)
 
 
 def need_shape(folder: Path, chosen_by: str) -> None:

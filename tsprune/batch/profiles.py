@@ -6,7 +6,7 @@ Light imports only: a misspelt parameter is reported in a second or two, before 
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -72,7 +72,8 @@ def plan_profile(
     target = Path(output).absolute()
     above = _Layer("--jobs", "--jobs", {} if jobs is None else {"jobs": jobs})
     below = _Layer("--output", "--output", {"store": str(target / "store")})
-    runs, problems = [], [*_strangers(common, names), *_strangers(given, names)]
+    runs: list[NotebookRun] = []
+    whose: dict[str, list[str]] = {}
     for name in names:
         source = root / "notebooks" / f"{name}.ipynb"
         own = _layer_of("file", files.get(name))
@@ -80,12 +81,22 @@ def plan_profile(
         try:
             parameters, origins = _effective(name, layers, shared=(common, given, above), where=f"{folder}, {name}")
         except UserError as error:
-            problems += str(error).splitlines()
+            for line in str(error).splitlines():
+                whose.setdefault(line, []).append(name)
             continue
         runs.append(NotebookRun(name, source, target / folder.name, parameters, origins))
-    if problems:
+    if problems := [*_strangers(common, names), *_strangers(given, names), *_named(whose, names)]:
         raise UserError("\n".join(dict.fromkeys(problems)))
     return runs
+
+
+def _named(whose: dict[str, list[str]], names: Sequence[str]) -> Iterator[str]:
+    """Problems, each with the notebooks ``whose`` it is where others take the same: what all share need not suit all,
+    and the place does not tell."""
+    training = [name for name in names if STUDIES[name].trains]
+    for problem, having in whose.items():
+        told = len(having) >= len(training) or having[0] in problem
+        yield problem if told else f"{problem} ({', '.join(having)})"
 
 
 def describe(runs: Sequence[NotebookRun], profile: str) -> str:

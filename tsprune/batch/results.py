@@ -24,10 +24,11 @@ def sound() -> Archive:
 
 def add_runs(place: str) -> list[str]:
     """Put the results of the runs at ``place`` into the archive; returns a line per run, which says what is odd about
-    its rows. Raises UserError as :func:`find_runs` and :meth:`Archive.add`, and for a row that is damaged in its
-    store."""
+    its rows. Raises UserError as :func:`find_runs`, :meth:`Run.need_store` and :meth:`Archive.add`, and for a row that
+    is damaged in its store."""
     lines = []
     for run in (run for run in find_runs(place).values() if STUDIES[run.study].trains):
+        run.need_store()
         cells = run.cells
         before = project_archive().lines.keys()
         with damage_told():
@@ -60,10 +61,11 @@ def _versions(line: dict) -> set[tuple[str, str]]:
 
 def check_anew(place: str) -> tuple[list[str], bool]:
     """Compare what the runs at ``place`` computed themselves with the same rows of the archive: a line per run and per
-    row that differs; and whether any does. Raises UserError as :func:`find_runs`, and for a row that is damaged in its
-    store."""
+    row that differs; and whether any does. Raises UserError as :func:`find_runs` and :meth:`Run.need_store`, and for a
+    row that is damaged in its store."""
     lines, differ = [], False
     for run in (run for run in find_runs(place).values() if STUDIES[run.study].trains):
+        run.need_store()
         cells = run.cells
         with damage_told():
             equal, times, others = project_archive().anew([step.key for step in cells.every_step()], cells.store)

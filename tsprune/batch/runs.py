@@ -31,6 +31,14 @@ class Run:
         study = STUDIES[self.study]
         return study.cells(study.config.parse(self.parameters, where=self.place))
 
+    def need_store(self) -> None:
+        """Raise UserError where the store is not where the run had it: a page that is made anew says where it is."""
+        if not (root := self.cells.store.root).is_dir():
+            raise UserError(
+                f"{self.place}: the store of {self.study} is no longer at {root}; if it was moved, make the page anew "
+                "where it is now (tsprune study PROFILE --budget 0 --output FOLDER)"
+            )
+
 
 def find_runs(place: str) -> dict[str, Run]:
     """The runs at ``place``, by study: a folder of reports, or one report (its .html, .ipynb or .params.yaml), or a
@@ -46,7 +54,9 @@ def find_runs(place: str) -> dict[str, Run]:
         stem = next((path.name.removesuffix(end) for end in ENDINGS if path.name.endswith(end)), None)
         runs = [_run(path.with_name(stem), place)] if stem and path.is_file() else []
     if not runs:
-        raise UserError(f"{place}: no run of a study there; give a folder of reports, or a report (.html, .ipynb)")
+        below = {str(found.parent) for name in STUDIES for end in ENDINGS for found in path.glob(f"*/{name}{end}")}
+        meant = " or ".join(sorted(below)) or "a folder of reports, or a report (.html, .ipynb)"
+        raise UserError(f"{place}: no run of a study there; give {meant}")
     return {run.study: run for run in runs}
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 import tsprune
 from tsprune.batch.notebooks import link_pages, reports_in, run_profile
-from tsprune.batch.preflight import need_folder, try_folder
+from tsprune.batch.preflight import is_readable, need_folder, try_folder
 from tsprune.batch.profiles import plan_profile
 from tsprune.batch.results import list_results, sound
 from tsprune.places import need_name
@@ -29,7 +29,8 @@ def make_site(profiles: Sequence[str], folder: str, store: str) -> int:
     need_name(store, "--store")
     target = Path(folder)
     runs = {name: plan_profile(name, output=folder, replaced=[f"store={store}"]) for name in profiles}
-    need_folder(Path(store).absolute(), "--store")
+    if not is_readable(rows := Path(store).absolute()):
+        need_folder(rows, "--store")
     try_folder(target.absolute(), "--output")
     shipped = sound()
     failed = sum(run_profile(own, 0.0, only_pages=True) for own in runs.values())

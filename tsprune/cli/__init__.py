@@ -1,7 +1,9 @@
 """The front door: studies, their pages, models, data. Heavy imports wait until they are needed."""
 
 import errno
+import inspect
 import os
+import re
 import sys
 from typing import Annotated
 
@@ -41,6 +43,18 @@ def front(
     ] = False,
 ) -> None:
     pass
+
+
+def _let_help_flow(group: typer.Typer) -> None:
+    """Make every paragraph of the help one line: typer keeps the line breaks of all but the first, which on a narrow
+    terminal leave single words on lines."""
+    for command in (*group.registered_commands, group.registered_callback):
+        if command is not None and (text := command.callback.__doc__):
+            command.callback.__doc__ = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(text))
+
+
+for group in (app, data.group, models.group, results.group):
+    _let_help_flow(group)
 
 
 LONGEST = 4000

@@ -8,9 +8,11 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 import torch
 
@@ -40,7 +42,8 @@ class _Pool(ProcessPoolExecutor):
 
     def submit(self, *work, **named) -> Future:
         try:
-            return super().submit(*work, **named)
+            with _deaf_children():
+                return super().submit(*work, **named)
         except OSError as error:
             self.kill()
             raise BrokenProcessPool(f"a worker process died as it was started: {error}") from error
@@ -58,6 +61,18 @@ class _Pool(ProcessPoolExecutor):
         super().shutdown(wait, cancel_futures=cancel_futures)
 
 
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Ctrl-C goes to the whole group, and what becomes of workers their parent decides. One that is started here never
+    hears of it, not even in the seconds before it runs a line of ours, when it would have a traceback to show."""
+    resource_tracker.ensure_running()  # started in between, it would let the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # which a child inherits
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -65,7 +80,6 @@ def cores() -> int:
 
 def _start_worker() -> None:
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; their parent decides
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 

@@ -24,6 +24,7 @@ from tsprune.steps.model import MODEL_FILE
 from tsprune.steps.week import WeekStep, week_of_forecasts
 from tsprune.study.base.result import ABOUT_DATA
 from tsprune.study.base.shared import base_steps
+from tsprune.study.entsoe_scale import tables
 from tsprune.study.entsoe_scale.cells import EntsoeScaleCells
 from tsprune.study.entsoe_scale.config import EntsoeScale
 from tsprune.study.entsoe_scale.forecasts import (
@@ -312,6 +313,7 @@ def test_a_week_that_fails_is_a_cell_without_a_result(result, config, threads, t
     lost = again.cells[again.cells["status"] != "ok"]
     assert lost["arm"].tolist() == ["week"] and "no such week" in lost["reason"].iloc[0]
     pd.testing.assert_frame_equal(again.differences, result.differences)
+    pd.testing.assert_frame_equal(tables.scale(again.cells).data, tables.scale(result.cells).data)
 
 
 class Last(torch.nn.Module):

@@ -272,7 +272,7 @@ def test_a_second_run_reads_the_store(result, smoke):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"ablation_models": ["FEDformer"]}, "ablation_models: unknown model 'FEDformer'"),
+        ({"ablation_models": ["FEDformer"]}, "ablation_models: FEDformer is not one of models = "),
         ({"rivals": ["riggl"]}, "rivals.0 = 'riggl': unknown rival 'riggl'; did you mean 'rigl'"),
         ({"rivals": ["dense"]}, "unknown rival 'dense'"),
         ({"rivals": ["pals"]}, "unknown rival 'pals'"),

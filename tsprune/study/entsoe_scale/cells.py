@@ -91,10 +91,12 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
         )
 
     def _with_lost_week(self, cells: pd.DataFrame) -> pd.DataFrame:
-        """A week of forecasts that came to none is told where cells without a result are."""
+        """A week of forecasts that came to none is told where cells without a result are, with the size of its model:
+        a hole would make decimals of whole numbers."""
         if not self.shown or self.ok(self.shown):
             return cells
-        return pd.concat([cells, self.frame([self.shown]).assign(arm="week")], ignore_index=True)
+        of = cells.loc[cells["key"] == self.shown.of.key, ["width", "windows_train"]].iloc[0]
+        return pd.concat([cells, self.frame([self.shown]).assign(arm="week", **of)], ignore_index=True)
 
     def val(self, step: Step) -> float:
         """Validation MSE of the weights that were kept; NaN for a step that looks at no validation window."""

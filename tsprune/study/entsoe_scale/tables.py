@@ -31,6 +31,7 @@ def scale(cells: pd.DataFrame) -> Styler:
     need(cells, "cells", CELLS)
     texts = density_labels(cells["density_asked"])
     order = ["dense", "dense longer", "fine-tuned", "pruned"]
+    cells = cells[cells["arm"].isin(order)]  # a week of forecasts that came to none is no size
     ranked = cells.assign(rank=cells["arm"].map(order.index)).sort_values(
         ["rank", "width", "structure", "density_asked"], ascending=[True, False, True, False], kind="stable"
     )

@@ -57,7 +57,7 @@ class SparseTraining(StudyConfig):
     def _ablation_models_are_trained(self) -> Self:
         for name in self.ablation_models:
             if name not in self.models:
-                raise ValueError("ablation_models: " + unknown("model", name, self.models))
+                raise ValueError(f"ablation_models: {name} is not one of models = {self.models}")
         return self
 
     @model_validator(mode="after")
