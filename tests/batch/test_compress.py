@@ -431,6 +431,7 @@ def test_how_few_windows_a_choice_rests_on_is_told_where_they_are_few(found):
     assert " The choice rests on 159 validation windows, which overlap: they span less than 5 times" in words.verdict(
         few
     )
+    assert " The choice rests on 1 validation window: it spans less than 5 times" in words.verdict(found(windows=1))
     said = protocol(few)["windows"]
     assert (
         said == "159 for validation, 300 for the test (every window counted once); neighbours overlap, those 32 apart "
