@@ -217,13 +217,15 @@ def test_a_file_that_is_not_there_and_a_column_that_is_not_there_are_one_line_ea
 
 
 def test_ways_go_from_dense_over_one_of_each_kind_to_other_strengths(question):
-    asked = question(narrow_densities=[0.5, 0.2], widths=[4, 2])
+    asked = question(narrow_densities=[0.5, 0.2], widths=[4, 2], goal="macs")
     found = ways(asked, asked.data_spec(load_table(asked.dataset), 8))
     first = [DENSE, LONGER, NARROWED, SMALLER, DISTILLED, HALVED, ZEROS, FOUND]
     assert [way.kind for way in found] == [*first, NARROWED, SMALLER, DISTILLED]
     narrow, small = f"{NARROWED} (20% of the parameters left)", [f"{kind} (d_model 2)" for kind in first[3:5]]
     assert [way.name for way in found[8:]] == [narrow, *small]
     assert len({way.step.key for way in found}) == len(found) and set(KINDS) == {*first, ROUNDED}
+    for_size = ways(asked.model_copy(update={"goal": "size"}), asked.data_spec(load_table(asked.dataset), 8))
+    assert [way.kind for way in for_size] == [*first[:5], *first[2:5], HALVED, ZEROS, FOUND]  # no file is smaller
 
 
 def test_rounded_widths_are_tried_beside_the_others_where_time_is_the_goal_and_the_model_wide_enough(question):
@@ -240,7 +242,7 @@ def test_rounded_widths_are_tried_beside_the_others_where_time_is_the_goal_and_t
     assert (plain.multiple, rounded.multiple) == (1, MULTIPLE) and plain.density == rounded.density
     assert len({way.step.key for way in found}) == len(found)
     for goal in ("size", "macs"):
-        assert [way.step.key for way in tried(goal=goal)] == [way.step.key for way in found if way.kind != ROUNDED]
+        assert {way.step.key for way in tried(goal=goal)} == {way.step.key for way in found if way.kind != ROUNDED}
     asked = question(goal="latency")
     assert ROUNDED not in {way.kind for way in ways(asked, asked.data_spec(load_table(asked.dataset), 8))}
 
@@ -432,6 +434,7 @@ def test_how_few_windows_a_choice_rests_on_is_told_where_they_are_few(found):
     assert " The choice rests on 159 validation windows, which overlap: they span less than 5 times" in words.verdict(
         few
     )
+    assert " The choice rests on 1 validation window: it spans less than 5 times" in words.verdict(found(windows=1))
     said = protocol(few)["windows"]
     assert (
         said == "159 for validation, 300 for the test (every window counted once); neighbours overlap, those 32 apart "

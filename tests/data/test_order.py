@@ -165,7 +165,11 @@ def test_the_hour_that_egypt_skips_on_a_friday_is_named():
 @pytest.mark.parametrize("fill", [False, True])
 def test_the_hour_that_comes_twice_in_autumn_is_named(freq, zone, first, fill):
     local = pd.date_range(first, periods=1500, freq=freq, tz=zone).tz_localize(None)
-    assert "the hour that comes twice when daylight saving ends" in ordered(local, fill=fill).problems[0]
+    found = ordered(local, fill=fill).problems
+    assert "the hour that comes twice when daylight saving ends" in found[0]
+    assert not any("sort the rows" in problem for problem in found)  # that would mix the two hours
+    unsorted = local[:-2].append(local[:-3:-1])
+    assert any("sort the rows" in problem for problem in ordered(unsorted, fill=fill).problems)
 
 
 def test_other_gaps_and_doubles_are_not_blamed_on_daylight_saving():

@@ -26,12 +26,14 @@ def test_errors_are_those_by_hand_and_the_naive_stands_beside(tmp_path):
     ]
     np.testing.assert_allclose(found.by_origin["mae"], [4.5] * 3, rtol=1e-5)
     np.testing.assert_allclose(found.by_origin["mse"], [(8 * 9 * 17 / 6) / 8] * 3, rtol=1e-5)
-    np.testing.assert_allclose(found.by_origin["naive_mae"], [24] * 3, rtol=1e-5)
-    np.testing.assert_allclose(found.by_origin["naive_mse"], [24**2] * 3, rtol=1e-5)
+    np.testing.assert_allclose(found.by_origin["last_mae"], [4.5] * 3, rtol=1e-5)
+    np.testing.assert_allclose(found.by_origin["seasonal_mae"], [24] * 3, rtol=1e-5)
+    np.testing.assert_allclose(found.by_origin["seasonal_mse"], [24**2] * 3, rtol=1e-5)
     np.testing.assert_allclose(found.by_column["mae"], 4.5 * np.array(ABOUT.std), rtol=1e-5)
+    np.testing.assert_allclose(found.by_column["last_mae"], 4.5 * np.array(ABOUT.std), rtol=1e-5)
     text = str(found)
     assert "forecasts: 3 of 8 time steps, each from the 24 before" in text and "mean absolute error in MW" in text
-    assert "naive: the value one season (24 time steps) before" in text
+    assert "last: the last value, repeated\nseasonal: the value one season (24 time steps) before\n" in text
 
 
 def test_a_back_test_says_what_the_intervals_hold(tmp_path):
@@ -45,12 +47,12 @@ def test_a_back_test_says_what_the_intervals_hold(tmp_path):
 
 
 @pytest.mark.parametrize("season", [None, 1, 25])
-def test_without_a_season_in_the_look_back_the_naive_is_the_last_value(tmp_path, season):
+def test_without_a_season_in_the_look_back_none_is_repeated(tmp_path, season):
     about = ABOUT.model_copy(update={"season": season})
     save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=about)
     found = backtest(Forecaster.load(tmp_path / "x.safetensors"), frame(40), 2)
-    assert found.naive == "the last value"
-    np.testing.assert_allclose(found.by_origin["mse"], found.by_origin["naive_mse"], rtol=1e-5)
+    assert list(found.by_origin) == ["mse", "mae", "last_mse", "last_mae"] and list(found.naive) == ["last"]
+    np.testing.assert_allclose(found.by_origin["mse"], found.by_origin["last_mse"], rtol=1e-5)
 
 
 def test_a_forecast_sees_nothing_of_what_it_is_compared_with(exported):
@@ -71,7 +73,7 @@ def test_what_was_filled_in_is_not_compared_with(tmp_path):
     np.testing.assert_allclose(found.by_column["mae"], np.array([1, 37 / 9, 37 / 9]) * ABOUT.std, rtol=1e-5)
     assert found.left_out == 29 and "not counted: 29 values that were filled in" in str(found)
     filled[32] = True
-    assert np.isnan(backtest(forecaster, rows, 2, filled).by_origin["naive_mse"].iloc[1])
+    assert np.isnan(backtest(forecaster, rows, 2, filled).by_origin["seasonal_mse"].iloc[1])
     with pytest.raises(
         UserError, match="every value of the last 8 rows was filled in; there is nothing to compare with"
     ):

@@ -112,7 +112,7 @@ def test_columns_of_a_file_are_found_by_their_names(tsprune, exported):
 
 def test_a_back_test_is_printed(tsprune, exported):
     code, out, err = tsprune("forecast", exported / "linear.onnx", "data.csv", "--backtest", 3)
-    assert (code, err) == (0, "") and out.startswith("forecasts: 3 of 8 time steps") and "naive_mse" in out
+    assert (code, err) == (0, "") and out.startswith("forecasts: 3 of 8 time steps") and "last_mse" in out
 
 
 def test_intervals_are_printed_with_what_they_came_to(tsprune):

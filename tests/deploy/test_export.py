@@ -159,6 +159,7 @@ def test_the_page_says_how_the_model_was_made_and_how_to_make_it_again(tmp_path)
     ):
         assert line in pages["known"].splitlines()
     assert "`tsprune export 0a1b known.onnx --units scaled`" in pages["known"]
+    assert "(before pruning 0.25)" in pages["known"] and "(before training 2 0.25)" in pages["longer"]
     assert "| made by | dense longer: density asked 1.0 |" in pages["longer"]
     assert "| made by | unknown |\n| seed | unknown |\n" in pages["unknown"] and "again" not in pages["unknown"]
 

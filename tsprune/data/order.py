@@ -164,13 +164,16 @@ def _misplaced(stamps: pd.DatetimeIndex, lines: np.ndarray, place: str) -> list[
     """The problems of times that stand twice, and of those that come before the one above them."""
     problems = []
     twice = np.flatnonzero(stamps.duplicated())
+    autumn = _autumn(stamps, twice)
     if len(twice):
         first = np.flatnonzero(stamps == stamps[twice[0]])[0]
         problems.append(
             f"{place} {lines[twice[0]]}: the time {stamps[twice[0]]} is already on {place} {lines[first]}"
-            f"{more(len(twice) - 1)}; {_autumn(stamps, twice) or _once(len(twice), len(stamps))}"
+            f"{more(len(twice) - 1)}; {autumn or _once(len(twice), len(stamps))}"
         )
     back = np.flatnonzero(stamps[1:] < stamps[:-1]) + 1
+    if autumn:  # sorting would mix the two hours
+        back = np.setdiff1d(back, twice)
     if len(back):
         i = back[0]
         problems.append(

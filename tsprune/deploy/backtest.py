@@ -1,4 +1,4 @@
-"""How well a forecaster would have done: the last rows forecast from those before them, beside the seasonal naive."""
+"""How well a forecaster would have done: the last rows forecast from those before them, beside naive forecasts."""
 
 from dataclasses import dataclass
 
@@ -17,12 +17,13 @@ MOST_SHOWN = 20
 
 @dataclass(frozen=True)
 class Backtest:
-    """Errors of a forecaster and of the naive forecast (``naive`` says which)."""
+    """Errors of a forecaster and of naive forecasts; ``naive`` says what each repeats, by the word that its columns
+    begin with."""
 
-    by_origin: pd.DataFrame  # per forecast, by its last known date: mse, mae, naive_mse, naive_mae in scaled units
-    by_column: pd.DataFrame  # a row per column: mae, naive_mae in the data's own units
+    by_origin: pd.DataFrame  # per forecast, by its last known date: mse, mae, last_mse, ... in scaled units
+    by_column: pd.DataFrame  # a row per column: mae, last_mae, ... in the data's own units
     left_out: int  # values that are not there to be compared with; NaN above where none of a mean is
-    naive: str
+    naive: dict[str, str]
     within: dict[float, float]  # by level: share of values within the prediction intervals; none where there are none
     card: Card
 
@@ -34,7 +35,7 @@ class Backtest:
         return "\n".join(
             [
                 f"forecasts: {len(self.by_origin)} of {card.pred_len} time steps, each from the {card.seq_len} before",
-                f"naive: {self.naive}",
+                *(f"{word}: {repeated}" for word, repeated in self.naive.items()),
                 "",
                 "errors in standard deviations of the training rows, by the last known time step",
                 table.to_string(float_format="{:.4f}".format),
@@ -55,27 +56,31 @@ def backtest(forecaster: Forecaster, frame: pd.DataFrame, forecasts: int, filled
     """The last ``forecasts`` times ``pred_len`` rows of ``frame``, one horizon after the other, each forecast from the
     ``seq_len`` rows before it and no later one.
 
-    The seasonal naive forecast repeats the last season, as far as the look-back holds one, else the last value. Values
-    that are ``filled`` in, bool in the shape of ``frame``, are forecast from but not compared with. Raises
-    :class:`UserError` as :meth:`Forecaster.predict`, and where all of them are.
+    The naive forecasts repeat the last value and, where the look-back holds one, the last season. Values that are
+    ``filled`` in, bool in the shape of ``frame``, are forecast from but not compared with. Raises :class:`UserError` as
+    :meth:`Forecaster.predict`, and where all of them are.
     """
     card = forecaster.card
     if forecasts < 1:
         raise UserError(f"a back-test of {forecasts} forecasts: expected at least 1")
     needed = card.seq_len + forecasts * card.pred_len
     rows = last_rows(frame, card, needed, f"a back-test of {forecasts} forecasts of {card.pred_len} time steps")
-    seasonal = card.season is not None and 1 < card.season <= card.seq_len
-    season = card.season if seasonal else 1
+    repeats, naive = {"last": 1}, {"last": "the last value, repeated"}
+    if card.season is not None and 1 < card.season <= card.seq_len:
+        repeats["seasonal"] = card.season
+        naive["seasonal"] = f"the value one season ({card.season} time steps) before"
     made_up = np.zeros(frame.shape, bool) if filled is None else filled
     truths = np.ma.array(rows.numbers, mask=made_up[-needed:])
-    origins, errors, naive_errors = [], [], []
+    origins, errors = [], {"": [], **{f"{word}_": [] for word in repeats}}
     for end in range(card.seq_len, needed, card.pred_len):
         past = Rows(rows.numbers[end - card.seq_len : end], rows.dates[end - card.seq_len : end])
         truth = truths[end : end + card.pred_len]
         origins.append(past.dates[-1])
-        errors.append(forecaster.after(past).numbers - truth)
-        naive_errors.append(past.numbers[np.arange(card.pred_len) % season - season] - truth)
-    own, naive = np.ma.stack(errors), np.ma.stack(naive_errors)  # (forecasts, pred_len, columns)
+        errors[""].append(forecaster.after(past).numbers - truth)
+        for word, rows_back in repeats.items():
+            errors[f"{word}_"].append(past.numbers[np.arange(card.pred_len) % rows_back - rows_back] - truth)
+    stacked = {prefix: np.ma.stack(each) for prefix, each in errors.items()}  # (forecasts, pred_len, columns)
+    own = stacked[""]
     if own.mask.all():
         raise UserError(
             f"every value of the last {forecasts * card.pred_len} rows was filled in; there is nothing to compare with"
@@ -83,18 +88,16 @@ def backtest(forecaster: Forecaster, frame: pd.DataFrame, forecasts: int, filled
     measured = {"mse": np.square, "mae": np.abs}
     by_origin = {
         f"{prefix}{name}": measure(error / np.array(card.std)).mean((1, 2)).filled(np.nan)
-        for prefix, error in (("", own), ("naive_", naive))
+        for prefix, error in stacked.items()
         for name, measure in measured.items()
     }
-    by_column = {
-        f"{prefix}mae": np.abs(error).mean((0, 1)).filled(np.nan) for prefix, error in (("", own), ("naive_", naive))
-    }
+    by_column = {f"{prefix}mae": np.abs(error).mean((0, 1)).filled(np.nan) for prefix, error in stacked.items()}
     levels = card.intervals.levels if card.intervals else ()
     return Backtest(
         pd.DataFrame(by_origin, index=pd.DatetimeIndex(origins, name="origin")),
         pd.DataFrame(by_column, index=list(card.columns)),
         int(own.mask.sum()),
-        f"the value one season ({season} time steps) before" if seasonal else "the last value",
+        naive,
         {level: float((np.abs(own) <= forecaster.half_widths(level)).mean()) for level in levels},
         card,
     )

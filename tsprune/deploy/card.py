@@ -75,9 +75,9 @@ class Card(Config):
         if not all(std > 0 for std in self.std):
             raise ValueError("every std must be above 0")
         if self.intervals:
-            sizes = len(self.intervals.steps[0]), len(self.intervals.columns)
-            if sizes != (self.pred_len, len(self.columns)):
-                raise ValueError(f"intervals are of {sizes[0]} time steps and {sizes[1]} columns")
+            steps, columns = self.intervals.shape
+            if (steps, columns) != (self.pred_len, len(self.columns)):
+                raise ValueError(f"intervals are of {steps} time steps and {columns} columns")
         if self.label_len > self.seq_len:
             raise ValueError(f"label_len ({self.label_len}) must not exceed seq_len ({self.seq_len})")
         return self

@@ -33,7 +33,7 @@ _BESIDE = {"dataset", "seq_len", "label_len", "pred_len", "freq", "model", "seed
 def card_text(card: Card, file: str, size: int, origin: Mapping[str, JsonValue]) -> str:
     """The page in Markdown. ``file``: the ONNX file's name, ``size``: its bytes, ``origin``: the ``protocol`` of what
     the model was about."""
-    rows = "\n".join(f"| {what} | {value} |" for what, value in (*_facts(card, size), *_made(origin)))
+    rows = "\n".join(f"| {what} | {value} |" for what, value in (*_facts(card, size, _before(origin)), *_made(origin)))
     how = _REAL.format(file=file) if card.units == "real" else _SCALED
     inputs = "\n".join(f"- `{name}`: {meaning}" for name, meaning in _inputs(card))
     again = _again(card, file, origin)
@@ -67,7 +67,13 @@ def _again(card: Card, file: str, origin: Mapping[str, JsonValue]) -> str:
     return f"\n## To make it again\n\n{_AGAIN.format(command=command)}"
 
 
-def _facts(card: Card, size: int) -> Iterator[tuple[str, str]]:
+def _before(origin: Mapping[str, JsonValue]) -> str:
+    """What the errors ``before`` were before: a dense model that was trained on was not pruned."""
+    trainings = origin.get("training", ())
+    return f"training {len(trainings)}" if trainings and origin.get("density_asked") == 1 else "pruning"
+
+
+def _facts(card: Card, size: int, before: str) -> Iterator[tuple[str, str]]:
     yield "model", card.model
     yield "dataset", _known(card.dataset)
     yield "columns", listed(list(card.columns)) if card.columns else "unknown"
@@ -76,8 +82,8 @@ def _facts(card: Card, size: int) -> Iterator[tuple[str, str]]:
     yield "season", f"{card.season} time steps" if card.season else "unknown"
     yield "look-back, horizon", f"{card.seq_len}, {card.pred_len} time steps"
     for name in sorted({*card.before, *card.after}):
-        pruned = f" (before pruning {_number(card.before[name])})" if name in card.before else ""
-        yield f"test {name.upper()}, scaled units", f"{_number(card.after.get(name))}{pruned}"
+        was = f" (before {before} {_number(card.before[name])})" if name in card.before else ""
+        yield f"test {name.upper()}, scaled units", f"{_number(card.after.get(name))}{was}"
     if card.intervals:
         for level in card.intervals.levels:
             yield f"within the {level:.0%} intervals", f"{card.intervals.covered(level):.1%} of the test split's values"

@@ -46,6 +46,6 @@ class About(Config):
         for name, std in zip(self.columns, self.std, strict=True):
             if not std > 0:
                 raise ValueError(f"std of column '{name}' is {std}: it must be above 0 (1 for a constant column)")
-        if self.intervals and self.columns and len(self.intervals.columns) != len(self.columns):
-            raise ValueError(f"intervals are of {len(self.intervals.columns)} columns, not {len(self.columns)}")
+        if self.intervals and self.columns and self.intervals.shape[1] != len(self.columns):
+            raise ValueError(f"intervals are of {self.intervals.shape[1]} columns, not {len(self.columns)}")
         return self

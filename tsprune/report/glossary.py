@@ -44,7 +44,7 @@ GLOSSARY = {
     ),
     "latency": (r"latency", "time from asking for a forecast to having it, measured on this machine."),
     "batch": (r"batch(es)?", "how many forecasts are made at once."),
-    "float32, bfloat16, 8-bit": (
+    "float32, bfloat16, int8 (8-bit)": (
         r"bfloat16|int8|8-bit",
         "numbers of 32, 16 or 8 bits: shorter ones are faster where the machine supports them, and less exact.",
     ),

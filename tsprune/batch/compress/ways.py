@@ -41,7 +41,8 @@ class Way:
 
 def ways(question: Question, data: DataSpec) -> list[Way]:
     """All ways in the order in which they are tried: the dense model and its training on, then one of each kind, then
-    the same kinds at other strengths. Rounded widths only for latency, which is all they can gain.
+    the same kinds at other strengths. Rounded widths only for latency, which is all they can gain; zeros, of which no
+    file is smaller, after all others where size is the goal.
 
     Every model is trained equally long: ``epochs`` and then ``fine_tune_epochs`` more; a sparse training, which cannot
     be trained on, for as many in one go.
@@ -70,11 +71,10 @@ def ways(question: Question, data: DataSpec) -> list[Way]:
         found[ZEROS].append(Way(ZEROS, f"{density:.0%} of the weights left", step))
     found[FOUND].append(Way(FOUND, "", _pals(question, data)))
     rounds = range(max(map(len, found.values())))
-    return [
-        Way(DENSE, "", dense),
-        Way(LONGER, "", longer),
-        *(way for place in rounds for each in found.values() for way in each[place : place + 1]),
-    ]
+    rest = [way for place in rounds for each in found.values() for way in each[place : place + 1]]
+    if question.goal == "size":
+        rest.sort(key=lambda way: way.kind in MASKED)
+    return [Way(DENSE, "", dense), Way(LONGER, "", longer), *rest]
 
 
 def _small(question: Question, dense: TrainStep, width: int) -> TrainStep:

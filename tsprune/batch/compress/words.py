@@ -153,9 +153,10 @@ def _few(answer: Answer) -> str:
     count = answer.windows["validation"]
     if enough(count, answer.block):
         return ""
+    span = ": it spans" if count == 1 else ", which overlap: they span"
     return (
-        f"The choice rests on {counted(count, 'validation window')}, which overlap: they span less than {FEW} times "
-        f"look-back and horizon, so another file may do better on other rows."
+        f"The choice rests on {counted(count, 'validation window')}{span} less than {FEW} times look-back and horizon, "
+        "so another file may do better on other rows."
     )
 
 
@@ -233,5 +234,5 @@ def use(answer: Answer) -> str:
         f"```python\nfrom tsprune.deploy import Forecaster\n\n"
         f'Forecaster.load("{ONNX_FILE}").predict(frame)  # a row per time step, dates as its index\n```\n\n'
         f"On the command line: `tsprune forecast {ONNX_FILE} data.csv`, with `--backtest 5` for its errors beside "
-        "those of the seasonal naive forecast."
+        "those of naive forecasts."
     )
