@@ -50,6 +50,16 @@ def test_a_spike_or_another_distribution_in_one_column_leaves_the_coverage_of_ot
         np.testing.assert_allclose(held.mean((0, 1)), level, atol=0.04)
 
 
+def test_an_interval_holds_those_of_lower_levels_whatever_the_errors_are():
+    random = np.random.default_rng(0)
+    for _ in range(100):
+        windows, pred_len, columns = (random.integers(low, high) for low, high in ((3, 200), (1, 8), (1, 6)))
+        errors = random.standard_normal((windows, pred_len, columns)) ** random.choice([1, 3, 7], size=columns)
+        found = conformal(errors, errors)
+        assert (np.diff([found.half_widths(level) for level in LEVELS], axis=0) >= 0).all()
+        assert found.coverage == tuple(sorted(found.coverage))
+
+
 def test_intervals_of_earlier_files_with_one_width_per_column_are_read():
     old = {"levels": [0.5, 0.9], "steps": [[1.0, 2.0], [3.0, 4.0]], "columns": [1.0, 5.0]}
     found = Intervals.parse(old | {"coverage": [0.5, 0.9], "windows": 9})

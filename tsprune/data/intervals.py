@@ -1,6 +1,7 @@
 """Prediction intervals by split conformal prediction: as wide as errors were on rows that trained nothing."""
 
 import math
+from collections.abc import Iterable
 from numbers import Real
 from typing import Annotated, Any, Self
 
@@ -62,8 +63,7 @@ class Intervals(Config):
 
     def half_widths(self, level: float) -> np.ndarray:
         """(pred_len, columns) in scaled units. Raises :class:`UserError` for a level that is not there."""
-        place = self._place(level)
-        return np.outer(self.steps[place], self.columns[place])
+        return _nested(self.steps, self.columns)[self._place(level)]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -92,7 +92,7 @@ def conformal(errors: np.ndarray, later: np.ndarray) -> Intervals:
     errors, later = np.abs(errors), np.abs(later)
     counted = errors.any((0, 1)) | later.any((0, 1))
     steps, columns = zip(*(_widths(errors, level) for level in LEVELS), strict=True)
-    within = [later <= np.outer(*width) for width in zip(steps, columns, strict=True)]
+    within = [later <= width for width in _nested(steps, columns)]
     return Intervals(
         levels=LEVELS,
         steps=steps,
@@ -100,6 +100,12 @@ def conformal(errors: np.ndarray, later: np.ndarray) -> Intervals:
         coverage=tuple(float(held[..., counted].mean()) if counted.any() else 1.0 for held in within),
         windows=len(errors),
     )
+
+
+def _nested(steps: Iterable, columns: Iterable) -> np.ndarray:
+    """(levels, pred_len, columns). No interval ends within one of a lower level, as products of shares may."""
+    widths = [np.outer(step, column) for step, column in zip(steps, columns, strict=True)]
+    return np.maximum.accumulate(widths)
 
 
 def _widths(errors: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
