@@ -65,7 +65,7 @@ class Evidence:
     def over(self, rows: pd.DataFrame, others: pd.Series, column: str = "mse") -> pd.DataFrame:
         """``rows`` with ``value``: ``column`` over that of the row whose key stands in ``others``; without such a row
         they are left out. Of the MSE the key is kept, as ``other``, so that their errors can be paired."""
-        theirs = self.rows.set_index("key")[column].reindex(others).to_numpy()
+        theirs = self._by_key(column).reindex(others).to_numpy()
         kept = {"other": others} if column == "mse" else {}
         return rows.assign(value=rows[column] / theirs, **kept).dropna(subset=["value"])
 
@@ -76,9 +76,11 @@ class Evidence:
         errors = [[self.window_mse(key) for key in side] for side in (keys, others, *before)]
         if any(one is None for side in errors for one in side):
             return None
-        block = self.rows.set_index("key")["block"]
         a, b, *earlier = (np.stack(side) for side in errors)
-        return paired_difference(a, b, before=tuple(earlier) or None, block=int(block[keys[0]]))
+        return paired_difference(a, b, before=tuple(earlier) or None, block=int(self._by_key("block")[keys[0]]))
+
+    def _by_key(self, column: str) -> pd.Series:
+        return self.rows[["key", column]].set_index("key")[column]
 
 
 def gather(store: Store, archive: Archive) -> Evidence:
@@ -108,8 +110,13 @@ def evidence(lines: Iterable[dict[str, Any]], store: Store | None = None) -> Evi
         except Corrupt:  # a row that was never scored by window, or whose file is damaged
             return None
 
-    rows, timings = pd.DataFrame(rows, columns=_COLUMNS), pd.DataFrame(timed, columns=_TIMINGS)
-    return Evidence(rows, timings, pd.DataFrame(speeds, columns=_SPEEDS), window_mse)
+    return Evidence(_table(rows, _COLUMNS), _table(timed, _TIMINGS), _table(speeds, _SPEEDS), window_mse)
+
+
+def _table(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    """Texts as plain objects: taking a few rows after another, as claims do, is most of the work with pandas' own."""
+    table = pd.DataFrame(rows, columns=columns)
+    return table.astype(dict.fromkeys(table.select_dtypes("str"), object))
 
 
 def _stored(store: Store) -> Iterator[dict[str, Any]]:
