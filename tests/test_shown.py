@@ -1,9 +1,12 @@
 """What a message shows of names and cells that come from a file."""
 
+import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsprune.shown import listed, more, plain, quoted
+from tsprune.errors import meant
+from tsprune.shown import listed, more, plain, quoted, shown_dates
 
 
 def test_signs_that_a_terminal_would_obey_or_hide_are_escaped():
@@ -29,3 +32,24 @@ def test_of_many_names_the_first_are_listed():
     assert listed(["a", "b\n"]) == r"a, b\n"
     assert listed([f"c{i}" for i in range(10_000)], most=2) == "c0, c1 and 9,998 more"
     assert more(0) == "" and more(3) == " (and 3 more)"
+
+
+def test_dates_are_days_where_all_are_midnights():
+    days = pd.date_range("2020-02-28", periods=4, freq="D")
+    assert shown_dates(days, [0, -1]) == ["2020-02-28", "2020-03-02"]
+    hours = pd.date_range("2020-02-28", periods=25, freq="h")
+    assert shown_dates(hours, [0, -1]) == ["2020-02-28 00:00:00", "2020-02-29 00:00:00"], "of which two are midnights"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "close"),
+    [
+        ("Autofomer", ["Autoformer", "DLinear"], "Autoformer"),
+        ("tmep", ["temp", "item_4"], "temp"),
+        ("lambda", ["gamma", "lam"], "lam"),
+        ("temp", ["item_4", "load"], None),
+        ("gpu", ["cpu"], None),
+    ],
+)
+def test_a_name_is_offered_where_it_may_be_a_slip_of_the_one_given(name, options, close):
+    assert meant(name, options) == (f"; did you mean '{close}'?" if close else "")

@@ -50,6 +50,7 @@ def closest(name: object, options: Iterable[str]) -> str | None:
     begun = [o for o in lowered if name and o.startswith(str(name).lower())]
     close = begun if len(begun) == 1 else []
     if not close and not re.fullmatch(r"[-+.\d]+", str(name)):  # digits say nothing of how near a number is
-        cutoff = 0.6 if len(str(name)) > 3 else 0.7  # of three letters one is a third: 'gpu' is no slip of 'cpu'
+        # Of three letters one is a third: 'gpu' is no slip of 'cpu'. 'temp' is none of 'item_4', whose ratio is 0.6.
+        cutoff = 0.65 if len(str(name)) > 3 else 0.7
         close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=cutoff)
     return lowered[close[0]] if close else None

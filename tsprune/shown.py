@@ -1,5 +1,10 @@
 """How names and cells of a file are shown in messages: nothing in them controls a terminal, and nothing is endless."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 LONGEST = 60  # signs of a name or a cell that a message shows
 
 
@@ -23,6 +28,12 @@ def listed(names: list, most: int = 40) -> str:
     """Names as :func:`plain` shows them, separated by commas; of more than ``most`` only the first ones."""
     text = ", ".join(plain(name) for name in names[:most])
     return f"{text} and {len(names) - most:,} more" if len(names) > most else text
+
+
+def shown_dates(dates: "pd.DatetimeIndex", rows: slice | list[int] = slice(None)) -> list[str]:
+    """These ``rows`` of ``dates`` as texts: days where all of ``dates`` are midnights, otherwise each with its time."""
+    days = (dates == dates.normalize()).all()
+    return [str(date.date() if days else date) for date in dates[rows]]
 
 
 def more(count: int) -> str:

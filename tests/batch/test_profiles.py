@@ -164,6 +164,8 @@ def test_what_is_meant_for_all_notebooks_must_be_a_parameter_of_all_of_them(prob
     )
     assert lines[2].startswith("-p: 'every' is not a parameter of 02_fine_tuning, 01_pruning_sweep")
     assert list(plan({"common.yaml": ""}, replaced=["every=4"], only=["05_pals"])) == ["05_pals"]
+    lines = problems({"common.yaml": ""}, replaced=["every=4"], only=["02_fine_tuning"])
+    assert lines == ["-p: 'every' is not a parameter of 02_fine_tuning; set it only for 05_pals"]
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,11 @@ def test_parts_on_one_store_come_to_the_whole_study_and_train_each_model_once(tm
         assert run_shard(runs, Shard(number, 2), make_executor=threads, progress=Counts()) == 0
     assert set(ran.values()) == {1} and sum("training" in label for label in ran) == 3
     assert "part 2 of 2: " in (told := plan_text(runs, part=Shard(2, 2))) and ", 0 to run" in told
+    cells = PruningSweepCells(PruningSweep.parse(runs[0].parameters))
+    idle = next(part for part in (Shard(number, 99) for number in range(1, 100)) if not part.steps(cells))
+    assert "\nno steps of its own\n" in plan_text(runs, part=idle)
     steps = len(ran)
-    PruningSweepCells(PruningSweep.parse(runs[0].parameters)).run(make_executor=threads, progress=Counts())
+    cells.run(make_executor=threads, progress=Counts())
     assert len(ran) == steps and set(ran.values()) == {1}
 
 

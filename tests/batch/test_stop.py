@@ -158,6 +158,17 @@ def test_a_study_is_stopped_with_its_kernel_and_workers_and_goes_on_when_started
     assert list((out / "store" / "tmp").iterdir()) == []
 
 
+def test_a_part_that_is_stopped_says_that_it_goes_on(tmp_path):
+    part = ["study", "smoke", "--only", "02_fine_tuning", "--shard", "1/1", "--output", str(tmp_path), "--jobs", "2"]
+    process = start(f"import sys; sys.argv[1:] = {part!r}; from tsprune.cli import main; main()")
+    for line in process.stdout:
+        if "MSE" in line:
+            break
+    status, err, seconds = interrupted(process)
+    words = "tsprune: stopped; what was finished is in the store, and the same command goes on from there"
+    assert (status, err) == (130, f"\n{words}\n") and seconds < 3
+
+
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes as Linux lists them")
 def test_pages_made_side_by_side_are_stopped_together(tmp_path):
     names = ("01_pruning_sweep", "02_fine_tuning")

@@ -46,6 +46,14 @@ def test_a_back_test_says_what_the_intervals_hold(tmp_path):
     assert "within the 90% intervals: 100.0% of the values" in str(found)
 
 
+def test_forecasts_of_a_daily_series_are_named_by_their_days(tmp_path):
+    save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=ABOUT.model_copy(update={"time_step": "1D"}))
+    rows = ramp(40)
+    rows = rows.set_axis(pd.date_range("2024-01-01", periods=40, freq="D"))
+    text = str(backtest(Forecaster.load(tmp_path / "x.safetensors"), rows, 2))
+    assert "\n2024-01-24 " in text and "\n2024-02-01 " in text and "00:00" not in text
+
+
 @pytest.mark.parametrize("season", [None, 1, 25])
 def test_without_a_season_in_the_look_back_none_is_repeated(tmp_path, season):
     about = ABOUT.model_copy(update={"season": season})
@@ -82,7 +90,9 @@ def test_what_was_filled_in_is_not_compared_with(tmp_path):
 
 def test_too_few_rows_and_no_forecast_are_told(exported):
     forecaster = Forecaster.load(exported / "linear.onnx")
-    with pytest.raises(UserError, match="63 rows; a back-test of 5 forecasts of 8 time steps needs 64"):
-        backtest(forecaster, frame(63), 5)
+    needs = r"rows; a back-test of 5 forecasts of 8 time steps needs 64 \(DLinear looks back 24 time steps\)"
+    for rows, rest in ((63, "; 4 would fit"), (32, "; 1 would fit"), (31, "")):
+        with pytest.raises(UserError, match=f"^{rows} {needs}{rest}$"):
+            backtest(forecaster, frame(rows), 5)
     with pytest.raises(UserError, match="at least 1"):
         backtest(forecaster, frame(63), 0)

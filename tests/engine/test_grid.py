@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import sys
 import time
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from functools import partial
@@ -297,6 +298,19 @@ def test_an_interrupted_run_says_what_is_kept_ends_its_workers_and_goes_on_when_
     assert progress.news[-1].endswith(str(stopped.value)) and not progress.running
     run(steps[:2], store)
     assert sorted(name for name in ran(steps[0]) if name != "slow") == ["a", "b"]
+
+
+def test_a_process_that_is_told_to_end_does_not_wait_for_running_steps(make, store):
+    class Ends(Recorder):
+        def show(self, news: str) -> None:
+            super().show(news)
+            if self.done == 1 and self.running:
+                sys.exit(130)
+
+    progress, began = Ends(2), time.monotonic()
+    with pytest.raises(SystemExit, match="130"):
+        run([make("a"), make("slow", seconds=60)], store, progress, executor=local_processes(2))
+    assert time.monotonic() - began < 40 and progress.news[-1].endswith("stopped; 1 of 2 kept; run again to go on")
 
 
 class Modelled(FakeStep):

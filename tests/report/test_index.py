@@ -32,7 +32,7 @@ def infos(tmp_path):
         parameters={"dataset": "ETTh1", "seeds": [1, 2]},
         date=datetime(2024, 5, 6, 7, 8, tzinfo=UTC),
         seconds=83.4,
-        size="Models of d_model 8.",
+        size=("Models of d_model 8.",),
     )
     bad = ReportInfo(
         html=tmp_path / "elsewhere" / "02_tune.html",
@@ -67,9 +67,9 @@ def test_every_report_is_listed_with_its_answer(tmp_path, infos):
 
 
 def test_points_that_follow_an_answer_stand_one_to_a_line(tmp_path, infos):
-    listed = replace(infos[0], size="In short: • A <b> falls. • C rises.")
+    listed = replace(infos[0], size=("In short:", "• A <b> falls.", "• C • D rises."))
     text = write_index(tmp_path / "quick", [listed]).read_text(encoding="utf-8")
-    assert "In short:<br>• A &lt;b&gt; falls.<br>• C rises.</p>" in text
+    assert "In short:<br>• A &lt;b&gt; falls.<br>• C • D rises.</p>" in text
 
 
 def test_links_are_relative_and_nothing_is_fetched(tmp_path, infos):

@@ -348,7 +348,7 @@ def test_a_verdict_shows_its_answer_and_the_size_of_the_run_and_folds_the_rest(r
     ((summary, rest),) = folded(text, "rest")
     assert " ".join(summary) == "The answer in numbers"
     assert "ends at 0.3" in rest and "and B at 0.8" in rest and "d_model 8" not in rest
-    assert (info.headline, info.size) == ("A holds to 0.41.", "Models of d_model 8.")
+    assert (info.headline, info.size) == ("A holds to 0.41.", ("Models of d_model 8.",))
 
 
 def test_what_holds_at_the_papers_size_shows_its_first_sentence_and_folds_the_claims(render):

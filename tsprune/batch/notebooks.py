@@ -109,7 +109,7 @@ def link_pages(folder: Path, reports: Sequence[ReportInfo]) -> None:
         for path in sorted(folder.parent.glob("*/index.html"))
         if path.parent != folder
         for info in reports_in(path.parent)
-        if is_papers_size(info.size)
+        if is_papers_size(" ".join(info.size))
     ]
     with aside(folder) as hidden:
         for place, report in enumerate(reports):

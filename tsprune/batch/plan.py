@@ -105,7 +105,8 @@ def plan_text(runs: Sequence[NotebookRun], tables: Tables | None = None, part: S
         groups = _groups(cells, steps, past[cells.store.root], seen)
         device, jobs = device_type(cells.config.device), max(1, cells.jobs)
         totals[device] += [replace(group, jobs=jobs) for group in groups.values()]
-        lines += [f"== {run.name}, {jobs} at a time on {device} ==", _table(groups).to_string(), ""]
+        table = _table(groups).to_string() if groups else "no steps of its own"
+        lines += [f"== {run.name}, {jobs} at a time on {device} ==", table, ""]
         if type(cells).then is not Cells.then:
             open_ended.append(run.name)
     every = [group for groups in totals.values() for group in groups]

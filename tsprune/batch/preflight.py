@@ -64,10 +64,11 @@ def is_readable(store: Path) -> bool:
 def need_shape(folder: Path, chosen_by: str) -> None:
     """Raise :class:`UserError` for what can be no folder whoever asks: its name is none, or a file is in its way."""
     for part in (folder, *folder.parents):
+        place = part if part == folder else f"{folder}: {part}"
         if os.path.exists(part) and not os.path.isdir(part):
-            raise UserError(f"{folder}: {part} is a file, not a folder; choose another folder with {chosen_by}")
+            raise UserError(f"{place} is a file, not a folder; choose another folder with {chosen_by}")
         if os.path.islink(part) and not os.path.exists(part):  # as where a disk is not mounted
-            raise UserError(f"{folder}: {part} is a link to nothing; choose another folder with {chosen_by}")
+            raise UserError(f"{place} is a link to nothing; choose another folder with {chosen_by}")
     try:
         with suppress(FileNotFoundError):
             os.stat(folder)

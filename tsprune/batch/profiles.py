@@ -152,11 +152,10 @@ def _chosen(only: Sequence[str], names: list[str]) -> list[str]:
 def _strangers(layer: _Layer, names: Sequence[str]) -> list[str]:
     """A line per parameter of a layer for all notebooks that not all of them have, those aside that train nothing."""
     lines, training = [], [name for name in names if STUDIES[name].trains]
-    # a parameter of studies that train is not a mistake if none of them runs
-    whose = names if training else list(STUDIES)
     for parameter in layer.values:
-        having = [name for name in whose if parameter in STUDIES[name].config.model_fields]
+        having = [name for name in STUDIES if parameter in STUDIES[name].config.model_fields]
         if not having:
+            whose = names if training else STUDIES
             known = dict.fromkeys(field for name in whose for field in STUDIES[name].config.model_fields)
             lines.append(f"{layer.place}: " + unknown("parameter", parameter, known))
         elif lacking := ", ".join(name for name in training if name not in having):

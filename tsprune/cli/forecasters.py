@@ -19,7 +19,7 @@ from tsprune.cli.options import (
 )
 from tsprune.errors import UserError
 from tsprune.places import near_file
-from tsprune.shown import plain
+from tsprune.shown import plain, shown_dates
 
 
 def compress(
@@ -210,7 +210,7 @@ def forecast(
         print(predicted.to_csv(), end="")
         return
     write_frame(predicted, output)
-    print(f"{output}: {len(predicted)} time steps, {predicted.index[0]} to {predicted.index[-1]}")
+    print(f"{output}: {len(predicted)} time steps, {' to '.join(shown_dates(predicted.index, [0, -1]))}")
 
 
 def _may_be_key(model: str) -> bool:

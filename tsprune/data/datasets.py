@@ -15,7 +15,7 @@ from tsprune.data.sources import DataUnavailable, find_local, obtain
 from tsprune.data.table import Table
 from tsprune.errors import UserError, unknown
 from tsprune.places import locate
-from tsprune.shown import listed, plain, quoted
+from tsprune.shown import listed, plain, quoted, shown_dates
 from tsprune.typed import composed
 
 MISSING = ("error", "interpolate")
@@ -154,8 +154,9 @@ def check_dataset(
             f"a study needs at least {whole} rows, and more for longer windows"
         )
         return Check((few,), ())
+    ends = " to ".join(shown_dates(table.dates, [0, -1]))
     facts = [
-        f"{label}: {rows} rows x {count} columns, {table.dates[0]} to {table.dates[-1]}, step {table.time_step}",
+        f"{label}: {rows} rows x {count} columns, {ends}, step {table.time_step}",
         f"source: {table.source}" + (", sha256 as in the catalogue" if _has_sum(name, table) else ""),
         f"columns: {listed(list(table.columns))}",
         "rows: " + ", ".join(f"{split} {begin} to {end - 1}" for split, (begin, end) in splits),

@@ -9,7 +9,7 @@ from tsprune.deploy.card import Card
 from tsprune.deploy.forecaster import Forecaster
 from tsprune.deploy.look_back import Rows, last_rows
 from tsprune.errors import UserError
-from tsprune.shown import plain
+from tsprune.shown import plain, shown_dates
 
 MOST_SHOWN = 20
 """Columns whose errors are printed one by one."""
@@ -29,7 +29,8 @@ class Backtest:
 
     def __str__(self) -> str:
         card, whole = self.card, self.by_origin.mean()
-        table = pd.concat([self.by_origin.rename(index=str), whole.to_frame("mean").T])
+        origins = self.by_origin.set_axis(shown_dates(self.by_origin.index))
+        table = pd.concat([origins, whole.to_frame("mean").T])
         columns = self.by_column.iloc[:MOST_SHOWN].rename(index=plain)
         hidden = len(self.by_column) - len(columns)
         return "\n".join(

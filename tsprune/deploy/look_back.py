@@ -35,7 +35,10 @@ def last_rows(frame: pd.DataFrame, card: Card, count: int, what: str) -> Rows:
     dates = _dates(frame.index)
     _check_columns(list(map(composed, frame.columns)), card.columns)
     if len(frame) < count:
-        raise UserError(f"{len(frame)} rows; {what} needs {count} ({card.model} looks back {card.seq_len} time steps)")
+        fit = (len(frame) - card.seq_len) // card.pred_len
+        rest = f"; {fit} would fit" if fit > 0 else ""
+        looks = f"{card.model} looks back {card.seq_len} time steps"
+        raise UserError(f"{len(frame)} rows; {what} needs {count} ({looks}){rest}")
     dates = dates[-count:]
     _check_steps(dates, card.time_step)
     return Rows(_values(frame.iloc[-count:], dates), dates)

@@ -234,10 +234,11 @@ class _Run:
                 for future in self._ended():
                     self._collect(future)
             self._tell()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit) as end:
             if kill := getattr(self.executor, "kill", None):  # otherwise the running steps would be waited for
                 kill()
-            raise Stopped(self.progress.stop()) from None
+            kept = self.progress.stop()
+            raise Stopped(kept) if isinstance(end, KeyboardInterrupt) else end from None
         finally:
             self.executor.shutdown(wait=True, cancel_futures=True)
         return self.done

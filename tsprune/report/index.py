@@ -36,7 +36,7 @@ def write_index(folder: str | Path, infos: Sequence[ReportInfo], at: str | Path 
         for info in infos
     ]
     failed = sum(info.status == "failed" for info in infos)
-    words = glossary(" ".join(f"{info.title} {info.headline} {info.size}" for info in infos))
+    words = glossary(" ".join(f"{info.title} {info.headline} {' '.join(info.size)}" for info in infos))
     return _write(folder, "overview.html.j2", entries=entries, failed=failed, name=at.name, words=words)
 
 

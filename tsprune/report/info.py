@@ -26,8 +26,8 @@ class ReportInfo:
     """Cells of the study without a result."""
     not_run: int = 0
     """Cells of the study that have not run yet."""
-    size: str = ""
-    """At which size the models were run, where the verdict says so."""
+    size: tuple[str, ...] = ()
+    """At which size the models were run, or what else the verdict says at once below its answer, line by line."""
     failed_cell: int | None = None
     """Position of the failing cell among the code cells, from 1."""
     error: str | None = None

@@ -148,7 +148,7 @@ def _info(notebook: NotebookNode, ipynb_path: Path, html_path: Path) -> ReportIn
         seconds=run.get("duration"),
         unfinished=reported(notebook.cells, "failures"),
         not_run=reported(notebook.cells, "not_run"),
-        size=_size(verdicts[0]) if verdicts else "",
+        size=_size(verdicts[0]) if verdicts else (),
         failed_cell=failing["number"] if failing else None,
         error=failing["line"] if failing else None,
     )
@@ -164,9 +164,9 @@ def _outputs(notebook: NotebookNode, tag: str, mime: str) -> list[str]:
     return [output["data"][mime] for output in outputs if mime in output.get("data", {})]
 
 
-def _size(verdict: str) -> str:
-    paragraphs = split_verdict(verdict)[0].split("\n\n")
-    return plain_text(paragraphs[1]) if len(paragraphs) > 1 else ""
+def _size(verdict: str) -> tuple[str, ...]:
+    _, *size = split_verdict(verdict)[0].split("\n\n")
+    return tuple(plain_text(line) for paragraph in size for line in re.split(r" {2,}\n", paragraph))
 
 
 def _first_heading(notebook: NotebookNode) -> str | None:

@@ -101,7 +101,7 @@ def test_of_the_rows_that_ship_a_case_has_one_value_per_seed_and_device(claim):
     if "low" not in values:
         parts = [name for name in (*CASE, "case", "seed", "device") if name in values]
         assert not values.duplicated(parts).any()
-    assert not values.empty
+    assert not values.empty, f"no row in results/ speaks of {claim.name}: its measure is wrong, or rows must be added"
 
 
 def test_of_a_row_that_ships_and_is_stored_too_the_one_that_ships_counts(dense, tmp_path):

@@ -11,6 +11,8 @@ from tsprune.study.pals.config import RIVALS, SparseTraining
 from tsprune.study.pals.result import ABLATIONS, CODE, PAPER, SEARCHED, TOLD, at_pals, dense_from
 from tsprune.study.pals.settling import first_epoch
 
+_WHOLE = "signal: whole validation set"
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -37,7 +39,7 @@ def planned_arms(config: SparseTraining, dense: Sequence[TrainStep]) -> tuple[Ar
     few = tuple(trained for trained in dense if trained.model in config.ablation_models)
     if few:
         if config.signal != "whole":  # else it is PALS itself, with nothing changed
-            found.append(_pals(config, "signal: whole validation set", "signal", as_in_code(config), few, "whole"))
+            found.append(_pals(config, _WHOLE, "signal", as_in_code(config), few, "whole"))
         found += [
             _pals(config, label, "ablation", as_in_code(config, **switch), few) for label, switch in ABLATIONS.items()
         ]
@@ -45,6 +47,13 @@ def planned_arms(config: SparseTraining, dense: Sequence[TrainStep]) -> tuple[Ar
         grid += [(f"every {every} steps", {"every": every}) for every in config.intervals if every != config.every]
         found += [_pals(config, label, "sensitivity", as_in_code(config, **switch), few) for label, switch in grid]
     return tuple(found)
+
+
+def whole_steps(config: SparseTraining, arms: Iterable[Arm]) -> list[SparseTrainStep]:
+    """PALS as in its code by the signal of the whole validation set, of ``ablation_models``."""
+    label = CODE if config.signal == "whole" else _WHOLE
+    steps = (step for arm in arms if arm.label == label for step in arm.steps)
+    return [step for step in steps if step.dense.model in config.ablation_models]
 
 
 def as_in_code(config: SparseTraining, **switches) -> dict:

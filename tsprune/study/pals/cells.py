@@ -25,6 +25,7 @@ from tsprune.study.pals.arms import (
     search_labels,
     searched_arms,
     settles_in,
+    whole_steps,
 )
 from tsprune.study.pals.config import SparseTraining
 from tsprune.study.pals.published import published_horizons
@@ -183,10 +184,7 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
         """Per cell whose signal was the whole validation set: share of its decisions that another signal shares, each
         signal with its own best so far, at the sparsities that were reached."""
         records = []
-        whole = [step for arm in self.planned if arm.group == "signal" for step in arm.steps]
-        if self.config.signal == "whole":
-            whole = [step for step in self.planned[0].steps if _cell(step)[0] in self.config.ablation_models]
-        for step in whole:
+        for step in whole_steps(self.config, self.planned):
             row, method = self.rows[step.key], PALS.parse(step.fields)
             head = {name: row["protocol"][name] for name in _SAME}
             updates = row["detail"].get("updates", ())
