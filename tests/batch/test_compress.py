@@ -105,6 +105,7 @@ def test_the_command_of_a_question_asks_it_again(question, few, tmp_path, monkey
     for asked in (
         question(),
         question(model=None, budget="90s", goal="latency", max_loss="0.25%", date_column="date", seq_len=None),
+        question(columns=["load", "temp, outside"]),
         question(model="Transformer", label_len=3, missing="interpolate", given=["schedule=constant"], e_layers=None),
         question(checkpoint=mine, **UNSAID | dict.fromkeys(of_it)),
     ):

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from tsprune.batch.budget import parse_hours
 from tsprune.batch.strict_yaml import parse_yaml
 from tsprune.data import Table, checks
+from tsprune.data.column_names import as_text
 from tsprune.errors import UserError, unknown
 from tsprune.models import load_checkpoint, read_about
 from tsprune.models.base import model_class
@@ -35,7 +36,8 @@ CLOSE = 1e-6
 _LENGTHS = {"seq_len": "--look-back", "pred_lens": "--horizon"}
 
 _READING = {
-    name: f"--{name.replace('_', '-')}" for name in ("missing", "date_column", "time_step", "date_order", "encoding")
+    name: f"--{name.replace('_', '-')}"
+    for name in ("missing", "date_column", "time_step", "date_order", "encoding", "columns")
 }
 
 _SAID = {"seq_len": "look-back", "pred_len": "horizon"}
@@ -194,7 +196,7 @@ def command(question: Question) -> str:
         elif name in _LENGTHS:
             said += [_LENGTHS[name], str(value[0] if name == "pred_lens" else value)]
         elif name in _READING:
-            said += [_READING[name], value]
+            said += [_READING[name], as_text(value) if name == "columns" else value]
         else:
             said += ["-p", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     return shlex.join(["tsprune", "compress", Path(question.dataset).name, *said])
