@@ -739,7 +739,8 @@ def test_a_checkpoint_stands_in_the_place_of_the_training_and_comes_back_from_it
 @pytest.mark.parametrize(
     ("about", "say"),
     [
-        ({"columns": ("load", "sun")}, "the checkpoint reads load, sun; few has load, wind"),
+        ({"columns": ("load", "sun")}, "the checkpoint reads load, sun; few has load, wind$"),
+        ({"columns": ("wind", "load")}, "the checkpoint reads .*; few has .*; take these with --columns wind,load$"),
         ({"mean": (0.0, 0.0)}, "the checkpoint was trained on other rows"),
     ],
 )

@@ -259,9 +259,10 @@ def _other_data(path: str, table: Table) -> Iterator[str]:
     if about is None or not about.columns:
         yield f"{path}: the checkpoint does not say columns, mean and std; save it with About(columns=..., ...)"
     elif about.columns != tuple(table.columns):
+        there = f"; take these with columns={list(about.columns)}" if {*about.columns} <= {*table.columns} else ""
         yield (
             f"{path}: the checkpoint reads {listed(list(about.columns))}; {plain(table.name)} has "
-            f"{listed(list(table.columns))}"
+            f"{listed(list(table.columns))}{there}"
         )
     else:
         mean = table.values[slice(*table.split.borders(len(table.values))[0])].mean(0)
