@@ -105,6 +105,7 @@ def test_the_command_of_a_question_asks_it_again(question, few, tmp_path, monkey
     for asked in (
         question(),
         question(model=None, budget="90s", goal="latency", max_loss="0.25%", date_column="date", seq_len=None),
+        question(columns=["load", "temp, outside"]),
         question(model="Transformer", label_len=3, missing="interpolate", given=["schedule=constant"], e_layers=None),
         question(checkpoint=mine, **UNSAID | dict.fromkeys(of_it)),
     ):
@@ -738,7 +739,8 @@ def test_a_checkpoint_stands_in_the_place_of_the_training_and_comes_back_from_it
 @pytest.mark.parametrize(
     ("about", "say"),
     [
-        ({"columns": ("load", "sun")}, "the checkpoint reads load, sun; few has load, wind"),
+        ({"columns": ("load", "sun")}, "the checkpoint reads load, sun; few has load, wind$"),
+        ({"columns": ("wind", "load")}, "the checkpoint reads .*; few has .*; take these with --columns wind,load$"),
         ({"mean": (0.0, 0.0)}, "the checkpoint was trained on other rows"),
     ],
 )

@@ -34,7 +34,22 @@ def test_data_check_says_what_is_wrong_with_a_csv(tsprune, tmp_path):
     path.write_text("date,load,word\n" + "".join(f"{h},{i}.5,a{i}\n" for i, h in enumerate(hours)))
     code, out, _ = tsprune("data", "check", str(path))
     assert code == 1
+    assert "such as --columns load" in out
     words = ("'a0' is not a number", "05:00:00 is already on line 6", "03:00:00 is missing")
     assert len(out.splitlines()) == 3
     for word in words:
         assert sum(word in line for line in out.splitlines()) == 1
+
+
+def test_data_check_takes_the_columns_that_are_named(tsprune, tmp_path):
+    path = tmp_path / "mine.csv"
+    rows = [f"2024-01-{day:02d},{day * day % 7}.5,a{day},{day % 5}" for day in range(1, 31)]
+    path.write_text("\n".join(['date,load,word,"temp, outside"', *rows]))
+    code, out, _ = tsprune("data", "check", str(path), "--columns", '"temp, outside", load')
+    assert code == 0 and "columns: temp, outside, load\n" in out and "2 of 3 columns are used" in out
+    code, out, _ = tsprune("data", "check", str(path), "--columns", "load,laod")
+    assert code == 1 and "there is no column 'laod'; did you mean 'load'?" in out
+    assert (
+        "--columns load,load: name at least one column" in tsprune("data", "check", str(path), "--columns=load,load")[1]
+    )
+    assert "--columns: names no column; give names" in tsprune("data", "check", str(path), "--columns", "")[2]

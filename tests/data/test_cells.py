@@ -146,11 +146,13 @@ def test_lines_that_end_in_a_separator_make_no_column():
 def test_a_series_that_happens_to_count_is_kept():
     found = cells_of([str(i) for i in range(30)])
     assert found.frame["x"].tolist() == list(range(30))
-    assert found.notes == ["column 'x' counts the rows and is kept; to leave it out give columns"]
+    assert found.notes == ["column 'x' counts the rows and is kept; to leave it out name the others with columns"]
     for name, counted in (("id", range(5, 35)), ("id", range(30, 0, -1)), ("x", range(1950, 1980))):
         found = cells_of([str(i) for i in counted], f"date,{name}")
         assert found.frame[name].tolist() == list(counted)
-        assert found.notes == [f"column '{name}' counts the rows and is kept; to leave it out give columns"]
+        assert found.notes == [
+            f"column '{name}' counts the rows and is kept; to leave it out name the others with columns"
+        ]
     assert cells_of([str(i % 29) for i in range(30)], "date,NO").frame["NO"].tolist() == [*range(29), 0]
 
 

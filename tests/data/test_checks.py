@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsprune.data import check_dataset, load_table
-from tsprune.data.checks import check_csv
+from tsprune.data.checks import check_csv, in_options
 from tsprune.errors import UserError
 from tsprune.shown import plain as shown
 
@@ -47,7 +47,7 @@ def test_a_missing_hour_a_text_column_and_a_duplicate_stamp_give_three_lines(tmp
         load_table(path)
     assert str(error.value).splitlines() == [
         "mine.csv: line 2, column 'city': 'Berlin' is not a number, nor is any other value of this column; "
-        "remove or encode the column",
+        "remove or encode the column, or name the columns to take, such as columns=['a', 'b']",
         "mine.csv: line 22: the time 2020-01-01 19:00:00 is already on line 21; keep one row per time",
         "mine.csv: after line 22: the time 2020-01-01 20:00:00 is missing at a time step of 1h; "
         "add the rows, or have gaps filled (missing: interpolate)",
@@ -362,6 +362,32 @@ def test_a_check_takes_every_option_of_loading(tmp_path):
     assert table.columns == ("größe",) and len(table.dates) == 60 and "1 of 2 columns are used" in table.notes
 
 
+def test_columns_that_are_no_series_are_left_out_by_naming_the_others(tmp_path):
+    rows = [[date, a, b, "north", date.replace(":00", ":03"), str(i)] for i, (date, a, b) in enumerate(rows_of())]
+    path = write(tmp_path / "mine.csv", csv_of(rows, "date,a,b,site,received,id"))
+    choose = "or name the columns to take, such as columns=['a', 'b']"
+    told = refused(path)
+    assert [problem.split("'")[1] for problem in told] == ["site", "received"]
+    assert all(problem.endswith(choose) for problem in told)
+    assert in_options(told[0]).endswith("such as --columns a,b")
+    table = load_table(path, columns=["b", "a"])
+    assert (table.columns, table.offered) == (("b", "a"), 5) and load_table("synthetic").offered is None
+    for columns, say in (
+        (["a", "site"], "not a number, nor is any other value of this column; remove or encode the column$"),
+        (["a", "date"], "column 'date' is one of those that are read as values: .*; name another one with date_column"),
+        (["a", "sit"], "there is no column 'sit'; did you mean 'site'?"),
+        (["id", "a"], "column 'id' counts the rows and is no series; leave it out of the columns"),
+        (["a", "a"], "name at least one column, and each once"),
+    ):
+        with pytest.raises(UserError, match=f"^mine.csv: .*{say}"):
+            load_table(path, columns=columns)
+
+
+def test_chosen_columns_of_a_dataset_are_not_called_like_the_whole():
+    assert load_table("synthetic_short", columns=["OT", "load_1"]).name == "synthetic_short (2 of 7 columns)"
+    assert load_table("synthetic_short", columns=load_table("synthetic_short").columns).name == "synthetic_short"
+
+
 def test_values_that_look_like_no_reading_are_asked_about(tmp_path):
     rows = rows_of(100)
     rows[0][2] = rows[50][2] = "-9999"
@@ -393,7 +419,7 @@ def test_a_column_of_which_too_much_would_be_made_up_is_refused(tmp_path, cell):
     path = write(tmp_path / "mine.csv", csv_of(rows))
     assert refused(path, missing="interpolate") == [
         "mine.csv: column 'b': 13% of its values would be filled in, at most 12.5% may be; remove it, or cut the file "
-        "where it has none"
+        "where it has none, or name the columns to take, such as columns=['a']"
     ]
     assert check_dataset(path, missing="interpolate", columns=["a"]).ok
 
@@ -532,6 +558,7 @@ def test_numbers_that_are_the_dates_once_more_are_no_series(freq, written):
     rows = [[str(date), str(i % 7), str(numbers[i])] for i, date in enumerate(dates)]
     content = csv_of(rows)
     told = f"line 2, column 'b': {numbers[0]} is the date once more; a second column of dates; remove it"
+    told += ", or name the columns to take, such as columns=['a']"
     assert problems_of(content)[0] == told
     assert problems_of(content, columns=["a"]) == []
 

@@ -95,8 +95,9 @@ def test_what_is_wrong_with_a_parquet_file_is_named_by_row(tmp_path):
     assert problems == [
         "mine.parquet: row 6, column 'date': no date; write dates like 2020-12-31 23:00, all in the same way",
         "mine.parquet: row 1, column 'y': 'a' is not a number, nor is any other value of this column; remove or "
-        "encode the column",
-        "mine.parquet: column 'z' holds times, not numbers; remove or encode it",
+        "encode the column, or name the columns to take, such as columns=['x']",
+        "mine.parquet: column 'z' holds times, not numbers; remove or encode it, or name the columns to take, such as "
+        "columns=['x']",
     ]
 
 

@@ -160,7 +160,9 @@ def test_a_parquet_file_too_large_for_memory_is_the_table_that_it_is_elsewhere(t
     assert table.filled.tolist() == expected.filled.tolist() and table.filled.sum() == table.counts["filled"]
     assert "its values are kept in a file while in use, as they do not fit in memory" in table.notes
     assert {"column 'OT' is moved last", "2 missing time stamps are added"} <= set(table.notes)
-    assert_same(load_table(str(path), missing="interpolate", columns=["OT", "c1"]), chosen)
+    again = load_table(str(path), missing="interpolate", columns=["OT", "c1"])
+    assert_same(again, chosen)
+    assert again.offered == chosen.offered == data.shape[1] - 1
 
 
 def test_names_of_a_large_file_are_the_same_however_their_accents_are_written(tmp_path, small, monkeypatch):
@@ -188,7 +190,11 @@ def test_every_problem_of_a_large_file_is_told_at_once(tmp_path, small, monkeypa
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda f: f.assign(id=range(len(f))), "counts its rows in id"),
+        (
+            lambda f: f.assign(id=range(len(f))),
+            r"counts its rows in id, .* remove it, or name .*, such as columns=\['c0'",
+        ),
+        (lambda f: f.assign(site="a"), r"encode the column, or name the columns to take, such as columns=\['c0'"),
         (lambda f: f.set_axis(f.index / 2), "its index holds index beside the dates; save these as columns"),
         (lambda f: f[["c0"]], "date"),
     ],

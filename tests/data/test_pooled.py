@@ -120,7 +120,7 @@ def test_a_block_of_the_bootstrap_holds_all_series_of_its_time(monkeypatch):
     monkeypatch.setattr(compare, "load_scores", lambda store, key: {"window_mse": torch.ones(9)})
     monkeypatch.setattr(compare, "paired_difference", lambda *errors, block: block)
     spec = DataSpec(
-        name="x", label="x", fingerprint="f", columns=1, series=5, seq_len=6, label_len=3, pred_len=2, freq="h"
+        name="x", label="x", fingerprint="f", width=1, series=5, seq_len=6, label_len=3, pred_len=2, freq="h"
     )
     step = SimpleNamespace(key="k", protocol=lambda: {"seed": 1, **spec.protocol()})
     assert compare.compare(None, {"k": {"status": "ok"}}, [step], [step]) == (6 + 2) * 5
@@ -129,7 +129,7 @@ def test_a_block_of_the_bootstrap_holds_all_series_of_its_time(monkeypatch):
 
 
 def test_rows_say_their_stride_and_a_block_is_as_long_in_time():
-    spec = DataSpec(name="x", label="x", fingerprint="f", columns=1, seq_len=6, label_len=3, pred_len=3, freq="h")
+    spec = DataSpec(name="x", label="x", fingerprint="f", width=1, seq_len=6, label_len=3, pred_len=3, freq="h")
     some = spec.model_copy(update={"eval_stride": 4})
     assert some.identity() == spec.identity() | {"eval_stride": 4}
     assert some.protocol() == spec.protocol() | {"eval_stride": 4}
@@ -139,7 +139,7 @@ def test_rows_say_their_stride_and_a_block_is_as_long_in_time():
 
 
 def test_models_that_were_tested_on_other_windows_are_not_paired(monkeypatch):
-    spec = DataSpec(name="x", label="x", fingerprint="f", columns=1, seq_len=6, label_len=3, pred_len=3, freq="h")
+    spec = DataSpec(name="x", label="x", fingerprint="f", width=1, seq_len=6, label_len=3, pred_len=3, freq="h")
     ours, others = (
         SimpleNamespace(key="k", protocol=lambda of=of: {"seed": 1, **of.protocol()})
         for of in (spec, spec.model_copy(update={"eval_stride": 4}))

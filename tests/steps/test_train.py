@@ -122,7 +122,7 @@ def test_test_errors_by_window_and_column_lie_beside_every_row(trained, store, r
     for key, row in run(*steps).items():
         parts = load_scores(store, key)
         assert len(parts["window_mse"]) == row["result"]["windows_test"]
-        assert len(parts["column_mae"]) == trained.data.columns
+        assert len(parts["column_mae"]) == trained.data.width
         assert float(parts["window_mse"].mean()) == pytest.approx(row["result"]["mse"])
         assert float(parts["column_mae"].mean()) == pytest.approx(row["result"]["mae"])
 

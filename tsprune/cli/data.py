@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsprune.cli.options import DateColumn, DateOrder, Encoding, Missing, TimeStep, at_home
+from tsprune.cli.options import ColumnNames, DateColumn, DateOrder, Encoding, Missing, TimeStep, at_home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +43,7 @@ def check(
     time_step: TimeStep = None,
     date_order: DateOrder = None,
     encoding: Encoding = None,
+    columns: ColumnNames = None,
 ) -> None:
     """Check a file or dataset: every problem with its row and column; exit status 1 if there is one.
 
@@ -50,9 +51,11 @@ def check(
     """
     from tsprune.data import check_dataset
     from tsprune.data.checks import in_options
+    from tsprune.data.column_names import from_text
 
     how = {"date_column": date_column, "time_step": time_step, "date_order": date_order, "encoding": encoding}
-    report = check_dataset(name, missing=missing, **how)
+    taken = None if columns is None else from_text(columns)
+    report = check_dataset(name, missing=missing, columns=taken, **how)
     print(in_options("\n".join(report), keeping="a study keeps it with -p raw=true"))
     if not report.ok:
         raise typer.Exit(1)

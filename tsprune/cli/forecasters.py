@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tsprune.cli.options import (
+    ColumnNames,
     DateColumn,
     DateOrder,
     Encoding,
@@ -48,6 +49,7 @@ def compress(
     time_step: TimeStep = None,
     date_order: DateOrder = None,
     encoding: Encoding = None,
+    columns: ColumnNames = None,
 ) -> None:
     """Find the compressed forecaster to use: train, prune, distil, quantise in a set time; measure on this machine.
 
@@ -63,6 +65,7 @@ def compress(
     from tsprune.batch.compress.question import ask
     from tsprune.batch.compress.run import compress
     from tsprune.batch.compress.words import times_taken, verdict
+    from tsprune.data.column_names import from_text
     from tsprune.places import need_name
     from tsprune.report.text import plain_text
 
@@ -83,6 +86,7 @@ def compress(
         **lengths,
         **reading,
         encoding=encoding,
+        columns=None if columns is None else from_text(columns),
     )
     folder = Path(output or f"outputs/compress/{Path(data).stem}-{question.model}-{goal}")
     answer = compress(question, folder)

@@ -25,6 +25,9 @@ DateOrder = Annotated[
     str | None, typer.Option(help="Order of dates, if several fit: ymd, dmy, mdy, ym, my; excel: Excel's day numbers.")
 ]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of a file that is not UTF-8, such as latin-1.")]
+ColumnNames = Annotated[
+    str | None, typer.Option("--columns", help="Columns to take, such as load,temp; otherwise all.", metavar="NAMES")
+]
 
 
 def existing_store(folder: str) -> "Store":

@@ -25,13 +25,14 @@ def known_table(
     frame, dates = _published(entry, source, with_line_feeds(content))
     if not vouched:
         note = note or "no checksum is known for this file: published numbers may come from another one"
-    frame, notes = chosen(frame, columns, entry.name, entry.split)
+    whole = frame
+    frame, notes = chosen(whole, columns, entry.name, entry.split)
     blocked = np.zeros(frame.shape if entry.pooled else len(frame), dtype=bool)
     cleaned = Cleaned(frame, blocked, ("raw: as published, nothing is cleaned",), {})
     if not raw:
         cleaned = clean(frame, entry.rules, pd.Timedelta(entry.time_step), entry.pooled)
     table = Table(
-        name=name,
+        name=name + _part(entry, frame, whole),
         values=row_by_row(cleaned.frame),
         columns=tuple(frame.columns),
         dates=dates,
@@ -42,6 +43,7 @@ def known_table(
         notes=(*([note] if note else ()), *notes, *cleaned.notes, *entry.defects),
         counts=cleaned.counts,
         pooled=entry.pooled,
+        offered=offered(frame, whole.shape[1]),
         filled=cleaned.filled,
     )
     if vouched and columns is None:
@@ -52,9 +54,10 @@ def known_table(
 def synthetic_table(entry: Entry, columns: Sequence[str] | None, stands_in_for: str | None = None) -> Table:
     """The made-up series as a table; ``stands_in_for``: the dataset in whose place it is."""
     values, dates, names = synthetic_frame(entry.rows)
-    frame, notes = chosen(pd.DataFrame(values, columns=list(names)), columns, entry.name, entry.split)
+    whole = pd.DataFrame(values, columns=list(names))
+    frame, notes = chosen(whole, columns, entry.name, entry.split)
     return Table(
-        name=entry.name,
+        name=entry.name + _part(entry, frame, whole),
         values=row_by_row(frame),
         columns=tuple(frame.columns),
         dates=dates,
@@ -64,6 +67,7 @@ def synthetic_table(entry: Entry, columns: Sequence[str] | None, stands_in_for: 
         source="tsprune itself: made-up numbers",
         notes=(*notes, *entry.defects),
         stands_in_for=stands_in_for,
+        offered=offered(frame, len(names)),
     )
 
 
@@ -77,6 +81,18 @@ def chosen(
     if split == SHARES and "OT" in frame and frame.columns[-1] != "OT":
         return frame[[column for column in frame if column != "OT"] + ["OT"]], ["column 'OT' is moved last"]
     return frame.copy(), []
+
+
+def offered(frame: pd.DataFrame, whole: int) -> int | None:
+    """Of how many columns those of the frame were chosen; None where they are all."""
+    return whole if frame.shape[1] < whole else None
+
+
+def _part(entry: Entry, frame: pd.DataFrame, whole: pd.DataFrame) -> str:
+    """What is said behind the name of a dataset of which not all columns, or not in their order, are taken: pages and
+    stores, which call datasets by their names, must not take it for the whole one."""
+    usual, _ = chosen(whole, None, entry.name, entry.split)
+    return "" if list(frame) == list(usual) else f" ({frame.shape[1]} of {whole.shape[1]} columns)"
 
 
 def _published(entry: Entry, source: str, content: bytes) -> tuple[pd.DataFrame, pd.DatetimeIndex]:

@@ -59,15 +59,23 @@ class ReadCells:
 
     frame: pd.DataFrame
     problems: list[str] = field(default_factory=list)
+    unfit: list[str] = field(default_factory=list)
+    """Those of the problems that would be none if their column were left out as no series."""
     notes: list[str] = field(default_factory=list)
 
+    def refuse(self, problem: str) -> None:
+        """Add a problem of a whole column."""
+        self.problems.append(problem)
+        self.unfit.append(problem)
 
-def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
+
+def read_cells(parsed: Parsed, gaps_are_filled: bool, asked: bool = False) -> ReadCells:
     """The columns beside the dates as numbers. Empty cells are a problem unless gaps are filled.
 
     A column without a name, or with one that numbers of rows usually have, is left out if it counts the rows from 0 or
     1, wherever it stands: what goes up by 1 from the first row to the last is not nitric oxide, though called NO. So is
-    one with neither a name nor a value: lines that end in a separator.
+    one with neither a name nor a value: lines that end in a separator. Of columns that were ``asked`` for none is left
+    out: that is a problem.
     """
     found = ReadCells(parsed.frame)
     columns, at = {}, f"{parsed.place} {parsed.header}: " if parsed.place == "line" else ""
@@ -75,17 +83,21 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
         given = parsed.frame[name]
         if name == parsed.date:
             continue
-        nameless, counts = _NAMELESS.fullmatch(name) is not None, _counts(given)
+        nameless, counts = _NAMELESS.fullmatch(name) is not None, counts_rows(given)
         if (nameless or name.lower().rstrip(".") in _ROW_NAMES) and counts and given.iloc[0] in (0, 1):
             what = f"column {position}, without a name," if nameless else f"column {quoted(name)}"
-            found.notes.append(f"{what} counts the rows: it is left out")
+            if asked:
+                found.problems.append(f"{what} counts the rows and is no series; leave it out of the columns")
+            else:
+                found.notes.append(f"{what} counts the rows: it is left out")
         elif nameless and given.isna().all():
             found.notes.append(f"column {position} has neither a name nor a value: it is left out")
         elif nameless:
-            found.problems.append(f"{at}column {position} has no name; name it or remove it")
+            found.refuse(f"{at}column {position} has no name; name it or remove it")
         else:
-            if counts:
-                found.notes.append(f"column {quoted(name)} counts the rows and is kept; to leave it out give columns")
+            if counts and not asked:
+                kept = f"column {quoted(name)} counts the rows and is kept"
+                found.notes.append(f"{kept}; to leave it out name the others with columns")
             numbers = _numbers(given, name, parsed, gaps_are_filled, found)
             if numbers is not None:
                 columns[name] = numbers
@@ -95,7 +107,7 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool) -> ReadCells:
     return found
 
 
-def _counts(given: pd.Series) -> bool:
+def counts_rows(given: pd.Series) -> bool:
     """Whether a column goes up by 1 from row to row, or down."""
     if given.dtype.kind not in "iuf":
         return False
@@ -107,7 +119,7 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
     """One column as float64, or None if it holds no number at all; problems and notes go to ``found``."""
     lines, place = parsed.lines, parsed.place
     if pd.api.types.is_datetime64_any_dtype(given) or pd.api.types.is_timedelta64_dtype(given):
-        found.problems.append(f"column {quoted(name)} holds times, not numbers; remove or encode it")
+        found.refuse(f"column {quoted(name)} holds times, not numbers; remove or encode it")
         return None
     typed = given.dtype.kind in "iuf"  # read as numbers by pandas: only then is an empty cell all that can be wrong
     numbers = given.to_numpy(np.float64) if typed else _floats(given, parsed.decimal)
@@ -124,16 +136,18 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
         found.notes.append(f"column {quoted(name)}: {read[1]}")
     if len(text):
         every = len(text) == (~empty).sum()
-        found.problems.append(_not_numbers(given, name, parsed, text, every))
+        problem = _not_numbers(given, name, parsed, text, every)
         if every:
+            found.refuse(problem)
             return None
+        found.problems.append(problem)
     infinite = np.flatnonzero(np.isinf(numbers))
     if len(infinite):
         found.problems.append(
             f"{place} {lines[infinite[0]]}, column {quoted(name)}: infinite{more(len(infinite) - 1)}; {_LEAVE}"
         )
     if empty.all():
-        found.problems.append(f"column {quoted(name)} has no values; remove it")
+        found.refuse(f"column {quoted(name)} has no values; remove it")
     elif empty.any() and not gaps_are_filled:
         found.problems.append(
             f"{place} {lines[np.argmax(empty)]}, column {quoted(name)}: no value{more(int(empty.sum()) - 1)}; "

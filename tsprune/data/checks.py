@@ -1,7 +1,9 @@
 """Checks of a user's own CSV: every problem found at once, one line each, naming the line of the file and the
 column."""
 
+import ast
 import re
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,8 +12,9 @@ import pandas as pd
 
 from tsprune.data.advice import date_advice
 from tsprune.data.catalog import SHARES
-from tsprune.data.cells import read_cells
+from tsprune.data.cells import counts_rows, read_cells
 from tsprune.data.codes import find_codes
+from tsprune.data.column_names import as_text
 from tsprune.data.dates import DISPUTED, ORDERS, TWO_DIGITS, Reading, read_dates
 from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading, whole_periods
 from tsprune.data.parsing import Parsed, parse_csv, parse_frame
@@ -25,6 +28,10 @@ KEEPS_CODES = "raw: true keeps it"
 that has another way says that instead."""
 _GIVEN = re.compile(r"(?<![\w'-])(date_column|date_order|encoding|time_step)(?: = |=)(?=')")
 _NAMED = re.compile(r"(?:(?<=with )|(?<=the )|(?<=another )|(?<=unknown ))(date_column|date_order|time_step)\b(?!['.])")
+_CHOSEN = re.compile(r"(?<=others with )(columns)")
+_LISTED = re.compile(r"\bcolumns(?: = |=)(\[.*\])")
+_EXAMPLE = 5
+"""Columns at most that are named to show how columns are chosen."""
 _MOST_OF_A_CENTURY = 80
 """Years."""
 _USUAL_YEARS = (1600, 2300)
@@ -42,13 +49,14 @@ class Checked:
     """What a CSV holds and what is wrong with it. ``frame`` has the value columns as float64 in the file's order.
 
     ``dates`` (rows,) may hold NaT where ``problems`` says so. ``grid``: every time stamp that should be there.
-    ``problems`` make the file unusable, ``notes`` do not.
+    ``offered``: how many columns of values the file has. ``problems`` make the file unusable, ``notes`` do not.
     """
 
     frame: pd.DataFrame
     dates: pd.DatetimeIndex
     time_step: str
     grid: pd.DatetimeIndex
+    offered: int
     problems: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -63,16 +71,17 @@ def check_csv(
     encoding: str | None = None,
     date_order: str | None = None,
     columns: Sequence[str] | None = None,
+    asked: bool = True,
     scaled: bool = True,
 ) -> Checked:
     """Read a CSV (or the table of a binary file) with one column of dates, and look for everything that is wrong.
 
     The date column is the one given, else found (:func:`find_date_column`). How its dates are read, and which step they
     have, is chosen so that the series is even (:func:`choose_reading`, :func:`detect_step`), unless ``date_order`` and
-    ``time_step`` say so. ``columns``: the value columns to look at, all unless given. With ``gaps_are_filled`` absent
-    times and empty cells are no problem up to the share MADE_UP, and values that look like "no reading"
-    (:func:`find_codes`) become empty cells; without, they are a problem unless ``codes_are_kept``. Not ``scaled``: no
-    scale is learnt from these rows, so a column that gives none is fine.
+    ``time_step`` say so. ``columns``: the value columns to look at, all unless given; not ``asked``: not the user's
+    choice. With ``gaps_are_filled`` absent times and empty cells are no problem up to the share MADE_UP, and values
+    that look like "no reading" (:func:`find_codes`) become empty cells; without, they are a problem unless
+    ``codes_are_kept``. Not ``scaled``: no scale is learnt from these rows, so a column that gives none is fine.
 
     Raises UserError, with one line, if nothing can be checked: no table, no dates, no such column, no such step.
     """
@@ -80,30 +89,42 @@ def check_csv(
         parsed = parse_csv(content, encoding=encoding, date_column=date_column)
     else:
         parsed = parse_frame(content, date_column=date_column)
+    offered, asked = parsed.frame.shape[1] - 1, asked and columns is not None
     parsed = _only(parsed, columns)
     reading, problems = _read_dates(parsed, date_order, time_step)
     order = check_order(reading.dates, parsed.lines, parsed.place, time_step, gaps_are_filled)
     years = _century(parsed, reading) or _no_count(parsed, reading)
     years = years or (_yearless(parsed, reading) if date_order is None else [])
-    cells = read_cells(parsed, gaps_are_filled)
+    cells = read_cells(parsed, gaps_are_filled, asked)
     again = _dates_again(cells.frame, parsed, reading)
     keeping = f"; {KEEPS_CODES}" if scaled else ""  # a model that is there already reads no such value
-    frame, asked, taken = _codes(cells.frame, parsed, gaps_are_filled, codes_are_kept, keeping)
-    if gaps_are_filled:
-        asked += _made_up(frame, order)
+    frame, coded, taken = _codes(cells.frame, parsed, gaps_are_filled, codes_are_kept, keeping)
+    empty = _made_up(frame, order) if gaps_are_filled else []
     train = SHARES.borders(len(order.grid))[0][1] if len(order.grid) > 2 else 0
     # Train rows are counted on the whole grid, where absent rows have been added.
     gapped = order.absent and not (problems or order.problems)
     whole = frame.set_axis(reading.dates).reindex(order.grid) if gapped else frame
     unscaled, scales = scale_problems(whole.to_numpy(np.float64), list(whole), train) if scaled else ([], [])
+    unfit = {*cells.unfit, *again, *empty}
+    found = [*problems, *cells.problems, *(years or order.problems), *again, *coded, *empty, *unscaled]
+    fit = [name for name in cells.frame if not any(f"column {quoted(name)}" in problem for problem in unfit)]
+    series = [name for name in fit if not counts_rows(cells.frame[name])]
+    choose = "" if asked else how_to_choose(series or fit)
     return Checked(
         frame,
         reading.dates,
         order.step,
         order.grid,
-        tuple([*problems, *cells.problems, *(years or order.problems), *again, *asked, *unscaled]),
+        offered,
+        tuple(problem + choose if problem in unfit else problem for problem in found),
         tuple([*parsed.notes, *reading.notes, *_far_years(reading.dates), *order.notes, *cells.notes, *taken, *scales]),
     )
+
+
+def how_to_choose(names: Sequence[str]) -> str:
+    """What is said behind a problem of a whole column, where there are others to take instead: as ``-p`` of a study and
+    :func:`load_table` have it, and with blanks around the sign a notebook."""
+    return f", or name the columns to take, such as columns={list(names[:_EXAMPLE])}" if names else ""
 
 
 def in_options(text: str, keeping: str = KEEPS_CODES) -> str:
@@ -113,6 +134,10 @@ def in_options(text: str, keeping: str = KEEPS_CODES) -> str:
     def option(found: re.Match, behind: str = "") -> str:
         return f"--{found[found.lastindex].replace('_', '-')}{behind}"
 
+    def named(found: re.Match) -> str:
+        return f"--columns {shlex.quote(as_text(ast.literal_eval(found[1])))}"
+
+    text = _CHOSEN.sub(option, _LISTED.sub(named, text))
     text = text.replace(KEEPS_CODES, keeping).replace("missing: interpolate", "--missing interpolate")
     return _NAMED.sub(option, _GIVEN.sub(lambda found: option(found, " "), text))
 
@@ -133,7 +158,10 @@ def _only(parsed: Parsed, columns: Sequence[str] | None) -> Parsed:
         return parsed
     if parsed.date in columns:
         is_value = "is one of those that are read as values"
-        raise UserError(f"column {quoted(parsed.date)} {is_value}: it cannot be the column of dates")
+        raise UserError(
+            f"column {quoted(parsed.date)} {is_value}: it cannot be the column of dates; name another one with "
+            "date_column, or leave it out of the columns"
+        )
     others = [name for name in parsed.frame if name != parsed.date]
     need_columns(columns, others)
     notes = [f"{len(columns)} of {len(others)} columns are used"] if len(columns) < len(others) else []

@@ -55,8 +55,8 @@ def load_table(
 
     ``raw`` leaves values as they were published (Weather's -9999; ENTSO-E's faults and missing values, which
     ``make_splits`` then refuses), and in a file of one's own values that look like "no reading". ``columns`` keeps only
-    these, in this order, before anything is checked or cleaned: a gap in a column that is not used blocks no window.
-    Otherwise a column 'OT' is moved last, where the reference has its target (``Dataset_Custom``).
+    these, in this order, before anything is checked or cleaned: a gap or text in a column that is not used is no
+    matter. Otherwise a column 'OT' is moved last, where the reference has its target (``Dataset_Custom``).
 
     For a file of one's own: ``missing='interpolate'`` fills absent time stamps, empty cells and values that look like
     "no reading" (gaps of up to six hours, of six steps where a step is longer than an hour; no window touches longer

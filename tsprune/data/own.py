@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tsprune.data.catalog import CATALOG, SHARES, Entry
-from tsprune.data.catalogued import chosen, known_table
-from tsprune.data.checks import check_csv
+from tsprune.data.catalogued import chosen, known_table, offered
+from tsprune.data.checks import check_csv, how_to_choose
 from tsprune.data.cleaning import clean
 from tsprune.data.files import read_file, stem
 from tsprune.data.large import Large, open_large
@@ -41,7 +41,7 @@ def own_table(name: str, raw: bool, columns: Sequence[str] | None, scaled: bool,
             if known:
                 note = f"the file is the {known.name} of the catalogue: its splits and its cleaning hold"
                 return known_table(known, stem(path.name), f"{label} (own file)", content, raw, columns, note)
-            made, notes = _made(content, columns, raw, scaled, options)
+            made, notes = _made(content, columns, raw, scaled, options, asked=columns is not None)
         else:
             made, notes = _made_by_groups(large, columns, raw, scaled, options)
     except UserError as error:
@@ -57,11 +57,15 @@ def _made(
     raw: bool,
     scaled: bool,
     options: dict[str, str | None],
+    *,
+    asked: bool,
 ) -> tuple[dict, list[str]]:
-    """The fields of a table that a user's file holds, and what is to be said of them."""
+    """The fields of a table that a user's file holds, and what is to be said of them. ``asked``: whether the columns
+    are the user's choice."""
     reading = {option: value for option, value in options.items() if option != "missing"}
     fill = options["missing"] == "interpolate"
-    checked = check_csv(content, gaps_are_filled=fill, codes_are_kept=raw, columns=columns, scaled=scaled, **reading)
+    choice = {"columns": columns, "asked": asked}
+    checked = check_csv(content, gaps_are_filled=fill, codes_are_kept=raw, scaled=scaled, **choice, **reading)
     if checked.problems:
         raise UserError("\n".join(checked.problems))
     frame, notes = (checked.frame.copy(), []) if columns else chosen(checked.frame, None, "the file", SHARES)
@@ -81,6 +85,7 @@ def _made(
         "blocked": cleaned.blocked,
         "counts": cleaned.counts,
         "filled": cleaned.filled,
+        "offered": offered(frame, checked.offered) if asked else None,
     }
     return made, [*notes, *cleaned.notes]
 
@@ -97,7 +102,8 @@ def _made_by_groups(
     blocked = False
     for content, group in large.groups(names):
         try:
-            made, told = _made(content, group, raw, scaled, options | {"date_column": large.date})
+            how = options | {"date_column": large.date}
+            made, told = _made(content, group, raw, scaled, how, asked=columns is not None)
         except UserError as error:
             problems += str(error).splitlines()
             continue
@@ -117,12 +123,13 @@ def _made_by_groups(
         notes += told
     if not problems and len(found) < len(names):
         left = listed([name for name in names if name not in found])
-        problems.append(f"it counts its rows in {left}, which is not a series; remove it")
+        problems.append(f"it counts its rows in {left}, which is not a series; remove it{how_to_choose(found)}")
     if problems:
         raise UserError("\n".join(dict.fromkeys(problems)))
     if "blocked rows" in counts:
         counts["blocked rows"] = int(blocked.sum())
     made |= {"values": values, "columns": tuple(found), "blocked": blocked, "counts": dict(counts), "filled": filled}
+    made["offered"] = offered(frame, len(large.names))
     return made, list(dict.fromkeys(notes))
 
 

@@ -33,6 +33,7 @@ class Table:
     counts: dict[str, int] = field(default_factory=dict)  # how many values each cleaning step touched
     pooled: bool = False  # each column is a series of its own: a window is of one column
     stands_in_for: str | None = None  # the dataset that could not be had, if these are made-up numbers in its place
+    offered: int | None = None  # columns that these were chosen from, of the file or dataset; None where all are taken
     filled: np.ndarray | None = None  # (rows, columns) bool: values made up to fill a gap; None where there are none
     fingerprint: str = field(init=False)  # sha256 of what a result depends on: values, dates, split
 

@@ -4,17 +4,18 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import torch
+from pydantic import model_validator
 
 from tsprune.data import Splits, Table, Windows, load_table, make_splits
 from tsprune.data.mapped import DATASETS_PER_PROCESS
 from tsprune.errors import UserError
-from tsprune.typed import Config
+from tsprune.typed import Columns, Config
 
 LIVE_WINDOWS = 32
 """Windows on which a parameter must have an effect to count as live: a ReLU unit may be silent on a few."""
 
 
-READING = {"raw", "missing", "date_column", "time_step", "date_order", "encoding"}
+READING = {"raw", "missing", "date_column", "time_step", "date_order", "encoding", "columns"}
 """The options of reading, as :func:`tsprune.data.load_table` takes them."""
 
 
@@ -25,8 +26,8 @@ class DataSpec(Config):
     name: str
     label: str
     fingerprint: str
-    columns: int
-    """How many a window has."""
+    width: int
+    """Columns of a window."""
     series: int = 1
     """How many windows are cut from; each window of pooled data is of one of them."""
     seq_len: int
@@ -39,8 +40,17 @@ class DataSpec(Config):
     time_step: str | None = None
     date_order: str | None = None
     encoding: str | None = None
+    columns: Columns | None = None
     eval_stride: int = 1
     """Time steps between two validation or test windows."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, given: Any) -> Any:
+        """Recipes in stores call the width ``columns``, as it was called before columns could be chosen."""
+        if isinstance(given, dict) and isinstance(given.get("columns"), int):
+            return {name: value for name, value in given.items() if name != "columns"} | {"width": given["columns"]}
+        return given
 
     def identity(self) -> dict:
         what = self.model_dump(include={"label", "fingerprint", "seq_len", "label_len", "pred_len", "freq"})
@@ -68,7 +78,7 @@ class DataSpec(Config):
     def geometry(self) -> dict:
         """The part of a model's config that the data fixes."""
         lengths = self.model_dump(include={"seq_len", "label_len", "pred_len", "freq"})
-        return {"enc_in": self.columns, "dec_in": self.columns, "c_out": self.columns} | lengths
+        return {"enc_in": self.width, "dec_in": self.width, "c_out": self.width} | lengths
 
     def protocol(self) -> dict:
         lengths = self.model_dump(include={"seq_len", "label_len", "pred_len", "freq"})

@@ -103,7 +103,7 @@ class InferenceStep(Step):
         return {
             "step": self.kind,
             "version": RESULTS_VERSION,
-            "columns": self.data.columns,
+            "columns": self.data.width,
             **self.model_dump(mode="json", exclude={"data", "device", "elsewhere"}),
             "lengths": [self.data.seq_len, self.data.label_len, self.data.pred_len],
             "freq": self.data.freq,

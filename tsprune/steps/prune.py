@@ -184,7 +184,7 @@ class AuthorsStep(MaskStep):
 
     def mask(self, model: nn.Module) -> tuple[Masks, dict[str, str]]:
         # That code leaves outputs as wide as the data's columns, which it takes to be 7 but for Crossformer.
-        columns = self.trained.data.columns if self.trained.model == "Crossformer" else 7
+        columns = self.trained.data.width if self.trained.model == "Crossformer" else 7
         return authors_masks(model, self.density, {1, columns})
 
 

@@ -1,5 +1,6 @@
 """Parameters are checked strictly, each problem in one line, and the same in every way of running."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tsprune.errors import UserError
 from tsprune.parameters import default_parameters
 from tsprune.places import project_root
+from tsprune.study.base.shared import base_steps
 from tsprune.study.pruning_sweep.config import PruningSweep
 from tsprune.study.registry import STUDIES
 from tsprune.study.why.config import Why
@@ -44,6 +46,9 @@ def valid(smoke):
         ({"time_step": "B"}, "time_step: only for a file of your own; the catalogue says how synthetic_short is read"),
         ({"encoding": "klingon", "date_column": "x"}, "date_column, encoding: only for a file of your own"),
         ({"seeds": [10**30]}, f"seeds.0 = {10**30}"),
+        ({"columns": "load"}, "columns = 'load': expected a list, such as [load]"),
+        ({"columns": ["a", "a"]}, "columns = ['a', 'a']: a value appears twice"),
+        ({"columns": [False]}, "columns = [False]: names must be texts: put those that look like a number, yes or no"),
     ],
 )
 def test_bad_parameters_are_named_in_one_line(valid, change, words):
@@ -140,7 +145,7 @@ def test_what_has_a_default_may_be_left_out_of_a_notebook_and_put_in_from_outsid
             "scheduler",
             "resources",
         ),
-        *("date_column", "time_step", "date_order", "encoding", "crossformer_own"),
+        *("date_column", "time_step", "date_order", "encoding", "columns", "crossformer_own"),
     }
     namespace = {name: value for name, value in valid.items() if name not in names}
     config = PruningSweep.from_namespace(namespace)
@@ -148,6 +153,23 @@ def test_what_has_a_default_may_be_left_out_of_a_notebook_and_put_in_from_outsid
     assert PruningSweep.from_namespace(namespace | {"missing": "interpolate"}).missing == "interpolate"
     with pytest.raises(UserError, match="keep = 'some': input should be 'all', 'dense' or 'none'"):
         PruningSweep.from_namespace(namespace | {"keep": "some"})
+
+
+def test_the_columns_named_are_those_of_the_studys_own_dataset(valid):
+    assert PruningSweep.parse(valid | {"columns": []}) == PruningSweep.parse(valid), "none named: all"
+    config = PruningSweep.parse(valid | {"columns": ["OT", "load_2"]})
+    base = base_steps(config)
+    (spec,) = base.specs
+    assert base.table.columns == ("OT", "load_2") and spec.width == 2
+    assert spec.table().fingerprint == spec.fingerprint == base.table.fingerprint
+    assert config.on("synthetic").reading()["columns"] is None and config.on(config.dataset) == config
+
+
+def test_a_recipe_of_before_columns_could_be_chosen_makes_the_same_step(valid):
+    trained = base_steps(PruningSweep.parse(valid)).dense[0]
+    fields = json.loads(json.dumps(trained.recipe()["fields"]))
+    fields["data"]["columns"] = fields["data"].pop("width")
+    assert type(trained).model_validate_json(json.dumps(fields)).key == trained.key
 
 
 def test_asking_why_needs_no_more_than_its_own_parameters(valid):

@@ -35,6 +35,8 @@ def test_dates_of_the_splits_and_lengths_in_hours_are_told(table):
     assert lines["look-back"] == "96 time steps (96 hours, 4 days)"
     assert lines["forecast"] == "24 time steps (24 hours); 96 time steps (96 hours, 4 days) ahead"
     assert lines["scaled error of 1"].startswith("load_1 ") and "OT" in lines["scaled error of 1"]
+    some = data_lines(load_table("synthetic_short", columns=["OT", "load_1"]), config)
+    assert some["columns"] == "2 of 7, chosen: OT, load_1" and "columns" not in lines
 
 
 def test_time_steps_of_differing_length_have_none(table):

@@ -190,6 +190,13 @@ def test_every_structure_stands_beside_the_others(run, few, tmp_path, monkeypatc
     _check_latency(result)
 
 
+def test_two_of_four_and_masks_of_the_same_density_are_timed_each_with_its_own_share(run, few):
+    half = {"densities": [1.0, 0.5], "scopes": ["layer"], "two_of_four": True, "latency_repeats": 2}
+    latency = run(**few | half | {"models": ["DLinear"]}).latency
+    assert set(latency["structure"].dropna()) == {"unstructured", "2:4"}
+    assert pd.api.types.is_float_dtype(latency["macs_share"])
+
+
 def _check_latency(result):
     timed = result.latency.groupby("model", sort=False)
     assert timed.size().to_dict() == {"DLinear": 3 * 3, "Transformer": 3 * 5}

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from tsprune.batch.budget import parse_hours
 from tsprune.batch.strict_yaml import parse_yaml
 from tsprune.data import Table, checks
+from tsprune.data.column_names import as_text
 from tsprune.errors import UserError, unknown
 from tsprune.models import load_checkpoint, read_about
 from tsprune.models.base import model_class
@@ -35,7 +36,8 @@ CLOSE = 1e-6
 _LENGTHS = {"seq_len": "--look-back", "pred_lens": "--horizon"}
 
 _READING = {
-    name: f"--{name.replace('_', '-')}" for name in ("missing", "date_column", "time_step", "date_order", "encoding")
+    name: f"--{name.replace('_', '-')}"
+    for name in ("missing", "date_column", "time_step", "date_order", "encoding", "columns")
 }
 
 _SAID = {"seq_len": "look-back", "pred_len": "horizon"}
@@ -194,7 +196,7 @@ def command(question: Question) -> str:
         elif name in _LENGTHS:
             said += [_LENGTHS[name], str(value[0] if name == "pred_lens" else value)]
         elif name in _READING:
-            said += [_READING[name], value]
+            said += [_READING[name], as_text(value) if name == "columns" else value]
         else:
             said += ["-p", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     return shlex.join(["tsprune", "compress", Path(question.dataset).name, *said])
@@ -257,9 +259,10 @@ def _other_data(path: str, table: Table) -> Iterator[str]:
     if about is None or not about.columns:
         yield f"{path}: the checkpoint does not say columns, mean and std; save it with About(columns=..., ...)"
     elif about.columns != tuple(table.columns):
+        there = f"; take these with columns={list(about.columns)}" if {*about.columns} <= {*table.columns} else ""
         yield (
             f"{path}: the checkpoint reads {listed(list(about.columns))}; {plain(table.name)} has "
-            f"{listed(list(table.columns))}"
+            f"{listed(list(table.columns))}{there}"
         )
     else:
         mean = table.values[slice(*table.split.borders(len(table.values))[0])].mean(0)

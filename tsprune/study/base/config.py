@@ -15,7 +15,7 @@ from tsprune.places import locate, near_file
 from tsprune.steps.data import READING, DataSpec
 from tsprune.study.base.namespace import given_parameters
 from tsprune.training import TrainConfig
-from tsprune.typed import Config, Folder
+from tsprune.typed import Config, Folder, composed
 
 MOST = 2**31 - 1
 """Of anything that is counted: no sum or product of two such numbers leaves a 64-bit integer."""
@@ -24,6 +24,9 @@ Positive = Annotated[int, Field(ge=1, le=MOST)]
 
 
 SOME = Field(min_length=1)
+
+_OF_ANY = {"raw", "missing", "columns"}
+"""Options of reading that are not only for a file of one's own."""
 
 MOST_JOBS = 10_000
 """More processes than any one machine runs side by side."""
@@ -60,6 +63,18 @@ def _each_once(values: list) -> list:
 ONCE = AfterValidator(_each_once)
 
 
+def _names_or_all(given: Any) -> Any:
+    """Names of columns; None where there are none."""
+    for name in given if isinstance(given, list) else ():
+        if not isinstance(name, str):
+            raise ValueError("names must be texts: put those that look like a number, yes or no into quotes")
+    return None if given == [] else given
+
+
+def _composed_once(names: list[str] | None) -> list[str] | None:
+    return None if names is None else _each_once(list(map(composed, names)))
+
+
 @lru_cache(maxsize=1024)
 def _misfit(model: str, hyper: tuple[tuple[str, Any], ...]) -> str | None:
     """Why there is no such model; None where there is. Kept, since the studies of a profile ask the same."""
@@ -92,6 +107,10 @@ class StudyConfig(Config):
 
     dataset: Dataset
     """Name in the catalogue (tsprune data list), or path of a CSV file with a date column."""
+    columns: Annotated[list[str] | None, AfterValidator(_composed_once), BeforeValidator(_names_or_all)] = None
+    """Columns of the dataset to take, in this order, such as ["load", "temp"]; none named: all.
+
+    Of the study's own dataset; others, as ``why_datasets``, are taken whole."""
     raw: bool = False
     """Leave known defects of a catalogue dataset (Weather's -9999, ENTSO-E's outliers) as published."""
     missing: Literal["error", "interpolate"] = "error"
@@ -216,7 +235,7 @@ class StudyConfig(Config):
     @model_validator(mode="after")
     def _options_have_a_file(self) -> Self:
         """An option of reading that nothing is read by is no option that was meant."""
-        given = [name for name in sorted(READING - {"raw", "missing"}) if getattr(self, name) is not None]
+        given = [name for name in sorted(READING - _OF_ANY) if getattr(self, name) is not None]
         if given and all(name in CATALOG for name in self.every_dataset()):
             raise ValueError(
                 f"{', '.join(given)}: only for a file of your own; the catalogue says how {self.dataset} is read"
@@ -255,9 +274,13 @@ class StudyConfig(Config):
         return TrainConfig(**{name: getattr(self, name) for name in names})
 
     def reading(self) -> dict[str, Any]:
-        """How the dataset is to be read; a dataset of the catalogue needs no more than the first two."""
-        own = set() if self.dataset in CATALOG else READING
-        return self.model_dump(include={"raw", "missing"} | own)
+        """How the dataset is to be read."""
+        return self.model_dump(include=_OF_ANY if self.dataset in CATALOG else READING)
+
+    def on(self, dataset: str) -> Self:
+        """The same study on one of its datasets; the columns named are the own one's."""
+        other = {} if dataset == self.dataset else {"columns": None}
+        return self.model_copy(update={"dataset": dataset} | other)
 
     def load_data(self) -> Table:
         """The dataset; the built-in synthetic one when it cannot be had (``stands_in_for`` then says so)."""
@@ -269,7 +292,7 @@ class StudyConfig(Config):
             name="synthetic" if synthetic else self.dataset,
             label=table.name,
             fingerprint=table.fingerprint,
-            columns=table.width,
+            width=table.width,
             series=table.series,
             seq_len=self.seq_len,
             label_len=self.label_len,

@@ -27,7 +27,7 @@ def problems(config: StudyConfig, tables: Tables) -> Iterator[str]:
         except UserError as error:
             yield from _lines(error)
     for dataset in config.every_dataset():
-        yield from _of_data(config.model_copy(update={"dataset": dataset}), tables, own=dataset == config.dataset)
+        yield from _of_data(config.on(dataset), tables, own=dataset == config.dataset)
 
 
 def _of_data(config: StudyConfig, tables: Tables, own: bool) -> Iterator[str]:

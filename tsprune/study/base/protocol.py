@@ -5,6 +5,7 @@ import pandas as pd
 from tsprune.data import CATALOG, Table
 from tsprune.measure.paired import FEW, enough
 from tsprune.report.text import counted, duration_text, short_number
+from tsprune.shown import listed
 from tsprune.steps.compare import block_length
 from tsprune.study.base.config import StudyConfig
 from tsprune.study.base.shared import Base
@@ -28,6 +29,8 @@ def data_lines(table: Table, config: StudyConfig) -> dict[str, str]:
     own = ", each a series of its own" if table.pooled else ""
     shape = f"{len(table.values):,} rows x {len(table.columns)} columns{own}"
     facts = {"dataset": f"{table.name}, {shape}, from {table.source}"}
+    if table.offered:
+        facts["columns"] = f"{len(table.columns)} of {table.offered}, chosen: {listed(list(table.columns))}"
     for name, (begin, end) in zip(
         ("training", "validation", "test"), table.split.borders(len(table.values)), strict=True
     ):

@@ -44,7 +44,7 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
     @cached_property
     def others(self) -> tuple[tuple[Base, ...], tuple[str, ...]]:
         """The other datasets, each once; a note per dataset that could not be had."""
-        configs = (self.config.model_copy(update={"dataset": dataset}) for dataset in self.config.more_datasets)
+        configs = (self.config.on(dataset) for dataset in self.config.more_datasets)
         return further_bases(self.base, (base_steps(config, self.tables) for config in configs))
 
     @cached_property

@@ -189,7 +189,7 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
     def _latency(self, structures: pd.DataFrame) -> pd.DataFrame:
         """What was timed, with the columns that name the variant and its share of multiply-adds."""
         names = ["model", "pred_len", "seed", "method", "structure", "scope", "density_asked"]
-        shares = structures.set_index(["model", "pred_len", "seed", "method", "density_asked", "scope"])["macs_share"]
+        shares = structures.set_index(names)["macs_share"]
         records = []
         for step in self.timed:
             row = self.rows[step.key]

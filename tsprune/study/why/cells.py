@@ -32,7 +32,7 @@ class WhyCells(Cells[Why, WhyResult]):
         """Every dataset once, with its dense trainings of the first seed; a note per dataset that could not be had."""
         first = {"seeds": self.config.seeds[:1]}
         own, *others = (
-            dense_base(self.config.model_copy(update=first | {"dataset": dataset}), self.tables)
+            dense_base(self.config.on(dataset).model_copy(update=first), self.tables)
             for dataset in (self.config.dataset, *self.config.why_datasets)
         )
         further, notes = further_bases(own, others)
