@@ -374,7 +374,7 @@ def test_columns_that_are_no_series_are_left_out_by_naming_the_others(tmp_path):
     assert (table.columns, table.offered) == (("b", "a"), 5) and load_table("synthetic").offered is None
     for columns, say in (
         (["a", "site"], "not a number, nor is any other value of this column; remove or encode the column$"),
-        (["a", "date"], "column 'date' is one of those that are read as values: .*; name another one with date_column"),
+        (["a", "date"], "column 'date' holds the dates: it cannot be one of the columns of values, too"),
         (["a", "sit"], "there is no column 'sit'; did you mean 'site'?"),
         (["id", "a"], "column 'id' counts the rows and is no series; leave it out of the columns"),
         (["a", "a"], "name at least one column, and each once"),

@@ -199,10 +199,8 @@ def test_a_folder_that_may_not_be_entered_is_not_an_empty_one(tsprune, exported,
 def test_a_column_that_the_model_reads_cannot_be_the_dates(tsprune, exported):
     frame(60).rename_axis("date").to_csv("own.csv")
     code, _, err = tsprune("forecast", exported / "linear.onnx", "own.csv", "--date-column", "load")
-    assert (code, err) == (
-        2,
-        "tsprune: own.csv: column 'load' is one of those that are read as values: it cannot be the column of dates\n",
-    )
+    said = "column 'load' holds the dates: it cannot be one of the columns of values, too"
+    assert (code, err) == (2, f"tsprune: own.csv: {said}\n")
 
 
 def test_what_keeps_a_value_that_looks_like_no_reading_is_named_as_a_command_takes_it(tsprune, exported):

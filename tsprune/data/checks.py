@@ -157,11 +157,7 @@ def _only(parsed: Parsed, columns: Sequence[str] | None) -> Parsed:
     if columns is None:
         return parsed
     if parsed.date in columns:
-        is_value = "is one of those that are read as values"
-        raise UserError(
-            f"column {quoted(parsed.date)} {is_value}: it cannot be the column of dates; name another one with "
-            "date_column, or leave it out of the columns"
-        )
+        raise UserError(f"column {quoted(parsed.date)} holds the dates: it cannot be one of the columns of values, too")
     others = [name for name in parsed.frame if name != parsed.date]
     need_columns(columns, others)
     notes = [f"{len(columns)} of {len(others)} columns are used"] if len(columns) < len(others) else []
