@@ -229,6 +229,17 @@ def test_ways_go_from_dense_over_one_of_each_kind_to_other_strengths(question):
     assert [way.kind for way in for_size] == [*first[:5], *first[2:5], HALVED, ZEROS, FOUND]  # no file is smaller
 
 
+def test_smaller_models_have_fewer_heads_and_not_narrower_ones_as_far_as_these_divide_the_width(question):
+    def heads(d_model, n_heads, widths):
+        asked = question(d_model=d_model, n_heads=n_heads, widths=widths)
+        found = ways(asked, asked.data_spec(load_table(asked.dataset), 8))
+        return [way.step.trained.hyper["n_heads"] for way in found if way.kind == SMALLER]
+
+    assert heads(128, 8, []) == [4, 2]
+    assert heads(64, 1, [32]) == [1]
+    assert heads(24, 6, [18]) == [3]  # four of six do not divide 18
+
+
 def test_rounded_widths_are_tried_beside_the_others_where_time_is_the_goal_and_the_model_wide_enough(question):
     def tried(**changed):
         asked = question(d_model=16, widths=[8], narrow_densities=[0.5, 0.2], **changed)

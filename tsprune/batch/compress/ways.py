@@ -78,9 +78,12 @@ def ways(question: Question, data: DataSpec) -> list[Way]:
 
 
 def _small(question: Question, dense: TrainStep, width: int) -> TrainStep:
-    """A dense model of another width, trained from the start."""
-    widths = {name: question.sized(width)[name] for name in ("d_model", "d_ff")}
-    return train_step(dense.data, dense.model, dense.hyper | widths, dense.train, dense.seed)
+    """A dense model of another width, trained from the start. Its heads are fewer and not narrower, as far as they
+    divide the width: so it is faster, at as many parameters and multiply-adds (docs/kernels.md)."""
+    most = max(1, question.n_heads * width // question.d_model)
+    heads = next(count for count in range(most, 0, -1) if width % count == 0)
+    sizes = {"d_model": width, "d_ff": question.sized(width)["d_ff"], "n_heads": heads}
+    return train_step(dense.data, dense.model, dense.hyper | sizes, dense.train, dense.seed)
 
 
 def _pals(question: Question, data: DataSpec) -> SparseTrainStep:
