@@ -129,7 +129,7 @@ def test_the_file_and_its_page_say_what_the_checkpoint_says(tmp_path):
     for line in (
         "# Model card: x.onnx",
         "| columns | load, wind, sun |",
-        "| test MSE, scaled units | 0.3 (before pruning 0.25) |",
+        "| test MSE, scaled units | 0.3 (0.25 before pruning) |",
         "| test MAE, scaled units | unknown |",
         "- `values`: float64 (batch, 24, 3), in the data's own units",
     ):
@@ -159,7 +159,7 @@ def test_the_page_says_how_the_model_was_made_and_how_to_make_it_again(tmp_path)
     ):
         assert line in pages["known"].splitlines()
     assert "`tsprune export 0a1b known.onnx --units scaled`" in pages["known"]
-    assert "(before pruning 0.25)" in pages["known"] and "(before training 2 0.25)" in pages["longer"]
+    assert "(0.25 before pruning)" in pages["known"] and "(0.25 before training 2)" in pages["longer"]
     assert "| made by | dense longer: density asked 1.0 |" in pages["longer"]
     assert "| made by | unknown |\n| seed | unknown |\n" in pages["unknown"] and "again" not in pages["unknown"]
 

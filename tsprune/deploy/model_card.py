@@ -82,7 +82,7 @@ def _facts(card: Card, size: int, before: str) -> Iterator[tuple[str, str]]:
     yield "season", f"{card.season} time steps" if card.season else "unknown"
     yield "look-back, horizon", f"{card.seq_len}, {card.pred_len} time steps"
     for name in sorted({*card.before, *card.after}):
-        was = f" (before {before} {_number(card.before[name])})" if name in card.before else ""
+        was = f" ({_number(card.before[name])} before {before})" if name in card.before else ""
         yield f"test {name.upper()}, scaled units", f"{_number(card.after.get(name))}{was}"
     if card.intervals:
         for level in card.intervals.levels:
