@@ -65,7 +65,7 @@ def rows(name: str, given: argparse.Namespace) -> None:
         for form in list(forms)[1:]:
             said = [speedup_text(speed.loc[(form, batch)]) for batch in BATCHES]
             print(
-                f"| {name} | {form} | {macs[form] / macs['dense']:.3f} | {runtime} | {said[0]} | {said[1]} |",
+                f"| {name} | {form} | {macs[form] / macs['dense']:.4f} | {runtime} | {said[0]} | {said[1]} |",
                 flush=True,
             )
         print(f"({table['load'].iloc[0]})")

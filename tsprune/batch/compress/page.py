@@ -111,6 +111,7 @@ def protocol(answer: Answer) -> dict[str, str]:
     untrusted = "not measured" if answer.untimed else "cannot be trusted"
     return answer.protocol | {
         "dense model": f"{question.model}, d_model {question.d_model}, {start}",
+        "smaller models": "d_ff and the number of heads in proportion to d_model, as far as heads divide it",
         "training": f"Adam {question.learning_rate:g}, schedule {question.schedule}, batch {question.batch_size}; all "
         f"models then {counted(question.fine_tune_epochs, 'more epoch')} at {question.fine_tune_learning_rate:g}, PALS "
         "in one go",
