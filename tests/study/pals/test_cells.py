@@ -23,14 +23,32 @@ def smoke(tmp_path_factory):
     return profiles.parameters("smoke", "05_pals") | {"seeds": [1], **store}
 
 
-def run(smoke):
-    config = SparseTraining.parse(smoke)
-    return PalsCells(config).run(make_executor=lambda: ThreadPoolExecutor(1), progress=Recorder())
+def run(smoke, executors=None):
+    """``executors``: where those go that steps ran on."""
+    executors = [] if executors is None else executors
+
+    def make():
+        executors.append(ThreadPoolExecutor(1))
+        return executors[-1]
+
+    return PalsCells(SparseTraining.parse(smoke)).run(make_executor=make, progress=Recorder())
 
 
 @pytest.fixture(scope="module")
-def result(smoke):
-    return run(smoke)
+def executors():
+    return []
+
+
+@pytest.fixture(scope="module")
+def result(smoke, executors):
+    return run(smoke, executors)
+
+
+def test_steps_that_are_named_later_run_on_the_same_workers_and_none_stay(result, executors):
+    (executor,) = executors
+    assert at_pals("gmp") in set(result.cells["arm"])  # named once it was known to what density PALS comes
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        executor.submit(print)
 
 
 def test_every_arm_has_its_cells_and_its_numbers(result, smoke):

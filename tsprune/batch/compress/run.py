@@ -27,11 +27,11 @@ from tsprune.batch.compress.place import PAGE_FILE, check_place, make_way
 from tsprune.batch.compress.question import Question, command, in_options
 from tsprune.batch.compress.ways import DENSE, LONGER, MASKED, SMALLER, Way, ways
 from tsprune.batch.compress.words import on_card
-from tsprune.batch.compress.workers import Kept
 from tsprune.batch.preflight import need_folder, try_folder
 from tsprune.batch.stop import STATUS, undone_by_stop
 from tsprune.data import Windows
 from tsprune.engine.execute import failure
+from tsprune.engine.kept_workers import Kept
 from tsprune.engine.progress import Progress
 from tsprune.engine.step import NOT_RUN, NOT_YET, Step
 from tsprune.errors import UserError

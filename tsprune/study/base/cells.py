@@ -14,6 +14,7 @@ from tsprune.data import CATALOG
 from tsprune.engine.cluster import dask_workers
 from tsprune.engine.executors import cores, local_processes
 from tsprune.engine.grid import run_grid
+from tsprune.engine.kept_workers import Kept
 from tsprune.engine.progress import Progress, make_progress
 from tsprune.engine.step import FINAL, Step
 from tsprune.engine.store import Corrupt, Store
@@ -105,12 +106,13 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         check(self.config, self.tables)
         hours = self.config.budget_hours
         deadline = None if hours is None else time.monotonic() + 3600 * hours
-        how = {"make_executor": make_executor, "progress": progress, "deadline": deadline}
         own, beside = self.plan(), tuple(self.beside())
-        rows = self.compute((*own, *beside), **how)
-        self.rows = {step.key: rows[step.key] for step in own}
-        if later := tuple(self.then()):
-            self.rows = self.compute((*own, *later), **how)
+        with Kept(make_executor or self.workers()) as maker:
+            how = {"make_executor": maker, "progress": progress, "deadline": deadline}
+            rows = self.compute((*own, *beside), **how)
+            self.rows = {step.key: rows[step.key] for step in own}
+            if later := tuple(self.then()):
+                self.rows = self.compute((*own, *later), **how)
         result = self.gather()
         self._drop((*own, *beside))
         return result

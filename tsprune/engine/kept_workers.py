@@ -1,4 +1,4 @@
-"""Workers that stay from one grid to the next: to start one and load what it computes with takes seconds."""
+"""Workers that stay from one grid to the next: to start one and load what it computes with takes seconds of a core."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future

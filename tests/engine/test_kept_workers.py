@@ -8,9 +8,9 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 from helpers import FakeStep
 
-from tsprune.batch.compress.workers import Kept
 from tsprune.engine.executors import local_processes
 from tsprune.engine.grid import run_grid
+from tsprune.engine.kept_workers import Kept
 from tsprune.engine.progress import Progress
 from tsprune.engine.store import Store
 
