@@ -442,6 +442,8 @@ def test_a_frame_brings_its_index_of_dates_along():
         parse_frame(pd.DataFrame([[1, 2]], columns=["a", "a "]))
     with pytest.raises(UserError, match="column 'a' occurs more than once"):
         parse_frame(pd.DataFrame({"a": [1, 2]}, index=pd.Index([3, 5], name="a")))
+    nameless = parse_frame(frame.rename(columns={"x": " "}))  # as in a CSV, where read_cells refuses it
+    assert list(nameless.frame) == ["day", "Unnamed: 1"]
 
 
 def test_the_numbers_of_the_rows_of_a_larger_frame_are_no_series():

@@ -164,7 +164,8 @@ def parse_frame(frame: pd.DataFrame, *, date_column: str | None = None) -> Parse
         numbers = str(frame.columns[0]) if unnamed else None
     # Of names on several levels all that say something.
     names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
-    frame = frame.set_axis([composed(name.strip()) for name in names], axis=1)
+    names = [composed(name.strip()) for name in names]
+    frame = frame.set_axis([name or _unnamed(position, names) for position, name in enumerate(names)], axis=1)
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise UserError(f"column {quoted(twice[0])} occurs more than once; names must differ")
