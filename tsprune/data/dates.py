@@ -93,7 +93,7 @@ _SHAPES = (
     _shape(r"(\d{4})[-/ ]?W(\d{1,2})", week="yw"),
     _shape(r"[CK]?W ?(\d{1,2})[-/ ](\d{4})", week="wy"),
     _shape(r"(\d{4})-?W(\d{2})-?([1-7])", ymd="ywk"),
-    _shape(r"((?:19|20)\d{2})-?(\d{3})", ymd="yj"),
+    _shape(r"((?:19|20)\d{2})[-/]?(\d{3})", ymd="yj"),
     _shape(r"(\d{4})(\d{2})(\d{2})", ymd="ymd"),
     _shape(r"(\d{2})(\d{2})(\d{4})", dmy="dmy", mdy="mdy"),
     _shape(r"(\d{4})(\d{2})(\d{2})", time=_PACKED, ymd="ymd"),
@@ -105,7 +105,7 @@ _SHAPES = (
 )
 _Texts = tuple[str | None, ...]  # a group of a pattern, row by row
 _WEST, _EAST = -12 * 60, 14 * 60  # minutes from UTC
-_OF_YEAR = re.compile(r"\d{4}-?\d{3}")  # 2020-366; and many a number of an item
+_OF_YEAR = re.compile(r"\d{4}[-/]?\d{3}")  # 2020-366; and many a number of an item
 _UNIX = {  # digits of times since 1970, of this century or a little more
     "s": (re.compile(r"(\d{9,10})(?:\.(\d+))?"), "seconds"),
     "ms": (re.compile(r"([5-9]\d{11}|\d{13})()(?:\.0+)?"), "milliseconds"),

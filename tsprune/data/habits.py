@@ -7,15 +7,15 @@ _ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct"
 # Of Danish, Dutch, French, German, Italian, Norwegian, Portuguese, Spanish and Swedish, without accents. No name is of
 # one month in one of these and of another in another; Croatian (lip, lis) and Polish ones would be.
 _NAMES = (
-    "januar janner januari janvier janv enero ene gennaio gen janeiro",
-    "februar februari fevrier fevr fev febrero febbraio fevereiro",
+    "januar janner januari janvier janv enero ene gennaio genn gen janeiro",
+    "februar februari febr fevrier fevr fev febrero febbraio febbr fevereiro",
     "marz maerz mrz mars marzo marco maart mrt marts",
     "avril avr abril abr aprile",
-    "mai maio mayo maggio mag mei maj",
+    "mai maio mayo maggio magg mag mei maj",
     "juni juin junio giugno giu junho",
-    "juli juillet juil julio luglio lug julho",
+    "juli juillet juill juil julio luglio lugl lug julho",
     "august aout agosto ago augusti augustus",
-    "septembre septiembre settembre set setembro",
+    "septembre septiembre settembre setiembre sett set setembro",
     "oktober okt octobre octubre ottobre ott outubro out",
     "novembre noviembre novembro",
     "dezember dez decembre diciembre dicembre dic dezembro desember des",
