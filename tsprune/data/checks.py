@@ -16,7 +16,7 @@ from tsprune.data.cells import counts_rows, read_cells
 from tsprune.data.codes import find_codes
 from tsprune.data.column_names import as_text
 from tsprune.data.dates import DISPUTED, ORDERS, TWO_DIGITS, Reading, read_dates
-from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading, whole_periods
+from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading, newest_first, whole_periods
 from tsprune.data.parsing import Parsed, parse_csv, parse_frame
 from tsprune.data.scale import scale_problems
 from tsprune.data.timesteps import DAY
@@ -91,11 +91,15 @@ def check_csv(
         parsed = parse_frame(content, date_column=date_column)
     offered, asked = parsed.frame.shape[1] - 1, asked and columns is not None
     parsed = _only(parsed, columns)
-    reading, problems = _read_dates(parsed, date_order, time_step)
+    reading, problems, backward = _read_dates(parsed, date_order, time_step)
+    cells = read_cells(parsed, gaps_are_filled, asked)  # in the order of the file: numbers of rows go up in it
+    if backward:
+        notes = (*parsed.notes, "the newest row stands first: rows are read from the last to the first")
+        parsed = replace(parsed, frame=parsed.frame[::-1], lines=parsed.lines[::-1], notes=notes)
+        cells = replace(cells, frame=cells.frame[::-1])
     order = check_order(reading.dates, parsed.lines, parsed.place, time_step, gaps_are_filled)
     years = _century(parsed, reading) or _no_count(parsed, reading)
     years = years or (_yearless(parsed, reading) if date_order is None else [])
-    cells = read_cells(parsed, gaps_are_filled, asked)
     again = _dates_again(cells.frame, parsed, reading)
     keeping = f"; {KEEPS_CODES}" if scaled else ""  # a model that is there already reads no such value
     frame, coded, taken = _codes(cells.frame, parsed, gaps_are_filled, codes_are_kept, keeping)
@@ -164,22 +168,26 @@ def _only(parsed: Parsed, columns: Sequence[str] | None) -> Parsed:
     return replace(parsed, frame=parsed.frame[[parsed.date, *columns]], notes=(*parsed.notes, *notes))
 
 
-def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -> tuple[Reading, list[str]]:
-    """The dates of each row, and a problem where cells cannot be read as dates."""
-    cells = parsed.frame[parsed.date]
+def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -> tuple[Reading, list[str], bool]:
+    """The dates of each row, a problem where cells cannot be read as dates, and whether the file has its newest row
+    first: then these are the dates from its last row to its first."""
+    cells, lines = parsed.frame[parsed.date], parsed.lines
     cells = cells if pd.api.types.is_datetime64_any_dtype(cells) else cells.astype(str).where(cells.notna(), "")
-    readings = []
-    if not pd.api.types.is_string_dtype(cells):
-        reading = _typed(cells) if time_step else whole_periods(_typed(cells))
-    elif readings := read_dates(cells):
-        readings = readings if time_step else list(map(whole_periods, readings))
+    readings = read_dates(cells) if (texts := pd.api.types.is_string_dtype(cells)) else [_typed(cells)]
+    if backward := newest_first(readings):
+        cells, lines = cells[::-1], lines[::-1]
+        readings = [replace(reading, dates=reading.dates[::-1]) for reading in readings]
+    readings = readings if time_step else list(map(whole_periods, readings))
+    if not texts:
+        reading = readings[0]
+    elif readings:
         example = cells.iloc[int(np.argmax(readings[0].dates.notna()))]
         reading = choose_reading(readings, example, date_order, time_step)
     else:
         reading = _unread(len(cells))
     bad = np.flatnonzero(reading.dates.isna())
     if not len(bad):
-        return reading, []
+        return reading, [], backward
     if 2 * reading.unread > len(cells):  # what cannot be read tells how few the others say
         reading = _unread(len(cells))
     text = "" if pd.isna(cells.iloc[bad[0]]) else str(cells.iloc[bad[0]])
@@ -192,8 +200,8 @@ def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -
         if others
         else date_advice(text, parsed.date, first=first, last=last, every=every)
     )
-    where = f"{parsed.place} {parsed.lines[bad[0]]}, column {quoted(parsed.date)}"
-    return reading, [f"{where}: {cell}{more(len(bad) - 1)}; {advice}"]
+    where = f"{parsed.place} {lines[bad[0]]}, column {quoted(parsed.date)}"
+    return reading, [f"{where}: {cell}{more(len(bad) - 1)}; {advice}"], backward
 
 
 def _century(parsed: Parsed, reading: Reading) -> list[str]:
