@@ -16,6 +16,7 @@ from tsprune.data.cells import counts_rows, read_cells
 from tsprune.data.codes import find_codes
 from tsprune.data.column_names import as_text
 from tsprune.data.dates import DISPUTED, ORDERS, TWO_DIGITS, Reading, read_dates
+from tsprune.data.habits import as_read, names_month
 from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading, newest_first, whole_periods
 from tsprune.data.parsing import Parsed, parse_csv, parse_frame
 from tsprune.data.scale import scale_problems
@@ -42,6 +43,13 @@ _SOME = 200
 """Rows, spread over the file, that tell whether a column holds dates."""
 _LEAST_DATE = 10_000
 """As spreadsheets count days this is of 1927; below are years, months, days and hours, which may be of use."""
+
+
+_PARTS = {1: (24, 25, 48, 96), 30: (28, 29, 30, 31), 365: (4, 12)}
+"""By about how many days a time step has, how many parts of it may stand side by side."""
+_PART = re.compile(
+    r"(?:h|hr|hour|he|d|day|m|month|q|quarter|period)?[ _-]?(\d{1,2})(?:(?::?[0-5]\d){1,2}\b.*)?", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -121,8 +129,37 @@ def check_csv(
         order.grid,
         offered,
         tuple(problem + choose if problem in unfit else problem for problem in found),
-        tuple([*parsed.notes, *reading.notes, *_far_years(reading.dates), *order.notes, *cells.notes, *taken, *scales]),
+        tuple(
+            [
+                *parsed.notes,
+                *reading.notes,
+                *_far_years(reading.dates),
+                *order.notes,
+                *_side_by_side(frame, order),
+                *cells.notes,
+                *taken,
+                *scales,
+            ]
+        ),
     )
+
+
+def _side_by_side(frame: pd.DataFrame, order: Ordered) -> list[str]:
+    """A note where columns are called as the hours of a day, the days of a month, or the months or quarters of a year
+    that each row is of: they may be one series."""
+    days = pd.Series(order.grid).diff().median() / DAY
+    counts = next((counts for length, counts in _PARTS.items() if 0.9 * length < days < 1.1 * length), ())
+    names = list(frame)
+    if len(names) not in counts:
+        return []
+    numbers = [int(found[1]) for found in map(_PART.fullmatch, names) if found]
+    numbered = len(numbers) == len(names) and numbers[0] in (0, 1) and numbers == sorted(numbers)
+    if not numbered and not (len(names) == 12 and all(names_month(as_read(name)) for name in names)):
+        return []
+    return [
+        f"columns {quoted(names[0])} to {quoted(names[-1])} are read as series of their own at a time step of "
+        f"{order.step}; if they are parts of it, turn the table: a row per part, all in one column"
+    ]
 
 
 def how_to_choose(names: Sequence[str]) -> str:
