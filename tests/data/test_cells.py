@@ -19,6 +19,7 @@ def cells_of(cells: list[str], header: str = "date,x", fill: bool = False) -> Re
     ("cell", "cause", "read"),
     [
         ('"0,13"', "a decimal comma? Write numbers like 1234.5, or separate the fields by semicolons", 0.13),
+        ('"+0992,1"', "several numbers in one cell? Give each a column of its own", None),
         ('"1,000"', "a thousands separator or decimal comma? Write numbers like 1234.5", None),
         ('"1.000,5"', "thousands separators? Write numbers like 1234.5", 1000.5),
         ("5%", "write the number without a unit", 5),

@@ -21,6 +21,7 @@ _NAMELESS = re.compile(r"unnamed: \d+(\.\d+)*", re.IGNORECASE)
 
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 _CAUSES = (
+    (re.compile(r"[+-]?0\d+(,\d+)+"), "several numbers in one cell? Give each a column of its own"),
     (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), "a thousands separator or decimal comma? Write numbers like 1234.5"),
     (re.compile(r"[+-]?\d*,\d+"), "a decimal comma? Write numbers like 1234.5, or separate the fields by semicolons"),
     (
