@@ -155,9 +155,10 @@ def test_a_sum_makes_no_dates_of_numbers_of_items(end):
     assert len(parse_csv(f"date,x\n{items}{end}".encode()).frame) == 40
 
 
+@pytest.mark.parametrize("date", ["date", "Zeit"])
 @pytest.mark.parametrize("above", ["Station:,Berlin\nUnit:,MW", "Station,Berlin"])
-def test_words_above_the_names_that_look_like_a_header_are_none(above):
-    content = f"{above}\ndate,load\n2020-01-01,5\n2020-01-02,6\n".encode()
+def test_words_above_the_names_that_look_like_a_header_are_none(above, date):
+    content = f"{above}\n{date},load\n2020-01-01,5\n2020-01-02,6\n".encode()
     line = above.count("\n") + 2
     assert refusal(content) == f"line {line}: are these the column names? Remove the lines above them"
 
