@@ -27,6 +27,10 @@ def _clock_of_file(found: re.Match) -> str:
     return f"{found[1].replace('_', '-')} {':'.join(filter(None, found.groups()[2:]))}"
 
 
+def _with_colons(found: re.Match) -> str:
+    return ":".join(filter(None, found.groups()))
+
+
 _SIGNS = tuple(
     (re.compile(pattern, re.IGNORECASE), written)
     for pattern, written in (
@@ -48,7 +52,7 @@ _SIGNS = tuple(
         (r"^(\d{1,2}[-/. ]*[a-z]{3,9}[-/., ]*\d{4}) (\d{2})$", r"\1 \2:00"),
         (r"(?<=\d)_(?=\d{1,2}:\d{2})", " "),  # of weather models: 2020-01-01_00:00:00
         (r"^(\d{1,2}[-/ ]?[a-z]{3}[-/ ]?\d{2,4}):(?=\d{1,2}:\d{2})", r"\1 "),  # of SAS and of servers: 01JAN2020:00:00
-        (r"(?<= )(\d{1,2})[.h](\d{2})(?:\.(\d{2}))?(?=$| ?[-+z])", lambda m: ":".join(filter(None, m.groups()))),
+        (r"(?<= )(\d{1,2})[.hu](\d{2})(?:\.(\d{2}))?(?=$|\.\d{1,9} | ?[-+z]| ?[ap]\.? ?m)", _with_colons),
         (r"(?<= )(\d{1,2}) ?h$", r"\1:00"),
     )
 )
