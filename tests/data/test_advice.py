@@ -19,7 +19,9 @@ def problems_of(cells: list[str], name: str = "date") -> tuple[str, ...]:
         ("1921-22", "write years as the day they begin with"),
         ("FY21", "write years as the day they begin with"),
         ("1920s", "write years as the day they begin with"),
-        ("2020.1", "write quarters like 2020Q1"),
+        ("2020.1", "write quarters like 2020Q1, and months like 2020-05"),
+        ("1.2020", "write quarters like 2020Q1, and months like 2020-05"),
+        ("I 2020", "write quarters like 2020Q1, and months like 2020-05"),
         ("T1 2020", "write quarters like 2020Q1"),
         ("Week 5, 2020", "write weeks like 2020-W05"),
         ("Sa, 1.2.2020", "'Sa,' beside the date is not read; remove it"),
@@ -28,6 +30,7 @@ def problems_of(cells: list[str], name: str = "date") -> tuple[str, ...]:
         ("2020-01-01 12:00 CEST", "time zone names are not read; write offsets like"),
         ("1. ledna 2020", "month names are read in English and Western European languages"),
         ("2020-02-30", "there is no such day"),
+        ("1399-02-31", "(are its years of another calendar?)"),
         ("29/2/2563", "(are its years of another calendar?)"),
         *(
             (cell, "write quarters like 2020Q1")

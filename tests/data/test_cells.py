@@ -19,6 +19,7 @@ def cells_of(cells: list[str], header: str = "date,x", fill: bool = False) -> Re
     ("cell", "cause", "read"),
     [
         ('"0,13"', "a decimal comma? Write numbers like 1234.5, or separate the fields by semicolons", 0.13),
+        ('"+0992,1"', "several numbers in one cell? Give each a column of its own", None),
         ('"1,000"', "a thousands separator or decimal comma? Write numbers like 1234.5", None),
         ('"1.000,5"', "thousands separators? Write numbers like 1234.5", 1000.5),
         ("5%", "write the number without a unit", 5),
@@ -26,6 +27,8 @@ def cells_of(cells: list[str], header: str = "date,x", fill: bool = False) -> Re
         ("5 kWh", "write the number without a unit", 5),
         ("-$5", "write the number without a unit", -5),
         ("USD 5.10", "write the number without a unit", None),
+        ("5.1 W/m2", "write the number without a unit", None),
+        ('"5,-"', "write the number without the sign for no cents", None),
         ("(5.10)", "a negative number? Write it like -1234.5", -5.1),
         ("5.10-", "a negative number? Write it like -1234.5", -5.1),
         ("1\u2019000", "thousands separators? Write numbers like 1234.5", 1000),
@@ -153,7 +156,17 @@ def test_a_series_that_happens_to_count_is_kept():
         assert found.notes == [
             f"column '{name}' counts the rows and is kept; to leave it out name the others with columns"
         ]
-    assert cells_of([str(i % 29) for i in range(30)], "date,NO").frame["NO"].tolist() == [*range(29), 0]
+    found = cells_of([str(i % 29) for i in range(30)], "date,NO")
+    assert found.frame["NO"].tolist() == [*range(29), 0] and found.notes == []
+
+
+def test_numbers_of_rows_of_which_some_were_left_out_are_noted():
+    for cells in ([*range(29), 40], [i * 7 % 30 for i in range(30)]):
+        found = cells_of([str(i) for i in cells], "date,index")
+        assert found.frame["index"].tolist() == cells
+        assert found.notes == [
+            "column 'index' may number the rows and is kept; to leave it out name the others with columns"
+        ]
 
 
 def test_columns_without_a_name_are_named_by_their_place_in_the_file():

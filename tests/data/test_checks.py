@@ -598,3 +598,25 @@ def test_what_is_loaded_is_what_was_written(data):
     assert checked.dates.equals(dates.as_unit(checked.dates.unit))
     kept = [value for value, float_value in zip(values, checked.frame["x"], strict=True) if not np.isnan(float_value)]
     assert [float(value) for value in kept] == checked.frame["x"].dropna().tolist()
+
+
+@pytest.mark.parametrize(
+    ("freq", "names", "noted"),
+    [
+        ("D", [f"{hour:02d}:00" for hour in range(24)], True),
+        ("D", [f"H{hour}" for hour in range(1, 25)], True),
+        ("D", [f"{hour:02d}:{quarter:02d}" for hour in range(24) for quarter in (0, 15, 30, 45)], True),
+        ("MS", [str(day) for day in range(1, 32)], True),
+        ("YS", ["Jan", "Feb", "M\u00e4rz", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez"], True),
+        ("YS", ["Q1", "Q2", "Q3", "Q4"], True),
+        ("h", [f"H{hour}" for hour in range(1, 25)], False),
+        ("D", [f"sensor {place}" for place in range(1, 25)], False),
+        ("YS", ["a", "b", "c", "d"], False),
+    ],
+)
+def test_parts_of_a_time_step_side_by_side_are_noted(freq, names, noted):
+    dates = pd.date_range("2001-01-01", periods=20, freq=freq).strftime("%Y-%m-%d %H:%M")
+    rows = [",".join([date, *(str(i * k % 7) for k in range(1, len(names) + 1))]) for i, date in enumerate(dates)]
+    checked = check_csv("\n".join([",".join(["date", *names]), *rows]).encode())
+    assert not checked.problems and list(checked.frame) == names
+    assert any("if they are parts of it, turn the table" in note for note in checked.notes) == noted

@@ -109,6 +109,10 @@ def test_what_is_wrong_with_a_parquet_file_is_named_by_row(tmp_path):
             r"an Excel workbook \(\.xlsx\); save its sheet",
         ),
         (zipped({"mimetype": b"", "content.xml": b""}), r"an OpenDocument spreadsheet \(\.ods\)"),
+        (
+            zipped({"m/data.pkl": b"", "m/data/0": b""}),
+            "is a file of torch.save; a table of dates and numbers is needed",
+        ),
         (zipped({"a": CSV, "b": CSV}), r"an archive of 2 files \(a, b\); expected one with a single CSV"),
         (b"PK\x03\x04 and no more", "cannot be read as a zip archive"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", r"an Excel workbook \(\.xls\)"),

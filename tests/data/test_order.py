@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tsprune.data.checks import check_csv
 from tsprune.data.order import MADE_UP, Ordered, check_order
+from tsprune.errors import UserError
 
 
 def ordered(dates, step: str | None = None, fill: bool = False) -> Ordered:
@@ -186,3 +187,34 @@ def test_midnights_of_a_zone_written_in_utc_are_told_how_to_be(freq):
     stamps = pd.date_range("2020-01-01", periods=120, freq=freq, tz="Europe/Paris").tz_convert("UTC").tz_localize(None)
     (problem,) = ordered(stamps).problems
     assert problem.endswith("midnights in a zone with daylight saving? Write only the days, like 2020-01-01")
+
+
+# Files whose newest row stands first
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%d/%m/%Y", "%m/%d/%y"])
+def test_rows_that_go_back_in_time_are_turned_round(form):
+    dates = pd.date_range("2020-01-20", periods=60)
+    rows = [f"{i},{date.strftime(form)},{(i * 7) % 11}" for i, date in enumerate(dates[::-1])]
+    checked = check_csv("\n".join(["index,date,x", *rows]).encode())
+    assert not checked.problems and checked.dates.equals(dates.as_unit("us")) and list(checked.frame) == ["x"]
+    assert checked.frame["x"].tolist() == [(i * 7) % 11 for i in range(59, -1, -1)]
+    assert "the newest row stands first: rows are read from the last to the first" in checked.notes
+
+
+def test_what_is_wrong_in_a_file_with_its_newest_row_first_is_named_by_its_line():
+    dates = pd.date_range("2020-01-20", periods=60).delete(50)[::-1]
+    rows = [f"{date:%d.%m.%Y};{i % 11 if i != 4 else 'x'}" for i, date in enumerate(dates)]
+    problems = check_csv("\n".join(["date;x", *rows]).encode()).problems
+    assert problems[0].startswith("line 6, column 'x': 'x' is not a number")
+    assert problems[1].startswith("above line 11: the time 2020-03-10 00:00:00 is missing")
+    frame = pd.DataFrame({"date": dates, "x": np.arange(59.0) % 7})
+    assert check_csv(frame).problems[0].startswith("above row 10: the time 2020-03-10 00:00:00 is missing")
+
+
+def test_an_order_that_nothing_tells_is_asked_for_in_a_file_with_its_newest_row_first_too():
+    rows = [f"{day:02d}/03/2020,{day % 5}" for day in range(12, 0, -1)]
+    with pytest.raises(UserError, match=r"can be read as day, month, year .* or month, day, year"):
+        check_csv("\n".join(["date,x", *rows]).encode())
+    checked = check_csv("\n".join(["date,x", *rows]).encode(), date_order="dmy")
+    assert checked.dates.equals(pd.date_range("2020-03-01", periods=12).as_unit("us"))

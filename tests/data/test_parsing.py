@@ -155,9 +155,10 @@ def test_a_sum_makes_no_dates_of_numbers_of_items(end):
     assert len(parse_csv(f"date,x\n{items}{end}".encode()).frame) == 40
 
 
+@pytest.mark.parametrize("date", ["date", "Zeit"])
 @pytest.mark.parametrize("above", ["Station:,Berlin\nUnit:,MW", "Station,Berlin"])
-def test_words_above_the_names_that_look_like_a_header_are_none(above):
-    content = f"{above}\ndate,load\n2020-01-01,5\n2020-01-02,6\n".encode()
+def test_words_above_the_names_that_look_like_a_header_are_none(above, date):
+    content = f"{above}\n{date},load\n2020-01-01,5\n2020-01-02,6\n".encode()
     line = above.count("\n") + 2
     assert refusal(content) == f"line {line}: are these the column names? Remove the lines above them"
 
@@ -442,6 +443,8 @@ def test_a_frame_brings_its_index_of_dates_along():
         parse_frame(pd.DataFrame([[1, 2]], columns=["a", "a "]))
     with pytest.raises(UserError, match="column 'a' occurs more than once"):
         parse_frame(pd.DataFrame({"a": [1, 2]}, index=pd.Index([3, 5], name="a")))
+    nameless = parse_frame(frame.rename(columns={"x": " "}))  # as in a CSV, where read_cells refuses it
+    assert list(nameless.frame) == ["day", "Unnamed: 1"]
 
 
 def test_the_numbers_of_the_rows_of_a_larger_frame_are_no_series():

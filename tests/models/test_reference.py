@@ -178,6 +178,9 @@ def test_files_that_are_no_weights_are_refused_in_a_line(case, tmp_path):
         with pytest.raises(UserError) as error:
             load_reference_state(case[0], tmp_path / "bad.pth")
         assert "\n" not in str(error.value) or "no place" in str(error.value)
+    (tmp_path / "bad.pth").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="it is damaged, or no state_dict"):
+        load_reference_state(case[0], tmp_path / "bad.pth")
     torch.save(str(tmp_path / "whole.pth"), tmp_path / "path.pth")
     with pytest.raises(UserError, match="this is a str"):  # the path in it is not followed
         load_reference_state(case[0], tmp_path / "path.pth")
@@ -193,7 +196,8 @@ def test_files_that_are_no_weights_are_refused_in_a_line(case, tmp_path):
         ([1], "this is a list"),
         (nn.Linear(1, 1), "this is a Linear"),
         ({1: torch.zeros(1)}, "1 in it is a Tensor"),
-        ({"state_dict": {}}, "'state_dict' in it is a dict; is that the state_dict\\? Pass only that"),
+        ({"state_dict": {}}, "'state_dict' in it is a dict; is 'state_dict' the state_dict\\? Pass only that"),
+        ({"epoch": 3, "model": {}}, "'epoch' in it is a int; is 'model' the state_dict\\? Pass only that"),
         ({"projection.weight": [1.0]}, "'projection.weight' in it is a list"),
         ({}, "the checkpoint lacks what Transformer needs: "),
     ],

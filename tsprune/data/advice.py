@@ -14,6 +14,9 @@ _MEANT = {
         "write years as the day they begin with, like 2020-01-01 or 2020-04-01, and weeks like 2020-W05"
     ),
     r"[12]\d{3}(1[3-9]|[2-4]\d|5[0-3])|(1[3-9]|[2-4]\d|5[0-3])[-/.](19|20)\d{2}": "write weeks like 2020-W05",
+    r"[12]\d{3}( ?[:.] ?[1-4]|\W+(I{1,3}|IV))|([1-4]|I{1,3}|IV)\W*[12]\d{3}": (
+        "write quarters like 2020Q1, and months like 2020-05"
+    ),
     rf"(FY ?'?)?[12]\d{{3}}( ?[:.] ?[1-4]|\W*{_QUARTER}\W*0?[1-4]|\W*[1-4]\W*{_QUARTER}|\W+(I{{1,3}}|IV))"
     rf"|FY ?'?(\d{{2}}|\d{{4}})[-/ ]?Q[1-4]|Q[1-4] ?FY ?'?(\d{{2}}|\d{{4}})|{_QUARTER}\W*[1-4]\W*[12]\d{{3}}"
     rf"|([1-4]|I{{1,3}}|IV)(er|e|st|nd|rd|th)?\W*{_QUARTER}?\W*[12]\d{{3}}": "write quarters like 2020Q1",
@@ -50,7 +53,7 @@ def date_advice(text: str, column: str, *, first: bool, last: bool, every: bool)
             f"front, or seconds (thousandths, ...) since 1970; {_LIKE}"
         )
     if has_shape(text):
-        calendar = " (are its years of another calendar?)" if re.search(r"\b2[45]\d\d\b", text) else ""
+        calendar = " (are its years of another calendar?)" if re.search(r"\b(1[34]|2[45])\d\d\b", text) else ""
         return f"there is no such day, time or offset, or it falls on another day of the week{calendar}"
     if beside := _beside(text):
         return f"{quoted(beside)} beside the date is not read; remove it"

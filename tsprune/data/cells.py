@@ -21,6 +21,7 @@ _NAMELESS = re.compile(r"unnamed: \d+(\.\d+)*", re.IGNORECASE)
 
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 _CAUSES = (
+    (re.compile(r"[+-]?0\d+(,\d+)+"), "several numbers in one cell? Give each a column of its own"),
     (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), "a thousands separator or decimal comma? Write numbers like 1234.5"),
     (re.compile(r"[+-]?\d*,\d+"), "a decimal comma? Write numbers like 1234.5, or separate the fields by semicolons"),
     (
@@ -31,6 +32,7 @@ _CAUSES = (
         re.compile(r"[+-]?(\d[\d.]*[,.][\d.,]*|\d{1,3}([\s'_\u2019]\d{3})+([.,]\d+)?)"),
         "thousands separators? Write numbers like 1234.5",
     ),
+    (re.compile(r"\d+[.,]-{1,2}"), "write the number without the sign for no cents"),
     (re.compile(r"\(\D?\d[\d.,]*\D?\)|\d[\d.,]*-"), "a negative number? Write it like -1234.5"),
     (re.compile(r"[+-]?\d[\d.]*D[+-]?\d+"), "an exponent as Fortran writes it? Write it like 1.5e+03"),
     (
@@ -42,7 +44,9 @@ _CAUSES = (
     (re.compile(r'".*"'), "its quotes do not directly follow the separator of the fields"),
     (
         # Letters right before digits are no unit but the name of something: S1.
-        re.compile(r"[^\d+-]?[+-]?\d[\d.,]*\s?[^\d\s+-]{1,4}|[+-]?([^\w\s+-]{1,2}\s?|[^\d\s+-]{1,4}\s)[+-]?\d[\d.,]*"),
+        re.compile(
+            r"[^\d+-]?[+-]?\d[\d.,]*\s?[^\d\s+-]{1,4}[23]?|[+-]?([^\w\s+-]{1,2}\s?|[^\d\s+-]{1,4}\s)[+-]?\d[\d.,]*"
+        ),
         "write the number without a unit",
     ),
 )
@@ -84,7 +88,8 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool, asked: bool = False) -> Re
         if name == parsed.date:
             continue
         nameless, counts = _NAMELESS.fullmatch(name) is not None, counts_rows(given)
-        if (nameless or name.lower().rstrip(".") in _ROW_NAMES) and counts and given.iloc[0] in (0, 1):
+        numbers_rows = name.lower().rstrip(".") in _ROW_NAMES
+        if (nameless or numbers_rows) and counts and given.iloc[0] in (0, 1):
             what = f"column {position}, without a name," if nameless else f"column {quoted(name)}"
             if asked:
                 found.problems.append(f"{what} counts the rows and is no series; leave it out of the columns")
@@ -95,9 +100,11 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool, asked: bool = False) -> Re
         elif nameless:
             found.refuse(f"{at}column {position} has no name; name it or remove it")
         else:
-            if counts and not asked:
-                kept = f"column {quoted(name)} counts the rows and is kept"
-                found.notes.append(f"{kept}; to leave it out name the others with columns")
+            if (counts or (numbers_rows and _all_differ(given))) and not asked:
+                what = "counts the rows" if counts else "may number the rows"
+                found.notes.append(
+                    f"column {quoted(name)} {what} and is kept; to leave it out name the others with columns"
+                )
             numbers = _numbers(given, name, parsed, gaps_are_filled, found)
             if numbers is not None:
                 columns[name] = numbers
@@ -113,6 +120,11 @@ def counts_rows(given: pd.Series) -> bool:
         return False
     steps = np.diff(given.to_numpy(np.float64))
     return bool(len(steps)) and abs(steps[0]) == 1 and bool((steps == steps[0]).all())
+
+
+def _all_differ(given: pd.Series) -> bool:
+    """Whether a column holds whole numbers, none of them twice: those of rows of which some were left out."""
+    return given.is_unique and given.dtype.kind in "iuf" and bool((given % 1 == 0).all())
 
 
 def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool, found: ReadCells) -> np.ndarray | None:

@@ -16,7 +16,8 @@ from tsprune.data.cells import counts_rows, read_cells
 from tsprune.data.codes import find_codes
 from tsprune.data.column_names import as_text
 from tsprune.data.dates import DISPUTED, ORDERS, TWO_DIGITS, Reading, read_dates
-from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading, whole_periods
+from tsprune.data.habits import as_read, names_month
+from tsprune.data.order import MADE_UP, Ordered, check_order, choose_reading, newest_first, whole_periods
 from tsprune.data.parsing import Parsed, parse_csv, parse_frame
 from tsprune.data.scale import scale_problems
 from tsprune.data.timesteps import DAY
@@ -42,6 +43,13 @@ _SOME = 200
 """Rows, spread over the file, that tell whether a column holds dates."""
 _LEAST_DATE = 10_000
 """As spreadsheets count days this is of 1927; below are years, months, days and hours, which may be of use."""
+
+
+_PARTS = {1: (24, 25, 48, 96), 30: (28, 29, 30, 31), 365: (4, 12)}
+"""By about how many days a time step has, how many parts of it may stand side by side."""
+_PART = re.compile(
+    r"(?:h|hr|hour|he|d|day|m|month|q|quarter|period)?[ _-]?(\d{1,2})(?:(?::?[0-5]\d){1,2}\b.*)?", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -91,11 +99,15 @@ def check_csv(
         parsed = parse_frame(content, date_column=date_column)
     offered, asked = parsed.frame.shape[1] - 1, asked and columns is not None
     parsed = _only(parsed, columns)
-    reading, problems = _read_dates(parsed, date_order, time_step)
+    reading, problems, backward = _read_dates(parsed, date_order, time_step)
+    cells = read_cells(parsed, gaps_are_filled, asked)  # in the order of the file: numbers of rows go up in it
+    if backward:
+        notes = (*parsed.notes, "the newest row stands first: rows are read from the last to the first")
+        parsed = replace(parsed, frame=parsed.frame[::-1], lines=parsed.lines[::-1], notes=notes)
+        cells = replace(cells, frame=cells.frame[::-1])
     order = check_order(reading.dates, parsed.lines, parsed.place, time_step, gaps_are_filled)
     years = _century(parsed, reading) or _no_count(parsed, reading)
     years = years or (_yearless(parsed, reading) if date_order is None else [])
-    cells = read_cells(parsed, gaps_are_filled, asked)
     again = _dates_again(cells.frame, parsed, reading)
     keeping = f"; {KEEPS_CODES}" if scaled else ""  # a model that is there already reads no such value
     frame, coded, taken = _codes(cells.frame, parsed, gaps_are_filled, codes_are_kept, keeping)
@@ -117,8 +129,37 @@ def check_csv(
         order.grid,
         offered,
         tuple(problem + choose if problem in unfit else problem for problem in found),
-        tuple([*parsed.notes, *reading.notes, *_far_years(reading.dates), *order.notes, *cells.notes, *taken, *scales]),
+        tuple(
+            [
+                *parsed.notes,
+                *reading.notes,
+                *_far_years(reading.dates),
+                *order.notes,
+                *_side_by_side(frame, order),
+                *cells.notes,
+                *taken,
+                *scales,
+            ]
+        ),
     )
+
+
+def _side_by_side(frame: pd.DataFrame, order: Ordered) -> list[str]:
+    """A note where columns are called as the hours of a day, the days of a month, or the months or quarters of a year
+    that each row is of: they may be one series."""
+    days = pd.Series(order.grid).diff().median() / DAY
+    counts = next((counts for length, counts in _PARTS.items() if 0.9 * length < days < 1.1 * length), ())
+    names = list(frame)
+    if len(names) not in counts:
+        return []
+    numbers = [int(found[1]) for found in map(_PART.fullmatch, names) if found]
+    numbered = len(numbers) == len(names) and numbers[0] in (0, 1) and numbers == sorted(numbers)
+    if not numbered and not (len(names) == 12 and all(names_month(as_read(name)) for name in names)):
+        return []
+    return [
+        f"columns {quoted(names[0])} to {quoted(names[-1])} are read as series of their own at a time step of "
+        f"{order.step}; if they are parts of it, turn the table: a row per part, all in one column"
+    ]
 
 
 def how_to_choose(names: Sequence[str]) -> str:
@@ -164,22 +205,26 @@ def _only(parsed: Parsed, columns: Sequence[str] | None) -> Parsed:
     return replace(parsed, frame=parsed.frame[[parsed.date, *columns]], notes=(*parsed.notes, *notes))
 
 
-def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -> tuple[Reading, list[str]]:
-    """The dates of each row, and a problem where cells cannot be read as dates."""
-    cells = parsed.frame[parsed.date]
+def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -> tuple[Reading, list[str], bool]:
+    """The dates of each row, a problem where cells cannot be read as dates, and whether the file has its newest row
+    first: then these are the dates from its last row to its first."""
+    cells, lines = parsed.frame[parsed.date], parsed.lines
     cells = cells if pd.api.types.is_datetime64_any_dtype(cells) else cells.astype(str).where(cells.notna(), "")
-    readings = []
-    if not pd.api.types.is_string_dtype(cells):
-        reading = _typed(cells) if time_step else whole_periods(_typed(cells))
-    elif readings := read_dates(cells):
-        readings = readings if time_step else list(map(whole_periods, readings))
+    readings = read_dates(cells) if (texts := pd.api.types.is_string_dtype(cells)) else [_typed(cells)]
+    if backward := newest_first(readings):
+        cells, lines = cells[::-1], lines[::-1]
+        readings = [replace(reading, dates=reading.dates[::-1]) for reading in readings]
+    readings = readings if time_step else list(map(whole_periods, readings))
+    if not texts:
+        reading = readings[0]
+    elif readings:
         example = cells.iloc[int(np.argmax(readings[0].dates.notna()))]
         reading = choose_reading(readings, example, date_order, time_step)
     else:
         reading = _unread(len(cells))
     bad = np.flatnonzero(reading.dates.isna())
     if not len(bad):
-        return reading, []
+        return reading, [], backward
     if 2 * reading.unread > len(cells):  # what cannot be read tells how few the others say
         reading = _unread(len(cells))
     text = "" if pd.isna(cells.iloc[bad[0]]) else str(cells.iloc[bad[0]])
@@ -192,8 +237,8 @@ def _read_dates(parsed: Parsed, date_order: str | None, time_step: str | None) -
         if others
         else date_advice(text, parsed.date, first=first, last=last, every=every)
     )
-    where = f"{parsed.place} {parsed.lines[bad[0]]}, column {quoted(parsed.date)}"
-    return reading, [f"{where}: {cell}{more(len(bad) - 1)}; {advice}"]
+    where = f"{parsed.place} {lines[bad[0]]}, column {quoted(parsed.date)}"
+    return reading, [f"{where}: {cell}{more(len(bad) - 1)}; {advice}"], backward
 
 
 def _century(parsed: Parsed, reading: Reading) -> list[str]:

@@ -14,12 +14,14 @@ from tsprune.shown import listed, plain, quoted
 DATE_NAMES = ("date", "datetime", "timestamp", "time", "ds", "start")
 _PARTS = (  # names of columns that dates are put together from, the largest part first
     ("year", "yr", "yyyy", "jahr", "ann\u00e9e", "annee", "a\u00f1o", "ano", "anno"),
-    ("month", "mo", "monat", "mois", "m\u00eas", "mes", "mese"),
-    ("day", "dy", "tag", "jour", "d\u00eda", "dia", "giorno"),
+    ("month", "mo", "mm", "monat", "mois", "m\u00eas", "mes", "mese"),
+    ("day", "dy", "dd", "tag", "jour", "d\u00eda", "dia", "giorno"),
     ("hour", "hr", "stunde", "heure", "hora", "ora"),
     ("minute",),
     ("second",),
 )
+_CLOCKS = ("time", "uhrzeit", "zeit", "hh")
+"""Names of columns of whole clocks, or of hours."""
 _QUARTERS = ("quarter", "qtr", "quartal", "trimestre", "trimester", "period")
 _DAYS_OF_YEAR = ("doy", "day_of_year", "dayofyear", "day of year", "yday", "yearday", "jday", "julian_day")
 ORDERS = {
@@ -91,7 +93,7 @@ _SHAPES = (
     _shape(r"(\d{4})[-/ ]?W(\d{1,2})", week="yw"),
     _shape(r"[CK]?W ?(\d{1,2})[-/ ](\d{4})", week="wy"),
     _shape(r"(\d{4})-?W(\d{2})-?([1-7])", ymd="ywk"),
-    _shape(r"((?:19|20)\d{2})-?(\d{3})", ymd="yj"),
+    _shape(r"((?:19|20)\d{2})[-/]?(\d{3})", ymd="yj"),
     _shape(r"(\d{4})(\d{2})(\d{2})", ymd="ymd"),
     _shape(r"(\d{2})(\d{2})(\d{4})", dmy="dmy", mdy="mdy"),
     _shape(r"(\d{4})(\d{2})(\d{2})", time=_PACKED, ymd="ymd"),
@@ -103,7 +105,7 @@ _SHAPES = (
 )
 _Texts = tuple[str | None, ...]  # a group of a pattern, row by row
 _WEST, _EAST = -12 * 60, 14 * 60  # minutes from UTC
-_OF_YEAR = re.compile(r"\d{4}-?\d{3}")  # 2020-366; and many a number of an item
+_OF_YEAR = re.compile(r"\d{4}[-/]?\d{3}")  # 2020-366; and many a number of an item
 _UNIX = {  # digits of times since 1970, of this century or a little more
     "s": (re.compile(r"(\d{9,10})(?:\.(\d+))?"), "seconds"),
     "ms": (re.compile(r"([5-9]\d{11}|\d{13})()(?:\.0+)?"), "milliseconds"),
@@ -417,14 +419,17 @@ def date_parts(sample: pd.DataFrame) -> tuple[str, ...]:
         date = find_date_column(sample)
     except UserError:
         return _parts_of_year(sample, called)
+    if not _reads_as_dates(sample[date], unnamed=False) and (parts := _parts_of_year(sample, called)):
+        return parts  # it is called time, but holds the clock of days in other columns
     others = [name for name in sample if name != date]
-    hours = {called[name] for name in ("time", "uhrzeit", "zeit", "hh", *_PARTS[3]) if name in called}
+    hours = {called[name] for name in (*_CLOCKS, *_PARTS[3]) if name in called}
     if not _days_again(sample[date]):
         clocks = (name for name in others if name in hours and not _all_numbers(sample[name]))
         clock = next((name for name in clocks if _tells_hours(sample[name], named=True)), None)
         return (date, clock) if clock and not sample[date].astype(str).str.contains(":").any() else ()
     if clock := next((name for name in others if _tells_hours(sample[name], name in hours)), None):
-        return date, clock
+        alone = _whole(sample[clock].dropna()).str.fullmatch(r"\d{1,2}").all()
+        return date, clock, *([called["minute"]] if alone and "minute" in called else [])
     texts = (name for name in others if not _all_numbers(sample[name]))
     whole = next((name for name in texts if _reads_as_dates(sample[name], unnamed=True)), None)
     return (whole,) if whole and sample.loc[sample[date].notna(), whole].is_unique else ()
@@ -439,6 +444,9 @@ def _parts_of_year(sample: pd.DataFrame, called: dict[str, str]) -> tuple[str, .
     year, month, day, *clock = map(named, _PARTS)
     if year is None:
         return ()
+    if month and month.lower() == "mm" and not (day and day.lower() == "dd"):
+        month = None  # of rain
+    clock[0] = clock[0] or named(_CLOCKS)
     if clock[0] and not _tells_hours(sample[clock[0]], named=True):
         clock = [None]  # a heart rate, it may be
     clock = clock[: clock.index(None)] if None in clock else clock
@@ -465,9 +473,16 @@ def _whole(cells: pd.Series) -> pd.Series:
     return cells.astype(str).str.strip().str.removesuffix(".0")
 
 
+def _with_zeros(texts: pd.Series) -> pd.Series:
+    """Hours (5), or hours with minutes (530) and seconds, with the zeros in front that numbers lose."""
+    digits = texts.str.isdigit()
+    longest = int(texts[digits].str.len().max()) if digits.any() else 0
+    return texts.where(~digits, texts.str.zfill(longest + longest % 2))
+
+
 def _tells_hours(cells: pd.Series, named: bool) -> bool:
     """Whether cells are times of day; of a column without a name of such ones with minutes (12:30)."""
-    texts = _whole(cells.dropna())
+    texts = _with_zeros(_whole(cells.dropna()))
     span = rf"{_CLOCK} ?[-\u2013] ?{_CLOCK}"
     ways = (_CLOCK, span, _POINTED, *_PACKED_CLOCKS) if named else (rf"(?=.*:){_CLOCK}", rf"(?=.*:.*:){span}")
     return bool(len(texts)) and any(texts.str.fullmatch(way, case=False).all() for way in ways)
@@ -500,7 +515,7 @@ def join_dates(parts: pd.DataFrame) -> pd.Series:
         first, clock = first.str.cat(others[:2], sep="-"), others[2:]
     if not clock:
         return first
-    hour, *rest = (cells.where(~cells.str.isdigit(), cells.str.zfill(2)) for cells in clock)
+    hour, *rest = map(_with_zeros, clock)
     hour = hour.str.replace(r"^(\d\d)\.?(\d\d)(?:\.?(\d\d))?$", _with_colons, regex=True)
     hour = hour.str.replace(r"^(\d+:\d\d) ?[-\u2013] ?(\d+:\d\d)$", r"\1 - \2", regex=True)  # read as other spans
     hour = hour.where(~hour.str.isdigit() | bool(rest), hour + ":00")

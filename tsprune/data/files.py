@@ -166,6 +166,8 @@ def _member(content: bytes) -> bytes:
                 raise UserError("is an OpenDocument spreadsheet (.ods); save its sheet as CSV")
             if "[Content_Types].xml" in names:
                 raise UserError("is an Excel workbook (.xlsx); save its sheet as CSV")
+            if any(name.endswith(("/data.pkl", "/constants.pkl")) for name in names):
+                raise UserError("is a file of torch.save; a table of dates and numbers is needed")
             if len(names) != 1:
                 held = f"{len(names)} files ({listed(names, 5)})" if names else "no file"
                 raise UserError(f"is an archive of {held}; expected one with a single CSV")

@@ -7,15 +7,15 @@ _ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct"
 # Of Danish, Dutch, French, German, Italian, Norwegian, Portuguese, Spanish and Swedish, without accents. No name is of
 # one month in one of these and of another in another; Croatian (lip, lis) and Polish ones would be.
 _NAMES = (
-    "januar janner januari janvier janv enero ene gennaio gen janeiro",
-    "februar februari fevrier fevr fev febrero febbraio fevereiro",
+    "januar janner januari janvier janv enero ene gennaio genn gen janeiro",
+    "februar februari febr fevrier fevr fev febrero febbraio febbr fevereiro",
     "marz maerz mrz mars marzo marco maart mrt marts",
     "avril avr abril abr aprile",
-    "mai maio mayo maggio mag mei maj",
+    "mai maio mayo maggio magg mag mei maj",
     "juni juin junio giugno giu junho",
-    "juli juillet juil julio luglio lug julho",
+    "juli juillet juill juil julio luglio lugl lug julho",
     "august aout agosto ago augusti augustus",
-    "septembre septiembre settembre set setembro",
+    "septembre septiembre settembre setiembre sett set setembro",
     "oktober okt octobre octubre ottobre ott outubro out",
     "novembre noviembre novembro",
     "dezember dez decembre diciembre dicembre dic dezembro desember des",
@@ -25,6 +25,10 @@ _MONTHS = {name: month for month, names in zip(_ENGLISH, _NAMES, strict=True) fo
 
 def _clock_of_file(found: re.Match) -> str:
     return f"{found[1].replace('_', '-')} {':'.join(filter(None, found.groups()[2:]))}"
+
+
+def _with_colons(found: re.Match) -> str:
+    return ":".join(filter(None, found.groups()))
 
 
 _SIGNS = tuple(
@@ -48,7 +52,7 @@ _SIGNS = tuple(
         (r"^(\d{1,2}[-/. ]*[a-z]{3,9}[-/., ]*\d{4}) (\d{2})$", r"\1 \2:00"),
         (r"(?<=\d)_(?=\d{1,2}:\d{2})", " "),  # of weather models: 2020-01-01_00:00:00
         (r"^(\d{1,2}[-/ ]?[a-z]{3}[-/ ]?\d{2,4}):(?=\d{1,2}:\d{2})", r"\1 "),  # of SAS and of servers: 01JAN2020:00:00
-        (r"(?<= )(\d{1,2})[.h](\d{2})(?:\.(\d{2}))?(?=$| ?[-+z])", lambda m: ":".join(filter(None, m.groups()))),
+        (r"(?<= )(\d{1,2})[.hu](\d{2})(?:\.(\d{2}))?(?=$|\.\d{1,9} | ?[-+z]| ?[ap]\.? ?m)", _with_colons),
         (r"(?<= )(\d{1,2}) ?h$", r"\1:00"),
     )
 )

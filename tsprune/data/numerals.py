@@ -40,7 +40,8 @@ def read_numerals(cells: pd.Series) -> tuple[np.ndarray, str] | None:
 
 
 def _without_marks(digits: list[str]) -> list[str] | None:
-    """Numbers with a decimal point and no mark of thousands; None where two ways to read them are left, or none.
+    """Numbers with a decimal point and no mark of thousands; None where two ways to read them are left, or none: no
+    number is +0123,1, of which the 1 may say how good the reading is.
 
     A point or a comma tells what it marks where one number has two of it, both marks, or other than three digits
     behind it: 1.234 alone may have decimals or thousands."""
@@ -49,7 +50,7 @@ def _without_marks(digits: list[str]) -> list[str] | None:
     ways = []
     for thousands, point in product(_THOUSANDS, ".,"):
         mark = re.escape(thousands or "")
-        whole = rf"(?:0|[1-9]\d{{0,2}}(?:{mark}\d{{3}})*)" if thousands else r"\d*"
+        whole = rf"(?:0|[1-9]\d{{0,2}}(?:{mark}\d{{3}})*)" if thousands else r"(?:0?|[1-9]\d*)"
         number = re.compile(rf"[+-]?{whole}(?:{re.escape(point)}\d+)?")
         if thousands == point or not all(number.fullmatch(text) for text in digits):
             continue

@@ -77,6 +77,14 @@ def choose_reading(
     )
 
 
+def newest_first(readings: list[Reading]) -> bool:
+    """Whether the rows go back in time, each of them, in a way to read the dates, and forward in none."""
+    ways = [reading.dates for reading in readings if not reading.unread]
+    return any(dates.is_monotonic_decreasing for dates in ways) and not any(
+        dates.is_monotonic_increasing for dates in ways
+    )
+
+
 def _one_per_order(readings: list[Reading], time_step: str | None) -> list[Reading]:
     """Of readings in UTC and as written the better one, of others of one order that of more usual years (a year of four
     digits, or one of two and an hour); of readings that come to the same dates the first."""
@@ -152,7 +160,8 @@ def check_order(
             f"{more(beside)}; {_uneven(ordered)}"
         )
     elif absent and known.all():
-        after = f"{place} {lines[np.flatnonzero(stamps < first)[-1]]}"
+        side = "above" if lines[0] > lines[-1] else "after"  # of a file whose newest row stands first
+        after = f"{side} {place} {lines[np.flatnonzero(stamps < first)[-1]]}"
         found, note = _absent(ordered, absent, first, after, step, gaps_are_filled)
         problems += found
         notes += note
@@ -235,7 +244,7 @@ def _absent(
     ordered: pd.DatetimeIndex, absent: int, first: pd.Timestamp, after: str, step: str, gaps_are_filled: bool
 ) -> tuple[list[str], list[str]]:
     """The problems and notes that absent times make: too many, or some where none may be filled; the first of them
-    comes ``after`` a line."""
+    comes ``after`` a line, in words."""
     share = absent / (absent + len(ordered))
     spring = _spring(ordered, step)
     if gaps_are_filled and share <= MADE_UP:
@@ -248,7 +257,7 @@ def _absent(
     )
     weekend = _weekends(ordered, step) or _no_months(ordered, step) if many else ""
     return [
-        f"after {after}: the time {first} is missing at a time step of {step}{more(absent - 1)}{many}{weekend}"
+        f"{after}: the time {first} is missing at a time step of {step}{more(absent - 1)}{many}{weekend}"
         f"{advice}{'; ' + spring + ', write the times in UTC or with their UTC offset' if spring else ''}"
     ], []
 

@@ -24,6 +24,20 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_CALLED = {
+    *DATE_NAMES,
+    "datum",
+    "zeit",
+    "zeitpunkt",
+    "zeitstempel",
+    "fecha",
+    "data",
+    "dato",
+    "tijd",
+    "heure",
+    "horodate",
+}
+"""What a column of dates is called, in lower case."""
 _MOST_FACTS = 20
 """Lines between the first and the column names."""
 _WHOLE = re.compile(r"[+-]?\d+")
@@ -133,7 +147,7 @@ def _refuse_other_names(rows: Rows, beside: Sequence[int], names: Sequence[str],
     it says of the table."""
     for row in beside:
         fields = [field.strip().lower() for field in rows.fields(row)]
-        if fields[names.index(date)] in DATE_NAMES and all(fields) and date.lower() not in DATE_NAMES:
+        if fields[names.index(date)] in _CALLED and all(fields) and date.lower() not in _CALLED:
             raise UserError(f"line {rows.starts[row]}: are these the column names? Remove the lines above them")
 
 
@@ -164,7 +178,8 @@ def parse_frame(frame: pd.DataFrame, *, date_column: str | None = None) -> Parse
         numbers = str(frame.columns[0]) if unnamed else None
     # Of names on several levels all that say something.
     names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
-    frame = frame.set_axis([composed(name.strip()) for name in names], axis=1)
+    names = [composed(name.strip()) for name in names]
+    frame = frame.set_axis([name or _unnamed(position, names) for position, name in enumerate(names)], axis=1)
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise UserError(f"column {quoted(twice[0])} occurs more than once; names must differ")

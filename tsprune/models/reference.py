@@ -213,9 +213,10 @@ def named_tensors(state: object) -> Mapping[str, torch.Tensor]:
         )
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
-            within = "; is that the state_dict? Pass only that" if isinstance(tensor, Mapping) else ""
+            within = [key for key, value in state.items() if isinstance(value, Mapping)]  # beside an epoch, it may be
+            where = f"; is {within[0]!r:.60} the state_dict? Pass only that" if within else ""
             raise UserError(
-                f"a state_dict holds tensors by name; {name!r:.60} in it is a {type(tensor).__name__}{within}"
+                f"a state_dict holds tensors by name; {name!r:.60} in it is a {type(tensor).__name__}{where}"
             )
         # Before tensors are joined or compared, which turns one kind into another.
         counts = name.endswith("num_batches_tracked")

@@ -34,4 +34,7 @@ def _of_torch(path: str | os.PathLike) -> object:
             f"{path} holds more than tensors, numbers and text, or is damaged; it is not unpickled"
         ) from None
     except Exception as error:  # damaged bytes meet the unpickler anywhere
-        raise UserError(f"{path} is not a readable file of weights: {type(error).__name__}") from None
+        raise UserError(
+            f"{path} is not a readable file of weights: it is damaged, or no state_dict that torch.save wrote, but a "
+            f"TorchScript program, say ({type(error).__name__})"
+        ) from None
