@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tsprune.errors import UserError
 from tsprune.report.frames import need, need_scopes
-from tsprune.report.text import density_labels, error_text, listed, percent, short_count
+from tsprune.report.text import density_labels, density_text, error_text, listed, none_of, number, percent, short_count
 from tsprune.study.pruning_sweep.result import need_limits
 
 
@@ -47,8 +47,22 @@ def test_counts_have_three_digits(count, text):
     assert short_count(count) == text
 
 
-def test_a_percentage_that_rounds_to_nothing_has_no_sign():
-    assert [percent(value).split("\u00a0")[0] for value in (-0.004, -0.006, 0.004)] == ["0", "−1", "0"]
+def test_percent_does_not_round_down_to_nothing():
+    shares = (0.005, 0.0043, 0.0001, -0.004, 0.006, 0.0)
+    assert [percent(share).split("\u00a0")[0] for share in shares] == ["0.5", "0.4", "0.01", "−0.4", "1", "0"]
+
+
+def test_what_rounds_to_nothing_has_no_sign():
+    assert percent(-1e-9).split("\u00a0")[0] == "0" and number(-1e-9) == number(0.0) == "+0.0"
+
+
+def test_a_density_below_dense_does_not_read_as_dense():
+    assert [density_text(value) for value in (1.0, 0.996, 0.4096)] == ["1", "0.996", "0.41"]
+    assert density_labels([0.9999, 0.5]) == {0.9999: "0.9999", 0.5: "0.5"}
+
+
+def test_none_of_one_is_no_such_thing():
+    assert [none_of(count, "cell") for count in (1, 4)] == ["no cell", "none of the 4 cells"]
 
 
 def test_listed():
