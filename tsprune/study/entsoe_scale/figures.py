@@ -13,7 +13,7 @@ from tsprune.report.axes import log_axis
 from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.style import COLOURS, INK, WIDTH
-from tsprune.report.text import UNKNOWN_UNIT, density_labels, error_text, percent
+from tsprune.report.text import UNKNOWN_UNIT, density_labels, error_text, none_of, percent
 from tsprune.study.entsoe_scale.fits import LEVEL, fitted
 from tsprune.study.entsoe_scale.result import (
     CELLS,
@@ -50,7 +50,7 @@ def scale(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
     done = finished(cells)
     levels = {SEASONAL: seasonal(naive), LAST_WEEK: weekly(naive)}
     if done.empty:
-        raise NoRows(f"table 'cells': none of the {len(cells)} cells finished")
+        raise NoRows(f"table 'cells': {none_of(len(cells), 'cell')} finished")
     texts = density_labels(cells.loc[cells["arm"] == "fine-tuned", "density_asked"])
     widths = sorted(cells["width"].unique())
     every = kit.looks([*widths, *(f"density {text}" for text in texts.values())])
@@ -148,7 +148,7 @@ def scaling(scaling: pd.DataFrame) -> Figure:
     need(scaling, "scaling", SCALING)
     done = scaling[scaling["status"] == "ok"]
     if done.empty:
-        raise NoRows(f"table 'scaling': none of the {len(scaling)} trainings finished")
+        raise NoRows(f"table 'scaling': {none_of(len(scaling), 'training')} finished")
     looks, names, keys = kit.looks(sorted(done["width"].unique())), list(done["dataset"].unique()), cases(done)
     alt = "Points and fitted lines: test MSE of dense models against the number of training windows, by width."
     with kit.canvas(1.3 + 2.7 * len(keys), alt) as figure:
