@@ -22,7 +22,16 @@ def test_density_labels_are_short_where_they_can_be():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.44912, "0.449"), (0.0123, "0.0123"), (12.3456, "12.35"), (1234.5, "1234"), (3e7, "3.0e+07")]
+    ("value", "text"),
+    [
+        (0.44912, "0.449"),
+        (0.0123, "0.0123"),
+        (12.3456, "12.35"),
+        (1234.5, "1234"),
+        (3e7, "3.0e+07"),
+        (4e-5, "4.0e-05"),
+        (0, "0.0000"),
+    ],
 )
 def test_error_text_keeps_three_to_four_digits(value, text):
     assert error_text(value) == text
@@ -37,7 +46,7 @@ def test_percent_does_not_round_up_to_everything():
     assert percent(0.9996).startswith("99.96")
     assert percent(0.999996).startswith("99.9996")
     assert percent(1.0).startswith("100")
-    assert percent(0.59).startswith("59")
+    assert [percent(share).split("\u00a0")[0] for share in (0.59, 0.99, 0.994)] == ["59", "99", "99"]
 
 
 @pytest.mark.parametrize(

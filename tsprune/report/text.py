@@ -295,7 +295,7 @@ def percent(share: float) -> str:
     value = 100 * share
     digits = 0
     if 99 <= value < 100:
-        digits = next((n for n in range(1, 9) if round(value, n) < 100), 9)
+        digits = next((n for n in range(9) if round(value, n) < 100), 9)
     elif 1e-4 <= abs(value) <= 0.5:
         digits = next(n for n in range(1, 5) if round(value, n))
     # What rounds to nothing has no sign.
@@ -303,9 +303,10 @@ def percent(share: float) -> str:
 
 
 def error_text(value: float, like: float | None = None) -> str:
-    """An MSE or MAE with the three to four digits that carry meaning; a spread with as many decimals as its mean."""
+    """An MSE or MAE with the three to four digits that carry meaning; a spread with as many decimals as its mean. Where
+    these are not all of its digits, or none of them, it has a power of ten."""
     size = value if like is None else like
-    if max(value, size) >= 1e4:
+    if max(value, size) >= 1e4 or 0 < size < 1e-3:
         return f"{value:.1e}"
     return f"{value:.{0 if size >= 1e3 else 1 if size >= 100 else 2 if size >= 10 else 3 if size >= 0.1 else 4}f}"
 
