@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tsprune.errors import UserError
 from tsprune.report.frames import need, need_scopes
-from tsprune.report.text import density_labels, error_text, listed, percent, short_count
+from tsprune.report.text import density_labels, density_text, error_text, listed, none_of, number, percent, short_count
 from tsprune.study.pruning_sweep.result import need_limits
 
 
@@ -22,7 +22,16 @@ def test_density_labels_are_short_where_they_can_be():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.44912, "0.449"), (0.0123, "0.0123"), (12.3456, "12.35"), (1234.5, "1234"), (3e7, "3.0e+07")]
+    ("value", "text"),
+    [
+        (0.44912, "0.449"),
+        (0.0123, "0.0123"),
+        (12.3456, "12.35"),
+        (1234.5, "1234"),
+        (3e7, "3.0e+07"),
+        (4e-5, "4.0e-05"),
+        (0, "0.0000"),
+    ],
 )
 def test_error_text_keeps_three_to_four_digits(value, text):
     assert error_text(value) == text
@@ -37,7 +46,7 @@ def test_percent_does_not_round_up_to_everything():
     assert percent(0.9996).startswith("99.96")
     assert percent(0.999996).startswith("99.9996")
     assert percent(1.0).startswith("100")
-    assert percent(0.59).startswith("59")
+    assert [percent(share).split("\u00a0")[0] for share in (0.59, 0.99, 0.994)] == ["59", "99", "99"]
 
 
 @pytest.mark.parametrize(
@@ -47,8 +56,22 @@ def test_counts_have_three_digits(count, text):
     assert short_count(count) == text
 
 
-def test_a_percentage_that_rounds_to_nothing_has_no_sign():
-    assert [percent(value).split("\u00a0")[0] for value in (-0.004, -0.006, 0.004)] == ["0", "−1", "0"]
+def test_percent_does_not_round_down_to_nothing():
+    shares = (0.005, 0.0043, 0.0001, -0.004, 0.006, 0.0)
+    assert [percent(share).split("\u00a0")[0] for share in shares] == ["0.5", "0.4", "0.01", "−0.4", "1", "0"]
+
+
+def test_what_rounds_to_nothing_has_no_sign():
+    assert percent(-1e-9).split("\u00a0")[0] == "0" and number(-1e-9) == number(0.0) == "+0.0"
+
+
+def test_a_density_below_dense_does_not_read_as_dense():
+    assert [density_text(value) for value in (1.0, 0.996, 0.4096)] == ["1", "0.996", "0.41"]
+    assert density_labels([0.9999, 0.5]) == {0.9999: "0.9999", 0.5: "0.5"}
+
+
+def test_none_of_one_is_no_such_thing():
+    assert [none_of(count, "cell") for count in (1, 4)] == ["no cell", "none of the 4 cells"]
 
 
 def test_listed():

@@ -19,6 +19,7 @@ from tsprune.report.index import write_index
 from tsprune.report.info import ReportInfo
 from tsprune.report.links import cells_linked, linked, links_of
 from tsprune.report.page import read_info, render_notebook
+from tsprune.report.text import counted
 from tsprune.study.base.words import is_papers_size
 from tsprune.study.registry import STUDIES
 from tsprune.whole import alone
@@ -140,7 +141,8 @@ def _tell(run: NotebookRun, report: ReportInfo, failures: int, seconds: float, t
     if failures:
         print(f"{run.name}: {failures} without a result; the report names them", file=sys.stderr)
     if report.not_run:
-        print(f"{run.name}: {report.not_run} cells have not run yet; the report names them", file=told, flush=True)
+        have = f"{counted(report.not_run, 'cell')} {'has' if report.not_run == 1 else 'have'}"
+        print(f"{run.name}: {have} not run yet; the report names them", file=told, flush=True)
     print(f"report: {_short(run.folder / (run.name + '.html'))}", file=told, flush=True)
 
 

@@ -72,8 +72,8 @@ def naive_table(naive: pd.DataFrame) -> "Styler":
         {
             "dataset": naive["dataset"].astype(str),
             "horizon": naive["pred_len"].astype(str),
-            "MSE": naive["mse"].map(_number),
-            "MAE": naive["mae"].map(_number),
+            "MSE": [number_or_state(row, "mse") for row in naive.to_dict("records")],
+            "MAE": [number_or_state(row, "mae") for row in naive.to_dict("records")],
         }
     ).set_axis(pd.Index([NAIVE.get(model, model) for model in naive["model"]]))
     return styled(table, "Naive forecasts on the same test split.")
@@ -190,6 +190,11 @@ def mean_and_spread(rows: pd.DataFrame, metric: str) -> str:
     if len(done) > 1:
         text += f" ± {error_text(done.std(), like=done.mean())}"
     return text if len(done) == len(rows) else f"{text} ({len(done)} of {len(rows)})"
+
+
+def number_or_state(row: Mapping, metric: str) -> str:
+    """The error of one row or, where it has none and a status that says why, that."""
+    return row["status"] if pd.isna(row[metric]) and "status" in row else _number(row[metric])
 
 
 def _number(value: float) -> str:

@@ -130,6 +130,11 @@ def some_of(count: int, of: int, what: str) -> str:
     return f"{count:,} of {counted(of, what)} {'has' if count == 1 else 'have'}"
 
 
+def none_of(count: int, what: str) -> str:
+    """``none of the 4 cells``; of one ``no cell``: to go on with what they have not done."""
+    return f"none of the {counted(count, what)}" if count > 1 else f"no {what}"
+
+
 def seeds_text(cells: pd.DataFrame) -> str:
     """``2 seeds``, ``one seed`` or ``no seed``, of the cells that finished; ``up to 5 seeds`` while some have not run
     yet."""
@@ -157,12 +162,12 @@ def bold(names: Iterable[str]) -> str:
 
 def number(share: float) -> str:
     """A relative difference in percent without the sign for it, with a decimal below ten: ``+5.1``, ``−14``; from a
-    ten-thousandth on what is not zero does not read as zero: ``+0.003``."""
+    ten-thousandth on what is not zero does not read as zero: ``+0.003``. What reads as zero is no decrease."""
     percents = 100 * share
     digits = 0 if abs(percents) >= 9.95 else 1
     if 1e-4 <= abs(percents) < 0.05:
         digits = -math.floor(math.log10(abs(percents)))
-    return f"{percents:+.{digits}f}".replace("-", "−")
+    return f"{round(percents, digits) + 0.0:+.{digits}f}".replace("-", "−")
 
 
 def signed(share: float) -> str:
@@ -266,31 +271,42 @@ def times(ratio: float) -> str:
 
 
 def density_text(density: float) -> str:
-    """Two significant digits, as densities are spoken of: 1, 0.8, 0.41, 0.0043."""
-    return f"{density:.2g}"
+    """Two significant digits, as densities are spoken of: 1, 0.8, 0.41, 0.0043; more where these would hide that it is
+    not all: 0.9996."""
+    return f"{density:.{_tells_apart([density])}g}"
 
 
 def density_labels(densities: Iterable[float]) -> dict[float, str]:
-    """A short text per density, all with as many significant digits (two or more) as tell them apart."""
+    """A short text per density, all with as many significant digits (two or more) as tell them, and dense, apart."""
     distinct = sorted(set(densities), reverse=True)
-    digits = next((n for n in range(2, 17) if len({f"{d:.{n}g}" for d in distinct}) == len(distinct)), 17)
+    digits = _tells_apart(distinct)
     return {d: f"{d:.{digits}g}" for d in distinct}
 
 
+def _tells_apart(densities: Iterable[float]) -> int:
+    """The fewest significant digits, two or more, with which no two of these and dense have the same text."""
+    distinct = {*densities, 1.0}
+    return next((n for n in range(2, 17) if len({f"{d:.{n}g}" for d in distinct}) == len(distinct)), 17)
+
+
 def percent(share: float) -> str:
-    """A share as percent, with decimals only where whole percents would hide the difference to 100."""
+    """A share as percent, with decimals only where whole percents would hide the difference to 100 or, from a
+    ten-thousandth of a percent on, to 0."""
     value = 100 * share
     digits = 0
     if 99 <= value < 100:
-        digits = next((n for n in range(1, 9) if round(value, n) < 100), 9)
+        digits = next((n for n in range(9) if round(value, n) < 100), 9)
+    elif 1e-4 <= abs(value) <= 0.5:
+        digits = next(n for n in range(1, 5) if round(value, n))
     # What rounds to nothing has no sign.
     return f"{round(value, digits) + 0.0:.{digits}f}{NBSP}%".replace("-", "−")
 
 
 def error_text(value: float, like: float | None = None) -> str:
-    """An MSE or MAE with the three to four digits that carry meaning; a spread with as many decimals as its mean."""
+    """An MSE or MAE with the three to four digits that carry meaning; a spread with as many decimals as its mean. Where
+    these are not all of its digits, or none of them, it has a power of ten."""
     size = value if like is None else like
-    if max(value, size) >= 1e4:
+    if max(value, size) >= 1e4 or 0 < size < 1e-3:
         return f"{value:.1e}"
     return f"{value:.{0 if size >= 1e3 else 1 if size >= 100 else 2 if size >= 10 else 3 if size >= 0.1 else 4}f}"
 

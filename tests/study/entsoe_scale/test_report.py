@@ -255,6 +255,11 @@ def test_the_figure_has_a_line_per_size_and_the_naive_forecast():
     far = figures.scale(cells(), NAIVE.replace({"mse": {0.5: 0.9}}))
     assert all("seasonal naive 0.900, above" in axes.texts[0].get_text() for axes in far.axes)
     assert [entry.get_text() for entry in far.legends[0].get_texts()] == ["d_model 16", "d_model 64"]
+    best = figures.scale(cells(), NAIVE.replace({"mse": {0.5: 0.2}}))
+    assert all(axes.get_ylim()[0] < 0.2 for axes in best.axes), "a level that no model beats is there to be seen"
+    deep = figures.scale(cells(), NAIVE.replace({"mse": {0.5: 0.02}}))
+    assert all("seasonal naive 0.0200, below" in axes.texts[0].get_text() for axes in deep.axes)
+    assert [entry.get_text() for entry in deep.legends[0].get_texts()] == ["d_model 16", "d_model 64"]
     with pytest.raises(UserError, match="none of the 28 cells finished"):
         figures.scale(cells().assign(status="failed"), NAIVE)
 

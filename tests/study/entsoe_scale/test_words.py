@@ -295,4 +295,7 @@ def test_models_are_counted_against_both_naive_forecasts_by_column():
         "columns. **P** is on average off by less than seasonal naive in 2 of 3 columns and same time last week in 1 "
         "of 3 columns."
     )
+    assert words.by_column(pd.DataFrame(rows[::3])).startswith(
+        "**D** is on average off by less than seasonal naive in 1 of 1 column and"
+    )
     assert words.by_column(pd.DataFrame(rows[:6])).startswith("No model finished")

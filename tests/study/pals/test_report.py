@@ -285,6 +285,18 @@ def test_a_search_says_its_setting_and_what_all_its_runs_cost(equal):
     assert "were not searched here" in said(equal[equal["group"] != "search"])
 
 
+def test_what_there_is_one_of_is_said_in_the_singular(equal):
+    """One seed, one model, one rival, a search of which one run has finished."""
+    one = equal[(equal["model"] == "A") & (equal["seed"] == 1)]
+    one = one.assign(runs=one["runs"].where(one["group"] != "search", 1))
+    text = said(one, pairs=[("A", CODE, at_pals("gmp"), 0.01, -0.02, 0.03)])
+    assert "Its one run takes 6.2 times" in text
+    assert "Beside rivals at its own density its MSE is within the noise in the one comparison." in text
+    assert "among 1 pair, as its authors do: 1 training where" in tables.counts(one, compared(*PAIRS)).caption
+    told = figures.sensitivity(cells(models=["A"], seeds=[1])).get_supxlabel()
+    assert "Means over 1 seed;" in told.replace("\n", " ")
+
+
 def test_where_the_setting_is_searched_for_every_model_the_page_begins_with_that(equal):
     """As its authors run it; what one setting comes to stands behind."""
     ends = {CODE: [0.3, 0.9, 0.7], SEARCHED: [0.3, 0.6, 0.5]}

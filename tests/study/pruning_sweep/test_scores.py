@@ -70,6 +70,10 @@ def test_a_gain_that_may_yet_come_is_told_from_one_that_cannot_be(scores, gains)
         assert told in row
 
 
+def test_one_case_is_no_cases(scores, gains):
+    assert "beats magnitude in 1 of 1 case, most for **A**" in words.scores(scores, gains[gains["model"] == "A"])
+
+
 @pytest.fixture
 def authors() -> pd.DataFrame:
     return pd.DataFrame(

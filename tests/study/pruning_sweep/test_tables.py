@@ -4,6 +4,7 @@ import pytest
 from reading import read
 
 from tsprune.errors import UserError
+from tsprune.report.tables import naive_table
 from tsprune.study.pruning_sweep import tables
 
 
@@ -39,6 +40,14 @@ def test_sweep_table_says_what_is_missing(make_cells, make_naive):
     at = rows[0].index("0.8") - len(rows[0])
     of_dlinear = [row[at] for place, row in enumerate(rows) if "DLinear" in row or "DLinear" in rows[place - 1]]
     assert of_dlinear == ["diverged", "diverged", "0.536 (1 of 2)", "0.482 (1 of 2)"]
+
+
+def test_a_naive_forecast_without_a_result_says_its_state(make_cells, make_naive):
+    naive = make_naive().assign(status=["ok", "failed"])
+    naive.loc[naive["status"] == "failed", ["mse", "mae"]] = np.nan
+    for table in (tables.sweep(make_cells(), naive), naive_table(naive)):
+        rows, _ = read(table)
+        assert "failed" in rows[-1] and "nan" not in table.to_html()
 
 
 def test_sweep_table_names_horizons_where_there_are_several_and_one_seed_as_such(make_cells, make_naive):

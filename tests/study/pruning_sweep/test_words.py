@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from reading import details, first_sentence
 
 from tsprune.errors import UserError
-from tsprune.study.pruning_sweep import words
+from tsprune.report.frames import NoRows
+from tsprune.study.pruning_sweep import tables, words
 from tsprune.study.pruning_sweep.result import AUTHORS, OURS
 
 
@@ -124,6 +125,22 @@ def test_a_model_without_a_dense_result_is_not_said_to_lose_its_accuracy(say):
     assert "A dense training of **B** has no result." in text and "first cut" not in text
     text = say({("B", "layer"): np.nan})
     assert text.startswith("On ETTh1, how far forecasters can be pruned cannot be said: none finished unpruned")
+
+
+def test_where_every_density_is_dense_nothing_is_said_of_pruning(say, make_cells, make_limits):
+    cells = make_cells(models=["A"], densities=[1.0])
+    text = say({("A", "layer"): 1.0, ("A", "global"): 1.0}, cells)
+    assert text.startswith("On ETTh1, how far forecasters can be pruned was not asked: every density of this run is 1.")
+    assert not re.search("nan|first cut|do not keep|limits differ", text) and "Test MSE when dense: **A** 0.515" in text
+    with pytest.raises(NoRows, match="every density of this run is 1"):
+        tables.counts(make_limits({("A", "layer"): 1.0}), [1.0])
+
+
+def test_limits_that_read_alike_are_no_range(make_cells, make_naive, make_limits):
+    cells = make_cells(models=["A"], horizons=(96, 720), scopes=["layer"])
+    limits = pd.concat([make_limits({("A", "layer"): d}, pred_len=h) for h, d in ((96, 0.64), (720, 0.642))])
+    text = plain(words.verdict(cells, make_naive(horizons=(96, 720)), limits))
+    assert "down to density 0.64 (36 % of the weights removed)" in text
 
 
 def test_what_has_not_run_is_no_limit(make_limits, make_cells, make_naive):
@@ -582,7 +599,7 @@ def test_the_score_that_beats_magnitude_most_often_comes_first_with_its_furthest
 def test_scores_that_beat_magnitude_as_often_are_both_named():
     rows = [gain("A", "wanda", -0.3, -0.2, -0.1), gain("A", "obs", -0.5, -0.4, -0.3), gain("A", "lamp", -0.5, 0, 0.3)]
     assert first_sentence(words.scores(scored(), pd.DataFrame(rows))) == (
-        "On ETTh1, at density 0.1 without retraining, wanda and obs each beat magnitude in 1 of 1 cases, most by "
+        "On ETTh1, at density 0.1 without retraining, wanda and obs each beat magnitude in 1 of 1 case, most by "
         "obs for A, -40 % (-50 to -30 %)."
     )
 

@@ -130,7 +130,7 @@ def test_the_verdict_claims_what_is_clear_with_its_interval():
         "4 and fine-tuned has 4.1\u00a0% more error than dense d_model 4 x 2 (95\u00a0% interval 1.2 to "
         "7.0\u00a0%)."
     ) in text
-    assert "In 1 of 1 comparisons the dense model chosen by validation is the costliest that costs no more, so" in text
+    assert "In 1 of 1 comparison the dense model chosen by validation is the costliest that costs no more, so" in text
     assert "clearly worse in 1 of 1 (by at most 20\u00a0%: **M** at the size of d_model 4)" in text
     better = comparison(parameters=(-0.07, -0.041, -0.012))
     text = verdict(sizes(), better, SAME, NAIVE)

@@ -158,6 +158,6 @@ def test_every_cell_that_can_be_is_drawn_and_the_others_are_counted():
     points = [line for axes in figure.axes for line in axes.lines if line.get_marker() != "None"]
     assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in points] == [(1.1, 1.2)] * 4
     cells.loc[0, "mse_relative"] = math.nan
-    assert "1 cells cannot be drawn" in figures.prediction(cells).get_supxlabel()
+    assert "1 cell cannot be drawn" in figures.prediction(cells).get_supxlabel()
     with pytest.raises(UserError, match="none of the 4 cells can be drawn"):
         figures.prediction(cells.assign(predicted=math.inf))

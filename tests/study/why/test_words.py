@@ -192,3 +192,10 @@ def test_the_counts_of_kinds_add_up_to_the_models_of_each_scope():
     for read_it in (tables.counts, lambda frame: words.verdict(frame, pd.DataFrame())):
         with pytest.raises(UserError, match="unknown kind of failure 'some'"):
             read_it(table.assign(kind="some"))
+
+
+def test_where_nothing_was_pruned_there_is_no_failure_to_explain():
+    done = pd.DataFrame([condition("ETTh1", "M", "keeps", GROUPS[0]) | {"cells": 0}])
+    numbers = {"pairs": 1, "cells": 0, "same_density": np.nan, "low": np.nan, "high": np.nan, "worse_than_best": False}
+    told = words.verdict(done, pd.DataFrame([{"predictor": next(iter(PREDICTORS))} | numbers]))
+    assert first_sentence(told) == "On ETTh1, nothing was pruned, so no failure needs explaining (one seed)."

@@ -69,9 +69,9 @@ class ClaimsCells(Cells[Claims, ClaimsResult]):
             "timings that of the median over rounds (study 06 on a CPU: of a model called again and again; else models "
             "take turns); of a share of trainings Wilson's. All are of the benchmark's own "
             "test windows: where these are few, as for influenza, another period may say otherwise",
-            "a verdict": f"of {config.least_cases} cases or more, no more than half of them unclear: holds where "
-            f"{percent(MOST)} say so, does not where more than half speak against it, in part where no fewer speak for "
-            "it than against; counts and means of the papers by the interval of ours",
+            "a verdict": f"of {counted(config.least_cases, 'case')} or more, no more than half of them unclear: holds "
+            f"where {percent(MOST)} say so, does not where more than half speak against it, in part where no fewer "
+            "speak for it than against; counts and means of the papers by the interval of ours",
         }
 
 

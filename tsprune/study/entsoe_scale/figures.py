@@ -13,7 +13,7 @@ from tsprune.report.axes import log_axis
 from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.style import COLOURS, INK, WIDTH
-from tsprune.report.text import UNKNOWN_UNIT, density_labels, error_text, percent
+from tsprune.report.text import UNKNOWN_UNIT, density_labels, error_text, none_of, percent
 from tsprune.study.entsoe_scale.fits import LEVEL, fitted
 from tsprune.study.entsoe_scale.result import (
     CELLS,
@@ -43,14 +43,14 @@ def scale(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
     Left a line per width. Right the widest model pruned and fine-tuned, a colour per density and a stroke per
     structure, beside the dense models trained as long. Line: mean over the seeds; band: lowest to highest. The
     dotted line is the seasonal naive forecast, the one of dashes and dots the value a week before; where one is so far
-    above that the models' lines could not be told apart, a note says where it is. Both axes are logarithmic.
+    above or below that the models' lines could not be told apart, a note says where it is. Both axes are logarithmic.
     Raises UserError for an empty table, a missing column, and where no cell finished.
     """
     need(cells, "cells", CELLS)
     done = finished(cells)
     levels = {SEASONAL: seasonal(naive), LAST_WEEK: weekly(naive)}
     if done.empty:
-        raise NoRows(f"table 'cells': none of the {len(cells)} cells finished")
+        raise NoRows(f"table 'cells': {none_of(len(cells), 'cell')} finished")
     texts = density_labels(cells.loc[cells["arm"] == "fine-tuned", "density_asked"])
     widths = sorted(cells["width"].unique())
     every = kit.looks([*widths, *(f"density {text}" for text in texts.values())])
@@ -126,16 +126,23 @@ def _mse_axis(axes: Axes, low: float, high: float, levels: dict[str, float]) -> 
 
     Returns the names of those that it shows.
     """
-    near = {name: level for name, level in levels.items() if level < high**2 / low}
-    above = [f"{name} {error_text(levels[name])}, above the panel \u2191" for name in levels if name not in near]
-    room = 1.06 + 0.1 * len(above)  # for their names, above all lines
-    log_axis(axes.yaxis, 0.95 * low, room * max([high, *near.values()]), text="{:.3g}".format)
+    near = {name: level for name, level in levels.items() if low**2 / high <= level < high**2 / low}
+    above = [
+        f"{name} {error_text(level)}, above the panel \u2191"
+        for name, level in levels.items()
+        if level >= high**2 / low
+    ]
+    below = [
+        f"{name} {error_text(level)}, below the panel \u2193" for name, level in levels.items() if level < low**2 / high
+    ]
+    room, depth = 1.06 + 0.1 * len(above), 0.95 - 0.1 * len(below)  # for their names, beyond all lines
+    log_axis(axes.yaxis, depth * min([low, *near.values()]), room * max([high, *near.values()]), text="{:.3g}".format)
     axes.grid(axis="y", zorder=0)
     for name, level in near.items():
         axes.axhline(level, color=INK, zorder=1, **_NAIVE_LINES[name])
-    if above:
-        place = {"transform": axes.transAxes, "ha": "right", "va": "top", "fontsize": 9}
-        axes.text(0.98, 0.97, "\n".join(above), **place)
+    for names, height, side in ((above, 0.97, "top"), (below, 0.03, "bottom")):
+        if names:
+            axes.text(0.98, height, "\n".join(names), transform=axes.transAxes, ha="right", va=side, fontsize=9)
     return set(near)
 
 
@@ -148,7 +155,7 @@ def scaling(scaling: pd.DataFrame) -> Figure:
     need(scaling, "scaling", SCALING)
     done = scaling[scaling["status"] == "ok"]
     if done.empty:
-        raise NoRows(f"table 'scaling': none of the {len(scaling)} trainings finished")
+        raise NoRows(f"table 'scaling': {none_of(len(scaling), 'training')} finished")
     looks, names, keys = kit.looks(sorted(done["width"].unique())), list(done["dataset"].unique()), cases(done)
     alt = "Points and fitted lines: test MSE of dense models against the number of training windows, by width."
     with kit.canvas(1.3 + 2.7 * len(keys), alt) as figure:

@@ -348,7 +348,7 @@ def by_column(countries: pd.DataFrame) -> str:
         for kind in ("dense", "fine-tuned"):
             if kind in errors:
                 won = [
-                    f"{names[naive]} in {int((errors[kind] < errors[naive]).sum())} of {len(errors)} columns"
+                    f"{names[naive]} in {int((errors[kind] < errors[naive]).sum())} of {counted(len(errors), 'column')}"
                     for naive in ("naive", "week")
                     if naive in errors
                 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tsprune.report.frames import NoRows, finished, need
+from tsprune.report.text import none_of
 from tsprune.study.base.result import StudyResult
 
 COMPARED = (
@@ -76,7 +77,7 @@ def drawable(cells: pd.DataFrame) -> pd.DataFrame:
     need(cells, "cells", CELLS)
     done = finished(cells)
     if not done["arm"].isin(SPARSE_ARMS).any():
-        raise NoRows(f"table 'cells': none of the {len(cells)} cells of a pruned model finished")
+        raise NoRows(f"table 'cells': {none_of(len(cells), 'cell')} of a pruned model finished")
     return done
 
 

@@ -13,7 +13,7 @@ from tsprune.report.axes import REFERENCE, difference_axis, log_axis, relative_a
 from tsprune.report.cases import CASE, case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.style import COLOURS, INK
-from tsprune.report.text import interval_words
+from tsprune.report.text import counted, interval_words
 from tsprune.study.pals.result import CELLS, CODE, COMPARISONS, PAPER, SEARCHED, TOLD, UPDATES
 
 DECISIONS = {"shrink": "v", "stable": "o", "expand": "^"}
@@ -237,8 +237,8 @@ def sensitivity(cells: pd.DataFrame) -> Figure | None:
         lines = [kit.handle(label, *look) for label, look in _COURSES.values()]
         if several:
             kit.legend(figure, [*lines, kit.handle("dense = 1"), ring], "right")
-        seeds, marked = done["seed"].nunique(), "Frame and ring" if several else "Frame"
-        kit.note(figure, f"Means over {seeds} seeds; bright: low. {marked}: the setting used everywhere else.")
+        seeds, marked = counted(done["seed"].nunique(), "seed"), "Frame and ring" if several else "Frame"
+        kit.note(figure, f"Means over {seeds}; bright: low. {marked}: the setting used everywhere else.")
     return figure
 
 

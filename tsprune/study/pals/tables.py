@@ -8,7 +8,7 @@ from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.outcomes import counts_table
 from tsprune.report.status import not_run
 from tsprune.report.tables import labelled, mean_and_spread, styled
-from tsprune.report.text import NBSP, interval, interval_words, percent, spread_text
+from tsprune.report.text import NBSP, counted, interval, interval_words, none_of, percent, spread_text
 from tsprune.study.pals.result import (
     CELLS,
     CODE,
@@ -144,10 +144,10 @@ def _search_words(cells: pd.DataFrame) -> str:
     searched = cells[cells["group"] == "search"]
     if searched.empty:
         return ""
-    runs = f"{searched['runs'].max():.0f}"
+    runs = searched["runs"].max()
     return (
-        f"Its setting searched: gamma and lambda chosen by validation among {runs} pairs, as its authors do: {runs} "
-        "trainings where dense and one setting take one. "
+        f"Its setting searched: gamma and lambda chosen by validation among {counted(runs, 'pair')}, as its authors "
+        f"do: {counted(runs, 'training')} where dense and one setting take one. "
     )
 
 
@@ -177,9 +177,9 @@ _COUNTS = {"better_mse": "better than dense by MSE", "better_mae": "better than 
 
 
 def _abstract(source: dict[str, float]) -> dict[str, str]:
-    counted = {words: f"{source[name]} of {source['cells']}" for name, words in _COUNTS.items()}
+    better = {words: f"{source[name]} of {source['cells']}" for name, words in _COUNTS.items()}
     fewer = {"fewer parameters": "parameters", "fewer multiply-adds, if zeros were skipped": "macs"}
-    return counted | {words: percent(source[name]) for words, name in fewer.items()}
+    return better | {words: percent(source[name]) for words, name in fewer.items()}
 
 
 def overhead(cells: pd.DataFrame) -> Styler:
@@ -188,7 +188,7 @@ def overhead(cells: pd.DataFrame) -> Styler:
     need(cells, "cells", [*CELLS, "time_share", "seconds_per_epoch", "peak_memory_mib"])
     done = finished(cells[cells["group"].isin(["dense", "control", "PALS", "search", "signal", "sensitivity", *TOLD])])
     if done.empty:
-        raise NoRows(f"table 'cells': none of the {len(cells)} cells finished")
+        raise NoRows(f"table 'cells': {none_of(len(cells), 'cell')} finished")
     rows = {}
     for (model, pred_len, arm), own in _model_by_model(done).groupby([*CASE, "arm"], sort=False):
         shares, peak = own["time_share"], own["peak_memory_mib"].astype(float).mean()

@@ -21,7 +21,7 @@ from tsprune.report.text import (
     where,
 )
 from tsprune.study.base.ended import ended
-from tsprune.study.base.words import LAST_VALUE, idle, no_better, standing
+from tsprune.study.base.words import LAST_VALUE, all_of, idle, no_better, standing
 from tsprune.study.pals.published import published_every
 from tsprune.study.pals.result import (
     CELLS,
@@ -175,7 +175,8 @@ def _rivals(cells: pd.DataFrame, pairs: pd.DataFrame) -> str:
         ]
         parts += [f"clearly {word} than {listed(named)}"] if named else []
     noise = int((found == NOISE).sum())
-    parts += [f"within the noise in {'the rest' if parts else f'all {len(against)} comparisons'}"] if noise else []
+    every = "the one comparison" if len(against) == 1 else f"{all_of(len(against))} comparisons"
+    parts += [f"within the noise in {'the rest' if parts else every}"] if noise else []
     return f"Beside {alike_words(cells)} its MSE is {', '.join(parts)}."
 
 
@@ -274,11 +275,13 @@ def _search(cells: pd.DataFrame, updates: pd.DataFrame, pairs: pd.DataFrame) -> 
         usual = cells[cells["arm"] == CODE].iloc[0]
         same = (own[["gamma", "lam"]] == usual[["gamma", "lam"]]).all(axis=None)
         one = "the one setting" if same else f"{_difference(pair[pair['against'] == CODE])} against the one setting"
+        many = own["runs"].max()
+        its = f"Its {many:.0f} runs together take" if many > 1 else "Its one run takes"
         lines.append(
             f"For {_case_name(cells, *case)}, a search by validation loss, as in the paper, chooses "
             f"gamma {own['gamma'].iloc[0]:g} and lambda {own['lam'].iloc[0]:g} "
             f"(density {density_text(own['density'].mean())}; {_difference(pair[pair['against'] == 'dense'])} against "
-            f"dense; {one}). Its {own['runs'].max():.0f} runs together take {own['training_macs_share'].mean():.1f} "
+            f"dense; {one}). {its} {own['training_macs_share'].mean():.1f} "
             f"times the multiply-adds of one dense training and {own['time_share'].mean():.1f} times its time."
         )
     names = set(found["model"])

@@ -16,7 +16,7 @@ from tsprune.report.axes import density_axis, log_axis, relative_axis
 from tsprune.report.cases import CASE, case_title, cases, of_case
 from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
 from tsprune.report.status import NOT_RUN
-from tsprune.report.text import RANKED, SCOPES, density_labels, listed, percent, readable_layer, whole_count
+from tsprune.report.text import RANKED, SCOPES, density_labels, listed, none_of, percent, readable_layer, whole_count
 from tsprune.study.base.looks import model_looks
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.result import (
@@ -61,7 +61,7 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
         raise UserError(f"sweep draws one dataset, got {', '.join(map(str, cells['dataset'].unique()))}")
     done = finished(cells)
     if done.empty:
-        raise NoRows(f"table 'cells': none of the {len(cells)} cells finished, there is nothing to draw")
+        raise NoRows(f"table 'cells': {none_of(len(cells), 'cell')} finished, there is nothing to draw")
     models = model_looks(cells["model"].unique())
     relative = _relative_levels(done, repeat_last(naive))
     top = _top(done, relative)
@@ -313,7 +313,7 @@ def scores(scores: pd.DataFrame) -> Figure:
     done = finished(scores)
     pruned = done[done["score"] != "dense"]
     if pruned.empty:
-        raise NoRows(f"table 'scores': none of the {len(scores)} cells finished")
+        raise NoRows(f"table 'scores': {none_of(len(scores), 'cell')} finished")
     kinds = kit.looks(dict.fromkeys(_ranked(scores[scores["score"] != "dense"])))
     keys = cases(scores)
     top = max(min(1.08 * pruned["mse_relative"].max(), HIGHEST), 1.15)

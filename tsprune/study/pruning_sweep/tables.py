@@ -13,7 +13,7 @@ from tsprune.report.failures import cause
 from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
 from tsprune.report.outcomes import counts_table
 from tsprune.report.status import NOT_RUN
-from tsprune.report.tables import labelled, mean_and_spread, styled
+from tsprune.report.tables import labelled, mean_and_spread, number_or_state, styled
 from tsprune.report.text import (
     NAIVE,
     NBSP,
@@ -22,7 +22,6 @@ from tsprune.report.text import (
     counted,
     density_labels,
     density_text,
-    error_text,
     interval_words,
     listed,
     percent,
@@ -197,7 +196,7 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
         for forecast in naive[naive["pred_len"] == pred_len].to_dict("records"):
             for error in ("MSE", "MAE"):
                 label = (f"{pred_len}", "naive", NAIVE.get(forecast["model"], forecast["model"]), error)
-                rows[label] = dict.fromkeys(columns.values(), error_text(forecast[error.lower()]))
+                rows[label] = dict.fromkeys(columns.values(), number_or_state(forecast, error.lower()))
                 marks[label] = dict.fromkeys(columns.values(), "naive")
     names = ["horizon", "scope", "model", "error"]
     table, classes = (labelled(own, names, cells).reindex(columns=columns.values()) for own in (rows, marks))
@@ -261,6 +260,8 @@ def counts(limits: pd.DataFrame, densities: Iterable[float]) -> Styler:
     need_limits(limits)
     rows_of = limits[(limits["tolerance"] - TOLERANCE).abs() < 1e-9]
     texts = density_labels(density for density in densities if density < 1)
+    if not texts:
+        raise NoRows("table 'limits': every density of this run is 1")
     rows = {}
     for scope in need_scopes(rows_of):
         own = rows_of[(rows_of["scope"] == scope) & (rows_of["known"] > 0)]

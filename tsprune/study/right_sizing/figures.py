@@ -12,7 +12,17 @@ from tsprune.report.axes import difference_axis, log_axis
 from tsprune.report.cases import CASE, case_title, cases, of_case
 from tsprune.report.frames import NoRows, need
 from tsprune.report.style import COLOURS, INK
-from tsprune.report.text import NAIVE, counted, density_labels, error_text, interval_words, listed, percent, short_count
+from tsprune.report.text import (
+    NAIVE,
+    counted,
+    density_labels,
+    error_text,
+    interval_words,
+    listed,
+    none_of,
+    percent,
+    short_count,
+)
 from tsprune.study.right_sizing.result import ARM_WORDS, AXES, CHOICES, COSTS, MAP, SIZES, fine_tuned
 
 _FROM_LARGE = {
@@ -38,7 +48,7 @@ def pareto(sizes: pd.DataFrame, naive: pd.DataFrame, costs: Sequence[str] = ("pa
     need(naive, "naive", ["pred_len", "model", "mse"])
     done = sizes[(sizes["status"] == "ok") & (sizes["arm"] != "dense")]
     if done.empty:
-        raise NoRows(f"table 'sizes': none of the {len(sizes)} cells finished")
+        raise NoRows(f"table 'sizes': {none_of(len(sizes), 'cell')} finished")
     lines = _lines(done)
     keys = cases(done)
     alt = f"Test MSE against {listed([COSTS[c].lower() for c in costs])}, dense, pruned, distilled."
@@ -163,7 +173,7 @@ def data_map(data_map: pd.DataFrame, choices: pd.DataFrame) -> Figure:
         need(choices, "choices", CHOICES)
     done = data_map[data_map["status"] == "ok"]
     if done.empty:
-        raise NoRows(f"table 'data_map': none of the {len(data_map)} cells finished")
+        raise NoRows(f"table 'data_map': {none_of(len(data_map), 'cell')} finished")
     keys = cases(done)
     fractions, widths = sorted(data_map["data_fraction"].unique()), sorted(data_map["width"].unique())
     texts = density_labels(data_map["density_asked"])

@@ -179,16 +179,17 @@ def _matching(tuned: pd.DataFrame) -> str:
     if rows.empty:
         return ""
     other = (rows["largest_width"] != rows["match_width"]) | (rows["largest_depth"] != rows["match_depth"])
+    every = counted(len(rows), "comparison")
     if not other.any():
         return (
-            f"In {len(rows)} of {len(rows)} comparisons the dense model chosen by validation is the costliest that "
+            f"In {len(rows)} of {every} the dense model chosen by validation is the costliest that "
             "costs no more, so how the match is chosen makes no difference."
         )
     largest = rows.drop(columns=["relative", "clear", "seeds"])
     largest = largest.rename(columns={f"largest_{name}": name for name in ("relative", "clear", "seeds")})
     changed = int((outcomes(rows) != outcomes(largest)).sum())
     return (
-        f"In {other.sum()} of {len(rows)} comparisons the dense model chosen by validation is not the costliest that "
+        f"In {other.sum()} of {every} the dense model chosen by validation is not the costliest that "
         "costs no more; "
         + (
             f"against the costliest, {counted(changed, 'outcome')} would change."

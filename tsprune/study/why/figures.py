@@ -9,7 +9,7 @@ from tsprune.report import drawing as kit
 from tsprune.report.axes import REFERENCE, density_axis, log_axis, relative_axis, round_numbers
 from tsprune.report.cases import case_title, cases, of_case
 from tsprune.report.frames import NoRows, need
-from tsprune.report.text import percent, readable_layer
+from tsprune.report.text import counted, none_of, percent, readable_layer
 from tsprune.study.base.looks import model_looks
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.why.result import PAIR
@@ -79,7 +79,7 @@ def prediction(cells: pd.DataFrame) -> Figure:
     need(cells, "cells", [*PAIR, "scope", "predicted", "mse_relative"])
     drawn = cells[np.isfinite(cells["predicted"]) & (cells["predicted"] > -1) & np.isfinite(cells["mse_relative"])]
     if drawn.empty:
-        raise NoRows(f"table 'cells': none of the {len(cells)} cells can be drawn")
+        raise NoRows(f"table 'cells': {none_of(len(cells), 'cell')} can be drawn")
     scopes = list(cells["scope"].unique())
     colours = {model: colour for model, (colour, _) in model_looks(cells["model"].unique()).items()}
     signs = {dataset: marker for dataset, (_, marker) in kit.looks(cells["dataset"].unique()).items()}
@@ -103,6 +103,6 @@ def prediction(cells: pd.DataFrame) -> Figure:
         of_models = [kit.handle(model, colour, "s", linestyle="none") for model, colour in colours.items()]
         of_datasets = [kit.handle(dataset, "#555555", sign, linestyle="none") for dataset, sign in signs.items()]
         kit.legend(figure, [*of_models, *of_datasets, kit.handle("the groups just add up")])
-        left = f"{len(cells) - len(drawn)} cells cannot be drawn." if len(drawn) < len(cells) else ""
+        left = f"{counted(len(cells) - len(drawn), 'cell')} cannot be drawn." if len(drawn) < len(cells) else ""
         kit.note(figure, f"Grey: within {percent(TOLERANCE)} of dense. Both axes logarithmic.", left)
     return figure

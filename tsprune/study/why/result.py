@@ -7,6 +7,7 @@ import pandas as pd
 from tsprune.errors import UserError, unknown
 from tsprune.report.frames import need
 from tsprune.report.status import STATUS_MIME, failed, not_run
+from tsprune.report.text import counted
 from tsprune.study.base.result import Findings
 
 CARRIES = 0.5
@@ -58,7 +59,7 @@ class WhyResult(Findings):
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         pairs, waiting = len(self._states), not_run(self._states)
-        text = f"{pairs} models looked at group by group, {self.failures} without a result"
+        text = f"{counted(pairs, 'model')} looked at group by group, {self.failures} without a result"
         text += f", {waiting} not run yet" if waiting else ""
         return {"text/plain": text, STATUS_MIME: {"cells": pairs, "failures": self.failures, "not_run": waiting}}
 

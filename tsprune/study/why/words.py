@@ -45,6 +45,8 @@ def _answer(done: pd.DataFrame, predictors: pd.DataFrame) -> str:
     if (models["mse_dense"] >= models["mse_repeat_last"]).all():
         does = f"**{models['model'].iloc[0]}** does" if len(models) == 1 else f"{all_of(len(models))} forecasters do"
         return f"{does} no better than {LAST_VALUE}, even unpruned, so what pruning changes matters little (one seed)"
+    if not done["cells"].any():
+        return "nothing was pruned, so no failure needs explaining (one seed)"
     if not done["missed"].any():
         none = f"none of {int(done['cells'].sum())} prunings"
         return f"{none} raises forecast error by over {percent(TOLERANCE)}, so no failure needs explaining (one seed)"

@@ -29,6 +29,8 @@ def answer(cells: pd.DataFrame, levels: dict[int, float], limits: pd.DataFrame, 
         return f"{none} {LAST_VALUE} at every horizon even before pruning ({mean_text(cells)})"
     own = limits[~limits["model"].isin(fallen)].reset_index(drop=True)
     rows = own.dropna(subset="density")
+    if not (cells["density_asked"] < 1).any():
+        return "how far forecasters can be pruned was not asked: every density of this run is 1"
     if rows.empty and (own["known"] < own["seeds"]).any():
         return "how far forecasters can be pruned cannot be said yet: too little has run"
     if rows.empty:

@@ -46,10 +46,10 @@ def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> s
     every = limits[limits["scope"] == scopes[0]]
     at = alike(every[every["known"] > 0]) or list(every["pred_len"].unique())
     first, fair = every[every["pred_len"].isin(at)], cells[cells["pred_len"].isin(at)]
-    details = [reach(fair, first), left_out(every, at), standing(cells, naive), _survival(cells, levels)]
-    if len(scopes) == 2:
-        second = limits[(limits["scope"] == scopes[1]) & limits["pred_len"].isin(at)]
-        details.insert(1, other_scope(first, second))
+    details = [left_out(every, at), standing(cells, naive), _survival(cells, levels)]
+    if (cells["density_asked"] < 1).any():
+        second = limits[(limits["scope"] == scopes[-1]) & limits["pred_len"].isin(at)]
+        details = [reach(fair, first), other_scope(first, second) if len(scopes) == 2 else "", *details]
     told = f"{on_data(cells['dataset'])}{_at(every, at)}, {answer(fair, levels, first, brief=bool(_at(every, at)))}."
     remark = unskilled(fair, naive, _furthest(fair, levels, first))
     beside = f"*{remark}*\n\n" if remark else ""

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tsprune.report.cases import CASE
-from tsprune.report.text import SCOPES, bold, density_text, listed, percent, where
+from tsprune.report.text import SCOPES, between, bold, density_text, listed, percent, where
 from tsprune.study.base.result import TOLERANCE
 from tsprune.study.pruning_sweep.words.common import NAMED, of_seeds, sentences
 
@@ -91,10 +91,10 @@ def _limit_words(rows: pd.DataFrame, lowest: float) -> str:
     densities, low, high = rows["density"], rows["limit_low"], rows["limit_high"]
     known = of_seeds(rows["known"].min(), rows["seeds"].max())
     known = f"; {known}" if known else ""
-    if len(rows) > 1 and densities.max() > densities.min():
-        ends = f"{density_text(densities.min())} to {density_text(densities.max())}"
-        removed = f"{percent(1 - densities.max())} to {percent(1 - densities.min())}"
-        return f"down to {ends} depending on the horizon ({removed} removed{known})"
+    least, most = density_text(densities.min()), density_text(densities.max())
+    if least != most:
+        removed = between(percent(1 - densities.max()), percent(1 - densities.min()))
+        return f"down to {least} to {most} depending on the horizon ({removed} removed{known})"
     mean, spread = densities.iloc[0], known
     if density_text(low.min()) != density_text(high.max()):
         spread = f"; seeds {density_text(low.min())} to {density_text(high.max())}{known}"

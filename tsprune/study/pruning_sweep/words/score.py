@@ -4,7 +4,7 @@ import pandas as pd
 
 from tsprune.report.frames import need
 from tsprune.report.outcomes import BETTER, LOST, NOISE, ONE_SEED, WORSE, furthest, outcomes
-from tsprune.report.text import NBSP, bold, density_text, ends, interval_words, on_data, signed
+from tsprune.report.text import NBSP, bold, counted, density_text, ends, interval_words, on_data, signed
 from tsprune.study.pruning_sweep.result import GAINS, HALF, RANDOM, SCORES
 from tsprune.study.pruning_sweep.words.common import NAMED
 
@@ -61,7 +61,7 @@ def _best_score(rows: pd.DataFrame) -> str:
     names = bold(alike) if len(alike) <= NAMED else f"{len(alike)} scores"
     beat, by = ("beats", "") if len(alike) == 1 else ("each beat", f" by **{most['score']}**")
     return (
-        f"{at}, {names} {beat} magnitude in {count[BETTER]} of {count.sum()} cases{worse}, most{by} for "
+        f"{at}, {names} {beat} magnitude in {count[BETTER]} of {counted(count.sum(), 'case')}{worse}, most{by} for "
         f"**{most['model']}**, {signed(most['relative'])} ({ends(most)}{NBSP}%)"
     )
 

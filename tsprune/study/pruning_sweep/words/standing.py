@@ -6,7 +6,7 @@ import pandas as pd
 
 from tsprune.report.cases import CASE
 from tsprune.report.frames import finished
-from tsprune.report.text import NAIVE, bold, listed
+from tsprune.report.text import NAIVE, bold, error_text, listed
 from tsprune.study.pruning_sweep.words.common import NAMED, alike, at_horizons, in_brackets, of_seeds
 
 
@@ -21,7 +21,8 @@ def standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
     by_model = by_horizon.groupby(level="model", sort=False).agg({"mean": "mean", "count": "min"}).sort_values("mean")
     seeds = dense["seed"].nunique()
     values = [
-        f"**{name}** {mse:.3f}{in_brackets(of_seeds(count, seeds))}" for name, mse, count in by_model.itertuples()
+        f"**{name}** {error_text(mse)}{in_brackets(of_seeds(count, seeds))}"
+        for name, mse, count in by_model.itertuples()
     ]
     told = f"Test MSE when dense{_over(at, cells)}: {listed(values)}"
     if not (found := _best(naive, at)):
@@ -30,7 +31,7 @@ def standing(cells: pd.DataFrame, naive: pd.DataFrame) -> str:
     worse = list(by_model.index[by_model["mean"] >= mse])
     do = "does" if len(worse) == 1 else "do"
     verdict = f", which {bold(worse)} {do} not beat even when dense" if worse else ""
-    return f"{told}; the best naive forecast ({best}) has {mse:.3f}{verdict}."
+    return f"{told}; the best naive forecast ({best}) has {error_text(mse)}{verdict}."
 
 
 def unskilled(cells: pd.DataFrame, naive: pd.DataFrame, models: Collection[str]) -> str:
