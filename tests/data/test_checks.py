@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsprune.data import check_dataset, load_table
-from tsprune.data.checks import check_csv, in_options
+from tsprune.data.as_options import in_options
+from tsprune.data.checks import check_csv
 from tsprune.errors import UserError
 from tsprune.shown import plain as shown
 
@@ -561,6 +562,13 @@ def test_numbers_that_are_the_dates_once_more_are_no_series(freq, written):
     told += ", or name the columns to take, such as columns=['a']"
     assert problems_of(content)[0] == told
     assert problems_of(content, columns=["a"]) == []
+
+
+def test_the_columns_to_take_instead_are_those_without_a_problem_however_alike_names_are_shown():
+    begin = "load of the north of the country as measured by the operator of the grid, "
+    content = csv_of([[f"2020-01-{day:02d}", "", str(day % 5)] for day in range(1, 32)], f"date,'{begin}1','{begin}2'")
+    content = content.replace(b"'", b'"')
+    assert problems_of(content, gaps_are_filled=True)[0].endswith(f"such as columns=[{begin + '2'!r}]")
 
 
 def test_numbers_that_only_look_like_dates_are_a_series():
