@@ -84,9 +84,9 @@ def test_every_kind_of_problem_is_found_in_one_go():
 def test_a_row_that_is_taken_away_is_named(data):
     rows = rows_of(40, freq=data.draw(st.sampled_from(["10min", "15min", "1h", "1D", "7D"])))
     gone = data.draw(st.integers(1, 38))
-    when = rows.pop(gone)[0]
+    when, daily = rows.pop(gone)[0], all(row[0].endswith("00:00:00") for row in rows)
     (problem,) = problems_of(csv_of(rows))
-    assert problem.startswith(f"after line {gone + 1}: the time {pd.Timestamp(when)} is missing")
+    assert problem.startswith(f"after line {gone + 1}: the time {when[:10] if daily else when} is missing")
 
 
 @given(st.integers(0, 29), st.sampled_from(["a", "b"]), st.sampled_from(["", "x", "inf"]))
@@ -106,7 +106,7 @@ def test_the_time_step_is_detected(freq, step):
 def test_a_missing_month_is_named():
     rows = rows_of(36, "MS")
     del rows[7]
-    assert problems_of(csv_of(rows))[0].startswith("after line 8: the time 2020-08-01 00:00:00 is missing")
+    assert problems_of(csv_of(rows))[0].startswith("after line 8: the time 2020-08-01 is missing")
 
 
 def test_a_time_step_can_be_given():
@@ -355,7 +355,7 @@ def test_a_check_takes_every_option_of_loading(tmp_path):
     starts = [problem.split(";")[0] for problem in refused(path, **options)]
     assert starts == [
         "mine.csv: line 11, column 'wert': 'x' is not a number",
-        "mine.csv: after line 8: the time 2020-02-12 00:00:00 is missing at a time step of B",
+        "mine.csv: after line 8: the time 2020-02-12 is missing at a time step of B",
         "mine.csv: line 22, column 'wert': -999 looks like 'no reading'",
     ]
     table = load_table(path, **options, columns=["größe"], missing="interpolate")
