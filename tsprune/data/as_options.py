@@ -14,8 +14,7 @@ _LISTED = re.compile(r"\bcolumns(?: = |=)(\[.*\])")
 
 
 def in_options(text: str, keeping: str = KEEPS_CODES) -> str:
-    """What is said of data with parameters named as the options of a command; ``keeping``: in the place of
-    KEEPS_CODES."""
+    """A message about data, its parameters named as the options of a command; ``keeping`` replaces KEEPS_CODES."""
 
     def option(found: re.Match, behind: str = "") -> str:
         return f"--{found[found.lastindex].replace('_', '-')}{behind}"

@@ -48,9 +48,10 @@ _CAUSES = (
 )
 _LEAVE = "write a number, or leave the cell empty where nothing was measured"
 _NUMERALS = 8
-"""Cells of text that must be numbers in another notation for one among them that is none to be left to blame."""
+"""Of so many cells of text one at most may have no digits, to be what is wrong while the others are numbers in another
+notation."""
 _EXACT = 2**53
-"""Whole numbers up to here are all there are in double precision; of larger ones some."""
+"""Up to here double precision has every whole number, beyond only some."""
 
 
 @dataclass

@@ -102,8 +102,8 @@ def check_csv(
 
 
 def how_to_choose(names: Sequence[str]) -> str:
-    """What is said behind a problem of a whole column, where there are others to take instead: as ``-p`` of a study and
-    :func:`load_table` have it, and with blanks around the sign a notebook."""
+    """What follows a problem of a whole column, where there are others to take instead: written as ``-p`` of a study,
+    :func:`load_table` and, with blanks around the sign, a notebook take it."""
     return f", or name the columns to take, such as columns={list(names[:_EXAMPLE])}" if names else ""
 
 

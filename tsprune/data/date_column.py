@@ -15,7 +15,7 @@ _MOST_OF_A_CENTURY = 80
 _USUAL_YEARS = (1600, 2300)
 """Of measurements and scenarios."""
 _LEAP_YEAR = 2000
-"""One with all days that there are."""
+"""One that has every day of the calendar."""
 _SOME = 200
 """Rows, spread over the file, that tell whether a column holds dates."""
 _LEAST_DATE = 10_000
@@ -80,7 +80,7 @@ def _century(parsed: Parsed, reading: Reading) -> list[str]:
 
 def _no_count(parsed: Parsed, reading: Reading) -> list[str]:
     """A problem where what is read as a count since 1970 is in every row a day of a year of two digits and a time too
-    (2501010030): hardly any ten counts are, as few numbers end in an hour and a minute."""
+    (2501010030): true counts hardly ever all end like an hour and a minute."""
     cells = parsed.frame[parsed.date].astype(str)
     if reading.order != "unix" or not cells.str.fullmatch(r"\d{10}|\d{12}").all():
         return []
