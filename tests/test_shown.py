@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsprune.errors import meant
-from tsprune.shown import listed, more, plain, quoted, shown_dates
+from tsprune.shown import listed, more, plain, quoted, shown_date, shown_dates
 
 
 def test_signs_that_a_terminal_would_obey_or_hide_are_escaped():
@@ -37,7 +37,10 @@ def test_of_many_names_the_first_are_listed():
 def test_dates_are_days_where_all_are_midnights():
     days = pd.date_range("2020-02-28", periods=4, freq="D")
     assert shown_dates(days, [0, -1]) == ["2020-02-28", "2020-03-02"]
+    assert shown_date(pd.Timestamp("2020-03-04"), days) == "2020-03-04", "a day among days, though not one of them"
+    assert shown_date(pd.Timestamp("2020-03-04 06:00"), days) == "2020-03-04 06:00:00"
     hours = pd.date_range("2020-02-28", periods=25, freq="h")
+    assert shown_date(hours[0], hours) == "2020-02-28 00:00:00"
     assert shown_dates(hours, [0, -1]) == ["2020-02-28 00:00:00", "2020-02-29 00:00:00"], "of which two are midnights"
 
 

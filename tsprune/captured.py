@@ -1,5 +1,5 @@
-"""Forward and backward pass of a training on a GPU as one CUDA graph: the same kernels, started together and not one by
-one from Python, for which a GPU would wait most of the time."""
+"""Forward and backward pass of a training on a GPU as one CUDA graph: the same kernels, started together. Python, which
+starts one after the other, leaves the GPU waiting most of the time."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -27,13 +27,13 @@ class _Graph(NamedTuple):
 
 
 class Captured:
-    """The loss of a batch, detached, and the gradients of all parameters in their ``grad``, as ``loss(batch)`` and
-    ``backward`` give them bit for bit, from the same random numbers.
+    """Called with a batch, gives its loss, detached, and leaves the gradients of all parameters in their ``grad``: bit
+    for bit what ``loss(batch)`` and ``backward`` give from the same random numbers.
 
-    ``batch``: a named tuple of tensors on the GPU. Those of ``size`` windows are captured after a few; any other is
-    computed operator by operator. A gradient is overwritten by the next call, in the same memory. Where CUDA cannot
+    ``batch``: a named tuple of tensors on the GPU. Batches of ``size`` windows run as a graph after the first few; any
+    other is computed operator by operator. The next call overwrites the gradients in their memory. Where CUDA cannot
     capture what ``model`` does between its kernels (a look at a value, a copy from the processor), a warning says so,
-    and all goes on operator by operator.
+    and every batch is computed operator by operator.
     """
 
     def __init__(self, model: nn.Module, loss: Callable[[NamedTuple], Tensor], size: int):
@@ -71,13 +71,13 @@ class Captured:
         for generator in generators(self.model):
             if generator.device.type == "cuda":
                 graph.register_generator_state(generator)
-        self.model.zero_grad()  # that memory is given back before the graph takes its own
+        self.model.zero_grad()  # so that their memory is free before the graph takes its own
         try:
             # Other threads may train as well: what they do meanwhile is no part of this graph and none of its faults.
             with self._samples_at_hand() as samples, torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 loss = passes(self.loss, type(batch)(*places), self.parameters)
         except RuntimeError as error:
-            torch.cuda.set_stream(here)  # which a failed capture leaves at its own
+            torch.cuda.set_stream(here)  # a failed capture leaves its own stream as the current one
             reason = str(error).splitlines()[0]
             warnings.warn(
                 f"{type(self.model).__name__}: no CUDA graph ({reason}); trained operator by operator", stacklevel=2
@@ -93,7 +93,7 @@ class Captured:
             sample.copy_(module.draw())
         captured.graph.replay()
         for parameter, gradient in zip(self.parameters, captured.gradients, strict=True):
-            parameter.grad = gradient  # which a step may have taken away, or put another in the place of
+            parameter.grad = gradient  # a step may have removed or replaced it
         return captured.loss.clone()
 
     @contextmanager
@@ -111,7 +111,7 @@ class Captured:
 
 
 def passes(loss: Callable[[NamedTuple], Tensor], batch: NamedTuple, parameters: Sequence[nn.Parameter]) -> Tensor:
-    """The loss of a batch, detached; the gradients are the parameters', in place of those that they had."""
+    """The loss of a batch, detached; its gradients replace those that the parameters had."""
     for parameter in parameters:
         parameter.grad = None
     value = loss(batch)

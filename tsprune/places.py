@@ -24,7 +24,7 @@ def project_root() -> Path:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether that is this project's; what cannot be read is somebody else's."""
+    """Whether this ``pyproject.toml`` is tsprune's; one that cannot be read is not."""
     try:
         return tomllib.loads(path.read_text("utf-8"))["project"]["name"] == "tsprune"
     except (OSError, ValueError, LookupError, TypeError):
@@ -52,7 +52,7 @@ def locate(path: str | os.PathLike) -> Path:
 
 
 def is_barred(path: str | os.PathLike) -> bool:
-    """Whether a folder on the way to ``path`` may not be entered: what is in it, nobody can say."""
+    """Whether a folder on the way to ``path`` may not be entered, so that nobody can say what is there."""
     try:
         os.stat(path)
     except PermissionError:

@@ -32,8 +32,13 @@ def listed(names: list, most: int = 40) -> str:
 
 def shown_dates(dates: "pd.DatetimeIndex", rows: slice | list[int] = slice(None)) -> list[str]:
     """These ``rows`` of ``dates`` as texts: days where all of ``dates`` are midnights, otherwise each with its time."""
-    days = (dates == dates.normalize()).all()
+    days = _are_days(dates)
     return [str(date.date() if days else date) for date in dates[rows]]
+
+
+def shown_date(date: "pd.Timestamp", among: "pd.DatetimeIndex") -> str:
+    """``date`` as a day where it and all that it is ``among`` are midnights, otherwise with its time."""
+    return str(date.date() if date == date.normalize() and _are_days(among) else date)
 
 
 def more(count: int) -> str:
@@ -44,6 +49,10 @@ def more(count: int) -> str:
 def epochs_text(count: int) -> str:
     """``1 epoch``, ``3 epochs``."""
     return f"{count} epoch{'' if count == 1 else 's'}"
+
+
+def _are_days(dates: "pd.DatetimeIndex") -> bool:
+    return bool((dates == dates.normalize()).all())
 
 
 def _escaped(sign: str) -> str:

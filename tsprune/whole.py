@@ -12,8 +12,9 @@ from tsprune.shown import plain
 
 @contextlib.contextmanager
 def aside(path: Path) -> Iterator[Path]:
-    """A name in the folder of ``path`` that nobody else has; the file written there takes the place of ``path`` at the
-    end, and is gone where that fails; of a link, that of what it points to. What the disk says is raised as it is."""
+    """A name in the folder of ``path`` that nobody else has. The file written there replaces ``path`` (if that is a
+    link, what it points to) at the end of the block, and is deleted if the block fails. Errors of the disk are raised
+    as they are."""
     path = Path(os.path.realpath(path))
     temporary = path.with_name(f"{path.name[:50]}.{uuid.uuid4().hex}.tmp")  # 50 signs of 4 bytes leave room below 255
     try:
@@ -28,9 +29,9 @@ def aside(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[str]:
     """Inside the block nobody else is in such a block of the same ``folder``. The lock ends with the process, however
-    that ends. Gives why there is none, "" where there is one; raises OSError where the folder cannot be opened."""
+    that ends. Gives "" or the reason why there is no lock; raises OSError where the folder cannot be opened."""
     try:
-        import fcntl  # not everywhere, and where it is not a folder cannot be opened either
+        import fcntl  # of POSIX; elsewhere a folder cannot be opened either
     except ImportError as error:
         yield str(error)
         return
@@ -52,10 +53,10 @@ def write_whole(path: str | os.PathLike, content: bytes) -> None:
     Raises :class:`UserError` if the folder cannot be made, writing is not permitted, or the disk is full."""
     path = Path(path)
     try:
-        with contextlib.suppress(FileExistsError):  # of a file in the folder's place; writing says that better
+        with contextlib.suppress(FileExistsError):  # a file in the folder's place: the error of writing says more
             path.parent.mkdir(parents=True, exist_ok=True)
         with aside(path) as temporary:
             temporary.write_bytes(content)
-    except (OSError, ValueError) as error:  # the second: a name that holds a zero
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{plain(path, 1000)} cannot be written: {reason}") from None

@@ -55,6 +55,14 @@ def test_models_are_listed_and_saved(tsprune, store, tmp_path):
     assert code == 0 and "small.onnx: DLinear, 600 parameters, density 0.5\n" in out
 
 
+def test_models_of_other_columns_of_a_file_do_not_look_alike(tsprune, few_hours, tmp_path):
+    for columns in (["load"], ["load", "wind"]):
+        swept(tmp_path / "store", **few_hours, columns=columns, why_datasets=[])
+    lines = tsprune("models", "--store", str(tmp_path / "store"))[1].splitlines()
+    for columns in ("(columns load)", "(columns load, wind)"):
+        assert sum(columns in line for line in lines) == 2, "the dense model and the pruned one"
+
+
 def test_int8_is_tested_on_the_windows_that_its_float32_model_was(tsprune, tmp_path, monkeypatch):
     store, sizes = swept(tmp_path / "store", protocol="as_published", eval_batch_size=50), {}
 

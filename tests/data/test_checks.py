@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsprune.data import check_dataset, load_table
-from tsprune.data.checks import check_csv, in_options
+from tsprune.data.as_options import in_options
+from tsprune.data.checks import check_csv
 from tsprune.errors import UserError
 from tsprune.shown import plain as shown
 
@@ -83,9 +84,9 @@ def test_every_kind_of_problem_is_found_in_one_go():
 def test_a_row_that_is_taken_away_is_named(data):
     rows = rows_of(40, freq=data.draw(st.sampled_from(["10min", "15min", "1h", "1D", "7D"])))
     gone = data.draw(st.integers(1, 38))
-    when = rows.pop(gone)[0]
+    when, daily = rows.pop(gone)[0], all(row[0].endswith("00:00:00") for row in rows)
     (problem,) = problems_of(csv_of(rows))
-    assert problem.startswith(f"after line {gone + 1}: the time {pd.Timestamp(when)} is missing")
+    assert problem.startswith(f"after line {gone + 1}: the time {when[:10] if daily else when} is missing")
 
 
 @given(st.integers(0, 29), st.sampled_from(["a", "b"]), st.sampled_from(["", "x", "inf"]))
@@ -105,7 +106,7 @@ def test_the_time_step_is_detected(freq, step):
 def test_a_missing_month_is_named():
     rows = rows_of(36, "MS")
     del rows[7]
-    assert problems_of(csv_of(rows))[0].startswith("after line 8: the time 2020-08-01 00:00:00 is missing")
+    assert problems_of(csv_of(rows))[0].startswith("after line 8: the time 2020-08-01 is missing")
 
 
 def test_a_time_step_can_be_given():
@@ -354,7 +355,7 @@ def test_a_check_takes_every_option_of_loading(tmp_path):
     starts = [problem.split(";")[0] for problem in refused(path, **options)]
     assert starts == [
         "mine.csv: line 11, column 'wert': 'x' is not a number",
-        "mine.csv: after line 8: the time 2020-02-12 00:00:00 is missing at a time step of B",
+        "mine.csv: after line 8: the time 2020-02-12 is missing at a time step of B",
         "mine.csv: line 22, column 'wert': -999 looks like 'no reading'",
     ]
     table = load_table(path, **options, columns=["größe"], missing="interpolate")
@@ -561,6 +562,13 @@ def test_numbers_that_are_the_dates_once_more_are_no_series(freq, written):
     told += ", or name the columns to take, such as columns=['a']"
     assert problems_of(content)[0] == told
     assert problems_of(content, columns=["a"]) == []
+
+
+def test_the_columns_to_take_instead_are_those_without_a_problem_however_alike_names_are_shown():
+    begin = "load of the north of the country as measured by the operator of the grid, "
+    content = csv_of([[f"2020-01-{day:02d}", "", str(day % 5)] for day in range(1, 32)], f"date,'{begin}1','{begin}2'")
+    content = content.replace(b"'", b'"')
+    assert problems_of(content, gaps_are_filled=True)[0].endswith(f"such as columns=[{begin + '2'!r}]")
 
 
 def test_numbers_that_only_look_like_dates_are_a_series():

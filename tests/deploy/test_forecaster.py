@@ -212,6 +212,20 @@ def test_dates_go_on_in_the_models_own_step(tmp_path, step):
     np.testing.assert_allclose(forecast.to_numpy(), np.repeat(known.to_numpy()[-1:], 8, 0), rtol=1e-6)
 
 
+def test_what_is_wrong_with_days_is_said_of_days(tmp_path):
+    save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=ABOUT.model_copy(update={"time_step": "1D"}))
+    forecaster, days = Forecaster.load(tmp_path / "x.safetensors"), pd.date_range("2020-01-01", periods=25)
+    stray = days[:24].insert(24, days[23] + pd.Timedelta("6h"))
+    for stamps, say in (
+        (days.delete(20), "the row of 2020-01-21 is missing between 2020-01-20 and 2020-01-22; the model"),
+        (days[::-1], "row 1: 2020-01-24 comes after 2020-01-25; sort"),
+        (days.insert(25, days[24]), "row 25: 2020-01-25 appears twice"),
+        (stray, "a row of 2020-01-24 06:00:00 follows 2020-01-24 00:00:00; the"),
+    ):
+        with pytest.raises(UserError, match=say):
+            forecaster.predict(frame(len(stamps)).set_axis(stamps))
+
+
 @pytest.mark.parametrize(
     ("about", "say"),
     [

@@ -63,7 +63,7 @@ def test_spread_of_a_ratio(clock):
         "steady": (lambda x: clock.spend(4), window()),
         "jumpy": (lambda x: clock.spend(next(times)), window()),
     }
-    frame = measure_latency(variants, [1], repeats=30, warmup=0, baseline="steady", warm=False)
+    frame = measure_latency(variants, [1], repeats=30, warmup=0, warm=False)
     row = frame.set_index("variant").loc["jumpy"]
     assert (row["speedup_p5"], row["speedup"], row["speedup_p95"]) == pytest.approx((1, 2, 4))
 
@@ -207,8 +207,8 @@ def test_batches_repeat_the_windows():
 
 
 def test_real_times():
-    variants = {"short": (lambda: time.sleep(0.002), ()), "long": (lambda: time.sleep(0.008), ())}
-    frame = measure_latency(variants, [1], repeats=5, warmup=1, baseline="long").set_index("variant")
+    variants = {"long": (lambda: time.sleep(0.008), ()), "short": (lambda: time.sleep(0.002), ())}
+    frame = measure_latency(variants, [1], repeats=5, warmup=1).set_index("variant")
     assert 2 <= frame.loc["short", "median_ms"] < frame.loc["long", "median_ms"]
     assert frame.loc["short", "speedup"] > 1.2
 
@@ -238,8 +238,6 @@ def test_everything_is_put_back():
 
 def test_bad_input():
     variants = {"dense": (lambda x: x, window())}
-    with pytest.raises(UserError, match=r"densse.*dense"):
-        measure_latency(variants, baseline="densse")
     for changes in ({"batch_sizes": [0]}, {"batch_sizes": []}, {"repeats": 0}, {"threads": 0}):
         with pytest.raises(UserError, match=next(iter(changes))):
             measure_latency(variants, **changes)
@@ -250,6 +248,6 @@ def test_bad_input():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: events of a GPU are not measured here")
 def test_events_on_a_gpu():
     x = torch.randn(64, 512, 512, device="cuda")
-    variants = {"one": (lambda a: a @ a, (x,)), "eight": (lambda a: [a @ a for _ in range(8)], (x,))}
-    frame = measure_latency(variants, batch_sizes=[64], repeats=20, baseline="eight").set_index("variant")
+    variants = {"eight": (lambda a: [a @ a for _ in range(8)], (x,)), "one": (lambda a: a @ a, (x,))}
+    frame = measure_latency(variants, batch_sizes=[64], repeats=20).set_index("variant")
     assert set(frame["device"]) == {"cuda"} and 4 < frame.loc["one", "speedup"] < 16

@@ -41,11 +41,12 @@ def test_the_score_of_one_weight_by_hand():
 
 @pytest.mark.parametrize("block", [3, 8, 128])
 @pytest.mark.parametrize("pattern", [None, (2, 4)])
-def test_the_outputs_of_a_layer_stay_closer_than_by_magnitude(block, pattern):
+def test_the_outputs_of_a_layer_stay_closer_than_by_magnitude(block, pattern, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK", block)
     torch.manual_seed(0)
     layer = nn.Linear(16, 12)
     x = torch.randn(200, 16) @ torch.randn(16, 16)  # correlated inputs
-    found = second_order_prune(layer, [((x,), None)], 0.5, pattern=pattern, block=block)
+    found = second_order_prune(layer, [((x,), None)], 0.5, pattern=pattern)
     assert int(found.masks["weight"].sum()) == 96 and found.left == {}
     assert (found.model.weight[~found.masks["weight"]] == 0).all()
     plain = copy.deepcopy(layer)

@@ -28,18 +28,18 @@ _LONGEST_ADDRESS = 100
 
 
 class _Kernel(AsyncKernelManager):
-    """Is ended by Ctrl-C, and the workers with it: they leave when their parent is gone."""
+    """Ctrl-C ends it, and with it its workers, which leave when their parent is gone."""
 
     process_id: int | None = None
-    """Of the class, which papermill makes the manager of: each notebook has a class of its own."""
+    """Kept by the class, since papermill makes the manager: each notebook has a class of its own."""
 
     async def start_kernel(self, **named) -> None:
         await super().start_kernel(**named)
         type(self).process_id = self.provisioner.pid
 
     async def _async_interrupt_kernel(self) -> None:
-        """Nothing: to be shut down, an idle kernel need not be interrupted, and one that still answers the last
-        message would tell of it as of an error."""
+        """Does nothing: an idle kernel can be shut down without an interrupt, and one that is still answering the last
+        message would report the interrupt as an error."""
 
     @classmethod
     def kill(cls) -> None:
@@ -49,8 +49,8 @@ class _Kernel(AsyncKernelManager):
 
 
 class _Engine(NBClientEngine):
-    """Writes the notebook once, when it has ended, however it did. Papermill itself writes it twice a cell, which was
-    most of the work beside the kernel's, to a file that lies aside until the end."""
+    """Writes the notebook once, when it has ended, failed or not. Papermill writes it twice per cell, which was most of
+    the work beside the kernel's, though nobody reads the file before the end."""
 
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, **named) -> None:
@@ -65,12 +65,13 @@ papermill_engines.register("tsprune", _Engine)
 
 
 def execute(run: NotebookRun, output: Path, told: TextIO) -> bool:
-    """Run the notebook, and write to ``told`` what it prints; return whether it failed. Wants :func:`environment`.
+    """Run the notebook, and write to ``told`` what it prints; return whether it failed. To be called within
+    :func:`environment`.
 
-    In the working directory: what is found from there, data of the catalogue too, is found by the notebook.
+    The kernel starts in the working directory, so that the notebook finds the data that the command finds.
     """
-    # It warns of every parameter that stands in no cell of the notebook, which were checked against the study's config,
-    # and tells of a kernel's death, as is done below.
+    # It warns of parameters that stand in no cell of the notebook, though all were checked against the study's config,
+    # and reports a kernel's death, as is done below.
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     kernel = type("Kernel", (_Kernel,), {})
     try:
@@ -101,8 +102,8 @@ def execute(run: NotebookRun, output: Path, told: TextIO) -> bool:
 @contextmanager
 def _sockets() -> Iterator[dict[str, str]]:
     """Where the kernel listens: at files in a folder of its own, where the system has such sockets and the name of the
-    folder is short enough. A free port may be taken by the kernel of another study before this one opens it, of which
-    a kernel dies."""
+    folder is short enough. A free port may be taken by the kernel of another study before this one opens it, and then
+    this one dies."""
     with TemporaryDirectory(prefix="tsprune-") as folder, undone_by_stop(partial(rmtree, folder)):
         address = str(Path(folder) / "kernel")
         if os.name == "posix" and len(os.fsencode(address)) <= _LONGEST_ADDRESS:

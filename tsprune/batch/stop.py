@@ -20,7 +20,7 @@ _stopped = False
 def undone_by_stop(undo: Callable[[], None]) -> Iterator[None]:
     """While this lasts, Ctrl-C calls ``undo`` and ends the process there and then.
 
-    Without an orderly end, that is: asyncio, papermill and the kernel's client would each have a traceback to show.
+    The process is not wound up in order: asyncio, papermill and the kernel's client would each show a traceback.
     """
     _undo.append(undo)
     try:
@@ -31,9 +31,9 @@ def undone_by_stop(undo: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Ctrl-C ends the process with status 130 and a line, even where a library that is being imported makes another
-    exception of it; a second one at once, unless something is being undone. Where SIGINT is ignored, as under nohup, it
-    stays so."""
+    """Ctrl-C ends the process with status 130 and one line, even where a library that is being imported turns it into
+    another exception. A second Ctrl-C ends it at once, unless something is being undone. Where SIGINT is ignored, as
+    under nohup, it stays ignored."""
     global _stopped
     _stopped, before = False, signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN:
@@ -61,6 +61,6 @@ def _stop(number: int, frame: FrameType | None) -> None:
     for undo in reversed(_undo):
         with suppress(OSError):
             undo()
-    with suppress(RuntimeError):  # likewise
+    with suppress(RuntimeError):  # it may be what was interrupted
         sys.stdout.flush()
     os._exit(STATUS)

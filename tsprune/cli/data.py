@@ -50,7 +50,7 @@ def check(
     A study takes the same options as parameters: -p time_step=B.
     """
     from tsprune.data import check_dataset
-    from tsprune.data.checks import in_options
+    from tsprune.data.as_options import in_options
     from tsprune.data.column_names import from_text
 
     how = {"date_column": date_column, "time_step": time_step, "date_order": date_order, "encoding": encoding}

@@ -173,7 +173,7 @@ def forecast(
     encoding: Encoding = None,
 ) -> None:
     """Forecast the values after the last row, with dates, in the data's own units."""
-    from tsprune.data.checks import in_options
+    from tsprune.data.as_options import in_options
     from tsprune.deploy import Forecaster
     from tsprune.deploy.backtest import backtest as run_backtest
     from tsprune.deploy.reading import check_names, read_frame, write_frame

@@ -52,9 +52,10 @@ _CAUSES = (
 )
 _LEAVE = "write a number, or leave the cell empty where nothing was measured"
 _NUMERALS = 8
-"""Cells of text that must be numbers in another notation for one among them that is none to be left to blame."""
+"""Of so many cells of text one at most may have no digits, to be what is wrong while the others are numbers in another
+notation."""
 _EXACT = 2**53
-"""Whole numbers up to here are all there are in double precision; of larger ones some."""
+"""Up to here double precision has every whole number, beyond only some."""
 
 
 @dataclass
@@ -63,14 +64,14 @@ class ReadCells:
 
     frame: pd.DataFrame
     problems: list[str] = field(default_factory=list)
-    unfit: list[str] = field(default_factory=list)
-    """Those of the problems that would be none if their column were left out as no series."""
+    unfit: dict[str, str] = field(default_factory=dict)
+    """Those of the problems, by column, that would be none if the column were left out as no series."""
     notes: list[str] = field(default_factory=list)
 
-    def refuse(self, problem: str) -> None:
+    def refuse(self, column: str, problem: str) -> None:
         """Add a problem of a whole column."""
         self.problems.append(problem)
-        self.unfit.append(problem)
+        self.unfit[column] = problem
 
 
 def read_cells(parsed: Parsed, gaps_are_filled: bool, asked: bool = False) -> ReadCells:
@@ -98,7 +99,7 @@ def read_cells(parsed: Parsed, gaps_are_filled: bool, asked: bool = False) -> Re
         elif nameless and given.isna().all():
             found.notes.append(f"column {position} has neither a name nor a value: it is left out")
         elif nameless:
-            found.refuse(f"{at}column {position} has no name; name it or remove it")
+            found.refuse(name, f"{at}column {position} has no name; name it or remove it")
         else:
             if (counts or (numbers_rows and _all_differ(given))) and not asked:
                 what = "counts the rows" if counts else "may number the rows"
@@ -131,7 +132,7 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
     """One column as float64, or None if it holds no number at all; problems and notes go to ``found``."""
     lines, place = parsed.lines, parsed.place
     if pd.api.types.is_datetime64_any_dtype(given) or pd.api.types.is_timedelta64_dtype(given):
-        found.refuse(f"column {quoted(name)} holds times, not numbers; remove or encode it")
+        found.refuse(name, f"column {quoted(name)} holds times, not numbers; remove or encode it")
         return None
     typed = given.dtype.kind in "iuf"  # read as numbers by pandas: only then is an empty cell all that can be wrong
     numbers = given.to_numpy(np.float64) if typed else _floats(given, parsed.decimal)
@@ -150,7 +151,7 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
         every = len(text) == (~empty).sum()
         problem = _not_numbers(given, name, parsed, text, every)
         if every:
-            found.refuse(problem)
+            found.refuse(name, problem)
             return None
         found.problems.append(problem)
     infinite = np.flatnonzero(np.isinf(numbers))
@@ -159,7 +160,7 @@ def _numbers(given: pd.Series, name: str, parsed: Parsed, gaps_are_filled: bool,
             f"{place} {lines[infinite[0]]}, column {quoted(name)}: infinite{more(len(infinite) - 1)}; {_LEAVE}"
         )
     if empty.all():
-        found.refuse(f"column {quoted(name)} has no values; remove it")
+        found.refuse(name, f"column {quoted(name)} has no values; remove it")
     elif empty.any() and not gaps_are_filled:
         found.problems.append(
             f"{place} {lines[np.argmax(empty)]}, column {quoted(name)}: no value{more(int(empty.sum()) - 1)}; "

@@ -8,7 +8,7 @@ import pandas as pd
 from tsprune.data.dates import ORDERS, Reading
 from tsprune.data.timesteps import DAY, canonical, count_steps, detect_step, fixed_length, grid
 from tsprune.errors import UserError, unknown
-from tsprune.shown import more, quoted
+from tsprune.shown import more, quoted, shown_date, shown_dates
 
 MADE_UP = 1 / 8
 """The largest share of times, and of the values of a column, that may be filled in: less than a day of the week."""
@@ -70,7 +70,8 @@ def choose_reading(
     fitting = [reading for reading in fitting if not reading.is_far] or fitting  # 250101 is no month of 2501
     if len(fitting) == 1:
         return fitting[0]
-    ways = " or ".join(f"{ORDERS[reading.order]} ({reading.dates[0]} to {reading.dates[-1]})" for reading in fitting)
+    spans = [" to ".join(shown_dates(reading.dates, [0, -1])) for reading in fitting]
+    ways = " or ".join(f"{ORDERS[reading.order]} ({span})" for reading, span in zip(fitting, spans, strict=True))
     raise UserError(
         f"dates like {quoted(example)} can be read as {ways}, and {'both' if len(fitting) == 2 else 'all'} fit; "
         f"choose with {' or '.join(f'date_order={reading.order!r}' for reading in fitting)}"
@@ -156,7 +157,8 @@ def check_order(
         line = lines[np.flatnonzero(stamps == off[0])[0]]
         beside = int(stamps.isin(off).sum()) - 1
         problems.append(
-            f"{place} {line}: the time {off[0]} is not a whole number of steps of {step} after {ordered[0]}"
+            f"{place} {line}: the time {shown_date(off[0], stamps)} is not a whole number of steps of {step} after "
+            f"{shown_date(ordered[0], stamps)}"
             f"{more(beside)}; {_uneven(ordered)}"
         )
     elif absent and known.all():
@@ -175,9 +177,10 @@ def _misplaced(stamps: pd.DatetimeIndex, lines: np.ndarray, place: str) -> list[
     twice = np.flatnonzero(stamps.duplicated())
     autumn = _autumn(stamps, twice)
     if len(twice):
-        first = np.flatnonzero(stamps == stamps[twice[0]])[0]
+        time = stamps[twice[0]]
+        first = np.flatnonzero(stamps == time)[0]
         problems.append(
-            f"{place} {lines[twice[0]]}: the time {stamps[twice[0]]} is already on {place} {lines[first]}"
+            f"{place} {lines[twice[0]]}: the time {shown_date(time, stamps)} is already on {place} {lines[first]}"
             f"{more(len(twice) - 1)}; {autumn or _once(len(twice), len(stamps))}"
         )
     back = np.flatnonzero(stamps[1:] < stamps[:-1]) + 1
@@ -185,8 +188,9 @@ def _misplaced(stamps: pd.DatetimeIndex, lines: np.ndarray, place: str) -> list[
         back = np.setdiff1d(back, twice)
     if len(back):
         i = back[0]
+        late, above = shown_dates(stamps, [i, i - 1])
         problems.append(
-            f"{place} {lines[i]}: the time {stamps[i]} comes before that of the {place} above, {stamps[i - 1]}"
+            f"{place} {lines[i]}: the time {late} comes before that of the {place} above, {above}"
             f"{more(len(back) - 1)}; sort the rows by time"
         )
     return problems
@@ -196,9 +200,10 @@ def _jump(stamps: pd.DatetimeIndex, ordered: pd.DatetimeIndex, lines: np.ndarray
     """The problem of a grid that is endless: a date far off."""
     jump = int(np.argmax(ordered[1:] - ordered[:-1]))
     line = lines[np.flatnonzero(stamps == ordered[jump + 1])[0]]
+    before, after = shown_dates(ordered, [jump, jump + 1])
     return (
-        f"{place} {line}: the time jumps from {ordered[jump]} to {ordered[jump + 1]}; at a time step of {step} "
-        f"this makes {count_steps(ordered[0], ordered[-1], step):,} times for {len(ordered):,} rows"
+        f"{place} {line}: the time jumps from {before} to {after}; at a time step of {step} this makes "
+        f"{count_steps(ordered[0], ordered[-1], step):,} times for {len(ordered):,} rows"
     )
 
 
@@ -257,7 +262,8 @@ def _absent(
     )
     weekend = _weekends(ordered, step) or _no_months(ordered, step) if many else ""
     return [
-        f"{after}: the time {first} is missing at a time step of {step}{more(absent - 1)}{many}{weekend}"
+        f"{after}: the time {shown_date(first, ordered)} is missing at a time step of {step}{more(absent - 1)}"
+        f"{many}{weekend}"
         f"{advice}{'; ' + spring + ', write the times in UTC or with their UTC offset' if spring else ''}"
     ], []
 

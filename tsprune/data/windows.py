@@ -16,7 +16,7 @@ from tsprune.data.mapped import blocks, empty, release
 from tsprune.data.scale import scaling
 from tsprune.data.table import Table
 from tsprune.errors import UserError
-from tsprune.shown import plain, quoted
+from tsprune.shown import plain, quoted, shown_date
 
 
 class Batch(NamedTuple):
@@ -261,8 +261,8 @@ def _refuse_missing(table: Table) -> None:
     if first:
         row, column = first
         raise UserError(
-            f"{table.name}: {count} values are missing, the first at {table.dates[row]} in column "
-            f"{quoted(table.columns[column])}; windows need every value, so leave out raw"
+            f"{table.name}: {count} values are missing, the first at {shown_date(table.dates[row], table.dates)} in "
+            f"column {quoted(table.columns[column])}; windows need every value, so leave out raw"
         )
 
 

@@ -8,15 +8,14 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from tsprune import __version__
-from tsprune.data.intervals import Intervals
+from tsprune.data.described import Described, Errors
 from tsprune.errors import UserError
-from tsprune.typed import Columns, Config, Names, Numbers, ZeroToOne
+from tsprune.typed import Config, Names, Numbers, ZeroToOne
 
 PREFIX = "tsprune."
 """What the name of every property in an ONNX file begins with; the value is JSON."""
 
 Steps = Annotated[int, Field(ge=1, le=1_000_000)]
-Errors = dict[str, float | None]
 Run = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 """From the inputs ``values`` and ``calendar`` of a network in real units to its forecast, all with a batch axis."""
 
@@ -31,11 +30,11 @@ class Unquantised(Config):
     processor: str  # that the times were measured on, one thread
 
 
-class Card(Config):
-    """The data a model reads and forecasts, and what it is known to reach. Numbers come back bit for bit.
+class Card(Described):
+    """The data a model reads and forecasts, what it is known to reach, and what the network in the file is.
 
     In ``units`` real the file reads values in the data's own units and calendar fields as a calendar has them, and
-    forecasts in those units; scaled, it is the bare network. A column is scaled as ``(value - mean) / std``.
+    forecasts in those units; scaled, it is the bare network.
     """
 
     format: Literal[1] = 1
@@ -46,17 +45,6 @@ class Card(Config):
     pred_len: Steps  # horizon, time steps
     freq: str  # names the finest calendar field (tsprune.data.calendar)
     calendar: Names = ()  # fields of the input `calendar`, in its order; none where the file has no such input
-    columns: Columns = ()  # in the order of input and output
-    mean: Numbers = ()  # (columns,) in the data's unit
-    std: Numbers = ()  # (columns,) in the data's unit, above 0
-    unit: str | None = None  # of all columns
-    time_step: str | None = None  # as pandas writes it
-    season: Annotated[int, Field(ge=1)] | None = None  # time steps
-    dataset: str | None = None
-    fingerprint: str | None = None  # sha256 of the data
-    before: Errors = Field(default_factory=dict)  # test errors before pruning, in scaled units
-    after: Errors = Field(default_factory=dict)  # and of this model
-    intervals: Intervals | None = None  # around forecasts
     weights: Literal["float32", "float64", "int8"] = "float32"
     unquantised: Unquantised | None = None  # of int8 weights
     density: ZeroToOne  # share of the prunable weights that is kept
@@ -67,13 +55,9 @@ class Card(Config):
     version: str = __version__  # of tsprune, when it was exported
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
-        if not len(self.columns) == len(self.mean) == len(self.std):
-            raise ValueError("columns, mean and std must be given together, one of each per variable")
+    def _lengths_fit(self) -> Self:
         if len(set(self.columns)) < len(self.columns):
             raise ValueError("a column appears twice")
-        if not all(std > 0 for std in self.std):
-            raise ValueError("every std must be above 0")
         if self.intervals:
             steps, columns = self.intervals.shape
             if (steps, columns) != (self.pred_len, len(self.columns)):

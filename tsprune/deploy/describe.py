@@ -4,15 +4,12 @@ from collections.abc import Mapping
 
 import torch
 
+from tsprune.data.described import Described
 from tsprune.deploy.card import Card
 from tsprune.deploy.network import Bare, RealUnits
 from tsprune.measure import count_parameters
 from tsprune.models import About
 from tsprune.pruners import density
-
-SHARED = {"columns", "mean", "std", "unit", "time_step", "season", "dataset", "fingerprint"}
-SHARED |= {"before", "after", "intervals"}
-"""What a card has from :class:`About`, under the same names."""
 
 
 def describe(network: Bare | RealUnits, masks: Mapping[str, torch.Tensor], about: About) -> Card:
@@ -31,4 +28,4 @@ def describe(network: Bare | RealUnits, masks: Mapping[str, torch.Tensor], about
         "parameters": count_parameters(model),
     }
     lengths = model.config.model_dump(include={"seq_len", "label_len", "pred_len", "freq"})
-    return Card.parse(said | lengths | about.model_dump(include=SHARED), where=model.name)
+    return Card.parse(said | lengths | about.model_dump(include=set(Described.model_fields)), where=model.name)

@@ -15,7 +15,7 @@ from tsprune.deploy.onnx_file import read_onnx
 from tsprune.deploy.session import Session
 from tsprune.errors import UserError
 from tsprune.places import is_barred
-from tsprune.shown import quoted
+from tsprune.shown import quoted, shown_date
 
 
 class Forecaster:
@@ -83,8 +83,8 @@ class Forecaster:
             future = following(rows.dates[-1], card.time_step, card.pred_len)
         except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta, OverflowError):
             raise UserError(
-                f"{self._name}: {card.pred_len} steps of {quoted(card.time_step)} after {rows.dates[-1]} end later "
-                "than any date that pandas can hold"
+                f"{self._name}: {card.pred_len} steps of {quoted(card.time_step)} after "
+                f"{shown_date(rows.dates[-1], rows.dates)} end later than any date that pandas can hold"
             ) from None
         inputs = {"values": rows.numbers[None]}
         if card.calendar:

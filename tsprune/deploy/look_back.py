@@ -9,7 +9,7 @@ import pandas as pd
 from tsprune.data.timesteps import canonical, count_steps, detect_step, following, grid
 from tsprune.deploy.card import Card
 from tsprune.errors import UserError, unknown
-from tsprune.shown import listed, more, plain, quoted
+from tsprune.shown import listed, more, plain, quoted, shown_date, shown_dates
 from tsprune.typed import composed
 
 
@@ -101,9 +101,11 @@ def _dates(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
         raise UserError(f"row {int(np.argmax(index.isna()))}: no date")
     if len(index) and not index.is_monotonic_increasing:
         row = int(np.argmax(index[1:] < index[:-1])) + 1
-        raise UserError(f"row {row}: {index[row]} comes after {index[row - 1]}; sort the rows by time")
+        late, above = shown_dates(index, [row, row - 1])
+        raise UserError(f"row {row}: {late} comes after {above}; sort the rows by time")
     if not index.is_unique:
-        raise UserError(f"row {int(np.argmax(index.duplicated()))}: {index[index.duplicated()][0]} appears twice")
+        row = int(np.argmax(index.duplicated()))
+        raise UserError(f"row {row}: {shown_date(index[row], index)} appears twice")
     return index
 
 
@@ -114,15 +116,17 @@ def _check_steps(dates: pd.DatetimeIndex, step: str) -> None:
     step = canonical(step)
     if len(dates) > 2 and (found := detect_step(dates)) != step:
         raise UserError(f"the last {len(dates)} rows have a step of {found}; the model reads a row every {step}")
-    for date, after in pairwise(dates):
+    every = f"the model reads a row every {step}"
+    for row, (date, after) in enumerate(pairwise(dates)):
         due = following(date, step, 1)[0]
+        if due == after:
+            continue
+        (first, second), expected = shown_dates(dates, [row, row + 1]), shown_date(due, dates)
         if due < after:
-            raise UserError(
-                f"the row of {due} is missing between {date} and {after}; the model reads a row every {step}"
-            )
-        if due > after:
-            raise UserError(f"a row of {after} follows {date}; the model reads a row every {step}, the next at {due}")
-    raise UserError(f"a row of {dates[0]}; the model reads a row every {step}, the next at {dates[1]}")
+            raise UserError(f"the row of {expected} is missing between {first} and {second}; {every}")
+        raise UserError(f"a row of {second} follows {first}; {every}, the next at {expected}")
+    first, second = shown_dates(dates, [0, 1])
+    raise UserError(f"a row of {first}; {every}, the next at {second}")
 
 
 def _values(frame: pd.DataFrame, dates: pd.DatetimeIndex) -> np.ndarray:
@@ -137,5 +141,6 @@ def _values(frame: pd.DataFrame, dates: pd.DatetimeIndex) -> np.ndarray:
         bad = np.argwhere(~np.isfinite(values))
         row, column = bad[0]
         what = "no value" if np.isnan(values[row, column]) else "an infinite value"
-        raise UserError(f"{dates[row]}, column {quoted(frame.columns[column])}: {what}{more(len(bad) - 1)}")
+        where = f"{shown_date(dates[row], dates)}, column {quoted(frame.columns[column])}"
+        raise UserError(f"{where}: {what}{more(len(bad) - 1)}")
     return values

@@ -15,7 +15,7 @@ from tsprune.deploy.card import Card
 from tsprune.deploy.files import named, need_place
 from tsprune.deploy.packages import need
 from tsprune.errors import UserError, unknown
-from tsprune.shown import plain, quoted
+from tsprune.shown import plain, quoted, shown_date
 from tsprune.whole import write_whole
 
 ENDINGS = (".csv", ".parquet")
@@ -44,16 +44,16 @@ def read_frame(name: str, card: Card, count: int, **reading: str | None) -> Read
     table = load_table(name, columns=list(card.columns), scaled=False, **reading)
     blocked = table.blocked.reshape(len(table.dates), -1).any(1)[-count:]  # of pooled data by column
     if blocked.any():
-        gap = table.dates[-count:][blocked]
+        first, last = (shown_date(table.dates[-count:][blocked][end], table.dates) for end in (0, -1))
         raise UserError(
-            f"{plain(table.name)}: rows from {gap[0]} to {gap[-1]} lie in a gap that is too long to fill, and "
+            f"{plain(table.name)}: rows from {first} to {last} lie in a gap that is too long to fill, and "
             f"the last {count} rows are needed; end the file at a row that has values"
         )
     frame = pd.DataFrame(table.values, index=table.dates, columns=list(table.columns))
     filled = np.zeros(frame.shape, bool) if table.filled is None else table.filled
     notes = () if name in CATALOG else table.notes
     if made_up := int(filled[-count:].sum()):
-        last = table.dates[np.flatnonzero(filled.any(1))[-1]]
+        last = shown_date(table.dates[np.flatnonzero(filled.any(1))[-1]], table.dates)
         notes = (
             *notes,
             f"in the last {count} rows, which the model reads, {made_up} values are filled in, the last at {last}",

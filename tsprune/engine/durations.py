@@ -15,15 +15,15 @@ _ALIKE = (
     ("device", "model", "d_model", "dataset"),
     ("device", "model", "d_model"),
 )
-"""What rows of one kind have in common with the step, the closest first. A width that was never run tells nothing,
-another model as little (a linear one trains a hundred times as fast), and a processor nothing of an accelerator."""
+"""Columns in which rows must agree with the step, the closest match first. Rows of another width say nothing of its
+time, nor do those of another model (a linear one trains a hundred times as fast) or another kind of device."""
 
 
 class Durations:
     """Medians over rows as the store has them, failed ones aside.
 
-    ``lengths``: time steps of datasets by name. What ran over the windows of another dataset took as much longer as
-    that is longer; where one of the two lengths is not known, its time is taken as it is."""
+    ``lengths``: time steps of datasets by name. The time of a row of another dataset is scaled by how much longer or
+    shorter that is; where one of the two lengths is not known, it is taken as it is."""
 
     def __init__(self, rows: Iterable[dict], lengths: Mapping[str, int] = MappingProxyType({})):
         self._lengths = lengths
@@ -44,7 +44,7 @@ class Durations:
         return self.costs(step.kind, step.protocol(), "seconds")[0]
 
     def costs(self, kind: str, protocol: dict, *names: str) -> tuple[float | None, ...]:
-        """Costs by name, as rows have them, likewise, of a step of this kind and protocol."""
+        """Each of the costs ``names`` that rows have, as the steps most like one of this kind and protocol had it."""
         asked = (kind, *map(protocol.get, _ALIKE[0]), names)  # has all that the others have
         if asked not in self._told:
             rows = self._rows.get((kind, protocol.get("model")), ())
@@ -54,7 +54,7 @@ class Durations:
         return self._told[asked]
 
     def _median(self, alike: Iterable[list[dict]], name: str, length: int | None) -> float | None:
-        """Of the first rows that tell it, for data of this length."""
+        """Over the closest rows that have this cost, scaled to data of this length."""
         for rows in alike:
             told = [(row["cost"][name], self._length(row)) for row in rows if row["cost"].get(name) is not None]
             if told:

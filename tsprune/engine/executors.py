@@ -18,12 +18,11 @@ import torch
 
 
 class WorkerDied(Exception):
-    """Of a future: the worker that its step was on is gone, and others go on."""
+    """Raised by a future whose worker is gone, while other workers go on."""
 
 
 class Lost(Exception):
-    """Raised by a future when nobody knows any more what becomes of its step, and the executor cannot be used any
-    further."""
+    """Raised by a future when nobody knows any more what becomes of its step; the executor is of no further use."""
 
 
 def local_processes(jobs: int) -> Callable[[], Executor]:
@@ -37,8 +36,8 @@ def local_processes(jobs: int) -> Callable[[], Executor]:
 
 
 class _Pool(ProcessPoolExecutor):
-    """Counts as broken also where a worker is killed while it is being started: the pipe to it is, and the standard
-    library's pool lets that through as an OSError and leaves the other workers waiting."""
+    """Counts as broken also when a worker is killed while it starts. The standard library's pool then raises the broken
+    pipe's OSError and leaves the other workers waiting."""
 
     def submit(self, *work, **named) -> Future:
         try:
@@ -54,8 +53,8 @@ class _Pool(ProcessPoolExecutor):
             process.kill()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """As ever; of a broken pool it ends every worker. The library ends those that it knows of as it notices, then
-        waits for all: one that was started between the two would wait for work, and the program for it, for good."""
+        """As ever, but a broken pool loses every worker. The library ends those that it knows of when it notices, then
+        waits for all: one that was started in between would wait for work for ever, and the program for it."""
         if self._broken:
             self.kill()
         super().shutdown(wait, cancel_futures=cancel_futures)
@@ -63,8 +62,8 @@ class _Pool(ProcessPoolExecutor):
 
 @contextmanager
 def _deaf_children() -> Iterator[None]:
-    """Ctrl-C goes to the whole group, and what becomes of workers their parent decides. One that is started here never
-    hears of it, not even in the seconds before it runs a line of ours, when it would have a traceback to show."""
+    """Workers that are started inside the block never see Ctrl-C, which goes to the whole group: their parent decides
+    when they end. They would show a traceback even in the seconds before they run a line of ours."""
     resource_tracker.ensure_running()  # started in between, it would let the signal through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # which a child inherits
     try:

@@ -1,8 +1,8 @@
 """A step that was interrupted goes on from the last saved state of its training instead of from its start.
 
 One file per step that is being trained, ``<store>/partial/<key>.safetensors``: replaced as a whole every few minutes,
-deleted when the step's entry is in the store. It says whose it is and has a checksum; one that is damaged, or that its
-step cannot go on from, is told and removed, and the training begins again.
+deleted when the step's entry is in the store. It names its step and has a checksum; one that is damaged, or that the
+step cannot go on from, is reported and removed, and the training starts again.
 """
 
 import hashlib
@@ -66,15 +66,15 @@ class Interruptible:
         return self
 
     def __exit__(self, kind, error, _) -> None:
-        if self.resume is not None and not self._went_on and _owed_to_the_state(error):
+        if self.resume is not None and not self._went_on and _may_be_its_fault(error):
             why = " ".join(f"{type(error).__name__}: {error}".split())
             warnings.warn(f"{self.path} does not fit its step ({why}): its training starts again", stacklevel=2)
             remove(self.path)
             raise DoesNotFit from error
 
 
-def _owed_to_the_state(error: BaseException | None) -> bool:
-    """Whether it may be mended by a start without the state: not where memory ran out or a device failed."""
+def _may_be_its_fault(error: BaseException | None) -> bool:
+    """Whether a start without the state may help: not where memory ran out or a device failed."""
     if not isinstance(error, LookupError | ValueError | TypeError | AttributeError | RuntimeError):
         return False
     return not (measure.out_of_memory(error) or isinstance(error, torch.AcceleratorError))
@@ -95,7 +95,7 @@ def sweep_states(store: Store) -> None:
 
 
 def _finished_since(store: Store, key: str, path: Path) -> bool:
-    """A state that is younger than the row is that of a model being made again."""
+    """Whether the step's row is finished and younger than its state: an older row's model is being made again."""
     try:
         row = store.row(key)
         return (
@@ -121,7 +121,7 @@ def write_state(store: Store, key: str, state: dict) -> None:
 def read_state(path: Path, key: str) -> dict:
     """As :func:`write_state` was given it for the step ``key``, on the CPU; tuples have become lists.
 
-    Raises FileNotFoundError, or :class:`Corrupt` for what is not that.
+    Raises FileNotFoundError, or :class:`Corrupt` for anything else.
     """
     path.lstat()
     try:
@@ -154,7 +154,7 @@ def _sha256(words: str, tensors: Mapping[str, Tensor]) -> str:
 def _pack(value, tensors: dict[str, Tensor]):
     if isinstance(value, Tensor):
         name = str(len(tensors))
-        tensors[name] = value.detach().clone().contiguous()  # two that share their memory are refused
+        tensors[name] = value.detach().clone().contiguous()  # safetensors refuses two that share memory
         return {"tensor": name}
     if isinstance(value, dict):  # as pairs: a key may be a number
         return {"pairs": [[key, _pack(item, tensors)] for key, item in value.items()]}

@@ -38,7 +38,7 @@ class Corrupt(Exception):
 
 @contextmanager
 def damage_told() -> Iterator[None]:
-    """For what only looks at a store: inside the block damage is an error of one line that says what helps."""
+    """For commands that only read a store: inside the block damage is an error of one line that says what helps."""
     try:
         yield
     except Corrupt as damage:

@@ -24,8 +24,8 @@ def temporary_name() -> str:
 
 
 def left_over(path: Path) -> bool:
-    """Whether the process that wrote at ``path`` is gone. What has another kind of name (a dot may stand before ours)
-    is not ours; what another process has just removed is nobody's."""
+    """Whether the process that wrote at ``path`` is gone. False for another kind of name (ours may begin with a dot),
+    and for what another process has just removed."""
     written_by = _NAME.fullmatch(path.name)
     if written_by is None:
         return False
@@ -39,8 +39,8 @@ def left_over(path: Path) -> bool:
 
 
 def process_gone(pid: str) -> bool:
-    """Whether no process of this machine has that number, or only one that has ended and whose parent has not asked
-    how: in a container often nobody ever does. False where that cannot be seen."""
+    """Whether no process of this machine has that number, or only a zombie: in a container often nobody ever reaps
+    them. False where that cannot be seen."""
     if not pid.isdecimal() or not Path("/proc").exists():
         return False
     try:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tsprune.allocator import keep_freed_memory
 from tsprune.cudnn import whole_float32
-from tsprune.errors import UserError, unknown
+from tsprune.errors import UserError
 from tsprune.layers import evaluation
 from tsprune.measure.load import Load, Watch
 from tsprune.processor import on_threads
@@ -41,12 +41,11 @@ def measure_latency(
     threads: int | None = None,
     repeats: int = 50,
     warmup: int = 5,
-    baseline: str | None = None,
     most: int | None = None,
     warm: bool = True,
 ) -> pd.DataFrame:
     """Latency of every variant at every batch size, in rounds as :func:`latency_rounds` has them: one row for each,
-    variants in their order.
+    variants in their order, of which the first is the baseline.
 
     ``warm``: each timed call of less than a tenth of a second follows one of the same variant that is not timed, as in
     a service that runs one model. Otherwise the round's other variants have just emptied the caches: a small model is
@@ -63,15 +62,12 @@ def measure_latency(
     There are ``repeats`` rounds, and on to ``most`` (None: four times as many) until every such interval is at most
     the share :data:`PRECISION` wide, or until the further ones have taken 20 seconds, or half as long as the first
     where that is longer; these have the baseline and what is still wider. Where one stays wider, and where threads
-    shared their cores with other processes, there is trouble. ``baseline``: a name, by default the first. ``threads``:
-    of torch; None: as many as now.
+    shared their cores with other processes, there is trouble. ``threads``: of torch; None: as many as now.
 
-    Raises :class:`UserError` for an unknown baseline, for ``threads`` below 1, and as :func:`latency_rounds`.
+    Raises :class:`UserError` for ``threads`` below 1, and as :func:`latency_rounds`.
     """
-    baseline = next(iter(variants), None) if baseline is None else baseline
-    if variants and baseline not in variants:
-        raise UserError(unknown("baseline", baseline, variants))
     _check(variants, batch_sizes, threads, repeats)
+    baseline = next(iter(variants))
     most = 4 * repeats if most is None else max(most, repeats)
     order = np.random.default_rng(0)
     found = {}

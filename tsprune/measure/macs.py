@@ -113,13 +113,6 @@ class MacReport:
                 raise UserError(unknown("parameter", name, self.sizes))
         return replace(self, densities={name: int(mask.sum()) / mask.numel() for name, mask in masks.items()})
 
-    def by_kind(self) -> dict[str, int]:
-        """``macs_executed`` of each kind, largest first."""
-        total: Counter[str] = Counter()
-        for operation in self.operations:
-            total[operation.kind] += operation.macs
-        return dict(total.most_common())
-
     def _density(self, operation: Operation) -> float:
         total = sum(self.sizes[name] for name in operation.weights)
         if not total:

@@ -10,8 +10,6 @@ from torch.nn import functional as F
 
 from tsprune.layers.attention import DeStationaryAttention
 from tsprune.layers.axes import Axis, inputs, outputs
-from tsprune.layers.embedding import DataEmbedding
-from tsprune.layers.encoder_decoder import Decoder, DecoderLayer, Encoder, EncoderLayer
 from tsprune.layers.normalisation import standardise
 from tsprune.models.base import (
     ForecastConfig,
@@ -93,25 +91,9 @@ class NonstationaryTransformer(EncoderDecoder):
     def __init__(self, config: Nonstationary_TransformerConfig):
         super().__init__(config)
         c = config
-        sizes = (c.d_model, c.d_ff, c.dropout, c.activation)
-        heads = (c.d_model, c.n_heads, c.dropout)
         self.tau = Projector(c.enc_in, c.seq_len, c.p_hidden_dims, outputs=1)
         self.delta = Projector(c.enc_in, c.seq_len, c.p_hidden_dims, outputs=c.seq_len)
-        self.enc_embedding = DataEmbedding(c.enc_in, c.marks, c.d_model, c.dropout, max_length=c.seq_len)
-        self.dec_embedding = DataEmbedding(c.dec_in, c.marks, c.d_model, c.dropout, max_length=c.dec_len)
-        self.encoder = Encoder(
-            (EncoderLayer(DeStationaryAttention(*heads), *sizes) for _ in range(c.e_layers)), nn.LayerNorm(c.d_model)
-        )
-        self.decoder = Decoder(
-            (
-                DecoderLayer(
-                    DeStationaryAttention(*heads, causal_length=c.dec_len), DeStationaryAttention(*heads), *sizes
-                )
-                for _ in range(c.d_layers)
-            ),
-            nn.LayerNorm(c.d_model),
-        )
-        self.projection = nn.Linear(c.d_model, c.c_out)
+        self.make_parts(DeStationaryAttention)
 
     def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec) -> torch.Tensor:
         c = self.config

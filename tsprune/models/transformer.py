@@ -1,10 +1,6 @@
 """Transformer: the vanilla encoder-decoder as a forecaster."""
 
-from torch import nn
-
 from tsprune.layers.attention import FullAttention
-from tsprune.layers.embedding import DataEmbedding
-from tsprune.layers.encoder_decoder import Decoder, DecoderLayer, Encoder, EncoderLayer
 from tsprune.models.base import ForecastConfig, head_problems, register, square_problems
 from tsprune.models.encoder_decoder import EncoderDecoder
 from tsprune.models.reference import DECODER_RULES, EMBEDDING_RULES, ENCODER_RULES
@@ -30,22 +26,7 @@ class Transformer(EncoderDecoder):
 
     def __init__(self, config: TransformerConfig):
         super().__init__(config)
-        c = config
-        sizes = (c.d_model, c.d_ff, c.dropout, c.activation)
-        heads = (c.d_model, c.n_heads, c.dropout)
-        self.enc_embedding = DataEmbedding(c.enc_in, c.marks, c.d_model, c.dropout, max_length=c.seq_len)
-        self.dec_embedding = DataEmbedding(c.dec_in, c.marks, c.d_model, c.dropout, max_length=c.dec_len)
-        self.encoder = Encoder(
-            (EncoderLayer(FullAttention(*heads), *sizes) for _ in range(c.e_layers)), nn.LayerNorm(c.d_model)
-        )
-        self.decoder = Decoder(
-            (
-                DecoderLayer(FullAttention(*heads, causal_length=c.dec_len), FullAttention(*heads), *sizes)
-                for _ in range(c.d_layers)
-            ),
-            nn.LayerNorm(c.d_model),
-        )
-        self.projection = nn.Linear(c.d_model, c.c_out)
+        self.make_parts(FullAttention)
 
     def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec):
         memory = self.encoder(self.enc_embedding(x_enc, x_mark_enc))

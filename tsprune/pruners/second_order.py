@@ -7,9 +7,7 @@ positions, by which it is divided here, change neither.
 """
 
 import copy
-import math
 from dataclasses import dataclass
-from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +15,7 @@ from torch import Tensor, nn
 from tsprune.errors import UserError
 from tsprune.pruners.allocation import apportion, by_shape
 from tsprune.pruners.calibration import layer_inputs
-from tsprune.pruners.masks import Masks, apply_masks, need_count, need_numbers, need_share, owners, prunable_weights
+from tsprune.pruners.masks import Masks, apply_masks, need_numbers, need_share, owners, prunable_weights
 from tsprune.pruners.nm import need_pattern, ungrouped
 from tsprune.pruners.ranking import largest
 from tsprune.pruners.scores import Calibration, Scored, register
@@ -100,28 +98,23 @@ def second_order_prune(
     density: float = 0.5,
     *,
     pattern: tuple[int, int] | None = None,
-    damping: float = DAMPING,
-    block: int = BLOCK,
 ) -> Reconstructed:
     """A copy of ``model`` pruned layer by layer without retraining (SparseGPT: Frantar & Alistarh 2023, arXiv
     2301.00774, algorithm 1).
 
-    Columns are visited in order: of each block of ``block`` columns the weights of smallest w^2 / [H^-1]_jj go, so that
-    the share ``density`` of every layer is left, and the columns to its right make up for what a column loses.
+    Columns are visited in order: of each :data:`BLOCK` of them the weights of smallest w^2 / [H^-1]_jj go, so that the
+    share ``density`` of every layer is left, and the columns to its right make up for what a column loses.
     ``pattern=(n, m)``: instead n of each m neighbouring inputs stay, in Linear layers whose inputs are a multiple of m.
 
     Inputs are those of the dense model for all layers, from one pass over the batches ``(inputs, target)`` of
     ``calibration``, where the authors prune block after block and recompute. Raises :class:`UserError` for a density
-    outside (0, 1], a pattern without 0 < n < m, ``damping`` or ``block`` out of range, weights or inputs that are not
-    finite, or if there is no batch.
+    outside (0, 1], a pattern without 0 < n < m, weights or inputs that are not finite, or if there is no batch.
     """
     need_share("density", density)
-    if not (isinstance(damping, Real) and math.isfinite(damping) and damping > 0):
-        raise UserError(f"damping = {damping!r}: allowed is a finite number above 0")
-    need_count("block", block)
+    block = BLOCK
     if pattern:
         need_pattern(pattern)
-        block = max(1, block // pattern[1]) * pattern[1]  # no group across two blocks
+        block = max(1, BLOCK // pattern[1]) * pattern[1]  # no group across two blocks
     need_numbers(prunable_weights(model))
     found, left = hessians(model, calibration)
     pruned = copy.deepcopy(model)
@@ -136,7 +129,7 @@ def second_order_prune(
     masks = {}
     for name, count in zip(names, counts, strict=True):
         weight = weights[name]
-        values, mask = surgery(weight.detach().flatten(1), found.pop(name), count, pattern, damping, block)
+        values, mask = surgery(weight.detach().flatten(1), found.pop(name), count, pattern, DAMPING, block)
         with torch.no_grad():
             weight.copy_(values.view(weight.shape))
         masks[name] = mask.view(weight.shape)

@@ -18,8 +18,8 @@ class Line(str):
 
 
 def where_rows(*modules: ModuleType) -> tuple[SimpleNamespace, ...]:
-    """The functions of each module, as they are but where they raise :class:`NoRows`: then they return a line that says
-    what is missing (in a list where the function returns one), so that the page goes on."""
+    """The functions of each module, unchanged but for one thing: where one would raise :class:`NoRows`, it returns a
+    line that says what is missing (in a list if the function returns one), so that the page goes on."""
     return tuple(SimpleNamespace(**_public(module)) for module in modules)
 
 

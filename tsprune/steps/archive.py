@@ -35,18 +35,18 @@ ENDING = ".jsonl.gz"
 _ALL = "`tsprune results check` lists all that is wrong"
 
 _TOLD = 5
-"""Numbers of a row that differ, named one by one."""
+"""How many of the numbers by which a row differs are named."""
 
 
 class Anew(NamedTuple):
     """Rows that were computed anew, compared with those of an archive."""
 
     equal: int
-    """Whose numbers came out bit for bit."""
+    """How many came out bit for bit."""
     times: int
-    """That hold nothing but times, which never repeat: they are not compared."""
+    """How many hold nothing but times, which never repeat and are not compared."""
     others: list[str]
-    """A line for each of the rest: by what it differs."""
+    """A line for each of the rest, which says by what it differs."""
 
 
 class Archive:
@@ -88,8 +88,8 @@ class Archive:
         return True
 
     def add(self, study: str, dataset: str, keys: Iterable[str], store: Store) -> tuple[int, int]:
-        """Write the rows ``keys`` of ``store`` that are results and not here yet; how many were added, and how many of
-        the others have no result. A row of before rows said on what machine they were made is refused."""
+        """Write the rows ``keys`` of ``store`` that are results and not here yet. Returns how many were added, and how
+        many of the others have no result. Refuses an old row that does not say on what machine it was made."""
         with _alone(self.folder):
             self.__dict__.pop("lines", None)
             return self._add(self.folder / study / f"{dataset}{ENDING}", keys, store)
@@ -112,8 +112,8 @@ class Archive:
         return added, lacking
 
     def anew(self, keys: Iterable[str], store: Store) -> Anew:
-        """The rows ``keys`` that are here and that ``store`` has computed itself. Compared is all that repeats:
-        results, details, and test errors by part, these as they are kept here."""
+        """Compare the rows ``keys`` that are here with what ``store`` has computed itself, in all that repeats:
+        results, details, and test errors by part, packed as they are kept here."""
         equal, times, others = 0, 0, []
         for key in keys:
             row, line = store.row(key), self.lines.get(key)
@@ -128,7 +128,7 @@ class Archive:
         return Anew(equal, times, others)
 
     def problems(self) -> list[str]:
-        """What is wrong with the rows, a line for each that anything is wrong with."""
+        """A line for each row that something is wrong with."""
         found, rows = [], []
         for path in self.files():
             name = path.relative_to(self.folder)
@@ -154,8 +154,8 @@ def project_archive() -> Archive:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Inside the block no other process adds to the archive: of two that did, one would write its file without the
-    other's rows. Where there is no such lock a line says so."""
+    """Inside the block no other process adds to the archive: of two, the later would write its file without the rows of
+    the other. Where no lock can be had, a line says so."""
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -244,7 +244,7 @@ def _read(path: Path, stamp: tuple[int, int] | None) -> list[dict]:
 
 @contextmanager
 def _nothing_is_garbage() -> Iterator[None]:
-    """Without Python's search for garbage, which takes half the time of making millions of values that are all kept."""
+    """Inside the block Python does not search for garbage, which takes half the time of reading millions of values."""
     was_on = gc.isenabled()
     gc.disable()
     try:

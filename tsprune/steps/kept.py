@@ -1,5 +1,6 @@
 """What a store keeps of models: a list to choose from, and a checkpoint to take away."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tsprune.errors import UserError
 from tsprune.measure import prediction_intervals
 from tsprune.models import About, Forecaster, save_checkpoint
 from tsprune.pruners.masks import Masks
-from tsprune.shown import more, plain
+from tsprune.shown import listed, more, plain
 from tsprune.steps.artifacts import MASKS_FILE, MODEL_FILE
 from tsprune.steps.model import ModelStep
 from tsprune.steps.recipes import kinds, rebuild
@@ -20,6 +21,9 @@ COLUMNS = ("key", "dataset", "horizon", "model", "size", "seed", "made", "densit
 
 _KEPT = {MODEL_FILE: "model", MASKS_FILE: "masks"}
 
+_SHOWN = 3
+"""Chosen columns that are shown by name."""
+
 _TOLD = 3
 """Entries of which a key is the beginning, named one by one."""
 
@@ -27,11 +31,11 @@ _TOLD = 3
 def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
     """A row per model that the store has or can make again, and a line per entry that is damaged.
 
-    ``dataset``: with the share of the training rows and of the test windows, where that is not all. ``size``: d_model x
-    encoder layers before pruning, where it has them. ``made``: how, with structure, scope and rounded widths where
-    it was pruned. ``density``: share of the prunable weights that is kept, as on pages and model cards; ``left``:
-    of all parameters. ``kept``: what the store has of it, ``KiB`` large: the model, its masks alone (of weights
-    that are another entry's), or nothing but numbers.
+    ``dataset``: with the share of the training rows and of the test windows, where that is not all, and the columns
+    that were chosen of a user's file. ``size``: d_model x encoder layers before pruning, where it has them. ``made``:
+    how, with structure, scope and rounded widths where it was pruned. ``density``: share of the prunable weights that
+    is kept, as on pages and model cards; ``left``: of all parameters. ``kept``: what the store has of it, ``KiB``
+    large: the model, its masks alone (of weights that are another entry's), or nothing but numbers.
     """
     records, damaged = [], []
     for key in store.entries():
@@ -40,7 +44,7 @@ def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
             step = kinds().get(row["kind"])
             if step is None or step.keepsake is None or row["status"] != "ok":
                 continue
-            there = store.has(key, step.keepsake)
+            there, columns = store.has(key, step.keepsake), _columns(store, key)
         except Corrupt as damage:
             damaged.append(str(damage))
             continue
@@ -54,14 +58,33 @@ def kept_models(store: Store) -> tuple[pd.DataFrame, list[str]]:
                     f"{store.folder(key) / step.keepsake} is missing; the model is made again when asked for"
                 )
         size = f"{told['d_model']}x{told['e_layers']}" if told.get("d_model") else ""
-        share, stride = told.get("data_fraction", 1.0), told.get("eval_stride", 1)
-        parts = [*([f"{share:.0%}"] if share < 1 else []), *([f"test 1 in {stride}"] if stride > 1 else [])]
-        dataset = told["dataset"] + (f" ({', '.join(parts)})" if parts else "")
-        which = key, dataset, told["pred_len"], told["model"], size, told["seed"], _made(told)
+        which = key, _data(told, columns), told["pred_len"], told["model"], size, told["seed"], _made(told)
         kept = "numbers" if kib is None else _KEPT[step.keepsake]
         records.append((*which, result["density"], result["density_all"], result["mse"], kept, kib))
     table = pd.DataFrame(records, columns=COLUMNS)
     return table.sort_values(list(COLUMNS[1:8]), kind="stable", ignore_index=True), damaged
+
+
+def _data(told: dict, columns: list[str]) -> str:
+    """The dataset of a protocol, and in brackets what of it was used, where that is not all."""
+    share, stride = told.get("data_fraction", 1.0), told.get("eval_stride", 1)
+    parts = [f"{share:.0%}"] if share < 1 else []
+    parts += [f"test 1 in {stride}"] if stride > 1 else []
+    parts += [f"columns {listed(columns, most=_SHOWN)}"] if columns else []
+    return told["dataset"] + (f" ({', '.join(parts)})" if parts else "")
+
+
+def _columns(store: Store, key: str) -> list[str]:
+    """The columns that were chosen of a user's file, which a model's recipe says; none where nobody chose."""
+    return _chosen(json.loads(store.artifact(key, RECIPE_FILE).read_text())) if store.has(key, RECIPE_FILE) else []
+
+
+def _chosen(recipe: dict) -> list[str]:
+    """Those of the data of a step, or of the step within that it goes back to."""
+    if "data" in recipe:
+        columns = recipe["data"].get("columns")
+        return columns if isinstance(columns, list) else []  # recipes of old call the width so
+    return next((found for part in recipe.values() if isinstance(part, dict) and (found := _chosen(part))), [])
 
 
 def _made(told: dict) -> str:

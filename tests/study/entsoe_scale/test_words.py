@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
+from compared import interval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import details, first_sentence, read
@@ -113,11 +114,7 @@ def runs(draw) -> tuple[pd.DataFrame, ...]:
                         "others": others,
                         "share_ours": 0.1,
                         "share_others": 0.1,
-                        "relative": relative,
-                        "low": low,
-                        "high": high,
-                        "clear": seeds > 1 and (low > 0 or high < 0),
-                        "seeds": seeds,
+                        **interval(low, relative, high, seeds),
                     }
                 )
     return cells(values, models, horizons), chosen(widths, told), pd.DataFrame(rows), NAIVE

@@ -4,6 +4,7 @@ import re
 
 import pandas as pd
 import pytest
+from compared import interval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import details, first_sentence, read
@@ -46,11 +47,7 @@ def row(model: str, low: float, relative: float, high: float, seeds: int = 2, **
         "density_asked": 0.1,
         "arm": "fine-tuned",
         "against": "dense longer",
-        "relative": relative,
-        "low": low,
-        "high": high,
-        "seeds": seeds,
-        "clear": seeds > 1 and (low > 0 or high < 0),
+        **interval(low, relative, high, seeds),
     } | changes
 
 

@@ -6,6 +6,7 @@ from itertools import product
 
 import pandas as pd
 import pytest
+from compared import interval
 from reading import as_read, read
 
 from tsprune.errors import UserError
@@ -104,11 +105,7 @@ def compared(*pairs: tuple, seeds: int = 2) -> pd.DataFrame:
             "pred_len": 96,
             "arm": arm,
             "against": against,
-            "relative": relative,
-            "low": low,
-            "high": high,
-            "clear": seeds > 1 and (low > 0 or high < 0),
-            "seeds": seeds,
+            **interval(low, relative, high, seeds),
         }
         for model, arm, against, relative, low, high in pairs
     )

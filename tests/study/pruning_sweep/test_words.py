@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from compared import interval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import details, first_sentence
@@ -538,11 +539,7 @@ def gain(model: str, score: str, low: float, relative: float, high: float, seeds
         "structure": "unstructured",
         "scope": "layer",
         "density_asked": 0.1,
-        "relative": relative,
-        "low": low,
-        "high": high,
-        "seeds": seeds,
-        "clear": seeds > 1 and (low > 0 or high < 0),
+        **interval(low, relative, high, seeds),
     } | changes
 
 

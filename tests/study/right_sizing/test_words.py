@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from compared import interval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import details, first_sentence, read
@@ -65,14 +66,10 @@ def row(model: str, low: float, relative: float, high: float, seeds: int = 2, **
         "largest_width": 4.0,
         "largest_depth": 2.0,
         "largest_relative": relative,
-        "largest_clear": seeds > 1 and (low > 0 or high < 0),
+        "largest_clear": interval(low, relative, high, seeds)["clear"],
         "largest_seeds": seeds,
         "reason": None,
-        "relative": relative,
-        "low": low,
-        "high": high,
-        "seeds": seeds,
-        "clear": seeds > 1 and (low > 0 or high < 0),
+        **interval(low, relative, high, seeds),
     } | changes
 
 
@@ -87,11 +84,7 @@ def taught(model: str, rival: str, low: float, relative: float, high: float, see
         "match_width": 4.0,
         "match_depth": 2.0,
         "reason": None,
-        "relative": relative,
-        "low": low,
-        "high": high,
-        "seeds": seeds,
-        "clear": seeds > 1 and (low > 0 or high < 0),
+        **interval(low, relative, high, seeds),
     } | changes
 
 

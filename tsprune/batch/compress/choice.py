@@ -17,7 +17,7 @@ COSTS: Mapping[Goal, str] = {"latency": "ms_1", "size": "bytes", "macs": "macs"}
 """The column of the table that each goal makes small."""
 
 SLACK: Mapping[Goal, float] = {"latency": 0.05, "size": 0.01, "macs": 0.0}
-"""Two costs that differ by less than this share count as the same: of times, what a quiet machine leaves; of sizes,
+"""Two costs that differ by less than this share count as the same: for times the noise of a quiet machine, for sizes
 what a file says of itself beside its weights."""
 
 SPARSE_RUN = "float32, without zeros"

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from tsprune.batch.budget import parse_hours
 from tsprune.batch.strict_yaml import parse_yaml
-from tsprune.data import Table, checks
+from tsprune.data import Table, as_options
 from tsprune.data.column_names import as_text
 from tsprune.errors import UserError, unknown
 from tsprune.models import load_checkpoint, read_about
@@ -206,7 +206,7 @@ def in_options(problems: str, given: bool) -> str:
     """Messages about the data with options named as the command line does; lengths, where a checkpoint is ``given``,
     which sets them, in plain words."""
     dashes = "" if given else "--"
-    problems = checks.in_options(problems, keeping="-p raw=true keeps it")
+    problems = as_options.in_options(problems, keeping="-p raw=true keeps it")
     return re.sub(r"(?<= )(seq_len|pred_len)(?= |,|;|$)", lambda name: f"{dashes}{_SAID[name[1]]}", problems)
 
 

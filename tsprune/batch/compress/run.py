@@ -47,8 +47,7 @@ from tsprune.study.base.protocol import data_lines
 from tsprune.whole import write_whole
 
 SHARE = 0.7
-"""The share of the time given after which not even the first steps are begun, which show how long things take."""
-
+"""The share of the time given after which none of the first steps, which show how long things take, is begun."""
 
 _LEFT = {"status": NOT_RUN}
 
@@ -102,12 +101,12 @@ class Compressing(Cells[Question, Answer]):
 
     @property
     def _probe(self) -> ServedLatencyStep:
-        """Times the dense model's file alone, to be known how long it takes to time all."""
+        """Times the dense model's file alone, which tells how long it takes to time all."""
         return self.timing([ServeStep(of=self.ways[0].step)])
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        """Where each step stands in the order of trying; one that several need, at the first of them."""
+        """Where each step stands in the order of trying; one that several ways need stands at the first of them."""
         places: dict[str, int] = {}
         for place, way in enumerate(self.ways):
             for step in with_needs([way.step]):
@@ -115,7 +114,7 @@ class Compressing(Cells[Question, Answer]):
         return places
 
     def _wave(self, step: Step) -> int:
-        return self._places.get(step.key, 0)  # files: as soon as there is what they are made of
+        return self._places.get(step.key, 0)  # a file comes as soon as its model is there
 
     def check(self) -> None:
         """Raises :class:`UserError` as :meth:`Cells.run` before anything runs, and for a store that cannot be written
@@ -164,7 +163,7 @@ class Compressing(Cells[Question, Answer]):
         self._add([self.timed], **how)
 
     def _add(self, steps: Iterable[Step], **how) -> None:
-        """The rows of those steps that have none yet; of a full disk, that they are not run."""
+        """Compute the steps that have no row yet; once the disk is full, note instead that they are not run."""
         left = [step for step in steps if self.rows.get(step.key, _LEFT)["status"] == NOT_RUN]
         if self.halted:
             self.rows |= {step.key: failure(step, self.halted, NOT_RUN) for step in left}
@@ -178,11 +177,11 @@ class Compressing(Cells[Question, Answer]):
         return next((reason for reason in waiting if reason != NOT_YET), None)
 
     def _took(self, steps: Iterable[Step]) -> list[float]:
-        """Seconds that each of the steps took that have a result."""
+        """Seconds that each of those steps took that have a result."""
         return [self.rows[step.key]["cost"]["seconds"] for step in steps if self.ok(step)]
 
     def _must(self, step: Step, how: dict, what: str) -> None:
-        """Compute the step if that was not begun. Raises :class:`UserError` if it has no result; ``what`` it means."""
+        """Compute the step unless it has a row. Raises :class:`UserError` if it has no result, which means ``what``."""
         self._add([step], **how)
         if not self.ok(step):
             raise UserError(f"the dense model {what}: {self.rows[step.key]['reason']}")

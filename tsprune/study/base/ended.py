@@ -7,7 +7,7 @@ from typing import Any, Literal
 Ended = Literal["cap", "unfinished", "loss"]
 
 ALIKE = 0.01
-"""Sparsities count as equal that differ by no more."""
+"""Sparsities that differ by no more than this count as equal."""
 
 
 def sparsities_counted(updates: Sequence[Mapping[str, Any]]) -> list[float]:
@@ -26,8 +26,8 @@ def ended(sparsities: Sequence[float], cap: float) -> Ended:
     """What ended the shrinking, by the sparsity after each update (:func:`sparsities_counted`), whichever epoch's
     weights were kept.
 
-    The ``cap`` where an update came to it; else the loss where the last quarter of the updates made it no sparser, and
-    an update at some time did not shrink it; else it was unfinished."""
+    ``cap`` if an update reached it; else ``loss`` if the last quarter of the updates made the model no sparser and some
+    update did not shrink it; else ``unfinished``."""
     if not len(sparsities) or max(sparsities) >= cap:
         return "cap" if len(sparsities) else "unfinished"
     if all(now > was for was, now in pairwise(sparsities)):
