@@ -209,7 +209,7 @@ def test_what_is_wrong_in_a_file_with_its_newest_row_first_is_named_by_its_line(
     rows = [f"{date:%d.%m.%Y};{i % 11 if i != 4 else 'x'}" for i, date in enumerate(dates)]
     problems = check_csv("\n".join(["date;x", *rows]).encode()).problems
     assert problems[0].startswith("line 6, column 'x': 'x' is not a number")
-    assert problems[1].startswith("above line 11: the time 2020-03-10 00:00:00 is missing")
+    assert problems[1].startswith("above line 11: the time 2020-03-10 is missing")
     frame = pd.DataFrame({"date": dates, "x": np.arange(59.0) % 7})
     assert check_csv(frame).problems[0].startswith("above row 10: the time 2020-03-10 00:00:00 is missing")
 
