@@ -46,6 +46,18 @@ def test_a_back_test_says_what_the_intervals_hold(tmp_path):
     assert "within the 90% intervals: 100.0% of the values" in str(found)
 
 
+def test_columns_without_errors_do_not_raise_what_the_intervals_hold(tmp_path):
+    """The second column rises out of all its intervals, the third stays as it was."""
+    widths = INTERVALS.model_copy(update={"columns": ((1.0, 0.1, 0.0),) * 2})
+    about = ABOUT.model_copy(update={"intervals": widths})
+    save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=about)
+    forecaster, rows = Forecaster.load(tmp_path / "x.safetensors"), ramp(40).assign(sun=-1.5)
+    assert backtest(forecaster, rows, 2).within == {0.5: pytest.approx(0.5, abs=0.5 / 8), 0.9: 0.5}
+    filled = np.zeros((40, 3), bool)
+    filled[24:, :2] = True
+    assert backtest(forecaster, rows, 2, filled).within == {}
+
+
 def test_forecasts_of_a_daily_series_are_named_by_their_days(tmp_path):
     save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=ABOUT.model_copy(update={"time_step": "1D"}))
     rows = ramp(40)

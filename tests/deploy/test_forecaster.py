@@ -58,8 +58,9 @@ def test_a_column_that_was_constant_and_still_is_stays_so(tmp_path):
     known["sun"] = [-1.5] * 29 + [-1.0]
     export_checkpoint(tmp_path / "x.safetensors", tmp_path / "x.onnx")
     for ending in ("safetensors", "onnx"):
-        found = Forecaster.load(tmp_path / f"x.{ending}").predict(known)
-        assert (found["wind"] == 8.1).all() and found["load"].nunique() == found["sun"].nunique() == len(found)
+        for rows in (known, known.astype(np.float32)):  # where no value is 8.1
+            found = Forecaster.load(tmp_path / f"x.{ending}").predict(rows)
+            assert (found["wind"] == 8.1).all() and found["load"].nunique() == found["sun"].nunique() == len(found)
 
 
 def test_a_file_by_itself_holds_what_was_constant_in_the_windows_where_it_still_is(tmp_path):
@@ -237,8 +238,9 @@ def test_what_is_wrong_with_days_is_said_of_days(tmp_path):
 )
 def test_a_checkpoint_that_says_too_little_is_refused(tmp_path, about, say):
     save_checkpoint(tmp_path / "x.safetensors", tiny("RepeatLast"), about=about)
-    with pytest.raises(UserError, match=say):
+    with pytest.raises(UserError, match=say) as error:
         Forecaster.load(tmp_path / "x.safetensors")
+    assert "x.safetensors" in str(error.value) or about is None
 
 
 def test_dates_that_pandas_cannot_hold_are_told(tmp_path):
@@ -261,6 +263,17 @@ def test_a_runtime_that_is_missing_is_told_with_what_brings_it(exported, monkeyp
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UserError, match=r"onnxruntime is not installed; pip install 'tsprune\[deploy\]'"):
         Forecaster.load(exported / "linear.onnx")
+
+
+def test_a_network_that_does_not_do_what_its_card_says_is_refused(exported, monkeypatch):
+    loaded = Forecaster.load(exported / "tcn.onnx")
+    for calendar in (("hour",), ("second", "minute", "hour", "day")):
+        with pytest.raises(UserError, match=r"^x\.onnx: calendar = .*: not the fields of freq = 'h'$"):
+            Forecaster(loaded.card.model_copy(update={"calendar": calendar}), None, "x.onnx")
+    for dtype in (np.float32, bool, object):
+        forecaster = Forecaster(loaded.card, lambda _, dtype=dtype: np.ones((1, 8, 3), dtype), "x.onnx")
+        with pytest.raises(UserError, match=r"^x\.onnx: the forecast is not 8 rows of 3 finite values$"):
+            forecaster.predict(frame(30))
 
 
 def banded(tmp_path, **changes):

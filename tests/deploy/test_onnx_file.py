@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.deploy.small import ABOUT
+from tsprune import __version__
 from tsprune.deploy import Forecaster, session
 from tsprune.deploy.card import Card
 from tsprune.deploy.onnx_file import join, read_onnx
@@ -114,6 +115,15 @@ def test_a_card_out_of_range_is_refused(tmp_path, change, say, monkeypatch):
     properties = CARD.properties() | {f"tsprune.{name}": json.dumps(value) for name, value in change.items()}
     monkeypatch.setattr(Card, "properties", lambda self: properties)
     refused(tmp_path / "x.onnx", join(b"\x08\x0a", CARD), say)
+
+
+def test_a_file_of_another_version_that_cannot_be_read_is_told_as_such(tmp_path, monkeypatch):
+    properties = CARD.properties() | {"tsprune.color": '"red"', "tsprune.version": '"9.1"'}
+    monkeypatch.setattr(Card, "properties", lambda self: properties)
+    refused(tmp_path / "x.onnx", join(b"\x08\x0a", CARD), f"; it was written by tsprune 9.1, this is {__version__}")
+    del properties["tsprune.color"]
+    (tmp_path / "x.onnx").write_bytes(join(b"\x08\x0a", CARD))
+    assert read_onnx(tmp_path / "x.onnx")[0].version == "9.1"
 
 
 def test_numbers_come_back_bit_for_bit():

@@ -29,6 +29,15 @@ def test_a_network_is_run_by_the_names_of_its_inputs():
         session.run({"other": np.zeros(2)})
 
 
+def test_an_output_that_is_no_array_is_told():
+    given = helper.make_tensor_value_info("values", TensorProto.DOUBLE, [2])
+    found = helper.make_tensor_sequence_value_info("forecast", TensorProto.DOUBLE, None)
+    graph = helper.make_graph([helper.make_node("SequenceConstruct", ["values"], ["forecast"])], "x", [given], [found])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    with pytest.raises(UserError, match=r"^x\.onnx: its output 'forecast' is not an array of numbers$"):
+        Session(model.SerializeToString(), "x.onnx").run({"values": np.zeros(2)})
+
+
 def test_weights_in_another_file_are_not_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "secret").write_bytes(np.array([5.0, 6.0]).tobytes())

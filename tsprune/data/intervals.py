@@ -66,6 +66,11 @@ class Intervals(Config):
         return _nested(self.steps, self.columns)[self._place(level)]
 
     @property
+    def wide(self) -> np.ndarray:
+        """Which columns (bool) have intervals of any width: the others had no errors in validation, or next to none."""
+        return _nested(self.steps, self.columns).any((0, 1))
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Time steps and columns."""
         return len(self.steps[0]), len(self.columns[0])

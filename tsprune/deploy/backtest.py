@@ -93,12 +93,18 @@ def backtest(forecaster: Forecaster, frame: pd.DataFrame, forecasts: int, filled
         for name, measure in measured.items()
     }
     by_column = {f"{prefix}mae": np.abs(error).mean((0, 1)).filled(np.nan) for prefix, error in stacked.items()}
-    levels = card.intervals.levels if card.intervals else ()
+    levels, counted = (), np.ones(len(card.columns), bool)
+    if card.intervals:  # a column without errors, here and in validation, is left out, as of the card's coverage
+        levels, counted = card.intervals.levels, card.intervals.wide | (np.abs(own).max((0, 1)) > 0).filled(False)
     return Backtest(
         pd.DataFrame(by_origin, index=pd.DatetimeIndex(origins, name="origin")),
         pd.DataFrame(by_column, index=list(card.columns)),
         int(own.mask.sum()),
         naive,
-        {level: float((np.abs(own) <= forecaster.half_widths(level)).mean()) for level in levels},
+        {
+            level: float((np.abs(own) <= forecaster.half_widths(level))[..., counted].mean())
+            for level in levels
+            if not own.mask[..., counted].all()
+        },
         card,
     )

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from tsprune import __version__
 from tsprune.data.described import Described, Errors
 from tsprune.errors import UserError
+from tsprune.shown import plain
 from tsprune.typed import Config, Names, Numbers, ZeroToOne
 
 PREFIX = "tsprune."
@@ -77,4 +78,10 @@ class Card(Described):
             values = {name.removeprefix(PREFIX): json.loads(text) for name, text in properties.items()}
         except (ValueError, RecursionError):
             raise UserError("its properties are not JSON") from None
-        return cls.parse(values)
+        try:
+            return cls.parse(values)
+        except UserError as error:
+            if (other := values.get("version")) == __version__:
+                raise
+            # What a later version has come to say is foreign here, and no damage.
+            raise UserError(f"{error}\nit was written by tsprune {plain(other)}, this is {__version__}") from None

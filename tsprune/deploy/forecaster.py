@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from tsprune.data.calendar import calendar_fields
+from tsprune.data.calendar import calendar_fields, field_names
 from tsprune.data.timesteps import fixed_length, following
 from tsprune.deploy.card import Card, Run
 from tsprune.deploy.files import named
@@ -15,7 +15,7 @@ from tsprune.deploy.onnx_file import read_onnx
 from tsprune.deploy.session import Session
 from tsprune.errors import UserError
 from tsprune.places import is_barred
-from tsprune.shown import quoted, shown_date
+from tsprune.shown import listed, quoted, shown_date
 
 
 class Forecaster:
@@ -29,7 +29,12 @@ class Forecaster:
             )
         if card.time_step is None:
             raise UserError(f"{name} does not say the time step of its data, so its forecasts would have no dates")
-        fixed_length(card.time_step)  # refuses what is not a step
+        try:
+            fixed_length(card.time_step)  # refuses what is not a step
+            if card.calendar not in ((), field_names(card.freq)):
+                raise UserError(f"calendar = {listed(card.calendar)}: not the fields of freq = {quoted(card.freq)}")
+        except UserError as error:
+            raise UserError(f"{name}: {error}") from None
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -90,7 +95,8 @@ class Forecaster:
         if card.calendar:
             inputs["calendar"] = calendar_fields(rows.dates.append(future), card.freq)[None]
         forecast = self._run(inputs)
-        if forecast.shape != (1, card.pred_len, len(card.columns)) or not np.isfinite(forecast).all():
+        wanted = (np.float64, (1, card.pred_len, len(card.columns)))
+        if (forecast.dtype, forecast.shape) != wanted or not np.isfinite(forecast).all():
             raise UserError(
                 f"{self._name}: the forecast is not {card.pred_len} rows of {len(card.columns)} finite values"
                 f"{_out_of_range(rows.numbers, card)}"

@@ -48,8 +48,8 @@ class RealUnits(nn.Module):
     fields) int64 as :func:`tsprune.data.calendar.calendar_fields` gives them, where the model reads a calendar; the
     forecast (batch, pred_len, columns) is float64 in those units. Values are scaled in double precision and then
     rounded, like the windows that models are trained on. A column that was constant in training (scaled by 1, so that
-    its mean is its value) and is constant in ``values`` is forecast as that constant: what a network makes of zeros is
-    noise.
+    its mean is its value) and is that in all of ``values``, up to the rounding to single precision, is forecast as that
+    constant: what a network makes of zeros is noise.
 
     Raises :class:`UserError` if ``about`` does not say the columns' scale, or if the model forecasts other columns than
     it reads.
@@ -94,7 +94,7 @@ class RealUnits(nn.Module):
         forecast = self.model(**given).double() * self.std + self.mean
         if not self.may_be_constant:
             return forecast
-        still = ((self.std == 1) & (values == self.mean)).all(1, keepdim=True)
+        still = ((self.std == 1) & (values.float() == self.mean.float())).all(1, keepdim=True)
         return torch.where(still, self.mean, forecast)
 
     def example(self, batch: int) -> tuple[torch.Tensor, ...]:

@@ -62,9 +62,19 @@ def read_frame(name: str, card: Card, count: int, **reading: str | None) -> Read
 
 
 def _far(values: np.ndarray, card: Card) -> list[str]:
-    """A note for each column that lies nowhere near the rows that the model was trained on."""
-    away = np.abs(np.median(values, axis=0) - card.mean) / np.array(card.std)
+    """A note for each column that lies nowhere near the rows that the model was trained on, or never moved there and
+    does now."""
+    mean, std = np.array(card.mean), np.array(card.std)
+    # Scaled by 1, and without errors in validation: no column that moved is both.
+    constant = np.zeros(len(mean), bool) if card.intervals is None else (std == 1) & ~card.intervals.wide
+    with np.errstate(over="ignore"):  # single precision, as in the file: what rounds to the same has not moved
+        moved = constant & (values.astype(np.float32) != mean.astype(np.float32)).any(0)
+    away = np.where(constant, 0, np.abs(np.median(values, axis=0) - mean) / std)
     return [
+        f"column {quoted(card.columns[place])} was always {mean[place]:g} in the rows that the model was trained on, "
+        "and is not now: its forecast follows no example, and its intervals have no width"
+        for place in np.flatnonzero(moved)
+    ] + [
         f"the median of column {quoted(name)} is {deviations:,.1f} standard deviations from the mean of the rows that "
         "the model was trained on: is it in another unit?"
         for name, deviations in zip(card.columns, away, strict=True)

@@ -39,11 +39,15 @@ class Session:
         self.inputs = tuple(given.name for given in self._session.get_inputs())
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The forecast of named arrays. Raises :class:`UserError` for other names and shapes than the network has."""
+        """The forecast of named arrays. Raises :class:`UserError` for other names and shapes than the network has,
+        and where its forecast is no array."""
         try:
-            return self._session.run([OUTPUT], dict(inputs))[0]
+            found = self._session.run([OUTPUT], dict(inputs))[0]
         except Exception as error:  # as above
             raise self._refusal(error) from None
+        if not isinstance(found, np.ndarray):  # a list of them, or none: ONNX has outputs of other kinds
+            raise UserError(f"{self.name}: its output {OUTPUT!r} is not an array of numbers")
+        return found
 
     def _refusal(self, error: Exception) -> UserError:
         return UserError(f"{self.name}: ONNX Runtime cannot run it: {plain(str(error), 300)}")
