@@ -1,4 +1,5 @@
-"""Does a narrowed model run faster with widths that are multiples of 8 or 16? As pruning finds them, and rounded.
+"""Does a narrowed model run faster with widths that are multiples of 8 or 16, or without whole heads? As pruning finds
+the widths, rounded, and with attention narrowed by heads and not by their features.
 
     python benchmarks/widths.py                                    iTransformer and Transformer, d_model 512
     python benchmarks/widths.py --models Informer --size small     d_model 64
@@ -49,6 +50,8 @@ def rows(name: str, given: argparse.Namespace) -> None:
     for multiple in (1, *MULTIPLES):
         form = "as found" if multiple == 1 else f"of {multiple}"
         forms[form] = structured_prune(dense, one, given.density, multiple=multiple).model
+    forms["whole heads"] = structured_prune(dense, one, given.density, inside="n_heads").model
+    forms["whole heads, of 8"] = structured_prune(dense, one, given.density, inside="n_heads", multiple=8).model
     for form, share in {"half": 0.5, "quarter": 0.25}.items():
         size = {width: int(share * n) for width, n in SIZES[given.size].items()}
         fewer = int(share * dense.config.n_heads)

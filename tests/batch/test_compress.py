@@ -259,6 +259,21 @@ def test_rounded_widths_are_tried_beside_the_others_where_time_is_the_goal_and_t
     assert ROUNDED not in {way.kind for way in ways(asked, asked.data_spec(load_table(asked.dataset), 8))}
 
 
+@pytest.mark.parametrize(
+    ("model", "n_heads", "inside"),
+    [
+        ("iTransformer", 4, "n_heads"),
+        ("iTransformer", 2, "head_dim"),
+        ("Informer", 4, "head_dim"),
+        ("TCN", 4, "head_dim"),
+    ],
+)
+def test_whole_heads_go_where_a_model_has_enough_of_them_and_lets_them_go(question, model, n_heads, inside):
+    asked = question(model=model, d_model=16, n_heads=n_heads)
+    found = ways(asked, asked.data_spec(load_table(asked.dataset), 8))
+    assert {way.step.inside for way in found if way.kind in (NARROWED, ROUNDED)} == {inside}
+
+
 def table(*rows) -> pd.DataFrame:
     """Files by (kind, weights, ms, bytes, validation loss, test loss); an interval is 1 % to either side."""
     names = ["kind", "weights", "ms_1", "bytes", "val_loss", "test_loss"]

@@ -138,6 +138,7 @@ def test_what_stays_has_a_reason():
     informer = model_of("Informer", 16)
     left = {g.name: g.left for g in structured_prune(informer, example(informer, 2), 0.5, inside="n_heads").groups}
     assert "mixed as published" in left["encoder.layers.0.attention.n_heads"]
+    assert left["encoder.layers.0.attention.head_dim"] is None, "features go where heads cannot"
     assert left["projection.outputs"] == "variables or horizon of the forecast"
     fedformer = model_of("FEDformer", 16)
     groups = {g.name: g for g in structured_prune(fedformer, example(fedformer, 2), 0.2).groups}

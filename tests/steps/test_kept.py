@@ -20,12 +20,13 @@ def test_models_of_one_density_that_differ_in_rounded_widths_are_told_apart():
     told = {"dataset": "load", "pred_len": 24, "model": "iTransformer", "d_model": 128, "e_layers": 2, "seed": 1}
     told |= {"method": "fine-tuned", "structure": "structured", "scope": "global"}
     row = {"kind": "narrow_tune", "status": "ok", "result": {"density": 0.2, "density_all": 0.25, "mse": 0.1}}
-    rows = {"a": row | {"protocol": told}, "b": row | {"protocol": told | {"multiple": 8}}}
+    coarse = {"multiple": 8, "inside": "n_heads"}
+    rows = {"a": row | {"protocol": told}, "b": row | {"protocol": told | coarse}}
     store = SimpleNamespace(entries=lambda: list(rows), row=rows.get, has=lambda key, name: False)
     table, damaged = kept_models(store)
     assert damaged == [] and table["made"].tolist() == [
         "fine-tuned, structured, global",
-        "fine-tuned, structured, global, multiples of 8",
+        "fine-tuned, structured, global, whole heads, multiples of 8",
     ]
 
 

@@ -88,6 +88,18 @@ def test_widths_in_multiples_are_another_step_and_those_of_one_are_the_step_that
         StructuredStep(trained=trained, density=0.5, multiple=0)
 
 
+def test_whole_heads_are_another_step_and_features_of_heads_the_step_that_rows_have(trained, store, run):
+    trained = trained.model_copy(update={"hyper": trained.hyper | {"d_model": 32, "n_heads": 4}})
+    plain = NarrowTuneStep(trained=trained, density=0.5, train=trained.train)
+    assert plain.key == plain.model_copy(update={"inside": "head_dim"}).key and "heads" not in plain.label
+    tuned = NarrowTuneStep(trained=trained, density=0.5, inside="n_heads", train=trained.train)
+    assert tuned.key != plain.key and "by whole heads" in tuned.label
+    row = run(tuned)[tuned.key]
+    assert row["protocol"]["inside"] == store.row(tuned.pruned.key)["protocol"]["inside"] == "n_heads"
+    kinds = {axis.kind: axis.width for axis in tuned.load(store).axes()}
+    assert kinds["head_dim"] == 8 and kinds["n_heads"] < 4
+
+
 def test_what_a_step_starts_from_is_that_of_its_own_fields(trained):
     tuned = NarrowTuneStep(trained=trained, density=0.5, train=trained.train)
     assert tuned.pruned is tuned.pruned and tuned.needs == (StructuredStep(trained=trained, density=0.5),)

@@ -92,8 +92,8 @@ def structured_prune(
 
     ``scope``: ``global`` ranks all units against each other, ``local`` takes the same share of every width,
     ``isomorphic`` the same share of every kind of width, ranked within the kind (Fang et al. 2024). ``inside``: whether
-    attention loses features of its heads, or heads. No width loses more than the share ``max_ratio``, nor its last
-    unit. ``importance``, ``calibration`` and ``seed``: see :func:`axis_scores`.
+    attention loses features of its heads or, where the model lets them go, whole heads. No width loses more than the
+    share ``max_ratio``, nor its last unit. ``importance``, ``calibration`` and ``seed``: see :func:`axis_scores`.
 
     ``multiple``: a width that is narrowed ends at a multiple of that many features, 8 or 16 for kernels that compute in
     blocks: vector units of a CPU and tensor cores of a GPU spend a whole block on what is left over. ``head_dim``
@@ -108,7 +108,7 @@ def structured_prune(
     _refuse_unknown(by, scope, inside, target, max_ratio, multiple)
     model, example_inputs = declared(model, example_inputs)
     everything = model.axes()
-    left = {axis.name: left_alone(axis, inside) for axis in everything}
+    left = {axis.name: left_alone(axis, inside, everything) for axis in everything}
     axes = [axis for axis in everything if left[axis.name] is None]
     if not axes:
         raise UserError(
@@ -240,11 +240,12 @@ def _groups(before: Sequence[Axis], narrow: nn.Module, left: dict[str, str | Non
     return [Group(axis.name, axis.width, new[axis.name], left[axis.name]) for axis in before]
 
 
-def left_alone(axis: Axis, inside: Inside) -> str | None:
+def left_alone(axis: Axis, inside: Inside, everything: Sequence[Axis]) -> str | None:
     """Why this width stays, or None."""
-    if axis.fixed is None and axis.kind in get_args(Inside) and axis.kind != inside:
-        return f"{inside} was to be narrowed instead"
-    return axis.fixed
+    if axis.fixed is not None or axis.kind == inside or axis.kind not in get_args(Inside):
+        return axis.fixed
+    instead = any(other.kind == inside and other.fixed is None and overlap(axis, other) for other in everything)
+    return f"{inside} was to be narrowed instead" if instead else None
 
 
 def overlap(one: Axis, other: Axis) -> bool:

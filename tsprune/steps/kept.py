@@ -91,8 +91,10 @@ def _made(told: dict) -> str:
     """How a model of this protocol was made, in words."""
     if told["method"] == "dense longer":  # its step prunes to all weights: structure and scope say nothing of it
         return "dense, trained longer"
+    heads = "whole heads" if "inside" in told else None
     rounded = f"multiples of {told['multiple']}" if "multiple" in told else None
-    return ", ".join(filter(None, dict.fromkeys((told["method"], told.get("structure"), told.get("scope"), rounded))))
+    said = (told["method"], told.get("structure"), told.get("scope"), heads, rounded)
+    return ", ".join(filter(None, dict.fromkeys(said)))
 
 
 def save_model(store: Store, key: str, path: Path) -> ModelStep:

@@ -14,7 +14,7 @@ from tsprune.data import Splits
 from tsprune.engine.step import Outcome
 from tsprune.engine.store import Store
 from tsprune.pruners import Unprunable, depgraph_paper, depgraph_to_the_end, prunable_weights, structured_prune
-from tsprune.pruners.structured import StructuredResult
+from tsprune.pruners.structured import Inside, StructuredResult
 from tsprune.steps.artifacts import model_file, scores_file
 from tsprune.steps.data import first_windows
 from tsprune.steps.model import ModelStep
@@ -22,19 +22,24 @@ from tsprune.steps.on_trained import OnTrained, live_result, pruning_columns
 from tsprune.steps.train import not_counted
 from tsprune.training import Scores, evaluate
 
-Multiple = Annotated[int, Field(ge=1)]
-"""Units of which widths become multiples, see ``structured_prune``."""
 
+class InUnits(ModelStep):
+    """Base of the steps whose models lose units of a size that can be chosen, see ``structured_prune``."""
 
-def in_multiples(multiple: int) -> dict:
-    """The part of an identity, and of the protocol, that says of what widths are multiples; nothing where of 1, as in
-    rows of before there was a choice."""
-    return {} if multiple == 1 else {"multiple": multiple}
+    multiple: Annotated[int, Field(ge=1)] = 1
+    """Units of which widths become multiples."""
+    inside: Inside = "head_dim"
 
+    def units(self) -> dict:
+        """The part of an identity, and of the protocol, that says of this choice; nothing where it is the finest, as in
+        rows of before there was a choice."""
+        finest = {"multiple": 1, "inside": "head_dim"}
+        return {name: value for name in finest if (value := getattr(self, name)) != finest[name]}
 
-def multiples_text(multiple: int) -> str:
-    """The same for the progress line."""
-    return "" if multiple == 1 else f", widths in multiples of {multiple}"
+    def units_text(self) -> str:
+        """The same for the progress line."""
+        heads = "" if self.inside == "head_dim" else ", by whole heads"
+        return heads + ("" if self.multiple == 1 else f", widths in multiples of {self.multiple}")
 
 
 class NarrowStep(OnTrained, ModelStep):
@@ -97,22 +102,20 @@ class ToDensityStep(NarrowStep):
         return self.outcome(store, model, found, *self.tested(found, splits), splits)
 
 
-class StructuredStep(ToDensityStep):
+class StructuredStep(InUnits, ToDensityStep):
     """Narrowed until the share ``density`` of all parameters is left. A ``reason`` says why not."""
 
     kind: ClassVar[str] = "structured"
-    multiple: Multiple = 1
 
     def what(self) -> dict:
         asked = {"score": "group-l2", "structure": "structured", "scope": "global", "density": self.density}
-        return asked | in_multiples(self.multiple)
+        return asked | self.units()
 
     def words(self) -> str:
-        return f"density {self.density:.3f}, structured{multiples_text(self.multiple)}"
+        return f"density {self.density:.3f}, structured{self.units_text()}"
 
     def columns(self) -> dict:
-        columns = pruning_columns("structured", "structured", "global", self.density)
-        return columns | in_multiples(self.multiple)
+        return pruning_columns("structured", "structured", "global", self.density) | self.units()
 
     def narrow(self, model: nn.Module, one: tuple) -> StructuredResult:
         return structured_prune(
@@ -123,6 +126,7 @@ class StructuredStep(ToDensityStep):
             importance="group-l2",
             scope="global",
             multiple=self.multiple,
+            inside=self.inside,
         )
 
 

@@ -17,7 +17,7 @@ from tsprune.shown import epochs_text
 from tsprune.steps.artifacts import model_file, scores_file
 from tsprune.steps.by_score import pruned_by
 from tsprune.steps.model import ModelStep
-from tsprune.steps.narrow import Multiple, StructuredStep, multiples_text
+from tsprune.steps.narrow import InUnits, StructuredStep
 from tsprune.steps.on_trained import OnTrained, pruning_columns
 from tsprune.steps.prune import EXACT, PruneStep
 from tsprune.steps.second_order import SecondOrderStep
@@ -182,17 +182,16 @@ class TunePrunedStep(OnTrained, ModelStep):
         return Outcome(result, {"history": history}, cost, files=files)
 
 
-class NarrowTuneStep(TunePrunedStep):
+class NarrowTuneStep(InUnits, TunePrunedStep):
     """A narrowed model trained on."""
 
     kind: ClassVar[str] = "narrow_tune"
     carried: ClassVar[tuple[str, ...]] = (*TunePrunedStep.carried, "macs_executed")
     density: float
-    multiple: Multiple = 1
 
     @cached_property
     def pruned(self) -> StructuredStep:
-        return StructuredStep(trained=self.trained, density=self.density, multiple=self.multiple)
+        return StructuredStep(trained=self.trained, density=self.density, multiple=self.multiple, inside=self.inside)
 
     def what(self) -> dict:
         return {"narrow": self.pruned.key, "train": recipe_identity(self.train)}
@@ -202,8 +201,8 @@ class NarrowTuneStep(TunePrunedStep):
         return "fine-tuned"
 
     def words(self) -> str:
-        rounded = multiples_text(self.multiple)
-        return f"{self.arm}, structured, density {self.density:.3f}{rounded}, {epochs_text(self.train.epochs)}"
+        epochs = epochs_text(self.train.epochs)
+        return f"{self.arm}, structured, density {self.density:.3f}{self.units_text()}, {epochs}"
 
 
 class ScoreTuneStep(TunePrunedStep):

@@ -106,12 +106,13 @@ def test_a_seed_that_was_not_asked_for_the_worst_density_says_nothing_of_it(dens
     assert found(measures.missed(evidence([one, two, *rows]), "depgraph")) == [0.9]
 
 
-def test_widths_in_multiples_are_another_way_to_prune(dense, after):
+@pytest.mark.parametrize("units", [{"multiple": 8}, {"inside": "n_heads"}])
+def test_coarser_units_are_another_way_to_prune(dense, after, units):
     """Their share of the parameters is off by design, and they would be a second row of the same case and seed."""
     one = dense(parameters=1000)
     free = after(one, "structured", 2.0, density_all=0.11)
-    rounded = after(one, "structured", 2.0, density_all=0.2, given={"multiple": 8})
-    rounded["protocol"] |= {"multiple": 8}
+    rounded = after(one, "structured", 2.0, density_all=0.2, given=units)
+    rounded["protocol"] |= units
     assert len(measures.missed(evidence([one, free, rounded]), "structured")) == 1
     assert found(measures.missed(evidence([one, free, rounded]), "structured")) == [0.11 / 0.1073741824 - 1]
 

@@ -13,6 +13,7 @@ from pandas.io.formats.style import Styler
 from tsprune import measure, report
 from tsprune.batch.compress.choice import Answer
 from tsprune.batch.compress.figure import pareto
+from tsprune.batch.compress.ways import ENOUGH_HEADS
 from tsprune.batch.compress.words import loss_text, loss_with_interval, named, times_taken, untried, use, verdict
 from tsprune.measure.paired import FEW
 from tsprune.report.page import render_notebook
@@ -111,6 +112,8 @@ def protocol(answer: Answer) -> dict[str, str]:
     untrusted = "not measured" if answer.untimed else "cannot be trusted"
     return answer.protocol | {
         "dense model": f"{question.model}, d_model {question.d_model}, {start}",
+        "narrowed models": f"with {ENOUGH_HEADS} heads or more, attention loses whole heads where the model lets them "
+        "go, else features of each head",
         "smaller models": "d_ff and the number of heads in proportion to d_model, as far as heads divide it",
         "training": f"Adam {question.learning_rate:g}, schedule {question.schedule}, batch {question.batch_size}; all "
         f"models then {counted(question.fine_tune_epochs, 'more epoch')} at {question.fine_tune_learning_rate:g}, PALS "

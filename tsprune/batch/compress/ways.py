@@ -16,6 +16,10 @@ MULTIPLE = 8
 """Units of which widths are tried as multiples where time is the goal: multiples of 16 are no faster, and coarser
 (docs/deploy.md)."""
 
+ENOUGH_HEADS = 4
+"""Heads with which a model is narrowed by whole heads, where it lets them go, and not by features of each: at as many
+parameters it forecasts as well, and faster (docs/deploy.md). Of fewer, one is too coarse a unit."""
+
 NARROWED, ROUNDED = "narrowed", f"narrowed, widths in multiples of {MULTIPLE}"
 SMALLER, DISTILLED = "smaller from the start", "smaller, distilled"
 HALVED, ZEROS, FOUND = "2:4 zeros", "zeros", "zeros by PALS"
@@ -54,9 +58,10 @@ def ways(question: Question, data: DataSpec) -> list[Way]:
     multiples = {NARROWED: 1}
     if question.goal == "latency" and question.d_model > MULTIPLE:  # no file is smaller for it
         multiples[ROUNDED] = MULTIPLE
+    inside = "n_heads" if _heads_can_go(dense) else "head_dim"
     for density in question.narrow_densities:
         for kind, multiple in multiples.items():
-            step = NarrowTuneStep(trained=dense, density=density, multiple=multiple, train=on)
+            step = NarrowTuneStep(trained=dense, density=density, multiple=multiple, inside=inside, train=on)
             found[kind].append(Way(kind, f"{density:.0%} of the parameters left", step))
     for width in question.every_width()[:-1]:
         small = _small(question, dense, width)
@@ -75,6 +80,11 @@ def ways(question: Question, data: DataSpec) -> list[Way]:
     if question.goal == "size":
         rest.sort(key=lambda way: way.kind in MASKED)
     return [Way(DENSE, "", dense), Way(LONGER, "", longer), *rest]
+
+
+def _heads_can_go(dense: TrainStep) -> bool:
+    heads = [axis for axis in dense.build().axes() if axis.kind == "n_heads"]
+    return bool(heads) and all(axis.fixed is None and axis.width >= ENOUGH_HEADS for axis in heads)
 
 
 def _small(question: Question, dense: TrainStep, width: int) -> TrainStep:

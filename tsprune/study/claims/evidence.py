@@ -127,11 +127,11 @@ def _stored(store: Store) -> Iterator[dict[str, Any]]:
 
 
 def _counts(line: dict) -> bool:
-    """A result on real data; of widths that are kept to multiples no claim speaks."""
+    """A result on real data; of widths that are kept to multiples, and of whole heads, no claim speaks."""
     told = line["protocol"]
     if line["status"] != "ok" or line["config"].get("version") != RESULTS_VERSION:
         return False
-    return not (told.get("dataset") or "").startswith(_MADE_UP) and "multiple" not in told
+    return not (told.get("dataset") or "").startswith(_MADE_UP) and not {"multiple", "inside"} & told.keys()
 
 
 def _dense(line: dict, by_key: dict[str, dict]) -> str | None:
