@@ -70,7 +70,7 @@ def few_hours(tmp_path_factory) -> MappingProxyType:
     stamps = pd.date_range("2024-01-01", periods=900, freq="h").astype(str)
     rows = (f"{s},{math.sin(i / 4)},{i % 24 + i / 300}\n" for i, s in enumerate(stamps))
     path.write_text("date,load,wind\n" + "".join(rows))
-    return MappingProxyType({"dataset": str(path), "batch_size": 32})
+    return MappingProxyType({"dataset": str(path), "batch_size": 64})
 
 
 @pytest.fixture
