@@ -218,8 +218,10 @@ def rules_read_once():
     """torch reads the exporter's five hundred rules, which never change, anew for each file: half a second of it."""
     from torch.onnx._internal.exporter._registration import ONNXRegistry
 
+    from tsprune.deploy.export import OPSET
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
-        ONNXRegistry.from_torchlib()
+        ONNXRegistry.from_torchlib(opset_version=OPSET)
         gc.freeze()
         yield
