@@ -70,7 +70,7 @@ def few_hours(tmp_path_factory) -> MappingProxyType:
     stamps = pd.date_range("2024-01-01", periods=900, freq="h").astype(str)
     rows = (f"{s},{math.sin(i / 4)},{i % 24 + i / 300}\n" for i, s in enumerate(stamps))
     path.write_text("date,load,wind\n" + "".join(rows))
-    return MappingProxyType({"dataset": str(path), "batch_size": 32})
+    return MappingProxyType({"dataset": str(path), "batch_size": 64})
 
 
 @pytest.fixture
@@ -218,8 +218,10 @@ def rules_read_once():
     """torch reads the exporter's five hundred rules, which never change, anew for each file: half a second of it."""
     from torch.onnx._internal.exporter._registration import ONNXRegistry
 
+    from tsprune.deploy.export import OPSET
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
-        ONNXRegistry.from_torchlib()
+        ONNXRegistry.from_torchlib(opset_version=OPSET)
         gc.freeze()
         yield

@@ -124,27 +124,20 @@ def _notebook() -> str:
     return json.dumps(notebook)
 
 
-def test_a_score_makes_masks_in_every_scope(house):
+def test_a_score_makes_masks_in_every_scope_and_a_method_trains_to_its_density(house):
     told = house(
         "-c",
+        "import torch\n"
         "from tsprune.models import create_model\n"
         "from tsprune.pruners import density, select\n"
+        "from tsprune.pruners.dynamic import Sparsity\n"
+        "from tsprune.pruners.methods import list_methods, make_method\n"
         "from tsprune.pruners.scores import list_scores, score_weights\n"
         "model = create_model('DLinear', seq_len=24, label_len=12, pred_len=12)\n"
         "scores = score_weights('relative', model).scores\n"
         "masks = [select(scores, 0.25, scope) for scope in ('layer', 'global')]\n"
         "print([round(density(model, mask).over_prunable, 3) for mask in masks])\n"
-        "print('relative' in list_scores())\n",
-    )
-    assert told == "[0.25, 0.25]\nTrue\n"
-
-
-def test_a_method_trains_to_its_density(house):
-    told = house(
-        "-c",
-        "import torch\n"
-        "from tsprune.pruners.dynamic import Sparsity\n"
-        "from tsprune.pruners.methods import list_methods, make_method\n"
+        "print('relative' in list_scores())\n"
         "model = torch.nn.Linear(20, 10, bias=False)\n"
         "sparsity = Sparsity(make_method('cooling', every=5, density=0.2), steps=100)\n"
         "optimizer = torch.optim.Adam(model.parameters())\n"
@@ -154,7 +147,7 @@ def test_a_method_trains_to_its_density(house):
         "    loss.backward(); optimizer.step(); sparsity.after_step(loss.detach())\n"
         "print(sum(sparsity.kept), sparsity.settled, 'cooling' in list_methods())\n",
     )
-    assert told == "40 True True\n"
+    assert told == "[0.25, 0.25]\nTrue\n40 True True\n"
 
 
 def test_a_study_runs_and_the_walls_still_hold(house):

@@ -53,10 +53,12 @@ def test_a_breach_of_each_wall_is_seen(tmp_path, name):
     assert status == 1 and f"{wanted} BROKEN" in told
 
 
-def loaded_by(*modules: str) -> set[str]:
-    """Top-level packages that a fresh interpreter has loaded after importing these."""
-    code = f"import sys, {', '.join(modules)}; print(*{{name.partition('.')[0] for name in sys.modules}})"
-    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+def loaded_by(*stages: list[str]) -> list[set[str]]:
+    """Top-level packages that a fresh interpreter has loaded after importing the modules of each stage in turn."""
+    shown = "print(*{name.partition('.')[0] for name in sys.modules})"
+    code = "".join(f"import sys, {', '.join(modules)}\n{shown}\n" for modules in stages)
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    return [set(line.split()) for line in told.splitlines()]
 
 
 def test_what_draws_tabulates_and_says_loads_no_torch():
@@ -67,20 +69,16 @@ def test_what_draws_tabulates_and_says_loads_no_torch():
         if any((ROOT / "tsprune" / "study" / study / name).exists() for name in (part, f"{part}.py"))
     ]
     assert len(told) >= 3 * len(STUDIES)
-    assert "torch" not in loaded_by(*told)
+    (loaded,) = loaded_by(told)
+    assert "torch" not in loaded
 
 
-def test_a_worker_loads_no_plotting_and_no_papermill():
-    steps = [f"tsprune.steps.{path.stem}" for path in (ROOT / "tsprune" / "steps").glob("[a-z]*.py")]
-    assert not loaded_by("tsprune.engine.executors", *steps) & {"matplotlib", "seaborn", "nbconvert", "papermill"}
-
-
-def test_a_notebooks_kernel_loads_no_nbconvert():
-    cells = [f"tsprune.study.{study}.cells" for study in STUDIES]
-    assert not loaded_by("tsprune.report", *cells) & {"nbconvert", "papermill"}
-
-
-def test_what_a_plan_needs_loads_no_plotting_and_nothing_that_shows_tables():
-    cells = [f"tsprune.study.{study}.cells" for study in STUDIES]
-    loaded = loaded_by("tsprune.batch.plan", "tsprune.batch.preflight", *cells)
-    assert "torch" in loaded and not loaded & {"matplotlib", "seaborn", "IPython", "jinja2", "fvcore"}
+def test_workers_and_plans_load_no_plotting_and_nothing_that_shows_tables_and_a_kernel_no_nbconvert():
+    """In one interpreter, which loads torch once: a kernel's imports are those of a plan and the kit of reports."""
+    worker = ["tsprune.engine.executors"]
+    worker += [f"tsprune.steps.{path.stem}" for path in (ROOT / "tsprune" / "steps").glob("[a-z]*.py")]
+    plan = ["tsprune.batch.plan", "tsprune.batch.preflight", *(f"tsprune.study.{study}.cells" for study in STUDIES)]
+    by_worker, by_plan, by_kernel = loaded_by(worker, plan, ["tsprune.report"])
+    assert not by_worker & {"matplotlib", "seaborn", "nbconvert", "papermill"}
+    assert "torch" in by_plan and not by_plan & {"matplotlib", "seaborn", "IPython", "jinja2", "fvcore"}
+    assert not by_kernel & {"nbconvert", "papermill"}

@@ -230,7 +230,7 @@ def test_two_processes_that_add_to_one_entry_at_once_lose_nothing(store, name):
 def test_processes_that_add_to_the_same_entries_lose_nothing(tmp_path):
     code = (
         "import sys; from tsprune.engine.store import Store; store = Store(sys.argv[1])\n"
-        "for n in range(150):\n"
+        "for n in range(75):\n"
         "    key = store.put({'n': n}, {'status': 'ok'})\n"
         "    for name in (sys.argv[2], 'same'):\n"
         "        store.add(key, name, lambda path: path.write_text(sys.argv[2]))\n"
@@ -274,7 +274,7 @@ def test_a_dropped_file_leaves_no_trace_and_may_come_again(store, later):
 def test_processes_that_discard_sweep_and_put_the_same_entries_never_fail(tmp_path):
     code = (
         "import sys; from tsprune.engine.store import Store; store = Store(sys.argv[1])\n"
-        "for n in range(400):\n"
+        "for n in range(200):\n"
         "    key = store.put({'n': n % 5}, {'status': 'ok', 'n': n % 5})\n"
         "    row = store.row(key); assert row is None or row['n'] == n % 5\n"
         "    store.sweep(); store.discard(key); store.entries()\n"

@@ -54,7 +54,8 @@ def test_same_shapes_and_the_same_weights(name, density):
     axes = [axis for axis in model.axes() if axis.kind != "n_heads"]
     widths = {axis.name: axis.width for axis in theirs.axes()}
     scores = axis_scores(model, axes)
-    ours = narrowed(model, {a.name: best_units(s, widths[a.name]) for a, s in zip(axes, scores, strict=True)}, inputs)
+    keep = {axis.name: best_units(score, widths[axis.name]) for axis, score in zip(axes, scores, strict=True)}
+    ours = narrowed(model, keep, inputs, model(*inputs)[:1].shape)
     shapes = [{key: tuple(p.shape) for key, p in m.named_parameters()} for m in (ours, theirs)]
     assert shapes[0] == shapes[1]
     assert str(ours) == str(theirs)

@@ -99,7 +99,10 @@ def test_every_kind_of_step_is_made_here():
 
 
 @pytest.mark.parametrize("kind", MAKE)
-def test_a_step_gives_back_its_model_and_masks(trained, store, run, kind):
+def test_a_step_gives_back_its_model_and_masks_and_makes_them_when_asked_for_where_only_numbers_are(
+    trained, store, run, kind
+):
+    """As with an entry of before models were kept."""
     step = MAKE[kind](trained)
     rows, _ = run(step)
     row = rows[step.key]
@@ -115,13 +118,6 @@ def test_a_step_gives_back_its_model_and_masks(trained, store, run, kind):
         every = sum(w.numel() for w in prunable_weights(model).values())
         assert (kept + others) / every == pytest.approx(row["result"]["density"])
     assert rebuild(store.artifact(step.key, RECIPE_FILE)) == step
-
-
-@pytest.mark.parametrize("kind", MAKE)
-def test_numbers_without_a_model_stay_and_the_model_is_made_when_asked_for(trained, store, run, kind):
-    """As with an entry of before models were kept."""
-    step = MAKE[kind](trained)
-    rows, _ = run(step)
     before = step.load(store).state_dict()
     store.drop(step.key, step.keepsake)
     store.drop(step.key, RECIPE_FILE)

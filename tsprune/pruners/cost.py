@@ -44,7 +44,7 @@ def cost_of(model: nn.Module, names: Sequence[str], inputs: Sequence[Tensor | No
     """
     if by not in get_args(Measure):
         raise UserError(unknown("measure", by, get_args(Measure)))
-    return costs_of(model, names, inputs, (by,))[by]
+    return costs_of(model, names, inputs, (by,))[0][by]
 
 
 def costs_of(
@@ -52,8 +52,9 @@ def costs_of(
     names: Sequence[str],
     inputs: Sequence[Tensor | None],
     measures: Sequence[Measure] = get_args(Measure),
-) -> dict[Measure, Cost]:
-    """The cost by each of the measures, as :func:`cost_of`, of one twin."""
+) -> tuple[dict[Measure, Cost], torch.Size | None]:
+    """The cost by each of the measures, as :func:`cost_of`, of one twin, and the shape of its forecast of one sample,
+    which is the model's at any widths; None where multiply-adds are not asked for."""
     twin = without_numbers(model)
     axes = {axis.name: axis for axis in twin.axes()}
     tensors = (*twin.state_dict().values(), *(x for x in inputs if x is not None))
@@ -61,16 +62,18 @@ def costs_of(
     primes = list(primes_above(8 * max(sizes), len(names)))
     for name, prime in zip(names, primes, strict=True):
         axes[name].take(torch.zeros(axes[name].groups * prime, dtype=torch.int64, device="meta"))
-    costs = {}
+    costs, shape = {}, None
     for by in measures:
-        terms = Counter(factor(count, primes) for count in counts(twin, inputs, by))
+        found, forecast = counts(twin, inputs, by)
+        shape = forecast or shape
+        terms = Counter(factor(count, primes) for count in found)
         costs[by] = Cost([term[0] * n for term, n in terms.items()], [term[1:] for term in terms], len(names))
-    return costs
+    return costs, shape
 
 
 def count(model: nn.Module, inputs: Sequence[Tensor | None], by: Measure) -> int:
     """Parameters (tied ones once), or multiply-adds of one sample, of ``model`` as it is."""
-    return sum(counts(without_numbers(model), inputs, by))
+    return sum(counts(without_numbers(model), inputs, by)[0])
 
 
 def without_numbers(model: nn.Module) -> nn.Module:
@@ -80,14 +83,15 @@ def without_numbers(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, empty).eval()
 
 
-def counts(model: nn.Module, inputs: Sequence[Tensor | None], by: Measure) -> list[int]:
-    """Of a model on the meta device: sizes of the parameters, or multiply-adds of each product for one sample."""
+def counts(model: nn.Module, inputs: Sequence[Tensor | None], by: Measure) -> tuple[list[int], torch.Size | None]:
+    """Of a model on the meta device: sizes of the parameters, or multiply-adds of each product for one sample and the
+    shape of its forecast."""
     if by == "parameters":
-        return [p.numel() for p in model.parameters()]
+        return [p.numel() for p in model.parameters()], None
     sample = [None if x is None else torch.empty_like(x[:1], device="meta") for x in inputs]
     with torch.no_grad(), plain_attention(model), CountedMacs() as products:
-        model(*sample)
-    return products.macs
+        shape = model(*sample).shape
+    return products.macs, shape
 
 
 class CountedMacs(TorchDispatchMode):

@@ -18,7 +18,7 @@ from tsprune.errors import UserError, unknown
 from tsprune.layers import evaluation
 from tsprune.layers.axes import Axis
 from tsprune.layers.wrappers import innermost
-from tsprune.pruners.cost import Cost, Measure, cost_of, costs_of, count, without_numbers
+from tsprune.pruners.cost import Cost, Measure, cost_of, costs_of, count
 from tsprune.pruners.importance import Calibration, Importance, axis_scores
 from tsprune.pruners.masks import need_count, need_numbers, need_share, prunable_weights
 from tsprune.pruners.search import (
@@ -116,11 +116,11 @@ def structured_prune(
         )
     names, before = [axis.name for axis in axes], [axis.width for axis in axes]
     scores = axis_scores(model, axes, importance, calibration, seed)
-    costs = costs_of(model, names, example_inputs)
+    costs, shape = costs_of(model, names, example_inputs)
     end = _searched(axes, scores, costs[by], target, scope, max_ratio, multiple)
     after = end.widths
     keep = {name: best_units(s, width) for name, s, width in zip(names, scores, after, strict=True)}
-    narrow = narrowed(model, keep, example_inputs)
+    narrow = narrowed(model, keep, example_inputs, shape)
     for measure, cost in costs.items():
         if (found := count(narrow, example_inputs, measure)) != cost(after):
             raise RuntimeError(f"{found} {measure} left, {cost(after)} expected")
@@ -267,8 +267,11 @@ def best_units(scores: Tensor, width: int) -> Tensor:
     return (best + scores.shape[1] * torch.arange(len(scores))[:, None]).flatten()
 
 
-def narrowed(model: nn.Module, keep: dict[str, Tensor], example_inputs: Sequence[Tensor | None]) -> nn.Module:
-    """A copy of ``model`` with only the units ``keep`` of its axes, checked by a forward pass of one sample."""
+def narrowed(
+    model: nn.Module, keep: dict[str, Tensor], example_inputs: Sequence[Tensor | None], expected: torch.Size
+) -> nn.Module:
+    """A copy of ``model`` with only the units ``keep`` of its axes, checked by a forward pass of one sample, whose
+    forecast has the shape ``expected``."""
     narrow = copy.deepcopy(model)
     axes = {axis.name: axis for axis in narrow.axes()}
     for name, units in keep.items():
@@ -276,11 +279,10 @@ def narrowed(model: nn.Module, keep: dict[str, Tensor], example_inputs: Sequence
             axes[name].take(units)
     sample = [None if x is None else x[:1] for x in example_inputs]
     for axis in narrow.axes():
-        expected = len(keep[axis.name]) // axis.groups if axis.name in keep else axis.width
-        if axis.width != expected:
-            raise RuntimeError(f"axis {axis.name} has width {axis.width}, expected {expected}")
+        width = len(keep[axis.name]) // axis.groups if axis.name in keep else axis.width
+        if axis.width != width:
+            raise RuntimeError(f"axis {axis.name} has width {axis.width}, expected {width}")
     shape = forecast(narrow, sample).shape
-    expected = forecast(without_numbers(model), [None if x is None else x.to("meta") for x in sample]).shape
     if shape != expected:
         raise RuntimeError(f"forecasts of shape {tuple(shape)}, expected {tuple(expected)}")
     return narrow

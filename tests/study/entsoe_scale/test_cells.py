@@ -64,7 +64,7 @@ def other(csv, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def parameters(csv, other):
-    changes = {"dataset": csv, "missing": "interpolate", "batch_size": 32, "learning_rate": 0.01, "jobs": 1}
+    changes = {"dataset": csv, "missing": "interpolate", "batch_size": 64, "learning_rate": 0.01, "jobs": 1}
     changes |= {"more_datasets": [other, csv], "seeds": [1, 2]}
     return profiles.parameters("smoke", "04_entsoe_scale") | changes
 

@@ -33,7 +33,7 @@ def smoke(tmp_path_factory) -> dict:
     series = {name: np.sin(2 * np.pi * hours / period) + hours / 1e3 for name, period in (("a", 24), ("b", 12))}
     csv = tmp_path_factory.mktemp("data") / "mine.csv"
     pd.DataFrame({"date": pd.date_range("2024-01-01", periods=960, freq="h"), **series}).to_csv(csv, index=False)
-    changes = {"dataset": str(csv), "batch_size": 32, "seeds": [1, 2], "jobs": 1}
+    changes = {"dataset": str(csv), "batch_size": 64, "seeds": [1, 2], "jobs": 1}
     return profiles.parameters("smoke", "03_right_sizing") | changes
 
 
