@@ -57,16 +57,16 @@ def said(*rows: dict, **changes) -> str:
 
 def test_a_wide_interval_is_not_called_no_difference():
     assert said(row("M", -0.34, -0.01, 0.66)) == (
-        "On ETTh1, these seeds cannot tell whether removing 90 % of weights, then training a little longer, changes "
+        "On ETTh1, these seeds cannot tell whether removing 90 % of weights, then training further, changes "
         "forecast error for M (-34 to +66 %)."
     )
     assert said(row("M", -0.02, 0.01, 0.04)) == (
-        "On ETTh1, removing 90 % of weights, then training a little longer, "
+        "On ETTh1, removing 90 % of weights, then training further, "
         "changes forecast error by less than 5 % for M (-2.0 to +4.0 %)."
     )
     # The one that is known to be small is not counted with the one that is not known.
     assert said(row("M", -0.02, 0.01, 0.04), row("N", -0.22, 0.07, 0.49)) == (
-        "On ETTh1, these seeds cannot tell whether removing 90 % of weights, then training a little longer, changes "
+        "On ETTh1, these seeds cannot tell whether removing 90 % of weights, then training further, changes "
         "forecast error in 1 of 2 cases (-22 to +49 %)."
     )
 
@@ -83,11 +83,11 @@ def test_the_details_tell_what_is_small_from_what_is_not_known():
 def test_clear_differences_have_their_number_the_furthest_and_its_interval():
     rows = (row("M", 0.03, 0.05, 0.07), row("FEDformer", -0.3, -0.2, -0.1), row("N", 0.1, 0.15, 0.31))
     assert said(*rows) == (
-        "On ETTh1, removing 90 % of weights, then training a little longer, "
-        "raises forecast error in 2 of 3 cases and lowers it in 1 (largest: FEDformer, -20 %, -30 to -10 %)."
+        "On ETTh1, removing 90 % of weights, then training further, "
+        "raises forecast error in 2 of 3 cases, lowers it in 1 (largest: FEDformer, -20 %, -30 to -10 %)."
     )
     assert said(rows[2], row("M", -0.2, 0.1, 0.3), row("K", -0.01, 0.0, 0.01)) == (
-        "On ETTh1, removing 90 % of weights, then training a little longer, "
+        "On ETTh1, removing 90 % of weights, then training further, "
         "raises forecast error in 1 of 3 cases (largest: N, +15 %, +10 to +31 %); 1 is unclear."
     )
     assert said(rows[1], row("K", -0.01, 0.0, 0.01)).endswith("-30 to -10 %); 1 ends within 5 %.")

@@ -279,12 +279,12 @@ def that_the_choice_of_the_match_matters_is_said_where_it_does(table, said):
     if rows.empty:
         assert "how the match is chosen" not in text and "by validation is" not in text
     elif other.empty:
-        assert (
-            f"In {len(rows)} of {len(rows)} comparisons the dense model chosen by validation is the costliest" in text
-        )
+        every = counted(len(rows), "comparison")
+        assert f"In {len(rows)} of {every} the dense model chosen by validation is the costliest" in text
         assert "how the match is chosen makes no difference" in text
     else:
-        assert f"In {len(other)} of {len(rows)} comparisons the dense model chosen by validation is not the" in text
+        of = f"{len(other)} of {counted(len(rows), 'comparison')}"
+        assert f"In {of} the dense model chosen by validation is not the" in text
         assert (f"against the costliest, {counted(changed, 'outcome')} would change." in text) == (changed > 0)
         assert ("how the match is chosen makes no difference" in text) == (changed == 0)
 

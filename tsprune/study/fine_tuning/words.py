@@ -94,7 +94,7 @@ def _answer(done: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) 
     if known.empty:
         return f"nothing is claimed about forecasters with {gone} removed and trained on: only one seed finished"
     clear, noise = known[found != NOISE], known[found == NOISE]
-    cut = f"removing {gone}, then training a little longer,"
+    cut = f"removing {gone}, then training further,"
     if clear.empty:
         return _nothing_clear(cut, noise)
     most = furthest(clear)
@@ -106,7 +106,7 @@ def _answer(done: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) 
         )
     counts = {"raises": int((found == WORSE).sum()), "lowers": int((found == BETTER).sum())}
     first, second = sorted(counts, key=counts.get, reverse=True)
-    other = f" and {second} it in {counts[second]}" if counts[second] else ""
+    other = f", {second} it in {counts[second]}" if counts[second] else ""
     rest = f"; {undecided(noise)}" if len(noise) else ""
     return (
         f"{cut} {first} forecast error in {counts[first]} of {len(known)} cases{other} "
