@@ -31,6 +31,7 @@ from tsprune.layers import seed_dropout
 from tsprune.models import Forecaster, create_model
 
 SIZES = {"small": {"d_model": 64, "d_ff": 256}, "std": {"d_model": 512, "d_ff": 2048}}
+SIZES["medium"] = {"d_model": 128, "d_ff": 512}  # what `tsprune compress` starts from
 MODELS = ("Transformer", "Informer", "Autoformer", "FEDformer", "Crossformer", "Nonstationary_Transformer")
 MODELS += ("iTransformer", "PatchTST", "DLinear")
 
