@@ -11,7 +11,7 @@ from tsprune.places import resolve
 from tsprune.report.text import NBSP
 from tsprune.steps.archive import Archive, write
 from tsprune.study.claims import figures, tables, words
-from tsprune.study.claims.cells import ClaimsCells, _seeds, _span
+from tsprune.study.claims.cells import ClaimsCells, _numbers, _seeds
 from tsprune.study.claims.config import Claims
 from tsprune.study.claims.evidence import CASE, evidence, gather
 from tsprune.study.claims.listed import CLAIMS
@@ -141,9 +141,11 @@ def test_a_page_is_told_what_holds_of_its_claims_at_the_papers_size_and_no_more(
     without = claims[claims["claim"] != "half-is-safe"]
     assert words.in_short(without) == [], "of what has no row nothing is said"
     known = without["claim"].isin(["half-elsewhere", "zeros-academic"]) & (without["size"] == PAPERS)
-    found = without.assign(span=without["span"].where(~known, "1 to 3 x"), cases=without["cases"].where(~known, 3))
+    numbers = {"middle": "2 x", "ends": " (median; 1 to 3 x)", "cases": 3}
+    found = without.assign(**{name: without[name].where(~known, value) for name, value in numbers.items()})
     items = words.in_short(found)
-    assert [item.count("1 to 3 x") for item in items] == [1, 1] and "later forecasters by 1 to 3 x" in items[0]
+    assert items[0].endswith("of later forecasters by 2 x (median; 1 to 3 x)")
+    assert " gives 2 x the best " in items[1] and items[1].endswith(" (median; 1 to 3 x)")
     assert words.summary(found).splitlines()[2:4] == [f"- {item}." for item in items]
     verdict = words.verdict(found).split("\n\n")
     assert verdict[1].splitlines()[1:] == [f"• {items[0]}.  ", f"• {items[1]}.*"], "in italics: shown at once"
@@ -160,11 +162,16 @@ def test_in_short_a_number_keeps_the_conditions_it_was_found_under(claim):
             assert condition in words._IN_SHORT[claim.name].replace("On", "on", 1)
 
 
-def test_a_span_names_the_horizon_where_a_dataset_has_several():
-    cases = [("A", "ILI", 24, 1.1), ("B", "ILI", 36, 1.2), ("C", "ETTh1", 96, 1.3)]
+def test_the_numbers_of_cases_are_their_median_and_the_ends_with_the_horizon_where_a_dataset_has_several():
+    cases = [("A", "ILI", 24, 1.1), ("B", "ILI", 36, 1.12), ("C", "ETTh1", 96, 1.3)]
     cases = pd.DataFrame(cases, columns=["model", "dataset", "pred_len", "mean"]).assign(case="")
-    assert _span(CLAIMS[0], cases).replace(NBSP, " ") == "+10 % (A ILI-24) to +30 % (C ETTh1)"
-    assert _span(CLAIMS[0], cases.drop(index=1)).replace(NBSP, " ") == "+10 % (A ILI) to +30 % (C ETTh1)"
+
+    def said(own: pd.DataFrame) -> str:
+        return "".join(_numbers(CLAIMS[0], own)).replace(NBSP, " ")
+
+    assert said(cases) == "+12 % (median; +10 % for A ILI-24 to +30 % for C ETTh1)"
+    assert said(cases.drop(index=1)) == "+10 % and +30 % (A ILI; C ETTh1)"
+    assert said(cases.iloc[:1]) == "+10 %" and said(cases.iloc[:0]) == ""
 
 
 def test_a_timing_has_one_seed_and_no_one_seeds():

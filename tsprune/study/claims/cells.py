@@ -106,7 +106,8 @@ def shipped(page: str = "") -> pd.DataFrame:
 def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> dict:
     own = cases[cases["size"] == size]
     counts = own["outcome"].value_counts()
-    found, span = claim.judge(own, least_cases), _span(claim, own)
+    found = claim.judge(own, least_cases)
+    middle, ends = _numbers(claim, own)
     return {
         "claim": claim.name,
         "paper": claim.paper,
@@ -122,8 +123,9 @@ def _verdict(claim: Claim, size: str, cases: pd.DataFrame, least_cases: int) -> 
         "datasets": ", ".join(sorted(own["dataset"].unique())),
         "cases": len(own),
         **{name: int(counts.get(name, 0)) for name in (FOR, AGAINST, UNCLEAR)},
-        "here": claim.quantity.format(span) if span else "",
-        "span": span,
+        "here": claim.quantity.format(middle) + ends if middle else "",
+        "middle": middle,
+        "ends": ends,
         "grown": _grown(claim, cases) if size == PAPERS else "",
         "why": claim.why,
     }
@@ -137,17 +139,21 @@ def _seeds(seeds: pd.Series) -> str:
     return counted(high, "seed") if low == high else f"{low} to {high} seeds"
 
 
-def _span(claim: Claim, cases: pd.DataFrame) -> str:
-    """From the lowest case to the highest, each with its place; empty where there is none."""
+def _numbers(claim: Claim, cases: pd.DataFrame) -> tuple[str, str]:
+    """What the cases came to: their median, and in brackets the lowest and the highest, each with its place. Two
+    cases are both named; of none, both texts are empty."""
     if cases.empty:
-        return ""
+        return "", ""
     low, high = cases.loc[cases["mean"].idxmin()], cases.loc[cases["mean"].idxmax()]
     ends = [written(row["mean"], claim.unit) for row in (low, high)]
     if ends[0] == ends[1]:
-        return ends[0]
+        return ends[0], ""
     horizons = cases.groupby("dataset")["pred_len"].nunique()
     places = [_named(row, horizons[row["dataset"]] > 1) for row in (low, high)]
-    return f"{ends[0]} ({places[0]}) to {ends[1]} ({places[1]})"
+    if len(cases) == 2:
+        return " and ".join(ends), f" ({places[0]}; {places[1]})"
+    middle = written(cases["mean"].median(), claim.unit)
+    return middle, f" (median; {ends[0]} for {places[0]} to {ends[1]} for {places[1]})"
 
 
 def _grown(claim: Claim, cases: pd.DataFrame) -> str:

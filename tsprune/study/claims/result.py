@@ -34,7 +34,7 @@ CLAIM_COLUMNS = [
     "cases",
     *(FOR, AGAINST, UNCLEAR),
     "here",
-    "span",
+    *("middle", "ends"),
     "grown",
     "why",
 ]
@@ -57,8 +57,8 @@ class ClaimsResult(Findings):
 
     claims: pd.DataFrame
     """A row per claim and size: the ``verdict``, in words its ``basis`` and the ``seeds`` of a case, the cases, how
-    many came out which way, in words what they found (``here``, of which ``span`` is the numbers), how that lies beside
-    small models (``grown``), and what makes it so (``why``)."""
+    many came out which way, in words what they found (``here``, with the numbers of the ``middle`` case and of the
+    ``ends``), how that lies beside small models (``grown``), and what makes it so (``why``)."""
     cases: pd.DataFrame
     """A row per claim and case (a model on a dataset at a horizon, with one recipe): mean over the seeds with its 95 %
     interval, and whether that interval lies inside what is claimed (``for``), outside (``against``) or on its edge."""

@@ -30,8 +30,7 @@ def claims(claims: pd.DataFrame) -> Styler:
 
 
 def found(claims: pd.DataFrame) -> Styler:
-    """Whose claim it is, the paper's number, what was measured, from the lowest case to the highest, and why, per
-    size."""
+    """Whose claim it is, the paper's number, what was measured, and why, per size."""
     need(claims, "claims", CLAIM_COLUMNS)
     rows: dict[tuple, dict[str, str]] = {}
     for row in claims[(claims["here"] != "") | (claims["size"] == SIZES[0])].to_dict("records"):
@@ -40,7 +39,8 @@ def found(claims: pd.DataFrame) -> Styler:
         rows[row["says"], row["size"]] = told if first else {name: "" for name in told} | {"found": row["here"]}
     index = pd.MultiIndex.from_tuples(rows, names=["claim", "size"])
     table = pd.DataFrame(list(rows.values()), index=index)
-    return styled(table, "From the lowest case to the highest; a case is the mean over its seeds.")
+    caption = "Found: the median of the cases, with the lowest and the highest; a case is the mean over its seeds."
+    return styled(table, caption)
 
 
 def cases(cases: pd.DataFrame, claims: pd.DataFrame) -> Styler:

@@ -33,7 +33,7 @@ def verdict(claims: pd.DataFrame) -> str:
     first = _counted(theirs[theirs["size"] == PAPERS], f"Of {theirs['claim'].nunique()} claims of the two papers")
     lines = [f"{first} at the papers' size (d_model 512; {_data(theirs)})."]
     if short := in_short(claims):  # in italics, which the page shows at once
-        lines.append(f"*In short, {_ENDS}:{''.join(f'{BREAK}• {item}.' for item in short)}*")
+        lines.append(f"*In short:{''.join(f'{BREAK}• {item}.' for item in short)}*")
     for word in (HOLDS, DOES_NOT, IN_PART):
         own = theirs[(theirs["size"] == PAPERS) & (theirs["verdict"] == word)]
         lines += [f"- {bold([word.capitalize()])}: {row['says']} ({row['basis']})." for row in own.to_dict("records")]
@@ -67,13 +67,15 @@ _IN_SHORT = {
 numbers."""
 
 
-_ENDS = "from the lowest case to the highest"
-
-
 def in_short(claims: pd.DataFrame) -> list[str]:
-    """What the rows at the papers' size found, each from its lowest case to its highest; empty where none is known."""
-    found = claims[(claims["size"] == PAPERS) & (claims["cases"] > 0)].set_index("claim")["span"]
-    return [sentence.format(found[name]) for name, sentence in _IN_SHORT.items() if name in found.index]
+    """What the rows at the papers' size found: the median case, and the lowest and the highest; empty where none is
+    known."""
+    found = claims[(claims["size"] == PAPERS) & (claims["cases"] > 0)].set_index("claim")
+    return [
+        sentence.format(found.loc[name, "middle"]) + found.loc[name, "ends"]
+        for name, sentence in _IN_SHORT.items()
+        if name in found.index
+    ]
 
 
 def at_papers_size(claims: pd.DataFrame, page: str) -> str:
@@ -102,7 +104,7 @@ def summary(claims: pd.DataFrame) -> str:
     own = claims[claims["size"] == PAPERS]
     lines = []
     if short := in_short(claims):
-        lines += [f"In short, {_ENDS}:", "", *(f"- {item}." for item in short), ""]
+        lines += ["In short:", "", *(f"- {item}." for item in short), ""]
     lines += [f"{_counted(own, f'Of {len(own)} claims')}. The data: {_data(own)}.", ""]
     lines += ["| claim | whose | at the papers' size | found |", "|---|---|---|---|"]
     for row in own[own["verdict"] != CANNOT].to_dict("records"):
