@@ -54,6 +54,27 @@ def test_a_wrong_command_line_is_told_in_one_line(tsprune, monkeypatch, typed, l
     assert (status, out) == (2, "") and err.startswith(f"tsprune: {line}") and err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("study", "smoke"),
+        ("study", ".", "--plan"),
+        ("site", "smoke"),
+        *(("results", name) for name in ("list", "check", "verdicts")),
+        ("results", "add", "."),
+    ],
+)
+def test_what_needs_the_projects_folder_says_so_of_a_package_that_is_installed_without(
+    tsprune, monkeypatch, tmp_path, typed
+):
+    (tmp_path / "common.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tsprune.places._HOLDER", tmp_path / "site-packages")
+    status, out, err = tsprune(*typed)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("tsprune: this needs the project's folder (its notebooks/, params/ and results/)")
+
+
 def test_the_version_is_told(tsprune):
     assert tsprune("--version") == (0, f"tsprune {__version__}\n", "")
 
