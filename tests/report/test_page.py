@@ -157,6 +157,13 @@ def test_size_is_small(render, cells):
     assert len(re.sub(r"base64,[\w+/=]*", "", render(cells)[1])) < 40_000
 
 
+def test_it_needs_no_template_of_jupyters(render, cells, monkeypatch):
+    """Where nbconvert lies outside this environment, as below one with system packages, Jupyter finds none of them."""
+    page = render(cells)[1]
+    monkeypatch.setattr("nbconvert.exporters.templateexporter.jupyter_path", lambda *_: [])
+    assert render(cells)[1] == page
+
+
 def test_info_says_what_an_index_needs(render, cells, tmp_path):
     run = {"papermill": {"end_time": "2024-05-06T07:08:09.123456+00:00", "duration": 83.4}}
     info, text = render(cells, run)
