@@ -141,7 +141,8 @@ def test_a_study_is_stopped_with_its_kernel_and_workers_and_goes_on_when_started
     study = ["study", "smoke", "--only", "02_fine_tuning", "--output", str(tmp_path / "out"), "--jobs", "2"]
     study += [part for change in SMALLER for part in ("-p", change)]
     code = f"import sys; sys.argv[1:] = {study!r}; from tsprune.cli import main; main()"
-    process = start(code, env=os.environ | {"TSPRUNE_TEST_MARK": str(tmp_path)})
+    (tmp_path / "tmp").mkdir()
+    process = start(code, env=os.environ | {"TSPRUNE_TEST_MARK": str(tmp_path), "TMPDIR": str(tmp_path / "tmp")})
     for line in process.stdout:
         if "MSE" in line:
             break
@@ -153,7 +154,7 @@ def test_a_study_is_stopped_with_its_kernel_and_workers_and_goes_on_when_started
     while relatives(str(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert relatives(str(tmp_path)) == []
-    assert list((tmp_path / "out" / "smoke").iterdir()) == []
+    assert list((tmp_path / "out" / "smoke").iterdir()) == [] == list((tmp_path / "tmp").iterdir())
     out, news = tmp_path / "out", Recorder()
     runs = plan_profile("smoke", only=["02_fine_tuning"], output=str(out), replaced=list(SMALLER))
     assert run_shard(runs, Shard(1, 1), make_executor=threads, progress=news) == 0  # the same steps, without the pages
