@@ -94,15 +94,16 @@ def test_what_cannot_be_printed_leaves_no_traceback(tmp_path, into, status, word
     assert int((tmp_path / "status").read_text()) == status
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG])  # the disk's limit, and that of a file (ulimit -f)
 @pytest.mark.parametrize(("name", "told"), [(None, "the output, or a temporary file,"), ("/x/y", "/x/y")])
-def test_a_full_disk_is_not_laid_to_the_output(tsprune, monkeypatch, name, told):
+def test_a_full_disk_is_not_laid_to_the_output(tsprune, monkeypatch, name, told, number):
     def full(**_):
-        raise OSError(errno.ENOSPC, "No space left on device", name)
+        raise OSError(number, os.strerror(number), name)
 
     monkeypatch.setattr(cli, "app", full)
     monkeypatch.setattr(cli, "_print_nowhere", lambda: None)
     status, _, err = tsprune("data", "list")
-    assert (status, err) == (2, f"tsprune: {told} cannot be written: No space left on device\n")
+    assert (status, err) == (2, f"tsprune: {told} cannot be written: {os.strerror(number)}\n")
 
 
 def test_signs_that_a_terminal_has_not_are_escaped(tmp_path):

@@ -60,7 +60,7 @@ for group in (app, data.group, models.group, results.group):
 LONGEST = 4000
 """Signs of a line on stderr: a name that fills more is not what anybody means."""
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _usage(error: Exception) -> str:
