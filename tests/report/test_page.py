@@ -341,6 +341,15 @@ def test_a_page_tells_nobody_the_folders_of_its_maker(render):
     assert "load.csv" in page and "/somewhere/else" not in page and f"{Path.home()}/" not in page
 
 
+def test_nor_folders_with_signs_that_html_or_python_writes_in_other_ways(render, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/o'brien & co")
+    given = 'dataset = "/data of \\"quince\\" & \\\\co/load.csv"  # in "these/units"\nstore = "/x/a\\"b"'
+    printed = new_output("stream", text="/home/o'brien & co/x.csv\n")
+    page = html.unescape(render([code(given, tags=["injected-parameters"]), code("1", printed)])[1])
+    assert "load.csv" in page and "~/x.csv" in page and "these/units" in page
+    assert "quince" not in page and "brien" not in page
+
+
 VERDICT = "**A** holds to 0.41. Not **B**.\n\n*Models of d_model 8.*\n\nOn D, *A* ends at 0.3.\n\n- and B at 0.8."
 
 
