@@ -3,7 +3,8 @@
 import pytest
 
 from tsprune.data import is_path
-from tsprune.places import locate, near_file, project_root, resolve
+from tsprune.errors import UserError
+from tsprune.places import locate, near_file, need_checkout, project_root, resolve
 
 ROOT = project_root()
 
@@ -31,6 +32,15 @@ def test_a_checkout_is_found_from_below_and_is_nearer_than_the_packages_own(own,
     (own / "notebooks" / "deep").mkdir()
     monkeypatch.chdir(own / "notebooks" / "deep")
     assert project_root() == own
+
+
+def test_a_package_without_its_checkout_says_where_it_looked(tmp_path, monkeypatch):
+    assert need_checkout() == ROOT
+    installed = tmp_path / "site-packages"
+    monkeypatch.setattr("tsprune.places._HOLDER", installed)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=f"above {tmp_path}, and at {installed}. Change to a clone of it$"):
+        need_checkout()
 
 
 def test_what_is_there_is_found_from_the_working_directory_first(own, monkeypatch):

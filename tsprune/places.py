@@ -9,6 +9,9 @@ import tsprune
 from tsprune.errors import UserError, closest
 from tsprune.shown import plain
 
+_HOLDER = Path(tsprune.__file__).resolve().parent.parent
+"""The folder that holds the package."""
+
 
 def project_root() -> Path:
     """The nearest folder, from the working directory upwards, that is a checkout of this project: it holds
@@ -17,10 +20,25 @@ def project_root() -> Path:
     Without one, the folder that holds the package (a checkout installed in place).
     """
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "notebooks").is_dir() and (folder / "params").is_dir() and _is_ours(folder / "pyproject.toml"):
-            return folder
-    return Path(tsprune.__file__).resolve().parent.parent
+    return next(filter(_is_checkout, (here, *here.parents)), _HOLDER)
+
+
+def need_checkout() -> Path:
+    """The project's root, for what is in no installed package: notebooks, profiles, rows that ship with the project.
+
+    Raises UserError where there is no checkout, as where tsprune was installed from a wheel.
+    """
+    root = project_root()
+    if not _is_checkout(root):
+        raise UserError(
+            "this needs the project's folder (its notebooks/, params/ and results/), which an installed package does "
+            f"not bring; looked for at and above {plain(Path.cwd(), 300)}, and at {root}. Change to a clone of it"
+        )
+    return root
+
+
+def _is_checkout(folder: Path) -> bool:
+    return (folder / "notebooks").is_dir() and (folder / "params").is_dir() and _is_ours(folder / "pyproject.toml")
 
 
 def _is_ours(path: Path) -> bool:

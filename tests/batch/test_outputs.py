@@ -208,6 +208,16 @@ def test_a_page_leads_to_the_index_and_to_its_neighbours_also_when_they_come_lat
     assert "02_fine_tuning.previous.html" in links("index")
 
 
+def test_the_index_says_what_a_page_says_that_another_study_has_put_there_meanwhile(run, folder, monkeypatch):
+    def other_study(*_):
+        path = folder / "02_fine_tuning.ipynb"
+        path.write_text(path.read_text().replace("About 02_fine_tuning", "Of the other study"))
+
+    monkeypatch.setattr(notebooks, "_tell", other_study)
+    run(("02_fine_tuning", "print('x')", {"seeds": [1]}))
+    assert "Of the other study" in (folder / "index.html").read_text()
+
+
 def test_a_page_that_another_study_puts_in_place_while_pages_are_linked_stays(tmp_path, folder, monkeypatch):
     """The other study comes between the reading of a page and its writing."""
     fresh = tmp_path / "fresh"

@@ -1,4 +1,4 @@
-"""Ctrl-C: one line of ours, status 130, at once, and nothing left running or half-done."""
+"""Ctrl-C or SIGTERM: one line of ours, status 130 or 143, at once, and nothing left running or half-done."""
 
 import os
 import re
@@ -47,21 +47,23 @@ def start(code: str, **more) -> subprocess.Popen:
     )
 
 
-def interrupted(process: subprocess.Popen, times: int = 1) -> tuple[int, str, float]:
-    """Ctrl-C as a terminal sends it, to the group; exit status, stderr, and seconds until the process was gone."""
+def interrupted(process: subprocess.Popen, times: int = 1, by: int = signal.SIGINT) -> tuple[int, str, float]:
+    """Ctrl-C as a terminal sends it, to the group, or another signal; exit status, stderr, and seconds until the
+    process was gone."""
     began = time.monotonic()
     for _ in range(times):
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, by)
     _, err = process.communicate(timeout=60)
     return process.returncode, err, time.monotonic() - began
 
 
-def test_any_command_ends_with_a_line_and_130():
+@pytest.mark.parametrize(("by", "told"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_any_command_ends_with_a_line_and_the_signals_status(by, told):
     code = f"from tsprune import cli; cli.app = lambda **_: exec({WAITS!r}); cli.main()"
     process = start(code)
     assert process.stdout.readline() == "begun\n"
-    status, err, seconds = interrupted(process)
-    assert (status, err) == (130, "\ntsprune: stopped\n") and seconds < 3
+    status, err, seconds = interrupted(process, by=by)
+    assert (status, err) == (told, "\ntsprune: stopped\n") and seconds < 3
 
 
 def test_before_the_command_is_loaded_it_ends_without_a_word():
@@ -92,7 +94,8 @@ def test_a_library_that_swallows_the_end_does_not_change_it(swallow):
     assert (status, err) == (130, "\ntsprune: stopped\n") and seconds < 3
 
 
-def test_what_was_half_done_is_undone_and_a_second_ctrl_c_changes_nothing(tmp_path):
+@pytest.mark.parametrize(("by", "told"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_was_half_done_is_undone_and_a_second_signal_changes_nothing(tmp_path, by, told):
     code = (
         "from pathlib import Path; from tsprune import cli; from tsprune.batch.outputs import aside\n"
         f"def work(**_):\n    with aside(Path({str(tmp_path)!r})):\n        exec({WAITS!r})\n"
@@ -100,9 +103,9 @@ def test_what_was_half_done_is_undone_and_a_second_ctrl_c_changes_nothing(tmp_pa
     )
     process = start(code)
     assert process.stdout.readline() == "begun\n" and len(list(tmp_path.iterdir())) == 1
-    status, err, seconds = interrupted(process, times=2)
+    status, err, seconds = interrupted(process, times=2, by=by)
     words = "tsprune: stopped; what was finished is in the store, and the same command goes on from there"
-    assert (status, err) == (130, f"\n{words}\n") and seconds < 3
+    assert (status, err) == (told, f"\n{words}\n") and seconds < 3
     assert list(tmp_path.iterdir()) == []
 
 
@@ -138,7 +141,8 @@ def test_a_study_is_stopped_with_its_kernel_and_workers_and_goes_on_when_started
     study = ["study", "smoke", "--only", "02_fine_tuning", "--output", str(tmp_path / "out"), "--jobs", "2"]
     study += [part for change in SMALLER for part in ("-p", change)]
     code = f"import sys; sys.argv[1:] = {study!r}; from tsprune.cli import main; main()"
-    process = start(code, env=os.environ | {"TSPRUNE_TEST_MARK": str(tmp_path)})
+    (tmp_path / "tmp").mkdir()
+    process = start(code, env=os.environ | {"TSPRUNE_TEST_MARK": str(tmp_path), "TMPDIR": str(tmp_path / "tmp")})
     for line in process.stdout:
         if "MSE" in line:
             break
@@ -150,7 +154,7 @@ def test_a_study_is_stopped_with_its_kernel_and_workers_and_goes_on_when_started
     while relatives(str(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert relatives(str(tmp_path)) == []
-    assert list((tmp_path / "out" / "smoke").iterdir()) == []
+    assert list((tmp_path / "out" / "smoke").iterdir()) == [] == list((tmp_path / "tmp").iterdir())
     out, news = tmp_path / "out", Recorder()
     runs = plan_profile("smoke", only=["02_fine_tuning"], output=str(out), replaced=list(SMALLER))
     assert run_shard(runs, Shard(1, 1), make_executor=threads, progress=news) == 0  # the same steps, without the pages

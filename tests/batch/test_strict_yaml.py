@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsprune.batch.strict_yaml import MOST_VALUES, parse_yaml, read_parameters
+from tsprune.batch.strict_yaml import MOST_VALUES, parse_typed, parse_yaml, read_parameters
 from tsprune.errors import UserError
 
 
@@ -83,6 +83,18 @@ def test_bad_yaml_is_told_in_a_line(text, words):
         parse_yaml(text, "here")
     assert words in str(error.value)
     assert str(error.value).startswith("here: ") and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["/data #1/load.csv", "load.csv #", "#1.csv", "[1, 2] # x", "{a: 1} #x", "'a #1' #2"])
+def test_of_what_is_typed_nothing_is_left_out_as_a_comment(text):
+    with pytest.raises(UserError, match=r"^-p: '#.*' would be a comment of YAML and left out; quote the value") as told:
+        parse_typed(text, "-p")
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["'/data #1/load.csv'", "a#1", '["a #1"]', "1e-3", "", "[]", "Öst 𝕏", "{a: [1]}"])
+def test_what_is_typed_without_a_comment_is_what_a_file_says(text):
+    assert parse_typed(text, "-p") == parse_yaml(text, "-p")
 
 
 def test_aliases_that_expand_without_end_are_refused_at_once_and_a_few_are_not():

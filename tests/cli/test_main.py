@@ -54,6 +54,27 @@ def test_a_wrong_command_line_is_told_in_one_line(tsprune, monkeypatch, typed, l
     assert (status, out) == (2, "") and err.startswith(f"tsprune: {line}") and err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("study", "smoke"),
+        ("study", ".", "--plan"),
+        ("site", "smoke"),
+        *(("results", name) for name in ("list", "check", "verdicts")),
+        ("results", "add", "."),
+    ],
+)
+def test_what_needs_the_projects_folder_says_so_of_a_package_that_is_installed_without(
+    tsprune, monkeypatch, tmp_path, typed
+):
+    (tmp_path / "common.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tsprune.places._HOLDER", tmp_path / "site-packages")
+    status, out, err = tsprune(*typed)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("tsprune: this needs the project's folder (its notebooks/, params/ and results/)")
+
+
 def test_the_version_is_told(tsprune):
     assert tsprune("--version") == (0, f"tsprune {__version__}\n", "")
 
@@ -73,15 +94,16 @@ def test_what_cannot_be_printed_leaves_no_traceback(tmp_path, into, status, word
     assert int((tmp_path / "status").read_text()) == status
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG])  # the disk's limit, and that of a file (ulimit -f)
 @pytest.mark.parametrize(("name", "told"), [(None, "the output, or a temporary file,"), ("/x/y", "/x/y")])
-def test_a_full_disk_is_not_laid_to_the_output(tsprune, monkeypatch, name, told):
+def test_a_full_disk_is_not_laid_to_the_output(tsprune, monkeypatch, name, told, number):
     def full(**_):
-        raise OSError(errno.ENOSPC, "No space left on device", name)
+        raise OSError(number, os.strerror(number), name)
 
     monkeypatch.setattr(cli, "app", full)
     monkeypatch.setattr(cli, "_print_nowhere", lambda: None)
     status, _, err = tsprune("data", "list")
-    assert (status, err) == (2, f"tsprune: {told} cannot be written: No space left on device\n")
+    assert (status, err) == (2, f"tsprune: {told} cannot be written: {os.strerror(number)}\n")
 
 
 def test_signs_that_a_terminal_has_not_are_escaped(tmp_path):

@@ -1,9 +1,15 @@
 """A forecast has dates and units, is that of the model, needs no torch, and says what is wrong with a frame."""
 
+import copy
 import json
+import os
+import pickle
+import shutil
 import subprocess
 import sys
 import unicodedata
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import onnxruntime
@@ -49,6 +55,25 @@ def test_a_file_and_its_checkpoint_forecast_the_same(exported, name):
     difference = (onnx.predict(known) - torch.predict(known)) / np.array(ABOUT.std)
     assert difference.abs().to_numpy().max() <= 1e-5
     assert onnx.card.model_copy(update={"opset": None, "macs": None, "difference": None}) == torch.card
+
+
+@pytest.mark.parametrize("ending", ["onnx", "safetensors"])
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))], ids=["copy", "pickle"])  # noqa: S301 (our own)
+def test_a_copy_forecasts_the_same_without_the_file(exported, tmp_path, ending, copied):
+    file = shutil.copy(exported / f"tcn.{ending}", tmp_path)
+    forecaster, known = Forecaster.load(file), frame(40)
+    os.remove(file)
+    other = copied(forecaster)
+    pd.testing.assert_frame_equal(other.predict(known), forecaster.predict(known))
+    assert other.card == forecaster.card
+
+
+@pytest.mark.parametrize("ending", ["onnx", "safetensors"])
+def test_workers_forecast_with_what_they_are_sent(exported, ending):
+    forecaster, known = Forecaster.load(exported / f"linear.{ending}"), frame(40)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        found = pool.submit(forecaster.predict, known).result()
+    pd.testing.assert_frame_equal(found, forecaster.predict(known))
 
 
 def test_a_column_that_was_constant_and_still_is_stays_so(tmp_path):

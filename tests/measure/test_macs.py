@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -263,3 +265,14 @@ def test_a_failing_model_keeps_no_hooks():
     with pytest.raises(RuntimeError):
         count_macs(model, (torch.randn(1, 4),))
     assert not model[0]._forward_pre_hooks and not model[0]._forward_hooks
+
+
+def test_a_warning_of_what_is_imported_for_a_count_stops_nobody_to_whom_warnings_are_errors():
+    code = (
+        "import torch; from tsprune.measure import count_macs\n"
+        "print(count_macs(torch.nn.Linear(3, 2), (torch.zeros(1, 3),)).macs_executed)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning", "-c", code], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "6\n", "")

@@ -157,6 +157,13 @@ def test_size_is_small(render, cells):
     assert len(re.sub(r"base64,[\w+/=]*", "", render(cells)[1])) < 40_000
 
 
+def test_it_needs_no_template_of_jupyters(render, cells, monkeypatch):
+    """Where nbconvert lies outside this environment, as below one with system packages, Jupyter finds none of them."""
+    page = render(cells)[1]
+    monkeypatch.setattr("nbconvert.exporters.templateexporter.jupyter_path", lambda *_: [])
+    assert render(cells)[1] == page
+
+
 def test_info_says_what_an_index_needs(render, cells, tmp_path):
     run = {"papermill": {"end_time": "2024-05-06T07:08:09.123456+00:00", "duration": 83.4}}
     info, text = render(cells, run)
@@ -332,6 +339,15 @@ def test_a_page_tells_nobody_the_folders_of_its_maker(render):
     given = f'dataset = "/somewhere/else/load.csv"\nstore = "{Path.home()}/outputs/store"'
     page = render([code(given, tags=["injected-parameters"])])[1]
     assert "load.csv" in page and "/somewhere/else" not in page and f"{Path.home()}/" not in page
+
+
+def test_nor_folders_with_signs_that_html_or_python_writes_in_other_ways(render, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/o'brien & co")
+    given = 'dataset = "/data of \\"quince\\" & \\\\co/load.csv"  # in "these/units"\nstore = "/x/a\\"b"'
+    printed = new_output("stream", text="/home/o'brien & co/x.csv\n")
+    page = html.unescape(render([code(given, tags=["injected-parameters"]), code("1", printed)])[1])
+    assert "load.csv" in page and "~/x.csv" in page and "these/units" in page
+    assert "quince" not in page and "brien" not in page
 
 
 VERDICT = "**A** holds to 0.41. Not **B**.\n\n*Models of d_model 8.*\n\nOn D, *A* ends at 0.3.\n\n- and B at 0.8."

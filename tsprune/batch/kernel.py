@@ -103,14 +103,14 @@ def execute(run: NotebookRun, output: Path, told: TextIO) -> bool:
 def _sockets() -> Iterator[dict[str, str]]:
     """Where the kernel listens: at files in a folder of its own, where the system has such sockets and the name of the
     folder is short enough. A free port may be taken by the kernel of another study before this one opens it, and then
-    this one dies."""
+    this one dies. The file with its keys is there too, and gone with the folder however the run ends."""
     with TemporaryDirectory(prefix="tsprune-") as folder, undone_by_stop(partial(rmtree, folder)):
-        address = str(Path(folder) / "kernel")
+        address, keys = (str(Path(folder) / name) for name in ("kernel", "kernel.json"))
         if os.name == "posix" and len(os.fsencode(address)) <= _LONGEST_ADDRESS:
-            yield {"transport": "ipc", "ip": address}
+            yield {"connection_file": keys, "transport": "ipc", "ip": address}
         else:
             # With keys where it can use them; without, it warns at every start.
-            yield {"transport_encryption": "auto"}
+            yield {"connection_file": keys, "transport_encryption": "auto"}
 
 
 @contextmanager

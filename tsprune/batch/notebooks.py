@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import TextIO
@@ -36,20 +35,17 @@ def run_profile(runs: list[NotebookRun], hours: float | None = None, *, only_pag
     folder = runs[0].folder
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
-    bad, reports = 0, []
+    bad = 0
     with environment(), ThreadPoolExecutor(_places(runs)) as pool:
         given = shared(runs, hours)
-        for report, failures in pool.map(_beside_others, given) if only_pages else map(_alone, given):
-            reports += [report] if report else []
+        for failures in pool.map(_beside_others, given) if only_pages else map(_alone, given):
             bad += bool(failures)
-    if listed := reports_in(folder, reports):
-        try:
-            _write_index(folder, listed)
-        except OSError as error:
-            print(f"index: not written: {_why(error, folder)}", file=sys.stderr, flush=True)
-            bad += 1
-        else:
+    try:
+        if _write_index(folder):
             print(f"index: {_short(folder / 'index.html')}")
+    except OSError as error:
+        print(f"index: not written: {_why(error, folder)}", file=sys.stderr, flush=True)
+        bad += 1
     return bad
 
 
@@ -58,21 +54,20 @@ def _places(runs: Sequence[NotebookRun]) -> int:
     return max(run.parameters.get("jobs", 0) for run in runs) or cores()
 
 
-def _alone(run: NotebookRun) -> tuple[ReportInfo | None, int]:
+def _alone(run: NotebookRun) -> int:
     return _make(run, sys.stdout)
 
 
-def _beside_others(run: NotebookRun) -> tuple[ReportInfo | None, int]:
+def _beside_others(run: NotebookRun) -> int:
     """As :func:`_alone`; what it prints comes in one piece."""
     told = StringIO()
-    made = _make(run, told)
+    failures = _make(run, told)
     print(told.getvalue(), end="", flush=True)
-    return made
+    return failures
 
 
-def _make(run: NotebookRun, told: TextIO) -> tuple[ReportInfo | None, int]:
-    """The report, None where none could be written, and how many of its cells are without a result, or 1 where it
-    failed."""
+def _make(run: NotebookRun, told: TextIO) -> int:
+    """How many cells of the report are without a result, or 1 where it failed or could not be written."""
     started = time.monotonic()
     print(f"== {run.name} ==", file=told, flush=True)
     try:
@@ -85,10 +80,10 @@ def _make(run: NotebookRun, told: TextIO) -> tuple[ReportInfo | None, int]:
                 print(replaced, file=told, flush=True)
     except OSError as error:
         print(f"{run.name} failed, no report is written: {_why(error, run.folder)}", file=sys.stderr, flush=True)
-        return None, 1
-    report, failures = replace(report, html=run.folder / report.html.name), report.unfinished or int(failed)
+        return 1
+    failures = report.unfinished or int(failed)
     _tell(run, report, failures, time.monotonic() - started, told)
-    return report, failures
+    return failures
 
 
 def _why(error: OSError, folder: Path) -> str:
@@ -96,10 +91,14 @@ def _why(error: OSError, folder: Path) -> str:
     return str(error) if error.filename else f"{folder} cannot be written to: {error.strerror or error}"
 
 
-def _write_index(folder: Path, reports: list[ReportInfo]) -> None:
-    with aside(folder) as hidden:
-        write_index(hidden, reports, folder).replace(folder / "index.html")
+def _write_index(folder: Path) -> bool:
+    """An index of the reports that are there now: another study may have replaced one of this run's. Whether there is
+    any."""
+    with aside(folder) as hidden, alone(folder):  # else an index that knows of fewer could replace one of another study
+        if reports := reports_in(folder):
+            write_index(hidden, reports, folder).replace(folder / "index.html")
     link_pages(folder, reports)
+    return bool(reports)
 
 
 def link_pages(folder: Path, reports: Sequence[ReportInfo]) -> None:
@@ -122,12 +121,11 @@ def link_pages(folder: Path, reports: Sequence[ReportInfo]) -> None:
                     (hidden / report.html.name).replace(report.html)
 
 
-def reports_in(folder: Path, fresh: Sequence[ReportInfo] = ()) -> list[ReportInfo]:
-    """The reports in a folder by name, first what sums others up: the ``fresh`` ones, and those that were there, as
-    after ``--only``."""
-    infos = {info.html.stem: info for info in fresh}
+def reports_in(folder: Path) -> list[ReportInfo]:
+    """The reports in a folder by name, first what sums others up."""
+    infos = {}
     for path in folder.glob("*.ipynb"):
-        if path.stem not in infos and path.stem in STUDIES and path.with_suffix(".html").exists():
+        if path.stem in STUDIES and path.with_suffix(".html").exists():
             try:
                 infos[path.stem] = read_info(path, path.with_suffix(".html"))
             except Exception as error:  # whatever is wrong with a file that this run did not write

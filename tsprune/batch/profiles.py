@@ -12,10 +12,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from tsprune.batch.strict_yaml import parse_yaml, read_parameters
+from tsprune.batch.strict_yaml import parse_typed, read_parameters
 from tsprune.errors import UserError, unknown
 from tsprune.parameters import default_parameters
-from tsprune.places import need_name, of_home, project_root
+from tsprune.places import need_checkout, need_name, of_home, project_root
 from tsprune.shown import plain
 from tsprune.study.registry import STUDIES
 from tsprune.typed import Config
@@ -60,7 +60,7 @@ def plan_profile(
     Raises :class:`UserError` with a line per problem, each with the place it comes from: an unknown profile, notebook
     or parameter (the closest name is given), a wrong type, a value out of range.
     """
-    root = project_root()
+    root = need_checkout()
     folder = _profile_folder(profile, root)
     files = profile_files(folder)
     names = _chosen(only, [name for name in STUDIES if COMMON in files or name in files])
@@ -214,7 +214,7 @@ def _assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise UserError(f"parameter {text!r}: expected name=value, such as dataset=ETTh2")
-    return name, parse_yaml(value, f"parameter {name!r}")
+    return name, parse_typed(value, f"parameter {name!r}")
 
 
 def _profile_folder(profile: str, root: Path) -> Path:

@@ -1,14 +1,12 @@
 """A part of a profile's steps, for one of several jobs on one store: without a scheduler, and without pages."""
 
 import re
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
 
 from tsprune.batch.profiles import NotebookRun
-from tsprune.batch.stop import STATUS, undone_by_stop
+from tsprune.batch.stop import leave, undone_by_stop
 from tsprune.engine.progress import LineProgress, Progress
 from tsprune.engine.step import Step
 from tsprune.errors import UserError
@@ -66,7 +64,7 @@ def run_shard(
         print(f"== {run.name}: {len(mine)} steps are part {shard.number} of {shard.of} ==", flush=True)
         if mine:
             told = progress or LineProgress(cells.jobs)
-            with undone_by_stop(partial(sys.exit, STATUS)):
+            with undone_by_stop(leave):
                 rows = cells.compute(mine, make_executor=make_executor, progress=told)
             lost += sum(row["status"] not in ("ok", "broken") for row in rows.values())
     return lost

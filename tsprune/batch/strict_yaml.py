@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import yaml
 
 from tsprune.errors import UserError
+from tsprune.shown import plain
 
 MOST_VALUES = 10_000
 """Values in one text, aliases written out. A grid has dozens; ten short lines of aliases can stand for billions."""
@@ -95,6 +96,20 @@ def parse_yaml(text: str, where: str) -> Any:
         raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
         raise UserError(f"{where}: not valid YAML: brackets nested too deeply to read") from None
+
+
+def parse_typed(text: str, where: str) -> Any:
+    """As :func:`parse_yaml`, of a value that is typed, in which nobody means a comment: of a path with " #" in it, all
+    from there on would be left out."""
+    value = parse_yaml(text, where)
+    ended = (yaml.BlockEndToken, yaml.StreamEndToken)  # both lie behind a comment
+    end = max(token.end_mark.index for token in yaml.scan(text) if not isinstance(token, ended))
+    if dropped := text[end:].strip():
+        raise UserError(
+            f"{where}: '{plain(dropped, 300)}' would be a comment of YAML and left out; quote the value once more: "
+            "-p \"name='a #1'\""
+        )
+    return value
 
 
 def read_parameters(path: Path) -> dict[str, Any]:

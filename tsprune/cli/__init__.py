@@ -60,7 +60,7 @@ for group in (app, data.group, models.group, results.group):
 LONGEST = 4000
 """Signs of a line on stderr: a name that fills more is not what anybody means."""
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _usage(error: Exception) -> str:
@@ -109,8 +109,8 @@ def _run() -> int:
 
 
 def main() -> None:
-    """Run the command line; bad input ends with a line on stderr and status 2, Ctrl-C with a line and status 130, never
-    with a traceback."""
+    """Run the command line; bad input ends with a line on stderr and status 2, Ctrl-C with a line and status 130 and
+    SIGTERM with 143, never with a traceback."""
     try:
         with stoppable():
             sys.exit(_run())

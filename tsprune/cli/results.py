@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from tsprune.places import need_checkout
+
 group = typer.Typer(
     no_args_is_help=True, help="Results that ship with the project, so that nobody need compute them again."
 )
@@ -20,6 +22,7 @@ def add_results(
     """
     from tsprune.batch.results import add_runs
 
+    need_checkout()
     print(*add_runs(run), sep="\n")
 
 
@@ -31,6 +34,7 @@ def check_results(
     computed itself, times aside. Exit status 1 if anything is wrong or differs."""
     from tsprune.batch.results import check_anew, project_archive
 
+    need_checkout()
     if run is not None:
         lines, wrong = check_anew(run)
     else:
@@ -48,6 +52,7 @@ def show_verdicts() -> None:
     from tsprune.study.claims.cells import shipped
     from tsprune.study.claims.words import summary
 
+    need_checkout()
     sound()
     typer.echo(summary(shipped()))
 
@@ -57,5 +62,6 @@ def list_results() -> None:
     """Print a line per file in results/: how many rows, of what, when and on which machine they were made."""
     from tsprune.batch.results import list_results
 
+    need_checkout()
     table = list_results()
     print(table.to_string(index=False) if len(table) else "no rows yet")

@@ -64,8 +64,8 @@ def study(
     NAME.previous.html (only the latest), and a line says so.
 
     Exit status: 0 all well (with --budget: in what was begun); 1 a notebook failed or a cell has no result (the report
-    names it); 2 bad input (data, parameters, output folder), reported before anything runs; 130 stopped by Ctrl-C:
-    run the same command again to go on.
+    names it); 2 bad input (data, parameters, output folder), reported before anything runs; 130 stopped by Ctrl-C,
+    143 by SIGTERM: run the same command again to go on.
     """
     from tsprune.batch.shard import Shard, run_shard
 

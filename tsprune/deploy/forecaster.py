@@ -18,8 +18,21 @@ from tsprune.places import is_barred
 from tsprune.shown import listed, quoted, shown_date
 
 
+class _Sent(Session):
+    """A session that other processes can be given, and that can be copied: the file's bytes go there, to be loaded
+    anew, as the runtime's own session can do neither."""
+
+    def __init__(self, content: bytes, name: str):
+        super().__init__(content, name)
+        self._content = content
+
+    def __reduce__(self) -> tuple[type[Self], tuple[bytes, str]]:
+        return type(self), (self._content, self.name)
+
+
 class Forecaster:
-    """``Forecaster.load(path).predict(frame)``. ``card``: what the file says of itself."""
+    """``Forecaster.load(path).predict(frame)``. ``card``: what the file says of itself. It can be copied, pickled and
+    so sent to workers, whole: they need not have the file."""
 
     def __init__(self, card: Card, run: Run, name: str):
         self.card, self._run, self._name = card, run, name
@@ -49,7 +62,7 @@ class Forecaster:
 
             return cls(*from_checkpoint(path), name)
         card, content = read_onnx(path)
-        return cls(card, Session(content, name).run, name)
+        return cls(card, _Sent(content, name).run, name)
 
     def predict(self, frame: pd.DataFrame, level: float | None = None) -> pd.DataFrame:
         """The ``pred_len`` time steps after the last of ``frame``: dates as the index, the same columns and units.

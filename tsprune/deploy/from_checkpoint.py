@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,8 +21,9 @@ def from_checkpoint(path: str | os.PathLike) -> tuple[Card, Run]:
     about = read_about(path)
     network = RealUnits(model, about).eval()
 
-    def run(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        with torch.no_grad():
-            return network(**{name: torch.tensor(array) for name, array in inputs.items()}).numpy()
+    return describe(network, masks, about), partial(_run, network)
 
-    return describe(network, masks, about), run
+
+def _run(network: RealUnits, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    with torch.no_grad():
+        return network(**{name: torch.tensor(array) for name, array in inputs.items()}).numpy()

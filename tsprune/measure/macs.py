@@ -6,6 +6,7 @@ transforms, forget the batch in a product of a constant matrix with a batched on
 
 import copy
 import math
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -184,7 +185,9 @@ class _Counter:
         handlers |= {f"aten::{name}": self.elementwise(name) for name in ELEMENTWISE.split()}
         handlers |= {f"aten::{name}": self.product(name, measure) for name, measure in PRODUCTS.items()}
         handlers |= {f"aten::{name}": self.recurrent(name) for name in RECURRENT}
-        from fvcore.nn.jit_analysis import JitModelAnalysis  # brings much that only a count needs
+        with warnings.catch_warnings():  # it scripts functions at import, which torch warns of: an error to some
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from fvcore.nn.jit_analysis import JitModelAnalysis  # brings much that only a count needs
 
         self.analysis = JitModelAnalysis(model, inputs).set_op_handle(**handlers)
         self.analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)

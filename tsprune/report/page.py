@@ -5,6 +5,7 @@ import os
 import re
 from datetime import UTC, datetime
 from hashlib import sha256
+from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ def render_notebook(ipynb_path: str | Path, html_path: str | Path) -> ReportInfo
     body, _ = _exporter(ipynb_path.parent).from_notebook_node(notebook, resources)
     for folder, shown in ((project_root(), ""), (Path(os.path.expanduser("~")), "~/")):
         if len(folder.parts) > 1:  # a page that is shared tells nobody the folders of its maker
-            body = body.replace(f"{folder}/", shown)
+            for quote in (False, True):  # some of what makes up a page writes quotes as HTML, some does not
+                body = body.replace(escape(f"{folder}/", quote), shown)
     html_path.parent.mkdir(parents=True, exist_ok=True)
     with aside(html_path) as temporary:
         temporary.write_text(body, encoding="utf-8")
@@ -79,7 +81,7 @@ def _prepare(notebook: NotebookNode) -> None:
         number += cell.cell_type == "code"
         cell.metadata["number"] = number
         if "injected-parameters" in tags(cell):
-            cell.source = re.sub(r"(?<=\")/[^\"\n]*/(?=[^\"\n/]+\")", "…/", cell.source)
+            cell.source = re.sub(r'"/(\\.|[^"\\\n])*/(?=(\\.|[^"\\\n/])+")', '"…/', cell.source)
 
 
 def _exporter(folder: Path) -> HTMLExporter:

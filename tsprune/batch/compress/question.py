@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from tsprune.batch.budget import parse_hours
-from tsprune.batch.strict_yaml import parse_yaml
+from tsprune.batch.strict_yaml import parse_typed
 from tsprune.data import Table, as_options
 from tsprune.data.column_names import as_text
 from tsprune.errors import UserError, unknown
@@ -221,7 +221,7 @@ def _said(given: Sequence[str], asked: Container[str]) -> dict[str, Any]:
             raise UserError(f"-p {plain(text)}: {name} is given twice")
         if name in asked:
             raise UserError(f"-p {plain(text)}: {name} is set by its own option or by the checkpoint")
-        said[name] = parse_yaml(value, f"-p {name}")
+        said[name] = parse_typed(value, f"-p {name}")
     return said
 
 

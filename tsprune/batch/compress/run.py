@@ -1,10 +1,9 @@
 """From a question to an answer: the steps that fit into the time, then files, their tests and times, and a page."""
 
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import get_args
@@ -28,7 +27,7 @@ from tsprune.batch.compress.question import Question, command, in_options
 from tsprune.batch.compress.ways import DENSE, LONGER, MASKED, SMALLER, Way, ways
 from tsprune.batch.compress.words import on_card
 from tsprune.batch.preflight import need_folder, try_folder
-from tsprune.batch.stop import STATUS, undone_by_stop
+from tsprune.batch.stop import leave, undone_by_stop
 from tsprune.data import Windows
 from tsprune.engine.execute import failure
 from tsprune.engine.kept_workers import Kept
@@ -132,7 +131,7 @@ class Compressing(Cells[Question, Answer]):
         self.check()
         try_folder(locate(self.config.store), "--store")
         # Ctrl-C leaves through the blocks, which ends the workers and what they have open.
-        with Kept(make_executor or self.workers()) as maker, undone_by_stop(partial(sys.exit, STATUS)):
+        with Kept(make_executor or self.workers()) as maker, undone_by_stop(leave):
             self._compute(began, budget, {"make_executor": maker, "progress": progress})
         self.seconds = time.monotonic() - began
         found = self.gather()
