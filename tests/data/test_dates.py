@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsprune.data.dates import date_parts, find_date_column, join_dates, looks_like_date, read_dates
+from tsprune.data.dates import looks_like_date, read_dates
+from tsprune.data.find_dates import date_parts, find_date_column, join_dates
 from tsprune.data.order import choose_reading
 from tsprune.errors import UserError
 

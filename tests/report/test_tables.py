@@ -9,7 +9,16 @@ import pytest
 from reading import read
 
 from tsprune.errors import UserError
-from tsprune.report.tables import naive_table, protocol_table, published_table, styled, units_table
+from tsprune.report.tables import (
+    Marked,
+    claim,
+    labelled,
+    naive_table,
+    protocol_table,
+    published_table,
+    styled,
+    units_table,
+)
 
 
 def test_published_table_puts_the_protocols_beside_the_numbers():
@@ -72,6 +81,19 @@ def test_labels_names_and_captions_are_text_whatever_signs_are_in_them():
     assert not re.findall("<(?:img|b|i|u|s|q|p|em)[ >]", table)
     for text in ("<img src=x>", "a & b", "<b>", "<i>", "<u>", "<s>", "<q>", "<p>", "less < more & <em>"):
         assert f">{html.escape(text)}</" in table
+
+
+def test_a_cell_that_claims_nothing_stands_in_italics_under_its_own_label():
+    rows = {("A", "24"): {"x": claim("1", True), "y": claim("2", False)}, ("B", "24"): {"y": Marked("3", "naive")}}
+    frame = pd.DataFrame({"pred_len": [24, 24]})
+    html = styled(labelled(rows, ["model", "horizon"], frame), "").to_html()
+    cells = re.findall(r'<td class="([^"]*)"[^>]*>(.*?)</td>', html)
+    looks = {text: look.split() for look, text in cells}
+    assert [("fallen" in looks[n], "naive" in looks[n]) for n in "123"] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
 
 
 def test_missing_columns_and_empty_tables_are_named():

@@ -22,8 +22,8 @@ ENDINGS = (".params.yaml", ".ipynb", ".html")
 
 @contextmanager
 def aside(folder: Path) -> Iterator[Path]:
-    """A hidden folder inside ``folder``, to fill and to move files from, gone at the end; it has the same name, which
-    the index shows."""
+    """A hidden folder inside ``folder``, to fill and to move files from; gone at the end. It is called as ``folder``
+    is, since the index shows the name of the folder that it is written to."""
     hidden = folder / f".{temporary_name()}"
     with undone_by_stop(partial(remove, hidden)):
         try:

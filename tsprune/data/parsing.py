@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from tsprune.data.codes import CODES, NOTHING
-from tsprune.data.dates import DATE_NAMES, date_parts, find_date_column, is_number, join_dates, looks_like_date
+from tsprune.data.dates import is_number, looks_like_date
+from tsprune.data.find_dates import DATE_NAMES, date_parts, find_date_column, join_dates
 from tsprune.data.rows import SEPARATORS, Rows
 from tsprune.errors import UserError
 from tsprune.shown import listed, more, plain, quoted

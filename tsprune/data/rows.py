@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from tsprune.data.dates import DATE_NAMES, is_number, looks_like_date
+from tsprune.data.dates import is_number, looks_like_date
+from tsprune.data.find_dates import DATE_NAMES
 from tsprune.errors import UserError
 from tsprune.shown import more, plain
 

@@ -147,17 +147,22 @@ def handle(label: str, colour: str = INK, marker: str | None = None, **look) -> 
     return Line2D([], [], color=colour, marker=marker, label=label, **usual | look)
 
 
-def legend(figure: Figure, handles: Sequence[Artist], side: str = "left", width: float = WIDTH) -> None:
+def handles(looks: Mapping[str, tuple[str, str]], **look) -> list[Line2D]:
+    """A :func:`handle` per name, with the colour and the marker that :func:`looks` gives it."""
+    return [handle(name, *own, **look) for name, own in looks.items()]
+
+
+def legend(figure: Figure, entries: Sequence[Artist], side: str = "left", width: float = WIDTH) -> None:
     """What colours and markers mean, above the panels, in as few lines as ``width`` inches allow."""
     size = RC["legend.fontsize"]
     # In points: the sign, the gaps after it and to the next column are 2, 0.5 and 1.3 letters wide, the margins 2.
-    sizes = [3.8 * size + TextPath((0, 0), entry.get_label(), size=size).get_extents().x1 for entry in handles]
+    sizes = [3.8 * size + TextPath((0, 0), entry.get_label(), size=size).get_extents().x1 for entry in entries]
 
     def fits(columns: int) -> bool:
         return columns == 1 or sum(max(part) for part in np.array_split(sizes, columns)) <= 72 * width - 2 * size
 
-    columns = next(n for n in range(len(handles), 0, -1) if fits(n))
-    figure.legend(handles=handles, loc=f"outside upper {side}", ncols=columns, columnspacing=1.3, handletextpad=0.5)
+    columns = next(n for n in range(len(entries), 0, -1) if fits(n))
+    figure.legend(handles=entries, loc=f"outside upper {side}", ncols=columns, columnspacing=1.3, handletextpad=0.5)
 
 
 def note(figure: Figure, *sentences: str) -> None:

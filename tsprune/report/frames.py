@@ -1,4 +1,4 @@
-"""What the functions of this floor ask of a frame, and the few words and numbers they all write alike."""
+"""What figures, tables and words ask of the frames that they are given: rows, columns, known scopes and levels."""
 
 from collections.abc import Iterable
 

@@ -39,6 +39,22 @@ PROSE = (
 """Columns of sentences: to the left, with line breaks."""
 
 
+class Marked(str):
+    """The text of a cell that looks unlike the others: ``look`` is a class of :func:`styled`, ``fallen`` or ``naive``.
+
+    Nothing but the looks changes: it is a text like any other."""
+
+    def __new__(cls, text: str, look: str = "fallen") -> "Marked":
+        marked = super().__new__(cls, text)
+        marked.look = look
+        return marked
+
+
+def claim(text: str, clear: bool) -> str:
+    """``text`` of a difference; in italics where it is not ``clear`` of zero, so that nothing may be claimed."""
+    return text if clear else Marked(text)
+
+
 def published_table(published: pd.DataFrame) -> "Styler":
     """Published numbers beside this run's, with the difference and how the protocols differ."""
     texts = ["model", "dataset", "pred_len", "source", "protocol"]
@@ -108,7 +124,8 @@ def protocol_table(protocol: dict[str, Any]) -> "Styler":
 
 
 def styled(table: pd.DataFrame, caption: str) -> "Styler":
-    """``table`` with a caption above, numbers to the right, and an id that is the same for the same content.
+    """``table`` with a caption above, numbers to the right, cells that are :class:`Marked` as these say, and an id that
+    is the same for the same content.
 
     Cells, labels and names are text, whatever signs are in them: a label may be the name of somebody's file."""
     from pandas.io.formats.style import Styler
@@ -145,6 +162,8 @@ def styled(table: pd.DataFrame, caption: str) -> "Styler":
             look = f"white-space:normal;min-width:min({least:.0f}em, 32vw)"
             rules.append({"selector": f"tbody th.level{place}", "props": look})
     styler = styler.set_table_styles(rules)
+    if (looks := table.map(lambda cell: getattr(cell, "look", ""))).ne("").any(axis=None):
+        styler = styler.set_td_classes(looks)
     return styler.set_caption(escape(caption, quote=False)) if caption else styler
 
 
@@ -175,7 +194,8 @@ def _held(cell: str | int) -> str:
 def labelled(rows: Mapping[tuple, Mapping], names: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:
     """A table of ``rows`` by their labels, whose parts are called ``names``; without the part ``horizon`` where
     ``frame``, which they were made from, has only one. What a row lacks is empty."""
-    table = pd.DataFrame(list(rows.values()), index=pd.MultiIndex.from_tuples(rows, names=names)).fillna("")
+    index = pd.MultiIndex.from_tuples(rows, names=names)
+    table = pd.DataFrame(list(rows.values()), index=index, dtype=object).fillna("")  # as texts they would lose marks
     return table.droplevel("horizon") if frame["pred_len"].nunique() == 1 else table
 
 

@@ -41,9 +41,8 @@ def pareto(answer: Answer) -> Figure:
             _point(axes, row, cost, looks[row["kind"]], top, chosen=label == answer.chosen)
         log_axis(axes.xaxis, 0.85 * files[cost].min(), 1.18 * files[cost].max(), text=short_count)
         axes.grid(axis="y", zorder=0)
-        entries = [kit.handle(kind, *look, linestyle="none") for kind, look in looks.items()]
         ring = {"linestyle": "none", "markerfacecolor": "none", "markersize": 13, "markeredgewidth": 1.6}
-        kit.legend(figure, [*entries, kit.handle(answer.mark, INK, "o", **ring)])
+        kit.legend(figure, [*kit.handles(looks, linestyle="none"), kit.handle(answer.mark, INK, "o", **ring)])
         bars = answer.files["low"].drop(answer.baseline).notna().any()
         far = int((100 * files["test_loss"] > top).sum())
         kit.note(

@@ -1,5 +1,6 @@
 """The cells of a study: named before anything runs, then run, then gathered into tables."""
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -8,6 +9,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Generic, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from tsprune.data import CATALOG
@@ -234,6 +236,11 @@ class Cells(ABC, Generic[AnyConfig, AnyResult]):
         """Test MSE of ``ours`` relative to ``others``, see :func:`tsprune.steps.compare.compare`."""
         return compare(self.store, self.rows, ours, others)
 
+    def difference(self, ours: Iterable[Step], others: Iterable[Step]) -> dict:
+        """:func:`difference_columns` over the seeds that have a result on both sides, which stand in the same order."""
+        pairs = [pair for pair in zip(ours, others, strict=True) if self.ok(*pair)]
+        return difference_columns(self.compare(*zip(*pairs, strict=True)) if pairs else None)
+
     def common(self, cells: pd.DataFrame) -> dict:
         """The fields of ``StudyResult`` that do not depend on the study."""
         naive = self.frame(self.base.naive)
@@ -277,8 +284,23 @@ def with_needs(steps: Iterable[Step]) -> list[Step]:
     return list(every.values())
 
 
+def difference_columns(found: Difference | None) -> dict:
+    """What tables of comparisons hold of a difference; where nothing could be compared, no number and no claim."""
+    if found is None:
+        return {"relative": math.nan, "low": math.nan, "high": math.nan, "seeds": 0, "windows": 0, "clear": False}
+    return vars(found) | {"clear": found.clear}
+
+
+SAME = ["model", "pred_len", "seed"]
+"""The columns in which a cell and the dense model that it is held against agree."""
+
+
+def of_dense(column: str, cells: pd.DataFrame, dense: pd.DataFrame) -> np.ndarray:
+    """For each of ``cells`` what ``column`` of ``dense`` is for the same model, horizon and seed."""
+    values = dense.drop_duplicates(SAME).set_index(SAME)[column]
+    return values.reindex(pd.MultiIndex.from_frame(cells[SAME])).to_numpy()
+
+
 def relative_to_dense(cells: pd.DataFrame, dense: pd.DataFrame) -> pd.Series:
     """MSE over the dense MSE of the same model, horizon and seed."""
-    same = ["model", "pred_len", "seed"]
-    table = dense.drop_duplicates(same).set_index(same)["mse"]
-    return cells["mse"] / table.reindex(pd.MultiIndex.from_frame(cells[same])).to_numpy()
+    return cells["mse"] / of_dense("mse", cells, dense)

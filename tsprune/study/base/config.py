@@ -1,7 +1,7 @@
 """What every study's parameters hold: data, models, recipe, seeds, and where results are kept."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
@@ -61,6 +61,18 @@ def _each_once(values: list) -> list:
 
 
 ONCE = AfterValidator(_each_once)
+
+
+def among(kind: str, allowed: Callable[[], Collection[str]]) -> AfterValidator:
+    """A check that a name, or each name of a list, is one of ``allowed()``: what is registered by then."""
+
+    def check(given: str | list[str]) -> str | list[str]:
+        for name in [given] if isinstance(given, str) else given:
+            if name not in allowed():
+                raise ValueError(unknown(kind, name, allowed()))
+        return given
+
+    return AfterValidator(check)
 
 
 def _names_or_all(given: Any) -> Any:

@@ -115,7 +115,8 @@ class StudyResult(Findings):
 
     @property
     def every_cell(self) -> pd.DataFrame:
-        """The cells that are counted."""
+        """The rows that :attr:`failures` and the notebook's line count: ``cells``, and those of other tables where a
+        study has some."""
         return self.cells
 
     @property

@@ -1,4 +1,5 @@
-"""Parameters of notebooks 03 and 04, which both set models of several sizes against a large one that is pruned."""
+"""Parameters that notebooks 03 and 04 and `tsprune compress` share: models of several sizes beside a large one that
+is pruned."""
 
 from typing import Annotated, Any, Self
 

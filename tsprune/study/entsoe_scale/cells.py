@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +14,7 @@ from tsprune.report.text import counted, percent
 from tsprune.steps.artifacts import load_scores
 from tsprune.steps.train import TrainStep
 from tsprune.steps.week import WeekStep, week_frame
-from tsprune.study.base.cells import Cells
+from tsprune.study.base.cells import Cells, difference_columns
 from tsprune.study.base.shared import Base, base_steps, further_bases
 from tsprune.study.entsoe_scale.chosen import by_seed, tells_apart
 from tsprune.study.entsoe_scale.config import EntsoeScale
@@ -30,8 +29,6 @@ from tsprune.study.entsoe_scale.groups import Group, dense_steps, scale_groups, 
 from tsprune.study.entsoe_scale.result import LAST_WEEK, SCALING, SEASONAL, STRUCTURES, ScaleResult
 
 _ARMS = {"train": "dense", "prune": "pruned", "structured": "pruned"}
-
-_NOT_COMPARED = {"relative": math.nan, "low": math.nan, "high": math.nan, "seeds": 0, "windows": 0}
 
 
 class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
@@ -166,7 +163,6 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
         records = []
         for group in self.groups:
             for question, names, pair in self.questions(group, widths):
-                found = self.compare(*pair)
                 records.append(
                     {
                         "model": group.model,
@@ -180,8 +176,7 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
                         "share_ours": self.share(group, pair[0]),
                         "share_others": self.share(group, pair[1]),
                     }
-                    | (asdict(found) if found else _NOT_COMPARED)
-                    | {"clear": bool(found and found.clear)}
+                    | difference_columns(self.compare(*pair))
                 )
         return pd.DataFrame(records)
 

@@ -10,7 +10,7 @@ from tsprune.errors import UserError, unknown
 from tsprune.report.cases import CASE
 from tsprune.report.frames import need
 from tsprune.report.outcomes import counts_table
-from tsprune.report.tables import labelled, mean_and_spread, styled
+from tsprune.report.tables import claim, labelled, mean_and_spread, styled
 from tsprune.report.text import (
     UNKNOWN_UNIT,
     density_labels,
@@ -52,18 +52,15 @@ def differences(differences: pd.DataFrame) -> Styler:
     """Change of the test MSE with its interval, per comparison (rows) and training windows (columns); in italics what
     is within the noise. Raises UserError for an empty table or a missing column."""
     need(differences, "differences", DIFFERENCES)
-    rows, marks = {}, {}
+    rows = {}
     for row in differences.to_dict("records"):
         label = (row["model"], f"{row['pred_len']}", f"{row['ours']} against {row['others']}")
-        column = f"{row['windows_train']:,} windows"
-        rows.setdefault(label, {})[column] = interval(row)
-        marks.setdefault(label, {})[column] = "" if row["clear"] else "fallen"
-    table, classes = (labelled(part, ["model", "horizon", "compared"], differences) for part in (rows, marks))
+        rows.setdefault(label, {})[f"{row['windows_train']:,} windows"] = claim(interval(row), row["clear"])
     caption = (
         "Change of the test MSE of the first against the second, by training windows; below 0: the first is better. "
         f"{interval_words(differences)} In italics: within the noise, no claim."
     )
-    return styled(table, caption).set_td_classes(classes)
+    return styled(labelled(rows, ["model", "horizon", "compared"], differences), caption)
 
 
 def counts(differences: pd.DataFrame) -> Styler:
@@ -86,31 +83,28 @@ def scaling(scaling: pd.DataFrame) -> Styler:
     windows (mean over the seeds), and the change with twice the data by a fitted power law; in italics where its
     interval holds none. Raises UserError for an empty table or a missing column."""
     need(scaling, "scaling", SCALING)
-    rows, marks = {}, {}
+    rows = {}
     for (dataset, model, pred_len, width), own in scaling.groupby(
         ["dataset", "model", "pred_len", "width"], sort=False
     ):
-        label = (dataset, model, f"{pred_len}", f"{width}")
         done = own[own["status"] == "ok"]
         means = done.groupby("windows_train")["mse"].mean()
         law = fitted(done)
         twice = dict(zip(("relative", "low", "high"), law.twice(), strict=True)) if law else {"relative": math.nan}
         known = law is not None and not twice["low"] <= 0 <= twice["high"]
-        rows[label] = {
+        rows[dataset, model, f"{pred_len}", f"{width}"] = {
             "windows": " to ".join(f"{n:,}" for n in [*means.index[:1], *means.index[1:][-1:]]) or "no result",
             "MSE": " to ".join(error_text(mse) for mse in [*means[:1], *means[1:][-1:]]) or "no result",
             "trainings": f"{len(done)}",
-            "with twice the data": interval(twice) if law else "not known",
+            "with twice the data": claim(interval(twice) if law else "not known", known),
         }
-        marks[label] = {"with twice the data": "" if known else "fallen"}
-    table, classes = (labelled(part, ["dataset", "model", "horizon", "d_model"], scaling) for part in (rows, marks))
     caption = (
         "Test MSE of dense models with the fewest and with all training windows, and its change with twice the data by "
         f"a power law fitted to all amounts and seeds, with its {percent(LEVEL)} interval (two amounts cannot "
         "show whether it is a power law). Each amount is trained on for the same number of steps. In italics: no "
         "change is shown."
     )
-    return styled(table, caption).set_td_classes(classes)
+    return styled(labelled(rows, ["dataset", "model", "horizon", "d_model"], scaling), caption)
 
 
 def countries(countries: pd.DataFrame, unit: str | None) -> Styler:

@@ -109,10 +109,8 @@ class FineTuningCells(Cells[FineTuning, FineTuningResult]):
                 others = arms.get(place)
                 if others is None:
                     continue
-                seeds = [seed for seed in ours if self.ok(ours[seed], others[seed])]
-                found = self.compare([ours[s] for s in seeds], [others[s] for s in seeds]) if seeds else None
-                numbers = vars(found) | {"clear": found.clear} if found else {"clear": False, "seeds": 0, "windows": 0}
                 head = {"model": model, "pred_len": pred_len, "structure": structure, "density_asked": density}
+                numbers = self.difference(ours.values(), [others[seed] for seed in ours])
                 records.append(head | {"arm": arm, "against": against} | numbers)
         return pd.DataFrame(records, columns=[*COMPARISONS, "windows"])
 

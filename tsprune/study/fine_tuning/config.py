@@ -2,12 +2,11 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from tsprune.errors import unknown
 from tsprune.pruners.selection import Scope
 from tsprune.steps.by_score import list_ways
-from tsprune.study.base.config import MOST, ONCE, SOME, Positive, StudyConfig
+from tsprune.study.base.config import MOST, ONCE, SOME, Positive, StudyConfig, among
 from tsprune.typed import Between
 
 
@@ -30,7 +29,7 @@ class FineTuning(StudyConfig):
     """Prunings of the iterative arm; they share the epochs evenly."""
     compared_densities: Annotated[list[float], ONCE]
     """Which of densities the iterative and the rewound arm run at as well; [] for none."""
-    score: str
+    score: Annotated[str, among("score", list_ways)]
     """Other way to choose weights (see study 01), fine-tuned as well at compared_densities; "magnitude" for none."""
     calibration_windows: Positive
     """Training windows, evenly spaced, that a score looks at if it looks at any."""
@@ -38,13 +37,6 @@ class FineTuning(StudyConfig):
     """Share of all parameters left by structured pruning, fine-tuned as well; [] for none."""
     two_of_four: bool
     """2:4 masks, fine-tuned as well."""
-
-    @field_validator("score")
-    @classmethod
-    def _known_score(cls, name: str) -> str:
-        if name not in list_ways():
-            raise ValueError(unknown("score", name, list_ways()))
-        return name
 
     @model_validator(mode="after")
     def _compared_are_among_the_densities(self) -> Self:

@@ -54,7 +54,7 @@ def arms(cells: pd.DataFrame) -> Figure:
 
     cross = kit.handle("2:4, colours as the arms", "#777777", "P", linestyle="none")
     handles = (
-        *(kit.handle(arm, *look) for arm, look in shown.items()),
+        *kit.handles(shown),
         *([cross] if "2:4" in set(sparse["structure"]) else ()),
         kit.handle("dense"),
         kit.handle("dense, trained as long", linestyle="--"),

@@ -6,7 +6,7 @@ from pandas.io.formats.style import Styler
 from tsprune.errors import UserError
 from tsprune.report.frames import need
 from tsprune.report.outcomes import counts_table
-from tsprune.report.tables import labelled, mean_and_spread, styled
+from tsprune.report.tables import claim, labelled, mean_and_spread, styled
 from tsprune.report.text import density_labels, interval_words, short_interval, spread_text
 from tsprune.study.fine_tuning.result import CELLS, COMPARISONS, STRUCTURES, scored_arms
 
@@ -49,21 +49,19 @@ def comparisons(comparisons: pd.DataFrame) -> Styler:
     """Every pair of arms: relative difference of the test MSE with its 95 % interval; in italics what is no claim."""
     need(comparisons, "comparisons", COMPARISONS)
     texts = density_labels(comparisons["density_asked"])
-    rows, marks = {}, {}
+    rows = {}
     keys = ["model", "pred_len", "structure", "density_asked"]
     for (model, pred_len, structure, density), group in _ordered(comparisons).groupby(keys, sort=False):
         short = STRUCTURES[structure].removeprefix("single ").removesuffix(" layers")  # a wide table
-        label = (model, f"{pred_len}", f"{short}, {texts[density]}")
-        pairs = {f"{row['arm']} / {row['against']}": row for row in group.to_dict("records")}
-        rows[label] = {name: short_interval(row) for name, row in pairs.items()}
-        marks[label] = {name: "" if row["clear"] else "fallen" for name, row in pairs.items()}
-    names = ["model", "horizon", "structure, density"]
-    table, classes = (labelled(part, names, comparisons) for part in (rows, marks))
+        rows[model, f"{pred_len}", f"{short}, {texts[density]}"] = {
+            f"{row['arm']} / {row['against']}": claim(short_interval(row), row["clear"])
+            for row in group.to_dict("records")
+        }
     caption = (
         "Difference in test MSE of the first arm from the second, in percent (below 0: the first is better). "
         f"{interval_words(comparisons)} In italics: within the noise, no claim."
     )
-    return styled(table, caption).set_td_classes(classes)
+    return styled(labelled(rows, ["model", "horizon", "structure, density"], comparisons), caption)
 
 
 def counts(comparisons: pd.DataFrame) -> Styler:

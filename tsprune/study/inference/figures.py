@@ -81,8 +81,7 @@ def narrow(speeds: pd.DataFrame) -> Figure:
             _line(axes, line["fewer"], line, look, "gain")
         log_axis(axes.xaxis, 1 / 1.1, most * 1.1)
 
-    handles = [kit.handle(name, *look) for name, look in shown.items()]
-    handles.append(kit.handle("time goes with multiply-adds", linestyle="--"))
+    handles = [*kit.handles(shown), kit.handle("time goes with multiply-adds", linestyle="--")]
     label = "Times fewer multiply-adds"
     return _figure("Line charts of speed against multiply-adds.", found, draw, handles, label, "gain")
 

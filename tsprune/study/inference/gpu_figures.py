@@ -36,7 +36,7 @@ def forms(done: pd.DataFrame) -> Figure:
             log_axis(axes.xaxis, low / 1.15, high * 1.15)
             axes.axvline(1, **REFERENCE)
             axes.set_title(f"{model}, horizon {pred_len}" if several else model)
-        kit.legend(figure, [kit.handle(name, *look) for name, look in looks.items()])
+        kit.legend(figure, kit.handles(looks))
         unclear = "Hollow: not known to a tenth." if done["trouble"].notna().any() else ""
         taken = f"On {machine(done)}, {windows(done['batch'].iloc[0])} at once; dense in eager PyTorch, float32, is 1."
         kit.note(figure, taken, unclear)

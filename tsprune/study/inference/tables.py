@@ -4,7 +4,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from tsprune.report.frames import NoRows
-from tsprune.report.tables import labelled, styled
+from tsprune.report.tables import claim, labelled, styled
 from tsprune.report.text import NBSP, counted, percent, short_number
 from tsprune.study.inference.phrases import form_text, windows
 from tsprune.study.inference.result import DENSE, EAGER, NARROW, kept, on_gpu, timed
@@ -18,21 +18,16 @@ def speeds(speeds: pd.DataFrame) -> Styler:
     """Every form in every runtime: how many times as fast as the dense model in eager PyTorch at each batch size (of
     that model the milliseconds), what its weights take, and how far its forecasts are from those in eager float32."""
     done = timed(speeds)
-    rows, marks = {}, {}
+    rows = {}
     keys = ["model", "pred_len", "form", "share", "runtime"]
     for (model, pred_len, form, share, runtime), group in done.groupby(keys, sort=False):
         first = group.iloc[0]
-        label = (model, f"{pred_len}", form_text(form, share), runtime)
-        rows[label] = {windows(row["batch"]): _speed(row) for row in group.to_dict("records")} | {
+        speeds = {windows(row["batch"]): claim(_speed(row), _fine(row)) for row in group.to_dict("records")}
+        rows[model, f"{pred_len}", form_text(form, share), runtime] = speeds | {
             "multiply-adds": percent(first["macs_share"]),
             "MiB": f"{first['bytes'] / _MIB:.1f}",
             "off by": "none" if runtime == EAGER else f"{first['difference']:.0e}",
         }
-        marks[label] = dict.fromkeys(rows[label], "") | {
-            windows(row["batch"]): "fallen" for row in group.to_dict("records") if pd.notna(row["trouble"])
-        }
-    names = ["model", "horizon", "form", "runtime"]
-    table, classes = (labelled(part, names, done) for part in (rows, marks))
     threads = done["threads"].iloc[0]
     place = "on a GPU" if on_gpu(done) else counted(threads, "thread")
     caption = (
@@ -42,7 +37,7 @@ def speeds(speeds: pd.DataFrame) -> Styler:
         "Multiply-adds: if zeros are skipped. MiB: of weights, in ONNX Runtime of the file. Off by: largest difference "
         "from the forecast of the same model in eager float32, on scaled data."
     )
-    return styled(table, caption).set_td_classes(classes)
+    return styled(labelled(rows, ["model", "horizon", "form", "runtime"], done), caption)
 
 
 def promise(speeds: pd.DataFrame) -> Styler:
@@ -51,22 +46,19 @@ def promise(speeds: pd.DataFrame) -> Styler:
     found = kept(speeds)
     if found.empty:
         raise NoRows("table 'speeds': no narrow model was timed")
-    rows, marks = {}, {}
+    rows = {}
     keys = ["model", "pred_len", "share", "runtime"]
     for (model, pred_len, share, runtime), group in found.groupby(keys, sort=False):
-        label = (model, f"{pred_len}", form_text(NARROW, share), runtime)
-        rows[label] = {"fewer multiply-adds": f"{1 / group['macs_share'].iloc[0]:.1f}"}
-        marks[label] = {"fewer multiply-adds": ""}
-        for row in group.to_dict("records"):
-            rows[label][windows(row["batch"])] = f"{row['gain']:.1f} ({percent(row['promise'])})"
-            marks[label][windows(row["batch"])] = "fallen" if pd.notna(row["trouble"]) else ""
-    names = ["model", "horizon", "form", "runtime"]
-    table, classes = (labelled(part, names, found) for part in (rows, marks))
+        fewer = {"fewer multiply-adds": f"{1 / group['macs_share'].iloc[0]:.1f}"}
+        rows[model, f"{pred_len}", form_text(NARROW, share), runtime] = fewer | {
+            windows(row["batch"]): claim(f"{row['gain']:.1f} ({percent(row['promise'])})", _fine(row))
+            for row in group.to_dict("records")
+        }
     caption = (
         "How many times fewer multiply-adds, and how many times as fast as the dense model in the same runtime; in "
         f"brackets: the speedup as a share of that factor. {_ITALICS}"
     )
-    return styled(table, caption).set_td_classes(classes)
+    return styled(labelled(rows, ["model", "horizon", "form", "runtime"], found), caption)
 
 
 def left_out(speeds: pd.DataFrame) -> str:
@@ -74,6 +66,11 @@ def left_out(speeds: pd.DataFrame) -> str:
     missing = speeds[speeds["reason"].notna()]
     lines = dict.fromkeys(f"- {row['runtime']}: {row['reason']}" for row in missing.to_dict("records"))
     return "\n".join(["Not timed:", "", *lines]) if lines else ""
+
+
+def _fine(row: dict) -> bool:
+    """Whether nothing speaks against its times."""
+    return pd.isna(row["trouble"])
 
 
 def _speed(row: dict) -> str:

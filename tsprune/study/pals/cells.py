@@ -1,7 +1,6 @@
 """Study 05: does the loss find the sparsity by itself, and what does each of PALS's mechanisms contribute?"""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from functools import cached_property
 from itertools import combinations
 
@@ -13,7 +12,7 @@ from tsprune.pruners.pals import PALS
 from tsprune.report.text import density_labels
 from tsprune.steps.sparse import SIGNALS, SparseTrainStep
 from tsprune.steps.train import TrainStep
-from tsprune.study.base.cells import Cells, relative_to_dense
+from tsprune.study.base.cells import SAME, Cells, difference_columns, of_dense, relative_to_dense
 from tsprune.study.base.ended import sparsities_counted
 from tsprune.study.base.published_sparsity import published_sparsities
 from tsprune.study.pals.arms import (
@@ -40,8 +39,6 @@ from tsprune.study.pals.result import (
     dense_from,
     wholly_searched,
 )
-
-_SAME = ["model", "pred_len", "seed"]
 
 
 class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
@@ -137,11 +134,9 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
         cells = pd.concat(frames, ignore_index=True)
         dense = cells[cells["group"] == "dense"]
         cells["mse_relative"] = relative_to_dense(cells, dense)
-        own = dense.set_index(_SAME).reindex(pd.MultiIndex.from_frame(cells[_SAME]))
-        cells["mae_relative"] = cells["mae"] / own["mae"].to_numpy()
-        cells["time_share"] = (
-            cells["seconds_per_epoch"].astype(float) / own["seconds_per_epoch"].astype(float).to_numpy()
-        )
+        cells["mae_relative"] = cells["mae"] / of_dense("mae", cells, dense)
+        seconds = of_dense("seconds_per_epoch", cells, dense).astype(float)
+        cells["time_share"] = cells["seconds_per_epoch"].astype(float) / seconds
         cells["macs_share"] = cells["macs_if_zeros_skipped"].fillna(cells["macs_executed"]) / cells["macs_executed"]
         trained = cells["training_macs_if_zeros_skipped"].astype(float) / cells["training_macs_dense"].astype(float)
         cells["training_macs_share"] = trained.fillna(1.0).where(cells["status"] == "ok")
@@ -154,9 +149,9 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
         """A search costs what all its runs cost, those of the same seed; one without a result is left out."""
         searched = cells["arm"] == SEARCHED
         tried = cells[cells["arm"].isin(search_labels(self.config)) & (cells["status"] == "ok")]
-        by_seed = tried.groupby(_SAME)
+        by_seed = tried.groupby(SAME)
         costs = by_seed[["training_macs_share", "time_share"]].sum().assign(runs=by_seed.size())
-        own = costs.reindex(pd.MultiIndex.from_frame(cells.loc[searched, _SAME]))
+        own = costs.reindex(pd.MultiIndex.from_frame(cells.loc[searched, SAME]))
         for name in costs:
             cells.loc[searched, name] = own[name].to_numpy()
         return cells
@@ -186,12 +181,12 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
         records = []
         for step in whole_steps(self.config, self.planned):
             row, method = self.rows[step.key], PALS.parse(step.fields)
-            head = {name: row["protocol"][name] for name in _SAME}
+            head = {name: row["protocol"][name] for name in SAME}
             updates = row["detail"].get("updates", ())
             for signal in SIGNALS if updates else ():
                 share = _share_alike(method, updates, signal)
                 records.append(head | {"signal": signal, "agreement": share, "updates": len(updates)})
-        return pd.DataFrame(records, columns=[*_SAME, "signal", "agreement", "updates"])
+        return pd.DataFrame(records, columns=[*SAME, "signal", "agreement", "updates"])
 
     def _comparisons(self) -> pd.DataFrame:
         """A row per model, horizon and pair of arms: test MSE of ``arm`` over that of ``against``, less one."""
@@ -204,11 +199,8 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
                     continue
                 found = self.compare(own, [by_dense[_trained(step).key] for step in own])
                 if found is not None:
-                    records.append(
-                        {"model": model, "pred_len": pred_len, "arm": arm, "against": against}
-                        | asdict(found)
-                        | {"clear": found.clear}
-                    )
+                    head = {"model": model, "pred_len": pred_len, "arm": arm, "against": against}
+                    records.append(head | difference_columns(found))
         return pd.DataFrame(records, columns=COMPARISONS)
 
     def _pairs(self) -> Iterable[tuple[str, Sequence[Step], str, Sequence[Step]]]:

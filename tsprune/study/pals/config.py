@@ -2,12 +2,11 @@
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from tsprune.errors import unknown
 from tsprune.pruners.methods import list_methods
 from tsprune.steps.sparse import Signal
-from tsprune.study.base.config import ONCE, Positive, StudyConfig
+from tsprune.study.base.config import ONCE, Positive, StudyConfig, among
 from tsprune.typed import Between
 
 RIVALS: dict[str, tuple[str, dict]] = {name: (name, {}) for name in list_methods(asks_density=True)} | {
@@ -17,13 +16,7 @@ RIVALS: dict[str, tuple[str, dict]] = {name: (name, {}) for name in list_methods
 two are masks chosen before training."""
 
 
-def _known_rival(name: str) -> str:
-    if name not in RIVALS:
-        raise ValueError(unknown("rival", name, RIVALS))
-    return name
-
-
-Rival = Annotated[str, AfterValidator(_known_rival)]
+Rival = Annotated[str, among("rival", lambda: RIVALS)]
 
 
 class SparseTraining(StudyConfig):

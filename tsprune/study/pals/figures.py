@@ -128,8 +128,7 @@ def arms(cells: pd.DataFrame) -> Figure:
             log_axis(axes.xaxis, 1.15, min([0.5, *own["density"]]) / 1.15)
             values = [1.0, *own["mse_relative"]]
             relative_axis(axes, 0.97 * min(values), 1.04 * max(*values, 1.03))
-        signs = [kit.handle(name, *look, linestyle="none") for name, look in methods.items()]
-        kit.legend(figure, [*signs, kit.handle("dense")])
+        kit.legend(figure, [*kit.handles(methods, linestyle="none"), kit.handle("dense")])
         kit.note(figure, kit.spread_note(shown, "Marker", "bars"), "Density: share of the prunable weights kept.")
     return figure
 
@@ -234,9 +233,8 @@ def sensitivity(cells: pd.DataFrame) -> Figure | None:
             if several:
                 _by_interval(row[2], own[own["gamma"].isin(default["gamma"]) & own["lam"].isin(default["lam"])])
         ring = kit.handle("the setting of all other figures", INK, "o", linestyle="none", **_RING)
-        lines = [kit.handle(label, *look) for label, look in _COURSES.values()]
         if several:
-            kit.legend(figure, [*lines, kit.handle("dense = 1"), ring], "right")
+            kit.legend(figure, [*kit.handles(dict(_COURSES.values())), kit.handle("dense = 1"), ring], "right")
         seeds, marked = counted(done["seed"].nunique(), "seed"), "Frame and ring" if several else "Frame"
         kit.note(figure, f"Means over {seeds}; bright: low. {marked}: the setting used everywhere else.")
     return figure

@@ -7,7 +7,7 @@ from tsprune.report.cases import CASE
 from tsprune.report.frames import NoRows, finished, need
 from tsprune.report.outcomes import counts_table
 from tsprune.report.status import not_run
-from tsprune.report.tables import labelled, mean_and_spread, styled
+from tsprune.report.tables import claim, labelled, mean_and_spread, styled
 from tsprune.report.text import NBSP, counted, interval, interval_words, none_of, percent, spread_text
 from tsprune.study.pals.result import (
     CELLS,
@@ -62,28 +62,25 @@ def rivals(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
     if shown.empty:
         return None
     pairs = comparisons.set_index([*CASE, "arm", "against"])
-    rows, marks = {}, {}
+    rows = {}
     for (model, pred_len, arm), own in shown.groupby([*CASE, "arm"], sort=False):
-        label = (model, f"{pred_len}", arm)
         controls = [name for name in comparisons["against"].unique() if name.startswith(CONTROL)]
         beside = {
             "PALS against it": [(CODE, arm)],
             "against dense": [(arm, "dense")],
             "against dense of the same epochs": [(arm, name) for name in controls],
         }
-        rows[label] = {"density": density_reached(finished(own)), "MSE": mean_and_spread(own, "mse")}
-        marks[label] = dict.fromkeys(rows[label], "")
+        row = {"density": density_reached(finished(own)), "MSE": mean_and_spread(own, "mse")}
         for column, ways in beside.items():
             found = [pairs.loc[(model, pred_len, *way)] for way in ways if (model, pred_len, *way) in pairs.index]
-            rows[label][column] = interval(found[0]) if found else ""
-            marks[label][column] = "fallen" if found and not found[0]["clear"] else ""
-    table, classes = (labelled(part, ["model", "horizon", "trained as"], cells) for part in (rows, marks))
+            row[column] = claim(interval(found[0]), found[0]["clear"]) if found else ""
+        rows[model, f"{pred_len}", arm] = row
     caption = (
         f"Rivals as published, except for density and interval. Relative difference in test MSE; in italics: within "
         f"the noise. {interval_words(comparisons)} Dense of the same epochs: its best epoch is one of those at which "
         "the rival had reached its density."
     )
-    return styled(table, caption).set_td_classes(classes)
+    return styled(labelled(rows, ["model", "horizon", "trained as"], cells), caption)
 
 
 def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
@@ -97,23 +94,19 @@ def ablations(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler | None:
     pairs = comparisons[comparisons["against"] == CODE].set_index([*CASE, "arm"])
     base = cells[(cells["arm"] == CODE) & pd.MultiIndex.from_frame(cells[CASE]).isin(changed.set_index(CASE).index)]
     shown = _model_by_model(pd.concat([base, changed]))
-    rows, marks = {}, {}
+    rows = {}
     for (model, pred_len, arm), own in shown.groupby([*CASE, "arm"], sort=False):
         known = (model, pred_len, arm) in pairs.index
-        pair = pairs.loc[(model, pred_len, arm)] if known else None
-        label = (model, f"{pred_len}", arm)
-        rows[label] = {
+        rows[model, f"{pred_len}", arm] = {
             "density": density_reached(finished(own)),
             "MSE": mean_and_spread(own, "mse"),
-            "against it": _against(pair) if known else _uncompared(own),
+            "against it": _against(pairs.loc[(model, pred_len, arm)]) if known else _uncompared(own),
         }
-        marks[label] = dict.fromkeys(rows[label], "") | {"against it": "fallen" if known and not pair["clear"] else ""}
-    table, classes = (labelled(part, ["model", "horizon", "changed"], cells) for part in (rows, marks))
     caption = (
         f"{CODE} (first row of each model) with one thing changed. Against it: relative difference in test MSE with "
         f"its interval; in italics: within the noise. {interval_words(comparisons)}"
     )
-    return styled(table, caption).set_td_classes(classes)
+    return styled(labelled(rows, ["model", "horizon", "changed"], cells), caption)
 
 
 def counts(cells: pd.DataFrame, comparisons: pd.DataFrame) -> Styler:
@@ -257,7 +250,7 @@ def agreement(agreement: pd.DataFrame) -> Styler | None:
 
 def _against(pair: pd.Series) -> str:
     """The difference with its interval; a switch that never acted leaves the same training."""
-    return "the same" if pair["low"] == pair["high"] == 0 else interval(pair)
+    return claim("the same" if pair["low"] == pair["high"] == 0 else interval(pair), pair["clear"])
 
 
 def _uncompared(rows: pd.DataFrame) -> str:

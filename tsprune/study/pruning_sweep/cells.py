@@ -11,7 +11,7 @@ from tsprune.steps.latency import LatencyStep
 from tsprune.steps.narrow import DepGraphStep, StructuredStep
 from tsprune.steps.prune import NMStep, PruneStep
 from tsprune.steps.train import TrainStep
-from tsprune.study.base.cells import Cells, relative_to_dense
+from tsprune.study.base.cells import Cells, of_dense, relative_to_dense
 from tsprune.study.base.shared import Base, models_to_narrow
 from tsprune.study.pruning_sweep.config import PruningSweep
 from tsprune.study.pruning_sweep.ending import ToTheEnd
@@ -180,10 +180,8 @@ class PruningSweepCells(Cells[PruningSweep, SweepResult]):
         dense = cells[cells["method"] == "dense"]
         extra["mse_relative"] = relative_to_dense(extra, dense)
         table = pd.concat([cells, extra], ignore_index=True) if len(extra) else cells.copy()
-        same = ["model", "pred_len", "seed"]
-        executed = dense.drop_duplicates(same).set_index(same)["macs_executed"]
         cost = table["macs_if_zeros_skipped"].fillna(table["macs_executed"])
-        table["macs_share"] = cost / executed.reindex(pd.MultiIndex.from_frame(table[same])).to_numpy()
+        table["macs_share"] = cost / of_dense("macs_executed", table, dense)
         return table
 
     def _latency(self, structures: pd.DataFrame) -> pd.DataFrame:

@@ -2,11 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from tsprune.errors import unknown
 from tsprune.steps.by_score import list_ways
-from tsprune.study.base.config import MOST, ONCE, Positive
+from tsprune.study.base.config import MOST, ONCE, Positive, among
 from tsprune.study.why.config import Why
 from tsprune.typed import Between
 
@@ -14,7 +13,7 @@ from tsprune.typed import Between
 class PruningSweep(Why):
     """Notebook 01: one-shot magnitude and structured pruning without retraining, and why it fails where it does."""
 
-    scores: Annotated[list[str], ONCE]
+    scores: Annotated[list[str], ONCE, among("score", list_ways)]
     """Ways to choose weights beside magnitude, each ranked in the scope its paper uses; [] for none.
 
     Those of ``tsprune.pruners.list_scores()``, and "sparsegpt", which also moves the weights that stay. Magnitude is
@@ -37,11 +36,3 @@ class PruningSweep(Why):
     """2:4 masks as well."""
     latency_repeats: Annotated[int, Field(ge=0, le=MOST)]
     """Timed forecasts per variant and batch size, first seed; 0: not measured."""
-
-    @field_validator("scores")
-    @classmethod
-    def _known_scores(cls, names: list[str]) -> list[str]:
-        for name in names:
-            if name not in list_ways():
-                raise ValueError(unknown("score", name, list_ways()))
-        return names

@@ -7,7 +7,7 @@ import pandas as pd
 from tsprune.engine.step import Step
 from tsprune.steps.narrow import StructuredStep, ToTheEndStep
 from tsprune.steps.train import TrainStep
-from tsprune.study.base.cells import Cells, relative_to_dense
+from tsprune.study.base.cells import Cells, of_dense, relative_to_dense
 from tsprune.study.base.shared import models_to_narrow
 from tsprune.study.pruning_sweep.result import AUTHORS, ENDS, SOLVED
 from tsprune.study.pruning_sweep.scored import as_authors_train
@@ -49,10 +49,9 @@ class ToTheEnd:
         both = [dense.assign(protocol=protocol) for protocol in (AUTHORS, SOLVED)]
         table = pd.concat([*both, pd.DataFrame(list(self._points())), *ours], ignore_index=True)
         table = table.reindex(columns=list(dict.fromkeys([*table, *ENDS])))  # without a result, rows have few of these
-        same = ["model", "pred_len", "seed"]
-        executed = dense.set_index(same)["macs_executed"].reindex(pd.MultiIndex.from_frame(table[same])).to_numpy()
         table["asked"] = table["asked"].fillna(table["density_asked"])
-        table["macs_share"] = table["macs_share"].fillna(table["macs_executed"] / executed)
+        share = table["macs_executed"] / of_dense("macs_executed", table, dense)
+        table["macs_share"] = table["macs_share"].fillna(share)
         table["mse_relative"] = relative_to_dense(table, dense)
         table = table.sort_values("model", key=lambda names: names.map(self.config.models.index), kind="stable")
         return table.reset_index(drop=True).reindex(columns=["dataset", *ENDS])

@@ -270,7 +270,7 @@ def structures(structures: pd.DataFrame) -> Figure:
                 _line(axes, tried[tried["kind"] == kind], column, "density_asked", **look)
             log_axis(axes.xaxis, 1.06, 0.94 * min(own[column].min(), 0.5))
             relative_axis(axes, 0.97 * min(own["mse_relative"].min(), 1), 1.05 * own["mse_relative"].max())
-        kit.legend(figure, [*(kit.handle(kind, *look) for kind, look in kinds.items()), kit.handle("dense")])
+        kit.legend(figure, [*kit.handles(kinds), kit.handle("dense")])
         kit.note(figure, kit.spread_note(done))
     return figure
 
@@ -331,7 +331,7 @@ def scores(scores: pd.DataFrame) -> Figure:
                 look = {"color": colour, "marker": marker, "markersize": 5.5, "linewidth": 1.6}
                 kit.mark_above(axes, _line(axes, line, "density", "density_asked", **look), top, colour)
             axes.set_title(case_title(scores, *case))
-        kit.legend(figure, [*(kit.handle(kind, *look) for kind, look in kinds.items()), kit.handle("dense"), _within()])
+        kit.legend(figure, [*kit.handles(kinds), kit.handle("dense"), _within()])
         highest = pruned["mse_relative"].max()
         above = f"△ above the axis: up to {_times(highest)} times dense." if highest > top else ""
         kit.note(figure, kit.spread_note(done), above)
@@ -385,7 +385,7 @@ def _protocols(table: pd.DataFrame, name: str, protocols: list[str], across: dic
                 look = {"color": colour, "marker": marker, "markersize": 6, "linewidth": 1.6}
                 drawn = _line(axes, tried[tried["protocol"] == kind], column, by, **look)
                 kit.mark_above(axes, drawn, top, colour)
-        kit.legend(figure, [*(kit.handle(kind, *look) for kind, look in kinds.items()), kit.handle("dense")])
+        kit.legend(figure, [*kit.handles(kinds), kit.handle("dense")])
         above = "△: above the axis." if (done["mse_relative"] > HIGHEST).any() else ""
         kit.note(figure, kit.spread_note(done), above, _hidden(done[done[by] < 1], by))
     return figure

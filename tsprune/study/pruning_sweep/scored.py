@@ -77,13 +77,8 @@ class ByScore:
         for (*place, score), ours in groups.items():
             if score == MAGNITUDE:
                 continue
-            pairs = [
-                (own.step, other.step)
-                for own, other in zip(ours, groups[*place, MAGNITUDE], strict=True)
-                if self.cells.ok(own.step, other.step)
-            ]
-            found = self.cells.compare(*zip(*pairs, strict=True)) if pairs else None
-            numbers = vars(found) | {"clear": found.clear} if found else {"clear": False, "seeds": 0}
+            sides = ([way.step for way in side] for side in (ours, groups[*place, MAGNITUDE]))
+            numbers = self.cells.difference(*sides)
             names = ("dataset", "model", "pred_len", "structure", "scope", "density_asked")
             records.append(dict(zip(names, place, strict=True)) | {"score": score} | numbers)
         return pd.DataFrame(records, columns=GAINS)

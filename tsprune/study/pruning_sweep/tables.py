@@ -13,7 +13,7 @@ from tsprune.report.failures import cause
 from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
 from tsprune.report.outcomes import counts_table
 from tsprune.report.status import NOT_RUN
-from tsprune.report.tables import labelled, mean_and_spread, number_or_state, styled
+from tsprune.report.tables import Marked, claim, labelled, mean_and_spread, number_or_state, styled
 from tsprune.report.text import (
     NAIVE,
     NBSP,
@@ -184,40 +184,39 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
     columns = {
         density: texts[density] + (" (dense)" if density == 1 else "") for density in sorted(texts, reverse=True)
     }
-    rows, marks, scopes = {}, {}, need_scopes(cells)
+    rows, scopes, dagger = {}, need_scopes(cells), ""
     for pred_len in sorted(cells["pred_len"].unique()):
         last = level(levels, pred_len)
         for scope, model in product(scopes, cells["model"].unique()):
             own = of_case(cells[cells["scope"] == scope], model, pred_len)
-            squared, absolute, fallen = _errors_by_density(own, columns, last)
+            squared, absolute = _errors_by_density(own, columns, last)
             place = (f"{pred_len}", scope, model)
             rows |= {(*place, "MSE"): squared, (*place, "MAE"): absolute}
-            marks |= {(*place, "MSE"): fallen, (*place, "MAE"): {}}
+            if any(isinstance(cell, Marked) for cell in squared.values()):
+                dagger = " † on average no better than repeating the last value."
         for forecast in naive[naive["pred_len"] == pred_len].to_dict("records"):
             for error in ("MSE", "MAE"):
                 label = (f"{pred_len}", "naive", NAIVE.get(forecast["model"], forecast["model"]), error)
-                rows[label] = dict.fromkeys(columns.values(), number_or_state(forecast, error.lower()))
-                marks[label] = dict.fromkeys(columns.values(), "naive")
-    names = ["horizon", "scope", "model", "error"]
-    table, classes = (labelled(own, names, cells).reindex(columns=columns.values()) for own in (rows, marks))
-    dagger = " † on average no better than repeating the last value." if (classes == "fallen").any(axis=None) else ""
+                text = Marked(number_or_state(forecast, error.lower()), "naive")
+                rows[label] = dict.fromkeys(columns.values(), text)
+    table = labelled(rows, ["horizon", "scope", "model", "error"], cells).reindex(columns=columns.values())
     caption = f"MSE and MAE on the test split, scaled data ({spread_text(cells)}), by asked density.{dagger}"
-    return styled(table, caption).set_td_classes(classes)
+    return styled(table, caption)
 
 
 def _errors_by_density(
     own: pd.DataFrame, columns: dict[float, str], last: float
-) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """MSE, MAE and the mark of the MSE, of one model at the densities it has; ``last``: MSE of the last value."""
-    squared, absolute, fallen = {}, {}, {}
+) -> tuple[dict[str, str], dict[str, str]]:
+    """MSE and MAE of one model at the densities it has; marked where the MSE is no better than ``last``, that of the
+    last value."""
+    squared, absolute = {}, {}
     for density, column in columns.items():
         group = own[own["density_asked"] == density]
         if len(group):
-            fell = finished(group)["mse"].mean() >= last
-            squared[column] = mean_and_spread(group, "mse") + (" †" if fell else "")
+            text = mean_and_spread(group, "mse")
+            squared[column] = Marked(f"{text} †") if finished(group)["mse"].mean() >= last else text
             absolute[column] = mean_and_spread(group, "mae")
-            fallen[column] = "fallen" if fell else ""
-    return squared, absolute, fallen
+    return squared, absolute
 
 
 def limits(limits: pd.DataFrame) -> Styler:
@@ -311,22 +310,19 @@ def scores(scores: pd.DataFrame, gains: pd.DataFrame) -> Styler:
     """
     need(scores, "scores", SCORES)
     need(gains, "gains", GAINS)
-    texts, rows, marks = _asked_texts(gains), {}, {}
+    texts, rows = _asked_texts(gains), {}
     keys = ["model", "pred_len", "structure", "density_asked"]
     for (model, pred_len, structure, density), group in gains.groupby(keys, sort=False):
-        label = (model, f"{pred_len}", texts[structure, density])
         cell = of_case(scores, model, pred_len)
         cell = cell[(cell["structure"] == structure) & (cell["density_asked"] == density)]
         by_scope = cell[cell["score"] == MAGNITUDE].groupby("scope", sort=False)
         plain = {f"{MAGNITUDE}, {RANKED[scope]}": _over_dense(own) for scope, own in by_scope}
         records = {row["score"]: row for row in group.to_dict("records")}
-        pairs = {name: cell.loc[cell["score"].isin([name, MAGNITUDE]), "status"] for name in records}
-        rows[label] = plain | {name: _gain(row, pairs[name]) for name, row in records.items()}
-        marks[label] = dict.fromkeys(plain, "") | {n: "" if row["clear"] else "fallen" for n, row in records.items()}
-    names = ["model", "horizon", "density"]
-    table, classes = (labelled(part, names, gains) for part in (rows, marks))
-    columns = sorted(table.columns, key=lambda name: not name.startswith(MAGNITUDE))
-    table, classes = table[columns], classes[columns]
+        states = {name: cell.loc[cell["score"].isin([name, MAGNITUDE]), "status"] for name in records}
+        gained = {name: claim(_gain(row, states[name]), row["clear"]) for name, row in records.items()}
+        rows[model, f"{pred_len}", texts[structure, density]] = plain | gained
+    table = labelled(rows, ["model", "horizon", "density"], gains)
+    table = table[sorted(table.columns, key=lambda name: not name.startswith(MAGNITUDE))]
     ranked = gains[gains["structure"] != HALF].drop_duplicates("score")
     where = ", ".join(f"{score} {RANKED[scope]}" for score, scope in zip(ranked["score"], ranked["scope"], strict=True))
     caption = (
@@ -334,7 +330,7 @@ def scores(scores: pd.DataFrame, gains: pd.DataFrame) -> Styler:
         f"the same scope, in percent (below 0: better). {interval_words(gains)} In italics: within the noise, no claim."
         + (f" {HALF} ranks within every four neighbours." if (gains["structure"] == HALF).any() else "")
     )
-    return styled(table, caption).set_td_classes(classes)
+    return styled(table, caption)
 
 
 def _asked_texts(gains: pd.DataFrame) -> dict[tuple[str, float], str]:

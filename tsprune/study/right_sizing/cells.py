@@ -189,11 +189,8 @@ class RightSizingCells(Cells[RightSizing, RightSizingResult]):
 
     def _paired(self, ours: Way, other: Way) -> dict:
         """The difference over the seeds for which both came to a model."""
-        pairs = [pair for pair in zip(ours.steps, other.steps, strict=True) if self.ok(*pair)]
-        if not pairs:
-            return {"clear": False, "seeds": 0, "reason": "no seed with a result on both sides"}
-        difference = self.compare(*zip(*pairs, strict=True))
-        return {name: getattr(difference, name) for name in ("relative", "low", "high", "clear", "seeds")}
+        found = self.difference(ours.steps, other.steps)
+        return found if found["seeds"] else found | {"reason": "no seed with a result on both sides"}
 
     def _choices(self, data_map: pd.DataFrame) -> pd.DataFrame:
         """See :class:`RightSizingResult`. Chosen by the mean validation MSE over the seeds, never by a test error; a

@@ -8,7 +8,7 @@ from pandas.io.formats.style import Styler
 from tsprune.errors import UserError, unknown
 from tsprune.report.frames import need
 from tsprune.report.outcomes import BETTER, LOST, WORSE, counts_table
-from tsprune.report.tables import labelled, mean_and_spread, styled
+from tsprune.report.tables import claim, labelled, mean_and_spread, styled
 from tsprune.report.text import (
     error_text,
     interval,
@@ -91,21 +91,19 @@ def distilled(distilled: pd.DataFrame) -> Styler:
     """Change of the test MSE of each distilled model (rows) against each rival (columns); in italics what is within
     the noise. Raises UserError for an empty table, a missing column, an unknown rival."""
     need(distilled, "distilled", [*DISTILLED, *DIFFERENCE])
-    rows, marks = {}, {}
+    rows = {}
     for row in distilled.to_dict("records"):
         if row["rival"] not in RIVALS:
             raise UserError(unknown("rival", row["rival"], RIVALS))
         label = (row["model"], f"{row['pred_len']}", f"{row['width']} x {row['depth']}")
         size = f" [{row['match_width']:.0f} x {row['match_depth']:.0f}]" if row["rival"] == "affordable" else ""
-        known = pd.notna(row["relative"])
-        rows.setdefault(label, {})[RIVALS[row["rival"]]] = short_interval(row) + (size if known else "")
-        marks.setdefault(label, {})[RIVALS[row["rival"]]] = "" if row["clear"] else "fallen"
-    table, classes = (labelled(part, ["model", "horizon", "distilled"], distilled) for part in (rows, marks))
+        text = short_interval(row) + (size if pd.notna(row["relative"]) else "")
+        rows.setdefault(label, {})[RIVALS[row["rival"]]] = claim(text, row["clear"])
     caption = (
         "Difference in test MSE of the small model taught by the large one, all trained equally long, in percent "
         f"(below 0: distilled is better). {interval_words(distilled)} In italics: within the noise, no claim."
     )
-    return styled(table, caption).set_td_classes(classes)
+    return styled(labelled(rows, ["model", "horizon", "distilled"], distilled), caption)
 
 
 def comparison(comparison: pd.DataFrame) -> Styler:
@@ -113,16 +111,14 @@ def comparison(comparison: pd.DataFrame) -> Styler:
     noise."""
     tuned = fine_tuned(comparison)
     bare = comparison[comparison["arm"] == "pruned"].set_index(["model", "pred_len", "width", "depth", "axis"])
-    rows, marks = {}, {}
+    rows = {}
     for row in tuned.to_dict("records"):
         key = (row["model"], row["pred_len"], row["width"], row["depth"], row["axis"])
         found = pd.notna(row["match_width"])
         axis = AXES[row["axis"]].removeprefix("no more ")
-        label = (row["model"], f"{row['pred_len']}", f"{row['width']} x {row['depth']}", axis)
-        marks[label] = {"MSE against it": "" if row["clear"] else "fallen"}
-        rows[label] = {
+        rows[row["model"], f"{row['pred_len']}", f"{row['width']} x {row['depth']}", axis] = {
             "dense match": _match(row) if found else str(row["reason"]),
-            "MSE against it": interval(row) if found else "",
+            "MSE against it": claim(interval(row) if found else "", row["clear"]),
             "against the costliest": _largest(row) if found else "",
             "without fine-tuning": _alone(bare.at[key, "relative"]) if key in bare.index and found else "",
         }
@@ -133,9 +129,7 @@ def comparison(comparison: pd.DataFrame) -> Styler:
         "them, where that is another model. "
         f"{interval_words(comparison)}"
     )
-    names = ["model", "horizon", "pruned towards", "dense of no more"]
-    table, classes = (labelled(part, names, comparison) for part in (rows, marks))
-    return styled(table, caption).set_td_classes(classes)
+    return styled(labelled(rows, ["model", "horizon", "pruned towards", "dense of no more"], comparison), caption)
 
 
 def counts(comparison: pd.DataFrame) -> Styler:
