@@ -39,7 +39,7 @@ def _trainings(step: Step) -> tuple[Iterable[Step], Iterable[Step]]:
 
 
 def _cost(rows: Mapping[str, dict], step: Step) -> tuple[float, float]:
-    """Multiply-adds and seconds of one training; one that diverged may not have come to an epoch, whose time is None."""
+    """Multiply-adds and seconds of one training; NaN where it diverged, which may have been in the first epoch."""
     if rows[step.key]["status"] != "ok":
         return math.nan, math.nan
     result, cost = rows[step.key]["result"], rows[step.key]["cost"]
