@@ -237,6 +237,11 @@ def test_without_a_naive_result_the_rest_is_said_all_the_same():
     naive = pd.DataFrame({"pred_len": [96], "model": "RepeatLast", "mse": [np.nan]})
     text = words.verdict(cells, updates, pd.DataFrame([pair | {"clear": True, "seeds": 2}]), naive)
     assert "did so in none of 2 trainings" in first_sentence(text)
+    without = pd.DataFrame(), pd.DataFrame(), naive  # what there is where nothing can be compared
+    lost = cells.assign(status="diverged", mse_relative=np.nan)
+    assert first_sentence(words.verdict(lost, *without)).endswith("weights training can remove: no training finished.")
+    lost.loc[lost["arm"] == CODE, "status"] = "ok"
+    assert first_sentence(words.verdict(lost, *without)).endswith(": none finished together with its dense training.")
     assert "- Repeating the last value has no result at horizon 96: forecasters are not judged by it there." in text
 
 

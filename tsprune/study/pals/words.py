@@ -65,13 +65,15 @@ def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFram
     missing column.
     """
     need(cells, "cells", [*CELLS, *COSTS, "cap", "every", "gamma", "lam"])
-    need(comparisons, "comparisons", COMPARISONS)
     ours, data = finished(cells[cells["arm"] == CODE]), on_data(cells["dataset"])
     if ours.empty:
+        alone = (cells.loc[cells["arm"] == CODE, "status"] == "ok").any()
+        why = "none finished together with its dense training" if alone else "no training finished"
         return (
-            f"{data}, it cannot be said whether PALS finds by itself how many weights training can remove: no training "
-            f"finished.\n\n{left_out(cells)}"
+            f"{data}, it cannot be said whether PALS finds by itself how many weights training can remove: {why}."
+            f"\n\n{left_out(cells)}"
         )
+    need(comparisons, "comparisons", COMPARISONS)
     need(updates, "updates", UPDATES)
     dense = finished(cells[cells["group"] == "dense"]).groupby(CASE, sort=False)["mse"].mean()
     levels = repeat_last(naive)
