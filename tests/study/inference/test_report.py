@@ -67,6 +67,21 @@ def test_the_first_sentence_is_short_however_many_forecasters_and_however_wide_t
         assert len(headline(words.verdict(frame)).split()) <= (40 if device == "cuda" else 36)
 
 
+def test_only_forecasters_that_were_measured_so_are_named():
+    frame = speeds(("A", "B", "C"))
+    alone = headline(told(frame[~((frame["share"] == 0.1) & frame["model"].isin(["B", "C"]))]))
+    assert "makes A with 10 % of the weights 4.0 times" in alone
+    frame = speeds(("A", "B"), variants=GPU_VARIANTS, device="cuda", machine="NVIDIA H200")
+    half = frame[~((frame["form"] == NARROW) & (frame["model"] == "B") & (frame["runtime"] == EAGER))]
+    assert "), A cut to 25 % of its widths forecasts 1.2 times" in headline(told(half))
+
+
+def test_a_narrow_model_without_a_dense_time_in_its_runtime_is_left_out():
+    frame = speeds()
+    lost = frame[~((frame["form"] == "dense") & (frame["runtime"] == ONNX))]
+    assert "PyTorch keeps 75 %" in told(lost) and "ONNX Runtime keeps" not in told(lost)
+
+
 def test_of_many_forecasters_the_first_sentence_gives_the_number():
     assert " 4 forecasters with " in words.verdict(speeds(models=("A", "B", "C", "D"))).split("\n\n")[0]
     assert "**A** and **B** with " in words.verdict(speeds(models=("A", "B"))).split("\n\n")[0]

@@ -37,10 +37,14 @@ def fewer(speeds: pd.DataFrame, batch: float) -> str:
 
 
 def _narrowest(speeds: pd.DataFrame, batch: float) -> pd.DataFrame:
-    """The narrowest models at a number of windows, in the runtimes of the first sentence."""
+    """The narrowest models at a number of windows, in the runtimes of the first sentence: those that have a time in all
+    of these or, where none has, those of one runtime."""
     rows = kept(speeds)
     rows = rows[~rows["disturbed"] & (rows["batch"] == batch) & rows["runtime"].isin(_AS)]
-    return rows[rows["share"] == rows["share"].min()]
+    rows = rows[rows["share"] == rows["share"].min()]
+    by = [set(own["model"]) for _, own in rows.groupby("runtime")]
+    shared = set.intersection(*by) if by else set()
+    return rows[rows["model"].isin(shared)] if shared else rows[rows["runtime"] == rows["runtime"].min()]
 
 
 def two_of_four(fine: pd.DataFrame, batch: float) -> str:

@@ -71,25 +71,28 @@ def _answer(rows: pd.DataFrame) -> str:
     where = f"On {machine(rows)} ({threads}, {windows(rows['batch'].iloc[0])} at once)"
     if sparse.empty:
         return f"{where}, nothing can be said about the sparse kernel."
-    many = sparse["model"].nunique()
-    names = bold(sparse["model"]) if many <= _NAMED else f"{many} forecasters"
-    (share, times), *_ = _told(sparse)
+    own, *_ = _lowest(sparse)
+    many = own["model"].nunique()
+    names = bold(own["model"]) if many <= _NAMED else f"{many} forecasters"
     return (
-        f"{where}, a zero-skipping kernel makes {names} with {share} of the weights {times} as fast as dense in eager "
-        "PyTorch."
+        f"{where}, a zero-skipping kernel makes {names} with {percent(own['share'].iloc[0])} of the weights "
+        f"{faster(own)} times as fast as dense in eager PyTorch."
     )
 
 
-def _told(sparse: pd.DataFrame) -> list[tuple[str, str]]:
-    """How much faster the kernel is with the two lowest shares of the weights, in the order of the table."""
+def _lowest(sparse: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows of each of the two lowest shares of the weights, in the order of the table; not every forecaster was
+    measured with both."""
     two = sparse[sparse["share"].isin(sorted(sparse["share"].unique())[:2])]
-    return [(percent(share), f"{faster(group)} times") for share, group in two.groupby("share", sort=False)]
+    return [own for _, own in two.groupby("share", sort=False)]
 
 
 def _second(rows: pd.DataFrame) -> str:
     """The other share, which the first sentence has no room for."""
-    told = _told(rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)])[1:]
-    return "".join(f"With {share} of the weights it is {times} as fast." for share, times in told)
+    _, *others = _lowest(rows[(rows["form"] == ZEROS) & (rows["runtime"] == KERNEL)]) or [rows]
+    return "".join(
+        f"With {percent(own['share'].iloc[0])} of the weights it is {faster(own)} times as fast." for own in others
+    )
 
 
 def _break_even(rows: pd.DataFrame) -> str:
