@@ -1,4 +1,4 @@
-"""Where there is nothing to show yet, a line says so in its place; everything else stays as loud as it is."""
+"""Where there is nothing to show, a line says so in its place; everything else stays as loud as it is."""
 
 from types import SimpleNamespace
 
@@ -20,7 +20,7 @@ def figures(rows: pd.DataFrame) -> list[str]:
 
 
 (told,) = where_rows(SimpleNamespace(table=table, figures=figures, _hidden=table, WIDTH=9.6, Error=UserError))
-NONE = "*Nothing to show yet.*"
+NONE = "*Nothing to show.*"
 
 
 def test_a_line_stands_where_there_are_no_rows_as_markdown_and_for_words():
@@ -34,7 +34,22 @@ def test_a_reader_is_not_told_the_names_of_tables():
         raise NoRows("table 'cells': none of the 4 cells finished")
 
     (shown,) = where_rows(SimpleNamespace(drawn=drawn))
-    assert shown.drawn() == "*Nothing to show yet: none of the 4 cells finished.*"
+    assert shown.drawn() == "*Nothing to show: none of the 4 cells finished.*"
+
+
+def test_cells_that_failed_are_not_called_ones_to_come():
+    (shown,) = where_rows(SimpleNamespace(table=table, figures=figures))
+    cells = pd.DataFrame({"seed": [1, 2], "status": ["failed", "diverged"], "mse": None})
+    cells["reason"] = ["needs A, which diverged: loss_a not finite", "loss_a not finite"]
+    assert shown.table(cells) == "2 rows"
+    why = (
+        "2 of 2 cells have failed, the first because: loss_a not finite. The table of what did not finish has them all."
+    )
+    assert shown.figures(pd.DataFrame()) == [f"*Nothing to show. {why}*"], "differences of these cells"
+    shown.table(cells.assign(status=["failed", "not run"]))
+    assert shown.table(pd.DataFrame()) == "*Nothing to show yet.*"
+    shown.table(cells.assign(status=["failed", "ok"]))
+    assert shown.table(pd.DataFrame()) == "*Nothing to show.*"
 
 
 def test_with_rows_a_function_is_as_it_was_and_anything_else_is_raised():

@@ -41,17 +41,7 @@ def finished(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def repeat_last(naive: pd.DataFrame) -> dict[int, float]:
-    """MSE of repeating the last value, by pred_len, as far as it is known. Raises NoRows if it is known for none."""
+    """MSE of repeating the last value, by pred_len, as far as it is known."""
     need(naive, "naive", ["pred_len", "model", "mse"])
     rows = naive[(naive["model"] == "RepeatLast") & naive["mse"].notna()]
-    if rows.empty:
-        raise NoRows("table 'naive': repeating the last value has no result")
     return dict(zip(rows["pred_len"], rows["mse"], strict=True))
-
-
-def level(levels: dict[int, float], pred_len: int) -> float:
-    """The repeat-last MSE of one horizon. Raises NoRows naming a horizon that the naive table lacks."""
-    if pred_len not in levels:
-        known = sorted(levels)
-        raise NoRows(f"table 'naive': repeating the last value has no result at horizon {pred_len}. Has: {known}")
-    return levels[pred_len]

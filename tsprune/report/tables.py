@@ -59,18 +59,21 @@ def published_table(published: pd.DataFrame) -> "Styler":
     """Published numbers beside this run's, with the difference and how the protocols differ."""
     texts = ["model", "dataset", "pred_len", "source", "protocol"]
     numbers = ["mse_published", "mse_here", "difference", "mae_published", "mae_here"]
-    need(published, "published", [*texts, *numbers])
+    rows = need(published, "published", [*texts, *numbers]).to_dict("records")
     table = pd.DataFrame(
         {
             "dataset": published["dataset"].astype(str),
             "horizon": published["pred_len"].astype(str),
             "MSE published": published["mse_published"].map(_number),
-            "MSE here": published["mse_here"].map(_number),
+            "MSE here": [number_or_state(row, "mse_here") for row in rows],
             "difference": [
-                _difference(*pair) for pair in zip(published["difference"], published["mse_published"], strict=True)
+                number_or_state(row, "difference")
+                if pd.isna(row["difference"])
+                else _difference(row["difference"], row["mse_published"])
+                for row in rows
             ],
             "MAE published": published["mae_published"].map(_number),
-            "MAE here": published["mae_here"].map(_number),
+            "MAE here": [number_or_state(row, "mae_here") for row in rows],
             "source": published["source"].astype(str),
             "protocol here and there": published["protocol"].astype(str),
         }
@@ -223,8 +226,6 @@ def _number(value: float) -> str:
 
 def _difference(value: float, like: float) -> str:
     """With as many decimals as the error ``like`` which it is a difference of; what rounds to nothing has no sign."""
-    if pd.isna(value):
-        return "not run"
     text = error_text(abs(value), like=like)
     sign = "" if not float(text) else "+" if value > 0 else "−"
     return sign + text

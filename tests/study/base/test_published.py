@@ -2,7 +2,9 @@
 
 import pandas as pd
 import pytest
+from reading import read
 
+from tsprune.report.tables import published_table
 from tsprune.study.base.published import compare_with_published, published_errors
 from tsprune.study.pruning_sweep.config import PruningSweep
 
@@ -18,10 +20,13 @@ def config(smoke):
 @pytest.fixture
 def cells():
     row = {"method": "dense", "model": "Autoformer", "dataset": "mine", "pred_len": 96, "mse": 0.5, "mae": 0.4}
+    row |= {"status": "ok"}
     return pd.DataFrame([row | {"seed": 1}, row | {"seed": 2, "mse": 0.7}])
 
 
-NAIVE = pd.DataFrame([{"model": "RepeatLast", "dataset": "mine", "pred_len": 96, "mse": 1.0, "mae": 0.9}])
+NAIVE = pd.DataFrame(
+    [{"model": "RepeatLast", "dataset": "mine", "pred_len": 96, "mse": 1.0, "mae": 0.9, "status": "ok"}]
+)
 
 
 def test_only_the_datas_content_puts_published_errors_beside_ours(cells, config):
@@ -31,6 +36,15 @@ def test_only_the_datas_content_puts_published_errors_beside_ours(cells, config)
     there = published_errors().query("model == 'Autoformer' and dataset == 'ETTh1' and pred_len == 96").iloc[0]
     assert found["mse_here"] == pytest.approx(0.6) and found["mse_published"] == there["mse_published"]
     assert found["difference"] == pytest.approx(0.6 - there["mse_published"])
+
+
+def test_of_a_model_that_failed_the_table_says_so_and_not_that_it_was_not_run(cells, config):
+    lost = cells.assign(mse=float("nan"), mae=float("nan"), status=["diverged", "failed"])
+    rows, _ = read(published_table(compare_with_published(lost, NAIVE, config, "ETTh1")))
+    shown = next(row for row in rows if row[0] == "Autoformer")
+    assert shown.count("diverged / failed") == 3 and "not run" not in shown
+    half = compare_with_published(lost.assign(status=["failed", "not run"]), NAIVE, config, "ETTh1")
+    assert any("failed / not run" in row for row in read(published_table(half))[0])
 
 
 def test_every_difference_of_protocol_is_named(cells, config):

@@ -6,7 +6,6 @@ import sys
 import pandas as pd
 import pytest
 
-from tsprune.errors import UserError
 from tsprune.study.base.words import idle, is_papers_size, no_better, size_line, standing
 
 
@@ -37,19 +36,39 @@ BEST = pd.Series({("A", 96): 0.9, ("A", 720): 1.1, ("B", 96): 1.0, ("B", 720): 0
 
 def test_no_better_means_not_below_the_naive_level_of_its_own_horizon():
     assert list(no_better(BEST, {96: 1.0, 720: 1.0}).index) == [("A", 720), ("B", 96)]
-    with pytest.raises(UserError, match=r"no forecast to beat at horizon 720\. Has: \[96\]"):
-        no_better(BEST, {96: 1.0})
+    assert list(no_better(BEST, {96: 1.0}).index) == [("B", 96)] and no_better(BEST, {}).empty
 
 
 def test_models_that_beat_no_naive_forecast_are_named():
     cells = pd.DataFrame({"pred_len": [96, 720], "seed": [1, 2], "status": "ok"})
-    fallen = no_better(BEST, {96: 1.0, 720: 1.0})
-    assert standing(fallen, "x", cells) == "**A** and **B** are no better than x at one horizon or more, even dense."
-    assert standing(fallen.iloc[:1], "x", cells.iloc[:1]) == "**A** is no better than x, even dense."
-    assert standing(fallen.iloc[:0], "x", cells) == ""
-    assert idle(["A", "A"], "x", cells).startswith("**A** does no better than x, even unpruned")
-    assert idle(["A", "B"], "x", cells).startswith("both forecasters do")
-    assert idle(["A", "B", "C"], "x", cells).endswith("matters little (mean of 2 seeds)")
+    levels = {96: 1.0, 720: 1.0}
+    assert standing(BEST, levels, "x", cells) == (
+        "**A** and **B** are no better than x at one horizon or more, even dense."
+    )
+    assert standing(BEST.iloc[[1, 3]], levels, "x", cells.iloc[1:]) == "**A** is no better than x, even dense."
+    assert standing(BEST, {96: 2.0, 720: 2.0}, "x", cells) == idle(BEST, levels, "x", cells) == ""
+    low = {96: 0.1, 720: 0.1}
+    assert idle(BEST.iloc[:2], low, "x", cells) == (
+        "**A** does no better than x, even unpruned, so what pruning changes matters little (mean of 2 seeds)"
+    )
+    assert idle(BEST, low, "x", cells).startswith("both forecasters do") and standing(BEST, low, "x", cells) == ""
+
+
+def test_models_are_judged_at_the_horizons_that_have_a_naive_level_and_the_others_are_named():
+    cells = pd.DataFrame({"pred_len": [96, 720], "seed": [1, 2], "status": "ok"})
+    lost = "X has no result at horizon 720: forecasters are not judged by it there."
+    assert standing(BEST, {96: 1.0}, "x", cells) == (
+        f"**B** is no better than x at one horizon or more, even dense. {lost}"
+    )
+    assert idle(BEST, {96: 0.5}, "x", cells) == (
+        "both forecasters do no better than x at horizon 96, even unpruned, so what pruning changes there matters "
+        "little (mean of 2 seeds)"
+    )
+    assert standing(BEST, {96: 0.5}, "x", cells) == lost
+    assert idle(BEST, {}, "x", cells) == ""
+    assert standing(BEST, {}, "x", cells) == (
+        "X has no result at horizons 96 and 720: forecasters are not judged by it there."
+    )
 
 
 def test_words_need_no_torch():

@@ -4,14 +4,16 @@ import re
 
 import numpy as np
 import pandas as pd
+import pytest
 from compared import interval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import details, first_sentence, read
 
+from tsprune.report.frames import NoRows
 from tsprune.report.text import amount, error_text
 from tsprune.study.entsoe_scale import tables, words
-from tsprune.study.entsoe_scale.result import QUESTIONS, STRUCTURES
+from tsprune.study.entsoe_scale.result import DIFFERENCES, QUESTIONS, STRUCTURES, to_beat
 
 WINDOWS = (100, 1000)
 NAIVE = pd.DataFrame({"pred_len": [24, 96], "model": "SeasonalNaive", "mse": 0.5, "mae": 0.4})
@@ -276,6 +278,22 @@ def test_models_no_better_than_the_naive_forecast_are_the_answer_and_too_little_
     assert (
         text == "On grid, it cannot be said whether more data needs a bigger M: too few amounts of data have a result."
     )
+
+
+def test_the_better_naive_forecast_is_the_one_that_is_known():
+    naive = pd.DataFrame(
+        {"pred_len": [24, 96, 24], "model": ["SeasonalNaive"] * 2 + ["LastWeek"], "mse": [np.nan, 0.5, 0.4]}
+    )
+    assert to_beat(naive) == {24: 0.4, 96: 0.5} and "better of" in words._than(naive)
+    assert to_beat(naive.iloc[:2]) == {96: 0.5}
+
+
+def test_without_a_naive_result_at_the_one_horizon_the_models_are_spoken_of_all_the_same():
+    left = cells().assign(mse_relative=np.nan)
+    differences = pd.DataFrame(columns=list(DIFFERENCES))
+    run = left, chosen({("M", 24): (16, 16)}), differences, NAIVE.assign(mse=np.nan)
+    with pytest.raises(NoRows):  # no difference, but not "no forecaster finished"
+        words.verdict(*run)
 
 
 def test_models_are_counted_against_both_naive_forecasts_by_column():

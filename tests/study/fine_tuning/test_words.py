@@ -105,6 +105,25 @@ def test_models_no_better_than_repeating_the_last_value_are_the_answer_or_its_fi
     assert details(text).startswith("**N** is no better than repeating the last value, even dense.")
 
 
+def test_a_horizon_without_a_naive_result_costs_only_what_is_said_of_it():
+    rows, lost = pd.DataFrame([row("M", 0.03, 0.05, 0.07)]), NAIVE.assign(mse=[1.3, float("nan")])
+    text = words.verdict(cells(horizons=(96, 720)), rows, lost)
+    assert "M ends 5.0 % above the forecast error" in first_sentence(text)
+    without = "Repeating the last value has no result at horizon 720: forecasters are not judged by it there."
+    assert details(text).startswith(without)
+    assert without in details(words.verdict(cells(horizons=(96, 720), seeds=(1,)), rows.assign(seeds=1), lost))
+    assert first_sentence(words.verdict(cells(horizons=(96, 720), dense=1.4), rows, lost)) == (
+        "On ETTh1, M does no better than repeating the last value at horizon 96, even unpruned, so what pruning "
+        "changes there matters little (mean of 2 seeds)."
+    )
+    assert "M ends 5.0 %" in first_sentence(words.verdict(cells(), rows, NAIVE.assign(mse=float("nan"))))
+
+
+def test_a_structure_that_is_not_compared_with_dense_trained_as_long_has_no_empty_clause():
+    rows = [row("M", 0.1, 0.2, 0.3), row("M", 0.1, 0.2, 0.3, structure="2:4", against="pruned")]
+    assert "; with 2:4" not in details(words.verdict(cells(), pd.DataFrame(rows), NAIVE))
+
+
 def test_without_a_pair_to_compare_there_is_no_answer():
     lost = row("M", float("nan"), float("nan"), float("nan"), seeds=0)
     assert said(lost).endswith("no pruned forecaster finished together with the unpruned one trained as long.")

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from reading import as_read
 
-from tests.study.inference.speeds import GPU_VARIANTS, speeds
+from tests.study.inference.speeds import GPU_VARIANTS, VARIANTS, speeds
 from tsprune.errors import UserError
 from tsprune.report.frames import NoRows
 from tsprune.report.text import headline
@@ -25,9 +25,10 @@ def told(frame):
 def test_the_answer_is_the_kernels_at_the_largest_batch():
     text = told(speeds(("Transformer", "FEDformer")))
     assert headline(text) == (
-        "On AMD EPYC (1 thread, 32 windows at once), Transformer and FEDformer with 10 % of the weights, in the sparse "
-        "kernel that skips zeros, forecast 4.0 times as fast as dense in eager PyTorch; with 5 %, 6.0 times."
+        "On AMD EPYC (1 thread, 32 windows at once), a zero-skipping kernel makes Transformer and FEDformer with 10 % "
+        "of the weights 4.0 times as fast as dense in eager PyTorch."
     )
+    assert "\n\nWith 5 % of the weights it is 6.0 times as fast." in text
     assert "is 3.0 times as fast in bfloat16, 2.0 times as fast in ONNX Runtime, and 2.5 times as fast in ONNX" in text
     assert "pay off against the best of these for **Transformer** and **FEDformer** up to a density of 0.1" in text
     assert "At a density of 0.05 the kernel gives 6.0 times at 1 window." in text
@@ -54,6 +55,33 @@ def test_two_densities_that_are_nearly_the_same_have_a_row_each():
     assert (forms == "zeros, density 0.104").sum() == (forms == "zeros, density 0.1").sum() > 0
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_first_sentence_is_short_however_many_forecasters_and_however_wide_the_ranges(device):
+    about = {"device": device, "variants": GPU_VARIANTS if device == "cuda" else VARIANTS}
+    about["machine"] = "NVIDIA H200" if device == "cuda" else "Intel Xeon CPU @ 2.20GHz"
+    for models in (("A",), ("A", "B"), ("A", "B", "C"), tuple("ABCDEFG")):
+        frame = speeds(models, **about)
+        last = frame["model"] == models[-1]
+        ends = ["speedup", "speedup_low", "speedup_high"]
+        frame.loc[last & (frame["form"] != "dense"), ends] *= 1.5
+        assert len(headline(words.verdict(frame)).split()) <= (40 if device == "cuda" else 36)
+
+
+def test_only_forecasters_that_were_measured_so_are_named():
+    frame = speeds(("A", "B", "C"))
+    alone = headline(told(frame[~((frame["share"] == 0.1) & frame["model"].isin(["B", "C"]))]))
+    assert "makes A with 10 % of the weights 4.0 times" in alone
+    frame = speeds(("A", "B"), variants=GPU_VARIANTS, device="cuda", machine="NVIDIA H200")
+    half = frame[~((frame["form"] == NARROW) & (frame["model"] == "B") & (frame["runtime"] == EAGER))]
+    assert "), A cut to 25 % of its widths forecasts 1.2 times" in headline(told(half))
+
+
+def test_a_narrow_model_without_a_dense_time_in_its_runtime_is_left_out():
+    frame = speeds()
+    lost = frame[~((frame["form"] == "dense") & (frame["runtime"] == ONNX))]
+    assert "PyTorch keeps 75 %" in told(lost) and "ONNX Runtime keeps" not in told(lost)
+
+
 def test_of_many_forecasters_the_first_sentence_gives_the_number():
     assert " 4 forecasters with " in words.verdict(speeds(models=("A", "B", "C", "D"))).split("\n\n")[0]
     assert "**A** and **B** with " in words.verdict(speeds(models=("A", "B"))).split("\n\n")[0]
@@ -63,10 +91,10 @@ def test_on_a_gpu_the_answer_is_that_of_narrower_models():
     frame = speeds(("Transformer", "FEDformer"), variants=GPU_VARIANTS, device="cuda", machine="NVIDIA H200")
     text = told(frame)
     assert headline(text) == (
-        "On a GPU (NVIDIA H200, 32 windows at once), Transformer and FEDformer, cut to 25 % of their widths and 10.0 "
-        "times fewer multiply-adds, forecast 1.2 times as fast as dense when PyTorch starts operators one by one and "
-        "3.0 times as fast when both run as CUDA graphs."
+        "On a GPU (NVIDIA H200, 32 windows at once), Transformer and FEDformer cut to 25 % of their widths "
+        "forecast 1.2 times as fast as dense in eager PyTorch, 3.0 times with both as CUDA graphs."
     )
+    assert "\n\nNarrowed so, a forecast takes 10.0 times fewer multiply-adds than dense." in text
     assert "1.5 times as fast in bfloat16, 2.0 times as fast as a CUDA graph, and 5.0 times as fast as a CUDA" in text
     assert "for the tensor cores, forecasts are 0.5 times as fast as with all weights, both as CUDA graphs" in text
     assert "in bfloat16 at 32 windows." in text
@@ -80,7 +108,7 @@ def test_on_a_gpu_the_answer_is_that_of_narrower_models():
     assert figures.narrow(frame).axes[0].get_title(loc="left") == "Transformer, 1 window"
     assert "on a GPU" in tables.speeds(frame).to_html()
     alone = headline(told(frame[frame["model"] == "Transformer"]))
-    assert "Transformer, cut to 25 % of its widths and 10.0 times fewer multiply-adds, forecasts 1.2 times" in alone
+    assert "Transformer cut to 25 % of its widths forecasts 1.2 times as fast as dense" in alone
     without = headline(told(frame[frame["form"] != NARROW]))
     assert without == "On a GPU (NVIDIA H200, 32 windows at once), nothing can be said about narrower models."
 
@@ -152,7 +180,8 @@ def test_a_speed_that_is_not_known_to_a_tenth_is_told_by_its_interval():
     frame.loc[wide, "trouble"] = WIDE
     frame.loc[wide, "speedup_low"], frame.loc[wide, "speedup_high"] = frame["speedup"] - 0.5, frame["speedup"] + 0.6
     text = told(frame)
-    assert "forecasts 3.5 to 4.6 times as fast as dense in eager PyTorch; with 5 %, 5.5 to 6.6 times." in text
+    assert "3.5 to 4.6 times as fast as dense in eager PyTorch." in text
+    assert "With 5 % of the weights it is 5.5 to 6.6 times as fast." in text
     assert "is 3.0 times as fast in bfloat16, 1.5 to 2.6 times as fast in ONNX Runtime, and 2.5 times" in text
 
 

@@ -281,6 +281,13 @@ def test_without_a_finished_pals_the_tables_are_there(result):
     assert horizons(result.cells.assign(status="failed")).empty
 
 
+def test_of_a_training_that_diverged_after_an_update_nothing_is_told_but_that(smoke, tmp_path):
+    few = {"models": ["DLinear"], "rivals": [], "densities": [], "at_pals_density": False, "search": False}
+    result = run(smoke | few | {"store": str(tmp_path), "gammas": [1.1], "intervals": [5], "learning_rate": 1e30})
+    assert "diverged" in set(result.cells["status"]) and result.failures == len(result.cells)
+    assert result.updates.empty and result.agreement.empty and result.comparisons.empty
+
+
 def test_a_second_run_reads_the_store(result, smoke):
     again = run(smoke)
     pd.testing.assert_frame_equal(result.cells, again.cells)

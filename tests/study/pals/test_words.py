@@ -225,6 +225,26 @@ def the_counts_are_those_of_the_comparisons(run, verdict):
     assert all(sum(map(int, line[:-1])) == int(line[-1]) for line in shown.values())
 
 
+def test_without_a_naive_result_the_rest_is_said_all_the_same():
+    run = {"dataset": "Exchange", "model": "M", "pred_len": 96, "density": 1.0, "mae": 1.0, "mse_relative": 1.0}
+    run |= {"mse": 1.0, "macs_share": 1.0, "training_macs_share": 1.0, "time_share": 1.1, "runs": 1, "gamma": 1.2}
+    run |= {"lam": 1.1, "every": 5, "cap": 0.9, "status": "ok", "reason": None}
+    arms = [("dense", "dense"), (CODE, "PALS")]
+    cells = pd.DataFrame([run | {"seed": seed, "arm": arm, "group": group} for seed in (1, 2) for arm, group in arms])
+    made = {"model": "M", "pred_len": 96, "arm": CODE, "step": 5, "decision": "shrink", "loss": 1.0}
+    updates = pd.DataFrame([made | {"seed": seed, "sparsity": 0.9, "sparsity_counted": 0.91} for seed in (1, 2)])
+    pair = {"model": "M", "pred_len": 96, "arm": CODE, "against": "dense", "relative": 0.1, "low": 0.05, "high": 0.2}
+    naive = pd.DataFrame({"pred_len": [96], "model": "RepeatLast", "mse": [np.nan]})
+    text = words.verdict(cells, updates, pd.DataFrame([pair | {"clear": True, "seeds": 2}]), naive)
+    assert "did so in none of 2 trainings" in first_sentence(text)
+    without = pd.DataFrame(), pd.DataFrame(), naive  # what there is where nothing can be compared
+    lost = cells.assign(status="diverged", mse_relative=np.nan)
+    assert first_sentence(words.verdict(lost, *without)).endswith("weights training can remove: no training finished.")
+    lost.loc[lost["arm"] == CODE, "status"] = "ok"
+    assert first_sentence(words.verdict(lost, *without)).endswith(": none finished together with its dense training.")
+    assert "- Repeating the last value has no result at horizon 96: forecasters are not judged by it there." in text
+
+
 @settings(deadline=None, max_examples=40)
 @given(runs())
 def test_what_is_said_and_counted_is_what_the_tables_say(run):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PolyCollection
+from matplotlib.text import Text
 
 from tsprune.errors import UserError
 from tsprune.report.style import style
@@ -184,6 +185,11 @@ def test_close_densities_do_not_pile_up_labels(make_cells, make_naive):
     assert len(figure.axes[0].get_xticks()) <= 13
 
 
+def test_a_level_of_the_last_value_that_is_not_known_is_not_drawn_and_said(make_cells, make_naive):
+    figure = figures.sweep(make_cells(), make_naive().assign(mse=np.nan))
+    assert any("Repeat last has no result where" in text.get_text() for text in figure.findobj(Text))
+
+
 def test_what_cannot_be_drawn_is_refused(make_cells, make_naive):
     cells = make_cells()
     with pytest.raises(UserError, match="column 'mse_relative' is missing"):
@@ -194,10 +200,6 @@ def test_what_cannot_be_drawn_is_refused(make_cells, make_naive):
         figures.sweep(cells.assign(status="failed"), make_naive())
     with pytest.raises(UserError, match="one dataset, got ETTh1, ETTh2"):
         figures.sweep(cells.assign(dataset=["ETTh1", "ETTh2"] * 20), make_naive())
-    with pytest.raises(UserError, match="repeating the last value has no result at horizon 96"):
-        figures.sweep(cells, make_naive(horizons=(192,)))
-    with pytest.raises(UserError, match="repeating the last value has no result"):
-        figures.sweep(cells, make_naive().query("model != 'RepeatLast'"))
 
 
 def test_layer_figures_show_every_layer_a_figure_per_model(layers):

@@ -185,6 +185,19 @@ def test_models_are_compared_at_the_horizons_that_all_have_run(make_cells, make_
     assert "10 of 40 cells have not run yet (**B** 10) and are left out here." in text and "finish" not in text
 
 
+def test_a_horizon_without_a_naive_result_is_named_and_nothing_is_said_of_it(make_cells, make_naive, make_limits):
+    cells, naive = make_cells(models=["A"], horizons=(96, 720)), make_naive(horizons=(96, 720))
+    limits = pd.concat([make_limits({("A", "layer"): 0.512}, pred_len=h) for h in (96, 720)])
+    naive.loc[(naive["pred_len"] == 720) & (naive["model"] == "RepeatLast"), "mse"] = np.nan
+    lost = "Repeating the last value has no result at horizon 720: forecasters are not judged by it there."
+    text = words.verdict(cells, naive, limits)
+    assert first_sentence(text).startswith("On ETTh1, A can lose 49 %") and f"- {lost}" in text
+    assert "best naive forecast (seasonal naive)" in text, "of what is known at both horizons"
+    none = words.verdict(cells, naive.assign(mse=np.nan), limits)
+    assert first_sentence(none).startswith("On ETTh1, A can lose 49 %")
+    assert "falls to the level" not in none and "horizons 96 and 720" in none
+
+
 def test_the_longest_first_sentence_about_some_horizons_is_short_enough(make_cells, make_naive, make_limits):
     cells = make_cells(models=list("ABCDE"), horizons=(96, 192, 720))
     cells["mse"] += 9 * (cells["model"] == "E")
@@ -348,8 +361,6 @@ def test_missing_input_is_named(say, make_cells, make_naive):
         say({("A", "layer"): 0.64}, tolerances=(0.0,))
     with pytest.raises(UserError, match="'cells': column 'status' is missing"):
         say({("A", "layer"): 0.64}, make_cells().drop(columns="status"))
-    with pytest.raises(UserError, match="repeating the last value has no result at horizon 96"):
-        say({("A", "layer"): 0.64}, naive=make_naive(horizons=(24,)))
 
 
 def test_the_answer_is_a_paragraph_of_its_own(make_cells, make_naive, make_limits):

@@ -241,6 +241,13 @@ def test_failed_cells_and_lost_latencies_are_rows_and_the_rest_is_compared(smoke
     assert result.failures == (result.cells["status"] != "ok").sum() > 0
 
 
+def test_trainings_that_diverge_before_an_epoch_is_over_are_rows_without_a_cost(smoke, tmp_path):
+    changes = {"store": str(tmp_path), "fractions": [1.0], "seeds": [1], "learning_rate": 1e30}
+    result = RightSizingCells(RightSizing.parse(smoke | changes)).run(make_executor=in_threads, progress=Recorder())
+    assert set(arms(result.sizes, "dense")["status"]) == {"diverged"}
+    assert result.sizes[["training_macs", "training_s"]].isna().all(axis=None) and result.failures == len(result.cells)
+
+
 def test_a_floor_is_told_with_the_size_that_was_reached(smoke, tmp_path):
     config = RightSizing.parse(
         smoke | {"store": str(tmp_path), "fractions": [1.0], "seeds": [1], "map_densities": [0.01]}

@@ -164,6 +164,15 @@ def test_models_no_better_than_a_naive_forecast_are_the_answer_or_its_first_deta
     assert details(text).startswith("No size of **N** does better than the best naive forecast (")
 
 
+def test_a_horizon_without_a_naive_result_is_named_and_not_taken_for_one_that_is_beaten():
+    lost = NAIVE.assign(mse=NAIVE["mse"].where(NAIVE["pred_len"] != 720))
+    rows = pd.DataFrame([row(*PRUNED)])
+    none = {"distilled": TAUGHT, "choices": pd.DataFrame()}
+    text = words.verdict(sizes(horizons=(96, 720), mse=0.95), rows, naive=lost, **none)
+    assert first_sentence(text).startswith("On ETTh1, M does no better than repeating past values at horizon 96, even")
+    assert "Repeating past values has no result at horizon 720: forecasters are not judged by it there." in text
+
+
 @st.composite
 def matches(draw, axis: str, relative: float, seeds: int) -> dict:
     """The match, and the largest dense model that costs as little: the same, or another with its own difference."""

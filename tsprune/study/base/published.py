@@ -39,14 +39,16 @@ def compare_with_published(
     cells: pd.DataFrame, naive: pd.DataFrame, config: StudyConfig, dataset: str | None
 ) -> pd.DataFrame:
     """Our dense and naive errors (mean over seeds) beside those published of ``dataset``; empty where there are none.
+    ``status`` has every state of the seeds: where there is no error, why.
 
     ``dataset`` is the name in the catalogue of the data at hand, known by its content and not by its label; None for
     any other data.
     """
     dense = cells[cells["method"] == "dense"].drop_duplicates(["model", "pred_len", "seed"])
     ours = pd.concat([dense, naive], ignore_index=True).assign(dataset=dataset or "")
-    ours = ours.groupby(["model", "dataset", "pred_len"], as_index=False, sort=False)[["mse", "mae"]].mean()
-    ours = ours.rename(columns={"mse": "mse_here", "mae": "mae_here"})
+    by = ours.groupby(["model", "dataset", "pred_len"], sort=False)
+    means = by[["mse", "mae"]].mean().rename(columns={"mse": "mse_here", "mae": "mae_here"})
+    ours = means.assign(status=by["status"].agg(lambda states: " / ".join(states.unique()))).reset_index()
     both = ours.merge(published_errors(), on=["model", "dataset", "pred_len"])
     both["difference"] = both["mse_here"] - both["mse_published"]
     both["protocol"] = [

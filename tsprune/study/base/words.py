@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from tsprune.report.frames import NoRows
 from tsprune.report.status import NOT_RUN
 from tsprune.report.text import NBSP, bold, listed, mean_text, number, percent, some_of
 from tsprune.study.base.result import TOLERANCE
@@ -77,22 +76,35 @@ def missing_words(rows: Collection[Mapping]) -> str:
     )
 
 
+def judged(best: pd.Series, levels: dict[int, float]) -> pd.Series:
+    """Those of ``best`` (MSE by model and pred_len) at whose horizon there is a naive level to beat."""
+    return best[best.index.isin(list(levels), level=1)]
+
+
 def no_better(best: pd.Series, levels: dict[int, float]) -> pd.Series:
-    """Those of ``best`` (MSE by model and pred_len) that do not lie below the naive level of their horizon.
-
-    Raises NoRows for a horizon without a level.
-    """
-    for pred_len in best.index.unique(1):
-        if pred_len not in levels:
-            raise NoRows(f"table 'naive': no forecast to beat at horizon {pred_len}. Has: {sorted(levels)}")
-    return best[[mse >= levels[pred_len] for (_, pred_len), mse in best.items()]]
+    """Those of ``best`` that do not lie below the naive level of their horizon, as far as they are :func:`judged`."""
+    known = judged(best, levels)
+    return known[[mse >= levels[pred_len] for (_, pred_len), mse in known.items()]]
 
 
-def idle(models: Iterable[str], than: str, cells: pd.DataFrame) -> str:
-    """The first sentence from the data on, where no model does better than a naive forecast, called ``than``."""
-    names = list(dict.fromkeys(models))
+def idle(best: pd.Series, levels: dict[int, float], than: str, cells: pd.DataFrame) -> str:
+    """The first sentence from the data on, where no model does better than a naive forecast, called ``than``, at any
+    horizon that has one; else empty."""
+    known = judged(best, levels)
+    if known.empty or len(no_better(best, levels)) < len(known):
+        return ""
+    names = known.index.unique(0)
     does = f"**{names[0]}** does" if len(names) == 1 else f"{all_of(len(names))} forecasters do"
-    return f"{does} no better than {than}, even unpruned, so what pruning changes matters little ({mean_text(cells)})"
+    at = f" at {_horizons(known.index.unique(1))}" if len(known) < len(best) else ""
+    return (
+        f"{does} no better than {than}{at}, even unpruned, so what pruning changes{' there' if at else ''} matters "
+        f"little ({mean_text(cells)})"
+    )
+
+
+def _horizons(pred_lens: Iterable[int]) -> str:
+    numbers = [str(pred_len) for pred_len in sorted(pred_lens)]
+    return f"horizon{'' if len(numbers) == 1 else 's'} {listed(numbers)}"
 
 
 def all_of(count: int) -> str:
@@ -100,13 +112,23 @@ def all_of(count: int) -> str:
     return "both" if count == 2 else f"all {count}"
 
 
-def standing(fallen: pd.Series, than: str, cells: pd.DataFrame) -> str:
-    """A sentence on the models in ``fallen`` (see :func:`no_better`); empty where there is none."""
-    names = fallen.index.unique(0)
-    if not len(names):
-        return ""
-    at = "" if cells["pred_len"].nunique() == 1 else " at one horizon or more"
-    return f"{bold(names)} {'is' if len(names) == 1 else 'are'} no better than {than}{at}, even dense."
+def standing(best: pd.Series, levels: dict[int, float], than: str, cells: pd.DataFrame) -> str:
+    """Sentences on the models that are no better than a naive forecast, called ``than``, and on the horizons where that
+    has no result; empty where there is neither, or :func:`idle` has said it."""
+    names, parts = no_better(best, levels).index.unique(0), []
+    if len(names) and not idle(best, levels, than, cells):
+        at = "" if cells["pred_len"].nunique() == 1 else " at one horizon or more"
+        parts.append(f"{bold(names)} {'is' if len(names) == 1 else 'are'} no better than {than}{at}, even dense.")
+    return " ".join([*parts, *unjudged(best, levels, than)])
+
+
+def unjudged(best: pd.Series, levels: dict[int, float], than: str) -> list[str]:
+    """A sentence on the horizons where a naive forecast, called ``than``, has no result; none where there is none."""
+    without = sorted(set(best.index.unique(1)) - set(levels))
+    if not without:
+        return []
+    name = f"{than[0].upper()}{than[1:]}"
+    return [f"{name} has no result at {_horizons(without)}: forecasters are not judged by it there."]
 
 
 def alike(differences: pd.DataFrame) -> pd.Series:

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 from tsprune.report import drawing as kit
 from tsprune.report.axes import log_axis
 from tsprune.report.cases import case_title, cases, of_case
-from tsprune.report.frames import NoRows, finished, need
+from tsprune.report.frames import NoRows, need
 from tsprune.report.style import COLOURS, INK, WIDTH
 from tsprune.report.text import UNKNOWN_UNIT, density_labels, error_text, none_of, percent
 from tsprune.study.entsoe_scale.fits import LEVEL, fitted
@@ -23,6 +23,7 @@ from tsprune.study.entsoe_scale.result import (
     need_countries,
     seasonal,
     weekly,
+    with_error,
 )
 
 LINES = {"structured": ("-", "o"), "unstructured": ((0, (4, 1.5)), "s")}
@@ -47,7 +48,7 @@ def scale(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
     Raises UserError for an empty table, a missing column, and where no cell finished.
     """
     need(cells, "cells", CELLS)
-    done = finished(cells)
+    done = with_error(cells)
     levels = {SEASONAL: seasonal(naive), LAST_WEEK: weekly(naive)}
     if done.empty:
         raise NoRows(f"table 'cells': {none_of(len(cells), 'cell')} finished")

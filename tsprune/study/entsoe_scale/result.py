@@ -67,14 +67,20 @@ def weekly(naive: pd.DataFrame) -> dict[int, float]:
 
 
 def to_beat(naive: pd.DataFrame) -> dict[int, float]:
-    """The lower of both by horizon."""
-    return {pred_len: min(mse, weekly(naive).get(pred_len, mse)) for pred_len, mse in seasonal(naive).items()}
+    """The lower of both by horizon, of one alone where the other is not known."""
+    season, week = seasonal(naive), weekly(naive)
+    return {pred_len: min(of[pred_len] for of in (season, week) if pred_len in of) for pred_len in season | week}
 
 
 def _levels(naive: pd.DataFrame, model: str) -> dict[int, float]:
     need(naive, "naive", ["model", "pred_len", "mse"])
     rows = naive[(naive["model"] == model) & naive["mse"].notna()]
     return dict(zip(rows["pred_len"], rows["mse"], strict=True))
+
+
+def with_error(cells: pd.DataFrame) -> pd.DataFrame:
+    """The cells that ended well, also where the naive forecast has no result that ``mse_relative`` is relative to."""
+    return cells[(cells["status"] == "ok") & cells["mse"].notna()]
 
 
 def need_countries(countries: pd.DataFrame) -> None:

@@ -1,10 +1,12 @@
 """The answer of study 04 in words: a first sentence to repeat, then the details."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
 from tsprune.report.cases import CASE, of_case
-from tsprune.report.frames import finished, need
+from tsprune.report.frames import need
 from tsprune.report.outcomes import BETTER, LOST, NOISE, ONE_SEED, WORSE, furthest, outcomes
 from tsprune.report.text import (
     NBSP,
@@ -23,7 +25,7 @@ from tsprune.report.text import (
     where,
 )
 from tsprune.study.base.result import TOLERANCE
-from tsprune.study.base.words import alike, idle, no_better, standing
+from tsprune.study.base.words import alike, idle, standing
 from tsprune.study.entsoe_scale.result import (
     CELLS,
     DIFFERENCES,
@@ -37,6 +39,7 @@ from tsprune.study.entsoe_scale.result import (
     size_text,
     to_beat,
     weekly,
+    with_error,
 )
 
 SEASON, WEEK = "repeating the value one season before", "taking the value of the same time last week"
@@ -53,7 +56,7 @@ def verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame
     season again and the value a week before, stands first. Raises UserError for an empty table or a missing column.
     """
     need(cells, "cells", CELLS)
-    done = finished(cells)
+    done = with_error(cells)
     data = on_data(cells["dataset"])
     if done.empty:
         reasons = listed([str(reason) for reason in cells["reason"].dropna().unique()[:3]])
@@ -62,11 +65,9 @@ def verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame
     need(widths, "widths", WIDTHS)
     best = done.groupby([*CASE, "windows_train", *_SIZE], sort=False, dropna=False)["mse"].mean()
     best = best.groupby(level=CASE, sort=False).min()
-    fallen, than = no_better(best, to_beat(naive)), _than(naive)
-    if len(fallen) == len(best):
-        first = idle(best.index.unique(0), than, cells)
-    else:
-        first = _answer(widths, differences, cells["width"].max())
+    levels, than = to_beat(naive), _than(naive)
+    small = idle(best, levels, than, cells)
+    first = small or _answer(widths, differences, cells["width"].max())
     lines, texts = [], density_labels(cells["density_asked"])
     for (model, pred_len), rows in differences.groupby(CASE, sort=False):
         name = f"**{model}**" + (f" (horizon {pred_len})" if cells["pred_len"].nunique() > 1 else "")
@@ -75,9 +76,9 @@ def verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame
         full = own[own["windows_train"] == rows["windows_train"].max()]
         lines.append(" ".join(text for text in (f"- {name}:", *told, _best_row(full, texts)) if text))
     last = (
-        standing(fallen, than, cells) if len(fallen) < len(best) else "",
+        standing(best, levels, than, cells),
         _levels(widths, cells, naive),
-        _behind(done, naive) if len(fallen) < len(best) else "",
+        "" if small else _behind(done, naive),
         interval_words(differences),
         left_out(cells),
     )
@@ -87,8 +88,8 @@ def verdict(cells: pd.DataFrame, widths: pd.DataFrame, differences: pd.DataFrame
 
 def _than(naive: pd.DataFrame) -> str:
     """The naive forecast that is to be beaten, in words: the better one, where that is the same at all horizons."""
-    weeks = weekly(naive)
-    better = [weeks.get(pred_len, mse) < mse for pred_len, mse in seasonal(naive).items()]
+    season = seasonal(naive)
+    better = [mse < season.get(pred_len, math.inf) for pred_len, mse in to_beat(naive).items()]
     if any(better) and not all(better):
         return f"the better of {SEASON} and {WEEK}"
     return WEEK if any(better) else SEASON
@@ -316,7 +317,7 @@ def _behind(done: pd.DataFrame, naive: pd.DataFrame) -> str:
     names = [
         f"**{model}** of d_model {width}{f' at horizon {pred_len}' if several else ''}"
         for (model, pred_len, width), mse in means.items()
-        if mse >= beaten[pred_len]
+        if mse >= beaten.get(pred_len, math.inf)
     ]
     return f"With all the data no better than {_than(naive)}: {listed(names)}." if names else ""
 

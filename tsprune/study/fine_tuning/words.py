@@ -22,7 +22,7 @@ from tsprune.report.text import (
     where,
 )
 from tsprune.study.base.result import TOLERANCE
-from tsprune.study.base.words import LAST_VALUE, alike, idle, no_better, standing, told_where, undecided
+from tsprune.study.base.words import LAST_VALUE, alike, idle, standing, told_where, undecided, unjudged
 from tsprune.study.fine_tuning.result import COMPARISONS, by_score, drawable, scored_arms, sparsest
 
 
@@ -34,21 +34,22 @@ def verdict(cells: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame)
     no dense model beats repeating the last value stands first. Where no difference is clear, one that is known to be
     small is told from one that is not known.
 
-    Raises UserError for an empty table, a missing column or repeat-last row, and where no pruned cell finished.
+    Raises UserError for an empty table, a missing column, and where no pruned cell finished.
     """
     done = drawable(cells)
     need(comparisons, "comparisons", COMPARISONS)
     first = f"{on_data(cells['dataset'])}, {_answer(done, comparisons, naive)}."
     if done["seed"].nunique() < 2:
-        details = [f"{where(cells)}: with one seed the spread over seeds is unknown.", left_out(cells)]
+        alone = f"{where(cells)}: with one seed the spread over seeds is unknown."
+        details = [alone, *unjudged(_best_dense(done), repeat_last(naive), LAST_VALUE), left_out(cells)]
         return f"{first}\n\n" + " ".join(sentence for sentence in details if sentence)
-    best = _best_dense(done)
-    fallen = no_better(best, repeat_last(naive))
-    single = comparisons[comparisons["structure"] == "unstructured"]
+    single, recoveries = comparisons[comparisons["structure"] == "unstructured"], _recoveries(comparisons)
     details = (
-        "" if len(fallen) == len(best) else standing(fallen, LAST_VALUE, done),
+        standing(_best_dense(done), repeat_last(naive), LAST_VALUE, done),
         f"{where(cells)}, fine-tuning changes the MSE relative to the dense model trained as long: "
-        f"{_recoveries(comparisons)} (in brackets the 95{NBSP}% interval).",
+        f"{recoveries} (in brackets the 95{NBSP}% interval)."
+        if recoveries
+        else "",
         *(_better_score(single, arm) for arm in scored_arms(comparisons["arm"]) if arm.startswith("fine-tuned")),
         _pairs(single, "iterative", "Pruning step by step instead of at once"),
         _pairs(single, "rewound", "Starting over from the initial weights under the same mask"),
@@ -60,7 +61,7 @@ def verdict(cells: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame)
 
 def _recoveries(comparisons: pd.DataFrame) -> str:
     """:func:`_recovery` of each structure at its lowest density."""
-    parts = []
+    parts, comparisons = [], comparisons[comparisons["against"] == "dense longer"]
     for structure, words in _PRUNED.items():
         rows = _lowest(comparisons[comparisons["structure"] == structure])
         if len(rows):
@@ -82,9 +83,8 @@ def _lowest(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _answer(done: pd.DataFrame, comparisons: pd.DataFrame, naive: pd.DataFrame) -> str:
     """The first sentence, from the data on: fine-tuned against dense trained as long, at the sparsest density."""
-    best = _best_dense(done)
-    if len(best) and len(no_better(best, repeat_last(naive))) == len(best):
-        return idle(done["model"], LAST_VALUE, done)
+    if small := idle(_best_dense(done), repeat_last(naive), LAST_VALUE, done):
+        return small
     rows = sparsest(comparisons)
     if outcomes(rows).eq(LOST).all():
         return "there is no answer: no pruned forecaster finished together with the unpruned one trained as long"
@@ -131,7 +131,7 @@ def _best_dense(done: pd.DataFrame) -> pd.Series:
 def _recovery(rows: pd.DataFrame) -> str:
     """``**A** from +50 % to +3 % (1 to 5 %)`` per model, each number against the dense model trained as long."""
     parts = []
-    for model, group in rows[rows["against"] == "dense longer"].groupby("model", sort=False):
+    for model, group in rows.groupby("model", sort=False):
         before, after = (group[group["arm"] == arm] for arm in ("pruned", "fine-tuned"))
         parts.append(f"**{model}** from {_amount(before, False)} to {_amount(after, True)}")
     return "; ".join(parts)

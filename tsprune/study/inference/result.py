@@ -51,7 +51,7 @@ def measured(speeds: pd.DataFrame) -> pd.DataFrame:
 
 def disturbed(done: pd.DataFrame) -> pd.Series:
     """Which times say nothing: those without an interval, and those disturbed by the machine's load."""
-    pairs = zip(done["load"], done["trouble"].fillna(""), strict=True)
+    pairs = zip(done["load"].fillna("no time"), done["trouble"].fillna(""), strict=True)
     busy = pd.Series([load in trouble for load, trouble in pairs], index=done.index, dtype=bool)
     return busy | done["speedup_low"].isna()
 

@@ -157,13 +157,12 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
         return cells
 
     def _updates(self) -> pd.DataFrame:
-        """A row per update of every PALS cell: step, decision, loss, sparsity before and after, also as PALS counts
-        it."""
+        """A row per update of every PALS cell that finished: step, decision, loss, sparsity before and after, also as
+        PALS counts it."""
         records = []
         for arm in (*self.planned, *(arm for arm in self.later if arm.group == "search")):
             for step in arm.steps if arm.group != "rival" else ():
-                row = self.rows[step.key]
-                made = row["detail"].get("updates", ())
+                row, made = self.rows[step.key], self._made(step)
                 for update, counted in zip(made, sparsities_counted(made), strict=True):
                     names = ("step", "decision", "sparsity_before", "sparsity", "loss", "best_loss", "best_sparsity")
                     records.append(
@@ -175,6 +174,10 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
                     )
         return pd.DataFrame(records)
 
+    def _made(self, step: Step) -> Sequence[dict]:
+        """The updates of a training that finished; of one that diverged a loss may be no number."""
+        return self.rows[step.key]["detail"].get("updates", ()) if self.ok(step) else ()
+
     def _agreement(self) -> pd.DataFrame:
         """Per cell whose signal was the whole validation set: share of its decisions that another signal shares, each
         signal with its own best so far, at the sparsities that were reached."""
@@ -182,7 +185,7 @@ class PalsCells(Cells[SparseTraining, SparseTrainingResult]):
         for step in whole_steps(self.config, self.planned):
             row, method = self.rows[step.key], PALS.parse(step.fields)
             head = {name: row["protocol"][name] for name in SAME}
-            updates = row["detail"].get("updates", ())
+            updates = self._made(step)
             for signal in SIGNALS if updates else ():
                 share = _share_alike(method, updates, signal)
                 records.append(head | {"signal": signal, "agreement": share, "updates": len(updates)})

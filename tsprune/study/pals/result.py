@@ -41,8 +41,9 @@ class SparseTrainingResult(StudyResult):
     """
 
     updates: pd.DataFrame
-    """A row per update of PALS, of the search those of the setting that it chose: ``step``, ``decision``, ``sparsity``
-    after it (``sparsity_counted``: as it is held against the cap), and the ``loss`` it looked at."""
+    """A row per update of PALS where the training finished, of the search those of the setting that it chose: ``step``,
+    ``decision``, ``sparsity`` after it (``sparsity_counted``: as it is held against the cap), and the ``loss`` it
+    looked at."""
     agreement: pd.DataFrame
     """How often another signal would have decided as the whole validation set did, at the same updates."""
     comparisons: pd.DataFrame

@@ -21,7 +21,7 @@ from tsprune.report.text import (
     where,
 )
 from tsprune.study.base.ended import ended
-from tsprune.study.base.words import LAST_VALUE, all_of, idle, no_better, standing
+from tsprune.study.base.words import LAST_VALUE, all_of, idle, standing
 from tsprune.study.pals.published import published_every
 from tsprune.study.pals.result import (
     CELLS,
@@ -65,22 +65,25 @@ def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFram
     missing column.
     """
     need(cells, "cells", [*CELLS, *COSTS, "cap", "every", "gamma", "lam"])
-    need(comparisons, "comparisons", COMPARISONS)
     ours, data = finished(cells[cells["arm"] == CODE]), on_data(cells["dataset"])
     if ours.empty:
+        alone = (cells.loc[cells["arm"] == CODE, "status"] == "ok").any()
+        why = "none finished together with its dense training" if alone else "no training finished"
         return (
-            f"{data}, it cannot be said whether PALS finds by itself how many weights training can remove: no training "
-            f"finished.\n\n{left_out(cells)}"
+            f"{data}, it cannot be said whether PALS finds by itself how many weights training can remove: {why}."
+            f"\n\n{left_out(cells)}"
         )
+    need(comparisons, "comparisons", COMPARISONS)
     need(updates, "updates", UPDATES)
     dense = finished(cells[cells["group"] == "dense"]).groupby(CASE, sort=False)["mse"].mean()
-    fallen = no_better(dense, repeat_last(naive))
+    levels = repeat_last(naive)
     searched = finished(cells[cells["arm"] == SEARCHED]) if wholly_searched(cells) else ours.iloc[:0]
     answer = _answer(ours if searched.empty else searched, updates)
-    first = idle(dense.index.unique(0), LAST_VALUE, cells) if len(fallen) == len(dense) > 0 else answer
+    small = idle(dense, levels, LAST_VALUE, cells)
     pairs = comparisons[comparisons["seeds"] > 1]
     details = (
-        standing(fallen, LAST_VALUE, cells) if first == answer else f"{answer}.",
+        f"{answer}." if small else "",
+        standing(dense, levels, LAST_VALUE, cells),
         "" if searched.empty else _search(cells, updates, pairs),
         _pace(ours, updates, told=searched.empty),
         _densities(ours, pairs),
@@ -95,7 +98,7 @@ def verdict(cells: pd.DataFrame, updates: pd.DataFrame, comparisons: pd.DataFram
         _caveats(cells),
     )
     body = "\n".join(f"- {line}" for words in details for line in words.splitlines())
-    return f"{data}, {first}.\n\n{where(cells)}:\n\n{body}"
+    return f"{data}, {small or answer}.\n\n{where(cells)}:\n\n{body}"
 
 
 def _answer(own: pd.DataFrame, updates: pd.DataFrame) -> str:

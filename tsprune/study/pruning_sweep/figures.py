@@ -14,7 +14,7 @@ from tsprune.errors import UserError
 from tsprune.report import drawing as kit
 from tsprune.report.axes import density_axis, log_axis, relative_axis
 from tsprune.report.cases import CASE, case_title, cases, of_case
-from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
+from tsprune.report.frames import NoRows, finished, need, need_scopes, repeat_last
 from tsprune.report.status import NOT_RUN
 from tsprune.report.text import RANKED, SCOPES, density_labels, listed, none_of, percent, readable_layer, whole_count
 from tsprune.study.base.looks import model_looks
@@ -53,7 +53,7 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Figure:
     cell of that model failed; what has not run yet has no mark, and no line goes across.
 
     ``cells`` has a row per cell, ``naive`` a row per naive forecast and horizon. Raises UserError for an empty
-    table, a missing column, more than one dataset, no finished cell, an unknown scope, no repeat-last row.
+    table, a missing column, more than one dataset, no finished cell, an unknown scope.
     """
     columns = ["dataset", "model", "pred_len", "seed", "scope", "density_asked", "density", "mse", "mse_relative"]
     need(cells, "cells", [*columns, "status"])
@@ -97,20 +97,20 @@ def _within() -> Patch:
 
 
 def _relative_levels(done: pd.DataFrame, levels: dict[int, float]) -> dict[tuple[str, int], float]:
-    """Repeat-last MSE over the mean dense MSE, by model and horizon.
+    """Repeat-last MSE over the mean dense MSE, by model and horizon, as far as it is known.
 
     The dense MSE is read back from any cell of the seed: its MSE over its MSE relative to dense.
     """
     dense = done.assign(dense=done["mse"] / done["mse_relative"])
     seeds = dense.groupby(["model", "pred_len", "seed"], sort=False)["dense"].first()
     means = seeds.groupby(level=CASE, sort=False).mean()
-    return {(model, h): level(levels, h) / value for (model, h), value in means.items()}
+    return {(model, h): levels[h] / value for (model, h), value in means.items() if h in levels}
 
 
 def _top(done: pd.DataFrame, relative: dict[tuple[str, int], float]) -> float:
     """Upper end of the y axis: all data, but not far above the repeat-last levels, and at most HIGHEST."""
     data = 1.08 * done["mse_relative"].max()
-    naive = 1.12 * max(relative.values())
+    naive = 1.12 * max(relative.values(), default=0)
     return max(min(max(data, naive), max(naive, 1.5), HIGHEST), 1.15)
 
 
@@ -158,6 +158,7 @@ def _naive_level(axes: Axes, model: str, value: float | None, colour: str, ends:
 
 def _what_is_marked(cells: pd.DataFrame, done: pd.DataFrame, ends: tuple[float, float], relative: dict) -> list[str]:
     (bottom, top), highest = ends, done["mse_relative"].max()
+    unknown = set(done[CASE].itertuples(index=False, name=None)) - set(relative)
     above = _levels_named(relative, lambda value: value > top, "{:.1f}")
     below = _levels_named(relative, lambda value: value < bottom, "{:.2f}")
     return [
@@ -165,6 +166,7 @@ def _what_is_marked(cells: pd.DataFrame, done: pd.DataFrame, ends: tuple[float, 
         f"▲ at the margin: repeat last lies above the axis ({above})." if above else "",
         f"▼ at the margin: repeat last lies below the axis ({below})." if below else "",
         "×: a cell failed." if (~cells["status"].isin(["ok", NOT_RUN])).any() else "",
+        "Repeat last has no result where no level of it is drawn." if unknown else "",
         "Not run yet: no mark, and no line across." if (cells["status"] == NOT_RUN).any() else "",
     ]
 

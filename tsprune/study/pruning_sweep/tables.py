@@ -10,7 +10,7 @@ from pandas.io.formats.style import Styler
 
 from tsprune.report.cases import CASE, of_case
 from tsprune.report.failures import cause
-from tsprune.report.frames import NoRows, finished, level, need, need_scopes, repeat_last
+from tsprune.report.frames import NoRows, finished, need, need_scopes, repeat_last
 from tsprune.report.outcomes import counts_table
 from tsprune.report.status import NOT_RUN
 from tsprune.report.tables import Marked, claim, labelled, mean_and_spread, number_or_state, styled
@@ -174,7 +174,7 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
 
     ``mean ± standard deviation`` over the seeds (sample standard deviation; none for one seed). A dagger marks an
     MSE no better than repeating the last value; a word stands where no seed finished, a count where some did.
-    Raises UserError for an empty table, a missing column, an unknown scope or no repeat-last row.
+    Raises UserError for an empty table, a missing column, an unknown scope.
     """
     need(
         cells, "cells", ["model", "pred_len", "seed", "scope", "density_asked", "mse", "mae", "mse_relative", "status"]
@@ -186,7 +186,7 @@ def sweep(cells: pd.DataFrame, naive: pd.DataFrame) -> Styler:
     }
     rows, scopes, dagger = {}, need_scopes(cells), ""
     for pred_len in sorted(cells["pred_len"].unique()):
-        last = level(levels, pred_len)
+        last = levels.get(pred_len, float("nan"))
         for scope, model in product(scopes, cells["model"].unique()):
             own = of_case(cells[cells["scope"] == scope], model, pred_len)
             squared, absolute = _errors_by_density(own, columns, last)

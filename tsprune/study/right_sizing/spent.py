@@ -39,7 +39,9 @@ def _trainings(step: Step) -> tuple[Iterable[Step], Iterable[Step]]:
 
 
 def _cost(rows: Mapping[str, dict], step: Step) -> tuple[float, float]:
-    """Multiply-adds and seconds of one training."""
+    """Multiply-adds and seconds of one training; NaN where it diverged, which may have been in the first epoch."""
+    if rows[step.key]["status"] != "ok":
+        return math.nan, math.nan
     result, cost = rows[step.key]["result"], rows[step.key]["cost"]
     macs = PASSES * _forecast(rows, step) * result.get("windows_seen", math.nan)
     return macs, cost.get("seconds_per_epoch", math.nan) * result.get("epochs_run", math.nan)

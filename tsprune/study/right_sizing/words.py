@@ -27,7 +27,7 @@ from tsprune.report.text import (
     where,
 )
 from tsprune.study.base.result import TOLERANCE
-from tsprune.study.base.words import alike, idle, no_better, told_where, undecided
+from tsprune.study.base.words import alike, idle, no_better, told_where, undecided, unjudged
 from tsprune.study.right_sizing.result import (
     COMPARISON,
     DIFFERENCE,
@@ -82,9 +82,8 @@ def verdict(
 def _answer(sizes: pd.DataFrame, equal: pd.DataFrame, naive: pd.DataFrame) -> str:
     """The first sentence, from the data on: pruned and fine-tuned against the best dense one of no
     more parameters."""
-    best = _best(sizes)
-    if len(best) and len(no_better(best, _naive_levels(naive))) == len(best):
-        return idle(best.index.unique(0), PAST, sizes)
+    if small := idle(_best(sizes), _naive_levels(naive), PAST, sizes):
+        return small
     if outcomes(equal).eq(LOST).all():
         if not_run(sizes["status"]):
             return "too little has run yet to set a pruned forecaster beside an unpruned one as small"
@@ -290,18 +289,20 @@ def _best(sizes: pd.DataFrame) -> pd.Series:
 
 
 def _naive_levels(naive: pd.DataFrame) -> dict[int, float]:
-    """MSE of the best naive forecast of each horizon."""
-    return naive.groupby("pred_len")["mse"].min().to_dict()
+    """MSE of the best naive forecast of each horizon that has one."""
+    return naive.groupby("pred_len")["mse"].min().dropna().to_dict()
 
 
 def _standing(sizes: pd.DataFrame, naive: pd.DataFrame) -> str:
-    """The models of which no size, dense or pruned, does better than a forecast that learns nothing."""
-    levels = _naive_levels(naive)
-    fallen = no_better(_best(sizes), levels).index.unique(0)
-    if not len(fallen):
-        return ""
-    at = f"MSE {error_text(min(levels.values()))}" if len(levels) == 1 else "at one horizon or more"
-    return f"No size of {bold(fallen)} does better than the best naive forecast ({at})."
+    """The models of which no size, dense or pruned, does better than a forecast that learns nothing, and the horizons
+    where no such forecast has a result."""
+    best, levels = _best(sizes), _naive_levels(naive)
+    fallen, parts = no_better(best, levels).index.unique(0), []
+    if len(fallen):
+        one = sizes["pred_len"].nunique() == 1
+        at = f"MSE {error_text(min(levels.values()))}" if one else "at one horizon or more"
+        parts.append(f"No size of {bold(fallen)} does better than the best naive forecast ({at}).")
+    return " ".join([*parts, *unjudged(best, levels, PAST)])
 
 
 def _lost(sizes: pd.DataFrame) -> str:

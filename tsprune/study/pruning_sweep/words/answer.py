@@ -22,8 +22,8 @@ def answer(cells: pd.DataFrame, levels: dict[int, float], limits: pd.DataFrame, 
     dense = finished(cells).query("density_asked == 1").groupby(CASE, sort=False)["mse"].mean()
     below = no_better(dense, levels)
     fallen = below.index.unique(0)
-    if set(models) <= set(fallen) and len(below) == len(limits):
-        return idle(models, LAST_VALUE, cells)
+    if set(models) <= set(fallen) and len(below) == len(limits) and (small := idle(dense, levels, LAST_VALUE, cells)):
+        return small
     if set(models) <= set(fallen):
         none = f"none of {len(models)} forecasters beats" if len(models) > 1 else f"**{models[0]}** does not beat"
         return f"{none} {LAST_VALUE} at every horizon even before pruning ({mean_text(cells)})"

@@ -4,11 +4,11 @@ import pandas as pd
 
 from tsprune.errors import UserError
 from tsprune.report.cases import CASE
-from tsprune.report.frames import finished, level, need, need_scopes, repeat_last
+from tsprune.report.frames import finished, need, need_scopes, repeat_last
 from tsprune.report.status import not_run
 from tsprune.report.text import density_text, listed, on_data, unfinished
 from tsprune.study.base.result import TOLERANCE
-from tsprune.study.base.words import no_better
+from tsprune.study.base.words import LAST_VALUE, no_better, unjudged
 from tsprune.study.pruning_sweep.result import need_limits
 from tsprune.study.pruning_sweep.words.answer import answer
 from tsprune.study.pruning_sweep.words.common import alike, in_brackets, of_seeds, sentences
@@ -30,7 +30,7 @@ def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> s
     not meet at any horizon, and never from a single seed; a model has fallen to the level of repeating the last value
     only if every seed has that has run. Cells without a result are named.
 
-    Raises UserError for an empty table, a missing column, a missing tolerance or repeat-last row, an unknown scope.
+    Raises UserError for an empty table, a missing column, a missing tolerance, an unknown scope.
     """
     need(cells, "cells", ["dataset", "model", "pred_len", "seed", "scope", "density_asked", "mse"])
     need(cells, "cells", ["mse_relative", "status"])
@@ -47,6 +47,7 @@ def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> s
     at = alike(every[every["known"] > 0]) or list(every["pred_len"].unique())
     first, fair = every[every["pred_len"].isin(at)], cells[cells["pred_len"].isin(at)]
     details = [left_out(every, at), standing(cells, naive), _survival(cells, levels)]
+    details += unjudged(_dense(cells), levels, LAST_VALUE)
     if (cells["density_asked"] < 1).any():
         second = limits[(limits["scope"] == scopes[-1]) & limits["pred_len"].isin(at)]
         details = [reach(fair, first), other_scope(first, second) if len(scopes) == 2 else "", *details]
@@ -58,9 +59,13 @@ def verdict(cells: pd.DataFrame, naive: pd.DataFrame, limits: pd.DataFrame) -> s
 
 def _furthest(cells: pd.DataFrame, levels: dict[int, float], limits: pd.DataFrame) -> list[str]:
     """The models that the answer says can be pruned furthest; none where none can, or none beats the last value."""
-    dense = finished(cells).query("density_asked == 1").groupby(CASE, sort=False)["mse"].mean()
-    own = limits[~limits["model"].isin(no_better(dense, levels).index.unique(0)) & (limits["density"] < 1)]
+    own = limits[~limits["model"].isin(no_better(_dense(cells), levels).index.unique(0)) & (limits["density"] < 1)]
     return list(own.loc[own["density"] == own["density"].min(), "model"].unique())
+
+
+def _dense(cells: pd.DataFrame) -> pd.Series:
+    """MSE of each model and horizon, unpruned."""
+    return finished(cells).query("density_asked == 1").groupby(CASE, sort=False)["mse"].mean()
 
 
 def _at(limits: pd.DataFrame, at: list[int]) -> str:
@@ -75,7 +80,9 @@ def _survival(every: pd.DataFrame, levels: dict[int, float]) -> str:
     by, cells = ["model", "scope", "pred_len", "density_asked"], finished(every)
     spread = cells.groupby(by, sort=False)["mse"].agg(["min", "mean", "count"]).reset_index()
     spread["seeds"] = [of_seeds(count, every["seed"].nunique()) for count in spread["count"]]
-    spread["level"] = [level(levels, pred_len) for pred_len in spread["pred_len"]]
+    spread["level"] = spread["pred_len"].map(levels).astype(float)
+    if spread["level"].isna().all():
+        return ""
     fallen = spread[spread["min"] >= spread["level"]]
     unpruned = fallen[fallen["density_asked"] == 1].drop_duplicates("model")
     unclear = _before_it_falls(spread[spread["mean"] >= spread["level"]], fallen)

@@ -52,8 +52,9 @@ def unskilled(cells: pd.DataFrame, naive: pd.DataFrame, models: Collection[str])
 
 
 def _best(naive: pd.DataFrame, horizons: Collection[int]) -> tuple[str, float] | None:
-    """The best naive forecast over the horizons, in words, and its MSE; None where none is known."""
-    by_name = naive[naive["pred_len"].isin(horizons)].groupby("model")["mse"].mean().dropna()
+    """The best naive forecast over the horizons, in words, and its MSE; None where none is known at all of them."""
+    own = naive[naive["pred_len"].isin(horizons)].groupby("model")["mse"]
+    by_name = own.mean()[own.count() == len(set(horizons))]
     return (NAIVE.get(by_name.idxmin(), by_name.idxmin()), by_name.min()) if len(by_name) else None
 
 
