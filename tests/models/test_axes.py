@@ -45,15 +45,11 @@ def test_axes_have_one_width_each_and_their_own_name(name):
             assert getattr(module, attribute) == axis.width
 
 
-def zeroed(model, name, gone):
-    """A copy in which all that belongs to the units ``gone`` of an axis is zero."""
-    clone = copy.deepcopy(model)
-    axis = next(axis for axis in clone.axes() if axis.name == name)
-    with torch.no_grad():
-        for slot in axis.slots:
-            units = slot.value.movedim(slot.dim, 0).unflatten(0, (slot.outer, -1, slot.inner))
-            units[:, gone] = 0
-    return clone
+def zero(axis, gone):
+    """Make all that belongs to the units ``gone`` of an axis zero."""
+    for slot in axis.slots:
+        units = slot.value.movedim(slot.dim, 0).unflatten(0, (slot.outer, -1, slot.inner))
+        units[:, gone] = 0
 
 
 IN_ORDER = {"transpose_heads": True}
@@ -81,9 +77,11 @@ def test_a_removed_unit_has_the_effect_of_a_zero_one(name, case):
             [torch.randperm(width)[: width - 1].sort().values + g * width for g in range(groups)]
         ).flatten()
         gone = [unit for unit in range(groups * width) if unit not in keep]
-        narrow = copy.deepcopy(model)
-        next(a for a in narrow.axes() if a.name == axis.name).take(keep)
-        expected = zeroed(model, axis.name, gone)(*inputs)
+        narrow = copy.deepcopy(model)  # which first has zeros in place of the units
+        own = next(a for a in narrow.axes() if a.name == axis.name)
+        zero(own, gone)
+        expected = narrow(*inputs)
+        own.take(keep)
         torch.testing.assert_close(
             narrow(*inputs), expected, atol=1e-9, rtol=1e-9, msg=lambda m, a=axis: f"{a.name}: {m}"
         )
