@@ -10,7 +10,6 @@ from functools import cache
 from types import MappingProxyType
 
 import pandas as pd
-import profiles
 import pytest
 from hypothesis import settings
 
@@ -44,6 +43,8 @@ DENSITIES = [1.0, 0.8, 0.64, 0.512, 0.4096]
 @pytest.fixture(scope="session")
 def small_sweep() -> MappingProxyType:
     """The smoke profile's parameters with two models, unstructured only: a run takes a second or two."""
+    import profiles  # loads torch, which the process that hands out tests to workers does not need
+
     small = {
         "models": ["DLinear", "Autoformer"],
         "seeds": [1],

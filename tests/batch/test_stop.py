@@ -24,6 +24,7 @@ SMALLER = (
     "structured_densities=[]",
     "two_of_four=false",
 )
+SMALLER_OPTIONS = [part for change in SMALLER for part in ("-p", change)]
 WAITS = "import time; print('begun', flush=True); time.sleep(60)"
 
 
@@ -139,7 +140,7 @@ def relatives(mark: str) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes as Linux lists them")
 def test_a_study_is_stopped_with_its_kernel_and_workers_and_goes_on_when_started_again(tmp_path, threads):
     study = ["study", "smoke", "--only", "02_fine_tuning", "--output", str(tmp_path / "out"), "--jobs", "2"]
-    study += [part for change in SMALLER for part in ("-p", change)]
+    study += SMALLER_OPTIONS
     code = f"import sys; sys.argv[1:] = {study!r}; from tsprune.cli import main; main()"
     (tmp_path / "tmp").mkdir()
     process = start(code, env=os.environ | {"TSPRUNE_TEST_MARK": str(tmp_path), "TMPDIR": str(tmp_path / "tmp")})
@@ -163,7 +164,8 @@ def test_a_study_is_stopped_with_its_kernel_and_workers_and_goes_on_when_started
 
 
 def test_a_part_that_is_stopped_says_that_it_goes_on(tmp_path):
-    part = ["study", "smoke", "--only", "02_fine_tuning", "--shard", "1/1", "--output", str(tmp_path), "--jobs", "2"]
+    part = ["study", "smoke", "--only", "02_fine_tuning", "--shard", "1/1", "--output", str(tmp_path), "--jobs", "1"]
+    part += SMALLER_OPTIONS
     process = start(f"import sys; sys.argv[1:] = {part!r}; from tsprune.cli import main; main()")
     for line in process.stdout:
         if "MSE" in line:

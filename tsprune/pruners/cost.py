@@ -7,13 +7,14 @@ say which axes it grows with: a monomial in the widths. Their sum is the cost, e
 
 import copy
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import flop_registry
 
 from tsprune.errors import UserError, unknown
@@ -95,17 +96,38 @@ def counts(model: nn.Module, inputs: Sequence[Tensor | None], by: Measure) -> tu
 
 
 class CountedMacs(TorchDispatchMode):
-    """Lists the multiply-adds of every operator that torch has a formula for."""
+    """Lists the multiply-adds of every operator that torch has a formula for, on the meta device. What an operator
+    gives is asked of torch once for the same shapes, since that is slow and a recurrent model repeats it step by step.
+    """
 
     def __init__(self):
         super().__init__()
         self.macs: list[int] = []
+        self._found: dict[Hashable, tuple[object, list[int]]] = {}
 
     def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
-        result = operator(*args, **(kwargs or {}))
-        if formula := flop_registry.get(operator.overloadpacket):
-            self.macs.append(formula(*args, **(kwargs or {}), out_val=result) // 2)
-        return result
+        kwargs = kwargs or {}
+        if operator.is_view:  # quick, and of the tensor that it is given
+            return operator(*args, **kwargs)
+        key = _outline((operator, args, kwargs))
+        if key not in self._found:
+            result, formula = operator(*args, **kwargs), flop_registry.get(operator.overloadpacket)
+            macs = [formula(*args, **kwargs, out_val=result) // 2] if formula else []
+            self._found[key] = None if args and result is args[0] else result, macs
+        result, macs = self._found[key]
+        self.macs += macs
+        return args[0] if result is None else tree_map_only(Tensor, Tensor.detach, result)
+
+
+def _outline(value: object) -> Hashable:
+    """All that decides what shape an operator gives: a tensor's shape, the other values themselves."""
+    if isinstance(value, Tensor):
+        return value.shape, value.stride(), value.dtype
+    if isinstance(value, list | tuple):
+        return tuple(map(_outline, value))
+    if isinstance(value, dict):
+        return tuple((name, _outline(own)) for name, own in value.items())
+    return type(value), value  # 1, 1.0 and True are equal
 
 
 def factor(count: int, primes: Sequence[int]) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
@@ -24,13 +25,11 @@ def outcomes(differences: pd.DataFrame) -> pd.Series:
     for column in ("relative", "clear", "seeds"):
         if column not in differences:
             raise UserError(f"table of differences: column '{column}' is missing")
-    relative, clear = differences["relative"].astype(float), differences["clear"].astype(bool)
-    found = pd.Series(NOISE, index=differences.index, dtype=object)
-    found[clear & (relative < 0)] = BETTER
-    found[clear & (relative > 0)] = WORSE
-    found[differences["seeds"] < 2] = ONE_SEED
-    found[relative.isna()] = LOST
-    return found
+    relative, seeds = differences["relative"].to_numpy(float), differences["seeds"].to_numpy(float)
+    clear = differences["clear"].to_numpy(bool)
+    cases = [np.isnan(relative), seeds < 2, clear & (relative < 0), clear & (relative > 0)]
+    found = np.select(cases, [LOST, ONE_SEED, BETTER, WORSE], NOISE).astype(object)
+    return pd.Series(found, index=differences.index, dtype=object)
 
 
 def known_outcomes(differences: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
