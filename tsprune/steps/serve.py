@@ -11,7 +11,7 @@ from tsprune import measure
 from tsprune.data import Splits
 from tsprune.deploy.card import Card
 from tsprune.deploy.export import export_onnx
-from tsprune.deploy.in_place import InPlace
+from tsprune.deploy.in_place import InPlace, to_be_timed
 from tsprune.deploy.kernels import best
 from tsprune.deploy.model_card import card_text
 from tsprune.deploy.network import Bare
@@ -161,7 +161,8 @@ class ServedLatencyStep(Step):
         variants = {}
         for step in self.of:
             card, content = read_onnx(store.artifact(step.key, ONNX_FILE))
-            variants[step.key] = _call(InPlace(card, Session(content, step.label, threads=self.threads)), windows)
+            served = InPlace(card, Session(content, step.label, threads=self.threads))
+            variants[step.key] = to_be_timed(served.session, served.arrays(*windows))
         told = {}
         for step in self.masked:
             model, masks = step.load_masked(store)
@@ -190,13 +191,3 @@ def _sparsified(model: Forecaster, masks: Masks, windows: tuple, threads: int) -
     network = Bare(found.model).eval()
     named = dict(zip(INPUTS, windows, strict=True))
     return (network, [named[name] for name in network.inputs]), told
-
-
-def _call(served: InPlace, windows: tuple) -> Variant:
-    """The runtime alone, on inputs that are as the file takes them: a user's data are."""
-    arrays = served.arrays(*windows)
-
-    def call(*inputs: torch.Tensor):
-        return served.session.run(dict(zip(arrays, (each.numpy() for each in inputs), strict=True)))
-
-    return call, [torch.from_numpy(array) for array in arrays.values()]
