@@ -29,7 +29,7 @@ from tsprune.pruners.masks import Masks
 from tsprune.steps.artifacts import scores_file
 from tsprune.steps.data import first_windows
 from tsprune.steps.kept import leaving
-from tsprune.steps.latency import plain_records
+from tsprune.steps.latency import TimedStep, plain_records
 from tsprune.steps.model import ModelStep
 from tsprune.steps.runtimes import onnx_runtime
 from tsprune.training import TrainConfig, evaluate
@@ -38,10 +38,6 @@ Weights = Literal["float32", "int8"]
 
 ONNX_FILE = "model.onnx"
 CARD_FILE = "model.md"
-
-_LONGER = 10
-"""How many times the asked rounds there may be: a forecast out of a file takes a millisecond or less, and its times
-scatter by a tenth on a quiet machine too."""
 
 
 class ServeStep(Step):
@@ -108,41 +104,27 @@ class ServeStep(Step):
         return card, join(small, card)
 
 
-class ServedLatencyStep(Step):
+class ServedLatencyStep(TimedStep):
     """Latency of exported files in ONNX Runtime, and of masked models that compute without their zeros in PyTorch
     (:func:`tsprune.deploy.sparse.sparsify`), all interleaved; the first file is the baseline of the speedups.
 
     ``detail["latency"]``: the rows of :func:`tsprune.measure.measure_latency`, ``variant`` the key of the step.
     ``detail["sparse"]``: by key of a masked model how many layers run sparse, what the kernel is, and the multiply-adds
-    left, None where a layer with zeros runs dense; one without a sparse layer is not timed. Times hold for one machine,
-    one kernel and one release of ONNX Runtime, so these are part of the identity.
+    left, None where a layer with zeros runs dense; one without a sparse layer is not timed. Times hold for one kernel
+    and one release of ONNX Runtime, so these are part of the identity, too.
     """
 
     kind: ClassVar[str] = "served_latency"
-    alone: ClassVar[bool] = True
+    longer: ClassVar[int] = 10
+    """A forecast out of a file takes a millisecond or less, and its times scatter by a tenth on a quiet machine too."""
     of: Annotated[tuple[ServeStep, ...], Field(min_length=1)]
     masked: tuple[ModelStep, ...] = ()
     batch_sizes: tuple[int, ...] = (1, 32)
-    threads: int = 1
     repeats: int = 40
-    """Rounds; up to :data:`_LONGER` times as many for those whose speedup is then not known to a tenth."""
 
     def identity(self) -> dict:
-        return {
-            "step": self.kind,
-            "version": RESULTS_VERSION,
-            "of": [step.key for step in self.of],
-            "masked": [step.key for step in self.masked],
-            "batch_sizes": list(self.batch_sizes),
-            "threads": self.threads,
-            "repeats": self.repeats,
-            "most": _LONGER * self.repeats,
-            "precision": measure.PRECISION,
-            "warm": True,
-            "machine": list(measure.machine()),
-            "kernel": best().path,
-            "runtime": onnx_runtime(),
-        }
+        what = {"masked": [step.key for step in self.masked], "warm": True}
+        return super().identity() | what | {"kernel": best().path, "runtime": onnx_runtime()}
 
     @property
     def needs(self) -> tuple[Step, ...]:
@@ -170,10 +152,8 @@ class ServedLatencyStep(Step):
             if found is None:
                 continue
             variants[step.key], told[step.key] = found
-        table = measure.measure_latency(
-            variants, self.batch_sizes, threads=self.threads, repeats=self.repeats, most=_LONGER * self.repeats
-        )
-        return Outcome({}, {"latency": plain_records(table), "sparse": told}, {})
+        latency = plain_records(self.times(variants, warm=True))
+        return Outcome({}, {"latency": latency, "sparse": told}, {})
 
 
 def _sparsified(model: Forecaster, masks: Masks, windows: tuple, threads: int) -> tuple[Variant, dict] | None:
