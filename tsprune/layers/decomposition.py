@@ -1,4 +1,7 @@
-"""Seasonal-trend decomposition, and the layers of the Autoformer family built on it (Wu et al. 2021, section 3.1)."""
+"""Seasonal-trend decomposition, and the layers of the Autoformer family built on it.
+
+Sections and equations are those of Wu et al. 2021 (arXiv 2106.13008), section 3.1.
+"""
 
 import torch
 from torch import nn

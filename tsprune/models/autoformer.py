@@ -26,7 +26,8 @@ class AutoformerConfig(ForecastConfig):
 
 @register("Autoformer")
 class Autoformer(DecompositionEncoderDecoder):
-    """Wu et al. 2021. Gives the numbers of Time-Series-Library, also at odd lengths (``exact_odd_lags``: the paper's).
+    """Wu et al. 2021 (arXiv 2106.13008). Gives the numbers of Time-Series-Library, also at odd lengths
+    (``exact_odd_lags``: the paper's).
 
     The decoder starts from the decomposed look-back, not from ``x_dec``. A training output depends on its batch, an
     evaluation output does not (see :class:`AutoCorrelation`). Has no use for ``distil``;

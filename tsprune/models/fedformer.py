@@ -84,7 +84,8 @@ class FEDformerConfig(ForecastConfig):
 
 @register("FEDformer")
 class FEDformer(DecompositionEncoderDecoder):
-    """Zhou et al. 2022, Fourier version. Gives the numbers of Time-Series-Library for the same modes.
+    """Zhou et al. 2022 (arXiv 2201.12740), Fourier version. Gives the numbers of Time-Series-Library for the same
+    modes.
 
     One Fourier block is shared by all encoder layers, one by all decoder layers, one by all cross-attentions. The
     published code mixes time and heads after each block and moves the results to the lowest frequencies: the default

@@ -29,7 +29,8 @@ class iTransformerConfig(ForecastConfig):
 
 @register("iTransformer")
 class iTransformer(Forecaster):
-    """Liu et al. 2024. Gives the numbers of Time-Series-Library: windows are standardised, time marks are tokens too.
+    """Liu et al. 2024 (arXiv 2310.06625). Gives the numbers of Time-Series-Library: windows are standardised, time
+    marks are tokens too.
 
     Encoder only: has no use for ``dec_in``, ``label_len``, ``d_layers``, ``factor``, ``moving_avg`` and ``distil``.
     """

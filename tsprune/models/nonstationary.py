@@ -68,7 +68,8 @@ class Projector(nn.Module):
 
 @register("Nonstationary_Transformer")
 class NonstationaryTransformer(EncoderDecoder):
-    """Liu et al. 2022. Gives the numbers of Time-Series-Library, its limit of 80 on log tau included.
+    """Liu et al. 2022 (arXiv 2205.14415). Gives the numbers of Time-Series-Library, its limit of 80 on log tau
+    included.
 
     Windows are standardised; tau, from their std, and delta, from their mean, put the lost information back into the
     attention scores (delta not into the decoder's self-attention). The decoder starts from the standardised look-back,

@@ -50,8 +50,9 @@ class TokenBatchNorm(nn.BatchNorm1d):
 
 @register("PatchTST")
 class PatchTST(Forecaster):
-    """Nie et al. 2023. Gives the numbers of Time-Series-Library: windows are standardised, the end is padded by
-    ``stride`` copies of the last value, positions are sinusoids, the norm after the encoder is a batch norm.
+    """Nie et al. 2023 (arXiv 2211.14730). Gives the numbers of Time-Series-Library: windows are standardised, the end
+    is padded by ``stride`` copies of the last value, positions are sinusoids, the norm after the encoder is a batch
+    norm.
 
     Encoder only, on the look-back values: has no use for ``dec_in``, ``label_len``, ``d_layers``, ``factor``,
     ``moving_avg``, ``freq`` and ``distil``.
