@@ -26,7 +26,7 @@ from tsprune.models import Forecaster
 from tsprune.models.base import INPUTS
 from tsprune.processor import on_threads
 from tsprune.pruners.masks import Masks
-from tsprune.steps.artifacts import scores_file
+from tsprune.steps.artifacts import error_columns, scores_file
 from tsprune.steps.data import first_windows
 from tsprune.steps.kept import leaving
 from tsprune.steps.latency import TimedStep, plain_records
@@ -71,10 +71,8 @@ class ServeStep(Step):
         served, recipe = InPlace(card, session), TrainConfig(eval_batch_size=128)
         scores = evaluate(served, splits.test, recipe)
         result = {
-            "mse": scores.mse,
-            "mae": scores.mae,
+            **error_columns(scores),
             "val_mse": evaluate(served, splits.val, recipe).mse,
-            "windows_test": scores.windows,
             "bytes": len(content),
             "parameters": card.parameters,
             "macs_executed": card.macs,

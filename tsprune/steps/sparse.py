@@ -21,7 +21,7 @@ from tsprune.pruners.method import Method
 from tsprune.pruners.methods import make_method
 from tsprune.pruners.pals import PALS
 from tsprune.pruners.scores import get_score
-from tsprune.steps.artifacts import model_file, scores_file
+from tsprune.steps.artifacts import error_columns, model_file, scores_file
 from tsprune.steps.data import DataSpec, first_windows
 from tsprune.steps.model import ModelStep
 from tsprune.steps.train import TrainStep, not_counted
@@ -134,10 +134,8 @@ class SparseTrainStep(ModelStep):
         a_look = len(splits.val if self.signal == "whole" else self.subset(splits.val))
         forward = macs.macs_executed
         result = {
-            "mse": scores.mse,
-            "mae": scores.mae,
+            **error_columns(scores),
             "val_mse": done.best_val_mse,
-            "windows_test": scores.windows,
             "epochs_run": done.epochs_run,
             "best_epoch": done.best_epoch,
             "windows_seen": done.windows_seen,
