@@ -127,7 +127,7 @@ def structured_prune(
 
     def limit() -> str:
         fixed = [a.name for a in everything if a.fixed and not any(overlap(a, other) for other in axes)]
-        return largest(narrow, names + fixed, by, example_inputs)
+        return most_depended_on(narrow, names + fixed, by, example_inputs)
 
     achieved = costs[by](after) / costs[by](before)
     floor = _why_off_target(achieved, target, end, max_ratio, multiple, limit)
@@ -294,8 +294,8 @@ def forecast(model: nn.Module, inputs: Sequence[Tensor | None]) -> Tensor:
         return model(*inputs)
 
 
-def largest(model: nn.Module, names: Sequence[str], by: Measure, inputs: Sequence[Tensor | None]) -> str:
-    """The group that most of what is left depends on, in words."""
+def most_depended_on(model: nn.Module, names: Sequence[str], by: Measure, inputs: Sequence[Tensor | None]) -> str:
+    """The group of ``names`` that the largest share of the cost of ``model`` depends on, in words."""
     cost = cost_of(model, names, inputs, by)
     width = {axis.name: axis.width for axis in model.axes()}
     now = [width[name] for name in names]
