@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import torch
 from pydantic import BeforeValidator
 
+from tsprune.errors import UserError
 from tsprune.layers.axes import Axis, Slot
 from tsprune.layers.fourier import FourierBlock, FourierCrossBlock, FourierLayer, select_modes
 from tsprune.models.base import (
@@ -123,7 +124,15 @@ class FEDformer(DecompositionEncoderDecoder):
         as there are weights; else :class:`UserError`.
         """
         chosen = {name: tuple(frequencies) for name, frequencies in modes.items()}
-        self.config = self.Config.parse(self.config.model_dump() | {"chosen_modes": chosen}, where=self.name)
+        config = self.Config.parse(self.config.model_dump() | {"chosen_modes": chosen}, where=self.name)
+        blocks = {"encoder_self": self.encoder_block, "decoder_self": self.decoder_block, "cross_q": self.cross_block}
+        for name, block in blocks.items():
+            if (left := len(block.weights.real)) != len(chosen[name]):  # each mode has weights, which a pruner may take
+                raise UserError(
+                    f"{self.name}: {name} has weights for {left} modes, not for {len(chosen[name])}; pin modes before "
+                    "pruning"
+                )
+        self.config = config
         self.encoder_block.set_modes(chosen["encoder_self"])
         self.decoder_block.set_modes(chosen["decoder_self"])
         self.cross_block.set_modes(chosen["cross_q"], chosen["cross_kv"])
