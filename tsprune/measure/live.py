@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tsprune.errors import UserError, unknown
+from tsprune.errors import UserError
+from tsprune.layers.masks import mask_problem
 from tsprune.layers.wrappers import innermost
 from tsprune.seeded import seeded
 
@@ -53,16 +54,20 @@ def live_parameters(
     them alone counts as dead.
 
     ``masks``: weights outside are set to zero in the copy and are not live; nor are those that nothing reaches then.
-    Raises :class:`UserError` for a mask of an unknown name and for a gradient that is not finite.
+    Raises :class:`UserError` for a mask of no parameter, of another shape or of other numbers than bools, and for a
+    gradient that is not finite.
     """
     model = innermost(model)
+    shapes = {name: p.shape for name, p in model.named_parameters()}
+    if problem := mask_problem({} if masks is None else masks, shapes, "parameter"):
+        raise UserError(problem)
+    if not shapes:
+        return LiveReport({}, {})
     copies = {dtype: copy.deepcopy(model).to(dtype) for dtype in (torch.float64, torch.float32)}
     device = next(model.parameters()).device
     for clone in copies.values():
         parameters = dict(clone.named_parameters())
         for name, mask in (masks or {}).items():
-            if name not in parameters:
-                raise UserError(unknown("parameter", name, parameters))
             parameters[name].data.mul_(mask.to(device))
     live = {}
     for training in (False, True):
