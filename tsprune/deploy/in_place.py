@@ -16,8 +16,8 @@ from tsprune.models.base import INPUTS
 class InPlace(nn.Module):
     """Called as a forecaster, with scaled values and calendar features; forecasts scaled values, on the CPU.
 
-    A file in real units is given those: what the windows of :func:`tsprune.data.make_splits` were made of, back to the
-    last bit for the calendar and to float32's last digit for the values.
+    For a file in real units the inputs are scaled back to these first: calendar fields exactly, values to the last
+    digit of float32, in which :func:`tsprune.data.make_splits` keeps them.
     """
 
     def __init__(self, card: Card, session: Session):

@@ -77,10 +77,12 @@ def _times(sessions: list[Session], inputs: Mapping[str, np.ndarray]) -> dict[st
 
 
 def quantised(network: bytes, name: str, *, everywhere: bool = False) -> bytes:
-    """A serialised float32 ``onnx.ModelProto`` with int8 weights. ``everywhere``: of seven bits, so that it forecasts
-    the same on every processor: those without VNNI add the products of two bytes up in 16 bits, which weights of eight
-    overflow (forecasts were then off by several of their own standard deviations). Raises :class:`UserError`, which
-    begins with ``name``, where no product has weights to round."""
+    """A serialised float32 ``onnx.ModelProto`` with int8 weights.
+
+    ``everywhere``: the weights use seven of the eight bits, so that the file forecasts the same on every processor.
+    Those without VNNI add up products of two bytes in 16 bits, which weights of eight bits overflow: forecasts were
+    then off by several of their own standard deviations. Raises :class:`UserError`, which begins with ``name``, where
+    no product has weights to round."""
     onnx, tools = need("onnx"), need("onnxruntime.quantization")
     proto = onnx.ModelProto.FromString(network)
     # Of a weight with a batch of matrices the runtime has no product with a scale per output.
