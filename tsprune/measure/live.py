@@ -42,11 +42,11 @@ def live_parameters(
 ) -> LiveReport:
     """Find, element by element, the parameters whose small change moves the output.
 
-    A parameter is live if the gradient of a random projection of the output is not zero in one of ``draws`` draws of
-    the projection: in evaluation mode, in training mode. The first draw uses ``inputs`` as they are, the others scale
+    A parameter is live if the gradient of a random projection of the output is not zero. This is asked in evaluation
+    mode and in training mode, ``draws`` times in each. The first draw uses ``inputs`` as they are, the others scale
     each input element by a random factor (zeros stay zero), so that a unit that is off by chance does not count as
     dead; units with a ReLU want a few dozen windows all the same. Gradients are float64, of a copy on the device of
-    ``model``, which is not changed, and torch's random state neither.
+    ``model``; neither ``model`` nor torch's random state is changed.
 
     A gradient that cancels out (the key bias of a softmax attention) is not exactly zero in floating point, and a true
     one can be tiny (FEDformer's Fourier weights): rounding is recognised by its size in float32 beside float64, see

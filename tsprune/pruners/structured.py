@@ -91,9 +91,10 @@ def structured_prune(
     where it needs none.
 
     ``scope``: ``global`` ranks all units against each other, ``local`` takes the same share of every width,
-    ``isomorphic`` the same share of every kind of width, ranked within the kind (Fang et al. 2024). ``inside``: whether
-    attention loses features of its heads or, where the model lets them go, whole heads. No width loses more than the
-    share ``max_ratio``, nor its last unit. ``importance``, ``calibration`` and ``seed``: see :func:`axis_scores`.
+    ``isomorphic`` the same share of every kind of width, ranked within the kind (Fang et al. 2024, arXiv 2407.04616).
+    ``inside``: whether attention loses features of its heads or, where the model lets them go, whole heads. No width
+    loses more than the share ``max_ratio``, nor its last unit. ``importance``, ``calibration`` and ``seed``: see
+    :func:`axis_scores`.
 
     ``multiple``: a width that is narrowed ends at a multiple of that many features, 8 or 16 for kernels that compute in
     blocks: vector units of a CPU and tensor cores of a GPU spend a whole block on what is left over. ``head_dim``
