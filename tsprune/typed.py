@@ -89,6 +89,14 @@ class Config(BaseModel, metaclass=_Called):
             raise UserError("\n".join(lines)) from None
 
     @classmethod
+    def parse_json(cls, text: str, where: str) -> Self:
+        """:meth:`parse` of values written as JSON, where lists stand for tuples."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise UserError("\n".join(f"{where}: {line}" for _, line in cls._explain(error))) from None
+
+    @classmethod
     def _explain(cls, error: ValidationError) -> list[tuple[str, str]]:
         """Name of the parameter and what is wrong, per problem; no name where it is several together."""
         lines = []

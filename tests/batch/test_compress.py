@@ -88,7 +88,7 @@ def question(few, tmp_path):
 def at_once(monkeypatch, rules_read_once):
     """Steps run in this process, in one thread, and files are timed in as many rounds as asked for on a busy machine
     too."""
-    monkeypatch.setattr(serve, "_LONGER", 1)
+    monkeypatch.setattr(serve.ServedLatencyStep, "longer", 1)
     compute = Compressing.compute
 
     def here(self, steps, **how):

@@ -98,8 +98,8 @@ def test_a_library_that_swallows_the_end_does_not_change_it(swallow):
 @pytest.mark.parametrize(("by", "told"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_what_was_half_done_is_undone_and_a_second_signal_changes_nothing(tmp_path, by, told):
     code = (
-        "from pathlib import Path; from tsprune import cli; from tsprune.batch.outputs import aside\n"
-        f"def work(**_):\n    with aside(Path({str(tmp_path)!r})):\n        exec({WAITS!r})\n"
+        "from pathlib import Path; from tsprune import cli; from tsprune.batch.outputs import hidden_folder\n"
+        f"def work(**_):\n    with hidden_folder(Path({str(tmp_path)!r})):\n        exec({WAITS!r})\n"
         "cli.app = work; cli.main()"
     )
     process = start(code)

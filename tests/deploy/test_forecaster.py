@@ -252,6 +252,15 @@ def test_what_is_wrong_with_days_is_said_of_days(tmp_path):
             forecaster.predict(frame(len(stamps)).set_axis(stamps))
 
 
+def test_a_look_back_of_one_row_off_the_models_steps_is_refused_in_a_line(tmp_path):
+    model = tiny("RepeatLast", seq_len=1, label_len=0)
+    save_checkpoint(tmp_path / "x.safetensors", model, about=ABOUT.model_copy(update={"time_step": "MS"}))
+    known = frame(1, start="2020-01-15")
+    said = "a row of 2020-01-15; the model reads a row every MS, the next at 2020-02-01"
+    with pytest.raises(UserError, match=f"^{said}$"):
+        Forecaster.load(tmp_path / "x.safetensors").predict(known)
+
+
 @pytest.mark.parametrize(
     ("about", "say"),
     [

@@ -103,6 +103,11 @@ def test_a_mask_of_a_frozen_parameter_is_applied_and_not_asked_about():
     assert "down.weight" not in report.masks and not report.masks["up.weight"][1].any()
 
 
+def test_a_forecast_that_learns_nothing_has_no_live_parameter():
+    model = small_model("RepeatLast")
+    assert live_parameters(model, example(model)).live == 0
+
+
 def test_live_weights_lie_inside_the_masks():
     model = small_model("Transformer", d_model=16)
     masks = magnitude_masks(model, 0.1, "layer")

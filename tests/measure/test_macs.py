@@ -17,7 +17,7 @@ from tests.models.small import example, small_model
 from tsprune.errors import UserError
 from tsprune.layers import plain_attention
 from tsprune.layers.probsparse import logarithmic
-from tsprune.measure import count_macs
+from tsprune.measure import count_macs, live_parameters
 from tsprune.measure.macs import einsum_macs
 from tsprune.models import create_model, list_models
 from tsprune.models.base import INPUTS
@@ -176,6 +176,19 @@ def test_masked_weights_count_with_their_density(name):
     everything = dense.with_masks({n: torch.zeros_like(mask) for n, mask in masks.items()})
     weightless = sum(operation.macs for operation in dense.operations if not operation.weights)
     assert everything.macs_if_zeros_skipped == weightless
+
+
+@pytest.mark.parametrize("count", [count_macs, lambda model, x, masks: live_parameters(model, x, masks=masks)])
+def test_masks_that_do_not_fit_are_refused_and_counted_by_nobody(count):
+    model = small_model("DLinear")
+    shape, other = model.trend.weight.shape, (2, 2)
+    for mask, found in (
+        (torch.ones(other, dtype=torch.bool), r"torch.bool \(2, 2\)"),
+        (torch.ones(shape), "torch.float32"),
+        (None, "a NoneType"),
+    ):
+        with pytest.raises(UserError, match=f"^mask of 'trend.weight': expected .*, found {found}"):
+            count(model, example(model), {"trend.weight": mask})
 
 
 def test_mask_of_an_unknown_weight():

@@ -37,6 +37,15 @@ def test_modes_that_do_not_fit(wrong):
         pin_randomness(small_model("FEDformer", modes=3), modes={"encoder_self": [1, 2, 3]})
 
 
+def test_modes_are_not_pinned_where_a_pruner_has_taken_the_weights_of_one():
+    model = small_model("FEDformer", modes=3).eval()
+    next(axis for axis in model.axes() if axis.name == "cross_block.modes").take(torch.arange(2))
+    before = model(*example(model))
+    with pytest.raises(UserError, match="cross_q has weights for 2 modes, not for 3; pin modes before"):
+        pin_randomness(model, modes=MODES)
+    assert torch.equal(model(*example(model)), before) and model.config.chosen_modes is None
+
+
 def test_unused_projections_are_kept_only_when_asked():
     tensors, meta = golden.load("FEDformer_a.safetensors")
     state = golden.part(tensors, "weight")

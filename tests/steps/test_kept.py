@@ -53,6 +53,15 @@ def test_a_recipe_of_another_model_is_told_and_not_followed(trained, tmp_path):
         save_model(store, key, tmp_path / "x.safetensors")
 
 
+def test_a_recipe_of_a_version_whose_steps_had_other_fields_is_told_in_a_line(trained, tmp_path):
+    recipe = trained.recipe()
+    recipe["fields"]["train"]["epoch"] = 3
+    store, text = Store(tmp_path / "store"), json.dumps(recipe)
+    key = store.put({"x": 1}, {"kind": "train", "status": "ok"}, {RECIPE_FILE: lambda path: path.write_text(text)})
+    with pytest.raises(UserError, match=rf"^\S*{key}/step.json: unknown parameter 'train.epoch'[^\n]*$"):
+        save_model(store, key, tmp_path / "x.safetensors")
+
+
 def test_a_dense_model_that_was_trained_longer_is_not_called_pruned():
     told = {"dataset": "load", "pred_len": 24, "model": "DLinear", "seed": 1, "scope": "layer"}
     row = {"kind": "fine_tune", "status": "ok", "result": {"density": 1.0, "density_all": 1.0, "mse": 0.1}}

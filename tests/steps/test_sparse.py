@@ -123,7 +123,7 @@ def test_a_training_that_is_never_as_sparse_as_meant_is_a_failure_with_a_reason(
 
 # What a training costs, by hand ------------------------------------------------------------------------------------
 
-COUNT = MacReport((Operation("", "addmm", "Linear", 100, ("w",)),), {}, {}, {"w": 10}, {"w": 1.0})
+COUNT = MacReport((Operation("", "addmm", "Linear", 100, ("w",)),), {}, {}, {"w": (10,)}, {"w": 1.0})
 """One layer of ten weights, 100 multiply-adds per window when dense: 10 for each weight."""
 
 

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from tsprune.batch.budget import shared
 from tsprune.batch.kernel import environment, execute
-from tsprune.batch.outputs import aside, put_in_place, sweep, write_parameters
+from tsprune.batch.outputs import hidden_folder, put_in_place, sweep, write_parameters
 from tsprune.batch.profiles import NotebookRun
 from tsprune.engine.executors import cores
 from tsprune.report.index import write_index
@@ -71,7 +71,7 @@ def _make(run: NotebookRun, told: TextIO) -> int:
     started = time.monotonic()
     print(f"== {run.name} ==", file=told, flush=True)
     try:
-        with aside(run.folder) as folder:
+        with hidden_folder(run.folder) as folder:
             write_parameters(run, folder)
             output = folder / f"{run.name}.ipynb"
             failed = execute(run, output, told)
@@ -94,7 +94,8 @@ def _why(error: OSError, folder: Path) -> str:
 def _write_index(folder: Path) -> bool:
     """An index of the reports that are there now: another study may have replaced one of this run's. Whether there is
     any."""
-    with aside(folder) as hidden, alone(folder):  # else an index that knows of fewer could replace one of another study
+    # Alone: else this index could replace one that another study has written since, and that knows of more reports.
+    with hidden_folder(folder) as hidden, alone(folder):
         if reports := reports_in(folder):
             write_index(hidden, reports, folder).replace(folder / "index.html")
     link_pages(folder, reports)
@@ -111,7 +112,7 @@ def link_pages(folder: Path, reports: Sequence[ReportInfo]) -> None:
         for info in reports_in(path.parent)
         if is_papers_size(" ".join(info.size))
     ]
-    with aside(folder) as hidden:
+    with hidden_folder(folder) as hidden:
         for place, report in enumerate(reports):
             with alone(folder):  # no study puts a newer page there between its being read and replaced
                 before = report.html.read_text(encoding="utf-8")

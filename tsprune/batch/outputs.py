@@ -21,9 +21,10 @@ ENDINGS = (".params.yaml", ".ipynb", ".html")
 
 
 @contextmanager
-def aside(folder: Path) -> Iterator[Path]:
-    """A hidden folder inside ``folder``, to fill and to move files from; gone at the end. It is called as ``folder``
-    is, since the index shows the name of the folder that it is written to."""
+def hidden_folder(folder: Path) -> Iterator[Path]:
+    """A folder inside ``folder`` that a listing does not show, to write files in before they are moved to their place;
+    deleted at the end. Its own name is that of ``folder``, because the index shows the name of the folder that it is
+    written to."""
     hidden = folder / f".{temporary_name()}"
     with undone_by_stop(partial(remove, hidden)):
         try:
@@ -34,7 +35,7 @@ def aside(folder: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Delete what killed runs left aside."""
+    """Delete the hidden folders that killed runs left."""
     for path in folder.glob(".*"):
         if left_over(path):
             remove(path)

@@ -17,8 +17,8 @@ MOST_SHOWN = 20
 
 @dataclass(frozen=True)
 class Backtest:
-    """Errors of a forecaster and of naive forecasts; ``naive`` says what each repeats, by the word that its columns
-    begin with."""
+    """Errors of a forecaster and of naive forecasts; ``naive`` says what each of these repeats, by the word that its
+    columns begin with."""
 
     by_origin: pd.DataFrame  # per forecast, by its last known date: mse, mae, last_mse, ... in scaled units
     by_column: pd.DataFrame  # a row per column: mae, last_mae, ... in the data's own units
@@ -66,19 +66,16 @@ def backtest(forecaster: Forecaster, frame: pd.DataFrame, forecasts: int, filled
         raise UserError(f"a back-test of {forecasts} forecasts: expected at least 1")
     needed = card.seq_len + forecasts * card.pred_len
     rows = last_rows(frame, card, needed, f"a back-test of {forecasts} forecasts of {card.pred_len} time steps")
-    repeats, naive = {"last": 1}, {"last": "the last value, repeated"}
-    if card.season is not None and 1 < card.season <= card.seq_len:
-        repeats["seasonal"] = card.season
-        naive["seasonal"] = f"the value one season ({card.season} time steps) before"
+    naive = _naive(card)
     made_up = np.zeros(frame.shape, bool) if filled is None else filled
     truths = np.ma.array(rows.numbers, mask=made_up[-needed:])
-    origins, errors = [], {"": [], **{f"{word}_": [] for word in repeats}}
+    origins, errors = [], {"": [], **{f"{word}_": [] for word in naive}}
     for end in range(card.seq_len, needed, card.pred_len):
         past = Rows(rows.numbers[end - card.seq_len : end], rows.dates[end - card.seq_len : end])
         truth = truths[end : end + card.pred_len]
         origins.append(past.dates[-1])
         errors[""].append(forecaster.after(past).numbers - truth)
-        for word, rows_back in repeats.items():
+        for word, (rows_back, _) in naive.items():
             errors[f"{word}_"].append(past.numbers[np.arange(card.pred_len) % rows_back - rows_back] - truth)
     stacked = {prefix: np.ma.stack(each) for prefix, each in errors.items()}  # (forecasts, pred_len, columns)
     own = stacked[""]
@@ -93,18 +90,35 @@ def backtest(forecaster: Forecaster, frame: pd.DataFrame, forecasts: int, filled
         for name, measure in measured.items()
     }
     by_column = {f"{prefix}mae": np.abs(error).mean((0, 1)).filled(np.nan) for prefix, error in stacked.items()}
-    levels, counted = (), np.ones(len(card.columns), bool)
-    if card.intervals:  # a column without errors, here and in validation, is left out, as of the card's coverage
-        levels, counted = card.intervals.levels, card.intervals.wide | (np.abs(own).max((0, 1)) > 0).filled(False)
     return Backtest(
         pd.DataFrame(by_origin, index=pd.DatetimeIndex(origins, name="origin")),
         pd.DataFrame(by_column, index=list(card.columns)),
         int(own.mask.sum()),
-        naive,
-        {
-            level: float((np.abs(own) <= forecaster.half_widths(level))[..., counted].mean())
-            for level in levels
-            if not own.mask[..., counted].all()
-        },
+        {word: repeated for word, (_, repeated) in naive.items()},
+        _within(forecaster, own),
         card,
     )
+
+
+def _naive(card: Card) -> dict[str, tuple[int, str]]:
+    """The naive forecasts that the look-back has room for, by the word that their columns begin with: how many rows
+    back they look, and what they repeat."""
+    found = {"last": (1, "the last value, repeated")}
+    if card.season is not None and 1 < card.season <= card.seq_len:
+        found["seasonal"] = card.season, f"the value one season ({card.season} time steps) before"
+    return found
+
+
+def _within(forecaster: Forecaster, errors: np.ma.MaskedArray) -> dict[float, float]:
+    """By level of the card's intervals, the share of ``errors`` (forecasts, pred_len, columns) that lie within them. A
+    column without errors, here and in validation, is left out, as it is of the card's coverage."""
+    intervals = forecaster.card.intervals
+    if not intervals:
+        return {}
+    counted = intervals.wide | (np.abs(errors).max((0, 1)) > 0).filled(False)
+    if errors.mask[..., counted].all():
+        return {}
+    return {
+        level: float((np.abs(errors) <= forecaster.half_widths(level))[..., counted].mean())
+        for level in intervals.levels
+    }

@@ -89,6 +89,6 @@ class TwoOfFourLinear(nn.Module):
         self.bias = layer.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """Such a weight takes the rows of one matrix, contiguous."""
+        """``(..., inputs)``: the leading axes are merged, because a packed weight takes one contiguous matrix only."""
         rows = functional.linear(x.reshape(-1, x.shape[-1]), self.weight, self.bias)
         return rows.view(*x.shape[:-1], -1)

@@ -1,4 +1,6 @@
-"""An exported network with the same call as the model that it was made from, so that both can be tested alike."""
+"""An exported network with the call of the model that it was made from, so that both are tested and timed alike."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -7,14 +9,15 @@ from torch import nn
 from tsprune.data.calendar import field_ranges
 from tsprune.deploy.card import Card
 from tsprune.deploy.session import Session
+from tsprune.measure.latency import Variant
 from tsprune.models.base import INPUTS
 
 
 class InPlace(nn.Module):
     """Called as a forecaster, with scaled values and calendar features; forecasts scaled values, on the CPU.
 
-    A file in real units is given those: what the windows of :func:`tsprune.data.make_splits` were made of, back to the
-    last bit for the calendar and to float32's last digit for the values.
+    For a file in real units the inputs are scaled back to these first: calendar fields exactly, values to the last
+    digit of float32, in which :func:`tsprune.data.make_splits` keeps them.
     """
 
     def __init__(self, card: Card, session: Session):
@@ -45,3 +48,12 @@ class InPlace(nn.Module):
             firsts, spans = field_ranges(self.card.freq)
             inputs["calendar"] = np.rint((marks + 0.5) * spans + firsts).astype(np.int64)
         return inputs
+
+
+def to_be_timed(session: Session, arrays: Mapping[str, np.ndarray]) -> Variant:
+    """For :func:`tsprune.measure.measure_latency`: the runtime alone, on inputs that are as the file takes them."""
+
+    def call(*inputs: torch.Tensor) -> np.ndarray:
+        return session.run(dict(zip(arrays, (each.numpy() for each in inputs), strict=True)))
+
+    return call, [torch.from_numpy(array) for array in arrays.values()]

@@ -125,8 +125,8 @@ def _check_steps(dates: pd.DatetimeIndex, step: str) -> None:
         if due < after:
             raise UserError(f"the row of {expected} is missing between {first} and {second}; {every}")
         raise UserError(f"a row of {second} follows {first}; {every}, the next at {expected}")
-    first, second = shown_dates(dates, [0, 1])
-    raise UserError(f"a row of {first}; {every}, the next at {second}")
+    first, due = shown_date(dates[0], dates), shown_date(following(dates[0], step, 1)[0], dates)
+    raise UserError(f"a row of {first}; {every}, the next at {due}")
 
 
 def _values(frame: pd.DataFrame, dates: pd.DatetimeIndex) -> np.ndarray:

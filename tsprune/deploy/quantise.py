@@ -11,11 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import torch
 
 from tsprune.data import Splits, Windows
 from tsprune.deploy.card import Card, Unquantised
-from tsprune.deploy.in_place import InPlace
+from tsprune.deploy.in_place import InPlace, to_be_timed
 from tsprune.deploy.onnx_file import join
 from tsprune.deploy.packages import need
 from tsprune.deploy.session import Session
@@ -69,13 +68,8 @@ def _difference(models: list[InPlace], inputs: Mapping[str, np.ndarray]) -> floa
 def _times(sessions: list[Session], inputs: Mapping[str, np.ndarray]) -> dict[str, dict]:
     """``speedup``: by batch, how many times as fast as the first of two sessions the second is: median, 5th, 95th
     percentile; ``untimed``: by batch, why that cannot be trusted here, in its place."""
-
-    def caller(session: Session) -> Callable[..., np.ndarray]:
-        return lambda *given: session.run(dict(zip(inputs, (each.numpy() for each in given), strict=True)))
-
-    tensors = [torch.from_numpy(array) for array in inputs.values()]
-    calls = {name: (caller(session), tensors) for name, session in zip(("float32", "int8"), sessions, strict=True)}
-    table = measure_latency(calls, TIMED, threads=1, repeats=ROUNDS)
+    variants = {name: to_be_timed(each, inputs) for name, each in zip(("float32", "int8"), sessions, strict=True)}
+    table = measure_latency(variants, TIMED, threads=1, repeats=ROUNDS)
     rows = table[table["variant"] == "int8"]
     sure, unsure = (rows[found].itertuples() for found in (rows["trouble"].isna(), rows["trouble"].notna()))
     told = {str(row.batch): (row.speedup, row.speedup_p5, row.speedup_p95) for row in sure}
@@ -83,10 +77,12 @@ def _times(sessions: list[Session], inputs: Mapping[str, np.ndarray]) -> dict[st
 
 
 def quantised(network: bytes, name: str, *, everywhere: bool = False) -> bytes:
-    """A serialised float32 ``onnx.ModelProto`` with int8 weights. ``everywhere``: of seven bits, so that it forecasts
-    the same on every processor: those without VNNI add the products of two bytes up in 16 bits, which weights of eight
-    overflow (forecasts were then off by several of their own standard deviations). Raises :class:`UserError`, which
-    begins with ``name``, where no product has weights to round."""
+    """A serialised float32 ``onnx.ModelProto`` with int8 weights.
+
+    ``everywhere``: the weights use seven of the eight bits, so that the file forecasts the same on every processor.
+    Those without VNNI add up products of two bytes in 16 bits, which weights of eight bits overflow: forecasts were
+    then off by several of their own standard deviations. Raises :class:`UserError`, which begins with ``name``, where
+    no product has weights to round."""
     onnx, tools = need("onnx"), need("onnxruntime.quantization")
     proto = onnx.ModelProto.FromString(network)
     # Of a weight with a batch of matrices the runtime has no product with a scale per output.

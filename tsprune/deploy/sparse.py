@@ -37,10 +37,10 @@ class Sparsified:
     path: Choice
     """The kernel's path, or why none runs."""
     layers: pd.DataFrame
-    """COLUMNS, a row per layer: its ``weights``, the share of them that is not zero (of a moving average, which has no
-    weights, that of the matrix it multiplies with), its ``calls`` in a forecast,
-    milliseconds of these in both forms (medians), bytes per weight that is not zero, and what ``runs``: ``sparse``, or
-    ``dense`` with the reason."""
+    """COLUMNS, a row per layer: how many ``weights`` it has; ``density``, the share of them that is not zero (a moving
+    average has no weights: of the matrix that it multiplies with); ``calls`` in a forecast; ``dense_ms`` and
+    ``sparse_ms``, milliseconds of all these calls (medians; NaN where nothing was timed); ``bytes_per_weight`` that is
+    not zero; ``runs``: ``sparse``, or ``dense`` with the reason."""
     whole: pd.DataFrame
     """The whole model, dense and sparse, as :func:`tsprune.measure.measure_latency` has it; empty where no layer
     changed."""

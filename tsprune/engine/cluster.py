@@ -178,7 +178,7 @@ class DaskExecutor(Executor):
         raise error
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Lets steps go that wait or run; those that run on workers of others come to their end, and to the store."""
+        """Give up all steps. One that already runs on a worker that is not ours still ends, and stores its row."""
         with suppress(Exception):  # of a scheduler that is gone
             self.client.cancel(list(self._remote.values()), force=True)
         self.client.close(timeout=2)

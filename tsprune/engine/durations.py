@@ -44,7 +44,8 @@ class Durations:
         return self.costs(step.kind, step.protocol(), "seconds")[0]
 
     def costs(self, kind: str, protocol: dict, *names: str) -> tuple[float | None, ...]:
-        """Each of the costs ``names`` that rows have, as the steps most like one of this kind and protocol had it."""
+        """For each of ``names`` in the ``cost`` of rows, what the steps most like one of this kind and protocol took;
+        None where no such row has it."""
         asked = (kind, *map(protocol.get, _ALIKE[0]), names)  # has all that the others have
         if asked not in self._told:
             rows = self._rows.get((kind, protocol.get("model")), ())

@@ -65,7 +65,7 @@ def execute(step: Step, root: str, keep: bool = True) -> dict:
 
 
 def _of_numbers(outcome: Outcome) -> Outcome:
-    """``outcome``, or where a number of its result is NaN or infinite that it diverged, without what it ends with."""
+    """``outcome`` as it is; where a number of its result is NaN or infinite, as diverged and without its files."""
     lost = [name for name, value in outcome.result.items() if finite(value) != value]
     if outcome.status != "ok" or not lost:
         return outcome

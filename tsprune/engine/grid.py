@@ -164,7 +164,7 @@ def _missing(steps: Iterable[Step], found: _Found) -> dict[str, Step]:
 
 
 def _describe(step: Step, store: Store) -> None:
-    """An entry of before steps were stored with how to make them again gets that: then its model can be asked for."""
+    """Add the recipe to an entry that was stored before there were recipes, so that its model can be asked for."""
     with suppress(Corrupt):  # it was sound a moment ago: another study has just removed it
         store.add(step.key, RECIPE_FILE, lambda path: path.write_text(canonical_json(step.recipe())))
 
@@ -185,7 +185,7 @@ def _waits_for(step: Step, todo: dict[str, Step]) -> set[str]:
 
 
 def _disk_is_full(error: Exception) -> bool:
-    """Of safetensors, which has an error of its own, the text tells."""
+    """By the error's number; safetensors raises an error of its own without one, whose text tells."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
 
 

@@ -83,8 +83,9 @@ class Progress:
         self.show(text)
 
     def eta(self) -> tuple[float, int]:
-        """Seconds left for the steps whose time is known, and how many those are: from steps alike in this run, model
-        and kind, then from earlier runs, then from steps of their kind in this run."""
+        """Seconds left for the steps whose time can be told, and how many those are. The time of a step is taken from
+        steps of this run of its kind, model and width; else from earlier runs; else from steps of its kind in this run.
+        """
         seconds, told = 0.0, 0
         for alike, left in self._left.items():
             if seen := self._seconds.get(alike):

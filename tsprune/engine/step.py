@@ -15,7 +15,7 @@ from tsprune.engine.store import Store
 from tsprune.errors import UserError
 from tsprune.typed import Config, digest
 
-# Raised when the numbers of a step change their meaning: stored rows of older versions are then no longer found.
+# To be raised when the numbers of a step change their meaning: rows of older versions are then no longer found.
 RESULTS_VERSION = 3
 
 FINAL = ("ok", "diverged", "broken")
@@ -61,7 +61,7 @@ class Step(Config, ABC):
         return digest(self.identity())
 
     def __copy__(self) -> Self:
-        """A copy that is about to be changed (``model_copy``) must bring nothing along that its fields told."""
+        """``model_copy`` changes fields of a copy: what was computed from the old ones (``key``) is left behind."""
         copied = super().__copy__()
         for name in copied.__dict__.keys() - type(self).model_fields.keys():
             del copied.__dict__[name]
@@ -100,6 +100,6 @@ class Step(Config, ABC):
 
     def recipe(self) -> dict:
         """All it takes to make the step again, as JSON values: its kind and its fields."""
-        # Each step by what it is: of several kinds that a field may hold, pydantic takes the first one that has no more
-        # to it where something beside its fields, such as its key, is known of a step already.
+        # serialize_as_any: a step within is written with all fields of its own class. Else pydantic writes a field that
+        # may hold one of several classes by the first that fits, and once ``key`` is cached a base class does.
         return {"kind": self.kind, "fields": self.model_dump(mode="json", serialize_as_any=True)}

@@ -77,7 +77,8 @@ class Attention(nn.Module):
 
 
 class FullAttention(Attention):
-    """softmax(Q K^T / sqrt(head_dim)) V with dropout on the attention matrix (Vaswani et al. 2017, eq. 1).
+    """softmax(Q K^T / sqrt(head_dim)) V with dropout on the attention matrix (Vaswani et al. 2017, arXiv
+    1706.03762, eq. 1).
 
     ``causal_length``: position t sees positions up to t; the mask is built once for that length. Queries fewer than
     keys are then the last ones.
@@ -164,7 +165,7 @@ def plain_attention(model: nn.Module) -> Iterator[None]:
 
 
 class DeStationaryAttention(FullAttention):
-    """softmax((Q K^T tau + delta) / sqrt(head_dim)) V (Liu et al. 2022, eq. 6).
+    """softmax((Q K^T tau + delta) / sqrt(head_dim)) V (Liu et al. 2022, arXiv 2205.14415, eq. 6).
 
     ``tau`` ``(batch, 1)`` scales the scores, ``delta`` ``(batch, source length)`` shifts those of a key, the same for
     all heads and queries. Since tau belongs to a sample, it scales the queries instead, which is cheaper.

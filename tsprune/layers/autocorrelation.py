@@ -1,4 +1,4 @@
-"""Auto-Correlation (Wu et al. 2021, section 3.2) without a Fourier transform."""
+"""Auto-Correlation (Wu et al. 2021, arXiv 2106.13008, section 3.2) without a Fourier transform."""
 
 import math
 

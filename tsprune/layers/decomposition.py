@@ -1,4 +1,7 @@
-"""Seasonal-trend decomposition, and the layers of the Autoformer family built on it (Wu et al. 2021, section 3.1)."""
+"""Seasonal-trend decomposition, and the layers of the Autoformer family built on it.
+
+Sections and equations are those of Wu et al. 2021 (arXiv 2106.13008), section 3.1.
+"""
 
 import torch
 from torch import nn
@@ -7,7 +10,7 @@ from torch.nn import functional as F
 from tsprune.layers.attention import Attention
 from tsprune.layers.axes import Slot, along, inputs
 from tsprune.layers.dropout import Dropout
-from tsprune.layers.encoder_decoder import FeedForward, Stack
+from tsprune.layers.encoder_decoder import Decoder, FeedForward
 
 
 def neighbour_counts(length: int, kernel: int) -> torch.Tensor:
@@ -153,7 +156,7 @@ class DecompositionDecoderLayer(nn.Module):
         return self.cross_attention.source()
 
 
-class DecompositionDecoder(Stack):
+class DecompositionDecoder(Decoder):
     """Layers that hand on the seasonal part and add up the trend; the norm is on the seasonal part."""
 
     def forward(
@@ -163,10 +166,6 @@ class DecompositionDecoder(Stack):
             x, step = layer(x, memory, self_extra, cross_extra)
             trend = trend + step
         return self.norm(x), trend
-
-    def memory(self) -> list[Slot]:
-        """Where the width of ``memory`` lies."""
-        return [slot for layer in self.layers for slot in layer.memory()]
 
 
 def decoder_start(
@@ -178,6 +177,6 @@ def decoder_start(
     the trend.
     """
     known = x.shape[1] - label_len
-    seasonal = torch.nn.functional.pad((x - trend)[:, known:], (0, 0, 0, pred_len))
+    seasonal = F.pad((x - trend)[:, known:], (0, 0, 0, pred_len))
     mean = x.mean(dim=1, keepdim=True).expand(-1, pred_len, -1)
     return seasonal, torch.cat([trend[:, known:], mean], dim=1)

@@ -13,8 +13,8 @@ from tsprune.layers.dropout import Dropout
 def sinusoid_table(length: int, width: int) -> torch.Tensor:
     """Positions ``(length, width)``: even columns sin(p w_i), odd columns cos(p w_i), w_i = 10000^(-2i/width).
 
-    Vaswani et al. 2017, section 3.5. Always computed on the CPU in float32, so that every copy of a model has the
-    same numbers; an odd width ends on a sine column.
+    Vaswani et al. 2017, arXiv 1706.03762, section 3.5. Always computed on the CPU in float32, so that every copy of a
+    model has the same numbers; an odd width ends on a sine column.
     """
     position = torch.arange(length, dtype=torch.float32, device="cpu").unsqueeze(1)
     even = torch.arange(0, width, 2, dtype=torch.float32, device="cpu")

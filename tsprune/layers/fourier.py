@@ -1,4 +1,4 @@
-"""Frequency-enhanced blocks (Zhou et al. 2022, sections 3.2 and 3.3) in real arithmetic.
+"""Frequency-enhanced blocks (Zhou et al. 2022, arXiv 2201.12740, sections 3.2 and 3.3) in real arithmetic.
 
 A complex number is a pair of real ones on an axis of length 2. Spectra are taken at the selected modes only, by a
 product with rows of the DFT matrix; nothing here is a complex tensor or an FFT, so every block can be exported. The

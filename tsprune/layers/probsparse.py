@@ -1,4 +1,5 @@
-"""ProbSparse attention (Zhou et al. 2021, section 3.2): full attention for the queries that are least uniform."""
+"""ProbSparse attention: full attention for the queries that are least uniform (Zhou et al. 2021, arXiv 2012.07436,
+section 3.2)."""
 
 import math
 

@@ -48,9 +48,9 @@ def measure_latency(
     variants in their order, of which the first is the baseline.
 
     ``warm``: each timed call of less than a tenth of a second follows one of the same variant that is not timed, as in
-    a service that runs one model. Otherwise the round's other variants have just emptied the caches: a small model is
-    then up to twice as slow, a large one, which no cache holds, hardly slower; so is, on a GPU, a model whose operators
-    the processor starts one by one.
+    a service that runs one model. Otherwise the round's other variants have just emptied the caches, and a small model
+    is up to twice as slow. Hardly slower are a large model, which no cache holds, and one on a GPU whose operators the
+    processor starts one by one.
 
     ``variant``, ``batch``, ``threads``, ``device``, ``repeats``; ``median_ms``, ``p5_ms``, ``p95_ms``, of the rounds
     that all variants have, so that they can be compared; ``baseline``; ``speedup``, ``speedup_p5``, ``speedup_p95``:
@@ -59,10 +59,11 @@ def measure_latency(
     ``others``: cores that other processes kept busy meanwhile and just before (NaN: not known), ``load``: the same in
     words; ``trouble``: None, or why nothing can be concluded from the row.
 
-    There are ``repeats`` rounds, and on to ``most`` (None: four times as many) until every such interval is at most
-    the share :data:`PRECISION` wide, or until the further ones have taken 20 seconds, or half as long as the first
-    where that is longer; these have the baseline and what is still wider. Where one stays wider, and where threads
-    shared their cores with other processes, there is trouble. ``threads``: of torch; None: as many as now.
+    After ``repeats`` rounds further ones follow, with the baseline and those variants whose interval is still wider
+    than the share :data:`PRECISION`. They end when none is, at ``most`` rounds in all (None: four times ``repeats``),
+    or after 20 seconds or half the time of the first rounds, whichever is longer. Where an interval stays wider, and
+    where threads had to share their cores with other processes, there is ``trouble``. ``threads``: of torch; None: as
+    many as now.
 
     Raises :class:`UserError` for ``threads`` below 1, and as :func:`latency_rounds`.
     """

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tsprune.errors import UserError, unknown
+from tsprune.errors import UserError
+from tsprune.layers.masks import mask_problem
 from tsprune.layers.wrappers import innermost
 from tsprune.seeded import seeded
 
@@ -41,11 +42,11 @@ def live_parameters(
 ) -> LiveReport:
     """Find, element by element, the parameters whose small change moves the output.
 
-    A parameter is live if the gradient of a random projection of the output is not zero in one of ``draws`` draws of
-    the projection: in evaluation mode, in training mode. The first draw uses ``inputs`` as they are, the others scale
+    A parameter is live if the gradient of a random projection of the output is not zero. This is asked in evaluation
+    mode and in training mode, ``draws`` times in each. The first draw uses ``inputs`` as they are, the others scale
     each input element by a random factor (zeros stay zero), so that a unit that is off by chance does not count as
     dead; units with a ReLU want a few dozen windows all the same. Gradients are float64, of a copy on the device of
-    ``model``, which is not changed, and torch's random state neither.
+    ``model``; neither ``model`` nor torch's random state is changed.
 
     A gradient that cancels out (the key bias of a softmax attention) is not exactly zero in floating point, and a true
     one can be tiny (FEDformer's Fourier weights): rounding is recognised by its size in float32 beside float64, see
@@ -53,16 +54,20 @@ def live_parameters(
     them alone counts as dead.
 
     ``masks``: weights outside are set to zero in the copy and are not live; nor are those that nothing reaches then.
-    Raises :class:`UserError` for a mask of an unknown name and for a gradient that is not finite.
+    Raises :class:`UserError` for a mask of no parameter, of another shape or of other numbers than bools, and for a
+    gradient that is not finite.
     """
     model = innermost(model)
+    shapes = {name: p.shape for name, p in model.named_parameters()}
+    if problem := mask_problem({} if masks is None else masks, shapes, "parameter"):
+        raise UserError(problem)
+    if not shapes:
+        return LiveReport({}, {})
     copies = {dtype: copy.deepcopy(model).to(dtype) for dtype in (torch.float64, torch.float32)}
     device = next(model.parameters()).device
     for clone in copies.values():
         parameters = dict(clone.named_parameters())
         for name, mask in (masks or {}).items():
-            if name not in parameters:
-                raise UserError(unknown("parameter", name, parameters))
             parameters[name].data.mul_(mask.to(device))
     live = {}
     for training in (False, True):

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
-from tsprune.errors import UserError, unknown
+from tsprune.errors import UserError
 from tsprune.layers.attention import Attention
 from tsprune.layers.autocorrelation import AutoCorrelation
 from tsprune.layers.decomposition import DecompositionDecoderLayer, DecompositionEncoderLayer, MovingAverage
 from tsprune.layers.fourier import ComplexWeights, FourierBlock, FourierCrossBlock, FourierLayer
+from tsprune.layers.masks import mask_problem
 from tsprune.layers.probsparse import ProbSparseAttention
 
 KINDS: dict[type[nn.Module], str] = {
@@ -83,8 +84,8 @@ class MacReport:
     """Elements that pass through each operator that is no product (norms, activations, sums). No part of any total."""
     unsupported: Mapping[str, int]
     """Operators that nothing is known about, and how often they ran. Not empty: the totals are too low."""
-    sizes: Mapping[str, int] = field(repr=False)
-    """Elements of each parameter."""
+    shapes: Mapping[str, Sequence[int]] = field(repr=False)
+    """Of each parameter."""
     densities: Mapping[str, float] | None = None
     """Share kept of each masked parameter; None: no masks were given."""
 
@@ -107,18 +108,18 @@ class MacReport:
     def with_masks(self, masks: Mapping[str, Tensor]) -> "MacReport":
         """The same count under ``masks`` (parameter name to bool tensor), without tracing again.
 
-        A name that is no parameter raises :class:`UserError`.
+        A mask of no parameter, of another shape or of other numbers than bools raises :class:`UserError`.
         """
-        for name in masks:
-            if name not in self.sizes:
-                raise UserError(unknown("parameter", name, self.sizes))
+        if problem := mask_problem(masks, self.shapes, "parameter"):
+            raise UserError(problem)
         return replace(self, densities={name: int(mask.sum()) / mask.numel() for name, mask in masks.items()})
 
     def _density(self, operation: Operation) -> float:
-        total = sum(self.sizes[name] for name in operation.weights)
+        sizes = {name: math.prod(self.shapes[name]) for name in operation.weights}
+        total = sum(sizes.values())
         if not total:
             return 1.0
-        return sum(self.sizes[name] * self.densities.get(name, 1.0) for name in operation.weights) / total
+        return sum(size * self.densities.get(name, 1.0) for name, size in sizes.items()) / total
 
 
 def count_macs(
@@ -138,7 +139,7 @@ def count_macs(
     activations, sums and other elementwise work (:data:`ELEMENTWISE`). Anything else is in ``unsupported``.
 
     ``masks`` of unstructured pruning give ``macs_if_zeros_skipped`` too; a weight that is joined from several
-    parameters has the density of them all. A mask of an unknown name raises :class:`UserError`.
+    parameters has the density of them all. Raises :class:`UserError` for masks as :meth:`MacReport.with_masks` does.
     """
     model = copy.deepcopy(model).eval()  # fvcore leaves its hooks behind if the model raises
     window = tuple(None if x is None else x[:1] for x in inputs)
@@ -146,8 +147,8 @@ def count_macs(
     traced = _Positional(model, len(window), used)
     counter = _Counter(traced, tuple(window[i] for i in used))
     counter.count()
-    parameters = {name: p.numel() for name, p in model.named_parameters()}
-    report = MacReport(tuple(counter.operations), dict(counter.elements), counter.unsupported, parameters)
+    shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
+    report = MacReport(tuple(counter.operations), dict(counter.elements), counter.unsupported, shapes)
     return report if masks is None else report.with_masks(masks)
 
 

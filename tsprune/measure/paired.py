@@ -60,8 +60,9 @@ def paired_difference(
     Windows overlap, and neighbours err alike: blocks of ``block`` consecutive windows are drawn, round the end
     (circular block bootstrap, Politis & Romano 1992), with a length of at least the steps that one window spans. The
     seeds are drawn as well, pairs kept together: one fewer than there are, which gives their mean the spread it has
-    (Rao & Wu 1988). It holds the middle 95 % of ``draws``. So it speaks of the seeds that were run: where these differ
-    by far more than windows do, it held the mean over all seeds in 52, 71 and 87 % of 400 trials with 2, 3 and 5 seeds.
+    (Rao & Wu 1988). The interval holds the middle 95 % of ``draws``. It speaks of the seeds that were run: where these
+    differ by far more than windows do, it held the mean over all seeds in 52, 71 and 87 % of 400 trials with 2, 3 and 5
+    seeds.
 
     Raises :class:`UserError` for arrays of different or other than two dimensions, and values that are not finite.
     """

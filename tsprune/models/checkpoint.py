@@ -21,7 +21,7 @@ from tsprune.models.base import Forecaster, model_class
 from tsprune.models.blank import compare, empty
 from tsprune.models.filling import fill
 from tsprune.models.manifest import FORMATS, KEY, MOST_TEXT, Manifest, need_checkpoint, parse_manifest
-from tsprune.models.mask_bits import mask_problem, pack
+from tsprune.models.mask_bits import model_mask_problem, pack
 from tsprune.models.weights import unusable, unwrapped, without_wrappers
 from tsprune.whole import aside
 
@@ -88,7 +88,7 @@ def _refuse(path: Path, model: Forecaster, masks: Mapping[str, torch.Tensor], ab
         raise UserError(
             f"{model.name} reads enc_in = {model.config.enc_in} columns, but about has {len(about.columns)}"
         )
-    if problem := computed(model) or unusable(model.state_dict()) or mask_problem(model, masks):
+    if problem := computed(model) or unusable(model.state_dict()) or model_mask_problem(model, masks):
         raise UserError(f"{model.name} cannot be saved: {problem}")
 
 

@@ -194,7 +194,7 @@ def two_stage_rules(theirs: str, ours: str) -> tuple[Rule, ...]:
 
 @register("Crossformer")
 class Crossformer(Forecaster):
-    """Zhang & Yan 2023. Gives the numbers of Time-Series-Library.
+    """Zhang & Yan 2023 (*Crossformer*, ICLR). Gives the numbers of Time-Series-Library.
 
     Of the authors' repository differ, as there: a sinusoid table besides the learned positions, no bias in the segment
     embedding, padding at the end, the last ``pred_len`` steps of the padded horizon, segments of 12. The decoder has

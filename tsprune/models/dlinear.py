@@ -46,7 +46,8 @@ class HorizonLinear(nn.Module):
 
 @register("DLinear")
 class DLinear(Forecaster):
-    """Zeng et al. 2023. Weights start at 1 / seq_len as in Time-Series-Library (the paper's repository: at random).
+    """Zeng et al. 2023 (arXiv 2205.13504). Weights start at 1 / seq_len as in Time-Series-Library (the paper's
+    repository: at random).
 
     Uses only the look-back values: no calendar, no ``x_dec``, no widths, layers, heads or dropout.
     """

@@ -1,23 +1,14 @@
 """FEDformer: the Autoformer skeleton with learned maps between Fourier modes."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
 from pydantic import BeforeValidator
-from torch import nn
 
+from tsprune.errors import UserError
 from tsprune.layers.axes import Axis, Slot
-from tsprune.layers.decomposition import (
-    DecompositionDecoder,
-    DecompositionDecoderLayer,
-    DecompositionEncoderLayer,
-    MovingAverage,
-    SeasonalNorm,
-    decoder_start,
-)
-from tsprune.layers.embedding import DataEmbedding
-from tsprune.layers.encoder_decoder import Encoder
 from tsprune.layers.fourier import FourierBlock, FourierCrossBlock, FourierLayer, select_modes
 from tsprune.models.base import (
     ForecastConfig,
@@ -29,7 +20,7 @@ from tsprune.models.base import (
     square_problems,
     weight_problems,
 )
-from tsprune.models.encoder_decoder import EncoderDecoder
+from tsprune.models.encoder_decoder import DecompositionEncoderDecoder
 from tsprune.models.reference import DECODER_RULES, DECOMPOSITION_RULES, EMBEDDING_RULES, ENCODER_RULES, WEIGHT
 from tsprune.typed import as_tuple
 
@@ -93,8 +84,9 @@ class FEDformerConfig(ForecastConfig):
 
 
 @register("FEDformer")
-class FEDformer(EncoderDecoder):
-    """Zhou et al. 2022, Fourier version. Gives the numbers of Time-Series-Library for the same modes.
+class FEDformer(DecompositionEncoderDecoder):
+    """Zhou et al. 2022 (arXiv 2201.12740), Fourier version. Gives the numbers of Time-Series-Library for the same
+    modes.
 
     One Fourier block is shared by all encoder layers, one by all decoder layers, one by all cross-attentions. The
     published code mixes time and heads after each block and moves the results to the lowest frequencies: the default
@@ -105,48 +97,25 @@ class FEDformer(EncoderDecoder):
 
     Config = FEDformerConfig
     unused_config = frozenset({"factor", "distil"})
-    uses = ("x_enc", "x_mark_enc", "x_mark_dec")
 
     def __init__(self, config: FEDformerConfig):
         super().__init__(config)
         c = config
-        sizes = (c.d_ff, c.dropout, c.activation)
         heads = (c.n_heads, c.d_model // c.n_heads)
         modes = c.select()
-        enc_trend = MovingAverage(c.seq_len, c.moving_avg)
-        dec_trend = MovingAverage(c.dec_len, c.moving_avg)
-
-        def layer(uses_keys: bool = False) -> FourierLayer:
-            return FourierLayer(c.d_model, c.n_heads, uses_keys, c.transpose_heads, c.unused_projections)
-
-        self.input_trend = enc_trend
         self.encoder_block = FourierBlock(*heads, c.seq_len, modes["encoder_self"], c.exact_bins)
         self.decoder_block = FourierBlock(*heads, c.dec_len, modes["decoder_self"], c.exact_bins)
         self.cross_block = FourierCrossBlock(
             *heads, c.dec_len, c.seq_len, modes["cross_q"], modes["cross_kv"], c.cross_activation
         )
-        self.enc_embedding = DataEmbedding(c.enc_in, c.marks, c.d_model, c.dropout, max_length=c.seq_len)
-        self.dec_embedding = DataEmbedding(c.dec_in, c.marks, c.d_model, c.dropout, max_length=c.dec_len)
-        self.encoder = Encoder(
-            (DecompositionEncoderLayer(layer(), enc_trend, c.d_model, *sizes) for _ in range(c.e_layers)),
-            SeasonalNorm(c.d_model),
-        )
-        self.decoder = DecompositionDecoder(
-            (
-                DecompositionDecoderLayer(layer(), layer(uses_keys=True), dec_trend, c.d_model, c.c_out, *sizes)
-                for _ in range(c.d_layers)
-            ),
-            SeasonalNorm(c.d_model),
-        )
-        self.projection = nn.Linear(c.d_model, c.c_out)
 
-    def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec) -> torch.Tensor:
-        pred_len = self.config.pred_len
-        seasonal, trend = decoder_start(x_enc, self.input_trend(x_enc), self.config.label_len, pred_len)
-        memory = self.encoder(self.enc_embedding(x_enc, x_mark_enc), self.encoder_block)
-        start = self.dec_embedding(seasonal, x_mark_dec)
-        seasonal, trend = self.decoder(start, memory, trend, (self.decoder_block,), (self.cross_block,))
-        return trend[:, -pred_len:] + self.projection(seasonal[:, -pred_len:])
+        def layer(uses_keys: bool = False) -> FourierLayer:
+            return FourierLayer(c.d_model, c.n_heads, uses_keys, c.transpose_heads, c.unused_projections)
+
+        self.make_skeleton(layer, layer, partial(layer, uses_keys=True), positions=True)
+
+    def shared_blocks(self):
+        return (self.encoder_block,), (self.decoder_block,), (self.cross_block,)
 
     def pin_modes(self, modes: Mapping[str, Sequence[int]]) -> None:
         """Choose the modes of all blocks; they become part of the config and so of every checkpoint.
@@ -155,13 +124,18 @@ class FEDformer(EncoderDecoder):
         as there are weights; else :class:`UserError`.
         """
         chosen = {name: tuple(frequencies) for name, frequencies in modes.items()}
-        self.config = self.Config.parse(self.config.model_dump() | {"chosen_modes": chosen}, where=self.name)
+        config = self.Config.parse(self.config.model_dump() | {"chosen_modes": chosen}, where=self.name)
+        blocks = {"encoder_self": self.encoder_block, "decoder_self": self.decoder_block, "cross_q": self.cross_block}
+        for name, block in blocks.items():
+            if (left := len(block.weights.real)) != len(chosen[name]):  # each mode has weights, which a pruner may take
+                raise UserError(
+                    f"{self.name}: {name} has weights for {left} modes, not for {len(chosen[name])}; pin modes before "
+                    "pruning"
+                )
+        self.config = config
         self.encoder_block.set_modes(chosen["encoder_self"])
         self.decoder_block.set_modes(chosen["decoder_self"])
         self.cross_block.set_modes(chosen["cross_q"], chosen["cross_kv"])
-
-    def output_layers(self):
-        return [self.projection, *(layer.trend_projection for layer in self.decoder.layers)]
 
     def streams(self):
         found = super().streams()

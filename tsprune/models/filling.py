@@ -8,7 +8,7 @@ from tsprune.layers.probsparse import ProbSparseAttention
 from tsprune.models.base import Forecaster
 from tsprune.models.blank import follow, narrow, set_tensor, tables
 from tsprune.models.manifest import Manifest
-from tsprune.models.mask_bits import mask_problem, unpack
+from tsprune.models.mask_bits import model_mask_problem, unpack
 from tsprune.models.weights import misfits, unusable
 
 Tensors = Mapping[str, torch.Tensor]
@@ -55,7 +55,7 @@ def unpacked(model: Forecaster, manifest: Manifest, masks: Tensors) -> dict[str,
         if odd := masks.keys() ^ manifest.masks.keys():
             raise ValueError(f"the mask of {sorted(odd)[0]} has bits without a shape, or a shape without bits")
         masks = {name: unpack(masks[name], shape) for name, shape in manifest.masks.items()}
-    if problem := mask_problem(model, masks):
+    if problem := model_mask_problem(model, masks):
         raise ValueError(problem)
     return dict(masks)
 

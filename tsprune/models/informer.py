@@ -84,7 +84,7 @@ class SelectingDecoderLayer(DecoderLayer):
 
 @register("Informer")
 class Informer(EncoderDecoder):
-    """Zhou et al. 2021. Gives the numbers of Time-Series-Library for the same sampled keys.
+    """Zhou et al. 2021 (arXiv 2012.07436). Gives the numbers of Time-Series-Library for the same sampled keys.
 
     Differs from Informer2020, the authors' repository, as that library does: ProbSparse attention also to the encoder's
     output, distilling with padding 2, no bias in the embedding, time and heads mixed after each attention

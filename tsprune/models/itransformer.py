@@ -3,10 +3,8 @@
 import torch
 from torch import nn
 
-from tsprune.layers.attention import FullAttention
 from tsprune.layers.axes import Axis, inputs, outputs
 from tsprune.layers.dropout import Dropout
-from tsprune.layers.encoder_decoder import Encoder, EncoderLayer
 from tsprune.layers.normalisation import standardise
 from tsprune.models.base import (
     ForecastConfig,
@@ -16,6 +14,7 @@ from tsprune.models.base import (
     same_channel_problems,
     weight_problems,
 )
+from tsprune.models.encoder_decoder import full_encoder
 from tsprune.models.reference import ENCODER_RULES, WEIGHT
 
 
@@ -30,7 +29,8 @@ class iTransformerConfig(ForecastConfig):
 
 @register("iTransformer")
 class iTransformer(Forecaster):
-    """Liu et al. 2024. Gives the numbers of Time-Series-Library: windows are standardised, time marks are tokens too.
+    """Liu et al. 2024 (arXiv 2310.06625). Gives the numbers of Time-Series-Library: windows are standardised, time
+    marks are tokens too.
 
     Encoder only: has no use for ``dec_in``, ``label_len``, ``d_layers``, ``factor``, ``moving_avg`` and ``distil``.
     """
@@ -49,13 +49,7 @@ class iTransformer(Forecaster):
         c = config
         self.embedding = nn.Linear(c.seq_len, c.d_model)
         self.dropout = Dropout(c.dropout)
-        self.encoder = Encoder(
-            (
-                EncoderLayer(FullAttention(c.d_model, c.n_heads, c.dropout), c.d_model, c.d_ff, c.dropout, c.activation)
-                for _ in range(c.e_layers)
-            ),
-            nn.LayerNorm(c.d_model),
-        )
+        self.encoder = full_encoder(c, nn.LayerNorm(c.d_model))
         self.projection = nn.Linear(c.d_model, c.pred_len)
 
     def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec) -> torch.Tensor:

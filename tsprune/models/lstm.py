@@ -23,8 +23,8 @@ class LSTMConfig(ForecastConfig):
 
 @register("LSTM")
 class LSTM(Forecaster):
-    """``e_layers`` LSTMs of width ``d_model`` over the look-back (Hochreiter & Schmidhuber 1997); the last state gives
-    all ``pred_len`` steps at once.
+    """``e_layers`` LSTMs of width ``d_model`` over the look-back (Hochreiter & Schmidhuber 1997, *Neural
+    Computation* 9); the last state gives all ``pred_len`` steps at once.
 
     No published forecaster: windows are standardised and the level put back, as in iTransformer, and time marks are
     further inputs. Dropout acts between the layers and before the output. Has no use for ``dec_in``, ``label_len``,

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from tsprune.errors import unknown
-from tsprune.layers.masks import misfit, no_masks
+from tsprune.layers.masks import mask_problem
 from tsprune.models.base import Forecaster
 
 
@@ -24,14 +23,7 @@ def unpack(bits: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     return torch.from_numpy(np.unpackbits(bits.numpy(), count=size).astype(bool)).view(shape)
 
 
-def mask_problem(model: Forecaster, masks: Mapping[str, torch.Tensor]) -> str | None:
+def model_mask_problem(model: Forecaster, masks: Mapping[str, torch.Tensor]) -> str | None:
     """The first mask of no parameter of ``model``, of another shape than it, or not of bools, in words."""
-    if not isinstance(masks, Mapping):
-        return no_masks(masks)
-    parameters = dict(model.named_parameters(remove_duplicate=False))
-    for name, mask in masks.items():
-        if name not in parameters:
-            return unknown("parameter to be masked", name, parameters)
-        if problem := misfit(name, mask, parameters[name].shape):
-            return problem
-    return None
+    shapes = {name: parameter.shape for name, parameter in model.named_parameters(remove_duplicate=False)}
+    return mask_problem(masks, shapes, "parameter to be masked")

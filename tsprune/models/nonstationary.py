@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from tsprune.layers.attention import DeStationaryAttention
 from tsprune.layers.axes import Axis, inputs, outputs
+from tsprune.layers.embedding import CircularTokens
 from tsprune.layers.normalisation import standardise
 from tsprune.models.base import (
     ForecastConfig,
@@ -57,10 +58,7 @@ class Projector(nn.Module):
         self.backbone = nn.Sequential(*layers, nn.Linear(hidden[-1], outputs, bias=False))
 
     def forward(self, x: torch.Tensor, statistic: torch.Tensor) -> torch.Tensor:
-        by_channel = x.transpose(1, 2)
-        before = torch.cat([by_channel[:, -1:], by_channel[:, :-1]], dim=1)
-        after = torch.cat([by_channel[:, 1:], by_channel[:, :1]], dim=1)
-        series = self.series(torch.cat([before, by_channel, after], dim=-1)).squeeze(-1)
+        series = self.series(CircularTokens.neighbours(x.transpose(1, 2))).squeeze(-1)
         return self.backbone(torch.cat([series, statistic.squeeze(1)], dim=-1))
 
     def axes(self) -> list[Axis]:
@@ -70,7 +68,8 @@ class Projector(nn.Module):
 
 @register("Nonstationary_Transformer")
 class NonstationaryTransformer(EncoderDecoder):
-    """Liu et al. 2022. Gives the numbers of Time-Series-Library, its limit of 80 on log tau included.
+    """Liu et al. 2022 (arXiv 2205.14415). Gives the numbers of Time-Series-Library, its limit of 80 on log tau
+    included.
 
     Windows are standardised; tau, from their std, and delta, from their mean, put the lost information back into the
     attention scores (delta not into the decoder's self-attention). The decoder starts from the standardised look-back,

@@ -3,11 +3,9 @@
 import torch
 from torch import nn
 
-from tsprune.layers.attention import FullAttention
 from tsprune.layers.axes import Axis, inputs, outputs
 from tsprune.layers.dropout import Dropout
 from tsprune.layers.embedding import PositionTable
-from tsprune.layers.encoder_decoder import Encoder, EncoderLayer
 from tsprune.layers.normalisation import standardise
 from tsprune.models.base import (
     ForecastConfig,
@@ -19,6 +17,7 @@ from tsprune.models.base import (
     table_problems,
     weight_problems,
 )
+from tsprune.models.encoder_decoder import full_encoder
 from tsprune.models.reference import ENCODER_RULES
 
 
@@ -51,8 +50,9 @@ class TokenBatchNorm(nn.BatchNorm1d):
 
 @register("PatchTST")
 class PatchTST(Forecaster):
-    """Nie et al. 2023. Gives the numbers of Time-Series-Library: windows are standardised, the end is padded by
-    ``stride`` copies of the last value, positions are sinusoids, the norm after the encoder is a batch norm.
+    """Nie et al. 2023 (arXiv 2211.14730). Gives the numbers of Time-Series-Library: windows are standardised, the end
+    is padded by ``stride`` copies of the last value, positions are sinusoids, the norm after the encoder is a batch
+    norm.
 
     Encoder only, on the look-back values: has no use for ``dec_in``, ``label_len``, ``d_layers``, ``factor``,
     ``moving_avg``, ``freq`` and ``distil``.
@@ -71,13 +71,7 @@ class PatchTST(Forecaster):
         self.embedding = nn.Linear(c.patch_len, c.d_model, bias=False)
         self.position = PositionTable(c.patches, c.d_model)
         self.dropout = Dropout(c.dropout)
-        self.encoder = Encoder(
-            (
-                EncoderLayer(FullAttention(c.d_model, c.n_heads, c.dropout), c.d_model, c.d_ff, c.dropout, c.activation)
-                for _ in range(c.e_layers)
-            ),
-            TokenBatchNorm(c.d_model),
-        )
+        self.encoder = full_encoder(c, TokenBatchNorm(c.d_model))
         self.head = nn.Linear(c.patches * c.d_model, c.pred_len)
 
     def forecast(self, x_enc, x_mark_enc, x_dec, x_mark_dec) -> torch.Tensor:

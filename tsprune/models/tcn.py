@@ -55,8 +55,8 @@ class ResidualBlock(nn.Module):
 
 @register("TCN")
 class TCN(Forecaster):
-    """Temporal convolutional network of width ``d_model`` (Bai et al. 2018, without weight norm); the last step gives
-    all ``pred_len`` steps at once.
+    """Temporal convolutional network of width ``d_model`` (Bai et al. 2018, arXiv 1803.01271, without weight norm);
+    the last step gives all ``pred_len`` steps at once.
 
     No published forecaster: windows are standardised and the level put back, as in iTransformer, and time marks are
     further inputs. The depth follows from ``seq_len``. Has no use for ``dec_in``, ``label_len``, ``n_heads``,

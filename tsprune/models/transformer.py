@@ -15,7 +15,8 @@ class TransformerConfig(ForecastConfig):
 
 @register("Transformer")
 class Transformer(EncoderDecoder):
-    """Full attention, post-norm, all steps decoded at once (Vaswani et al. 2017; decoding as Zhou et al. 2021).
+    """Full attention, post-norm, all steps decoded at once (Vaswani et al. 2017, arXiv 1706.03762; decoding as
+    Zhou et al. 2021, arXiv 2012.07436).
 
     Gives the numbers of Time-Series-Library. Has no use for ``factor``, ``moving_avg`` and ``distil``.
     """

@@ -114,7 +114,7 @@ def summed_gradients(model: nn.Module, weights: Sequence[nn.Parameter], calibrat
     """
     if not weights:
         return []
-    with gradients(model):
+    with gradients_on(model):
         total = [torch.zeros_like(w) for w in weights]
         for inputs, target in batches(calibration):
             inputs, target = [_recordable(x) for x in inputs], _recordable(target)
@@ -133,8 +133,9 @@ def summed_gradients(model: nn.Module, weights: Sequence[nn.Parameter], calibrat
 
 
 @contextmanager
-def gradients(model: nn.Module) -> Iterator[None]:
-    """Inside the block gradients are computed, whatever is so outside, of the model in evaluation mode."""
+def gradients_on(model: nn.Module) -> Iterator[None]:
+    """Inside the block gradients are computed, with ``model`` in evaluation mode, even where the caller is in
+    ``no_grad`` or inference mode."""
     without_cudnn = torch.backends.cudnn.flags(enabled=False)  # its LSTM has no gradient in evaluation
     with evaluation(model), torch.inference_mode(False), torch.enable_grad(), without_cudnn:
         yield

@@ -87,7 +87,7 @@ def depgraph_paper(model: nn.Module, example_inputs: Sequence[Tensor | None], de
     pruned = working_copy(model)
     with library(model, pruned, example_inputs):
         paper_pruner(pruned, example_inputs, 1 - density).step()
-    return found(model, pruned, example_inputs, density)
+    return _result(model, pruned, example_inputs, density)
 
 
 def depgraph_to_the_end(
@@ -117,7 +117,7 @@ def depgraph_to_the_end(
             pruner.step()
         if (now := count(pruned, example_inputs, "parameters")) < left:
             left = now
-            yield found(model, copy.deepcopy(pruned), example_inputs, 1 - step / steps)
+            yield _result(model, copy.deepcopy(pruned), example_inputs, 1 - step / steps)
     if left == before:
         raise Unprunable(f"torch-pruning takes nothing from {type(model).__name__} in {steps} steps")
 
@@ -155,7 +155,7 @@ def library(model: nn.Module, pruned: nn.Module, inputs: Sequence[Tensor | None]
         raise Unprunable(f"torch-pruning breaks {name}: forecasts of shape {tuple(shapes[1])}, not {tuple(shapes[0])}")
 
 
-def found(model: nn.Module, pruned: nn.Module, inputs: Sequence[Tensor | None], asked: float) -> StructuredResult:
+def _result(model: nn.Module, pruned: nn.Module, inputs: Sequence[Tensor | None], asked: float) -> StructuredResult:
     """What became of ``model``, asked for the share ``asked`` of its channels."""
     before, after = ([count(m, inputs, by) for by in ("parameters", "macs")] for m in (model, pruned))
     groups = [

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tsprune.errors import UserError
-from tsprune.pruners.calibration import batches, gradients, summed_gradients
+from tsprune.pruners.calibration import batches, gradients_on, summed_gradients
 from tsprune.pruners.masks import prunable_weights
 from tsprune.pruners.scores import Calibration, Scored, register
 
@@ -51,7 +51,7 @@ def synflow(model: nn.Module, calibration: Calibration, seed: int = 0) -> Scored
             module.forward = lambda x: x
     inputs, _ = next(batches(calibration))
     weights = {name: w for name, w in prunable_weights(positive).items() if w.requires_grad}
-    with gradients(positive):
+    with gradients_on(positive):
         forecast = positive(*(None if x is None else torch.ones_like(x[:1]) for x in inputs))
         if not isinstance(forecast, Tensor):
             raise UserError(f"{type(model).__name__} gives a {type(forecast).__name__}; synflow needs a tensor")

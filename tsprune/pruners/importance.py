@@ -29,12 +29,14 @@ def axis_scores(
 ) -> list[Tensor]:
     """``(groups, width)`` for each axis, larger is more important, on the CPU.
 
-    ``l1``, ``l2``: sums of |w| and w^2, averaged over the weights of the axis, as they are. ``group-l2``: ``l2``
-    divided by its mean over the axis (torch-pruning's default). ``taylor``: |w dL/dw| with the squared error on the
-    batches ``(inputs, target)`` of ``calibration``, gradients added up (Molchanov et al. 2019), divided by the mean;
-    frozen weights, which have no gradient, have no part in it. ``random``: uniform, drawn with ``seed``. Raises
-    :class:`UserError` for an unknown name, a missing ``calibration``, an axis of frozen weights alone, scores that are
-    not finite.
+    ``l1``, ``l2``: sums of |w| and w^2, averaged over the weights of the axis and not divided by their mean.
+    ``group-l2``: ``l2`` divided by its mean over the axis (torch-pruning's default). ``taylor``: |w dL/dw| with the
+    squared error on the batches ``(inputs, target)`` of ``calibration``, gradients added up (Molchanov et al. 2019,
+    arXiv 1906.10771), divided by the mean; frozen weights, which have no gradient, have no part in it. ``random``:
+    uniform, drawn with ``seed``.
+
+    Raises :class:`UserError` for an unknown name, a missing ``calibration``, an axis of frozen weights alone, scores
+    that are not finite.
     """
     if importance not in get_args(Importance):
         raise UserError(unknown("importance", importance, get_args(Importance)))

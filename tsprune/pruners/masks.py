@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from tsprune.errors import UserError, unknown
-from tsprune.layers.masks import misfit, no_masks
+from tsprune.layers.masks import mask_problem
 from tsprune.layers.wrappers import computed, innermost
 
 Masks = dict[str, Tensor]
@@ -192,12 +192,8 @@ class HeldMasks:
 
 
 def _checked(model: nn.Module, masks: Masks) -> dict[str, nn.Parameter]:
-    if not isinstance(masks, Mapping):
-        raise UserError(no_masks(masks))
     weights = prunable_weights(model)
-    for name, mask in masks.items():
-        if name not in weights:
-            raise UserError(unknown("prunable weight", name, weights))
-        if problem := misfit(name, mask, weights[name].shape):
-            raise UserError(problem)
+    shapes = {name: weight.shape for name, weight in weights.items()}
+    if problem := mask_problem(masks, shapes, "prunable weight"):
+        raise UserError(problem)
     return weights

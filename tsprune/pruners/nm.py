@@ -13,7 +13,8 @@ from tsprune.pruners.selection import check_finite
 
 
 def nm_masks(model: nn.Module, n: int = 2, m: int = 4, scores: dict[str, Tensor] | None = None) -> Masked:
-    """Masks that keep exactly ``n`` of each ``m`` neighbours along the input (2:4, Mishra et al. 2021).
+    """Masks that keep exactly ``n`` of each ``m`` neighbours along the input (2:4: Mishra et al. 2021,
+    arXiv 2104.08378).
 
     For the weight ``(outputs, inputs)`` of every Linear whose ``inputs`` is a multiple of ``m``; each output row keeps
     ``n / m`` of its weights. ``scores``: by parameter name, of the weights' shapes; None: magnitude. Among equal scores

@@ -91,9 +91,10 @@ def structured_prune(
     where it needs none.
 
     ``scope``: ``global`` ranks all units against each other, ``local`` takes the same share of every width,
-    ``isomorphic`` the same share of every kind of width, ranked within the kind (Fang et al. 2024). ``inside``: whether
-    attention loses features of its heads or, where the model lets them go, whole heads. No width loses more than the
-    share ``max_ratio``, nor its last unit. ``importance``, ``calibration`` and ``seed``: see :func:`axis_scores`.
+    ``isomorphic`` the same share of every kind of width, ranked within the kind (Fang et al. 2024, arXiv 2407.04616).
+    ``inside``: whether attention loses features of its heads or, where the model lets them go, whole heads. No width
+    loses more than the share ``max_ratio``, nor its last unit. ``importance``, ``calibration`` and ``seed``: see
+    :func:`axis_scores`.
 
     ``multiple``: a width that is narrowed ends at a multiple of that many features, 8 or 16 for kernels that compute in
     blocks: vector units of a CPU and tensor cores of a GPU spend a whole block on what is left over. ``head_dim``
@@ -127,7 +128,7 @@ def structured_prune(
 
     def limit() -> str:
         fixed = [a.name for a in everything if a.fixed and not any(overlap(a, other) for other in axes)]
-        return largest(narrow, names + fixed, by, example_inputs)
+        return most_depended_on(narrow, names + fixed, by, example_inputs)
 
     achieved = costs[by](after) / costs[by](before)
     floor = _why_off_target(achieved, target, end, max_ratio, multiple, limit)
@@ -294,8 +295,8 @@ def forecast(model: nn.Module, inputs: Sequence[Tensor | None]) -> Tensor:
         return model(*inputs)
 
 
-def largest(model: nn.Module, names: Sequence[str], by: Measure, inputs: Sequence[Tensor | None]) -> str:
-    """The group that most of what is left depends on, in words."""
+def most_depended_on(model: nn.Module, names: Sequence[str], by: Measure, inputs: Sequence[Tensor | None]) -> str:
+    """The group of ``names`` that the largest share of the cost of ``model`` depends on, in words."""
     cost = cost_of(model, names, inputs, by)
     width = {axis.name: axis.width for axis in model.axes()}
     now = [width[name] for name in names]

@@ -34,6 +34,11 @@ def load_masks(path: Path, shapes: Mapping[str, torch.Size]) -> Masks:
     return {name: unpack(bits, tuple(shapes[name])) for name, bits in load_file(path).items()}
 
 
+def error_columns(scores: Scores) -> dict[str, float | int]:
+    """The columns of a row's result that every test fills."""
+    return {"mse": scores.mse, "mae": scores.mae, "windows_test": scores.windows}
+
+
 def scores_file(scores: Scores | None) -> dict[str, Writer]:
     """Test errors by part; nothing where there are none."""
     if scores is None:

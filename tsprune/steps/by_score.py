@@ -41,7 +41,7 @@ def pruned_by(trained: TrainStep, way: str, density: float, windows: int) -> Pru
 
 
 def half_pruned_by(trained: TrainStep, way: str, windows: int) -> NMStep | SecondOrderStep:
-    """As :func:`pruned_by`, 2:4: two of each four neighbouring inputs stay, so the pattern says where is ranked."""
+    """As :func:`pruned_by`, but 2:4: ranked within each four neighbouring inputs, whatever the way's own scope."""
     if way == UPDATED:
         return SecondOrderStep(trained=trained, structure="2:4", calibration_windows=windows)
     seen = windows if needs_calibration(way) else 0

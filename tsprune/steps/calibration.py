@@ -69,7 +69,8 @@ def calibration_cost(trained: TrainStep) -> Iterator[dict[str, float]]:
 
 
 def evenly_spaced(count: int, wanted: int) -> Tensor:
-    """Numbers of ``wanted`` of ``count`` windows, the first and the last among them; all where there are fewer."""
+    """Numbers of ``wanted`` of ``count`` windows, from the first to the last (of 1, the first); all where there are
+    fewer."""
     if wanted >= count:
         return torch.arange(count)
     return torch.linspace(0, count - 1, wanted, dtype=torch.float64).round().long()

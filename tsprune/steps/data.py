@@ -57,7 +57,7 @@ class DataSpec(Config):
         return what | self._stride()
 
     def _stride(self) -> dict:
-        """Left out where every window counts: rows keep the identity of before there was a choice."""
+        """Left out where every window counts, so that rows of before there was a choice keep their identity."""
         return {"eval_stride": self.eval_stride} if self.eval_stride > 1 else {}
 
     def every_window(self) -> "DataSpec":
@@ -72,7 +72,8 @@ class DataSpec(Config):
         return table
 
     def splits(self, device: str) -> Splits:
-        """Load the windows; the last ones (DATASETS_PER_PROCESS) are kept for the steps that follow."""
+        """The windows, scaled, on ``device``; the last DATASETS_PER_PROCESS are kept for the steps that follow. Raises
+        :class:`UserError` as :meth:`table`."""
         return _splits(self, device)
 
     def geometry(self) -> dict:
@@ -87,7 +88,7 @@ class DataSpec(Config):
 
 
 def first_windows(windows: Windows, count: int) -> tuple[torch.Tensor, ...]:
-    """The first ``count`` windows, or all, as a forecaster's four inputs."""
+    """The first ``count`` windows, or all where there are fewer, as a forecaster's four inputs."""
     return windows.batch(torch.arange(min(count, len(windows))))[:4]
 
 

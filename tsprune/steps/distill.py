@@ -16,7 +16,7 @@ from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
 from tsprune.engine.store import Store
 from tsprune.pruners import layer_densities
 from tsprune.shown import epochs_text
-from tsprune.steps.artifacts import model_file, scores_file
+from tsprune.steps.artifacts import error_columns, model_file, scores_file
 from tsprune.steps.data import DataSpec, first_windows
 from tsprune.steps.model import ModelStep
 from tsprune.steps.train import TrainStep, not_counted
@@ -81,9 +81,7 @@ class DistillStep(ModelStep):
     @property
     def master(self) -> str:
         """The teacher in a word or two: its model, width and layers."""
-        hyper = self.teacher.trained.hyper
-        size = f" {hyper['d_model']}x{hyper['e_layers']}" if "d_model" in hyper else ""
-        return f"{self.teacher.trained.model}{size}"
+        return self.teacher.trained.sized
 
     def protocol(self) -> dict:
         return self.student.protocol() | {
@@ -109,10 +107,8 @@ class DistillStep(ModelStep):
         macs = measure.count_macs(model, first_windows(splits.train, 1))
         epochs = first.epochs_run + then.epochs_run
         result = {
-            "mse": scores.mse,
-            "mae": scores.mae,
+            **error_columns(scores),
             "val_mse": min(first.best_val_mse, then.best_val_mse),
-            "windows_test": scores.windows,
             "epochs_run": epochs,
             "windows_seen": first.windows_seen + then.windows_seen,
             "density": 1.0,

@@ -43,17 +43,18 @@ from tsprune.steps.runtimes import (
 from tsprune.training import resolve_device
 
 MACHINE = ("machine", "kernel", "runtime")
-"""What the identity says of the machine: of a GPU the first alone."""
+"""Entries of the identity that say on what the times were taken; on a GPU ``machine`` is the only one."""
 
 LONGER = 5
-"""Times as many rounds as are asked for, at most, for what is then not known to a tenth."""
+"""How many times the rounds asked for there may be, where a speedup is not known to a tenth after them."""
 
 _WARMUP, _COMPARED = 1, 3
 
 _DENSE_IN = {"cpu": (EAGER, BFLOAT16, ONNX, INT8), "cuda": (EAGER, BFLOAT16, GRAPH, GRAPH_BFLOAT16)}
 _ZEROS_IN = {"cpu": (SPARSE, EAGER), "cuda": (EAGER, GRAPH)}
 _NARROW_IN = {"cpu": (EAGER, ONNX), "cuda": (EAGER, BFLOAT16, GRAPH, GRAPH_BFLOAT16)}
-"""In what a form is timed, by device; at all densities but the lowest only where zeros are skipped."""
+"""By device, the runtimes that the dense model, those with zeros and the narrow ones are timed in. Of the densities
+only the lowest is timed in all of them, the others only where zeros are skipped."""
 
 
 class _Form(NamedTuple):
@@ -84,7 +85,7 @@ class InferenceStep(Step):
     hyper: dict[str, Any]
     """What the model's config needs beside the data's geometry."""
     narrower: tuple[tuple[float, dict[str, Any]], ...]
-    """Other widths: the share of the widths that they are, and the same again."""
+    """Narrow models: the share of the dense model's widths that they have, and their ``hyper``."""
     densities: tuple[float, ...]
     """Of the prunable weights, each tensor cut alike."""
     runtimes: tuple[str, ...]
@@ -96,8 +97,8 @@ class InferenceStep(Step):
     """Rounds; up to :data:`LONGER` times as many for those whose speedup is then not known to a tenth."""
     seed: int
     elsewhere: dict[str, Any] | None = None
-    """Of times that were taken on another machine: what their identity says of it (:data:`MACHINE`). Such a step names
-    a row that exists; it cannot run here."""
+    """For a row of another machine: what its identity says of that one (:data:`MACHINE`). Such a step only finds the
+    row in a store; it cannot run."""
 
     def identity(self) -> dict:
         return {

@@ -135,7 +135,7 @@ def leaving(store: Store, step: ModelStep) -> tuple[Forecaster, Masks, About]:
 
 
 def _mend(step: ModelStep, store: Store) -> None:
-    """No study looks at a model that none of its steps reads: what is wrong with one is seen here, and told."""
+    """Compute a damaged model again, and say so: a study checks only the models that its own steps read."""
     for read in {each.key: each for each in (*step.reads, step)}.values():
         try:
             if store.has(read.key, read.keepsake):

@@ -1,5 +1,6 @@
-"""A step that times trained and pruned models side by side, with nothing else of the study running."""
+"""Steps that time models side by side, and the one that times trained and pruned models in PyTorch."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import pandas as pd
@@ -8,29 +9,27 @@ from pydantic import Field
 from tsprune import measure
 from tsprune.engine.step import RESULTS_VERSION, Outcome, Step
 from tsprune.engine.store import Store
+from tsprune.measure.latency import Variant
 from tsprune.steps.data import first_windows
 from tsprune.steps.model import ModelStep
 
-_LONGER = 2
-"""How many times the asked rounds there may be, on a machine whose times scatter."""
 
+class TimedStep(Step):
+    """Base of the steps that time models side by side, with nothing else of the study running.
 
-class LatencyStep(Step):
-    """Latency of the models that ``of`` keeps, interleaved; the first is the baseline of the speedups.
-
-    All have the same windows. Times hold for one machine, so its processor and accelerator are part of the identity.
+    Times hold for one machine, so its processor and accelerator are part of the identity.
     """
 
-    kind: ClassVar[str] = "latency"
     alone: ClassVar[bool] = True
-    name: str
-    """What is timed, for the progress line."""
+    longer: ClassVar[int]
+    """How many times the rounds asked for there may be, where a speedup is not known to a tenth after them."""
     of: Annotated[tuple[ModelStep, ...], Field(min_length=1)]
-    batch_sizes: tuple[int, ...] = (1, 3, 32)
-    """Windows forecast at once; 3 is what the first paper's code times."""
+    """What is timed; the first is the baseline of the speedups."""
+    batch_sizes: tuple[int, ...]
+    """Windows forecast at once."""
     threads: int = 1
-    repeats: int = 30
-    """Rounds; twice as many where the speedups are then not known to a tenth."""
+    repeats: int
+    """Rounds asked for."""
 
     def identity(self) -> dict:
         return {
@@ -40,7 +39,7 @@ class LatencyStep(Step):
             "batch_sizes": list(self.batch_sizes),
             "threads": self.threads,
             "repeats": self.repeats,
-            "most": _LONGER * self.repeats,
+            "most": self.longer * self.repeats,
             "precision": measure.PRECISION,
             "machine": list(measure.machine()),
         }
@@ -48,6 +47,24 @@ class LatencyStep(Step):
     @property
     def needs(self) -> tuple[Step, ...]:
         return self.of
+
+    def times(self, variants: Mapping[str, Variant], warm: bool) -> pd.DataFrame:
+        """As :func:`tsprune.measure.measure_latency` gives them."""
+        most = self.longer * self.repeats
+        how = {"threads": self.threads, "repeats": self.repeats, "most": most, "warm": warm}
+        return measure.measure_latency(variants, self.batch_sizes, **how)
+
+
+class LatencyStep(TimedStep):
+    """Latency of the models that ``of`` keeps, interleaved, on the same windows."""
+
+    kind: ClassVar[str] = "latency"
+    longer: ClassVar[int] = 2
+    name: str
+    """What is timed, for the progress line."""
+    batch_sizes: tuple[int, ...] = (1, 3, 32)
+    """3 is what the first paper's code times."""
+    repeats: int = 30
 
     @property
     def label(self) -> str:
@@ -60,15 +77,8 @@ class LatencyStep(Step):
         data, device = self.of[0].place
         inputs = first_windows(data.splits(device).test, max(self.batch_sizes))
         variants = {step.key: (step.load(store), inputs) for step in self.of}
-        # Each right after another, none after itself, as the rows that ship: to time them again takes their trainings.
-        table = measure.measure_latency(
-            variants,
-            self.batch_sizes,
-            threads=self.threads,
-            repeats=self.repeats,
-            most=_LONGER * self.repeats,
-            warm=False,
-        )
+        # Not warm, because the rows that ship were timed so: to time them again would take their trainings.
+        table = self.times(variants, warm=False)
         return Outcome({}, {"latency": plain_records(table.rename(columns={"variant": "key"}))}, {})
 
 

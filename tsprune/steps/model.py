@@ -75,7 +75,8 @@ class ModelStep(Step):
 
 
 def _trainings(fields: dict) -> Iterator[dict]:
-    """Those of the steps that a step goes back to before its own; a given checkpoint says nothing of its."""
+    """The training recipes in the ``fields`` of a step: those of the steps that it goes back to, then its own. How a
+    given checkpoint was trained is not known."""
     for name, value in fields.items():
         if isinstance(value, dict) and name != "train":
             yield from _trainings(value)

@@ -31,8 +31,8 @@ class InUnits(ModelStep):
     inside: Inside = "head_dim"
 
     def units(self) -> dict:
-        """The part of an identity, and of the protocol, that says of this choice; nothing where it is the finest, as in
-        rows of before there was a choice."""
+        """The choice, for the identity and the protocol. What is at its finest is left out, so that rows of before
+        there was a choice keep their identity."""
         finest = {"multiple": 1, "inside": "head_dim"}
         return {name: value for name in finest if (value := getattr(self, name)) != finest[name]}
 

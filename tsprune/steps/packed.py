@@ -1,5 +1,7 @@
-"""Test errors by part as a row of the archive has them: of windows the means of groups of neighbours, MOST groups at
-most, as 16-bit floats of their ratio to the row's own mean, which is three digits; of columns five digits.
+"""Test errors by window and by column, made small for a row of the archive.
+
+Neighbouring windows are averaged into at most MOST groups. Each group's mean is kept as its ratio to the mean of all
+windows, a 16-bit float, which holds three digits. Errors by column are rounded to five digits.
 """
 
 import base64
@@ -15,7 +17,7 @@ COLUMNS = ("column_mse", "column_mae")
 
 
 def pack(scores: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """Test errors by part, as the module's text has them; of :func:`load_scores`."""
+    """What :func:`load_scores` gives, as JSON values: see the module's text."""
     windows = scores["window_mse"].double().numpy()
     every = -(-len(windows) // MOST)
     mean = windows.mean()
@@ -27,12 +29,12 @@ def pack(scores: dict[str, torch.Tensor]) -> dict[str, Any]:
 
 
 def unpack(errors: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """As :func:`load_scores` gives them; each window has the mean of its group."""
+    """What :func:`load_scores` gave, each window with the mean of its group."""
     windows = np.repeat(ratios(errors) * (errors["mean"] or 1.0), errors["every"])[: errors["windows"]]
     columns = {name: torch.tensor(errors[name], dtype=torch.float64) for name in COLUMNS}
     return {"window_mse": torch.from_numpy(windows)} | columns
 
 
 def ratios(errors: dict[str, Any]) -> np.ndarray:
-    """Of each group of windows, (groups,)."""
+    """Mean of each group of windows over the mean of all, (groups,) float64. Raises ValueError for other text."""
     return np.frombuffer(base64.b64decode(errors["ratios"], validate=True), "<f2").astype(np.float64)

@@ -39,8 +39,8 @@ from tsprune.typed import digest
 _TRACED: dict[str, MacReport] = {}
 
 EXACT = "exact"
-"""How scope "layer" counts: so that the tensors together keep exactly what is asked. Part of an identity, because rows
-of before it rounded each tensor for itself."""
+"""How scope "layer" counts: the tensors together keep exactly what is asked. It is part of an identity, to tell such
+rows from older ones, in which each tensor was rounded by itself."""
 
 INSTEAD = "ranked by magnitude instead"
 """What becomes of a weight that a score says nothing about."""

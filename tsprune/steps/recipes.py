@@ -25,9 +25,10 @@ def _below(base: type[Step]) -> dict[str, type[Step]]:
 
 
 def rebuild(path: Path) -> Step:
-    """The step that ``path``, the file ``step.json`` of its entry, says how to make. Raises :class:`UserError`."""
+    """The step that ``path``, the file ``step.json`` of its entry, says how to make.
+
+    Raises :class:`UserError` where this version has no such kind of step, or its steps of that kind other fields."""
     recipe = json.loads(path.read_text())
     if recipe["kind"] not in kinds():
         raise UserError(f"{path}: " + unknown("kind of step", recipe["kind"], kinds()))
-    # Read as JSON, where lists stand for tuples.
-    return kinds()[recipe["kind"]].model_validate_json(json.dumps(recipe["fields"]))
+    return kinds()[recipe["kind"]].parse_json(json.dumps(recipe["fields"]), where=str(path))

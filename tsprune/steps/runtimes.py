@@ -70,8 +70,8 @@ def runnable(model: Forecaster, runtime: str, folder: Path, threads: int) -> Run
 
 
 def _has_vnni() -> bool:
-    """Whether this processor can add products of bytes up in 32 bits: else weights have seven bits, as files that are
-    to forecast the same everywhere have (:func:`quantised`)."""
+    """Whether this processor adds up products of bytes in 32 bits. Without that, int8 weights may use seven bits only
+    (see :func:`quantised`)."""
     return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_vnni", "avx_vnni"))
 
 

@@ -11,7 +11,7 @@ from tsprune import measure
 from tsprune.data import Splits
 from tsprune.deploy.card import Card
 from tsprune.deploy.export import export_onnx
-from tsprune.deploy.in_place import InPlace
+from tsprune.deploy.in_place import InPlace, to_be_timed
 from tsprune.deploy.kernels import best
 from tsprune.deploy.model_card import card_text
 from tsprune.deploy.network import Bare
@@ -26,10 +26,10 @@ from tsprune.models import Forecaster
 from tsprune.models.base import INPUTS
 from tsprune.processor import on_threads
 from tsprune.pruners.masks import Masks
-from tsprune.steps.artifacts import scores_file
+from tsprune.steps.artifacts import error_columns, scores_file
 from tsprune.steps.data import first_windows
 from tsprune.steps.kept import leaving
-from tsprune.steps.latency import plain_records
+from tsprune.steps.latency import TimedStep, plain_records
 from tsprune.steps.model import ModelStep
 from tsprune.steps.runtimes import onnx_runtime
 from tsprune.training import TrainConfig, evaluate
@@ -38,10 +38,6 @@ Weights = Literal["float32", "int8"]
 
 ONNX_FILE = "model.onnx"
 CARD_FILE = "model.md"
-
-_LONGER = 10
-"""How many times the asked rounds there may be: a forecast out of a file takes a millisecond or less, and its times
-scatter by a tenth on a quiet machine too."""
 
 
 class ServeStep(Step):
@@ -75,10 +71,8 @@ class ServeStep(Step):
         served, recipe = InPlace(card, session), TrainConfig(eval_batch_size=128)
         scores = evaluate(served, splits.test, recipe)
         result = {
-            "mse": scores.mse,
-            "mae": scores.mae,
+            **error_columns(scores),
             "val_mse": evaluate(served, splits.val, recipe).mse,
-            "windows_test": scores.windows,
             "bytes": len(content),
             "parameters": card.parameters,
             "macs_executed": card.macs,
@@ -108,41 +102,27 @@ class ServeStep(Step):
         return card, join(small, card)
 
 
-class ServedLatencyStep(Step):
+class ServedLatencyStep(TimedStep):
     """Latency of exported files in ONNX Runtime, and of masked models that compute without their zeros in PyTorch
     (:func:`tsprune.deploy.sparse.sparsify`), all interleaved; the first file is the baseline of the speedups.
 
     ``detail["latency"]``: the rows of :func:`tsprune.measure.measure_latency`, ``variant`` the key of the step.
     ``detail["sparse"]``: by key of a masked model how many layers run sparse, what the kernel is, and the multiply-adds
-    left, None where a layer with zeros runs dense; one without a sparse layer is not timed. Times hold for one machine,
-    one kernel and one release of ONNX Runtime, so these are part of the identity.
+    left, None where a layer with zeros runs dense; one without a sparse layer is not timed. Times hold for one kernel
+    and one release of ONNX Runtime, so these are part of the identity, too.
     """
 
     kind: ClassVar[str] = "served_latency"
-    alone: ClassVar[bool] = True
+    longer: ClassVar[int] = 10
+    """A forecast out of a file takes a millisecond or less, and its times scatter by a tenth on a quiet machine too."""
     of: Annotated[tuple[ServeStep, ...], Field(min_length=1)]
     masked: tuple[ModelStep, ...] = ()
     batch_sizes: tuple[int, ...] = (1, 32)
-    threads: int = 1
     repeats: int = 40
-    """Rounds; up to :data:`_LONGER` times as many for those whose speedup is then not known to a tenth."""
 
     def identity(self) -> dict:
-        return {
-            "step": self.kind,
-            "version": RESULTS_VERSION,
-            "of": [step.key for step in self.of],
-            "masked": [step.key for step in self.masked],
-            "batch_sizes": list(self.batch_sizes),
-            "threads": self.threads,
-            "repeats": self.repeats,
-            "most": _LONGER * self.repeats,
-            "precision": measure.PRECISION,
-            "warm": True,
-            "machine": list(measure.machine()),
-            "kernel": best().path,
-            "runtime": onnx_runtime(),
-        }
+        what = {"masked": [step.key for step in self.masked], "warm": True}
+        return super().identity() | what | {"kernel": best().path, "runtime": onnx_runtime()}
 
     @property
     def needs(self) -> tuple[Step, ...]:
@@ -161,7 +141,8 @@ class ServedLatencyStep(Step):
         variants = {}
         for step in self.of:
             card, content = read_onnx(store.artifact(step.key, ONNX_FILE))
-            variants[step.key] = _call(InPlace(card, Session(content, step.label, threads=self.threads)), windows)
+            served = InPlace(card, Session(content, step.label, threads=self.threads))
+            variants[step.key] = to_be_timed(served.session, served.arrays(*windows))
         told = {}
         for step in self.masked:
             model, masks = step.load_masked(store)
@@ -169,10 +150,8 @@ class ServedLatencyStep(Step):
             if found is None:
                 continue
             variants[step.key], told[step.key] = found
-        table = measure.measure_latency(
-            variants, self.batch_sizes, threads=self.threads, repeats=self.repeats, most=_LONGER * self.repeats
-        )
-        return Outcome({}, {"latency": plain_records(table), "sparse": told}, {})
+        latency = plain_records(self.times(variants, warm=True))
+        return Outcome({}, {"latency": latency, "sparse": told}, {})
 
 
 def _sparsified(model: Forecaster, masks: Masks, windows: tuple, threads: int) -> tuple[Variant, dict] | None:
@@ -190,13 +169,3 @@ def _sparsified(model: Forecaster, masks: Masks, windows: tuple, threads: int) -
     network = Bare(found.model).eval()
     named = dict(zip(INPUTS, windows, strict=True))
     return (network, [named[name] for name in network.inputs]), told
-
-
-def _call(served: InPlace, windows: tuple) -> Variant:
-    """The runtime alone, on inputs that are as the file takes them: a user's data are."""
-    arrays = served.arrays(*windows)
-
-    def call(*inputs: torch.Tensor):
-        return served.session.run(dict(zip(arrays, (each.numpy() for each in inputs), strict=True)))
-
-    return call, [torch.from_numpy(array) for array in arrays.values()]

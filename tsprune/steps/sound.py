@@ -56,10 +56,11 @@ def problems(line: dict[str, Any], by_key: Mapping[str, dict]) -> Iterator[str]:
 
 
 def _trained(config: dict, by_key: Mapping[str, dict]) -> dict:
-    """The config of the training that a row goes back to; where that is not there, of the last that is."""
+    """The config of the training that a row goes back to; where a row on the way there is missing, the last config
+    before it."""
     seen = set()
     while True:
-        key = config.get("trained") or config.get("student") or config.get("of")  # of times a list
+        key = config.get("trained") or config.get("student") or config.get("of")  # a list in steps that time
         before = config.get("dense")
         if not isinstance(before, dict) and isinstance(key, str) and key not in seen:
             seen.add(key)

@@ -21,7 +21,7 @@ from tsprune.pruners.method import Method
 from tsprune.pruners.methods import make_method
 from tsprune.pruners.pals import PALS
 from tsprune.pruners.scores import get_score
-from tsprune.steps.artifacts import model_file, scores_file
+from tsprune.steps.artifacts import error_columns, model_file, scores_file
 from tsprune.steps.data import DataSpec, first_windows
 from tsprune.steps.model import ModelStep
 from tsprune.steps.train import TrainStep, not_counted
@@ -134,10 +134,8 @@ class SparseTrainStep(ModelStep):
         a_look = len(splits.val if self.signal == "whole" else self.subset(splits.val))
         forward = macs.macs_executed
         result = {
-            "mse": scores.mse,
-            "mae": scores.mae,
+            **error_columns(scores),
             "val_mse": done.best_val_mse,
-            "windows_test": scores.windows,
             "epochs_run": done.epochs_run,
             "best_epoch": done.best_epoch,
             "windows_seen": done.windows_seen,
@@ -154,8 +152,10 @@ class SparseTrainStep(ModelStep):
         return result, masks, scores, macs
 
     def _signal(self, model: nn.Module, splits: Splits, sparsity: Sparsity) -> Callable[[], float] | None:
-        """The validation loss on the windows that ``signal`` names. The record of an update gains what the look saw;
-        one at all windows sees the subset as well."""
+        """What gives the validation loss on the windows that ``signal`` names; None for the training loss.
+
+        Each look adds ``losses`` to the record of its update: what it saw, and the training loss. A look at all windows
+        also adds the loss on the subset, to compare the signals by."""
         if self.signal == "training loss":
             return None
         chosen = self.subset(splits.val)
@@ -196,13 +196,15 @@ def calibrates(method: Method) -> bool:
 def training_macs(macs: measure.MacReport, sparsity: Sparsity, batch_size: int, a_look: int) -> int:
     """Multiply-adds of a whole training if zeros were skipped, each stretch between two updates at its own densities.
 
-    A step is three forward passes' worth per window: forward, gradients of activations, gradients of weights. The last
-    are those of all weights, a dense forward pass's worth, in every step whose gradients of missing weights reach the
-    result: at an update that grows by gradient; and where the optimiser reads them (``mask_gradients`` is off, the
-    moments of new weights are not reset), in every step before the last update at which weights came. Weights that
-    never come back need none. A look at the validation loss is a forward pass of each of its ``a_look`` windows.
-    Choosing a mask before the first step is not counted. Every step counts as a full batch, the last of an epoch too,
-    as ``training_macs_dense`` does.
+    A step counts three forward passes per window: the forward pass, the gradients of activations, the gradients of
+    weights. The third is a dense pass in steps where the gradients of missing weights are used:
+
+    - at an update that grows by gradient;
+    - where the optimiser's moments take them in (``mask_gradients`` and ``reset_moments`` are both off), in every step
+      up to the last update at which weights came. Later ones reach no weight.
+
+    A look at the validation loss is a forward pass of each of its ``a_look`` windows. Choosing a mask before the first
+    step is not counted. Every step counts as a full batch, the last of an epoch too, as ``training_macs_dense`` does.
     """
     method = sparsity.method
     reads_all = not method.mask_gradients and not method.reset_moments

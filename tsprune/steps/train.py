@@ -14,7 +14,7 @@ from tsprune.models import Forecaster, create_model
 from tsprune.models.base import model_class
 from tsprune.pruners import layer_densities
 from tsprune.seeded import seeded
-from tsprune.steps.artifacts import model_file, scores_file
+from tsprune.steps.artifacts import error_columns, model_file, scores_file
 from tsprune.steps.data import LIVE_WINDOWS, DataSpec, first_windows
 from tsprune.steps.model import ModelStep
 from tsprune.training import TrainConfig, device_type, evaluate, train
@@ -52,8 +52,7 @@ class NaiveStep(Step):
     def run(self, store: Store) -> Outcome:
         model = create_model(self.model, **self.data.geometry(), **self.hyper)
         scores = evaluate(model, self.data.splits("cpu").test, self.train)
-        result = {"mse": scores.mse, "mae": scores.mae, "windows_test": scores.windows}
-        return Outcome(result, {}, {}, files=scores_file(scores))
+        return Outcome(error_columns(scores), {}, {}, files=scores_file(scores))
 
 
 class TrainStep(ModelStep):
@@ -85,10 +84,14 @@ class TrainStep(ModelStep):
         }
 
     @property
+    def sized(self) -> str:
+        """The model, and where it has them its width and encoder layers, as in ``iTransformer 64x2``."""
+        return self.model + (f" {self.hyper['d_model']}x{self.hyper['e_layers']}" if "d_model" in self.hyper else "")
+
+    @property
     def label(self) -> str:
-        size = f" {self.hyper['d_model']}x{self.hyper['e_layers']}" if "d_model" in self.hyper else ""
         part = f" ({self.fraction:.0%})" if self.fraction < 1 else ""
-        return f"{self.model}{size} {self.data.label}-{self.data.pred_len}{part} seed {self.seed}: training"
+        return f"{self.sized} {self.data.label}-{self.data.pred_len}{part} seed {self.seed}: training"
 
     def protocol(self) -> dict:
         return {
@@ -158,10 +161,8 @@ class TrainStep(ModelStep):
         few = first_windows(splits.train, LIVE_WINDOWS)
         macs = measure.count_macs(model, few)
         result = result | {
-            "mse": scores.mse,
-            "mae": scores.mae,
+            **error_columns(scores),
             "val_mse": val_mse,
-            "windows_test": scores.windows,
             "density": 1.0,
             "density_all": 1.0,
             "macs_executed": macs.macs_executed,

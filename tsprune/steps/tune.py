@@ -14,7 +14,7 @@ from tsprune.pruners import apply_masks, density, layer_densities, magnitude_mas
 from tsprune.pruners.masks import Masks
 from tsprune.pruners.selection import Scope
 from tsprune.shown import epochs_text
-from tsprune.steps.artifacts import model_file, scores_file
+from tsprune.steps.artifacts import error_columns, model_file, scores_file
 from tsprune.steps.by_score import pruned_by
 from tsprune.steps.model import ModelStep
 from tsprune.steps.narrow import InUnits, StructuredStep
@@ -109,9 +109,7 @@ class FineTuneStep(OnTrained, ModelStep):
         achieved = density(model, masks)
         epochs = len(history) - len(self.densities)  # each stage has a record of the state before it
         result = {
-            "mse": scores.mse,
-            "mae": scores.mae,
-            "windows_test": scores.windows,
+            **error_columns(scores),
             "epochs_run": epochs,
             "windows_seen": epochs * len(self.trained.windows(splits)),
             "density": achieved.over_prunable,
@@ -169,9 +167,7 @@ class TunePrunedStep(OnTrained, ModelStep):
             return Outcome({}, {"history": history}, {}, status=done.status, reason=done.reason)
         before = store.row(self.pruned.key)["result"]
         result = {
-            "mse": scores.mse,
-            "mae": scores.mae,
-            "windows_test": scores.windows,
+            **error_columns(scores),
             "epochs_run": done.epochs_run,
             "windows_seen": done.windows_seen,
             **{name: before[name] for name in self.carried},

@@ -70,7 +70,7 @@ def week_of_forecasts(model: nn.Module, table: Table, splits: Splits, columns: S
 
 
 def _week(model: nn.Module, table: Table, splits: Splits, series: int | None, columns: Sequence[int]) -> pd.DataFrame:
-    """:func:`week_of_forecasts` of the windows of one series, or where it is None of the only one there is."""
+    """:func:`week_of_forecasts` from the windows of the series of this number; None: the data are not pooled."""
     test = splits.test
     own = torch.arange(len(test)) if series is None else torch.nonzero(test.series.cpu() == series)[:, 0]
     rows_before = 0 if series is None else series * len(table.values)
@@ -82,12 +82,12 @@ def _week(model: nn.Module, table: Table, splits: Splits, series: int | None, co
     naive = create_model("SeasonalNaive", **lengths, season=table.season).to(batch.y.device)
     model.eval()
     with torch.inference_mode():
-        series_of = {
+        lines = {
             "truth": batch.y,
             "forecast": model(*batch[:4]).float(),
             "naive": naive(*batch[:4]),
         }
-    scaled = {name: values.double().flatten(0, 1)[:rows].cpu().numpy() for name, values in series_of.items()}
+    scaled = {name: values.double().flatten(0, 1)[:rows].cpu().numpy() for name, values in lines.items()}
     begin = first[chosen[0]]
     return pd.concat(
         [
@@ -105,8 +105,8 @@ def _week(model: nn.Module, table: Table, splits: Splits, series: int | None, co
 
 
 def _windows_of_a_week(dates: pd.DatetimeIndex, first: np.ndarray, pred_len: int) -> tuple[list[int], int]:
-    """Places in ``first``, the rows that horizons begin at, of those that follow each other without overlap, and how
-    many rows of them are the week."""
+    """Which windows make up the week, horizon after horizon without overlap, as places in ``first`` (the row at which
+    the horizon of each window begins); and how many rows the week has."""
     number = {row: i for i, row in enumerate(first.tolist())}
     monday = (dates[first].day_of_week == 0) & (dates[first] == dates[first].normalize())
     for row in [*first[monday].tolist(), *first.tolist()]:
