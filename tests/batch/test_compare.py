@@ -41,6 +41,12 @@ def test_means_differences_and_spread_are_those_of_the_tables():
     assert alone == {"A": 1, "B": 2}
 
 
+def test_a_single_seed_has_no_spread_which_is_not_one_of_nothing():
+    one, two = cells(M=(0.4,), K=(0.4, math.nan), L=(0.4,)), cells(M=(0.5,), K=(0.5, math.nan), L=(0.4, 0.6))
+    spread = side_by_side(one, two)[0].set_index("model")["spread"]
+    assert spread[["M", "K"]].isna().all() and math.isclose(spread["L"], 0.4)
+
+
 @pytest.fixture
 def run(tmp_path, smoke, few, threads):
     """A finished run of study 01 in a folder: ``run(name, **changes)``."""

@@ -657,6 +657,8 @@ def test_a_time_that_is_too_short_for_more_still_gives_the_dense_file_and_says_w
     answer = compress(asked, tmp_path / "out")
     assert answer.files["kind"].tolist() == [DENSE] and answer.chosen == answer.baseline
     assert answer.untried[LONGER] == "the time was up" and len(answer.untried) == 8
+    wanted = {step.model for step in Compressing(asked).base.naive} | {running.MEAN}
+    assert set(answer.naive["model"]) == wanted, "the best of all is what the file is held against"
     assert (tmp_path / "out" / ONNX_FILE).exists()
 
 

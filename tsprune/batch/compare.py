@@ -34,6 +34,8 @@ def _compared(a: Run, b: Run) -> str:
         table.to_string(index=False, na_rep="-", formatters=_FORMATS) if len(table) else "no cell is in both runs"
     )
     lines.append("means over the seeds; a difference within their spread may be chance")
+    if table["spread"].isna().any():
+        lines.append("where no spread stands no run has two seeds with a result, so any difference may be chance")
     lines += [f"{count} more only in {which}" for which, count in alone.items() if count]
     return "\n".join(lines)
 
@@ -62,14 +64,19 @@ def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, dict[s
     """Mean test MSE over the seeds of the cells that both tables have, and how many each has for itself.
 
     Columns of WHAT that do not vary are left out. ``B over A`` is a relative difference, positive where B is worse;
-    ``spread``: between the seeds of one run, highest less lowest over their mean, the wider of the two runs.
+    ``spread``: between the seeds of one run, highest less lowest over their mean, the wider of the two runs; of a
+    single seed none is known.
     """
     names = [name for name in WHAT if name in a and name in b]
-    errors = [table.groupby(names, dropna=False, sort=False)["mse"].agg(["mean", "min", "max"]) for table in (a, b)]
+    errors = [
+        table.groupby(names, dropna=False, sort=False)["mse"].agg(["mean", "min", "max", "count"]) for table in (a, b)
+    ]
     joined = pd.concat(errors, axis=1, keys=("A", "B"), sort=False)
     inside = [joined.index.isin(table.index) for table in errors]
     both = joined[inside[0] & inside[1]]
-    spread = [(both[run, "max"] - both[run, "min"]) / both[run, "mean"] for run in ("A", "B")]
+    spread = [
+        ((both[run, "max"] - both[run, "min"]) / both[run, "mean"]).where(both[run, "count"] > 1) for run in ("A", "B")
+    ]
     table = pd.DataFrame(
         {
             "MSE of A": both["A", "mean"],

@@ -163,6 +163,28 @@ def test_the_best_width_is_chosen_by_validation(result):
         assert row["width"] == own.idxmin()
 
 
+def test_widths_are_chosen_by_the_seeds_that_came_to_a_result_at_each(config):
+    """At seed 3, where errors are twice as high, the wide one failed with 10 windows, and at every seed with 20."""
+    hard = {1: 1.0, 2: 1.0, 3: 2.0}
+    table = pd.DataFrame(
+        {"model": "M", "pred_len": 12, "data_fraction": n / 30, "windows_train": n, "width": width, "seed": seed}
+        | {"arm": "dense", "val_mse": error * hard[seed], "mse": 2 * error * hard[seed], "status": "ok"}
+        for n in (10, 20, 30)
+        for width, error in ((16, 1.3), (8, 1.0))
+        for seed in hard
+    )
+    lost = (table["width"] == 16) & (
+        (table["windows_train"] == 20) | (table["windows_train"] == 10) & (table["seed"] == 3)
+    )
+    table.loc[lost, ["val_mse", "mse", "status"]] = [np.nan, np.nan, "diverged"]
+    found = EntsoeScaleCells(config).widths(table).set_index("windows_train")
+    assert found["width"].tolist() == [8, 8, 8] and found["seeds"].tolist() == [2, 0, 3]
+    assert found["told"].tolist() == [True, False, False] and found["by_seed"].tolist() == [(8,), (), (8,)]
+    assert found["mse"].to_numpy() == pytest.approx([2.0, 8 / 3, 8 / 3])
+    none = EntsoeScaleCells(config).widths(table.assign(status="failed"))
+    assert none.empty and set(none) == set(found.reset_index())
+
+
 def test_comparisons_are_of_the_sizes_they_name(result, config):
     cells = result.cells.set_index(["data_fraction", "arm", "structure", "width"])["mse"]
     found = result.differences.set_index(["data_fraction", "question"])

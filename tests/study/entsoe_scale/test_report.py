@@ -142,6 +142,7 @@ def test_how_near_in_parameters_the_dense_one_comes_is_said_where_it_is_not_near
     far = differences().assign(share_ours=0.25, share_others=0.0658)
     assert "nearest in parameters (off by up to 3.8 times), trained" in text(cells(), widths(64), far, NAIVE)
     assert "off by" not in text(cells(), widths(64), differences(), NAIVE)
+    assert "(off by up to 500 times)" in text(cells(), widths(64), far.assign(share_others=0.0005), NAIVE)
 
 
 def test_a_size_that_fewer_seeds_came_to_is_not_set_beside_means_of_more():
@@ -231,6 +232,33 @@ def test_one_seed_claims_nothing_and_what_failed_is_named():
     )
 
 
+@pytest.mark.parametrize(
+    ("seeds", "why"),
+    [(0, "no seed has a result at every width"), (1, "one seed has a result at every width")],
+)
+def test_of_three_seeds_none_is_said_to_be_the_only_one_that_was_run(seeds, why):
+    verdict = text(cells(seeds=(1, 2, 3)), widths(seeds=seeds).assign(told=False), differences(), NAIVE)
+    assert verdict.startswith(
+        f"On grid, nothing is claimed about whether more data needs a bigger **M**: {why}.\n\nOn grid (horizon 24, 3 "
+    )
+    assert verdict.count("as far as there are results, but no seed has one at every width") == (2 if not seeds else 0)
+
+
+def test_widths_that_a_failed_seed_leaves_without_a_comparison_are_not_too_few_amounts_of_data():
+    verdict = text(cells(), widths(), differences(best=(np.nan, np.nan)), NAIVE)
+    assert "bigger **M**: the widths that validation chooses cannot be compared, as a cell has no result." in verdict
+
+
+def test_an_error_with_all_the_data_is_not_that_with_less_of_it():
+    table = cells()
+    table.loc[table["windows_train"] == 1000, ["status", "reason", "mse"]] = ["failed", "no disk", np.nan]
+    lost = (-0.1, np.nan)
+    rows = differences(width=lost, structured=lost, unstructured=lost)
+    assert "chooses with all the data" not in text(table, widths().head(1), rows, NAIVE)
+    without = text(cells(), widths(), differences(), NAIVE.head(1))
+    assert "chooses with all the data: **M** 0.250. " in without
+
+
 def test_several_models_have_a_line_each():
     models = ("M", "N")
     verdict = text(cells(models=models), widths(64, models=models), differences(models=models), NAIVE)
@@ -312,6 +340,9 @@ def test_the_table_says_what_twice_the_data_does_and_marks_what_shows_no_change(
     assert frame["with twice the data"].iloc[1].startswith("−16\u00a0% (−17 to −15")
     assert frame["with twice the data"].iloc[3] == "not known"
     assert shown.to_html().count('fallen"') == 3
+    lost = scaling().assign(windows_train=lambda rows: rows["windows_train"].where(rows["seed"] == 1))
+    frame = tables.scaling(lost.assign(status=lost["windows_train"].map(lambda n: "ok" if n > 0 else "failed"))).data
+    assert set(frame["windows"]) == {"100 to 1,600"}, "of a training that failed the number is not known"
     with pytest.raises(UserError, match="column 'width' is missing"):
         tables.scaling(scaling().drop(columns="width"))
 

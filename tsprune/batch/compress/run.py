@@ -35,6 +35,7 @@ from tsprune.engine.progress import Progress
 from tsprune.engine.step import NOT_RUN, NOT_YET, Step
 from tsprune.errors import UserError
 from tsprune.places import locate
+from tsprune.report.text import NAIVE
 from tsprune.steps.artifacts import MODEL_FILE
 from tsprune.steps.compare import block_length
 from tsprune.steps.kept import save_model
@@ -143,7 +144,9 @@ class Compressing(Cells[Question, Answer]):
         """Every step of this run, ``how`` to compute them."""
         dense = self.ways[0].step
         self._add(self.first(), **how, deadline=began + SHARE * budget)
-        # Even if the time is up: without the dense model and its file there is no answer at all.
+        # Even if the time is up: a file is held against the best naive forecast, which is known once all of them are,
+        # and without the dense model and its file there is no answer at all.
+        self._add(self.base.naive, **how)
         self._must(dense, how, "has no result, so there is nothing to compress")
         self._must(ServeStep(of=dense), how, "cannot be exported, so nothing can be compared")
         self._add([self._probe], **how)
@@ -265,9 +268,9 @@ class Compressing(Cells[Question, Answer]):
         return pd.concat([levels, pd.DataFrame([mean])], ignore_index=True)
 
     def _untried(self) -> dict[str, str]:
-        """Ways and files without a result by name, and why."""
+        """Ways, files and naive forecasts without a result by name, and why."""
         by_step = {way.step.key: way for way in self.ways}
-        without = {way.name: way.step for way in self.ways}
+        without = {NAIVE[step.model]: step for step in self.base.naive} | {way.name: way.step for way in self.ways}
         without |= {f"{by_step[step.of.key].name}, as a file in {step.weights}": step for step in self.served}
         return {name: _why(self.rows[step.key]) for name, step in without.items() if not self.ok(step)}
 

@@ -26,7 +26,7 @@ from tsprune.study.entsoe_scale.forecasts import (
     typical_columns,
 )
 from tsprune.study.entsoe_scale.groups import Group, dense_steps, scale_groups, shares
-from tsprune.study.entsoe_scale.result import LAST_WEEK, SCALING, SEASONAL, STRUCTURES, ScaleResult
+from tsprune.study.entsoe_scale.result import LAST_WEEK, SCALING, SEASONAL, STRUCTURES, WIDTHS, ScaleResult
 
 _ARMS = {"train": "dense", "prune": "pruned", "structured": "pruned"}
 
@@ -145,18 +145,24 @@ class EntsoeScaleCells(Cells[EntsoeScale, ScaleResult]):
 
     def widths(self, cells: pd.DataFrame) -> pd.DataFrame:
         """``ScaleResult.widths``."""
-        dense = cells[(cells["arm"] == "dense") & (cells["status"] == "ok")]
-        size = ["model", "pred_len", "data_fraction", "windows_train", "width"]
-        means = dense.groupby(size, sort=False)[["val_mse", "mse"]].mean().reset_index()
-        best = means.groupby(size[:3], sort=False)["val_mse"].idxmin()
-        chosen = means.loc[best].reset_index(drop=True)
-        cases = dense.groupby(size[:3], sort=False)
-        tables = [own.pivot(index="seed", columns="width", values="val_mse") for _, own in cases]
-        return chosen.assign(
-            told=[tells_apart(val) for val in tables],
-            by_seed=[by_seed(val) for val in tables],
-            seeds=[len(val.dropna()) for val in tables],
-        )
+        dense = cells[cells["arm"] == "dense"]
+        records = []
+        for _, own in dense.groupby(["model", "pred_len", "data_fraction"], sort=False):
+            done = own[own["status"] == "ok"]
+            if done.empty:
+                continue
+            val = own.pivot(index="seed", columns="width", values="val_mse")
+            whole = val.dropna().index
+            # Else a width that came to nothing at a hard seed would win by the easy ones.
+            fair = done[done["seed"].isin(whole)] if len(whole) else done
+            means = fair.groupby("width", sort=False)[["val_mse", "mse"]].mean()
+            best = means["val_mse"].idxmin()
+            records.append(
+                own.iloc[0][["model", "pred_len", "data_fraction", "windows_train"]].to_dict()
+                | {"width": best, **means.loc[best].to_dict()}
+                | {"told": tells_apart(val), "by_seed": by_seed(val), "seeds": len(whole)}
+            )
+        return pd.DataFrame(records, columns=[*WIDTHS, "val_mse"])
 
     def differences(self, widths: pd.DataFrame) -> pd.DataFrame:
         """``ScaleResult.differences``."""

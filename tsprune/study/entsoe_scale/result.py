@@ -25,9 +25,10 @@ class ScaleResult(StudyResult):
     pruned, ``val_mse`` the best validation MSE, ``mse_relative`` the test MSE over the seasonal naive forecast's."""
 
     widths: pd.DataFrame
-    """Per model, horizon and share of the data: the width with the lowest validation MSE (mean over the seeds);
-    whether validation can tell it from the others (``told``), what each seed alone would choose (``by_seed``), and how
-    many ``seeds`` have a result at every width."""
+    """Per model, horizon and share of the data: the width with the lowest validation MSE, its mean over the seeds that
+    have a result at every width (where there is none, over all that the width has); whether validation can tell it from
+    the others (``told``), what each of those seeds alone would choose (``by_seed``), and how many ``seeds`` those
+    are."""
     differences: pd.DataFrame
     """Per model, horizon and share of the data: test MSE of ``ours`` relative to ``others``, with a 95 % interval
     (``low``, ``high``). ``question`` is ``width`` (widest against smallest), ``best`` (the width that validation

@@ -93,7 +93,7 @@ def scaling(scaling: pd.DataFrame) -> Styler:
         twice = dict(zip(("relative", "low", "high"), law.twice(), strict=True)) if law else {"relative": math.nan}
         known = law is not None and not twice["low"] <= 0 <= twice["high"]
         rows[dataset, model, f"{pred_len}", f"{width}"] = {
-            "windows": " to ".join(f"{n:,}" for n in [*means.index[:1], *means.index[1:][-1:]]) or "no result",
+            "windows": " to ".join(f"{n:,.0f}" for n in [*means.index[:1], *means.index[1:][-1:]]) or "no result",
             "MSE": " to ".join(error_text(mse) for mse in [*means[:1], *means[1:][-1:]]) or "no result",
             "trainings": f"{len(done)}",
             "with twice the data": claim(interval(twice) if law else "not known", known),

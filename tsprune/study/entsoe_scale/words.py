@@ -22,6 +22,7 @@ from tsprune.report.text import (
     percent,
     signed,
     span,
+    times,
     where,
 )
 from tsprune.study.base.result import TOLERANCE
@@ -160,9 +161,16 @@ def _kind(chosen: pd.DataFrame, rows: pd.DataFrame) -> str:
 def _one_case(name: str, kind: str, of: pd.DataFrame, rows: pd.DataFrame, widest: int) -> str:
     """The answer for one model and horizon."""
     if kind == "unknown":
-        return f"it cannot be said whether more data needs a bigger {name}: too few amounts of data have a result"
+        why = (
+            "too few amounts of data have a result"
+            if len(of) < 2
+            else "the widths that validation chooses cannot be compared, as a cell has no result"
+        )
+        return f"it cannot be said whether more data needs a bigger {name}: {why}"
     if kind == "one seed":
-        return f"nothing is claimed about whether more data needs a bigger {name}: one seed was run"
+        fewest = of["seeds"].min()
+        why = f"{'one' if fewest else 'no'} seed has a result at every width" if fewest < 2 else "one seed is compared"
+        return f"nothing is claimed about whether more data needs a bigger {name}: {why}"
     if kind == "untold":
         return f"it cannot be said whether more data needs a bigger {name}: {_untold(of)}"
     chosen, few, many = of["width"], of.index.min(), of.index.max()
@@ -219,6 +227,8 @@ def _chosen_words(of: pd.DataFrame, rows: pd.DataFrame) -> str:
 def _best_by_validation(row: dict) -> str:
     """For one amount of data; where the widths cannot be told apart, how far the seeds go."""
     best = f"d_model {row['width']} is best with {row['windows_train']:,} training windows"
+    if not row["seeds"]:
+        return f"{best} as far as there are results, but no seed has one at every width"
     if row["told"] or row["seeds"] < 2:
         return best
     if len(row["by_seed"]) > 1:
@@ -267,7 +277,7 @@ def _pruned_words(rows: pd.DataFrame) -> str:
 def _near(rows: pd.DataFrame) -> str:
     """How far from it in parameters the nearest dense one is, where that is farther than what counts as equal."""
     off = np.exp(np.log(rows["share_ours"] / rows["share_others"]).abs())
-    return f" (off by up to {off.max():.2g} times)" if off.max() > 1 + SLACK else ""
+    return f" (off by up to {times(off.max())})" if off.max() > 1 + SLACK else ""
 
 
 def _best_row(full: pd.DataFrame, texts: dict[float, str]) -> str:
@@ -299,14 +309,15 @@ def _best_row(full: pd.DataFrame, texts: dict[float, str]) -> str:
 def _levels(widths: pd.DataFrame, cells: pd.DataFrame, naive: pd.DataFrame) -> str:
     """What the dense models that validation chooses are worth beside the naive forecasts."""
     parts = []
-    for pred_len, rows in widths.groupby("pred_len", sort=False):
-        last = rows.sort_values("windows_train").groupby("model", sort=False).tail(1)
-        found = [f"**{row['model']}** {error_text(row['mse'])}" for row in last.to_dict("records")]
+    for pred_len, rows in widths[widths["data_fraction"] == 1].groupby("pred_len", sort=False):
+        found = [f"**{row['model']}** {error_text(row['mse'])}" for row in rows.to_dict("records")]
         at = f"at horizon {pred_len} " if cells["pred_len"].nunique() > 1 else ""
         levels = {SEASONAL: seasonal(naive), LAST_WEEK: weekly(naive)}
         told = [f"{name} {error_text(level[pred_len])}" for name, level in levels.items() if pred_len in level]
-        parts.append(f"{at}{listed(found)} ({', '.join(told)})")
-    return f"Test MSE at the width that validation chooses with all the data: {'; '.join(parts)}."
+        beside = f" ({', '.join(told)})" if told else ""
+        parts.append(f"{at}{listed(found)}{beside}")
+    said = f"Test MSE at the width that validation chooses with all the data: {'; '.join(parts)}."
+    return said if parts else ""
 
 
 def _behind(done: pd.DataFrame, naive: pd.DataFrame) -> str:
