@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from base64 import b64decode
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from PIL import Image
 
 import tsprune.study
 from tsprune.report import drawing as kit
@@ -54,8 +57,13 @@ def test_a_canvas_has_the_common_width_and_says_what_it_shows():
 def test_on_a_page_our_figures_have_the_common_width_and_another_is_cut_to_what_is_drawn():
     figure, axes = one_panel()
     axes.plot([1, 2], [3, 1])
-    _, about = png(figure)
+    shown, about = png(figure)
     assert (about["width"], about["height"]) == (100 * WIDTH, 300)
+    file = BytesIO()
+    figure.savefig(file, dpi=200)
+    assert figure.dpi == 100, "drawn as before when it is shown again"
+    with Image.open(BytesIO(b64decode(shown))) as picture, Image.open(file) as saved:
+        assert np.abs(np.asarray(picture.convert("RGB"), int) - np.asarray(saved.convert("RGB"))).max() <= 8
     assert about["alt"] == "a panel"
     loose = Figure(figsize=(WIDTH, 3))
     loose.add_axes((0.4, 0.4, 0.2, 0.2))

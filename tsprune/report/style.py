@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 WIDTH = 9.6
 """Width of every figure in inches: 960 pixels on a screen."""
@@ -68,17 +69,36 @@ def style() -> None:
 
 def png(figure: "Figure") -> tuple[str, dict[str, object]]:
     """A figure as a PNG in base64, with twice the pixels, and what a page needs to know of it."""
-    from IPython.core.pylabtools import retina_figure
     from PIL import Image
 
-    # What lays itself out, as all of ours does, fills its page; to cut another to what is drawn takes a second drawing.
-    cut = None if figure.get_layout_engine() else "tight"
-    data, metadata = retina_figure(figure, bbox_inches=cut, pil_kwargs={"compress_level": 1})  # it is unpacked at once
     # 256 colours are a quarter of the bytes, and no eye tells the difference in a drawing.
-    with Image.open(BytesIO(data)) as picture:
+    with _drawn(figure) as picture:
+        metadata: dict[str, object] = {"width": picture.width // 2, "height": picture.height // 2}
         small = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     buffer = BytesIO()
     small.save(buffer, "PNG", compress_level=7)  # 1.08 of the bytes that 9 makes, in a sixth of its time
     if figure.get_label():
         metadata["alt"] = figure.get_label()
     return base64.b64encode(buffer.getvalue()).decode("ascii"), metadata
+
+
+def _drawn(figure: "Figure") -> "Image":
+    """The picture of a figure with twice the pixels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    if not figure.get_layout_engine():  # it is cut to what is drawn, which takes a second drawing
+        data = BytesIO()
+        figure.savefig(data, format="png", dpi=2 * figure.dpi, bbox_inches="tight", pil_kwargs={"compress_level": 1})
+        return Image.open(data)
+    # What lays itself out, as all of ours does, fills its page: drawn once, and not packed to be unpacked at once.
+    dpi, canvas = figure.dpi, figure.canvas
+    figure.dpi = 2 * dpi
+    try:
+        own = FigureCanvasAgg(figure)
+        own.draw()
+        pixels = own.buffer_rgba()
+        return Image.frombuffer("RGBA", pixels.shape[1::-1], pixels, "raw", "RGBA", 0, 1)
+    finally:
+        figure.dpi = dpi
+        figure.set_canvas(canvas)
