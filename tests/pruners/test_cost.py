@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.models.small import example, small_model
@@ -11,7 +12,7 @@ from tsprune.errors import UserError
 from tsprune.layers import plain_attention
 from tsprune.measure import count_macs
 from tsprune.models import list_models
-from tsprune.pruners.cost import Cost, cost_of, count, factor, primes_above
+from tsprune.pruners.cost import Cost, cost_of, count, counts, factor, primes_above, without_numbers
 
 
 def free_axes(model):
@@ -60,6 +61,26 @@ def test_recurrent_layers_are_counted_step_by_step():
     steps, gates = 24, 4 * 8
     layers = steps * gates * (7 + 8) + steps * gates * (8 + 8)
     assert count(model, example(model), "macs") == layers + 8 * 18 * 3
+
+
+class Turned(nn.Module):
+    """Turns a tensor in place twice, between products."""
+
+    def __init__(self):
+        super().__init__()
+        self.across, self.along = nn.Linear(3, 5), nn.Linear(4, 7)
+
+    def forward(self, x):
+        for _ in range(2):
+            x = self.across(x).clone()
+            x = self.along(x.transpose_(1, 2))[..., :4].clone().transpose_(1, 2)[..., :3].clone()
+        return x
+
+
+def test_an_operator_that_changes_the_shape_of_its_tensor_runs_each_time():
+    model = Turned()
+    assert count(model, [torch.zeros(1, 4, 3)], "macs") == 2 * (4 * 3 * 5 + 5 * 4 * 7)
+    assert counts(without_numbers(model), [torch.zeros(1, 4, 3)], "macs")[1] == model(torch.zeros(1, 4, 3)).shape
 
 
 def test_hand_checked():

@@ -12,7 +12,8 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tag, Tensor, nn
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import flop_registry
@@ -97,7 +98,8 @@ def counts(model: nn.Module, inputs: Sequence[Tensor | None], by: Measure) -> tu
 
 class CountedMacs(TorchDispatchMode):
     """Lists the multiply-adds of every operator that torch has a formula for, on the meta device. What an operator
-    gives is asked of torch once for the same shapes, since that is slow and a recurrent model repeats it step by step.
+    gives is asked of torch once for the same shapes, since that is slow and a recurrent model repeats it step by step;
+    one that changes a tensor's shape runs each time.
     """
 
     def __init__(self):
@@ -107,16 +109,29 @@ class CountedMacs(TorchDispatchMode):
 
     def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if operator.is_view:  # quick, and of the tensor that it is given
-            return operator(*args, **kwargs)
-        key = _outline((operator, args, kwargs))
-        if key not in self._found:
-            result, formula = operator(*args, **kwargs), flop_registry.get(operator.overloadpacket)
-            macs = [formula(*args, **kwargs, out_val=result) // 2] if formula else []
-            self._found[key] = None if args and result is args[0] else result, macs
-        result, macs = self._found[key]
+        if _by_shapes_alone(operator):
+            key = _outline((operator, args, kwargs))
+            if key not in self._found:
+                result, macs = _asked(operator, args, kwargs)
+                self._found[key] = None if args and result is args[0] else result, macs
+            result, macs = self._found[key]
+            result = args[0] if result is None else tree_map_only(Tensor, Tensor.detach, result)
+        else:
+            result, macs = _asked(operator, args, kwargs)
         self.macs += macs
-        return args[0] if result is None else tree_map_only(Tensor, Tensor.detach, result)
+        return result
+
+
+def _by_shapes_alone(operator: OpOverload) -> bool:
+    """Whether an operator gives a tensor of its own, or the one that it is given in the shape that this has."""
+    into = any(argument.is_out for argument in operator._schema.arguments)
+    return not (operator.is_view or into or Tag.inplace_view in operator.tags)
+
+
+def _asked(operator: OpOverload, args: tuple, kwargs: dict) -> tuple[object, list[int]]:
+    """What an operator gives, and its multiply-adds where torch has a formula for it."""
+    result, formula = operator(*args, **kwargs), flop_registry.get(operator.overloadpacket)
+    return result, [formula(*args, **kwargs, out_val=result) // 2] if formula else []
 
 
 def _outline(value: object) -> Hashable:
