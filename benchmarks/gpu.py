@@ -11,14 +11,14 @@ the form's in the same round, with its 95 % interval. float32 is exact (no TF32)
 """
 
 import argparse
-import copy
 from collections.abc import Callable
 
 import torch
 from models import SIZES, inputs, latency_parser, random_model, speedup_text
 from torch import Tensor
 
-from tsprune.deploy.cuda import Graphed, in_dtype
+from tsprune.deploy.bfloat16 import InBfloat16
+from tsprune.deploy.cuda import Graphed
 from tsprune.measure import measure_latency
 from tsprune.models import Forecaster
 from tsprune.pruners import structured_prune
@@ -61,10 +61,10 @@ def variants(made: dict[str, Forecaster], compiled: bool) -> dict[str, Callable[
     """Every form in float32 and bfloat16, one operator after the other and as a graph; the baseline first."""
     found: dict[str, Callable[..., Tensor]] = {}
     for form, model in made.items():
-        half = copy.deepcopy(model).to(torch.bfloat16)
+        half = InBfloat16(model)
         found |= {f"{form}, float32": model, f"{form}, float32, graph": Graphed(model)}
-        found |= {f"{form}, bfloat16": in_dtype(half, torch.bfloat16)}
-        found |= {f"{form}, bfloat16, graph": Graphed(half, torch.bfloat16)}
+        found |= {f"{form}, bfloat16": half}
+        found |= {f"{form}, bfloat16, graph": Graphed(half.model, torch.bfloat16)}
         if compiled and form in COMPILED:
             found[f"{form}, float32, compiled"] = torch.compile(model)
     return found

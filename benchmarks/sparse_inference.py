@@ -8,9 +8,9 @@
 Random weights, masked by magnitude in each layer alike: speed does not depend on training. A speed is the median over
 rounds of the time of our dense model, float32 in eager PyTorch, over that of a variant in the same round; in brackets
 the 95 % interval of that median. Beside the sparse model stand the best dense rivals of plain PyTorch: the same Linear
-layers through oneDNN in float32 (a private operator, so that it is no way to serve a model), and bfloat16 autocast,
-whose forecasts differ in the third digit. What else kept the machine busy stands in the last column: with threads that
-share their cores, times tell little. There, `--cpu-time` takes the processor's time of this process instead of the
+layers through oneDNN in float32 (a private operator, so that it is no way to serve a model), and all in bfloat16, whose
+forecasts differ in the second or third digit. What else kept the machine busy stands in the last column: with threads
+that share their cores, times tell little. There, `--cpu-time` takes the processor's time of this process instead of the
 clock's, which others lengthen through the caches alone; for one thread, since threads that wait for each other may
 spin; every layer that can be is sparse then. No part of the tests.
 """
@@ -25,6 +25,7 @@ import torch
 from models import SIZES, inputs
 from torch import nn
 
+from tsprune.deploy.bfloat16 import InBfloat16
 from tsprune.deploy.sparse import SPARSE, sparsify
 from tsprune.measure import Watch, measure_latency, median_interval
 from tsprune.models import create_model
@@ -51,14 +52,6 @@ def through_onednn(model: nn.Module) -> nn.Module:
         if type(module) is nn.Linear:
             model.set_submodule(name, OneDnnLinear(module))
     return model.eval()
-
-
-def in_bfloat16(model: nn.Module):
-    def call(*arguments):
-        with torch.autocast("cpu", torch.bfloat16):
-            return model(*arguments)
-
-    return call
 
 
 def by_cpu_time(variants: dict, rounds: int) -> pd.DataFrame:
@@ -112,7 +105,7 @@ def row(name: str, density: float, batch: int, given: argparse.Namespace) -> Non
     if given.layers:
         print(f"\n{found}\n")
     arguments = inputs(dense, batch)
-    calls = {"dense": dense, SPARSE: found.model, "oneDNN": through_onednn(dense), "bfloat16": in_bfloat16(dense)}
+    calls = {"dense": dense, SPARSE: found.model, "oneDNN": through_onednn(dense), "bfloat16": InBfloat16(dense)}
     variants = {variant: (call, arguments) for variant, call in calls.items()}
     if given.cpu_time:
         table = by_cpu_time(variants, given.rounds)

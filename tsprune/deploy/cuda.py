@@ -1,6 +1,4 @@
-"""A forecaster on a GPU as it can be served there: one CUDA graph per batch size, bfloat16, two weights of four."""
-
-from collections.abc import Callable
+"""A forecaster on a GPU as it can be served there: one CUDA graph per batch size, two weights of four."""
 
 import torch
 from torch import Tensor, nn
@@ -55,15 +53,6 @@ class Graphed:
         except RuntimeError as error:  # what it does between kernels needs the processor: a copy, a look at a value
             raise UserError(f"{self.model.name}: no CUDA graph: {str(error).splitlines()[0]}") from None
         return places, graph, forecast
-
-
-def in_dtype(model: Forecaster, dtype: torch.dtype) -> Callable[..., Tensor]:
-    """``model``, whose weights have that type, called with inputs of any."""
-
-    def call(*inputs: Tensor | None) -> Tensor:
-        return model(*(None if x is None else x.to(dtype) for x in inputs))
-
-    return call
 
 
 def pack_two_of_four(model: Forecaster) -> list[str]:

@@ -1,7 +1,6 @@
 """One forecaster in what may run it. On a CPU: PyTorch, the sparse kernel, ONNX Runtime, with fewer bits; on a GPU:
 PyTorch, CUDA graphs, with fewer bits, with two weights of four in the tensor cores."""
 
-import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tsprune.deploy.cuda import Graphed, in_dtype, pack_two_of_four
+from tsprune.deploy.bfloat16 import InBfloat16
+from tsprune.deploy.cuda import Graphed, pack_two_of_four
 from tsprune.deploy.export import export_onnx
 from tsprune.deploy.quantise import quantised
 from tsprune.deploy.session import UNFUSED, Session
@@ -78,15 +78,15 @@ def _has_vnni() -> bool:
 def _on_gpu(model: Forecaster, runtime: str) -> Runnable:
     if runtime == GRAPH:
         return Runnable(Graphed(model), stored_bytes(model))
-    half = copy.deepcopy(model).to(torch.bfloat16)
+    half = InBfloat16(model)
     if runtime == BFLOAT16:
-        return Runnable(in_dtype(half, torch.bfloat16), stored_bytes(half))
+        return Runnable(half, stored_bytes(half.model))
     if runtime == GRAPH_TWO_OF_FOUR:
-        if not pack_two_of_four(half):
+        if not pack_two_of_four(half.model):
             raise UserError(f"{model.name}: no linear layer whose sides are multiples of 64, which 2:4 needs on a GPU")
     elif runtime != GRAPH_BFLOAT16:
         raise ValueError(runtime)
-    return Runnable(Graphed(half, torch.bfloat16), stored_bytes(half))
+    return Runnable(Graphed(half.model, torch.bfloat16), stored_bytes(half.model))
 
 
 def _autocast(model: Forecaster) -> Callable[..., Tensor]:
